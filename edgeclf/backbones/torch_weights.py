@@ -1,0 +1,150 @@
+"""Read the tensors of a PyTorch checkpoint without PyTorch, and nothing else of it.
+
+The file is the legacy (pre-1.6) ``torch.save`` layout: five pickles (magic number, protocol, system information, the
+state dict, the list of storage keys) followed by the raw storages. Only the state dict's pickle names anything that
+is called; the unpickler below resolves exactly the names in ``_ALLOWED`` and refuses every other one.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import io
+import math
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.errors import WeightsError
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_LARGEST = 1 << 30  # bytes; the largest backbone we ship has 25 MB
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """A storage announced by the pickle; its bytes come later in the file."""
+
+    key: str
+    dtype: np.dtype[Any]
+    size: int
+
+
+@dataclass(frozen=True)
+class _View:
+    """A tensor as a window on a storage."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def _rebuild_tensor(storage: object, offset: object, shape: object, stride: object, *_rest: object) -> _View:
+    if not isinstance(storage, _Storage) or not isinstance(offset, int):
+        raise pickle.UnpicklingError("a tensor without a storage")
+    if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride):
+        raise pickle.UnpicklingError("a tensor without a shape")
+    if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *stride)):
+        raise pickle.UnpicklingError("a tensor with a negative or odd shape")
+    return _View(storage, offset, shape, stride)
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch", "FloatStorage"): np.dtype("<f4"),
+    ("torch", "LongStorage"): np.dtype("<i8"),
+}
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not a tensor") from None
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        # ("storage", type, key, location, element count, view metadata)
+        if not isinstance(pid, tuple) or len(pid) != 6 or pid[0] != "storage" or not isinstance(pid[1], np.dtype):
+            raise pickle.UnpicklingError("an unknown persistent object")
+        key, size = pid[2], pid[4]
+        if not isinstance(key, str) or not isinstance(size, int) or size < 0:
+            raise pickle.UnpicklingError("a storage without key or size")
+        return _Storage(key, pid[1], size)
+
+
+def read_tensors(path: Path, sha256: str | None = None) -> Tensors:
+    """The state dict of a legacy ``torch.save`` file as NumPy arrays.
+
+    Args:
+        path: the ``.pth`` file.
+        sha256: the hexadecimal digest the file must have; ``None`` accepts any file.
+
+    Returns:
+        name to array (float32 or int64), in the file's order; arrays own their memory.
+
+    Raises:
+        WeightsError: the file is missing, too large, cut, has another digest, or holds anything but tensors.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise WeightsError(f"{path}: larger than {_LARGEST >> 20} MiB, which no backbone here is.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}).") from None
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"{path}: its sha256 is not {sha256}. Reinstall the package that holds it.")
+    try:
+        return _parse(data)
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
+            OverflowError, struct.error, MemoryError, ImportError, RecursionError) as error:
+        raise WeightsError(f"{path}: not a checkpoint of plain tensors ({error}).") from None
+
+
+def _parse(data: bytes) -> Tensors:
+    stream = io.BytesIO(data)
+    if _TensorUnpickler(stream).load() != _MAGIC or _TensorUnpickler(stream).load() != _PROTOCOL:
+        raise ValueError("not the legacy torch.save layout")
+    system = _TensorUnpickler(stream).load()
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise ValueError("not little-endian")
+    views = _TensorUnpickler(stream).load()
+    keys = _TensorUnpickler(stream).load()
+    if not isinstance(views, dict) or not isinstance(keys, list):
+        raise ValueError("no state dict")
+    announced = {}
+    for name, view in views.items():
+        if not isinstance(name, str) or not isinstance(view, _View):
+            raise ValueError("an entry that is not a named tensor")
+        announced[view.storage.key] = view.storage
+    storages = {key: _read_storage(stream, announced[key]) for key in keys}
+    return {name: _materialise(view, storages[view.storage.key]) for name, view in views.items()}
+
+
+def _read_storage(stream: io.BytesIO, storage: _Storage) -> npt.NDArray[Any]:
+    (count,) = struct.unpack("<q", stream.read(8))
+    raw = stream.read(storage.size * storage.dtype.itemsize)
+    if count != storage.size or len(raw) != storage.size * storage.dtype.itemsize:
+        raise ValueError("a storage is cut")
+    return np.frombuffer(raw, storage.dtype)
+
+
+def _materialise(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The window copied out, any strides (TensorFlow's kernels are stored transposed) but none beyond the storage."""
+    count = math.prod(view.shape)
+    last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride))
+    if count > storage.size or (count and last >= storage.size):
+        raise ValueError("a tensor reaches beyond its storage")
+    strides = tuple(step * storage.itemsize for step in view.stride)
+    window = np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides, writeable=False)
+    return np.ascontiguousarray(window).copy()

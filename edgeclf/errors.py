@@ -1,0 +1,35 @@
+"""What can go wrong on the desktop, as a tree.
+
+EdgeclfError (edgeclf_runtime.errors)
+└── DesktopError
+    ├── DataError      photographs: missing, empty, too few, unreadable
+    ├── WeightsError   pretrained or saved weights: missing, altered, of another network
+    ├── ConfigError    options that contradict each other or the data
+    └── RunError       a run's folder: missing, incomplete, made for something else
+"""
+
+from __future__ import annotations
+
+from edgeclf_runtime.errors import EdgeclfError
+
+__all__ = ["ConfigError", "DataError", "DesktopError", "RunError", "WeightsError"]
+
+
+class DesktopError(EdgeclfError):
+    """Base of the desktop package's errors."""
+
+
+class DataError(DesktopError, ValueError):
+    """The photographs cannot be used as asked."""
+
+
+class WeightsError(DesktopError, ValueError):
+    """Weights are missing, altered, or belong to another network."""
+
+
+class ConfigError(DesktopError, ValueError):
+    """Options contradict each other or the data."""
+
+
+class RunError(DesktopError, ValueError):
+    """A run's folder cannot be used as asked."""

@@ -1,0 +1,30 @@
+"""TensorFlow and tf_keras for the desktop package: imported when first asked for, and only here."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+from edgeclf_converters.frameworks import keras, tensorflow
+
+__all__ = ["device_in_use", "keras", "seed_everything", "tensorflow"]
+
+
+@functools.cache
+def device_in_use() -> str:
+    """One line that names what will compute; a GPU's memory is set to grow rather than be taken whole."""
+    tf = tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU ({details.get('device_name', gpus[0].name)}{f', {len(gpus)} found' if len(gpus) > 1 else ''})"
+
+
+def seed_everything(seed: int) -> None:
+    """Make TensorFlow's operations repeatable in this process; called by commands, never by an import."""
+    keras().utils.set_random_seed(seed)
+    tensorflow().config.experimental.enable_op_determinism()

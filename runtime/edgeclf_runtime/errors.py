@@ -1,0 +1,42 @@
+"""What can go wrong on the device, as a tree.
+
+EdgeclfError
+├── ModelError        a model file: missing, cut, not TFLite, of a shape that is no image classifier
+│   └── LabelsError   labels: missing, or fewer than the outputs
+├── ImageError        one picture: missing, truncated, not an image
+├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
+├── BackendError      no interpreter, or one that refuses the model
+└── UsageError        arguments that contradict each other
+"""
+
+from __future__ import annotations
+
+__all__ = ["BackendError", "EdgeclfError", "ImageError", "LabelsError", "ModelError", "SourceError", "UsageError"]
+
+
+class EdgeclfError(Exception):
+    """Base of every error this project raises on purpose; its text is one line for the user."""
+
+
+class ModelError(EdgeclfError, ValueError):
+    """A model file cannot be used."""
+
+
+class LabelsError(ModelError):
+    """The labels do not fit the model."""
+
+
+class ImageError(EdgeclfError, ValueError):
+    """A picture cannot be read."""
+
+
+class SourceError(EdgeclfError, OSError):
+    """Frames cannot be had from a source."""
+
+
+class BackendError(EdgeclfError, RuntimeError):
+    """No interpreter can run the model."""
+
+
+class UsageError(EdgeclfError, ValueError):
+    """Arguments contradict each other."""
