@@ -1,0 +1,125 @@
+"""ModelCard: what a model file says of itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Mapping
+
+from edgeclf_runtime.errors import LabelsError, ModelError
+
+__all__ = ["ModelCard", "Preprocessing"]
+
+_FORMAT = 1
+_RESIZES = ("stretch", "crop")
+_COLORS = ("RGB", "BGR")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the network's input; executed by ``edgeclf_runtime.preprocess`` and nothing else.
+
+    Attributes:
+        width, height: of the input tensor, in pixels.
+        color: order of the channels the network expects, ``"RGB"`` or ``"BGR"``.
+        resize: ``"stretch"`` takes the whole picture; ``"crop"`` its centre, of the input's aspect ratio.
+        crop: with ``"crop"``, the share of the largest such centre that is kept, in (0, 1].
+        mean, std: one value per channel in the network's order; the network sees ``(pixel - mean) / std``.
+    """
+
+    width: int
+    height: int
+    color: str = "RGB"
+    resize: str = "stretch"
+    crop: float = 1.0
+    mean: tuple[float, ...] = (127.0, 127.0, 127.0)
+    std: tuple[float, ...] = (128.0, 128.0, 128.0)
+
+    def __post_init__(self) -> None:
+        if self.color not in _COLORS:
+            raise ModelError(f"Colour order {self.color!r}: expected one of {', '.join(_COLORS)}.")
+        if self.resize not in _RESIZES:
+            raise ModelError(f"Resize rule {self.resize!r}: expected one of {', '.join(_RESIZES)}.")
+        if not 0 < self.crop <= 1:
+            raise ModelError(f"Crop {self.crop}: expected a share in (0, 1].")
+        if not (1 <= self.width <= 4096 and 1 <= self.height <= 4096):
+            raise ModelError(f"Input size {self.width}x{self.height}: expected 1 to 4096 pixels a side.")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ModelError("Mean and std: expected three values each.")
+        if not all(math.isfinite(m) for m in self.mean) or not all(math.isfinite(s) and s > 0 for s in self.std):
+            raise ModelError("Mean and std: expected finite numbers, std above 0.")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything needed to use a model file, except what its tensors say themselves (shape, scale, zero point).
+
+    Attributes:
+        name: the model's, for people.
+        labels: one per output, in the tensor's order.
+        preprocessing: see there.
+        label_ids: empty, or one further name per label (a WordNet id, a folder's name).
+        accuracy: measured figures by name, as shares in [0, 1], such as ``{"validation_int8": 0.93}``.
+        threshold: the score below which a prediction should be called "unknown", or None.
+        provenance: how the file came about: versions, seeds, the command, by name.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    label_ids: tuple[str, ...] = ()
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise LabelsError("A model without labels.")
+        if self.label_ids and len(self.label_ids) != len(self.labels):
+            raise LabelsError(f"{len(self.label_ids)} label ids for {len(self.labels)} labels.")
+
+    def to_json(self) -> str:
+        """All but the labels, which stand in ``labels.txt`` alone."""
+        content = {"format": _FORMAT, **asdict(self)}
+        del content["labels"]
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, labels: tuple[str, ...]) -> ModelCard:
+        """The card written by ``to_json``.
+
+        Raises:
+            ModelError: not JSON, of a newer format, or with values of the wrong kind.
+        """
+        try:
+            content = json.loads(text)
+            if content.pop("format") != _FORMAT:
+                raise ModelError("Its card has another format: update edgeclf-runtime.")
+            return cls(labels=labels, **_typed(content))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"Its card cannot be read ({type(error).__name__}: {error}).") from None
+
+    def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
+        """The same card for other labels; ids, which belonged to the old ones, are dropped."""
+        return replace(self, labels=labels, label_ids=())
+
+
+def _typed(content: dict[str, Any]) -> dict[str, Any]:
+    pre = dict(content["preprocessing"])
+    for name in ("mean", "std"):
+        pre[name] = tuple(float(value) for value in pre[name])
+    for name in ("width", "height"):
+        if type(pre[name]) is not int:
+            raise TypeError(f"{name} is not a whole number")
+    threshold = content.get("threshold")
+    return {
+        "name": str(content["name"]),
+        "preprocessing": Preprocessing(**pre),
+        "label_ids": tuple(str(label) for label in content.get("label_ids", ())),
+        "accuracy": {str(k): float(v) for k, v in content.get("accuracy", {}).items()},
+        "threshold": None if threshold is None else float(threshold),
+        "provenance": {str(k): str(v) for k, v in content.get("provenance", {}).items()},
+    }

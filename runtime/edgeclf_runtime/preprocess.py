@@ -1,0 +1,104 @@
+"""From a picture of any size to the input tensor: the one implementation, for training and on the device.
+
+Only operations that give the same bits on every processor are used: an integer box reduction where the picture is
+at least twice the input, then OpenCV's INTER_LINEAR_EXACT (its LINEAR and AREA differ between x86-64 and ARM).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.errors import ImageError
+
+__all__ = ["InputEncoder", "Pixels", "resize"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    """Fit a picture to the network's input.
+
+    Args:
+        pixels: uint8 RGB, ``[height, width, 3]``, any size from 1x1.
+        rule: size and way of fitting.
+
+    Returns:
+        uint8, ``[rule.height, rule.width, 3]``, channels in ``rule.color`` order.
+
+    Raises:
+        ImageError: not a uint8 array of three channels.
+    """
+    import cv2
+
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise ImageError(f"Expected a uint8 RGB picture [height, width, 3], got {got}.")
+    if 0 in pixels.shape:
+        raise ImageError("Expected a picture, got one without pixels.")
+    if rule.resize == "crop":
+        pixels = _centre(pixels, rule)
+    pixels = _reduce(pixels, rule)
+    if pixels.shape[:2] != (rule.height, rule.width):
+        pixels = np.asarray(
+            cv2.resize(pixels, (rule.width, rule.height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8
+        )
+    return np.ascontiguousarray(pixels[:, :, ::-1] if rule.color == "BGR" else pixels)
+
+
+def _centre(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = min(height / rule.height, width / rule.width) * rule.crop
+    inner_h, inner_w = max(1, round(rule.height * scale)), max(1, round(rule.width * scale))
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return pixels[top : top + inner_h, left : left + inner_w]
+
+
+def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    """Means of ky x kx boxes, rounded half up; what does not fill a box is cut evenly from both sides."""
+    ky, kx = max(1, pixels.shape[0] // rule.height), max(1, pixels.shape[1] // rule.width)
+    if ky == 1 and kx == 1:
+        return pixels
+    height, width = pixels.shape[0] // ky, pixels.shape[1] // kx
+    top, left = (pixels.shape[0] - height * ky) // 2, (pixels.shape[1] - width * kx) // 2
+    total = np.full((height, width, 3), ky * kx // 2, np.uint32)
+    for y in range(ky):
+        for x in range(kx):
+            total += pixels[top + y : top + height * ky : ky, left + x : left + width * kx : kx][:height, :width]
+    total //= ky * kx
+    return total.astype(np.uint8)
+
+
+class InputEncoder:
+    """Pixels to the values of an input tensor: normalization and quantization in one table per channel.
+
+    Where the tensor's quantization is the normalization (scale ``1/std``, zero point ``mean``), the table is the
+    identity and the pixels are the tensor.
+
+    Args:
+        rule: mean and std per channel.
+        dtype: of the tensor: uint8, int8 or float32.
+        scale, zero_point: of the tensor; ignored for float32.
+    """
+
+    def __init__(self, rule: Preprocessing, dtype: npt.DTypeLike, scale: float, zero_point: int) -> None:
+        self.dtype = np.dtype(dtype)
+        value = (np.arange(256, dtype=np.float64)[:, None] - np.array(rule.mean)) / np.array(rule.std)
+        if self.dtype == np.float32:
+            self._table = value.astype(np.float32)
+        elif self.dtype in (np.uint8, np.int8):
+            limits = np.iinfo(self.dtype)
+            steps = np.floor(value / scale + 0.5) + zero_point
+            self._table = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        else:
+            raise ImageError(f"Expected an input tensor of uint8, int8 or float32, got {self.dtype}.")
+        plain = np.arange(256)[:, None]
+        self.is_identity = self.dtype == np.uint8 and bool((self._table == plain).all())
+
+    def __call__(self, pixels: Pixels) -> npt.NDArray[np.generic]:
+        """``[height, width, 3]`` uint8 to the same shape in the tensor's type."""
+        if self.is_identity:
+            return pixels
+        channels = [np.take(self._table[:, c], pixels[:, :, c]) for c in range(3)]
+        return np.stack(channels, axis=2)
