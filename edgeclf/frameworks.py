@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any
-
 from edgeclf_converters.frameworks import keras, tensorflow
 
 __all__ = ["device_in_use", "keras", "seed_everything", "tensorflow"]
