@@ -81,12 +81,12 @@ VARIANTS = {
 }
 
 
-def build_lite(name: str, size: int) -> Any:
+def build_lite(name: str, size: int | None) -> Any:
     """The network without its classifier.
 
     Args:
         name: a key of ``VARIANTS``.
-        size: height and width of the input in pixels.
+        size: height and width of the input in pixels, or None to leave them open.
 
     Returns:
         a tf_keras model from ``[batch, size, size, 3]`` normalized RGB to ``[batch, size/32, size/32, 1280]``, weights
