@@ -1,0 +1,60 @@
+"""The zip appended to a model file, read without trusting its sizes."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+
+from edgeclf_runtime.errors import ModelError
+
+__all__ = ["Archive"]
+
+# A local file header: its signature and a version needed of 1.0, 2.0 or 4.5.
+_HEADER = re.compile(rb"PK\x03\x04[\x0a\x14\x2d]\x00")
+_DAMAGED = "The archive at its end is cut short or damaged; copy the file again."
+
+
+class Archive:
+    """Files by name; none where nothing is appended.
+
+    Args:
+        content: the whole model file's.
+
+    Raises:
+        ModelError: an archive has begun but does not end; its text does not name the file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._zip: zipfile.ZipFile | None = None
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(content))
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+            if _HEADER.search(content):
+                raise ModelError(_DAMAGED) from None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the files in it."""
+        return self._zip.namelist() if self._zip else []
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """A file's bytes, or None where there is no such file.
+
+        Args:
+            name: in the archive.
+            limit: the largest size accepted, in bytes.
+
+        Raises:
+            ModelError: larger, damaged, encrypted or compressed in an unknown way.
+        """
+        if self._zip is None or name not in self._zip.namelist():
+            return None
+        if self._zip.getinfo(name).file_size > limit:
+            raise ModelError(f"{name} in it is larger than {limit >> 10} KB.")
+        try:
+            with self._zip.open(name) as file:
+                return file.read(limit + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError):
+            raise ModelError(f"{name} in it cannot be read; copy the file again.") from None

@@ -1,0 +1,25 @@
+"""The older tflite-runtime, the one interpreter with wheels for a 32-bit Raspberry Pi."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeclf_runtime.backends.interpreter import InterpreterBackend
+from edgeclf_runtime.errors import BackendError
+
+__all__ = ["TFLiteRuntimeBackend"]
+
+
+class TFLiteRuntimeBackend(InterpreterBackend):
+    """tflite-runtime 2.14; compiled against numpy 1, it crashes the process under numpy 2."""
+
+    name = "tflite-runtime"
+
+    def _create(self, content: bytes, threads: int | None) -> Any:
+        if int(np.__version__.split(".")[0]) >= 2:
+            raise BackendError(f"tflite-runtime needs numpy below 2, found {np.__version__}: pip install 'numpy<2'")
+        from tflite_runtime.interpreter import Interpreter
+
+        return Interpreter(model_content=content, num_threads=threads)

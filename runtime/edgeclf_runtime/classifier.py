@@ -1,0 +1,140 @@
+"""Classifier: a model card and a backend joined."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.backends import Backend, open_backend
+from edgeclf_runtime.card import ModelCard
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
+from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.preprocess import InputEncoder, Pixels, resize
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sources import Source
+
+__all__ = ["Classifier"]
+
+
+class Classifier:
+    """Pictures to predictions. Used by one thread at a time; a context manager that closes its backend.
+
+    Args:
+        model: as read by ``read_model``.
+        backend: opened with the model's content.
+
+    Attributes:
+        card: what the model says of itself.
+        backend: what runs it; ``backend.name`` and ``backend.reason`` say which and why.
+        golden, tolerance: pictures with the scores they must give, for ``golden.verify``.
+        path: of the model file.
+    """
+
+    def __init__(self, model: ModelFile, backend: Backend) -> None:
+        self.card: ModelCard = model.card
+        self.backend = backend
+        self.golden: tuple[GoldenVector, ...] = model.golden
+        self.tolerance = model.tolerance
+        self.path: Path = model.path
+        tensor = backend.input
+        self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        labels: PathOrLabels | None = None,
+        backend: str = "auto",
+        threads: int | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
+        color: str | None = None,
+        resize: str | None = None,
+    ) -> Classifier:
+        """Open a .tflite file.
+
+        Args:
+            path: of the file.
+            labels, mean, std, color, resize: in place of what the file says; see ``read_model``.
+            backend: "auto", or a key of ``backends.BACKENDS``.
+            threads: for the interpreter, at least 1; by default its own choice.
+
+        Raises:
+            ModelError: the file is no image classifier, or lacks something that must then be given here.
+            BackendError: no interpreter, or one that refuses the model.
+            UsageError: an unknown backend.
+        """
+        model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize)
+        return cls(model, open_backend(backend, model.content, threads))
+
+    def classify(self, picture: Frame | Pixels) -> Prediction:
+        """Classify one picture.
+
+        Args:
+            picture: a Frame, or uint8 RGB ``[height, width, 3]`` of any size from 1x1.
+
+        Raises:
+            ImageError: no such array.
+        """
+        frame = picture if isinstance(picture, Frame) else None
+        start = time.perf_counter()
+        fitted = resize(frame.pixels if frame else picture, self.card.preprocessing)  # type: ignore[arg-type]
+        batch = self._encode(fitted)[np.newaxis]
+        middle = time.perf_counter()
+        scores = self._dequantize(self.backend.invoke(batch)[0])
+        spent = {"resize": (middle - start) * 1e3, "invoke": (time.perf_counter() - middle) * 1e3}
+        return Prediction(scores, self.card.labels, spent, frame)
+
+    def stream(self, source: Source | str | int | Path) -> Iterator[Prediction]:
+        """Classify a source's frames.
+
+        Args:
+            source: a Source, or what ``open_source`` opens: a camera's number, a path, an address.
+
+        Yields:
+            A Prediction per frame, with its frame and, in milliseconds, "capture": the time spent waiting for it.
+            The source is closed when it ends, when the iterator is closed, and when an error is raised.
+
+        Raises:
+            SourceError: the source cannot be opened or is lost.
+        """
+        if isinstance(source, (str, int, Path)):
+            from edgeclf_runtime.sources import open_source
+
+            source = open_source(source)
+        with source:
+            start = time.perf_counter()
+            for frame in source:
+                captured = (time.perf_counter() - start) * 1e3
+                prediction = self.classify(frame)
+                yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
+                start = time.perf_counter()
+
+    def _dequantize(self, output: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        tensor = self.backend.output
+        if tensor.dtype == np.float32:
+            return output.astype(np.float32)
+        return ((output.astype(np.float64) - tensor.zero_point) * tensor.scale).astype(np.float32)
+
+    def close(self) -> None:
+        """Let go of the interpreter; safe to call twice."""
+        self.backend.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,209 @@
+"""A small reader of flatbuffers, and of what is needed from TensorFlow Lite's schema.
+
+Every access is checked against the bounds. Only the standard library is used, so that a model can be inspected
+where no interpreter is installed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgeclf_runtime.errors import ModelError
+
+__all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model"]
+
+_TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
+_CUSTOM = 32
+_DAMAGED = "The file is cut short or damaged; copy it again."
+_SIZES = {"B": 1, "b": 1, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
+
+
+class Table:
+    """One table of a flatbuffer; fields are numbered as the schema declares them.
+
+    Args:
+        data: the whole buffer.
+        position: of the table in it.
+
+    Raises:
+        ModelError: from every method, where an offset or a length leads out of the buffer.
+    """
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self._data = data
+        self._position = position
+        self._fields = position - self._number("i", position)
+        self._count = (self._number("H", self._fields) - 4) // 2
+        self._number("B", self._fields + self._number("H", self._fields) - 1)
+
+    @classmethod
+    def root(cls, data: bytes, identifier: bytes) -> Table:
+        """The root table of a buffer with this four-byte file identifier."""
+        if data[4:8] != identifier:
+            raise ModelError(f"Expected a flatbuffer of kind {identifier.decode()}.")
+        return cls(data, int(_unpack(data, "I", 0)))
+
+    def scalar(self, field: int, kind: str, default: int = 0) -> int:
+        """A whole number, ``kind`` as in ``struct``."""
+        position = self._field(field)
+        return default if position is None else self._number(kind, position)
+
+    def numbers(self, field: int, kind: str) -> tuple[float, ...]:
+        """A vector of numbers; empty where absent."""
+        start, count = self._vector(field, _SIZES[kind])
+        return struct.unpack_from(f"<{count}{kind}", self._data, start)
+
+    def integers(self, field: int, kind: str) -> tuple[int, ...]:
+        """A vector of whole numbers; empty where absent."""
+        return tuple(int(number) for number in self.numbers(field, kind))
+
+    def content(self, field: int) -> bytes:
+        """A vector of bytes; empty where absent."""
+        start, count = self._vector(field, 1)
+        return self._data[start : start + count]
+
+    def size(self, field: int) -> int:
+        """The length of a vector of bytes, without copying it."""
+        return self._vector(field, 1)[1]
+
+    def text(self, field: int) -> str:
+        """A string; empty where absent, and with U+FFFD for what is not UTF-8."""
+        return self.content(field).decode("utf-8", "replace")
+
+    def table(self, field: int) -> Table | None:
+        """The table in a field."""
+        position = self._field(field)
+        return None if position is None else self._follow(position)
+
+    def tables(self, field: int) -> Iterator[Table]:
+        """A vector of tables."""
+        start, count = self._vector(field, 4)
+        for index in range(count):
+            yield self._follow(start + 4 * index)
+
+    def _field(self, field: int) -> int | None:
+        offset = self._number("H", self._fields + 4 + 2 * field) if field < self._count else 0
+        return self._position + offset if offset else None
+
+    def _follow(self, position: int) -> Table:
+        return Table(self._data, position + self._number("I", position))
+
+    def _vector(self, field: int, size: int) -> tuple[int, int]:
+        position = self._field(field)
+        if position is None:
+            return 0, 0
+        position += self._number("I", position)
+        count = self._number("I", position)
+        if position + 4 + count * size > len(self._data):
+            raise ModelError(_DAMAGED)
+        return position + 4, count
+
+    def _number(self, kind: str, position: int) -> int:
+        return int(_unpack(self._data, kind, position))
+
+
+def _unpack(data: bytes, kind: str, position: int) -> float:
+    if not 0 <= position <= len(data) - _SIZES[kind]:
+        raise ModelError(_DAMAGED)
+    value: float = struct.unpack_from(f"<{kind}", data, position)[0]
+    return value
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of the graph.
+
+    Attributes:
+        name: in the graph.
+        shape: with -1 for a size left open.
+        dtype: as numpy calls it.
+        scale, zero_point: of its quantization, ``real = (stored - zero_point) * scale``; 0 and 0 where it has none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class FlatModel:
+    """What a model's flatbuffer says of itself.
+
+    Attributes:
+        inputs, outputs: of its first graph.
+        custom_ops: names of operators that TensorFlow Lite does not have itself.
+        metadata: the TFLITE_METADATA buffer, or no bytes.
+    """
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    custom_ops: tuple[str, ...]
+    metadata: bytes
+
+
+def read_flat_model(data: bytes) -> FlatModel:
+    """Read a .tflite's flatbuffer (bytes after it do no harm), and check that all of it is there.
+
+    Raises:
+        ModelError: cut, damaged or another kind of file; its text does not name the file.
+    """
+    model = Table.root(data, b"TFL3")
+    buffers = list(model.tables(4))
+    for buffer in buffers:
+        if buffer.size(0) == 0 and buffer.scalar(1, "Q") + buffer.scalar(2, "Q") > len(data):
+            raise ModelError(_DAMAGED)
+    graphs = list(model.tables(2))
+    if not graphs:
+        raise ModelError("A TensorFlow Lite file without a graph.")
+    for graph in graphs:
+        _check_graph(graph, len(buffers))
+    tensors = list(graphs[0].tables(0))
+    ops = tuple(code.text(1) for code in model.tables(1) if code.scalar(3, "i") == _CUSTOM or code.size(1))
+    return FlatModel(_pick(graphs[0], 1, tensors), _pick(graphs[0], 2, tensors), ops, _metadata(model, buffers))
+
+
+def _check_graph(graph: Table, buffers: int) -> None:
+    """Touch everything a cut could have taken away."""
+    for tensor in graph.tables(0):
+        _tensor_info(tensor)
+        if tensor.scalar(2, "I") >= buffers:
+            raise ModelError(_DAMAGED)
+    for operator in graph.tables(3):
+        operator.integers(1, "i")
+        operator.integers(2, "i")
+
+
+def _pick(graph: Table, field: int, tensors: list[Table]) -> tuple[TensorInfo, ...]:
+    indices = graph.integers(field, "i")
+    if not all(0 <= index < len(tensors) for index in indices):
+        raise ModelError(_DAMAGED)
+    return tuple(_tensor_info(tensors[index]) for index in indices)
+
+
+def _tensor_info(tensor: Table) -> TensorInfo:
+    kind = tensor.scalar(1, "b")
+    shape = tensor.integers(7, "i") or tensor.integers(0, "i")
+    quantization = tensor.table(4)
+    scales = quantization.numbers(2, "f") if quantization else ()
+    zero_points = quantization.integers(3, "q") if quantization else ()
+    # Several scales are those of a weight's channels; an input or output has one.
+    single = len(scales) == 1
+    return TensorInfo(
+        name=tensor.text(3),
+        shape=shape,
+        dtype=_TYPES.get(kind, f"type {kind}"),
+        scale=scales[0] if single else 0.0,
+        zero_point=zero_points[0] if single and zero_points else 0,
+    )
+
+
+def _metadata(model: Table, buffers: list[Table]) -> bytes:
+    for entry in model.tables(6):
+        index = entry.scalar(1, "I")
+        if entry.text(0) == "TFLITE_METADATA" and index < len(buffers):
+            return buffers[index].content(0)
+    return b""
