@@ -1,39 +1,140 @@
-"""Pictures from files."""
+"""Pictures from files: JPEG, PNG, BMP, WebP, TIFF, and GIF where OpenCV is 4.12 or newer."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.picturefile import read_header
 
 __all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_image"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+"""Of the files ``find_images`` finds; lower case."""
+
+_BYTES_LIMIT = 1 << 29
+_PIXELS_LIMIT = 100_000_000
 
 
 def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
-    """uint8 RGB, ``[height, width, 3]``, turned upright by its EXIF orientation."""
+    """Read a picture as ``decode_image`` does.
+
+    Args:
+        path: of a file; its suffix does not matter.
+
+    Raises:
+        ImageError: no such file, or see ``decode_image``.
+    """
+    path = Path(path)
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or error}.") from error
-    return decode_image(data, os.fspath(path))
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: a folder or device, expected a picture.")
+        if path.stat().st_size > _BYTES_LIMIT:
+            raise ImageError(f"{path}: larger than {_BYTES_LIMIT >> 20} MB.")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
+    return decode_image(data, str(path))
 
 
-def decode_image(data: bytes, name: str, *, limit: int = 100_000_000) -> npt.NDArray[np.uint8]:
-    """As ``read_image``, from a file's bytes."""
-    import cv2
+def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.NDArray[np.uint8]:
+    """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
 
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    Grey becomes RGB, 16 bits become 8 by rounding. Transparent parts are laid over white; a picture that has some
+    is not turned.
+
+    Args:
+        data: a file's content.
+        name: of the file, for errors.
+        limit: the most pixels accepted, checked before decoding.
+
+    Returns:
+        uint8 RGB, ``[height, width, 3]``.
+
+    Raises:
+        ImageError: not a picture, cut short, damaged or too large.
+    """
+    try:
+        header = read_header(data)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}.") from None
+    if header.width * header.height > limit:
+        raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
+    pixels = _decode(data, with_alpha=False)
     if pixels is None:
-        raise ImageError(f"{name}: not a picture.")
-    return np.ascontiguousarray(pixels[:, :, ::-1].astype(np.uint8))
+        import cv2
+
+        raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
+    if header.alpha:
+        stored = _decode(data, with_alpha=True)
+        if stored is not None and stored.shape[2:] == (4,) and (stored[:, :, 3] < 255).any():
+            pixels = _over_white(stored)
+    return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """All pictures below a folder, by suffix, sorted."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    """All pictures in and below a folder, by their suffix, sorted; none whose name or folder begins with a dot.
+
+    Raises:
+        ImageError: no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ImageError(f"{root}: no such folder.")
+    found = (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def _decode(data: bytes, *, with_alpha: bool) -> npt.NDArray[np.uint8] | None:
+    """BGR or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
+    import cv2
+
+    flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    with _quiet():
+        try:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error:
+            return None
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        return None
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(pixels, np.uint8)
+
+
+def _over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    alpha = pixels[:, :, 3:].astype(np.uint32)
+    return ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+_lock = threading.Lock()
+_readers = 0
+_level = 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log lines of OpenCV's about a file that is reported as an ImageError; its level is the process's, so count."""
+    import cv2
+
+    global _readers, _level
+    with _lock:
+        if _readers == 0:
+            _level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        _readers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _readers -= 1
+            if _readers == 0:
+                cv2.utils.logging.setLogLevel(_level)

@@ -30,6 +30,7 @@ from edgeclf_runtime.metadata import Metadata, read_metadata
 
 __all__ = ["GoldenVector", "ModelFile", "PathOrLabels", "PerChannel", "read_model"]
 
+_Channels = tuple[float, ...]
 PerChannel = Union[float, Sequence[float]]
 
 _SIZE_LIMIT = 1 << 30
@@ -155,12 +156,7 @@ def _input(model: FlatModel) -> TensorInfo:
 def _classes(model: FlatModel) -> int:
     tensor = model.outputs[0]
     *outer, classes = tensor.shape or (0,)
-    if (
-        classes < 1
-        or len(outer) > 3
-        or any(side not in (1, -1) for side in outer[:1])
-        or any(s != 1 for s in outer[1:])
-    ):
+    if classes < 1 or outer not in ([], [1], [-1], [1, 1, 1], [-1, 1, 1]):
         raise ModelError(f"Output shape {list(tensor.shape)}, expected [1, classes]: not an image classifier.")
     _check_dtype(tensor, "Output")
     return classes
@@ -197,13 +193,11 @@ def _foreign_card(path: Path, model: FlatModel, source: TensorInfo, archive: Arc
     return ModelCard(metadata.name or path.stem, labels, rule)
 
 
-def _normalization(
-    metadata: Metadata, source: TensorInfo, given: _Given
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tuple[_Channels, _Channels]:
     """Of a foreign file: what was given counts first, then its metadata, then what an input's integers mean."""
     if given.mean is not None and given.std is not None:
         return _channels(given.mean), _channels(given.std)
-    if metadata.mean and not _saturates(metadata, source):
+    if metadata.mean and _fits(metadata, source):
         return metadata.mean, metadata.std
     if source.dtype == "float32":
         raise ModelError(
@@ -215,18 +209,17 @@ def _normalization(
     return (float(source.zero_point + shift),) * 3, (1 / source.scale if source.scale else 1.0,) * 3
 
 
-def _saturates(metadata: Metadata, source: TensorInfo) -> bool:
-    """Whether half the pixel values would leave the tensor's range: such metadata (0 and 1, by habit) is not meant.
+def _fits(metadata: Metadata, source: TensorInfo) -> bool:
+    """Whether most normalized pixels lie in the tensor's range.
 
-    MediaPipe and the Task Library ignore it too, and give an integer input the pixels as they are.
+    Some files of integer models say mean 0 and std 1, which is not meant: MediaPipe and the Task Library give an
+    integer input the pixels as they are, whatever the metadata says.
     """
-    if source.dtype == "float32" or not source.scale:
-        return source.dtype != "float32"
-    low, high = (-128, 127) if source.dtype == "int8" else (0, 255)
-    low, high = (low - source.zero_point) * source.scale, (high - source.zero_point) * source.scale
-    values = [(pixel - metadata.mean[0]) / metadata.std[0] for pixel in range(256)]
-    step = source.scale
-    return sum(not low - step <= value <= high + step for value in values) >= 128
+    if source.dtype == "float32":
+        return True
+    shift = source.zero_point + (128 if source.dtype == "int8" else 0)
+    stored = ((pixel - metadata.mean[0]) / metadata.std[0] / (source.scale or 1.0) + shift for pixel in range(256))
+    return sum(-1 <= value <= 256 for value in stored) > 128
 
 
 def _override(rule: Preprocessing, given: _Given) -> Preprocessing:
@@ -240,7 +233,5 @@ def _override(rule: Preprocessing, given: _Given) -> Preprocessing:
 
 
 def _channels(values: PerChannel) -> tuple[float, ...]:
-    if isinstance(values, (int, float)):
-        return (float(values),) * 3
-    numbers = tuple(float(value) for value in values)
+    numbers = tuple(float(value) for value in values) if isinstance(values, Sequence) else (float(values),)
     return numbers * 3 if len(numbers) == 1 else numbers

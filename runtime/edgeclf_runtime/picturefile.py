@@ -1,0 +1,127 @@
+"""What a picture file's header says, and whether the file is all there; read before any decoder sees it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from edgeclf_runtime.errors import ImageError
+
+__all__ = ["PictureHeader", "read_header"]
+
+# A marker, which inside JPEG's compressed data cannot occur: 0xFF is followed there by 0x00 or a restart's number.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_CUT = "cut short; copy the file again"
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What is known before decoding.
+
+    Attributes:
+        kind: the format, such as "JPEG".
+        width, height: in pixels, as stored.
+        alpha: whether it can have transparent parts.
+    """
+
+    kind: str
+    width: int
+    height: int
+    alpha: bool
+
+
+def read_header(data: bytes) -> PictureHeader:
+    """Recognize a picture by its content.
+
+    Raises:
+        ImageError: of no known format, or cut short (as far as the format tells; bytes after its end do no harm).
+            The text is a fragment, without the file's name.
+    """
+    try:
+        return _read(data)
+    except (struct.error, IndexError):
+        raise ImageError(_CUT) from None
+
+
+def _read(data: bytes) -> PictureHeader:
+    if data.startswith(b"\xff\xd8"):
+        return _jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png(data)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        width, height = struct.unpack_from("<HH", data, 6)
+        return PictureHeader("GIF", width, height, alpha=True)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _webp(data)
+    if data.startswith(b"BM"):
+        return _bmp(data)
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return _tiff(data)
+    if data[4:8] == b"ftyp":
+        raise ImageError("a HEIC, AVIF or video file; convert it to JPEG")
+    raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP or TIFF)")
+
+
+def _jpeg(data: bytes) -> PictureHeader:
+    """Walks from marker to marker to the end of the first image; a phone may have appended a second one or a film."""
+    width, height, position = 0, 0, 2
+    while True:
+        found = _JPEG_MARKER.search(data, position)
+        if found is None:
+            raise ImageError(_CUT)
+        marker, position = data[found.start() + 1], found.end()
+        if marker == 0xD9:
+            return PictureHeader("JPEG", width, height, alpha=False)
+        if marker in (0xD8, 0x01):
+            continue
+        if marker in _JPEG_FRAMES and not width:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+        position += struct.unpack_from(">H", data, position)[0]
+
+
+def _png(data: bytes) -> PictureHeader:
+    width, height, _, color = struct.unpack_from(">IIBB", data, 16)
+    alpha, position = color in (4, 6), 8
+    while True:
+        length, name = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if position > len(data):
+            raise ImageError(_CUT)
+        alpha = alpha or name == b"tRNS"
+        if name == b"IEND":
+            return PictureHeader("PNG", width, height, alpha)
+
+
+def _webp(data: bytes) -> PictureHeader:
+    size, kind = struct.unpack_from("<I4x4s", data, 4)
+    if 8 + size > len(data):
+        raise ImageError(_CUT)
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return PictureHeader("WebP", width, height, bool(data[20] & 0x10))
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1))
+    width, height = struct.unpack_from("<HH", data, 26)
+    return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF, alpha=False)
+
+
+def _bmp(data: bytes) -> PictureHeader:
+    (size,) = struct.unpack_from("<I", data, 14)
+    width, height = struct.unpack_from("<HH" if size == 12 else "<ii", data, 18)
+    return PictureHeader("BMP", abs(width), abs(height), alpha=False)
+
+
+def _tiff(data: bytes) -> PictureHeader:
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    tags: dict[int, int] = {}
+    for index in range(count):
+        tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
+        (tags[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * index)
+    # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
+    alpha = tags.get(277) == 4 and tags.get(262) == 2
+    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha)
