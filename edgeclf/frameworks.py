@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+
 from edgeclf_converters.frameworks import keras, tensorflow
 
 __all__ = ["device_in_use", "keras", "seed_everything", "tensorflow"]

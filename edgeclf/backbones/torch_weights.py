@@ -142,7 +142,7 @@ def _read_storage(stream: io.BytesIO, storage: _Storage) -> npt.NDArray[Any]:
 def _materialise(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The window copied out, any strides (TensorFlow's kernels are stored transposed) but none beyond the storage."""
     count = math.prod(view.shape)
-    last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride))
+    last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride, strict=True))
     if count > storage.size or (count and last >= storage.size):
         raise ValueError("a tensor reaches beyond its storage")
     strides = tuple(step * storage.itemsize for step in view.stride)
