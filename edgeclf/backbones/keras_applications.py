@@ -54,9 +54,7 @@ def _construct(name: str, size: int | None, weights: str | None) -> Any:
     if name == "mobilenet-v2":
         return _renamed(constructor((size, size, 3), include_top=False, weights=weights))
     return _renamed(
-        constructor(
-            (size, size, 3), minimalistic=True, include_top=False, weights=weights, include_preprocessing=False
-        )
+        constructor((size, size, 3), minimalistic=True, include_top=False, weights=weights, include_preprocessing=False)
     )
 
 

@@ -106,8 +106,20 @@ def read_tensors(path: Path, sha256: str | None = None) -> Tensors:
         raise WeightsError(f"{path}: its sha256 is not {sha256}. Reinstall the package that holds it.")
     try:
         return _parse(data)
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-            OverflowError, struct.error, MemoryError, ImportError, RecursionError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        struct.error,
+        MemoryError,
+        ImportError,
+        RecursionError,
+    ) as error:
         raise WeightsError(f"{path}: not a checkpoint of plain tensors ({error}).") from None
 
 

@@ -1,0 +1,132 @@
+"""Stage two: the whole network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
+
+Batch norm keeps the statistics of ImageNet, whose 1.2 million pictures know them better than a few hundred do; its
+scale and shift are trained. Order and augmentation are functions of (seed, epoch, step), so that a training resumed
+after any epoch is the training that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.augment import augment
+from edgeclf.config import TrainConfig
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.network import HEAD
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["FineTuner", "probabilities"]
+
+_WARMUP = 0.1  # share of all steps
+_CLIP = 1.0  # global norm of the gradients
+_BATCH = 64
+
+Arrays = dict[str, npt.NDArray[Any]]
+Indices = npt.NDArray[np.int64]
+
+
+class FineTuner:
+    """Trains a network epoch by epoch.
+
+    Args:
+        model: of ``build_classifier``, input size open.
+        config: the training's.
+        pixels: uint8 ``[pictures, height, width, 3]``, somewhat larger than the steps' size.
+        rows: of the pictures to train on.
+        targets: int64 ``[pictures]``.
+        weights: of the loss, one per class.
+    """
+
+    def __init__(
+        self, model: Any, config: TrainConfig, pixels: Pixels, rows: Indices, targets: Indices, weights: Sequence[float]
+    ) -> None:
+        self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
+        self._weights = np.asarray(weights, np.float32)
+        self.steps = math.ceil(len(rows) / config.batch_size)
+        self._optimizer = keras().optimizers.AdamW(0.0, weight_decay=config.weight_decay)
+        self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        self._optimizer.build(model.trainable_variables)
+        self._pooled = keras().Model(model.input, model.get_layer("pool").output)
+        self._step = tensorflow().function(self._compute, reduce_retracing=True)
+
+    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
+        """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
+        tf = tensorflow()
+        order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
+        for step, rows in enumerate(np.array_split(order, self.steps)):
+            done = number * self.steps + step
+            seed = np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32)
+            targets = self._targets[rows]
+            rate = self._rate((done + 1) / (self.steps * self._config.epochs))
+            loss = self._step(
+                tf.constant(self._pixels[rows]),
+                tf.constant(targets),
+                tf.constant(self._weights[targets]),
+                tf.constant(seed),
+                tf.constant(rate, tf.float32),
+            )
+            yield len(rows), float(loss)
+
+    def state(self) -> Arrays:
+        """The optimizer's variables."""
+        return {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
+
+    def restore(self, state: Arrays) -> None:
+        """Put back what ``state`` gave."""
+        for i, variable in enumerate(self._optimizer.variables):
+            variable.assign(state[f"optimizer/{i}"])
+
+    def _rate(self, progress: float) -> float:
+        """Linear warm-up, then half a cosine down to zero."""
+        if progress < _WARMUP:
+            return self._config.learning_rate * progress / _WARMUP
+        return self._config.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
+
+    def _compute(self, pixels: Any, targets: Any, weights: Any, seed: Any, rate: Any) -> Any:
+        tf, config, backbone = tensorflow(), self._config, self._config.network
+        images = (augment(pixels, config.step_size, config.flip, seed) - backbone.mean) / backbone.std
+        with tf.GradientTape() as tape:
+            logits = self._logits(images, seed)
+            wanted = tf.one_hot(targets, logits.shape[-1])
+            wanted = wanted * (1 - config.label_smoothing) + config.label_smoothing / logits.shape[-1]
+            losses = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+            loss = tf.reduce_mean(losses * weights)
+        variables = self._model.trainable_variables
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), _CLIP)
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    def _logits(self, images: Any, seed: Any) -> Any:
+        """With dropout before the head; ``training=False`` keeps batch norm to its statistics."""
+        tf = tensorflow()
+        pooled = self._pooled(images, training=False)
+        if self._config.dropout:
+            pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed + 1)
+        return self._model.get_layer(HEAD)(pooled)
+
+
+def probabilities(model: Any, inputs: Pixels, mean: float, std: float) -> npt.NDArray[np.float32]:
+    """Class probabilities of whole pictures.
+
+    Args:
+        model: gives logits.
+        inputs: uint8 RGB ``[pictures, height, width, 3]``.
+        mean, std: the backbone's.
+
+    Returns:
+        float32 ``[pictures, classes]``.
+    """
+    tf = tensorflow()
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def run(pixels: Any) -> Any:
+        return tf.nn.softmax(model((tf.cast(pixels, tf.float32) - mean) / std, training=False))
+
+    starts = range(0, len(inputs), _BATCH)
+    return np.concatenate([run(tf.constant(np.ascontiguousarray(inputs[s : s + _BATCH]))).numpy() for s in starts])

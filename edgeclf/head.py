@@ -1,0 +1,100 @@
+"""Stage one: a linear head on the features of the frozen backbone, in seconds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.reporter import Reporter
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["Head", "features", "fit_head"]
+
+_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularisation, on standardised features
+_BATCH = 64
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A dense layer: kernel float32 ``[features, classes]``, bias ``[classes]``, and the strength that was chosen."""
+
+    kernel: Floats
+    bias: Floats
+    strength: float
+
+
+def features(model: Any, inputs: Pixels, mean: float, std: float, reporter: Reporter) -> Floats:
+    """Pooled features of every picture.
+
+    Args:
+        model: a network of ``build_classifier``.
+        inputs: uint8 RGB ``[pictures, height, width, 3]``.
+        mean, std: the backbone's.
+
+    Returns:
+        float32 ``[pictures, features]``.
+    """
+    tf = tensorflow()
+    pooled = keras().Model(model.input, model.get_layer("pool").output)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def run(pixels: Any) -> Any:
+        return pooled((tf.cast(pixels, tf.float32) - mean) / std, training=False)
+
+    batches = []
+    with reporter.bar("Features", len(inputs)) as bar:
+        for start in range(0, len(inputs), _BATCH):
+            batch = np.ascontiguousarray(inputs[start : start + _BATCH])
+            batches.append(run(tf.constant(batch)).numpy())
+            bar.advance(len(batch))
+    return np.concatenate(batches)
+
+
+def fit_head(
+    train: tuple[Floats, Indices], validation: tuple[Floats, Indices], weights: Sequence[float], reporter: Reporter
+) -> Head:
+    """Multinomial logistic regression; its regularisation chosen by the validation part's log loss.
+
+    Args:
+        train, validation: features ``[pictures, features]`` and targets ``[pictures]``.
+        weights: one per class.
+
+    Returns:
+        the head for the features as they are (their standardisation is folded in).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    mean, spread = train[0].mean(axis=0), train[0].std(axis=0) + 1e-6
+    known = (train[0] - mean) / spread
+    unseen = (validation[0] - mean) / spread
+    by_class = dict(enumerate(weights))
+    best: tuple[float, Any] | None = None
+    with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of stopping at max_iter: close enough, and chosen by its result
+        for strength in _STRENGTHS:
+            fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(known, train[1])
+            loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
+            if best is None or loss < best[0]:
+                best = loss, fitted
+            bar.advance(1)
+    assert best is not None
+    return _folded(best[1], mean, spread)
+
+
+def _folded(fitted: Any, mean: Floats, spread: Floats) -> Head:
+    coefficients, intercept = fitted.coef_, fitted.intercept_
+    if len(coefficients) == 1:  # two classes: one score, for the second
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    kernel = coefficients.T / spread[:, None]
+    return Head(kernel.astype(np.float32), (intercept - mean @ kernel).astype(np.float32), float(fitted.C))

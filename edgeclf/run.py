@@ -1,0 +1,183 @@
+"""Run: the folder of one training, with everything needed to use, resume or repeat it."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config import TrainConfig, make_config
+from edgeclf.dataset import PARTS, Dataset, Skipped
+from edgeclf.errors import RunError
+
+__all__ = ["Run", "new_folder", "write_text"]
+
+_PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Run:
+    """One training's folder.
+
+    Files: ``config.json``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
+    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
+        self.path, self.config, self.data = path, config, data
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig, data: Path) -> Run:
+        """Begin a new folder.
+
+        Raises:
+            RunError: it exists and is not empty.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}")
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path, config, data.resolve())
+        content = {"data": str(run.data), "options": config.model_dump(mode="json")}
+        run.write_json("config", content)
+        run.write_json("environment", _environment())
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """An existing folder.
+
+        Raises:
+            RunError: it is none.
+        """
+        if not (path / "config.json").is_file():
+            raise RunError(f"{path}: not the folder of a training (no config.json). Make one with: edgeclf train DIR")
+        try:
+            content = json.loads((path / "config.json").read_text("utf-8"))
+            return cls(path, make_config(content["options"]), Path(content["data"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path / 'config.json'}: cannot be read ({error}).") from None
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write ``name.json``."""
+        write_text(self.path / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read ``name.json``.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self.path / f"{name}.json"
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{path}: missing; the training did not get that far.") from None
+        except ValueError as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+        """Write which file is in which part, and which were left out."""
+        rows = [(f, data.labels[t], p) for f, t, p in zip(data.files, data.targets, data.parts, strict=True)]
+        write_text(self.path / "split.csv", _table(("file", "label", "part"), rows))
+        write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
+        self.write_json("labels", list(data.labels))
+
+    def read_split(self) -> Dataset:
+        """The files, labels and parts of ``write_split``.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path, labels = self.path / "split.csv", tuple(self.read_json("labels"))
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = [(row["file"], labels.index(row["label"]), row["part"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+        if not rows or {row[2] for row in rows} - set(PARTS):
+            raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
+        files, targets, parts = zip(*rows, strict=True)
+        return Dataset(self.data, labels, files, np.array(targets, np.int64), parts)
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Write ``name.npz``."""
+        beside = self.path / f".{name}.npz.part"
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(beside, self.path / f"{name}.npz")
+
+    def read_arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """Read ``name.npz``.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path = self.path / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return {key: content[key] for key in content.files}
+        except FileNotFoundError:
+            raise RunError(f"{path}: missing; the training did not get that far.") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def remove_arrays(self, name: str) -> None:
+        """Remove ``name.npz`` if it is there."""
+        (self.path / f"{name}.npz").unlink(missing_ok=True)
+
+    def has_arrays(self, name: str) -> bool:
+        """Whether ``name.npz`` is there."""
+        return (self.path / f"{name}.npz").is_file()
+
+
+def new_folder(data: Path) -> Path:
+    """``runs/NAME-N`` for the first N that is free."""
+    stem = data.resolve().name or "run"
+    number = 1
+    while (Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{stem}-{number}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it there."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, "utf-8")
+    os.replace(beside, path)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _environment() -> dict[str, object]:
+    def version(name: str) -> str:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"
+
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,73 @@
+"""How good predictions are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Score", "score", "wilson"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one part; shares in [0, 1].
+
+    Attributes:
+        count: pictures.
+        correct: of them, with the right label first.
+        accuracy: correct / count.
+        low, high: 95% interval of the accuracy (Wilson).
+        balanced: mean of the classes' recalls.
+        top5: right label among the first five.
+        log_loss: mean negative log probability of the right label, in nats.
+        recall: share of each class's pictures that got its label, by label; classes without pictures are left out.
+        confusion: ``confusion[i][j]`` pictures of class i got label j.
+    """
+
+    count: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    balanced: float
+    top5: float
+    log_loss: float
+    recall: dict[str, float]
+    confusion: list[list[int]]
+
+
+def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
+    """Compare scores ``[pictures, classes]`` with targets ``[pictures]``."""
+    chosen, rows = scores.argmax(axis=1), np.arange(len(targets))
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(confusion, (targets, chosen), 1)
+    totals = confusion.sum(axis=1)
+    recall = {labels[i]: float(confusion[i, i] / totals[i]) for i in np.flatnonzero(totals)}
+    correct, count = int((chosen == targets).sum()), len(targets)
+    low, high = wilson(correct, count)
+    rank = (scores > scores[rows, targets][:, None]).sum(axis=1)
+    likely = np.clip(scores[rows, targets].astype(np.float64), 1e-6, None)
+    return Score(
+        count,
+        correct,
+        correct / count,
+        low,
+        high,
+        sum(recall.values()) / len(recall),
+        float((rank < 5).mean()),
+        float(-np.log(likely).mean()),
+        recall,
+        confusion.tolist(),
+    )
+
+
+def wilson(correct: int, count: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson, JASA 1927)."""
+    z, share = 1.959964, correct / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, middle - half), min(1.0, middle + half)

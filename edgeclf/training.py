@@ -1,0 +1,253 @@
+"""From a folder of photographs to a Run: read, divide, fit the head, fine-tune, measure."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.config import TrainConfig
+from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
+from edgeclf.errors import DataError, RunError
+from edgeclf.finetune import FineTuner, probabilities
+from edgeclf.frameworks import device_in_use, seed_everything
+from edgeclf.head import features, fit_head
+from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
+from edgeclf.pictures import Pictures, decode
+from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.scoring import Score, score
+from edgeclf_runtime.card import Preprocessing
+
+__all__ = ["Training", "preprocessing", "resume", "train"]
+
+_MARGIN = 8 / 7  # 256 pixels for an input of 224
+_UNBALANCED = 1.5
+_SHOWN = 5
+
+
+def preprocessing(config: TrainConfig) -> Preprocessing:
+    """How the model of such a training wants its pictures."""
+    size, mean, std = config.input_size, config.network.mean, config.network.std
+    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)
+
+
+def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter) -> Run:
+    """Train a classifier.
+
+    Args:
+        data: a folder with one sub-folder of pictures per class, or with parts that have them.
+        out: the run's folder, new or empty.
+
+    Returns:
+        the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
+
+    Raises:
+        DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
+        KeyboardInterrupt: before there was anything to keep.
+    """
+    listed, skipped = scan(data)
+    run = Run.create(out, config, data)
+    return _in_folder(run, listed, skipped, reporter)
+
+
+def resume(path: Path, reporter: Reporter) -> Run:
+    """Go on with an interrupted training, to the result it would have had.
+
+    Raises:
+        RunError: there is nothing to go on with, or its pictures have changed.
+    """
+    run = Run.open(path)
+    if run.has_arrays("weights") and not run.has_arrays("state"):
+        raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
+    if not (path / "split.csv").exists():
+        listed, skipped = scan(run.data)
+        return _in_folder(run, listed, skipped, reporter)
+    return _in_folder(run, run.read_split(), [], reporter)
+
+
+def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Reporter) -> Run:
+    reporter.say(f"Computing on {device_in_use()}; seed {run.config.seed}.")
+    seed_everything(run.config.seed)
+    margin = 0 if run.config.head_only else _MARGIN
+    started = time.monotonic()
+    pictures, unread = decode(listed.root, listed.files, preprocessing(run.config), margin, run.path / ".pictures", reporter)
+    with pictures:
+        data = _divided(run, listed, skipped, unread, reporter)
+        Training(run, data, pictures, reporter, started).complete()
+    return run
+
+
+def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
+    if (run.path / "split.csv").exists():
+        if unread:
+            raise RunError(f"{run.path}: {len(unread)} of its pictures have changed, the first {unread[0].file}. Train anew.")
+        return listed
+    skipped = sorted([*skipped, *unread], key=lambda item: item.file)
+    _report_skipped(run, skipped, reporter)
+    gone = {item.file for item in unread}
+    if len(gone) == len(listed.files):
+        raise DataError(f"{listed.root}: has no readable picture.")
+    parts = list(listed.parts)
+    kept = Dataset(listed.root, listed.labels, listed.files, listed.targets, tuple(parts)).with_parts(
+        ["unreadable" if file in gone else part for file, part in zip(listed.files, parts, strict=True)]
+    )
+    divided = split(kept, run.config.validation, run.config.test, run.config.seed)
+    used = [i for i, part in enumerate(divided.parts) if part in PARTS]
+    run.write_split(divided.take(used), skipped)
+    counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
+    reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes: {counts}.")
+    return divided
+
+
+def _report_skipped(run: Run, skipped: Sequence[Skipped], reporter: Reporter) -> None:
+    if not skipped:
+        return
+    reporter.say(f"Skipped {len(skipped)} files (all in {run.path / 'skipped.csv'}):")
+    for item in skipped[:_SHOWN]:
+        reason = item.reason if item.file in item.reason else f"{item.file}: {item.reason}"
+        reporter.say(f"  {reason}")
+    if len(skipped) > _SHOWN:
+        kinds = Counter(Path(item.file).suffix.lower() for item in skipped[_SHOWN:])
+        reporter.say("  and " + ", ".join(f"{count} more {kind or 'without suffix'}" for kind, count in kinds.items()))
+
+
+class Training:
+    """The two stages on decoded pictures."""
+
+    def __init__(self, run: Run, data: Dataset, pictures: Pictures, reporter: Reporter, started: float) -> None:
+        self._run, self._config, self._data = run, run.config, data
+        self._pictures, self._reporter, self._started = pictures, reporter, started
+        self._rows = {part: data.rows(part) for part in PARTS}
+        self._model = build_classifier(run.config.network, None, len(data.labels))
+        self._weights = _class_weights(data, run.config, reporter)
+        self._history: list[dict[str, float]] = []
+        self._best = (0.0, 0.0)
+
+    def complete(self) -> None:
+        """Both stages, from the beginning or from the saved state."""
+        self._config.network.load(self._model, self._config.backbone, self._config.weights)
+        if self._run.has_arrays("state"):
+            tuner = self._tuner()
+            first = self._restore(tuner)
+        else:
+            self._fit_head()
+            if self._config.head_only:
+                return self._finish("finished")
+            tuner, first = self._tuner(), 0
+            self._save(tuner, 0)
+        self._finish(self._fine_tune(tuner, first))
+
+    def _fit_head(self) -> None:
+        backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
+        known = features(self._model, self._pictures.inputs[rows], backbone.mean, backbone.std, self._reporter)
+        count, targets = len(self._rows["train"]), self._data.targets[rows]
+        head = fit_head(
+            (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
+        )
+        self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
+        result = self._measure("validation")
+        self._note(0, {"seconds": time.monotonic() - self._started}, result)
+        self._reporter.say(
+            f"Head on frozen features: validation {result.accuracy:.1%} after {time.monotonic() - self._started:.0f} s."
+        )
+
+    def _tuner(self) -> FineTuner:
+        rows, targets = self._rows["train"], self._data.targets
+        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights)
+
+    def _fine_tune(self, tuner: FineTuner, first: int) -> str:
+        total = (self._config.epochs - first) * len(self._rows["train"])
+        try:
+            with self._reporter.bar("Fine-tuning", total) as bar:
+                for epoch in range(first, self._config.epochs):
+                    if self._exhausted():
+                        break
+                    losses = []
+                    for count, loss in tuner.epoch(epoch):
+                        losses.append(loss)
+                        bar.advance(count)
+                    self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
+        except KeyboardInterrupt:
+            return "interrupted"
+        self._run.remove_arrays("state")
+        return "finished"
+
+    def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
+        result = self._measure("validation")
+        better = self._note(done, {"loss": loss, "seconds": time.monotonic() - self._started}, result)
+        self._save(tuner, done)
+        mark = ", the best so far" if better else ""
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"
+        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}.")
+
+    def _note(self, epoch: int, figures: dict[str, float], result: Score) -> bool:
+        """Add to the history; keep the weights when they are the best."""
+        measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
+        self._history.append({"epoch": epoch, **figures, **measured})
+        self._run.write_json("history", self._history)
+        rank = (result.accuracy, -result.log_loss)
+        if epoch and rank <= self._best:
+            return False
+        self._best = rank
+        self._run.write_arrays("weights", get_weights(self._model))
+        return True
+
+    def _exhausted(self) -> bool:
+        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        if len(ranks) - 1 - ranks.index(max(ranks)) < self._config.patience:
+            return False
+        self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
+        return True
+
+    def _save(self, tuner: FineTuner, done: int) -> None:
+        weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
+        self._run.write_arrays("state", {**weights, **tuner.state(), "epoch": np.array(done)})
+
+    def _restore(self, tuner: FineTuner) -> int:
+        state = self._run.read_arrays("state")
+        set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
+        tuner.restore(state)
+        done = int(state["epoch"])
+        self._history = [item for item in self._run.read_json("history") if item["epoch"] <= done]
+        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        self._best = max(ranks)
+        self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
+        return done
+
+    def _measure(self, part: str) -> Score:
+        backbone, rows = self._config.network, self._rows[part]
+        given = probabilities(self._model, self._pictures.inputs[rows], backbone.mean, backbone.std)
+        return score(given, self._data.targets[rows], self._data.labels)
+
+    def _finish(self, status: str) -> None:
+        set_weights(self._model, self._run.read_arrays("weights"))
+        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        metrics: dict[str, Any] = {
+            "status": status,
+            "best_epoch": ranks.index(max(ranks)),
+            "epochs": len(self._history) - 1,
+            "seconds": time.monotonic() - self._started,
+            "head_validation_accuracy": self._history[0]["validation_accuracy"],
+        }
+        for part in ("validation", "test"):
+            if len(self._rows[part]):
+                metrics[part] = asdict(self._measure(part))
+        self._run.write_json("metrics", metrics)
+
+
+def _class_weights(data: Dataset, config: TrainConfig, reporter: Reporter) -> list[float]:
+    """One per class, of mean 1 over the pictures."""
+    counts = data.counts("train").astype(np.float64)
+    if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
+        return [1.0] * len(counts)
+    weights = np.sqrt(counts.max() / counts)
+    weights *= counts.sum() / (weights * counts).sum()
+    rare = data.labels[int(counts.argmin())]
+    reporter.say(f"Unbalanced: {int(counts.min())} pictures of {rare!r} to {int(counts.max())}; rare classes weigh more.")
+    return [float(weight) for weight in weights]
