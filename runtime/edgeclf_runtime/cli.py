@@ -1,0 +1,106 @@
+"""The ``edgeclf`` command: a group whose commands come from the entry points of whatever is installed."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import click
+
+from edgeclf_runtime import __version__
+from edgeclf_runtime.errors import EdgeclfError, UsageError
+
+__all__ = ["cli", "main"]
+
+_GROUP = "edgeclf.commands"
+_DESKTOP = frozenset({"capture", "compare", "demo", "evaluate", "export", "report", "train"})
+"""Commands of the desktop package, to say where they are when it is not installed."""
+
+
+class _Missing(click.ClickException):
+    exit_code = 2
+
+
+class _Group(click.Group):
+    """Commands by entry point, imported when they are called; our errors in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_entries())
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        entry = _entries().get(name)
+        if entry is None:
+            return None
+        try:
+            command = entry.load()
+            if not isinstance(command, click.Command):
+                raise TypeError(f"{entry.value}: expected a click.Command, got {type(command).__name__}")
+        except Exception as error:  # whatever another package's import raises must not break the help of the rest
+            return _broken(name, error)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], _entries()
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            raise _unknown(name, known, ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
+        except EdgeclfError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            where = f" writing {error.filename}" if error.filename else ""
+            raise click.ClickException(f"No space left{where}; free some or write elsewhere.") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgeclf", message="%(prog)s %(version)s")
+def cli() -> None:
+    """From a folder of photographs to a label on a live camera frame."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0, 1 after an error, 2 after wrong usage, 130 when interrupted."""
+    cli(prog_name="edgeclf")
+
+
+def _entries() -> dict[str, EntryPoint]:
+    if sys.version_info >= (3, 10):
+        found = entry_points(group=_GROUP)
+    else:
+        found = entry_points().get(_GROUP, ())
+    return {entry.name: entry for entry in found}
+
+
+def _broken(name: str, error: Exception) -> click.Command:
+    """Stands for a command that cannot be imported: the help says so, a call raises what the import raised."""
+
+    def fail() -> None:
+        raise error
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    reason = " ".join(f"(broken: {type(error).__name__}: {error})".split())
+    return click.Command(
+        name, callback=fail, short_help=reason, help=reason, add_help_option=False, context_settings=settings
+    )
+
+
+def _unknown(name: str, known: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
+    if name in _DESKTOP:
+        return _Missing(f"edgeclf {name} comes with the desktop package: pip install edgeclf")
+    near = difflib.get_close_matches(name, [*known, *_DESKTOP], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return click.UsageError(f"No command {name!r}.{hint}", ctx)
