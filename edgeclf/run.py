@@ -44,7 +44,9 @@ class Run:
             RunError: it exists and is not empty.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}")
+            raise RunError(
+                f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
+            )
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, config, data.resolve())
         content = {"data": str(run.data), "options": config.model_dump(mode="json")}

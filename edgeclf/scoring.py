@@ -46,7 +46,7 @@ def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], label
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (targets, chosen), 1)
     totals = confusion.sum(axis=1)
-    recall = {labels[i]: float(confusion[i, i] / totals[i]) for i in np.flatnonzero(totals)}
+    recall = {labels[int(i)]: float(confusion[i, i] / totals[i]) for i in np.flatnonzero(totals)}
     correct, count = int((chosen == targets).sum()), len(targets)
     low, high = wilson(correct, count)
     rank = (scores > scores[rows, targets][:, None]).sum(axis=1)

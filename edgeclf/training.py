@@ -76,7 +76,9 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
     seed_everything(run.config.seed)
     margin = 0 if run.config.head_only else _MARGIN
     started = time.monotonic()
-    pictures, unread = decode(listed.root, listed.files, preprocessing(run.config), margin, run.path / ".pictures", reporter)
+    pictures, unread = decode(
+        listed.root, listed.files, preprocessing(run.config), margin, run.path / ".pictures", reporter
+    )
     with pictures:
         data = _divided(run, listed, skipped, unread, reporter)
         Training(run, data, pictures, reporter, started).complete()
@@ -86,7 +88,9 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
 def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
     if (run.path / "split.csv").exists():
         if unread:
-            raise RunError(f"{run.path}: {len(unread)} of its pictures have changed, the first {unread[0].file}. Train anew.")
+            raise RunError(
+                f"{run.path}: {len(unread)} of its pictures have changed, the first {unread[0].file}. Train anew."
+            )
         return listed
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
     _report_skipped(run, skipped, reporter)
@@ -249,5 +253,7 @@ def _class_weights(data: Dataset, config: TrainConfig, reporter: Reporter) -> li
     weights = np.sqrt(counts.max() / counts)
     weights *= counts.sum() / (weights * counts).sum()
     rare = data.labels[int(counts.argmin())]
-    reporter.say(f"Unbalanced: {int(counts.min())} pictures of {rare!r} to {int(counts.max())}; rare classes weigh more.")
+    reporter.say(
+        f"Unbalanced: {int(counts.min())} pictures of {rare!r} to {int(counts.max())}; rare classes weigh more."
+    )
     return [float(weight) for weight in weights]
