@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,7 @@ class Classifier:
         spent = {"resize": (middle - start) * 1e3, "invoke": (time.perf_counter() - middle) * 1e3}
         return Prediction(scores, self.card.labels, spent, frame)
 
-    def stream(self, source: Source | str | int | Path) -> Iterator[Prediction]:
+    def stream(self, source: Source | str | int | Path) -> Generator[Prediction, None, None]:
         """Classify a source's frames.
 
         Args:

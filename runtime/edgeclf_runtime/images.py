@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.opencv import quiet
 from edgeclf_runtime.picturefile import read_header
 
 __all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_image"]
@@ -99,7 +97,7 @@ def _decode(data: bytes, *, with_alpha: bool) -> npt.NDArray[np.uint8] | None:
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    with _quiet():
+    with quiet():
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error:
@@ -114,27 +112,3 @@ def _decode(data: bytes, *, with_alpha: bool) -> npt.NDArray[np.uint8] | None:
 def _over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     alpha = pixels[:, :, 3:].astype(np.uint32)
     return ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-_lock = threading.Lock()
-_readers = 0
-_level = 0
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No log lines of OpenCV's about a file that is reported as an ImageError; its level is the process's, so count."""
-    import cv2
-
-    global _readers, _level
-    with _lock:
-        if _readers == 0:
-            _level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        _readers += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _readers -= 1
-            if _readers == 0:
-                cv2.utils.logging.setLogLevel(_level)

@@ -2,11 +2,71 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 import click
+
+from edgeclf_runtime.commands.options import Opener, model_argument, model_options
 
 __all__ = ["inspect"]
 
 
 @click.command()
-def inspect() -> None:
+@model_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@model_options
+def inspect(open_model: Opener, model: Path, as_json: bool) -> None:
     """Show what a model file says of itself."""
+    from edgeclf_runtime.classifier import Classifier
+
+    with open_model(model) as classifier:
+        assert isinstance(classifier, Classifier)
+        content = _content(classifier)
+    click.echo(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(content))
+
+
+def _content(classifier: Any) -> dict[str, Any]:
+    backend = classifier.backend
+    return {
+        "file": str(classifier.path),
+        "bytes": classifier.path.stat().st_size,
+        **asdict(classifier.card),
+        "input": _tensor(backend.input),
+        "output": _tensor(backend.output),
+        "golden_pictures": len(classifier.golden),
+    }
+
+
+def _tensor(spec: Any) -> dict[str, Any]:
+    return {"shape": list(spec.shape), "dtype": str(spec.dtype), "scale": spec.scale, "zero_point": spec.zero_point}
+
+
+def _text(content: dict[str, Any]) -> str:
+    labels, rule = content["labels"], content["preprocessing"]
+    shown = ", ".join(labels[:10]) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
+    rows = [
+        ("file", f"{content['file']} ({content['bytes'] / 1e6:.2f} MB)"),
+        ("name", content["name"]),
+        ("labels", shown),
+        ("input", _tensor_text(content["input"])),
+        ("output", _tensor_text(content["output"])),
+        ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
+        ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
+        ("golden", f"{content['golden_pictures']} pictures"),
+        *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
+        *content["provenance"].items(),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _tensor_text(tensor: dict[str, Any]) -> str:
+    quantized = f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+    return f"{tensor['dtype']} {tensor['shape']}{'' if tensor['dtype'] == 'float32' else quantized}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"{values[0]:g}" if len(set(values)) == 1 else str([round(value, 4) for value in values])

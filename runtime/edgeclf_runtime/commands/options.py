@@ -1,0 +1,77 @@
+"""Options that the commands share."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, Callable
+
+import click
+
+from edgeclf_runtime.classifier import Classifier
+
+__all__ = ["json_option", "model_argument", "model_options", "top_option"]
+
+Opener = Callable[[Path], Classifier]
+"""What a command gets as ``open_model``: a model's path to its classifier, with the user's options."""
+
+
+def _channels(value: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(piece) for piece in value.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3):
+        raise click.BadParameter(f"{value!r}: expected one number, or three separated by commas.")
+    return numbers
+
+
+_OPTIONS = (
+    click.option(
+        "--labels", type=click.Path(path_type=Path), help="A file with a label per line, for a model without."
+    ),
+    click.option("--backend", default="auto", show_default=True, help="litert, tflite-runtime, tensorflow or auto."),
+    click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice."),
+    click.option(
+        "--mean", type=_channels, metavar="N|R,G,B", help="In place of the file's: the model sees (pixel - mean) / std."
+    ),
+    click.option("--std", type=_channels, metavar="N|R,G,B", help="See --mean."),
+    click.option("--color", type=click.Choice(["RGB", "BGR"]), help="In place of the file's order of channels."),
+    click.option("--resize", type=click.Choice(["stretch", "crop"]), help="In place of the file's way of fitting."),
+)
+
+model_argument = click.argument("model", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+top_option = click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how to open a model; the command gets ``open_model`` in their place."""
+
+    @functools.wraps(command)
+    def wrapper(
+        *,
+        labels: Path | None,
+        backend: str,
+        threads: int | None,
+        mean: tuple[float, ...] | None,
+        std: tuple[float, ...] | None,
+        color: str | None,
+        resize: str | None,
+        **others: Any,
+    ) -> None:
+        def open_model(path: Path) -> Classifier:
+            return Classifier.load(
+                path,
+                labels=labels,
+                backend=backend,
+                threads=threads,
+                mean=mean,
+                std=std,
+                color=color,
+                resize=resize,
+            )
+
+        command(open_model=open_model, **others)
+
+    return functools.reduce(lambda function, option: option(function), reversed(_OPTIONS), wrapper)

@@ -1,0 +1,29 @@
+"""``edgeclf verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeclf_runtime.commands.options import Opener, model_argument, model_options
+from edgeclf_runtime.errors import ModelError
+
+__all__ = ["verify"]
+
+
+@click.command()
+@model_argument
+@model_options
+def verify(open_model: Opener, model: Path) -> None:
+    """Check that this device gives the scores the model gave when it was exported."""
+    from edgeclf_runtime import golden
+
+    with open_model(model) as classifier:
+        report = golden.verify(classifier)
+        name = classifier.backend.name
+    text = f"largest difference {report.worst:.4f} of {report.tolerance:.4f} allowed, on {report.count} golden pictures"
+    if not report.passed:
+        top = "" if report.same_top1 else ", another class wins"
+        raise ModelError(f"{model}: differs on this device with {name}: {text}{top}. Try another --backend.")
+    click.echo(f"{model}: as exported, with {name}: {text}.")
