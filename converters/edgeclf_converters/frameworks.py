@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["keras", "tensorflow"]
+__all__ = ["keras", "quiet", "tensorflow"]
 
 
 def tensorflow() -> Any:
     """The ``tensorflow`` module."""
-    import tensorflow as module
+    with quiet():
+        import tensorflow as module
 
     return module
 
 
 def keras() -> Any:
     """The ``tf_keras`` module: Keras 2, the only one tensorflow-model-optimization accepts."""
-    import tf_keras as module
+    with quiet():
+        import tf_keras as module
 
     return module
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ logs to the standard error stream, and give it out when an exception is raised.
+
+    Its log level can only be set by an environment variable before the import, which would be the user's to set.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error stream, so nothing to hold back
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            log.seek(0)
+            os.write(kept, log.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

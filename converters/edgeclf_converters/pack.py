@@ -1,0 +1,69 @@
+"""Everything the runtime needs, in the model file itself; read again by ``edgeclf_runtime.modelfile``."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_runtime.card import ModelCard
+from edgeclf_runtime.goldenvector import GoldenVector
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["GOLDEN_SIDE", "pack"]
+
+GOLDEN_SIDE = 320
+"""The longest side of a golden picture, in pixels."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
+
+
+def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolerance: float) -> bytes:
+    """A flatbuffer followed by a zip of labels, card and golden pictures.
+
+    Args:
+        content: a .tflite flatbuffer with its TFLITE_METADATA.
+        card: its labels one line each.
+        golden: pictures of at most ``GOLDEN_SIDE`` pixels a side.
+        tolerance: the largest difference of a score that is no fault.
+
+    Raises:
+        ConversionError: a label that is not one line, or a golden picture too large.
+    """
+    file = io.BytesIO()
+    file.write(content)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
+        _add(archive, "labels.txt", _lines(card.labels))
+        _add(archive, "edgeclf.json", card.to_json().encode())
+        for index, vector in enumerate(golden):
+            _add(archive, f"golden/{index}.png", _png(vector.pixels))
+        if golden:
+            scores = [[round(float(score), 6) for score in vector.scores] for vector in golden]
+            _add(archive, "golden/scores.json", json.dumps({"tolerance": tolerance, "scores": scores}).encode())
+    return file.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name, _DATE), data)
+
+
+def _lines(labels: Sequence[str]) -> bytes:
+    for label in labels:
+        if not label.isprintable() or not label or label != label.strip():
+            raise ConversionError(f"Label {label!r}: expected one line of visible text.")
+    return ("\n".join(labels) + "\n").encode()
+
+
+def _png(pixels: Pixels) -> bytes:
+    if max(pixels.shape[:2]) > GOLDEN_SIDE:
+        height, width = pixels.shape[:2]
+        raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")
+    good, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
+    if not good:
+        raise ConversionError("A golden picture cannot be written as PNG.")
+    return data.tobytes()
