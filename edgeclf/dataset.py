@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgeclf.errors import DataError
 from edgeclf_runtime.images import IMAGE_SUFFIXES
 
-__all__ = ["PARTS", "Dataset", "Skipped", "find_parts", "scan", "split"]
+__all__ = ["PARTS", "Dataset", "Skipped", "class_files", "find_parts", "scan", "split"]
 
 PARTS = ("train", "validation", "test")
 FEWEST = 5  # pictures of a class that is divided: below, a validation result says nothing
@@ -117,6 +117,18 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     return Dataset(root, labels, tuple(files), np.array(targets, np.int64), tuple(names)), skipped
 
 
+def class_files(root: Path) -> dict[str, list[Path]]:
+    """The files with a picture's suffix in each sub-folder, by its name.
+
+    Raises:
+        DataError: no such folder.
+    """
+    return {
+        folder.name: [path for path in _visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+        for folder in _folders(root)
+    }
+
+
 def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     """Give every file its part; each class is divided in the same shares.
 
@@ -183,8 +195,12 @@ def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
         if sub.name not in labels:
             raise DataError(f"{sub}: a class the train part does not have. Its classes: {', '.join(labels)}.")
         target = labels.index(sub.name)
-        found += [(target, path) for path in sorted(sub.rglob("*")) if path.is_file() and not _ignored(path, sub)]
+        found += [(target, path) for path in _visible(sub)]
     return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not _ignored(path, folder)]
 
 
 def _ignored(path: Path, below: Path) -> bool:

@@ -1,0 +1,80 @@
+"""``edgeclf train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["train"]
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", type=_PATH, required=False)
+@click.option("--out", type=_PATH, help="The run's folder; by default runs/NAME-1, runs/NAME-2 ...")
+@click.option("--resume", type=_PATH, metavar="RUN", help="Go on with an interrupted training.")
+@click.option("--backbone", help="The pretrained network, efficientnet-lite0 by default.")
+@click.option("--weights", type=_PATH, help="Its ImageNet weights, where they do not come from a package.")
+@click.option("--size", type=int, help="Height and width of the model's input in pixels; by default the backbone's.")
+@click.option("--train-size", type=int, help="The same for the fine-tuning's pictures; by default 6/7 of it.")
+@click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
+@click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
+@click.option("--seed", type=int, help="Of everything random, 0 by default.")
+@click.option("--head-only", is_flag=True, default=None, help="Stop after the head: seconds instead of minutes.")
+@click.option("--epochs", type=int, help="Of fine-tuning, at most.")
+@click.option("--patience", type=int, help="Epochs without a better validation result after which to stop.")
+@click.option("--batch-size", type=int, help="Pictures a step.")
+@click.option("--learning-rate", type=float, help="The highest of the schedule.")
+@click.option("--weight-decay", type=float, help="Of kernels.")
+@click.option("--label-smoothing", type=float, help="Share of a target spread over all classes.")
+@click.option("--dropout", type=float, help="Share of the features zeroed in a step.")
+@click.option(
+    "--flip/--no-flip", default=None, help="Mirror pictures at random; not for letters or left against right."
+)
+@click.option("--class-weights", help="auto or none: whether rare classes weigh more.")
+def train(data: Path | None, out: Path | None, resume: Path | None, **options: Any) -> None:
+    """Train a classifier on DATA, a folder with one sub-folder of photographs per class."""
+    from edgeclf_runtime.errors import UsageError
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if resume is not None:
+        if data is not None or out is not None or given:
+            raise UsageError("--resume goes on as the training began: give it alone.")
+        return _resume(resume)
+    if data is None:
+        raise UsageError("Give the folder of photographs, or --resume RUN.")
+    _train(data, out, given)
+
+
+def _train(data: Path, out: Path | None, options: dict[str, object]) -> None:
+    from edgeclf.config import make_config
+    from edgeclf.reporter import Terminal
+    from edgeclf.run import new_folder
+    from edgeclf.training import train as begin
+
+    config = make_config(options)
+    _conclude(begin(data, out or new_folder(data), config, Terminal()))
+
+
+def _resume(path: Path) -> None:
+    from edgeclf.reporter import Terminal
+    from edgeclf.training import resume
+
+    _conclude(resume(path, Terminal()))
+
+
+def _conclude(run: Any) -> None:
+    metrics = run.read_json("metrics")
+    for part in ("validation", "test"):
+        if part in metrics:
+            figures = metrics[part]
+            interval = f"95% interval {figures['low']:.1%} to {figures['high']:.1%}"
+            click.echo(f"{part}: {figures['accuracy']:.1%} of {figures['count']} right ({interval})")
+    if metrics["status"] == "interrupted":
+        click.echo(f"Interrupted; the best so far is kept. Go on: edgeclf train --resume {run.path}")
+    click.echo(f"Next: edgeclf export --int8 {run.path}")
+    if metrics["status"] == "interrupted":
+        raise click.exceptions.Exit(130)

@@ -1,0 +1,179 @@
+"""From a Run, or a published network, to a model file that has been measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.backbones.registry import backbone
+from edgeclf.dataset import Dataset
+from edgeclf.errors import DataError
+from edgeclf.measuring import measure
+from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
+from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.training import preprocessing
+from edgeclf_converters.export import Conversion, export
+from edgeclf_converters.pack import GOLDEN_SIDE
+from edgeclf_runtime.card import ModelCard, Preprocessing
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.images import find_images, read_image
+from edgeclf_runtime.preprocess import Pixels, resize
+
+__all__ = ["export_pretrained", "export_run"]
+
+_CALIBRATION = 200
+_GOLDEN = 8
+
+
+def export_run(run: Run, path: Path, mode: str, reporter: Reporter) -> Conversion:
+    """Write the model file of a training and measure it on the validation part, through the runtime.
+
+    Args:
+        run: a training that got as far as its head.
+        path: of the file.
+        mode: one of ``edgeclf_converters.MODES``.
+
+    Raises:
+        RunError: the training did not get that far.
+        DataError: its pictures are gone.
+        ConversionError: see ``edgeclf_converters.export``.
+    """
+    weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
+    reference = run.read_json("history")
+    model = build_classifier(run.config.network, run.config.input_size, len(data.labels))
+    set_weights(model, weights)
+    known = max((item["validation_accuracy"], -item["validation_log_loss"]) for item in reference)[0]
+    accuracy = {"validation_float": float(known)}
+    card = ModelCard(run.path.resolve().name, data.labels, rule, accuracy=accuracy, provenance=_provenance(run))
+    rows = data.rows("validation")
+    files, targets = [data.root / data.files[i] for i in rows], [int(data.targets[i]) for i in rows]
+
+    def figures(classifier: Classifier) -> dict[str, float]:
+        return {f"validation_{mode}": measure(classifier, files, targets, reporter).score.accuracy}
+
+    calibration = _read_all([data.root / data.files[i] for i in _balanced(data, "train", _CALIBRATION)])
+    golden = _read_all([data.root / data.files[i] for i in _balanced(data, "validation", _GOLDEN)])
+    reporter.say(f"Converting to {mode}.")
+    return export(
+        with_softmax(model),
+        path,
+        card,
+        mode=mode,
+        calibration=[resize(pixels, rule) for pixels in calibration] if mode == "int8" else (),
+        golden=[_small(pixels) for pixels in golden],
+        measure=figures,
+    )
+
+
+def export_pretrained(
+    name: str,
+    path: Path,
+    mode: str,
+    reporter: Reporter,
+    *,
+    weights: Path | None = None,
+    photographs: Path | None = None,
+) -> Conversion:
+    """Write the model file of a backbone's published 1,000-class ImageNet classifier.
+
+    Args:
+        name: of the backbone.
+        path, mode: see ``export_run``.
+        weights: in place of the installed package's.
+        photographs: a folder of photographs to calibrate int8 on; by default crops of the two that scikit-learn has.
+
+    Raises:
+        ConfigError, WeightsError, ConversionError: see their texts.
+        DataError: no photographs in the folder.
+    """
+    network = backbone(name)
+    model = pretrained_classifier(network, weights)
+    mean, std = (network.mean,) * 3, (network.std,) * 3
+    rule = Preprocessing(network.size, network.size, resize="crop", crop=network.crop, mean=mean, std=std)
+    ids, labels = _imagenet()
+    provenance = {
+        "backbone": name,
+        "weights": "ImageNet, as published",
+        "edgeclf": importlib.metadata.version("edgeclf"),
+    }
+    card = ModelCard(f"{name} ImageNet", labels, rule, label_ids=ids, provenance=provenance)
+    pictures = _photographs(photographs) if photographs else _crops(network.size)
+    reporter.say(
+        f"Converting to {mode}; pictures for calibration and checks: {photographs or 'those of scikit-learn'}."
+    )
+    return export(
+        with_softmax(model),
+        path,
+        card,
+        mode=mode,
+        calibration=[resize(pixels, rule) for pixels in pictures] if mode == "int8" else (),
+        golden=[_small(pixels) for pixels in pictures[:_GOLDEN]],
+    )
+
+
+def _provenance(run: Run) -> dict[str, str]:
+    environment, config = run.read_json("environment"), run.config
+    return {
+        "backbone": config.backbone,
+        "seed": str(config.seed),
+        "command": str(environment["command"]),
+        **{name: str(version) for name, version in environment["packages"].items()},
+    }
+
+
+def _balanced(data: Dataset, part: str, count: int) -> list[int]:
+    """Rows of so many pictures, about as many of each class, chosen by a fixed seed."""
+    rng, rows = np.random.default_rng(0), data.rows(part)
+    shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
+    longest = max(map(len, shuffled), default=0)
+    return [int(queue[turn]) for turn in range(longest) for queue in shuffled if turn < len(queue)][:count]
+
+
+def _read_all(files: Sequence[Path]) -> list[Pixels]:
+    try:
+        return [read_image(file) for file in files]
+    except ImageError as error:
+        raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
+
+
+def _photographs(folder: Path) -> list[Pixels]:
+    try:
+        files = find_images(folder)
+        if not files:
+            raise DataError(f"{folder}: no pictures in it.")
+        order = np.random.default_rng(0).permutation(len(files))[:_CALIBRATION]
+        return [read_image(files[i]) for i in order]
+    except ImageError as error:
+        raise DataError(str(error)) from None
+
+
+def _crops(size: int) -> list[Pixels]:
+    """Crops of many places and scales of two real photographs, a building and a flower."""
+    from sklearn.datasets import load_sample_images
+
+    rng, pictures = np.random.default_rng(0), []
+    for turn in range(_CALIBRATION // 2):
+        pixels = load_sample_images().images[turn % 2]
+        height, width = pixels.shape[:2]
+        side = int(rng.integers(size // 2, min(height, width)))
+        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        pictures.append(np.ascontiguousarray(pixels[top : top + side, left : left + side], np.uint8))
+    return pictures
+
+
+def _small(pixels: Pixels) -> Pixels:
+    """At most the size of a golden picture, in its own proportions."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, GOLDEN_SIDE / max(height, width))
+    return resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def _imagenet() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    lines = (Path(__file__).parent / "backbones" / "imagenet_classes.txt").read_text("utf-8").splitlines()
+    ids, labels = zip(*(line.split("\t") for line in lines), strict=True)
+    return ids, labels
