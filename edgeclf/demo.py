@@ -1,0 +1,137 @@
+"""The whole way on data that needs no download: scikit-learn's handwritten digits (UCI, 1998)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config import make_config
+from edgeclf.contactsheet import contact_sheet
+from edgeclf.errors import DataError
+from edgeclf.exporting import export_run
+from edgeclf.reporter import Reporter
+from edgeclf.training import train
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["DemoResult", "digit_picture", "run_demo"]
+
+_SIDE = 128
+_TRAINED, _FILMED = 60, 24  # of each digit, and of all, never the same ones
+_FRAMES_EACH = 5
+_MARKER = ".edgeclf-demo"
+_OPTIONS: dict[str, object] = {
+    "size": 96,
+    "train_size": 96,
+    "epochs": 4,
+    "flip": False,
+    "learning_rate": 5e-4,
+    "validation": 0.2,
+}
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came out: the model file, the film, its contact sheet, and how many frames were labelled rightly."""
+
+    model: Path
+    film: Path
+    sheet: Path
+    frames: int
+    right: int
+
+
+def run_demo(out: Path, reporter: Reporter) -> DemoResult:
+    """Train, export, make a film, classify it.
+
+    Args:
+        out: a new folder, or that of an earlier demo, which is replaced.
+
+    Raises:
+        DataError: the folder holds something else.
+    """
+    _prepare(out)
+    images, targets = _digits()
+    filmed = _write_photographs(out / "photos", images, targets)
+    reporter.say(f"Wrote photographs of handwritten digits to {out / 'photos'}.")
+    run = train(out / "photos", out / "run", make_config(_OPTIONS), reporter)
+    model = out / "model.tflite"
+    done = export_run(run, model, "int8", reporter)
+    accuracy = done.card.accuracy
+    reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
+    film = out / "film.avi"
+    _write_film(film, [images[i] for i in filmed])
+    return _classify(model, film, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
+
+
+def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 1.0) -> Pixels:
+    """An 8x8 digit of values 0..16 as a dark stroke on paper: uint8 RGB ``[128, 128, 3]``."""
+    smooth = cv2.resize(image.astype(np.float32) / 16, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), angle, scale)
+    ink = np.clip(cv2.warpAffine(smooth, turn, (_SIDE, _SIDE)), 0, 1)[..., None]
+    paper, pen = np.array([236.0, 229.0, 214.0]), np.array([28.0, 39.0, 84.0])
+    return np.ascontiguousarray((paper * (1 - ink) + pen * ink).round(), np.uint8)
+
+
+def _prepare(out: Path) -> None:
+    if out.exists():
+        if not (out / _MARKER).is_file() and any(out.iterdir() if out.is_dir() else [out]):
+            raise DataError(f"{out}: exists already and is no earlier demo. Choose another --out.")
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    (out / _MARKER).touch()
+
+
+def _digits() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return digits.images, digits.target.astype(np.int64)
+
+
+def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> list[int]:
+    """Some of each digit into its folder; gives others, for the film."""
+    rng, rest = np.random.default_rng(0), []
+    for digit in range(10):
+        rows = rng.permutation(np.flatnonzero(targets == digit))
+        (folder / str(digit)).mkdir(parents=True)
+        for row in rows[:_TRAINED]:
+            _write(folder / str(digit) / f"{row:04}.png", digit_picture(images[row]))
+        rest += [int(row) for row in rows[_TRAINED:]]
+    return [int(row) for row in rng.permutation(rest)[:_FILMED]]
+
+
+def _write(path: Path, pixels: Pixels) -> None:
+    if not cv2.imwrite(str(path), pixels[:, :, ::-1]):
+        raise OSError(f"{path}: cannot be written.")
+
+
+def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (_SIDE, _SIDE))
+    if not writer.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write this film.")
+    for image in images:
+        for step in range(_FRAMES_EACH):
+            writer.write(digit_picture(image, 6.0 * step - 12.0, 0.9 + 0.04 * step)[:, :, ::-1])
+    writer.release()
+
+
+def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: Reporter) -> DemoResult:
+    """The film through the same stream a camera's frames would go."""
+    predictions = []
+    with Classifier.load(model) as classifier, reporter.bar("Classifying", len(shown) * _FRAMES_EACH) as bar:
+        for prediction in classifier.stream(film):
+            predictions.append(prediction)
+            bar.advance(1)
+    right = sum(p.label == str(shown[i // _FRAMES_EACH]) for i, p in enumerate(predictions))
+    beside = sheet.with_name(f".{sheet.name}.part.png")
+    middle = predictions[_FRAMES_EACH // 2 :: _FRAMES_EACH]
+    _write(beside, contact_sheet(middle, [str(digit) for digit in shown], columns=8))
+    os.replace(beside, sheet)
+    return DemoResult(model, film, sheet, len(predictions), right)
