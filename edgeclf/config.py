@@ -12,6 +12,8 @@ from edgeclf.errors import ConfigError
 
 __all__ = ["TrainConfig", "make_config"]
 
+_BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
+
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
 
@@ -31,7 +33,10 @@ class TrainConfig(BaseModel):
         epochs: of fine-tuning, at most.
         patience: epochs without a better validation result after which it stops.
         batch_size: pictures a step.
-        learning_rate: the highest of the cosine schedule.
+        learning_rate: the highest of the cosine schedule; None takes 5e-4 where batch norm is trained, else 1e-4.
+        batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``
+            keeps ImageNet's, which know more than a few small batches do; ``auto`` trains from 500 pictures and
+            batches of 16.
         weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019).
         label_smoothing: share of a target spread over all classes.
         dropout: share of the pooled features zeroed in a step.
@@ -49,13 +54,14 @@ class TrainConfig(BaseModel):
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     head_only: bool = False
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
     patience: Annotated[int, Field(ge=1)] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_norm: Annotated[str, Field(pattern="^(auto|train|frozen)$")] = "auto"
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     flip: bool = True
     class_weights: Annotated[str, Field(pattern="^(auto|none)$")] = "auto"
 
@@ -73,6 +79,12 @@ class TrainConfig(BaseModel):
     def step_size(self) -> int:
         """Height and width of the pictures of the fine-tuning steps."""
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
+
+    def trains_batch_norm(self, pictures: int) -> bool:
+        """Whether batch norm is trained on so many pictures."""
+        if self.batch_norm != "auto":
+            return self.batch_norm == "train"
+        return pictures >= _BATCH_NORM_PICTURES and self.batch_size >= _BATCH_NORM_BATCH
 
 
 def make_config(options: dict[str, object]) -> TrainConfig:

@@ -29,9 +29,9 @@ _MARKER = ".edgeclf-demo"
 _OPTIONS: dict[str, object] = {
     "size": 96,
     "train_size": 96,
-    "epochs": 4,
+    "epochs": 5,
     "flip": False,
-    "learning_rate": 5e-4,
+    "batch_norm": "train",
     "validation": 0.2,
 }
 

@@ -1,7 +1,7 @@
 """Stage two: the whole network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
 
-Batch norm keeps the statistics of ImageNet, whose 1.2 million pictures know them better than a few hundred do; its
-scale and shift are trained. Order and augmentation are functions of (seed, epoch, step), so that a training resumed
+With enough pictures batch norm adapts its statistics to them; with few it keeps those of ImageNet and only its scale
+and shift are trained. Order and augmentation are functions of (seed, epoch, step), so that a training resumed
 after any epoch is the training that was never stopped.
 """
 
@@ -22,6 +22,8 @@ from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["FineTuner", "probabilities"]
 
+_MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
+_RATES = {True: 5e-4, False: 1e-4}  # with batch norm trained, and frozen
 _WARMUP = 0.1  # share of all steps
 _CLIP = 1.0  # global norm of the gradients
 _BATCH = 64
@@ -47,6 +49,11 @@ class FineTuner:
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights = np.asarray(weights, np.float32)
+        self._adapts = config.trains_batch_norm(len(rows))
+        self._highest = config.learning_rate or _RATES[self._adapts]
+        for layer in model.layers:
+            if isinstance(layer, keras().layers.BatchNormalization):
+                layer.momentum = _MOMENTUM
         self.steps = math.ceil(len(rows) / config.batch_size)
         self._optimizer = keras().optimizers.AdamW(0.0, weight_decay=config.weight_decay)
         self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -84,8 +91,8 @@ class FineTuner:
     def _rate(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to zero."""
         if progress < _WARMUP:
-            return self._config.learning_rate * progress / _WARMUP
-        return self._config.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
+            return self._highest * progress / _WARMUP
+        return self._highest * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
     def _compute(self, pixels: Any, targets: Any, weights: Any, seed: Any, rate: Any) -> Any:
         tf, config, backbone = tensorflow(), self._config, self._config.network
@@ -103,9 +110,9 @@ class FineTuner:
         return loss
 
     def _logits(self, images: Any, seed: Any) -> Any:
-        """With dropout before the head; ``training=False`` keeps batch norm to its statistics."""
+        """With dropout before the head; ``training`` decides over batch norm alone."""
         tf = tensorflow()
-        pooled = self._pooled(images, training=False)
+        pooled = self._pooled(images, training=self._adapts)
         if self._config.dropout:
             pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed + 1)
         return self._model.get_layer(HEAD)(pooled)

@@ -74,7 +74,9 @@ def fit_head(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    mean, spread = train[0].mean(axis=0), train[0].std(axis=0) + 1e-6
+    mean, spread = train[0].mean(axis=0), train[0].std(axis=0)
+    # A feature that hardly varies would get a huge weight, which int8 could only hold by losing all the others.
+    spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)
     known = (train[0] - mean) / spread
     unseen = (validation[0] - mean) / spread
     by_class = dict(enumerate(weights))

@@ -1,0 +1,62 @@
+"""Train, export and measure on TrashNet: float and int8 accuracy of the real files on the test part, three seeds.
+
+python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2]     (FOLDER holds train/ and test/)
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from edgeclf import Terminal, evaluate, export_run, make_config, train
+from edgeclf_runtime import Classifier
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seeds", default="0,1,2", show_default=True)
+def main(folder: Path, seeds: str) -> None:
+    """Print a row per seed, then the means."""
+    if not (folder / "train").is_dir() or not (folder / "test").is_dir():
+        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
+        sys.exit(0)
+    rows = [_seed(folder, int(seed)) for seed in seeds.split(",")]
+    for row in rows:
+        click.echo(_line(row))
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    click.echo("mean of the seeds " + _line(means))
+
+
+def _seed(folder: Path, seed: int) -> dict[str, float]:
+    started, reporter = time.monotonic(), Terminal()
+    with tempfile.TemporaryDirectory() as place:
+        run = train(folder / "train", Path(place) / "run", make_config({"seed": seed}), reporter)
+        metrics, history = run.read_json("metrics"), run.read_json("history")
+        figures = {
+            "seed": float(seed),
+            "head seconds": history[0]["seconds"],
+            "head validation": metrics["head_validation_accuracy"],
+            "float validation": metrics["validation"]["accuracy"],
+        }
+        for mode in ("int8", "float32"):
+            export_run(run, Path(place) / f"{mode}.tflite", mode, reporter)
+            if mode == "int8":
+                figures["minutes"] = (time.monotonic() - started) / 60
+            with Classifier.load(Path(place) / f"{mode}.tflite") as classifier:
+                figures[f"{mode} test"] = evaluate(classifier, folder / "test", reporter).score.accuracy
+    click.echo(_line(figures), err=True)
+    return figures
+
+
+def _line(row: dict[str, float]) -> str:
+    plain = {"seed": "{:.0f}", "minutes": "{:.1f}", "head seconds": "{:.0f}"}
+    return "  ".join(f"{name} " + plain.get(name, "{:.2%}").format(value) for name, value in row.items())
+
+
+if __name__ == "__main__":
+    main()
