@@ -12,7 +12,7 @@ from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["contact_sheet"]
 
-_WIDTH, _HEIGHT, _CAPTION, _GAP = 160, 120, 44, 12
+_WIDTH, _HEIGHT, _CAPTION, _GAP = 136, 136, 44, 12
 _BACKGROUND, _TEXT, _MUTED, _TRACK = (248, 248, 246), (32, 34, 38), (110, 114, 120), (222, 224, 226)
 _RIGHT, _WRONG = (38, 128, 84), (192, 57, 43)
 
@@ -52,13 +52,16 @@ def _cell(cell: Pixels, prediction: Prediction, label: str) -> None:
 
 
 def _fitted(pixels: Pixels) -> Pixels:
-    """The largest centre of the cell's proportions, resized to it."""
+    """The whole picture, as large as the cell allows, in its middle."""
     height, width = pixels.shape[:2]
-    scale = min(width / _WIDTH, height / _HEIGHT)
-    inner_w, inner_h = max(1, int(_WIDTH * scale)), max(1, int(_HEIGHT * scale))
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
-    centre = pixels[top : top + inner_h, left : left + inner_w]
-    return np.asarray(cv2.resize(centre, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    scale = min(_WIDTH / width, _HEIGHT / height)
+    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+    top, left = (_HEIGHT - inner_h) // 2, (_WIDTH - inner_w) // 2
+    cell = np.full((_HEIGHT, _WIDTH, 3), _TRACK, np.uint8)
+    cell[top : top + inner_h, left : left + inner_w] = cv2.resize(
+        pixels, (inner_w, inner_h), interpolation=cv2.INTER_AREA
+    )
+    return cell
 
 
 def _write(cell: Pixels, text: str, place: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:

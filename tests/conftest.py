@@ -1,0 +1,49 @@
+"""Real, small things that many tests need, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf.demo import digit_picture
+
+SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of 0, 1 and 2, twenty of each."""
+    from sklearn.datasets import load_digits
+
+    folder, data = tmp_path_factory.mktemp("digits"), load_digits()
+    for digit in range(3):
+        (folder / str(digit)).mkdir()
+        for row in np.flatnonzero(data.target == digit)[:20]:
+            cv2.imwrite(str(folder / str(digit) / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished training on them."""
+    return train(digits, tmp_path_factory.mktemp("runs") / "digits", make_config(SMALL), Quiet())
+
+
+@pytest.fixture(scope="session")
+def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its int8 model file."""
+    path = tmp_path_factory.mktemp("models") / "digits.tflite"
+    export_run(run, path, "int8", Quiet())
+    return path
+
+
+@pytest.fixture(scope="session")
+def float_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its float32 model file."""
+    path = tmp_path_factory.mktemp("models") / "digits-float.tflite"
+    export_run(run, path, "float32", Quiet())
+    return path

@@ -1,0 +1,88 @@
+"""The command as a user types it, in its own process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeclf import Run
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
+
+
+def _edgeclf(*words: object, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_help_lists_the_commands_of_both_packages() -> None:
+    text = _edgeclf("--help").stdout
+    assert all(name in text for name in ("run", "classify", "inspect", "verify", "train", "export", "evaluate", "demo"))
+
+
+def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
+    lines = _edgeclf("run", model, "--source", digits, "--json", "--max-frames", 3).stdout.splitlines()
+    assert len(lines) == 3
+    first = json.loads(lines[0])
+    assert set(first) == {"frame", "time", "source", "label", "score", "scores", "milliseconds"}
+    assert (first["frame"], first["scores"][0]["label"]) == (0, first["label"])
+
+
+def test_classify_names_what_it_cannot_read_and_goes_on(model: Path, digits: Path) -> None:
+    done = _edgeclf("classify", model, "none.jpg", digits / "1", code=1)
+    assert "none.jpg" in done.stderr
+    assert len(done.stdout.splitlines()) == 20
+
+
+def test_inspect_and_verify(model: Path) -> None:
+    assert json.loads(_edgeclf("inspect", model, "--json").stdout)["labels"] == ["0", "1", "2"]
+    assert "validation_int8" in _edgeclf("inspect", model).stdout
+    assert "as exported" in _edgeclf("verify", model).stdout
+
+
+def test_evaluate_prints_the_accuracy(model: Path, digits: Path) -> None:
+    assert json.loads(_edgeclf("evaluate", model, digits, "--json").stdout)["count"] == 60
+
+
+def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None:
+    _edgeclf("train", digits, "--out", "run", "--size", 64, "--head-only", cwd=tmp_path)
+    done = _edgeclf("export", "--float16", "run", "-o", "model.tflite", cwd=tmp_path)
+    assert "float16 file" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
+    assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (["train", "nowhere"], "nowhere: no such folder", 1),
+        (["train"], "Give the folder of photographs", 2),
+        (["export", "nowhere"], "not the folder of a training", 1),
+        (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
+        (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
+        (["ruin"], "Did you mean 'run'", 2),
+    ],
+)
+def test_bad_input_is_one_line(words: list[str], message: str, code: int, tmp_path: Path) -> None:
+    errors = _edgeclf(*words, code=code, cwd=tmp_path).stderr
+    assert message in errors
+    assert len([line for line in errors.splitlines() if line.startswith("Error")]) == 1
+
+
+def test_a_full_disk_is_one_line(digits: Path, run: Run, tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("mounting a small disk needs root and unshare")
+    script = f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && exec " + " ".join(
+        [*COMMAND, "train", str(digits), "--out", f"{tmp_path}/run", "--size", "64", "--head-only"]
+    )
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr

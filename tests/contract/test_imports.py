@@ -1,0 +1,58 @@
+"""What importing costs, which way imports point, and the public names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("tensorflow", "tf_keras", "click", "cv2", "numpy", "sklearn", "ai_edge_litert")
+PUBLIC = {
+    "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError Prediction "
+    "Preprocessing SourceError UsageError __version__ open_source read_image",
+    "edgeclf_converters": "MODES Conversion ConversionError __version__ convert export",
+    "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError Terminal TrainConfig "
+    "WeightsError __version__ evaluate export_pretrained export_run make_config resume train",
+}
+
+
+@pytest.mark.parametrize("package", ["edgeclf_runtime", "edgeclf"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = f"import sys, {package}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_runtime_classifies_without_tensorflow_or_click(model: Path) -> None:
+    code = (
+        "import sys, numpy; from edgeclf_runtime import Classifier\n"
+        f"Classifier.load({str(model)!r}).classify(numpy.zeros((9, 9, 3), numpy.uint8))\n"
+        "print([name for name in ('tensorflow', 'tf_keras', 'click') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_are_exactly_these(package: str) -> None:
+    module = importlib.import_module(package)
+    assert list(module.__all__) == PUBLIC[package].split()
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("runtime/edgeclf_runtime", {"edgeclf", "edgeclf_converters", "tf_keras"}),
+        ("converters/edgeclf_converters", {"edgeclf"}),
+    ],
+)
+def test_imports_point_one_way(folder: str, forbidden: set[str]) -> None:
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & forbidden, path

@@ -1,0 +1,47 @@
+"""The three distributions as wheels; the runtime's alone in a clean environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    for part in ("runtime", "converters", "."):
+        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), part]
+        subprocess.run(build, cwd=ROOT, check=True)
+    return folder
+
+
+def test_three_wheels_are_built(wheels: Path) -> None:
+    names = sorted(path.name.split("-")[0] for path in wheels.glob("*.whl"))
+    assert names == ["edgeclf", "edgeclf_converters", "edgeclf_runtime"]
+
+
+def test_the_runtime_installs_alone_and_classifies(wheels: Path, model: Path, digits: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=True)
+    python, wheel = tmp_path / "env" / "bin" / "python", next(wheels.glob("edgeclf_runtime*.whl"))
+    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel]
+    subprocess.run(install, check=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [tmp_path / "env" / "bin" / "edgeclf"]
+
+    def edgeclf(*words: object, code: int = 0) -> str:
+        done = subprocess.run([*command, *map(str, words)], capture_output=True, text=True, env=clean, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "as exported" in edgeclf("verify", model)
+    assert len(edgeclf("classify", model, digits / "0", "--json").splitlines()) >= 20
+    assert "comes with the desktop package" in edgeclf("train", "photos", code=2)
+    listed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, env=clean, check=True).stdout
+    assert "tensorflow" not in listed

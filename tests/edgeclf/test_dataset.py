@@ -1,0 +1,71 @@
+"""Folders of photographs, good and bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf.dataset import scan, split
+from edgeclf.errors import DataError
+
+
+def _fill(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((4, 4, 3), number, np.uint8))
+
+
+def test_each_class_is_divided_in_the_same_shares_and_by_the_seed(tmp_path: Path) -> None:
+    _fill(tmp_path / "cat", 40)
+    _fill(tmp_path / "dog", 20)
+    data, skipped = scan(tmp_path)
+    first, again, other = (split(data, 0.2, 0.1, seed) for seed in (1, 1, 2))
+    assert not skipped
+    assert [first.counts(part).tolist() for part in ("train", "validation", "test")] == [[28, 14], [8, 4], [4, 2]]
+    assert first.parts == again.parts != other.parts
+
+
+def test_ready_parts_are_kept(tmp_path: Path) -> None:
+    for part, count in (("train", 8), ("val", 3), ("test", 2)):
+        _fill(tmp_path / part / "cat", count)
+        _fill(tmp_path / part / "dog", count)
+    data = split(scan(tmp_path)[0], 0.5, 0.5, 0)
+    assert [data.counts(part).tolist() for part in ("train", "validation", "test")] == [[8, 8], [3, 3], [2, 2]]
+
+
+def test_classes_called_by_numbers_sort_by_value(tmp_path: Path) -> None:
+    for name in ("10", "9", "1"):
+        _fill(tmp_path / name, 1)
+    assert scan(tmp_path)[0].labels == ("1", "9", "10")
+
+
+def test_other_files_are_counted(tmp_path: Path) -> None:
+    _fill(tmp_path / "cat", 5)
+    _fill(tmp_path / "dog", 5)
+    (tmp_path / "cat" / "notes.txt").write_text("x", "utf-8")
+    (tmp_path / "cat" / ".hidden.png").write_text("x", "utf-8")
+    assert [item.file for item in scan(tmp_path)[1]] == ["cat/notes.txt"]
+
+
+def test_bad_folders_are_one_line_each(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        scan(tmp_path / "none")
+    with pytest.raises(DataError, match="no sub-folders"):
+        scan(tmp_path)
+    _fill(tmp_path / "cat", 5)
+    with pytest.raises(DataError, match="one class only"):
+        scan(tmp_path)
+    _fill(tmp_path / "dog", 2)
+    with pytest.raises(DataError, match="'dog' has 2 readable pictures; at least 5"):
+        split(scan(tmp_path)[0], 0.2, 0.0, 0)
+
+
+def test_a_part_with_another_class_is_refused(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        _fill(tmp_path / "train" / name, 5)
+    _fill(tmp_path / "test" / "horse", 5)
+    with pytest.raises(DataError, match="a class the train part does not have"):
+        scan(tmp_path)

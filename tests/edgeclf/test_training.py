@@ -1,0 +1,111 @@
+"""Trainings: repeatable, interruptible, robust against what lies in the folder."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
+from edgeclf.errors import ConfigError, DataError
+from edgeclf.reporter import Bar
+from edgeclf_runtime import Classifier
+
+SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
+
+
+class _Interrupting(Quiet):
+    """Presses Ctrl-C in the middle of the second epoch."""
+
+    def __init__(self) -> None:
+        self._left = 60
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._counts = title == "Fine-tuning"
+        yield self
+
+    def advance(self, steps: int) -> None:
+        self._left -= steps if self._counts else 0
+        if self._left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.json",
+        "environment.json",
+        "history.json",
+        "labels.json",
+        "metrics.json",
+        "skipped.csv",
+        "split.csv",
+        "weights.npz",
+    }
+    metrics = run.read_json("metrics")
+    assert metrics["status"] == "finished"
+    assert metrics["validation"]["accuracy"] >= 0.8
+    assert metrics["test"]["count"] == 9
+
+
+def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run, digits: Path, tmp_path: Path) -> None:
+    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), _Interrupting())
+    assert stopped.read_json("metrics")["status"] == "interrupted"
+    assert stopped.has_arrays("weights")
+    resumed = resume(tmp_path / "stopped", Quiet())
+    mine, known = resumed.read_arrays("weights"), run.read_arrays("weights")
+    assert all((mine[name] == known[name]).all() for name in known)
+    with pytest.raises(RunError, match="is finished"):
+        resume(tmp_path / "stopped", Quiet())
+
+
+def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(digits, folder)
+    good = next((folder / "0").iterdir())
+    (folder / "0" / "cut.png").write_bytes(good.read_bytes()[:200])
+    (folder / "1" / "page.jpg").write_text("<html>", "utf-8")
+    run = train(folder, tmp_path / "run", make_config({**SMALL, "head_only": True}), Quiet())
+    with (run.path / "skipped.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["0/cut.png", "1/page.jpg"]
+    assert len(run.read_split().files) == 60
+
+
+def test_no_readable_picture_is_one_line(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            (tmp_path / "photos" / name / f"{number}.jpg").write_text("x", "utf-8")
+    with pytest.raises(DataError, match="no readable picture"):
+        train(tmp_path / "photos", tmp_path / "run", make_config(SMALL), Quiet())
+
+
+def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
+    with pytest.raises(RunError, match="exists already"):
+        train(digits, run.path, make_config(SMALL), Quiet())
+
+
+def test_all_wrong_options_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"epochs.*batch_size"):
+        make_config({"epochs": 0, "batch_size": -1})
+
+
+def test_the_file_scores_what_its_card_says(run: Run, model: Path, tmp_path: Path) -> None:
+    data = run.read_split()
+    for row in data.rows("validation"):
+        target = tmp_path / "part" / data.files[row]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data.root / data.files[row], target)
+    with Classifier.load(model) as classifier:
+        outcome = evaluate(classifier, tmp_path / "part", Quiet())
+        assert outcome.score.accuracy == classifier.card.accuracy["validation_int8"]
+        assert np.trace(outcome.score.confusion) == outcome.score.correct
+        (tmp_path / "part" / "seven").mkdir()
+        with pytest.raises(DataError, match="not a label of this model"):
+            evaluate(classifier, tmp_path / "part", Quiet())

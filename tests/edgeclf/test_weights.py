@@ -1,0 +1,77 @@
+"""The published weights, and files that only look like them."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf.backbones.registry import backbone
+from edgeclf.backbones.torch_weights import read_tensors
+from edgeclf.errors import ConfigError, WeightsError
+from edgeclf.network import pretrained_classifier
+from edgeclf_runtime import Preprocessing
+from edgeclf_runtime.preprocess import resize
+
+PINNED = {
+    "efficientnet-lite0": (818, [-1.0062, 0.1812, -0.8854, 1.0559, -0.4505]),
+    "efficientnet-lite1": (818, [0.0856, -0.9369, -0.7747, 1.2549, -0.0599]),
+    "efficientnet-lite2": (782, [-1.1994, -0.1438, -0.8518, 0.2954, -1.7615]),
+}
+
+
+def _waves(size: int) -> np.ndarray:
+    y, x = np.mgrid[0:size, 0:size] / size
+    waves = np.stack([np.sin(7 * x + 3 * y), np.cos(5 * y - 2 * x), np.sin(9 * x * y)], -1)
+    return waves.astype(np.float32)[None]
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_logits_on_generated_input_stay_as_they_are(name: str) -> None:
+    best, few = PINNED[name]
+    logits = pretrained_classifier(backbone(name))(_waves(backbone(name).size), training=False).numpy()[0]
+    assert logits.argmax() == best
+    np.testing.assert_allclose(logits[[0, 207, 500, 701, 999]], few, atol=2e-3)
+
+
+def test_a_photograph_gets_its_imagenet_class() -> None:
+    from sklearn.datasets import load_sample_images
+
+    network = backbone("efficientnet-lite0")
+    rule = Preprocessing(network.size, network.size, resize="crop", crop=network.crop)
+    pictures = [resize(np.ascontiguousarray(image), rule) for image in load_sample_images().images]
+    logits = pretrained_classifier(network)((np.stack(pictures).astype(np.float32) - 127) / 128, training=False)
+    assert logits.numpy().argmax(axis=1).tolist() == [698, 985]  # palace, daisy
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch /tmp/edgeclf-was-here",)
+
+
+def test_a_pickle_that_calls_something_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evil.pth"
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"weight": _Evil()}, protocol=2))
+        archive.writestr("archive/version", "3\n")
+    path.write_bytes(data.getvalue())
+    with pytest.raises(WeightsError, match="evil.pth"):
+        read_tensors(path)
+
+
+def test_altered_weights_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "lite0.pth"
+    path.write_bytes(b"not the published file")
+    with pytest.raises(WeightsError):
+        pretrained_classifier(backbone("efficientnet-lite0"), path)
+
+
+def test_an_unknown_backbone_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="expected one of efficientnet-lite0"):
+        backbone("resnet50")

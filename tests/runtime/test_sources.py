@@ -1,0 +1,140 @@
+"""Where frames come from: files, folders, and a real stream over HTTP."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Classifier, SourceError, open_source
+
+
+def _grey(level: int) -> np.ndarray:
+    return np.full((48, 64, 3), level, np.uint8)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for level in range(0, 100, 10):
+        writer.write(_grey(level))
+    writer.release()
+    return path
+
+
+def test_a_film_gives_every_frame_in_order(film: Path) -> None:
+    with open_source(film) as source:
+        frames = list(source)
+    assert [frame.number for frame in frames] == list(range(10))
+    assert [round(frame.pixels.mean(), -1) for frame in frames] == list(range(0, 100, 10))
+    assert not source.live
+
+
+def test_a_folder_gives_its_pictures_and_names_what_it_skips(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), _grey(10))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    cv2.imwrite(str(tmp_path / "c.jpg"), _grey(200))
+    with open_source(tmp_path) as source:
+        assert [Path(frame.source).name for frame in source] == ["a.png", "c.jpg"]
+    assert "b.png" in caplog.text
+
+
+def test_colours_come_as_rgb(tmp_path: Path) -> None:
+    blue = np.zeros((8, 8, 3), np.uint8)
+    blue[:, :, 0] = 255  # OpenCV writes BGR
+    cv2.imwrite(str(tmp_path / "blue.png"), blue)
+    with open_source(tmp_path / "blue.png") as source:
+        assert next(iter(source)).pixels[0, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (77, r"/dev/video77: no such camera"),
+        ("/dev/video78", r"/dev/video78: no such camera"),
+        ("nowhere.mp4", "no such camera, file, folder or address"),
+        ("ftp://host/film", "expected one of rtsp"),
+        ("http://user:secret@127.0.0.1:9/stream", r"http://127\.0\.0\.1:9/stream: no video stream there"),
+    ],
+)
+def test_what_is_not_there_is_one_line(spec: str | int, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as caught:
+        open_source(spec)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_text_file_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no film", "utf-8")
+    with pytest.raises(SourceError, match="not a video"):
+        open_source(tmp_path / "notes.mp4")
+
+
+def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no pictures"):
+        open_source(tmp_path)
+
+
+class _Camera(http.server.BaseHTTPRequestHandler):
+    """Motion JPEG: a frame of a rising grey every 20 ms, then the connection ends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        try:
+            for level in range(0, 240, 2):
+                data = cv2.imencode(".jpg", _grey(level))[1].tobytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                self.wfile.write(head.encode() + data + b"\r\n")
+                time.sleep(0.02)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Camera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/stream"
+        server.shutdown()
+
+
+def test_a_slow_consumer_of_a_stream_gets_the_newest_frame(address: str) -> None:
+    numbers = []
+    with open_source(address) as source:
+        assert source.live
+        for frame in source:
+            numbers.append(frame.number)
+            time.sleep(0.2)
+            if len(numbers) == 4:
+                break
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] - numbers[0] > 6  # frames in between were dropped, not queued
+
+
+def test_a_stream_that_ends_is_said_to_be_lost(address: str) -> None:
+    with open_source(address) as source, pytest.raises(SourceError, match="lost"):
+        for _ in source:
+            pass
+
+
+def test_a_classifier_streams_a_film(model: Path, film: Path) -> None:
+    with Classifier.load(model) as classifier:
+        predictions = list(classifier.stream(film))
+    assert len(predictions) == 10
+    first = predictions[0]
+    assert set(first.milliseconds) == {"capture", "resize", "invoke"}
+    assert first.scores.dtype == np.float32
+    assert first.ranked[0] == (first.label, first.score)
+    assert first.frame is not None
+    assert first.frame.number == 0
