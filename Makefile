@@ -29,7 +29,7 @@ bench-trashnet: setup
 	$(BIN)/python tests/benchmarks/trashnet.py $(DATA)
 
 wheels: setup
-	for part in runtime converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
+	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:
 	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache

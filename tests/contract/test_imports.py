@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = ("tensorflow", "tf_keras", "click", "cv2", "numpy", "sklearn", "ai_edge_litert")
 PUBLIC = {
-    "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError Prediction "
-    "Preprocessing SourceError UsageError __version__ open_source read_image",
+    "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError "
+    "Prediction Preprocessing SourceError UsageError __version__ open_source read_image",
     "edgeclf_converters": "MODES Conversion ConversionError __version__ convert export",
     "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError Terminal TrainConfig "
     "WeightsError __version__ evaluate export_pretrained export_run make_config resume train",

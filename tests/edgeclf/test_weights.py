@@ -61,7 +61,7 @@ def test_a_pickle_that_calls_something_is_refused(tmp_path: Path) -> None:
         archive.writestr("archive/data.pkl", pickle.dumps({"weight": _Evil()}, protocol=2))
         archive.writestr("archive/version", "3\n")
     path.write_bytes(data.getvalue())
-    with pytest.raises(WeightsError, match="evil.pth"):
+    with pytest.raises(WeightsError, match=r"evil\.pth"):
         read_tensors(path)
 
 
