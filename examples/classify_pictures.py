@@ -1,0 +1,10 @@
+"""Classify pictures from Python: python examples/classify_pictures.py model.tflite photo.jpg ..."""
+
+import sys
+
+from edgeclf_runtime import Classifier, read_image
+
+with Classifier.load(sys.argv[1]) as classifier:
+    for path in sys.argv[2:]:
+        prediction = classifier.classify(read_image(path))
+        print(path, prediction.label, f"{prediction.score:.2f}")
