@@ -69,7 +69,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     return _classify(model, film, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
 
 
-def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 1.0) -> Pixels:
+def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 0.75) -> Pixels:
     """An 8x8 digit of values 0..16 as a dark stroke on paper: uint8 RGB ``[128, 128, 3]``."""
     smooth = cv2.resize(image.astype(np.float32) / 16, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), angle, scale)
@@ -101,7 +101,7 @@ def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: n
         rows = rng.permutation(np.flatnonzero(targets == digit))
         (folder / str(digit)).mkdir(parents=True)
         for row in rows[:_TRAINED]:
-            _write(folder / str(digit) / f"{row:04}.png", digit_picture(images[row]))
+            _write(folder / str(digit) / f"{row:04}.png", digit_picture(images[row], rng.uniform(-15, 15)))
         rest += [int(row) for row in rows[_TRAINED:]]
     return [int(row) for row in rng.permutation(rest)[:_FILMED]]
 
@@ -117,7 +117,7 @@ def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
         raise OSError(f"{path}: OpenCV cannot write this film.")
     for image in images:
         for step in range(_FRAMES_EACH):
-            writer.write(digit_picture(image, 6.0 * step - 12.0, 0.9 + 0.04 * step)[:, :, ::-1])
+            writer.write(digit_picture(image, 6.0 * step - 12.0, 0.65 + 0.05 * step)[:, :, ::-1])
     writer.release()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["FineTuner", "probabilities"]
 
+_AVERAGE = 0.98  # of the weights' own moving average (Polyak & Juditsky, 1992), which is what is measured and kept
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {True: 5e-4, False: 1e-4}  # with batch norm trained, and frozen
 _WARMUP = 0.1  # share of all steps
@@ -55,7 +57,9 @@ class FineTuner:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
         self.steps = math.ceil(len(rows) / config.batch_size)
-        self._optimizer = keras().optimizers.AdamW(0.0, weight_decay=config.weight_decay)
+        self._optimizer = keras().optimizers.AdamW(
+            0.0, weight_decay=config.weight_decay, use_ema=True, ema_momentum=_AVERAGE
+        )
         self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
         self._optimizer.build(model.trainable_variables)
         self._pooled = keras().Model(model.input, model.get_layer("pool").output)
@@ -78,6 +82,18 @@ class FineTuner:
                 tf.constant(rate, tf.float32),
             )
             yield len(rows), float(loss)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with the moving average of its weights, while the ``with`` lasts."""
+        variables = self._model.trainable_variables
+        kept = [variable.numpy() for variable in variables]
+        self._optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, kept, strict=True):
+                variable.assign(value)
 
     def state(self) -> Arrays:
         """The optimizer's variables."""

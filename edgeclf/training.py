@@ -183,8 +183,9 @@ class Training:
         return "finished"
 
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
-        result = self._measure("validation")
-        better = self._note(done, {"loss": loss, "seconds": time.monotonic() - self._started}, result)
+        with tuner.averaged():
+            result = self._measure("validation")
+            better = self._note(done, {"loss": loss, "seconds": time.monotonic() - self._started}, result)
         self._save(tuner, done)
         mark = ", the best so far" if better else ""
         text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["quiet"]
 
 _lock = threading.Lock()
 _users = 0
 _level = 0
+_SILENT = 0
 
 
 @contextmanager
@@ -19,9 +21,12 @@ def quiet() -> Iterator[None]:
     import cv2
 
     global _users, _level
+    # OpenCV 5 moved the two functions.
+    control: Any = getattr(cv2.utils, "logging", cv2)
     with _lock:
         if _users == 0:
-            _level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            _level = control.getLogLevel()
+            control.setLogLevel(_SILENT)
         _users += 1
     try:
         yield
@@ -29,4 +34,4 @@ def quiet() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
-                cv2.utils.logging.setLogLevel(_level)
+                control.setLogLevel(_level)
