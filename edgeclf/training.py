@@ -24,7 +24,7 @@ from edgeclf.run import Run
 from edgeclf.scoring import Score, score
 from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["Training", "preprocessing", "resume", "train"]
+__all__ = ["Training", "class_weights", "preprocessing", "resume", "train"]
 
 _MARGIN = 8 / 7  # 256 pixels for an input of 224
 _UNBALANCED = 1.5
@@ -129,7 +129,7 @@ class Training:
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = build_classifier(run.config.network, None, len(data.labels))
-        self._weights = _class_weights(data, run.config, reporter)
+        self._weights = class_weights(data, run.config, reporter)
         self._history: list[dict[str, float]] = []
         self._best = (0.0, 0.0)
 
@@ -246,8 +246,8 @@ class Training:
         self._run.write_json("metrics", metrics)
 
 
-def _class_weights(data: Dataset, config: TrainConfig, reporter: Reporter) -> list[float]:
-    """One per class, of mean 1 over the pictures."""
+def class_weights(data: Dataset, config: TrainConfig, reporter: Reporter) -> list[float]:
+    """Weights of the loss, one per class, of mean 1 over the training pictures."""
     counts = data.counts("train").astype(np.float64)
     if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
         return [1.0] * len(counts)

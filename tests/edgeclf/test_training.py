@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
+from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.reporter import Bar
+from edgeclf.training import class_weights
 from edgeclf_runtime import Classifier
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
@@ -109,3 +111,11 @@ def test_the_file_scores_what_its_card_says(run: Run, model: Path, tmp_path: Pat
         (tmp_path / "part" / "seven").mkdir()
         with pytest.raises(DataError, match="not a label of this model"):
             evaluate(classifier, tmp_path / "part", Quiet())
+
+
+def test_rare_classes_weigh_more(tmp_path: Path) -> None:
+    data = Dataset(tmp_path, ("many", "few"), ("x",) * 125, np.array([0] * 100 + [1] * 25), ("train",) * 125)
+    many, few = class_weights(data, make_config({}), Quiet())
+    assert few == pytest.approx(2 * many)
+    assert (100 * many + 25 * few) / 125 == pytest.approx(1)
+    assert class_weights(data, make_config({"class_weights": "none"}), Quiet()) == [1.0, 1.0]

@@ -14,7 +14,8 @@ import pytest
 from edgeclf.backbones.registry import backbone
 from edgeclf.backbones.torch_weights import read_tensors
 from edgeclf.errors import ConfigError, WeightsError
-from edgeclf.network import pretrained_classifier
+from edgeclf.frameworks import keras
+from edgeclf.network import build_classifier, pretrained_classifier
 from edgeclf_runtime import Preprocessing
 from edgeclf_runtime.preprocess import resize
 
@@ -75,3 +76,20 @@ def test_altered_weights_are_noticed(tmp_path: Path) -> None:
 def test_an_unknown_backbone_is_one_line() -> None:
     with pytest.raises(ConfigError, match="expected one of efficientnet-lite0"):
         backbone("resnet50")
+
+
+def test_keras_networks_take_their_weights_from_a_file(tmp_path: Path) -> None:
+    network = backbone("mobilenet-v3-small-minimalistic")
+    published = keras().applications.MobileNetV3Small(
+        (64, 64, 3), minimalistic=True, include_top=False, weights=None, include_preprocessing=False
+    )
+    published.save_weights(tmp_path / "weights.h5")
+    model = build_classifier(network, 64, 2)
+    network.load(model, network.name, tmp_path / "weights.h5")
+    features = keras().Model(model.input, model.get_layer("pool").output)
+    wanted = published(_waves(64), training=False).numpy().mean(axis=(1, 2))
+    np.testing.assert_allclose(features(_waves(64), training=False), wanted, atol=1e-5)
+    with pytest.raises(WeightsError, match=r"not the weights of mobilenet-v2"):
+        backbone("mobilenet-v2").load(model, "mobilenet-v2", tmp_path / "weights.h5")
+    with pytest.raises(WeightsError, match="no such file"):
+        network.load(model, network.name, tmp_path / "none.h5")
