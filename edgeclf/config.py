@@ -54,7 +54,7 @@ class TrainConfig(BaseModel):
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     head_only: bool = False
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
     patience: Annotated[int, Field(ge=1)] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
