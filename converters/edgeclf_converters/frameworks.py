@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -12,16 +13,23 @@ from typing import Any
 __all__ = ["keras", "quiet", "tensorflow"]
 
 
+@functools.cache
 def tensorflow() -> Any:
     """The ``tensorflow`` module."""
     with quiet():
         import tensorflow as module
 
+        module.config.list_physical_devices(
+            "GPU"
+        )  # once, here: without a GPU the driver's absence is logged as an error
+
     return module
 
 
+@functools.cache
 def keras() -> Any:
     """The ``tf_keras`` module: Keras 2, the only one tensorflow-model-optimization accepts."""
+    tensorflow()
     with quiet():
         import tf_keras as module
 

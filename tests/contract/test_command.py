@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edgeclf import Run
@@ -57,6 +59,30 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     assert "float16 file" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
+
+
+def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) -> None:
+    from sklearn.datasets import load_sample_image
+
+    for name, picture in (("n11939491", "flower.jpg"), ("n03877845", "china.jpg")):  # daisy, palace
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "photos" / name / picture), load_sample_image(picture)[:, :, ::-1])
+    _edgeclf("export", "--float16", "--pretrained", "efficientnet-lite0", "-o", "imagenet.tflite", cwd=tmp_path)
+    figures = json.loads(_edgeclf("evaluate", "imagenet.tflite", "photos", "--json", cwd=tmp_path).stdout)
+    assert (figures["correct"], figures["count"]) == (2, 2)
+
+
+def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
+    words = ["train", str(digits), "--out", "run", "--size", "64", "--epochs", "500", "--patience", "500"]
+    with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        while b"Epoch 1/500" not in (line := process.stderr.readline()):
+            assert line, "ended before its first epoch"
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert b"edgeclf train --resume run" in output
+    assert "float16 file" in _edgeclf("export", "--float16", "run", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
