@@ -71,14 +71,16 @@ class FineTuner:
         order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
         for step, rows in enumerate(np.array_split(order, self.steps)):
             done = number * self.steps + step
-            seed = np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32)
+            seed = tf.constant(np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
             targets = self._targets[rows]
             rate = self._rate((done + 1) / (self.steps * self._config.epochs))
+            # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
+            images = augment(tf.constant(self._pixels[rows]), self._config.step_size, self._config.flip, seed)
             loss = self._step(
-                tf.constant(self._pixels[rows]),
+                images,
                 tf.constant(targets),
                 tf.constant(self._weights[targets]),
-                tf.constant(seed),
+                seed,
                 tf.constant(rate, tf.float32),
             )
             yield len(rows), float(loss)
@@ -110,9 +112,9 @@ class FineTuner:
             return self._highest * progress / _WARMUP
         return self._highest * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
-    def _compute(self, pixels: Any, targets: Any, weights: Any, seed: Any, rate: Any) -> Any:
+    def _compute(self, images: Any, targets: Any, weights: Any, seed: Any, rate: Any) -> Any:
         tf, config, backbone = tensorflow(), self._config, self._config.network
-        images = (augment(pixels, config.step_size, config.flip, seed) - backbone.mean) / backbone.std
+        images = (images - backbone.mean) / backbone.std
         with tf.GradientTape() as tape:
             logits = self._logits(images, seed)
             wanted = tf.one_hot(targets, logits.shape[-1])
