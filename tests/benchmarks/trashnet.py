@@ -1,12 +1,12 @@
 """Train, export and measure on TrashNet: float and int8 accuracy of the real files on the test part, three seeds.
 
-python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2]     (FOLDER holds train/ and test/)
+python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2] [--out RUNS]     (FOLDER holds train/ and test/)
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,35 +20,36 @@ from edgeclf_runtime import Classifier
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--seeds", default="0,1,2", show_default=True)
-def main(folder: Path, seeds: str) -> None:
-    """Print a row per seed, then the means."""
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
+def main(folder: Path, seeds: str, out: Path) -> None:
+    """Print a row per seed, then the means. The runs are kept in OUT, where bench-int8 finds them."""
     if not (folder / "train").is_dir() or not (folder / "test").is_dir():
         click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
         sys.exit(0)
-    rows = [_seed(folder, int(seed)) for seed in seeds.split(",")]
+    rows = [_seed(folder, int(seed), out / f"efficientnet-lite0-{seed}") for seed in seeds.split(",")]
     for row in rows:
         click.echo(_line(row))
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     click.echo("mean of the seeds " + _line(means))
 
 
-def _seed(folder: Path, seed: int) -> dict[str, float]:
+def _seed(folder: Path, seed: int, out: Path) -> dict[str, float]:
+    shutil.rmtree(out, ignore_errors=True)
     started, reporter = time.monotonic(), Terminal()
-    with tempfile.TemporaryDirectory() as place:
-        run = train(folder / "train", Path(place) / "run", make_config({"seed": seed}), reporter)
-        metrics, history = run.read_json("metrics"), run.read_json("history")
-        figures = {
-            "seed": float(seed),
-            "head seconds": history[0]["seconds"],
-            "head validation": metrics["head_validation_accuracy"],
-            "float validation": metrics["validation"]["accuracy"],
-        }
-        for mode in ("int8", "float32"):
-            export_run(run, Path(place) / f"{mode}.tflite", mode, reporter)
-            if mode == "int8":
-                figures["minutes"] = (time.monotonic() - started) / 60
-            with Classifier.load(Path(place) / f"{mode}.tflite") as classifier:
-                figures[f"{mode} test"] = evaluate(classifier, folder / "test", reporter).score.accuracy
+    run = train(folder / "train", out, make_config({"seed": seed}), reporter)
+    metrics, history = run.read_json("metrics"), run.read_json("history")
+    figures = {
+        "seed": float(seed),
+        "head seconds": history[0]["seconds"],
+        "head validation": metrics["head_validation_accuracy"],
+        "float validation": metrics["validation"]["accuracy"],
+    }
+    for mode in ("int8", "float32"):
+        export_run(run, out / f"{mode}.tflite", mode, reporter)
+        if mode == "int8":
+            figures["minutes"] = (time.monotonic() - started) / 60
+        with Classifier.load(out / f"{mode}.tflite") as classifier:
+            figures[f"{mode} test"] = evaluate(classifier, folder / "test", reporter).score.accuracy
     click.echo(_line(figures), err=True)
     return figures
 
