@@ -13,6 +13,7 @@ from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.measuring import measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
+from edgeclf.quantizing import balanced_rows, quantize
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.training import preprocessing
@@ -26,17 +27,20 @@ from edgeclf_runtime.preprocess import Pixels, resize
 
 __all__ = ["export_pretrained", "export_run"]
 
-_CALIBRATION = 200
+_CALIBRATION = 200  # pictures, for a pretrained network
 _GOLDEN = 8
 
 
-def export_run(run: Run, path: Path, mode: str, reporter: Reporter) -> Conversion:
+def export_run(
+    run: Run, path: Path, mode: str, reporter: Reporter, *, method: str = "auto", max_drop: float | None = None
+) -> Conversion:
     """Write the model file of a training and measure it on the validation part, through the runtime.
 
     Args:
         run: a training that got as far as its head.
         path: of the file.
         mode: one of ``edgeclf_converters.MODES``.
+        method, max_drop: of int8; see ``edgeclf_converters.convert_int8``.
 
     Raises:
         RunError: the training did not get that far.
@@ -45,7 +49,7 @@ def export_run(run: Run, path: Path, mode: str, reporter: Reporter) -> Conversio
     """
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     reference = run.read_json("history")
-    model = build_classifier(run.config.network, run.config.input_size, len(data.labels))
+    model = build_classifier(run.config.network, None if mode == "int8" else run.config.input_size, len(data.labels))
     set_weights(model, weights)
     known = max((item["validation_accuracy"], -item["validation_log_loss"]) for item in reference)[0]
     accuracy = {"validation_float": float(known)}
@@ -56,17 +60,12 @@ def export_run(run: Run, path: Path, mode: str, reporter: Reporter) -> Conversio
     def figures(classifier: Classifier) -> dict[str, float]:
         return {f"validation_{mode}": measure(classifier, files, targets, reporter).score.accuracy}
 
-    calibration = _read_all([data.root / data.files[i] for i in _balanced(data, "train", _CALIBRATION)])
-    golden = _read_all([data.root / data.files[i] for i in _balanced(data, "validation", _GOLDEN)])
+    golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     reporter.say(f"Converting to {mode}.")
-    return export(
-        with_softmax(model),
-        path,
-        card,
-        mode=mode,
-        calibration=[resize(pixels, rule) for pixels in calibration] if mode == "int8" else (),
-        golden=[_small(pixels) for pixels in golden],
-        measure=figures,
+    if mode != "int8":
+        return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
+    return quantize(
+        with_softmax(model), run.config, data, path, card, golden, figures, reporter, method=method, max_drop=max_drop
     )
 
 
@@ -126,17 +125,9 @@ def _provenance(run: Run) -> dict[str, str]:
     }
 
 
-def _balanced(data: Dataset, part: str, count: int) -> list[int]:
-    """Rows of so many pictures, about as many of each class, chosen by a fixed seed."""
-    rng, rows = np.random.default_rng(0), data.rows(part)
-    shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
-    longest = max(map(len, shuffled), default=0)
-    return [int(queue[turn]) for turn in range(longest) for queue in shuffled if turn < len(queue)][:count]
-
-
-def _read_all(files: Sequence[Path]) -> list[Pixels]:
+def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
     try:
-        return [read_image(file) for file in files]
+        return [read_image(data.root / data.files[row]) for row in rows]
     except ImageError as error:
         raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
 

@@ -1,8 +1,9 @@
 """Convert a tf_keras image classifier to one self-describing TensorFlow Lite file.
 
-    from edgeclf_converters import export
+    from edgeclf_converters import Labelled, convert_int8
 
-    export(model, "model.tflite", card, mode="int8", calibration=pictures)
+    done = convert_int8(model, pictures, "model.tflite", card, training=lambda: Labelled(pixels, targets))
+    print(done.search.best.step, done.search.best.parity.drop)
 
 TensorFlow is loaded when something is converted, not when this is imported.
 """
@@ -11,8 +12,27 @@ from __future__ import annotations
 
 from edgeclf_converters.convert import MODES, convert
 from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.export import Conversion, export
+from edgeclf_converters.export import Conversion, convert_int8, export
+from edgeclf_converters.int8 import METHODS, Search, Step, search_int8
+from edgeclf_converters.parity import Parity
+from edgeclf_converters.qat import QatConfig
+from edgeclf_converters.scores import Labelled
 
-__all__ = ["MODES", "Conversion", "ConversionError", "__version__", "convert", "export"]
+__all__ = [
+    "METHODS",
+    "MODES",
+    "Conversion",
+    "ConversionError",
+    "Labelled",
+    "Parity",
+    "QatConfig",
+    "Search",
+    "Step",
+    "__version__",
+    "convert",
+    "convert_int8",
+    "export",
+    "search_int8",
+]
 
 __version__ = "0.1.0"

@@ -15,7 +15,7 @@ from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.flatbuffer import Table, read_flat_model
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["MODES", "convert"]
+__all__ = ["MODES", "check_pictures", "convert", "convert_rounding"]
 
 MODES = ("int8", "float32", "float16", "dynamic")
 """Full integer; floats; floats stored in half; integer weights with float activations."""
@@ -46,11 +46,11 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     tf = tensorflow()
     converter = _converter(model, shape)
     if mode == "int8":
-        pictures = _calibration(calibration, shape)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        check_pictures(calibration, preprocessing)
+        pictures = _with_extremes(calibration)
         converter.representative_dataset = lambda: _batches(pictures, preprocessing)
+        _full_integer(converter)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
     elif mode == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -60,6 +60,30 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     if mode == "int8":
         _check_integer(content)
     return content
+
+
+def convert_rounding(model: Any, preprocessing: Preprocessing) -> bytes:
+    """Convert a network of ``fakequant.quantized``, whose ranges become the integers' scales.
+
+    Returns:
+        as ``convert`` for int8.
+
+    Raises:
+        ConversionError: the result is not fully integer.
+    """
+    converter = _converter(model, (preprocessing.height, preprocessing.width, 3))
+    _full_integer(converter)
+    content = _converted(converter)
+    _check_integer(content)
+    return content
+
+
+def _full_integer(converter: Any) -> None:
+    tf = tensorflow()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    # Older interpreters and the Edge TPU's compiler know no dense layer with a scale per channel.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
 
 
 def _check_model(model: Any, shape: tuple[int, ...]) -> None:
@@ -88,12 +112,33 @@ def _converted(converter: Any) -> bytes:
             raise ConversionError(f"TensorFlow's converter refuses this network: {reason}") from error
 
 
-def _calibration(pictures: Sequence[Pixels], shape: tuple[int, ...]) -> list[Pixels]:
+def check_pictures(pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
+    """Refuse what is no picture to calibrate on.
+
+    Raises:
+        ConversionError: none, another type or size, or pictures that are noise.
+    """
+    shape = (preprocessing.height, preprocessing.width, 3)
     if not len(pictures):
         raise ConversionError("int8 needs calibration pictures: photographs of the kind the model will see.")
     for picture in pictures:
         if picture.dtype != np.uint8 or picture.shape != shape:
             raise ConversionError(f"Calibration picture {picture.dtype} {list(picture.shape)}, expected {list(shape)}.")
+    if all(map(_is_noise, pictures)):
+        raise ConversionError(
+            "The calibration pictures are noise: neighbouring pixels have nothing in common. Ranges measured on them "
+            "are wrong; give photographs of the kind the model will see, through preprocess.resize."
+        )
+
+
+def _is_noise(picture: Pixels) -> bool:
+    """Whether neighbouring pixels are no more alike than any two are."""
+    grey = picture.mean(axis=2)
+    spread = float(grey.var())
+    return spread > 1 and min(picture.shape[:2]) > 8 and float(np.square(np.diff(grey, axis=1)).mean()) > 1.6 * spread
+
+
+def _with_extremes(pictures: Sequence[Pixels]) -> list[Pixels]:
     # A black and a white pixel fix the input's range at the normalization's own, so that the quantized input is the
     # pixel, whatever the other pictures hold.
     extreme = pictures[0].copy()

@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Unpack
+
 from edgeclf_converters.convert import convert
 from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.int8 import Search, SearchOptions, search_int8
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
 from edgeclf_runtime.card import ModelCard
@@ -20,7 +23,7 @@ from edgeclf_runtime.golden import verify
 from edgeclf_runtime.goldenvector import DEFAULT_TOLERANCE, GoldenVector
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["Conversion", "Measure", "export"]
+__all__ = ["Conversion", "Measure", "convert_int8", "export"]
 
 Measure = Callable[[Classifier], Mapping[str, float]]
 """Figures of the converted file for its card, such as its accuracy, by name."""
@@ -36,6 +39,7 @@ class Conversion:
         bytes: its size.
         seconds: the conversion took, without measuring.
         card: as it stands in the file.
+        search: how an int8 file was found, and float against int8; None for the other modes.
     """
 
     path: Path
@@ -43,6 +47,51 @@ class Conversion:
     bytes: int
     seconds: float
     card: ModelCard
+    search: Search | None = None
+
+    @property
+    def within(self) -> bool:
+        """Whether an int8 file keeps within its bound; the other modes have none."""
+        return self.search is None or self.search.within
+
+
+def convert_int8(
+    model: Any,
+    calibration: Sequence[Pixels],
+    path: str | os.PathLike[str],
+    card: ModelCard,
+    *,
+    golden: Sequence[Pixels] = (),
+    measure: Measure | None = None,
+    max_drop: float | None = None,
+    **search: Unpack[SearchOptions],
+) -> Conversion:
+    """Write the int8 file of a tf_keras classifier by the cheapest method that keeps its accuracy.
+
+    Args:
+        model, calibration, search: see ``search_int8``.
+        path, card, golden, measure: see ``export``; the card is given the method and the way to it.
+        max_drop: points of accuracy that may be lost. Where no method keeps within it, the best file is written beside
+            ``path``, with ``over-max-drop`` in its name; without a bound the best is written at any rate.
+
+    Raises:
+        ConversionError: see ``search_int8`` and ``export``.
+    """
+    path, started = _target(path), time.monotonic()
+    found = search_int8(model, calibration, card.preprocessing, max_drop=max_drop, **search)
+    seconds = time.monotonic() - started
+    if max_drop is not None and not found.within:
+        path = path.with_name(f"{path.stem}.over-max-drop{path.suffix}")
+    parity = found.best.parity
+    said = {
+        "int8 method": found.best.step.name,
+        "int8 route": "; ".join(map(str, found.route)),
+        "int8 drop": f"{parity.drop:.2f} points, 95% interval {parity.low:.2f} to {parity.high:.2f}, "
+        f"on {parity.count} pictures by {found.judged_by}",
+    }
+    card = replace(card, provenance={**card.provenance, **said})
+    done = _write(found.best.content, path, card, golden, measure)
+    return Conversion(path, "int8", done[0], seconds, done[1], found)
 
 
 def export(
@@ -67,11 +116,24 @@ def export(
     Raises:
         ConversionError: see ``convert`` and ``pack``; or the file, read again, does not give its golden scores.
     """
-    path, started = Path(path), time.monotonic()
+    path, started = _target(path), time.monotonic()
+    content = convert(model, mode, calibration, card.preprocessing)
+    seconds = time.monotonic() - started
+    size, card = _write(content, path, card, golden, measure)
+    return Conversion(path, mode, size, seconds, card)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise ConversionError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}.")
-    content = with_metadata(convert(model, mode, calibration, card.preprocessing), card)
-    seconds = time.monotonic() - started
+    return path
+
+
+def _write(
+    content: bytes, path: Path, card: ModelCard, golden: Sequence[Pixels], measure: Measure | None
+) -> tuple[int, ModelCard]:
+    content = with_metadata(content, card)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         beside = Path(folder) / path.name
         beside.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
@@ -83,7 +145,7 @@ def export(
         beside.write_bytes(data)
         _check(beside, card)
         os.replace(beside, path)
-    return Conversion(path, mode, len(data), seconds, card)
+    return len(data), card
 
 
 def _check(path: Path, card: ModelCard) -> None:

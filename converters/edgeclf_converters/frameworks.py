@@ -6,11 +6,12 @@ import functools
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["keras", "quiet", "tensorflow"]
+__all__ = ["keras", "quiet", "tensorflow", "tfmot"]
 
 
 @functools.cache
@@ -32,6 +33,17 @@ def keras() -> Any:
     tensorflow()
     with quiet():
         import tf_keras as module
+
+    return module
+
+
+@functools.cache
+def tfmot() -> Any:
+    """The ``tensorflow_model_optimization`` module."""
+    keras()
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the module itself, about its own imports
+        import tensorflow_model_optimization as module
 
     return module
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from edgeclf_converters.export import Conversion
+    from edgeclf_converters.int8 import Search
 
 __all__ = ["export"]
 
@@ -21,6 +26,17 @@ _PATH = click.Path(path_type=Path)
 @click.option("--pretrained", metavar="NAME", help="A backbone's own 1,000 ImageNet classes, without any training.")
 @click.option("--weights", type=_PATH, help="With --pretrained: its weights, where they do not come from a package.")
 @click.option("--calibration", type=_PATH, metavar="DIR", help="With --pretrained: photographs to calibrate int8 on.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "ptq", "qat"]),
+    help="Of int8: the cheapest that keeps the accuracy (auto, the default), without training, or with.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(-100, 100),
+    metavar="POINTS",
+    help="Of accuracy that int8 may lose on the validation pictures; else exit status 3. Without it, 0.5 is aimed at.",
+)
 def export(
     run: Path | None,
     mode: str | None,
@@ -28,6 +44,8 @@ def export(
     pretrained: str | None,
     weights: Path | None,
     calibration: Path | None,
+    method: str | None,
+    max_drop: float | None,
 ) -> None:
     """Write the model file of RUN, a training's folder, and measure it."""
     from edgeclf_runtime.errors import UsageError
@@ -36,36 +54,56 @@ def export(
         raise UsageError("Give a training's folder, or --pretrained NAME.")
     if run is not None and (weights or calibration):
         raise UsageError("--weights and --calibration go with --pretrained; a run has its own.")
-    _export(run, mode or "int8", output, pretrained, weights, calibration)
+    if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
+        raise UsageError("--method and --max-drop go with the int8 file of a run.")
+    if run is None:
+        _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
+    else:
+        _export_run(run, mode or "int8", output, method or "auto", max_drop)
 
 
-def _export(
-    run: Path | None,
-    mode: str,
-    output: Path | None,
-    pretrained: str | None,
-    weights: Path | None,
-    calibration: Path | None,
+def _export_pretrained(
+    name: str, mode: str, output: Path | None, weights: Path | None, photographs: Path | None
 ) -> None:
-    from edgeclf.exporting import export_pretrained, export_run
+    from edgeclf.exporting import export_pretrained
+    from edgeclf.reporter import Terminal
+
+    path = output or Path(f"{name}-{mode}.tflite")
+    _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
+
+
+def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None) -> None:
+    from edgeclf.exporting import export_run
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
 
-    name = "model.tflite" if mode == "int8" else f"model-{mode}.tflite"
-    if pretrained is not None:
-        path = output or Path(f"{pretrained}-{mode}.tflite")
-        done = export_pretrained(pretrained, path, mode, Terminal(), weights=weights, photographs=calibration)
-    else:
-        assert run is not None
-        path = output or run / name
-        done = export_run(Run.open(run), path, mode, Terminal())
-    _say(path, mode, done.bytes, dict(done.card.accuracy))
+    path = output or folder / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
+    run = Run.open(folder)
+    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop)
+    accuracy = done.card.accuracy
+    before, after = accuracy["validation_float"], accuracy[f"validation_{mode}"]
+    click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
+    if done.search is not None:
+        _say_search(done.search)
+    _conclude(done, max_drop)
 
 
-def _say(path: Path, mode: str, size: int, accuracy: dict[str, float]) -> None:
-    if f"validation_{mode}" in accuracy:
-        before, after = accuracy["validation_float"], accuracy[f"validation_{mode}"]
-        change = f"({(after - before) * 100:+.1f} points)"
-        click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} {change}")
-    click.echo(f"{path}: {size / 1e6:.2f} MB")
-    click.echo(f"Next: edgeclf run {path} --source 0")
+def _say_search(search: Search) -> None:
+    parity = search.best.parity
+    click.echo(
+        f"method: {search.best.step.name}; drop {parity.drop:.2f} points, 95% interval {parity.low:.2f} to "
+        f"{parity.high:.2f} (paired, {parity.count} pictures; McNemar p = {parity.p_value:.2g}); "
+        f"{len(parity.flips)} labels changed"
+    )
+
+
+def _conclude(done: Conversion, max_drop: float | None = None) -> None:
+    click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB")
+    if max_drop is not None and not done.within:
+        assert done.search is not None
+        drop = done.search.best.parity.drop
+        click.echo(
+            f"Error: no method keeps within {max_drop:g} points (best: {drop:.2f}); kept as {done.path}", err=True
+        )
+        raise click.exceptions.Exit(3)
+    click.echo(f"Next: edgeclf run {done.path} --source 0")

@@ -1,0 +1,214 @@
+"""A tf_keras classifier as a flat list of nodes, which conversions rewrite and build again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import keras
+
+__all__ = ["Array", "Node", "assemble", "build", "consumers", "flatten", "logits_node", "relu_cap"]
+
+Array = npt.NDArray[np.float32]
+Wrap = Callable[["Node", Any], Any]
+
+_IDENTITY = (
+    "Dropout",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+)
+_KNOWN = (
+    "InputLayer",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "Dense",
+    "BatchNormalization",
+    "ReLU",
+    "Activation",
+    "Softmax",
+    "Add",
+    "Concatenate",
+    "AveragePooling2D",
+    "MaxPooling2D",
+    "GlobalAveragePooling2D",
+    "Flatten",
+    "Reshape",
+    "ZeroPadding2D",
+)
+_ACTIVATIONS = ("linear", "relu", "relu6", "softmax", "sigmoid", "tanh")
+_ADVICE = {
+    "SeparableConv2D": "use DepthwiseConv2D followed by Conv2D, which is the same function",
+    "LeakyReLU": "use ReLU",
+    "PReLU": "use ReLU",
+    "Rescaling": "leave it out and say the normalization in the preprocessing's mean and std",
+    "Normalization": "leave it out and say the normalization in the preprocessing's mean and std",
+    "Lambda": "use keras layers; a Lambda cannot be looked into",
+    "TFOpLambda": "use keras layers (Add, ReLU, ...) for what is written as an operator or a tf function",
+    "SlicingOpLambda": "use keras layers in place of indexing",
+    "Multiply": "use a backbone without squeeze-and-excitation, such as efficientnet-lite0",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer and where its inputs come from.
+
+    Attributes:
+        name: unique in its list.
+        kind: the layer's class name.
+        config: the layer's.
+        inputs: names of the nodes whose outputs it takes.
+        weights: as ``layer.get_weights()``.
+    """
+
+    name: str
+    kind: str
+    config: dict[str, Any] = field(repr=False)
+    inputs: tuple[str, ...]
+    weights: tuple[Array, ...] = field(default=(), repr=False)
+
+
+def flatten(model: Any) -> list[Node]:
+    """The layers of a network in the order they run, nested models in the place of their call.
+
+    Layers that do nothing outside training are left out.
+
+    Raises:
+        ConversionError: not functional, a layer used twice, or a layer that quantization-aware conversion does not
+            know; it is named, with what to do.
+    """
+    nodes: list[Node] = []
+    _walk(model, {}, "", nodes)
+    names = [node.name for node in nodes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConversionError(f"Layer {twice[0]!r} is used twice; give each use a layer of its own.")
+    for node in nodes:
+        _check(node)
+    return nodes
+
+
+def _walk(model: Any, given: dict[str, str], prefix: str, nodes: list[Node]) -> str:
+    """Append a model's nodes; ``given`` names what its inputs are. Returns the name of its output."""
+    if not getattr(model, "_is_graph_network", False):
+        raise ConversionError(f"{model.name!r} is a subclassed model; build it with keras' functional interface.")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ConversionError(
+            f"{model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one."
+        )
+    names = dict(given)
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for call in model._nodes_by_depth[depth]:
+            inputs = [names[key] for key in call.flat_input_ids]
+            name = _call(call.layer, inputs, prefix, nodes, names.get(call.flat_output_ids[0]))
+            names[call.flat_output_ids[0]] = name
+    return names[str(id(model.outputs[0]))]
+
+
+def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], known: str | None) -> str:
+    kind = type(layer).__name__
+    if known is not None:  # a nested model's input, which is the output of a node outside
+        return known
+    if isinstance(layer, keras().Model):
+        # From here to its end the nested model's own tensors stand for the outer ones.
+        return _walk(layer, {str(id(layer.inputs[0])): inputs[0]}, f"{prefix}{layer.name}_", nodes)
+    if kind in _IDENTITY:
+        return inputs[0]
+    name = f"{prefix}{layer.name}"
+    weights = tuple(np.asarray(value) for value in layer.get_weights())
+    nodes.append(Node(name, kind, layer.get_config(), tuple(inputs), weights))
+    return name
+
+
+def _check(node: Node) -> None:
+    problem = ""
+    if node.kind not in _KNOWN:
+        problem = f"is a {node.kind}"
+    elif _activation(node) not in _ACTIVATIONS:
+        problem = f"has the activation {_activation(node)!r}"
+    elif node.kind == "ReLU" and (node.config.get("negative_slope") or node.config.get("threshold")):
+        problem = "is a ReLU with a slope or threshold"
+    elif node.config.get("data_format", "channels_last") == "channels_first":
+        problem = "has its channels first"
+    if problem:
+        advice = _ADVICE.get(node.kind, f"known are {', '.join(_KNOWN[1:])}")
+        raise ConversionError(
+            f"Layer {node.name!r} {problem}, which quantization-aware conversion does not know: {advice}. "
+            "Plain conversion (method ptq) may still take it."
+        )
+
+
+def _activation(node: Node) -> str:
+    return str(node.config.get("activation", "linear"))
+
+
+def relu_cap(node: Node) -> float | None:
+    """Where a rectifier cuts off: inf for a plain one; None where the node is no rectifier."""
+    if node.kind == "ReLU":
+        cap = node.config.get("max_value")
+        return float("inf") if cap is None else float(cap)
+    return {"relu": float("inf"), "relu6": 6.0}.get(_activation(node)) if node.kind == "Activation" else None
+
+
+def consumers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
+    """Which nodes take each node's output."""
+    found: dict[str, list[Node]] = {node.name: [] for node in nodes}
+    for node in nodes:
+        for name in node.inputs:
+            found[name].append(node)
+    return found
+
+
+def logits_node(nodes: Sequence[Node]) -> str:
+    """Name of the last node before a final softmax, or of the last one where there is none."""
+    last = nodes[-1]
+    softmax = last.kind == "Softmax" or (last.kind == "Activation" and _activation(last) == "softmax")
+    return last.inputs[0] if softmax else last.name
+
+
+def build(nodes: Sequence[Node], outputs: Sequence[str] = ()) -> Any:
+    """A tf_keras model of the nodes, with their weights.
+
+    Args:
+        outputs: names of the nodes whose outputs it gives, in place of the last one's.
+    """
+    return assemble(nodes, lambda node, layer: layer, outputs)[0]
+
+
+def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> tuple[Any, dict[str, list[Any]]]:
+    """Like ``build``, with something else in the place of some layers.
+
+    Args:
+        wrap: given a node and its layer, returns what is called in the layer's place. Of the input's node the layer is
+            None, and what is returned, if anything, is called on the input.
+
+    Returns:
+        the model, and the variables of each node's layer, by the node's name.
+    """
+    layers = keras().layers
+    tensors: dict[str, Any] = {}
+    variables: dict[str, list[Any]] = {}
+    for node in nodes:
+        if node.kind == "InputLayer":
+            image = layers.Input(node.config["batch_input_shape"][1:], name=node.name)
+            changed = wrap(node, None)
+            tensors[node.name] = image if changed is None else changed(image)
+            continue
+        layer = getattr(layers, node.kind).from_config({**node.config, "name": node.name})
+        inputs = [tensors[name] for name in node.inputs]
+        given: Any = inputs[0] if len(inputs) == 1 else inputs
+        if node.weights:
+            layer.build(given.shape)  # now: a wrapper puts tensors in the place of its variables
+            variables[node.name] = list(layer.weights)
+            for variable, value in zip(layer.weights, node.weights, strict=True):
+                variable.assign(value)
+        tensors[node.name] = wrap(node, layer)(given)
+    return keras().Model(image, [tensors[name] for name in outputs] or tensors[nodes[-1].name]), variables

@@ -1,0 +1,262 @@
+"""The way to an int8 network that loses nothing: the cheapest method that keeps within a bound, proven on pictures.
+
+Each step converts a real file and runs it through the runtime's interpreter: plain post-training quantization, other
+ranges, corrected biases, and at last quantization-aware training. The first step within the bound ends the way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+import numpy as np
+
+from edgeclf_converters.convert import check_pictures, convert, convert_rounding
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.fakequant import Ranges, quantized
+from edgeclf_converters.fold import fold
+from edgeclf_converters.graph import Node, flatten
+from edgeclf_converters.parity import Parity, compare
+from edgeclf_converters.qat import Augment, QatConfig, train_epochs
+from edgeclf_converters.ranges import ESTIMATORS, Statistics, estimate, observe
+from edgeclf_converters.refine import correct_biases, equalize, equalized_pairs
+from edgeclf_converters.scores import Labelled, file_scores, log_loss, network_scores
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["AIM", "METHODS", "Search", "SearchOptions", "Step", "Trial", "search_int8"]
+
+METHODS = ("auto", "ptq", "qat")
+"""All steps until one keeps within the bound; only those without training; only the training."""
+
+AIM = 0.5
+"""Points of accuracy that may be lost where no bound is given."""
+
+Progress = Callable[[str, int], AbstractContextManager[Any]]
+"""(title, total) to a ``with`` block whose value has ``advance(steps)``."""
+
+
+class SearchOptions(TypedDict, total=False):
+    """Keyword arguments of ``search_int8`` that ``convert_int8`` hands on."""
+
+    validation: Labelled | None
+    training: Callable[[], Labelled] | None
+    method: str
+    qat: QatConfig | None
+    augment: Augment | None
+    say: Callable[[str], None]
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One method tried: its name, the real file's accuracy (a share), its drop in points, and seconds taken."""
+
+    name: str
+    accuracy: float
+    drop: float
+    log_loss: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.accuracy:.1%} ({-self.drop:+.1f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A step with its file's content, and float against int8 on the pictures it was chosen on."""
+
+    step: Step
+    content: bytes = field(repr=False)
+    parity: Parity
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Where the way led.
+
+    Attributes:
+        best: what is kept.
+        trials: all that was tried, in order.
+        within: its drop is within the bound.
+        judged_by: the pictures the accuracies were measured on, for people.
+    """
+
+    best: Trial
+    trials: tuple[Trial, ...]
+    within: bool
+    judged_by: str
+
+    @property
+    def route(self) -> tuple[Step, ...]:
+        """The steps tried, in order."""
+        return tuple(trial.step for trial in self.trials)
+
+
+def search_int8(
+    model: Any,
+    calibration: Sequence[Pixels],
+    rule: Preprocessing,
+    *,
+    validation: Labelled | None = None,
+    training: Callable[[], Labelled] | None = None,
+    method: str = "auto",
+    max_drop: float | None = None,
+    qat: QatConfig | None = None,
+    augment: Augment | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress | None = None,
+) -> Search:
+    """Find an int8 file of a tf_keras classifier.
+
+    Args:
+        model: from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
+        calibration: uint8 pictures of the input's size, of the kind the model will see; a hundred or more.
+        rule: the model's preprocessing.
+        validation: pictures to judge by, of the input's size; by default the calibration's, and the float network's
+            own answers to them.
+        training: gives pictures to train on, of any size that ``augment`` takes, when they are needed; without it
+            there is no training.
+        method: one of ``METHODS``.
+        max_drop: points of accuracy that may be lost; ``AIM`` by default.
+        qat, augment: see ``qat.train_epochs``.
+        say, progress: told what happens.
+
+    Raises:
+        ConversionError: unfit pictures, an unknown method, or "qat" for a network or without pictures to train on.
+    """
+    if method not in METHODS:
+        raise ConversionError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
+    if method == "qat" and training is None:
+        raise ConversionError("Quantization-aware training needs training pictures with their labels.")
+    check_pictures(calibration, rule)
+    way = _Way(model, calibration, rule, validation, AIM if max_drop is None else max_drop, say)
+    if method == "qat":
+        way.take(way.trained(training, qat or QatConfig(), augment, progress))
+    else:
+        way.take(way.plain())
+        way.take(way.ranged())
+        way.take(way.corrected())
+        if method == "auto":
+            way.take(way.trained(training, qat or QatConfig(), augment, progress))
+    return way.end()
+
+
+class _Way:
+    """Steps taken so far."""
+
+    def __init__(
+        self,
+        model: Any,
+        calibration: Sequence[Pixels],
+        rule: Preprocessing,
+        validation: Labelled | None,
+        bound: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._model, self._calibration, self._rule, self._bound, self._say = model, calibration, rule, bound, say
+        pixels = validation.pixels if validation else np.stack(list(calibration))
+        self._before = network_scores(model, pixels, rule)
+        self._judges = validation or Labelled(pixels, self._before.argmax(axis=1))
+        self._judged_by = "validation pictures" if validation else "the float network's answers"
+        self._trials: list[Trial] = []
+        self._nodes: list[Node] | None = None
+        self._statistics: Statistics | None = None
+        self._estimator = "percentile"
+
+    def take(self, trials: Iterable[Trial]) -> None:
+        """A group of steps, unless one within the bound was found or the network is not one for them."""
+        if self._trials and self._best().parity.drop <= self._bound:
+            return
+        try:
+            self._trials.extend(trials)
+        except ConversionError as error:
+            if not self._trials:
+                raise
+            self._say(f"No further method: {error}")
+
+    def _best(self) -> Trial:
+        return max(self._trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
+
+    def end(self) -> Search:
+        best = self._best()
+        return Search(best, tuple(self._trials), best.parity.drop <= self._bound + 1e-9, self._judged_by)
+
+    def plain(self) -> Iterable[Trial]:
+        """What TensorFlow's converter does by itself; for every network."""
+        yield self._trial("ptq", time.monotonic(), convert(self._model, "int8", self._calibration, self._rule))
+
+    def ranged(self) -> Iterable[Trial]:
+        """Ranges by each estimator but the plain extremes; the best goes on into the next steps."""
+        found = []
+        for name in ESTIMATORS[1:]:
+            found.append(self._rounded(f"ptq {name}", self._folded(), self._ranges(name)))
+            yield found[-1]
+        best = max(found, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
+        self._estimator = best.step.name.removeprefix("ptq ")
+
+    def corrected(self) -> Iterable[Trial]:
+        """Corrected biases, and equalized layers where there are any."""
+        name, nodes = f"ptq {self._estimator}", self._folded()
+        yield self._refined(f"{name} + bias correction", nodes)
+        if equalized_pairs(nodes):
+            yield self._refined(f"{name} + equalization + bias correction", equalize(nodes))
+
+    def trained(
+        self,
+        training: Callable[[], Labelled] | None,
+        config: QatConfig,
+        augment: Augment | None,
+        progress: Progress | None,
+    ) -> Iterable[Trial]:
+        """The file of every epoch of a quantization-aware training."""
+        if training is None:
+            return
+        nodes, started = self._folded(), time.monotonic()
+        data = training()
+        total = config.epochs * len(data.targets)
+        with progress("Quantization-aware", total) if progress else nullcontext() as bar:
+            epochs = train_epochs(
+                nodes,
+                self._ranges(self._estimator),
+                self._measured,
+                data,
+                self._rule,
+                config,
+                augment,
+                bar.advance if bar is not None else lambda pictures: None,
+            )
+            for number, (after, ranges) in enumerate(epochs, 1):
+                content = convert_rounding(quantized(after, ranges, kernels=False)[0], self._rule)
+                yield self._trial(f"qat epoch {number}", started, content)
+
+    def _folded(self) -> list[Node]:
+        if self._nodes is None:
+            self._nodes = fold(flatten(self._model))
+        return self._nodes
+
+    def _ranges(self, estimator: str) -> Ranges:
+        if self._statistics is None:
+            self._statistics = observe(self._folded(), self._calibration, self._rule)
+        return estimate(self._statistics, estimator, self._rule, self._folded()[0].name)
+
+    def _measured(self, nodes: Sequence[Node]) -> Ranges:
+        return estimate(observe(nodes, self._calibration, self._rule), self._estimator, self._rule, nodes[0].name)
+
+    def _refined(self, name: str, nodes: list[Node]) -> Trial:
+        return self._rounded(name, correct_biases(nodes, self._calibration, self._rule), self._measured(nodes))
+
+    def _rounded(self, name: str, nodes: list[Node], ranges: Ranges) -> Trial:
+        started = time.monotonic()
+        return self._trial(name, started, convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule))
+
+    def _trial(self, name: str, started: float, content: bytes) -> Trial:
+        scores = file_scores(content, self._judges.pixels, self._rule)
+        parity = compare(self._before, scores, self._judges.targets)
+        loss, seconds = log_loss(scores, self._judges.targets), time.monotonic() - started
+        step = Step(name, parity.int8_accuracy, parity.drop, loss, seconds)
+        self._say(f"{step}, {seconds:.0f} s")
+        return Trial(step, content, parity)

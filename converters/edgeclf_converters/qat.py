@@ -1,0 +1,137 @@
+"""Quantization-aware training of a folded network from the float one's ranges, taught by the float one itself.
+
+A short training at a low cosine rate with every rounding in place. The loss is the float network's own answer
+(Hinton et al., 2015) beside the right one. Batch norm is folded, so its statistics stay the float network's; ranges are
+measured again after every epoch and frozen for the last. What is kept is decided by whoever takes the epochs: the
+accuracy of the converted file, not of this graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgeclf_converters.fakequant import Ranges, quantized, set_ranges
+from edgeclf_converters.frameworks import keras, tensorflow
+from edgeclf_converters.graph import Node, build, logits_node
+from edgeclf_converters.ranges import normalized
+from edgeclf_converters.scores import Labelled
+from edgeclf_runtime.card import Preprocessing
+
+__all__ = ["Augment", "QatConfig", "train_epochs"]
+
+Augment = Callable[[Any, Any], Any]
+"""(uint8 pictures ``[batch, height, width, 3]``, int32 seed ``[2]``) to pictures in 0..255 of the network's size."""
+
+_WARMUP = 0.1
+_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class QatConfig:
+    """Options of the training.
+
+    Attributes:
+        epochs: over the training pictures.
+        batch_size: pictures a step.
+        learning_rate: the highest of the cosine schedule, of AdamW.
+        distillation: share of the loss that is the float network's answer; the rest is the right label.
+        temperature: of both softmaxes in that share.
+        label_smoothing: of the right label.
+        seed: of order and augmentation.
+    """
+
+    epochs: int = 2
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    distillation: float = 0.7
+    temperature: float = 2.0
+    label_smoothing: float = 0.1
+    seed: int = 0
+
+
+def train_epochs(
+    nodes: Sequence[Node],
+    ranges: Ranges,
+    remeasure: Callable[[Sequence[Node]], Ranges],
+    data: Labelled,
+    rule: Preprocessing,
+    config: QatConfig,
+    augment: Augment | None = None,
+    advance: Callable[[int], None] = lambda pictures: None,
+) -> Iterator[tuple[list[Node], Ranges]]:
+    """Train, giving the network and its ranges after each epoch.
+
+    Args:
+        nodes: of ``fold``; the teacher, and where the training begins.
+        ranges: of its activations.
+        remeasure: ranges of a changed network, by the same estimator.
+        data: training pictures; of any size that ``augment`` takes, else of the network's.
+        augment: random changes of the pictures; the float network answers to the changed ones.
+        advance: told of pictures done.
+    """
+    tf = tensorflow()
+    teacher = build(nodes, outputs=[logits_node(nodes)])
+    student, layers = quantized(nodes, ranges, kernels=True, outputs=[logits_node(nodes)])
+    optimizer = keras().optimizers.AdamW(0.0, weight_decay=0.0)
+    variables = student.trainable_variables
+    optimizer.build(variables)
+    step = tf.function(
+        _step(teacher, student, optimizer, variables, rule, config), autograph=False, reduce_retracing=True
+    )
+    count = len(data.targets)
+    steps = math.ceil(count / config.batch_size)
+    for epoch in range(config.epochs):
+        order = np.random.default_rng([config.seed, 3, epoch]).permutation(count)
+        for number, rows in enumerate(np.array_split(order, steps)):
+            seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
+            pixels = tf.constant(data.pixels[np.sort(rows)])
+            pixels = augment(pixels, tf.constant(seed)) if augment else pixels
+            rate = _rate((epoch * steps + number + 1) / (steps * config.epochs)) * config.learning_rate
+            step(pixels, tf.constant(data.targets[np.sort(rows)]), tf.constant(rate, tf.float32))
+            advance(len(rows))
+        trained = _trained(nodes, layers)
+        if epoch < config.epochs - 1:
+            ranges = remeasure(trained)
+            set_ranges(student, ranges)
+        yield trained, ranges
+
+
+def _step(teacher: Any, student: Any, optimizer: Any, variables: Any, rule: Preprocessing, config: QatConfig) -> Any:
+    tf = tensorflow()
+
+    def step(pixels: Any, targets: Any, rate: Any) -> Any:
+        images = normalized(pixels, rule)
+        known = tf.nn.softmax(teacher(images, training=False) / config.temperature)
+        with tf.GradientTape() as tape:
+            logits = student(images, training=True)
+            soft = tf.nn.softmax_cross_entropy_with_logits(known, logits / config.temperature) * config.temperature**2
+            right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
+            right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
+            hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
+            loss = tf.reduce_mean(config.distillation * soft + (1 - config.distillation) * hard)
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), _CLIP)
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    return step
+
+
+def _rate(done: float) -> float:
+    """Share of the highest rate when a share of all steps is done: a linear rise, then half a cosine."""
+    if done < _WARMUP:
+        return done / _WARMUP
+    return 0.5 * (1 + math.cos(math.pi * (done - _WARMUP) / (1 - _WARMUP)))
+
+
+def _trained(nodes: Sequence[Node], variables: dict[str, list[Any]]) -> list[Node]:
+    """The nodes with the student's weights, not rounded."""
+    return [
+        replace(node, weights=tuple(variable.numpy() for variable in variables[node.name])) if node.weights else node
+        for node in nodes
+    ]

@@ -1,0 +1,75 @@
+"""What a network and its converted files give for labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import tensorflow
+from edgeclf_converters.ranges import normalized
+from edgeclf_runtime.backends import open_backend
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.preprocess import InputEncoder, Pixels
+
+__all__ = ["Labelled", "accuracy", "file_scores", "log_loss", "network_scores"]
+
+Scores = npt.NDArray[np.float32]
+_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Pictures with their right answers.
+
+    Attributes:
+        pixels: uint8 RGB ``[pictures, height, width, 3]``.
+        targets: int64 ``[pictures]``, an index into the labels each.
+    """
+
+    pixels: Pixels
+    targets: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
+            got = f"{self.pixels.dtype} {list(self.pixels.shape)}"
+            raise ConversionError(f"Labelled pictures: expected uint8 [pictures, height, width, 3], got {got}.")
+        if self.targets.shape != self.pixels.shape[:1] or not len(self.targets):
+            raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {self.targets.shape} targets.")
+
+
+def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
+    """Outputs float32 ``[pictures, classes]`` of a tf_keras network for pictures of its input's size."""
+    tf = tensorflow()
+
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def run(batch: Any) -> Any:
+        return model(normalized(batch, rule), training=False)
+
+    starts = range(0, len(pixels), _BATCH)
+    return np.concatenate([run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts])
+
+
+def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
+    """The same of a converted file, run by the runtime's interpreter."""
+    backend = open_backend("auto", content)
+    encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
+    rows = [backend.invoke(encode(picture)[np.newaxis])[0] for picture in pixels]
+    backend.close()
+    output = backend.output
+    stored = np.stack(rows).astype(np.float64)
+    return ((stored - output.zero_point) * output.scale).astype(np.float32)
+
+
+def accuracy(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
+    """Share of pictures whose best class is the right one."""
+    return float((scores.argmax(axis=1) == targets).mean())
+
+
+def log_loss(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
+    """Mean negative log probability of the right class, in nats."""
+    return float(-np.log(np.clip(scores[np.arange(len(targets)), targets], 1e-4, None)).mean())

@@ -1,0 +1,92 @@
+"""A trained network to int8 with its own pictures: calibration, validation and, where it is needed, more training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.augment import augment
+from edgeclf.config import TrainConfig
+from edgeclf.dataset import Dataset
+from edgeclf.errors import DataError
+from edgeclf.frameworks import seed_everything
+from edgeclf.pictures import decode
+from edgeclf.reporter import Reporter
+from edgeclf_converters.export import Conversion, Measure, convert_int8
+from edgeclf_converters.qat import QatConfig
+from edgeclf_converters.scores import Labelled
+from edgeclf_runtime.card import ModelCard
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["balanced_rows", "quantize"]
+
+_CALIBRATION = 200
+_MARGIN = 8 / 7  # as in the float training
+
+
+def quantize(
+    model: Any,
+    config: TrainConfig,
+    data: Dataset,
+    path: Path,
+    card: ModelCard,
+    golden: Sequence[Pixels],
+    measure: Measure,
+    reporter: Reporter,
+    *,
+    method: str,
+    max_drop: float | None,
+) -> Conversion:
+    """Write the int8 file of a training's network; see ``edgeclf_converters.convert_int8``.
+
+    Args:
+        model: with a softmax, its input's size open.
+        config, data: of the training.
+
+    Raises:
+        DataError: a picture is gone.
+    """
+    seed_everything(config.seed)
+    rule = card.preprocessing
+    chosen = balanced_rows(data, "train", _CALIBRATION)
+    judged = [int(row) for row in data.rows("validation")]
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.pictures.") as place:
+
+        def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
+            part = data.take(rows)
+            pictures, unread = decode(part.root, part.files, rule, margin, Path(place) / name, reporter)
+            if unread:
+                raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
+            return Labelled(pictures.larger if margin else pictures.inputs, part.targets)
+
+        def changed(pixels: Any, seed: Any) -> Any:
+            return augment(pixels, config.step_size, config.flip, seed)
+
+        return convert_int8(
+            model,
+            list(decoded(chosen, 0, "calibration").pixels),
+            path,
+            card,
+            golden=golden,
+            measure=measure,
+            max_drop=max_drop,
+            method=method,
+            validation=decoded(judged, 0, "validation"),
+            training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
+            qat=QatConfig(batch_size=config.batch_size, label_smoothing=config.label_smoothing, seed=config.seed),
+            augment=changed,
+            say=reporter.say,
+            progress=reporter.bar,
+        )
+
+
+def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:
+    """Rows of so many pictures of a part, about as many of each class, chosen by a fixed seed."""
+    rng, rows = np.random.default_rng(0), data.rows(part)
+    shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
+    longest = max(map(len, shuffled), default=0)
+    return [int(queue[turn]) for turn in range(longest) for queue in shuffled if turn < len(queue)][:count]

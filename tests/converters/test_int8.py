@@ -1,0 +1,205 @@
+"""The way to an int8 file, on a network trained on real handwritten digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf_converters import ConversionError, Labelled, QatConfig, convert_int8, search_int8
+from edgeclf_converters.convert import convert
+from edgeclf_converters.fakequant import quantized, ranged_nodes
+from edgeclf_converters.fold import fold
+from edgeclf_converters.frameworks import keras
+from edgeclf_converters.graph import flatten
+from edgeclf_converters.ranges import ESTIMATORS, estimate, observe
+from edgeclf_converters.refine import correct_biases, rounded_kernel
+from edgeclf_converters.scores import file_scores, network_scores
+from edgeclf_runtime import Classifier, ModelCard, Preprocessing
+
+RULE = Preprocessing(32, 32)
+LABELS = tuple("0123456789")
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Labelled, Labelled]:
+    """Training and validation pictures, 32x32."""
+    from sklearn.datasets import load_digits
+
+    images, targets = load_digits(return_X_y=True)
+    grey = np.kron(images.reshape(-1, 8, 8), np.ones((4, 4))) * 15.9
+    pixels = np.repeat(grey[..., None], 3, axis=3).astype(np.uint8)
+    targets = targets.astype(np.int64)
+    return Labelled(pixels[:1200], targets[:1200]), Labelled(pixels[1200:], targets[1200:])
+
+
+@pytest.fixture(scope="module")
+def network(digits: tuple[Labelled, Labelled]) -> Any:
+    """Depthwise and residual blocks, trained for a moment."""
+    keras().utils.set_random_seed(0)
+    layers = keras().layers
+    image = layers.Input((32, 32, 3))
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(16, 3, strides=2, use_bias=False)(image)))
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
+    x = layers.Add()([x, layers.Conv2D(16, 1)(y)])
+    x = layers.Conv2D(24, 3, strides=2, activation="relu")(x)
+    x = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
+    model = keras().Model(image, layers.Softmax()(x))
+    model.compile(keras().optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
+    data = digits[0]
+    model.fit((data.pixels.astype(np.float32) - 127) / 128, data.targets, batch_size=64, epochs=6, verbose=0)
+    return model
+
+
+def _pictures(digits: tuple[Labelled, Labelled]) -> list[np.ndarray]:
+    return list(digits[0].pixels[:100])
+
+
+def _rounding(network: Any, digits: tuple[Labelled, Labelled]) -> tuple[Any, Any, Any]:
+    nodes = fold(flatten(network))
+    ranges = estimate(observe(nodes, _pictures(digits), RULE), "minmax", RULE, nodes[0].name)
+    return nodes, ranges, quantized(nodes, ranges, kernels=True)[0]
+
+
+def test_the_rounding_network_gives_what_the_integer_file_gives(
+    network: Any, digits: tuple[Labelled, Labelled]
+) -> None:
+    from edgeclf_converters.convert import convert_rounding
+
+    nodes, ranges, student = _rounding(network, digits)
+    file = convert_rounding(quantized(nodes, ranges, kernels=False)[0], RULE)
+    pixels = digits[1].pixels[:100]
+    difference = np.abs(file_scores(file, pixels, RULE) - network_scores(student, pixels, RULE))
+    assert np.quantile(difference, 0.99) < 0.03
+    assert set(ranges) == set(ranged_nodes(nodes))
+
+
+def test_every_estimator_gives_ranges_within_the_extremes(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    nodes = fold(flatten(network))
+    statistics = observe(nodes, _pictures(digits), RULE)
+    widest = estimate(statistics, "minmax", RULE, "image")
+    for name in ESTIMATORS[1:]:
+        for node, (low, high) in estimate(statistics, name, RULE, "image").items():
+            assert widest[node][0] - 1e-6 <= low <= 0 < high <= widest[node][1] + 1e-2, (name, node)
+
+
+def test_depthwise_kernels_round_by_channel(network: Any) -> None:
+    node = next(node for node in fold(flatten(network)) if node.kind == "DepthwiseConv2D")
+    error = np.abs(rounded_kernel(node) - node.weights[0]).max(axis=(0, 1))
+    assert (error <= np.abs(node.weights[0]).max(axis=(0, 1)) / 254 + 1e-7).all()
+
+
+def test_corrected_biases_bring_the_mean_outputs_closer(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    from dataclasses import replace
+
+    from edgeclf_converters.graph import build
+
+    nodes = fold(flatten(network))
+    coarse = [replace(n, weights=(np.round(n.weights[0] * 4) / 4, n.weights[1])) if n.weights else n for n in nodes]
+    assert coarse  # what rounding this coarse would do is what a correction is for; here it is done by the int8 one
+    corrected = correct_biases(nodes, _pictures(digits), RULE)
+    rounded = [replace(n, weights=(rounded_kernel(n), n.weights[1])) if n.weights else n for n in nodes]
+    better = [
+        replace(n, weights=(rounded_kernel(n), c.weights[1])) if n.weights else n
+        for n, c in zip(nodes, corrected, strict=True)
+    ]
+    last = [next(node.name for node in reversed(nodes) if node.kind == "Conv2D")]
+    pixels = digits[0].pixels[:100]
+    wanted, before, after = (
+        network_scores(build(some, outputs=last), pixels, RULE).mean(axis=(0, 1, 2))
+        for some in (nodes, rounded, better)
+    )
+    assert np.square(after - wanted).sum() < np.square(before - wanted).sum()
+
+
+def test_the_first_method_within_the_bound_is_taken(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    found = search_int8(network, _pictures(digits), RULE, validation=digits[1], max_drop=50)
+    assert [step.name for step in found.route] == ["ptq"]
+    assert found.within
+
+
+def test_a_bound_nothing_keeps_leads_through_every_method(
+    network: Any, digits: tuple[Labelled, Labelled], tmp_path: Path
+) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"old")
+    card = ModelCard("digits", LABELS, RULE)
+    done = convert_int8(
+        network,
+        _pictures(digits),
+        tmp_path / "m.tflite",
+        card,
+        validation=digits[1],
+        training=lambda: digits[0],
+        qat=QatConfig(epochs=2, learning_rate=1e-3),
+        max_drop=-100,
+    )
+    assert done.search is not None
+    names = [step.name for step in done.search.route]
+    assert names[0] == "ptq"
+    assert names[-2:] == ["qat epoch 1", "qat epoch 2"]
+    assert any("bias correction" in name for name in names)
+    assert not done.within
+    assert (tmp_path / "m.tflite").read_bytes() == b"old"
+    assert done.path.name == "m.over-max-drop.tflite"
+    with Classifier.load(done.path) as classifier:
+        assert classifier.card.provenance["int8 method"] == done.search.best.step.name
+        assert classifier.card.provenance["int8 route"].count(";") == len(names) - 1
+
+
+def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    """Kernels with one huge weight a channel: rounding leaves nothing of the others until they are trained."""
+    import copy
+
+    broken = keras().models.clone_model(network)
+    weights = copy.deepcopy(network.get_weights())
+    rng = np.random.default_rng(0)
+    for kernel in (w for w in weights if w.ndim == 4):
+        kernel += rng.normal(0, 0.5 * np.abs(kernel).max(), kernel.shape).astype(np.float32)
+    broken.set_weights(weights)
+    before = search_int8(broken, _pictures(digits), RULE, validation=digits[1], method="ptq").best.step.accuracy
+    after = search_int8(
+        broken,
+        _pictures(digits),
+        RULE,
+        validation=digits[1],
+        training=lambda: digits[0],
+        method="qat",
+        qat=QatConfig(epochs=2, learning_rate=3e-3, distillation=0.0),
+    ).best.step.accuracy
+    assert after > before + 0.1
+
+
+def test_without_labels_the_float_network_is_the_judge(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    found = search_int8(network, _pictures(digits), RULE)
+    assert found.best.parity.float_accuracy == 1.0
+    assert found.judged_by == "the float network's answers"
+
+
+def test_an_unsupported_network_is_still_converted_and_named_before_training(digits: tuple[Labelled, Labelled]) -> None:
+    layers = keras().layers
+    image = layers.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(8, 3, name="sep")(image))
+    model, said = keras().Model(image, layers.Dense(10, activation="softmax")(x)), []
+    found = search_int8(model, _pictures(digits), RULE, validation=digits[1], max_drop=-100, say=said.append)
+    assert [step.name for step in found.route] == ["ptq"]
+    assert any("'sep' is a SeparableConv2D" in line for line in said)
+
+    def never() -> Labelled:
+        raise AssertionError("pictures were asked for")
+
+    with pytest.raises(ConversionError, match="'sep' is a SeparableConv2D"):
+        search_int8(model, _pictures(digits), RULE, training=never, method="qat")
+
+
+def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    noise = list(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype(np.uint8))
+    with pytest.raises(ConversionError, match="are noise"):
+        convert(network, "int8", noise, RULE)
+    with pytest.raises(ConversionError, match="expected one of auto, ptq, qat"):
+        search_int8(network, _pictures(digits), RULE, method="best")
+    with pytest.raises(ConversionError, match="needs training pictures"):
+        search_int8(network, _pictures(digits), RULE, method="qat")
+    with pytest.raises(ConversionError, match="3 pictures"):
+        Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(2, np.int64))
