@@ -21,14 +21,13 @@ from edgeclf.frameworks import keras, tensorflow
 from edgeclf.network import HEAD
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["FineTuner", "probabilities"]
+__all__ = ["FineTuner"]
 
 _AVERAGE = 0.98  # of the weights' own moving average (Polyak & Juditsky, 1992), which is what is measured and kept
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {True: 5e-4, False: 1e-4}  # with batch norm trained, and frozen
 _WARMUP = 0.1  # share of all steps
 _CLIP = 1.0  # global norm of the gradients
-_BATCH = 64
 
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
@@ -134,24 +133,3 @@ class FineTuner:
         if self._config.dropout:
             pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed + 1)
         return self._model.get_layer(HEAD)(pooled)
-
-
-def probabilities(model: Any, inputs: Pixels, mean: float, std: float) -> npt.NDArray[np.float32]:
-    """Class probabilities of whole pictures.
-
-    Args:
-        model: gives logits.
-        inputs: uint8 RGB ``[pictures, height, width, 3]``.
-        mean, std: the backbone's.
-
-    Returns:
-        float32 ``[pictures, classes]``.
-    """
-    tf = tensorflow()
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def run(pixels: Any) -> Any:
-        return tf.nn.softmax(model((tf.cast(pixels, tf.float32) - mean) / std, training=False))
-
-    starts = range(0, len(inputs), _BATCH)
-    return np.concatenate([run(tf.constant(np.ascontiguousarray(inputs[s : s + _BATCH]))).numpy() for s in starts])

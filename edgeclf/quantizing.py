@@ -14,10 +14,12 @@ from edgeclf.config import TrainConfig
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.frameworks import seed_everything
+from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf_converters.export import Conversion, Measure, convert_int8
 from edgeclf_converters.qat import QatConfig
+from edgeclf_converters.report import parity_report
 from edgeclf_converters.scores import Labelled
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.preprocess import Pixels
@@ -41,7 +43,7 @@ def quantize(
     method: str,
     max_drop: float | None,
 ) -> Conversion:
-    """Write the int8 file of a training's network; see ``edgeclf_converters.convert_int8``.
+    """Write the int8 file of a training's network and, beside it, the page that compares it with the float one.
 
     Args:
         model: with a softmax, its input's size open.
@@ -49,6 +51,7 @@ def quantize(
 
     Raises:
         DataError: a picture is gone.
+        ConversionError: see ``edgeclf_converters.convert_int8``.
     """
     seed_everything(config.seed)
     rule = card.preprocessing
@@ -66,7 +69,8 @@ def quantize(
         def changed(pixels: Any, seed: Any) -> Any:
             return augment(pixels, config.step_size, config.flip, seed)
 
-        return convert_int8(
+        validation = decoded(judged, 0, "validation")
+        done = convert_int8(
             model,
             list(decoded(chosen, 0, "calibration").pixels),
             path,
@@ -75,13 +79,20 @@ def quantize(
             measure=measure,
             max_drop=max_drop,
             method=method,
-            validation=decoded(judged, 0, "validation"),
+            validation=validation,
             training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
             qat=QatConfig(batch_size=config.batch_size, label_smoothing=config.label_smoothing, seed=config.seed),
             augment=changed,
             say=reporter.say,
             progress=reporter.bar,
         )
+        assert done.search is not None
+        report = parity_report(model, done.search, list(validation.pixels), rule, data.labels)
+        files = [data.files[row] for row in judged]
+        page = write_parity(report, done.path.parent, done.path.stem, list(validation.pixels), files)
+    reporter.say(report.text())
+    reporter.say(f"Float against int8 in full: {page}")
+    return done
 
 
 def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
 from edgeclf.errors import DataError, RunError
-from edgeclf.finetune import FineTuner, probabilities
+from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import device_in_use, seed_everything
 from edgeclf.head import features, fit_head
 from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
@@ -22,6 +22,7 @@ from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import Score, score
+from edgeclf_converters.scores import NetworkScores
 from edgeclf_runtime.card import Preprocessing
 
 __all__ = ["Training", "class_weights", "preprocessing", "resume", "train"]
@@ -129,6 +130,7 @@ class Training:
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = build_classifier(run.config.network, None, len(data.labels))
+        self._logits = NetworkScores(self._model, preprocessing(run.config))
         self._weights = class_weights(data, run.config, reporter)
         self._history: list[dict[str, float]] = []
         self._best = (0.0, 0.0)
@@ -226,9 +228,10 @@ class Training:
         return done
 
     def _measure(self, part: str) -> Score:
-        backbone, rows = self._config.network, self._rows[part]
-        given = probabilities(self._model, self._pictures.inputs[rows], backbone.mean, backbone.std)
-        return score(given, self._data.targets[rows], self._data.labels)
+        rows = self._rows[part]
+        logits = self._logits(self._pictures.inputs[rows])
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return score(powers / powers.sum(axis=1, keepdims=True), self._data.targets[rows], self._data.labels)
 
     def _finish(self, status: str) -> None:
         set_weights(self._model, self._run.read_arrays("weights"))

@@ -16,7 +16,7 @@ from edgeclf_runtime.backends import open_backend
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
-__all__ = ["Labelled", "accuracy", "file_scores", "log_loss", "network_scores"]
+__all__ = ["Labelled", "NetworkScores", "accuracy", "file_scores", "log_loss", "network_scores"]
 
 Scores = npt.NDArray[np.float32]
 _BATCH = 32
@@ -42,16 +42,34 @@ class Labelled:
             raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {self.targets.shape} targets.")
 
 
+class NetworkScores:
+    """Outputs of a tf_keras network for pictures, compiled once.
+
+    Args:
+        model: from normalized RGB float32 ``[batch, height, width, 3]``.
+        rule: its preprocessing, of which mean and std are used.
+    """
+
+    def __init__(self, model: Any, rule: Preprocessing) -> None:
+        tf = tensorflow()
+
+        @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def run(batch: Any) -> Any:
+            return model(normalized(batch, rule), training=False)
+
+        self._run = run
+
+    def __call__(self, pixels: Pixels) -> Scores:
+        """uint8 RGB ``[pictures, height, width, 3]`` of the input's size to float32 ``[pictures, classes]``."""
+        tf, starts = tensorflow(), range(0, len(pixels), _BATCH)
+        return np.concatenate(
+            [self._run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts]
+        )
+
+
 def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
-    """Outputs float32 ``[pictures, classes]`` of a tf_keras network for pictures of its input's size."""
-    tf = tensorflow()
-
-    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def run(batch: Any) -> Any:
-        return model(normalized(batch, rule), training=False)
-
-    starts = range(0, len(pixels), _BATCH)
-    return np.concatenate([run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts])
+    """``NetworkScores`` for a network that is asked once."""
+    return NetworkScores(model, rule)(pixels)
 
 
 def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:

@@ -1,0 +1,130 @@
+"""Float against int8: accuracy, flipped pictures, layers, size and time, as one object, text or JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeclf_converters.convert import convert
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.int8 import Search, Step
+from edgeclf_converters.layers import LayerNoise, layer_noise, multiply_accumulates
+from edgeclf_converters.parity import Parity
+from edgeclf_runtime.backends import Backend, open_backend
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.preprocess import InputEncoder, Pixels
+
+__all__ = ["ParityReport", "parity_report"]
+
+_NOISE_PICTURES = 16
+_TIMED = 30
+_WORST = 5
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What int8 changed.
+
+    Attributes:
+        labels: of the model.
+        judged_by: the pictures the parity was measured on.
+        parity: accuracies, the paired drop, and the flipped pictures by their row.
+        route: methods tried.
+        layers: signal to noise of each, in the network's order; empty for a network that cannot be taken apart.
+        float_bytes, int8_bytes: sizes of the two flatbuffers.
+        float_milliseconds, int8_milliseconds: medians of the interpreter's time for a picture, on this machine.
+        multiply_accumulates: of one picture.
+    """
+
+    labels: tuple[str, ...]
+    judged_by: str
+    parity: Parity
+    route: tuple[Step, ...]
+    layers: tuple[LayerNoise, ...]
+    float_bytes: int
+    int8_bytes: int
+    float_milliseconds: float
+    int8_milliseconds: float
+    multiply_accumulates: int
+
+    @property
+    def worst(self) -> list[LayerNoise]:
+        """The layers with the least signal to noise, worst first."""
+        return sorted(self.layers, key=lambda layer: layer.decibels)[:_WORST]
+
+    def to_json(self) -> str:
+        """Everything, one JSON object."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    def text(self) -> str:
+        """A few lines for a terminal."""
+        p = self.parity
+        worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "not to be told apart"
+        return "\n".join(
+            (
+                f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
+                f"(by {self.judged_by})",
+                f"drop      {p.drop:+.2f} points, 95% interval {p.low:+.2f} to {p.high:+.2f}; {p.lost} lost, "
+                f"{p.won} won, McNemar p = {p.p_value:.2g}; {len(p.flips)} labels changed",
+                f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
+                f"time      float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms a picture "
+                f"here; {self.multiply_accumulates / 1e6:.0f} million multiplications",
+                f"layers    worst signal to noise: {worst}",
+            )
+        )
+
+
+def parity_report(
+    model: Any, search: Search, pictures: Sequence[Pixels], rule: Preprocessing, labels: Sequence[str]
+) -> ParityReport:
+    """Compare a float tf_keras network with the best file of its search.
+
+    Args:
+        pictures: uint8, of the input's size, for layers and times.
+    """
+    content, float_content = search.best.content, convert(model, "float32", (), rule)
+    float_ms, int8_ms = _milliseconds([float_content, content], pictures, rule)
+    return ParityReport(
+        tuple(labels),
+        search.judged_by,
+        search.best.parity,
+        search.route,
+        _layers(model, content, pictures[:_NOISE_PICTURES], rule),
+        len(float_content),
+        len(content),
+        float_ms,
+        int8_ms,
+        multiply_accumulates(content),
+    )
+
+
+def _layers(model: Any, content: bytes, pictures: Sequence[Pixels], rule: Preprocessing) -> tuple[LayerNoise, ...]:
+    try:
+        return tuple(layer_noise(model, content, pictures, rule))
+    except ConversionError:  # a network of unknown layers; plain conversion took it
+        return ()
+
+
+def _milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
+    """Medians, the files taken in turn so that what disturbs one disturbs the others."""
+    backends = [open_backend("auto", content) for content in contents]
+    spent: list[list[float]] = [[] for _ in backends]
+    for turn in range(_TIMED + 5):
+        for times, backend in zip(spent, backends, strict=True):
+            times.append(_once(backend, pictures[turn % len(pictures)], rule))
+    for backend in backends:
+        backend.close()
+    return [float(np.median(times[5:])) for times in spent]
+
+
+def _once(backend: Backend, picture: Pixels, rule: Preprocessing) -> float:
+    encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
+    batch = encode(picture)[np.newaxis]
+    start = time.perf_counter()
+    backend.invoke(batch)
+    return (time.perf_counter() - start) * 1e3

@@ -1,0 +1,57 @@
+"""Float against int8 as files in a run's folder: parity.json, and parity.html, one page without any other file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from edgeclf.run import write_text
+from edgeclf_converters.report import ParityReport
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["write_parity"]
+
+_SHOWN = 24
+
+
+def write_parity(
+    report: ParityReport, folder: Path, name: str, pictures: Sequence[Pixels], files: Sequence[str]
+) -> Path:
+    """Write both.
+
+    Args:
+        folder: that of the model file.
+        name: of the model file, without its suffix.
+        pictures, files: those of the report's rows.
+
+    Returns:
+        the page.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    labels, parity = report.labels, report.parity
+    flips = [
+        {
+            "file": files[flip.row],
+            "picture": _jpeg(pictures[flip.row]),
+            "target": labels[flip.target],
+            "before": labels[flip.float_class],
+            "after": labels[flip.int8_class],
+        }
+        for flip in parity.flips[:_SHOWN]
+    ]
+    template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("parity.html")
+    best = max(report.route, key=lambda step: (step.accuracy, -step.log_loss))
+    write_text(folder / f"{name}.parity.json", report.to_json())
+    page = folder / f"{name}.parity.html"
+    write_text(page, template.render(report=report, parity=parity, flips=flips, name=name, method=best.name))
+    return page
+
+
+def _jpeg(pixels: Pixels) -> str:
+    good, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    assert good
+    return base64.b64encode(data.tobytes()).decode()
