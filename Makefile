@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint bench-trashnet wheels clean
+.PHONY: setup demo test lint test-interop test-mediapipe bench-trashnet bench-int8 wheels clean
 
 setup: .venv/ready
 
@@ -28,8 +28,26 @@ lint: setup
 bench-trashnet: setup
 	$(BIN)/python tests/benchmarks/trashnet.py $(DATA)
 
+# The same for int8: plain quantize_model, our training and every variant without, on three networks; about two hours.
+bench-int8: setup
+	$(BIN)/python tests/benchmarks/int8.py $(DATA)
+
+# Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
+test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready
+	$(BIN)/python -m pytest tests/interop
+
+.venv-mediapipe/ready:
+	$(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check mediapipe==1.2.3
+	touch $@
+
+.venv-tflite/ready:
+	$(PYTHON) -m venv .venv-tflite
+	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check -e './runtime[tflite-runtime]'
+	touch $@
+
 wheels: setup
 	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:
-	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mediapipe .venv-tflite build dist demo .mypy_cache .pytest_cache .ruff_cache

@@ -82,7 +82,7 @@ class Search:
         best: what is kept.
         trials: all that was tried, in order.
         within: its drop is within the bound.
-        judged_by: the pictures the accuracies were measured on, for people.
+        judged_by: what says which answers are right, for people.
     """
 
     best: Trial
@@ -161,7 +161,7 @@ class _Way:
         pixels = validation.pixels if validation else np.stack(list(calibration))
         self._before = network_scores(model, pixels, rule)
         self._judges = validation or Labelled(pixels, self._before.argmax(axis=1))
-        self._judged_by = "validation pictures" if validation else "the float network's answers"
+        self._judged_by = "their labels" if validation else "the float network's answers"
         self._trials: list[Trial] = []
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None

@@ -32,7 +32,7 @@ class ParityReport:
 
     Attributes:
         labels: of the model.
-        judged_by: the pictures the parity was measured on.
+        judged_by: what says which answers are right.
         parity: accuracies, the paired drop, and the flipped pictures by their row.
         route: methods tried.
         layers: signal to noise of each, in the network's order; empty for a network that cannot be taken apart.
@@ -68,7 +68,7 @@ class ParityReport:
         return "\n".join(
             (
                 f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
-                f"(by {self.judged_by})",
+                f"judged by {self.judged_by}",
                 f"drop      {p.drop:+.2f} points, 95% interval {p.low:+.2f} to {p.high:+.2f}; {p.lost} lost, "
                 f"{p.won} won, McNemar p = {p.p_value:.2g}; {len(p.flips)} labels changed",
                 f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",

@@ -26,6 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--pretrained", metavar="NAME", help="A backbone's own 1,000 ImageNet classes, without any training.")
 @click.option("--weights", type=_PATH, help="With --pretrained: its weights, where they do not come from a package.")
 @click.option("--calibration", type=_PATH, metavar="DIR", help="With --pretrained: photographs to calibrate int8 on.")
+@click.option("--edgetpu", is_flag=True, help="Compile the int8 file for a Coral Edge TPU, too.")
 @click.option(
     "--method",
     type=click.Choice(["auto", "ptq", "qat"]),
@@ -46,6 +47,7 @@ def export(
     calibration: Path | None,
     method: str | None,
     max_drop: float | None,
+    edgetpu: bool,
 ) -> None:
     """Write the model file of RUN, a training's folder, and measure it."""
     from edgeclf_runtime.errors import UsageError
@@ -56,23 +58,27 @@ def export(
         raise UsageError("--weights and --calibration go with --pretrained; a run has its own.")
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
         raise UsageError("--method and --max-drop go with the int8 file of a run.")
+    if edgetpu and mode not in (None, "int8"):
+        raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
     if run is None:
-        _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
+        path = _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
     else:
-        _export_run(run, mode or "int8", output, method or "auto", max_drop)
+        path = _export_run(run, mode or "int8", output, method or "auto", max_drop)
+    if edgetpu:
+        _compile(path)
 
 
 def _export_pretrained(
     name: str, mode: str, output: Path | None, weights: Path | None, photographs: Path | None
-) -> None:
+) -> Path:
     from edgeclf.exporting import export_pretrained
     from edgeclf.reporter import Terminal
 
     path = output or Path(f"{name}-{mode}.tflite")
-    _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
+    return _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
 
 
-def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None) -> None:
+def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None) -> Path:
     from edgeclf.exporting import export_run
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
@@ -85,7 +91,7 @@ def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_d
     click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
     if done.search is not None:
         _say_search(done.search)
-    _conclude(done, max_drop)
+    return _conclude(done, max_drop)
 
 
 def _say_search(search: Search) -> None:
@@ -97,7 +103,7 @@ def _say_search(search: Search) -> None:
     )
 
 
-def _conclude(done: Conversion, max_drop: float | None = None) -> None:
+def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
     click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB")
     if max_drop is not None and not done.within:
         assert done.search is not None
@@ -107,3 +113,15 @@ def _conclude(done: Conversion, max_drop: float | None = None) -> None:
         )
         raise click.exceptions.Exit(3)
     click.echo(f"Next: edgeclf run {done.path} --source 0")
+    return done.path
+
+
+def _compile(path: Path) -> None:
+    from edgeclf_converters.edgetpu import check_edgetpu
+    from edgeclf_converters.edgetpu_compiler import compile_edgetpu
+
+    click.echo(check_edgetpu(path.read_bytes()))
+    done = compile_edgetpu(path)
+    click.echo(f"{done.path}: {done.mapped} operators on the Edge TPU, {done.on_cpu} on the CPU")
+    for reason in done.reasons:
+        click.echo(f"  {reason}")

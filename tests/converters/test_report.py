@@ -1,0 +1,47 @@
+"""What a report says of a real file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf import Run
+from edgeclf.network import build_classifier, set_weights, with_softmax
+from edgeclf_converters.layers import layer_noise, multiply_accumulates
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.images import find_images, read_image
+from edgeclf_runtime.preprocess import resize
+
+
+def test_the_page_and_the_json_lie_beside_the_file(model: Path) -> None:
+    report = json.loads(model.with_name("digits.parity.json").read_text("utf-8"))
+    page = model.with_name("digits.parity.html").read_text("utf-8")
+    assert report["parity"]["count"] == 9
+    assert report["int8_bytes"] < 0.4 * report["float_bytes"]
+    assert all(layer["name"] in page for layer in report["layers"])
+    assert "http" not in page  # one page without any other file
+
+
+def test_every_layer_of_the_file_is_found_and_a_damaged_one_is_the_worst(run: Run, model: Path, digits: Path) -> None:
+    network = build_classifier(run.config.network, 64, 3)
+    set_weights(network, run.read_arrays("weights"))
+    with Classifier.load(model) as classifier:
+        rule = classifier.card.preprocessing
+    pictures = [resize(read_image(path), rule) for path in find_images(digits)[:4]]
+    layers = layer_noise(with_softmax(network), model.read_bytes(), pictures, rule)
+    names = [layer.name for layer in layers]
+    assert len(names) == len(set(names)) > 50
+    assert {"stem_relu", "block3_project_conv", "block4_add", "pool", "logits"} <= set(names)
+    assert all(0 <= layer.clipped <= 1 for layer in layers)
+    damaged = network.get_layer("block3_project_conv")
+    damaged.set_weights([damaged.get_weights()[0] * np.float32(1.7)])
+    first = layer_noise(with_softmax(network), model.read_bytes(), pictures, rule)
+    changed = [name for name, a, b in zip(names, layers, first, strict=True) if b.decibels < a.decibels - 3]
+    assert changed[0] == "block3_project_conv"
+
+
+def test_multiplications_of_a_known_network(run: Run, model: Path) -> None:
+    # Lite0's published 407 million at 224x224 scale with the area, but for the 1000-class head: 64x64 has 1/12.25.
+    assert 0.8 < multiply_accumulates(model.read_bytes()) / (407e6 / 12.25) < 1.1

@@ -1,0 +1,81 @@
+"""Our model file where others read it: MediaPipe and tflite-runtime, each in its own environment; the bare interpreter.
+
+make test-interop builds the environments; without them the tests that need one are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.images import find_images, read_image
+from edgeclf_runtime.preprocess import Pixels, resize
+
+ROOT = Path(__file__).parents[2]
+
+
+def _environment(name: str) -> Path:
+    python = ROOT / f".venv-{name}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no {python.relative_to(ROOT)}: make test-interop builds it")
+    return python
+
+
+@pytest.fixture
+def pictures(digits: Path, model: Path) -> list[Pixels]:
+    """Of the model's size, so that only the tensors are compared, not others' way of resizing."""
+    with Classifier.load(model) as classifier:
+        return [resize(read_image(path), classifier.card.preprocessing) for path in find_images(digits)]
+
+
+def _ours(model: Path, pictures: list[Pixels]) -> list[tuple[str, float]]:
+    with Classifier.load(model) as classifier:
+        return [(p.label, p.score) for p in map(classifier.classify, pictures)]
+
+
+def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, pictures: list[Pixels], tmp_path: Path) -> None:
+    python = _environment("mediapipe")
+    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    script = Path(__file__).parent / "mediapipe_labels.py"
+    command = [python, script, model, tmp_path / "pictures.npy"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    assert len(theirs) == 60
+    for (label, score), other in zip(_ours(model, pictures), theirs, strict=True):
+        assert other["score"] == pytest.approx(score, abs=0.03)
+        assert other["label"] == label or abs(score - 0.5) < 0.05
+
+
+def test_tflite_runtime_agrees(model: Path, pictures: list[Pixels], tmp_path: Path) -> None:
+    python = _environment("tflite")
+    for number, pixels in enumerate(pictures):
+        cv2.imwrite(str(tmp_path / f"{number:03}.png"), pixels[:, :, ::-1])
+    command = [python, "-m", "edgeclf_runtime"]
+    verify = [*command, "verify", model, "--backend", "tflite-runtime"]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert "as exported, with tflite-runtime" in done.stdout, done.stderr
+    lines = subprocess.run(
+        [*command, "classify", model, tmp_path, "--json"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert [json.loads(line)["label"] for line in lines] == [label for label, _ in _ours(model, pictures)]
+
+
+def test_the_bare_interpreter_needs_nothing_of_ours(model: Path, pictures: list[Pixels]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(model))
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    for pixels, (label, score) in zip(pictures, _ours(model, pictures), strict=True):
+        interpreter.set_tensor(source["index"], pixels[np.newaxis])
+        interpreter.invoke()
+        stored = interpreter.get_tensor(target["index"])[0]
+        assert "012"[int(stored.argmax())] == label
+        assert stored.max() / 256 == pytest.approx(score)
