@@ -61,6 +61,23 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
 
 
+def test_a_bound_that_cannot_be_kept_is_exit_status_3(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"old")
+    words = ["export", "--int8", "--method", "qat", "--max-drop", "-100", run.path, "-o", "m.tflite"]
+    done = _edgeclf(*words, code=3, cwd=tmp_path)
+    assert "no method keeps within -100 points" in done.stderr
+    assert (tmp_path / "m.tflite").read_bytes() == b"old"
+    inside = json.loads(_edgeclf("inspect", "m.over-max-drop.tflite", "--json", cwd=tmp_path).stdout)
+    assert inside["provenance"]["int8 method"].startswith("qat epoch")
+    assert "qat epoch 2" in inside["provenance"]["int8 route"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.over-max-drop.parity.html",
+        "m.over-max-drop.parity.json",
+        "m.over-max-drop.tflite",
+        "m.tflite",
+    ]
+
+
 def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) -> None:
     from sklearn.datasets import load_sample_image
 
@@ -91,6 +108,8 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["train", "nowhere"], "nowhere: no such folder", 1),
         (["train"], "Give the folder of photographs", 2),
         (["export", "nowhere"], "not the folder of a training", 1),
+        (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
+        (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
         (["ruin"], "Did you mean 'run'", 2),
