@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.frameworks import keras
 
-__all__ = ["Array", "Node", "assemble", "build", "consumers", "flatten", "logits_node", "relu_cap"]
+__all__ = ["Array", "Node", "assemble", "build", "consumers", "features_node", "flatten", "logits_node", "relu_cap"]
 
 Array = npt.NDArray[np.float32]
 Wrap = Callable[["Node", Any], Any]
@@ -172,6 +172,12 @@ def logits_node(nodes: Sequence[Node]) -> str:
     last = nodes[-1]
     softmax = last.kind == "Softmax" or (last.kind == "Activation" and _activation(last) == "softmax")
     return last.inputs[0] if softmax else last.name
+
+
+def features_node(nodes: Sequence[Node]) -> str:
+    """Name of the node whose output the last dense layer takes, or of the logits' own where there is none."""
+    dense = [node for node in nodes if node.kind == "Dense"]
+    return dense[-1].inputs[0] if dense else logits_node(nodes)
 
 
 def build(nodes: Sequence[Node], outputs: Sequence[str] = ()) -> Any:

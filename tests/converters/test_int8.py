@@ -13,7 +13,8 @@ from edgeclf_converters.convert import convert
 from edgeclf_converters.fakequant import quantized, ranged_nodes
 from edgeclf_converters.fold import fold
 from edgeclf_converters.frameworks import keras
-from edgeclf_converters.graph import flatten
+from edgeclf_converters.graph import build, features_node, flatten
+from edgeclf_converters.qat import train_epochs
 from edgeclf_converters.ranges import ESTIMATORS, estimate, observe
 from edgeclf_converters.refine import correct_biases, rounded_kernel
 from edgeclf_converters.scores import file_scores, network_scores
@@ -94,8 +95,6 @@ def test_depthwise_kernels_round_by_channel(network: Any) -> None:
 def test_corrected_biases_bring_the_mean_outputs_closer(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     from dataclasses import replace
 
-    from edgeclf_converters.graph import build
-
     nodes = fold(flatten(network))
     coarse = [replace(n, weights=(np.round(n.weights[0] * 4) / 4, n.weights[1])) if n.weights else n for n in nodes]
     assert coarse  # what rounding this coarse would do is what a correction is for; here it is done by the int8 one
@@ -169,6 +168,19 @@ def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digit
         qat=QatConfig(epochs=2, learning_rate=3e-3, distillation=0.0),
     ).best.step.accuracy
     assert after > before + 0.1
+
+
+def test_features_can_be_taught_too(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    def drift(features: float) -> float:
+        """How far training with a high rate moves the features from the float network's."""
+        nodes, ranges, _ = _rounding(network, digits)
+        config = QatConfig(epochs=1, learning_rate=5e-3, distillation=0.0, features=features)
+        ((after, _),) = train_epochs(nodes, ranges, lambda nodes: ranges, digits[0], RULE, config)
+        name = [features_node(nodes)]
+        first, last = (network_scores(build(some, outputs=name), digits[1].pixels, RULE) for some in (nodes, after))
+        return float(np.square(first - last).mean())
+
+    assert drift(3.0) < 0.5 * drift(0.0)
 
 
 def test_without_labels_the_float_network_is_the_judge(network: Any, digits: tuple[Labelled, Labelled]) -> None:
