@@ -17,7 +17,7 @@ from edgeclf.frameworks import seed_everything
 from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
-from edgeclf_converters.export import Conversion, Measure, convert_int8
+from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
 from edgeclf_converters.qat import QatConfig
 from edgeclf_converters.report import parity_report
 from edgeclf_converters.scores import Labelled
@@ -53,6 +53,7 @@ def quantize(
         DataError: a picture is gone.
         ConversionError: see ``edgeclf_converters.convert_int8``.
     """
+    check_target(path)
     seed_everything(config.seed)
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)

@@ -23,7 +23,7 @@ from edgeclf_runtime.golden import verify
 from edgeclf_runtime.goldenvector import DEFAULT_TOLERANCE, GoldenVector
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["Conversion", "Measure", "convert_int8", "export"]
+__all__ = ["Conversion", "Measure", "check_target", "convert_int8", "export"]
 
 Measure = Callable[[Classifier], Mapping[str, float]]
 """Figures of the converted file for its card, such as its accuracy, by name."""
@@ -77,7 +77,7 @@ def convert_int8(
     Raises:
         ConversionError: see ``search_int8`` and ``export``.
     """
-    path, started = _target(path), time.monotonic()
+    path, started = check_target(path), time.monotonic()
     found = search_int8(model, calibration, card.preprocessing, max_drop=max_drop, **search)
     seconds = time.monotonic() - started
     if max_drop is not None and not found.within:
@@ -116,14 +116,19 @@ def export(
     Raises:
         ConversionError: see ``convert`` and ``pack``; or the file, read again, does not give its golden scores.
     """
-    path, started = _target(path), time.monotonic()
+    path, started = check_target(path), time.monotonic()
     content = convert(model, mode, calibration, card.preprocessing)
     seconds = time.monotonic() - started
     size, card = _write(content, path, card, golden, measure)
     return Conversion(path, mode, size, seconds, card)
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Refuse early where no file can be written.
+
+    Raises:
+        ConversionError: a folder, or in a folder that does not exist.
+    """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise ConversionError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}.")

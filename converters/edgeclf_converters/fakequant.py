@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeclf_converters.fold import WEIGHTED, channel_axis
+from edgeclf_converters.fold import WEIGHTED, shared_scale_axes
 from edgeclf_converters.frameworks import tensorflow, tfmot
 from edgeclf_converters.graph import Node, assemble, consumers, relu_cap
 
@@ -59,12 +59,12 @@ def quantized(
 
     def wrap(node: Node, layer: Any) -> Any:
         span = ranges.get(node.name)
-        axis = channel_axis(node.kind) if kernels and node.kind in WEIGHTED else None
-        if span is None and axis is None:
+        axes = shared_scale_axes(node.kind) if kernels and node.kind in WEIGHTED else None
+        if span is None and axes is None:
             return layer
         tools = _tools()
         inner = layer if layer is not None else tools.identity(node.name)
-        return tools.wrapper(inner, tools.config(axis, span))
+        return tools.wrapper(inner, tools.config(axes, span))
 
     return assemble(nodes, wrap, outputs)
 
@@ -97,22 +97,20 @@ def _tools() -> _Tools:
     tf, quantization = tensorflow(), tfmot().quantization.keras
 
     class KernelQuantizer(quantization.quantizers.Quantizer):  # type: ignore[misc, name-defined]
-        """Symmetric, 255 steps, a scale per channel: the largest weight is the last step. Gradients pass."""
+        """Symmetric, 255 steps, the largest weight of those that share a scale is the last. Gradients pass."""
 
-        def __init__(self, axis: int) -> None:
-            self.axis = axis
+        def __init__(self, axes: tuple[int, ...]) -> None:
+            self.axes = axes
 
         def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
             return {}
 
         def __call__(self, inputs: Any, training: bool, weights: Any, **_: Any) -> Any:
-            rank, axis = len(inputs.shape), self.axis
-            others = [i for i in range(rank) if i != axis % rank]
-            scale = tf.maximum(tf.reduce_max(tf.abs(inputs), others, keepdims=True), 1e-9) / 127
+            scale = tf.maximum(tf.reduce_max(tf.abs(inputs), self.axes, keepdims=True), 1e-9) / 127
             return inputs + tf.stop_gradient(tf.round(inputs / scale) * scale - inputs)
 
         def get_config(self) -> dict[str, Any]:
-            return {"axis": self.axis}
+            return {"axes": self.axes}
 
     class RangeQuantizer(quantization.quantizers.Quantizer):  # type: ignore[misc, name-defined]
         """256 steps between two given values; training does not move them."""
@@ -135,11 +133,11 @@ def _tools() -> _Tools:
     class Config(quantization.QuantizeConfig):  # type: ignore[misc, name-defined]
         """Which of a layer's tensors are rounded."""
 
-        def __init__(self, axis: int | None, span: tuple[float, float] | None) -> None:
-            self.axis, self.span = axis, span
+        def __init__(self, axes: tuple[int, ...] | None, span: tuple[float, float] | None) -> None:
+            self.axes, self.span = axes, span
 
         def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
-            return [] if self.axis is None else [(getattr(layer, _kernel(layer)), KernelQuantizer(self.axis))]
+            return [] if self.axes is None else [(getattr(layer, _kernel(layer)), KernelQuantizer(self.axes))]
 
         def get_activations_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
             return []
@@ -155,7 +153,7 @@ def _tools() -> _Tools:
             return [] if self.span is None else [RangeQuantizer(*self.span)]
 
         def get_config(self) -> dict[str, Any]:
-            return {"axis": self.axis, "span": self.span}
+            return {"axes": self.axes, "span": self.span}
 
     tools = _Tools()
     tools.wrapper, tools.config = quantization.QuantizeWrapperV2, Config

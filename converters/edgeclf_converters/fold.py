@@ -13,15 +13,15 @@ import numpy as np
 
 from edgeclf_converters.graph import Array, Node, consumers
 
-__all__ = ["WEIGHTED", "channel_axis", "fold"]
+__all__ = ["WEIGHTED", "fold", "shared_scale_axes"]
 
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
 """Kinds that have a kernel and, once folded, a bias."""
 
 
-def channel_axis(kind: str) -> int:
-    """The axis of a kernel that runs over its output channels (of a depthwise one with multiplier 1)."""
-    return 2 if kind == "DepthwiseConv2D" else -1
+def shared_scale_axes(kind: str) -> tuple[int, ...]:
+    """The axes of a kernel over which int8 has one scale: all but the output channels', of a dense layer all."""
+    return {"Conv2D": (0, 1, 2), "DepthwiseConv2D": (0, 1), "Dense": (0, 1)}[kind]
 
 
 def fold(nodes: list[Node]) -> list[Node]:

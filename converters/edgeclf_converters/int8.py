@@ -169,7 +169,7 @@ class _Way:
 
     def take(self, trials: Iterable[Trial]) -> None:
         """A group of steps, unless one within the bound was found or the network is not one for them."""
-        if self._trials and self._best().parity.drop <= self._bound:
+        if self._trials and self._within():
             return
         try:
             self._trials.extend(trials)
@@ -181,9 +181,11 @@ class _Way:
     def _best(self) -> Trial:
         return max(self._trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
 
+    def _within(self) -> bool:
+        return self._best().parity.drop <= self._bound + 1e-9  # a drop of 0.5 may come out a little above
+
     def end(self) -> Search:
-        best = self._best()
-        return Search(best, tuple(self._trials), best.parity.drop <= self._bound + 1e-9, self._judged_by)
+        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by)
 
     def plain(self) -> Iterable[Trial]:
         """What TensorFlow's converter does by itself; for every network."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeclf_converters.fold import WEIGHTED, channel_axis
+from edgeclf_converters.fold import WEIGHTED, shared_scale_axes
 from edgeclf_converters.frameworks import tensorflow
 from edgeclf_converters.graph import Array, Node, build, consumers, relu_cap
 from edgeclf_converters.ranges import normalized
@@ -22,11 +22,9 @@ _LARGEST = 8.0  # factor by which a channel is stretched or shrunk
 
 
 def rounded_kernel(node: Node) -> Array:
-    """A kernel as its int8 codes stand for it: symmetric, one scale per output channel, per tensor for Dense."""
+    """A kernel as its int8 codes stand for it."""
     kernel = node.weights[0]
-    axis = None if node.kind == "Dense" else channel_axis(node.kind) % kernel.ndim
-    others = tuple(i for i in range(kernel.ndim) if i != axis)
-    scale = np.maximum(np.abs(kernel).max(axis=others, keepdims=True), 1e-9) / 127
+    scale = np.maximum(np.abs(kernel).max(axis=shared_scale_axes(node.kind), keepdims=True), 1e-9) / 127
     return np.asarray(np.round(kernel / scale) * scale, np.float32)
 
 
@@ -68,7 +66,7 @@ def equalized_pairs(nodes: Sequence[Node]) -> list[tuple[str, str]]:
     """Layers with nothing between them but an uncapped rectifier or nothing, each the other's only neighbour."""
     users, pairs = consumers(nodes), []
     for node in nodes:
-        if node.kind not in WEIGHTED:
+        if node.kind not in WEIGHTED or node.config.get("depth_multiplier", 1) != 1:
             continue
         after = users[node.name]
         while len(after) == 1 and relu_cap(after[0]) == float("inf"):
@@ -86,12 +84,17 @@ def equalize(nodes: Sequence[Node]) -> list[Node]:
     found = {node.name: node for node in nodes}
     for first, second in equalized_pairs(nodes):
         a, b = found[first], found[second]
-        here, there = _ranges(a, channel_axis(a.kind) % a.weights[0].ndim), _ranges(b, _input_axis(b))
+        here, there = _ranges(a, _output_axis(a)), _ranges(b, _input_axis(b))
         scale = np.sqrt(np.maximum(here, 1e-9) / np.maximum(there, 1e-9))
         scale = np.clip(scale / np.exp(np.log(scale).mean()), 1 / _LARGEST, _LARGEST).astype(np.float32)
-        found[first] = replace(a, weights=(_along(a, channel_axis(a.kind), 1 / scale), a.weights[1] / scale))
+        found[first] = replace(a, weights=(_along(a, _output_axis(a), 1 / scale), a.weights[1] / scale))
         found[second] = replace(b, weights=(_along(b, _input_axis(b), scale), b.weights[1]))
     return [found[node.name] for node in nodes]
+
+
+def _output_axis(node: Node) -> int:
+    """Of a depthwise layer, whose multiplier is 1 in a pair."""
+    return 2 if node.kind == "DepthwiseConv2D" else node.weights[0].ndim - 1
 
 
 def _input_axis(node: Node) -> int:
