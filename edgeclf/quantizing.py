@@ -68,7 +68,7 @@ def quantize(
             return Labelled(pictures.larger if margin else pictures.inputs, part.targets)
 
         def changed(pixels: Any, seed: Any) -> Any:
-            return augment(pixels, config.step_size, config.flip, seed)
+            return augment(pixels, rule.height, config.flip, seed)
 
         validation = decoded(judged, 0, "validation")
         done = convert_int8(

@@ -165,7 +165,7 @@ class _Way:
         self._trials: list[Trial] = []
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
-        self._estimator = "percentile"
+        self._estimator = "mse"
 
     def take(self, trials: Iterable[Trial]) -> None:
         """A group of steps, unless one within the bound was found or the network is not one for them."""
@@ -219,11 +219,13 @@ class _Way:
             return
         nodes, started = self._folded(), time.monotonic()
         data = training()
+        start = correct_biases(nodes, self._calibration, self._rule)
         total = config.epochs * len(data.targets)
         with progress("Quantization-aware", total) if progress else nullcontext() as bar:
             epochs = train_epochs(
                 nodes,
-                self._ranges(self._estimator),
+                start,
+                self._measured(start),
                 self._measured,
                 data,
                 self._rule,

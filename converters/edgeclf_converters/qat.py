@@ -49,7 +49,7 @@ class QatConfig:
 
     epochs: int = 2
     batch_size: int = 32
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-5
     distillation: float = 0.7
     temperature: float = 2.0
     features: float = 0.0
@@ -58,6 +58,7 @@ class QatConfig:
 
 
 def train_epochs(
+    taught: Sequence[Node],
     nodes: Sequence[Node],
     ranges: Ranges,
     remeasure: Callable[[Sequence[Node]], Ranges],
@@ -70,7 +71,8 @@ def train_epochs(
     """Train, giving the network and its ranges after each epoch.
 
     Args:
-        nodes: of ``fold``; the teacher, and where the training begins.
+        taught: of ``fold``; the float network, whose answers are the teacher's.
+        nodes: where the training begins: the same network, with its biases corrected, say.
         ranges: of its activations.
         remeasure: ranges of a changed network, by the same estimator.
         data: training pictures; of any size that ``augment`` takes, else of the network's.
@@ -78,9 +80,9 @@ def train_epochs(
         advance: told of pictures done.
     """
     tf = tensorflow()
-    taught = [logits_node(nodes), features_node(nodes)]
-    teacher = build(nodes, outputs=taught)
-    student, layers = quantized(nodes, ranges, kernels=True, outputs=taught)
+    outputs = [logits_node(nodes), features_node(nodes)]
+    teacher = build(taught, outputs=outputs)
+    student, layers = quantized(nodes, ranges, kernels=True, outputs=outputs)
     optimizer = keras().optimizers.AdamW(0.0, weight_decay=0.0)
     variables = student.trainable_variables
     optimizer.build(variables)

@@ -23,7 +23,7 @@ from edgeclf.augment import augment
 from edgeclf.dataset import Dataset, scan
 from edgeclf.frameworks import keras, seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
-from edgeclf.pictures import decode
+from edgeclf.pictures import Pictures, decode
 from edgeclf.quantizing import balanced_rows
 from edgeclf.training import preprocessing
 from edgeclf_converters import Labelled, QatConfig, search_int8
@@ -40,6 +40,11 @@ NETS: dict[str, dict[str, object]] = {
     "mobilenet-v2": {"size": 96, "train_size": 96, "epochs": 15, "learning_rate": 2e-3, "patience": 15},
 }
 _PLAIN_EPOCHS = 2
+_LAST = {
+    "ptq": "ptq, best on validation",
+    "qat": "qat, best on validation",
+    "plain": "plain quantize_model",
+}
 _NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
 
 
@@ -56,9 +61,7 @@ def main(folder: Path, nets: str, seeds: str, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for seed in seeds.split(","):
         for net in nets.split(","):
-            result = out / f"int8-{net}-{seed}.json"
-            if not result.exists():
-                result.write_text(json.dumps(_measure(folder, net, int(seed), out)), "utf-8")
+            _measure(folder, net, int(seed), out)
     for net in nets.split(","):
         _print(net, [json.loads((out / f"int8-{net}-{seed}.json").read_text("utf-8")) for seed in seeds.split(",")])
 
@@ -75,57 +78,62 @@ def _run(folder: Path, net: str, seed: int, out: Path) -> Run:
     return train(folder / "train", path, make_config(options), Terminal())
 
 
-def _measure(folder: Path, net: str, seed: int, out: Path) -> dict[str, Any]:
+def _measure(folder: Path, net: str, seed: int, out: Path) -> None:
+    """Add to the result's file whatever it does not have yet."""
+    file = out / f"int8-{net}-{seed}.json"
+    result = json.loads(file.read_text("utf-8")) if file.exists() else {"variants": {}}
+    missing = [method for method, name in _LAST.items() if name not in result["variants"]]
+    if not missing:
+        return
     run = _run(folder, net, seed, out)
     data, rule, reporter = run.read_split(), preprocessing(run.config), Terminal()
-    seed_everything(seed)
     model = build_classifier(run.config.network, None, len(data.labels))
     set_weights(model, run.read_arrays("weights"))
     model = with_softmax(model)
     with tempfile.TemporaryDirectory() as place:
         pictures, _ = decode(data.root, data.files, rule, 8 / 7, Path(place) / "train", reporter)
         test = _test(folder / "test", rule, Path(place) / "test", reporter)
-        floats = network_scores(model, test.pixels, rule)
+        hits = network_scores(model, test.pixels, rule).argmax(axis=1) == test.targets
+        result |= {"float": hits.tolist(), "float seconds": run.read_json("metrics")["seconds"]}
+        for method in missing:
+            seed_everything(seed)
+            for name, (seconds, content) in _variants(method, model, run, data, pictures, rule).items():
+                hits = file_scores(content, test.pixels, rule).argmax(axis=1) == test.targets
+                result["variants"][name] = {"seconds": seconds, "bytes": len(content), "hits": hits.tolist()}
+                reporter.say(f"{net} {seed} {name}: {hits.mean():.2%}")
+            file.write_text(json.dumps(result), "utf-8")
 
-        def part(name: str, pixels: Any) -> Labelled:
-            return Labelled(np.asarray(pixels[data.rows(name)]), data.targets[data.rows(name)])
 
-        def changed(pixels: Any, seed: Any) -> Any:
-            return augment(pixels, run.config.step_size, run.config.flip, seed)
+def _variants(
+    method: str, model: Any, run: Run, data: Dataset, pictures: Pictures, rule: Preprocessing
+) -> dict[str, tuple[float, bytes]]:
+    """Files by name, with the seconds they took."""
 
-        variants: dict[str, tuple[float, bytes]] = {}
-        for method in ("ptq", "qat"):
-            started = time.monotonic()
-            found = search_int8(
-                model,
-                [pictures.inputs[row] for row in balanced_rows(data, "train", 200)],
-                rule,
-                validation=part("validation", pictures.inputs),
-                training=lambda: part("train", pictures.larger),
-                method=method,
-                max_drop=_NEVER,
-                qat=QatConfig(seed=seed),
-                augment=changed,
-                say=reporter.say,
-            )
-            for trial in found.trials if method == "ptq" else ():
-                variants[_short(trial.step.name)] = trial.step.seconds, trial.content
-            variants[f"{method}, best on validation"] = time.monotonic() - started, found.best.content
-        started = time.monotonic()
-        plain = _plain(run, data, part("train", pictures.inputs), rule)
-        variants["plain quantize_model"] = time.monotonic() - started, plain
-        rows = {
-            name: {
-                "seconds": seconds,
-                "bytes": len(content),
-                "hits": (file_scores(content, test.pixels, rule).argmax(1) == test.targets).tolist(),
-            }
-            for name, (seconds, content) in variants.items()
-        }
-        for name, row in rows.items():
-            reporter.say(f"{net} {seed} {name}: {np.mean(row['hits']):.2%}")
-    hits = (floats.argmax(axis=1) == test.targets).tolist()
-    return {"float": hits, "float seconds": run.read_json("metrics")["seconds"], "variants": rows}
+    def part(name: str, pixels: Any) -> Labelled:
+        return Labelled(np.asarray(pixels[data.rows(name)]), data.targets[data.rows(name)])
+
+    def changed(pixels: Any, seed: Any) -> Any:
+        return augment(pixels, rule.height, run.config.flip, seed)
+
+    started = time.monotonic()
+    if method == "plain":
+        content = _plain(run, data, part("train", pictures.inputs), rule)
+        return {_LAST["plain"]: (time.monotonic() - started, content)}
+    found = search_int8(
+        model,
+        [pictures.inputs[row] for row in balanced_rows(data, "train", 200)],
+        rule,
+        validation=part("validation", pictures.inputs),
+        training=lambda: part("train", pictures.larger),
+        method=method,
+        max_drop=_NEVER,
+        qat=QatConfig(seed=run.config.seed),
+        augment=changed,
+        say=Terminal().say,
+    )
+    whole = {_LAST[method]: (time.monotonic() - started, found.best.content)}
+    steps = {_short(trial.step.name): (trial.step.seconds, trial.content) for trial in found.trials}
+    return {**steps, **whole} if method == "ptq" else whole
 
 
 def _short(name: str) -> str:

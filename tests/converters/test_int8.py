@@ -175,7 +175,7 @@ def test_features_can_be_taught_too(network: Any, digits: tuple[Labelled, Labell
         """How far training with a high rate moves the features from the float network's."""
         nodes, ranges, _ = _rounding(network, digits)
         config = QatConfig(epochs=1, learning_rate=5e-3, distillation=0.0, features=features)
-        ((after, _),) = train_epochs(nodes, ranges, lambda nodes: ranges, digits[0], RULE, config)
+        ((after, _),) = train_epochs(nodes, nodes, ranges, lambda nodes: ranges, digits[0], RULE, config)
         name = [features_node(nodes)]
         first, last = (network_scores(build(some, outputs=name), digits[1].pixels, RULE) for some in (nodes, after))
         return float(np.square(first - last).mean())
