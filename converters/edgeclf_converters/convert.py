@@ -15,7 +15,7 @@ from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.flatbuffer import Table, read_flat_model
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["MODES", "check_pictures", "convert", "convert_rounding"]
+__all__ = ["MODES", "check_model", "check_pictures", "convert", "convert_rounding"]
 
 MODES = ("int8", "float32", "float16", "dynamic")
 """Full integer; floats; floats stored in half; integer weights with float activations."""
@@ -42,7 +42,7 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     if mode not in MODES:
         raise ConversionError(f"Mode {mode!r}: expected one of {', '.join(MODES)}.")
     shape = (preprocessing.height, preprocessing.width, 3)
-    _check_model(model, shape)
+    check_model(model, preprocessing)
     tf = tensorflow()
     converter = _converter(model, shape)
     if mode == "int8":
@@ -86,7 +86,13 @@ def _full_integer(converter: Any) -> None:
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
 
 
-def _check_model(model: Any, shape: tuple[int, ...]) -> None:
+def check_model(model: Any, preprocessing: Preprocessing) -> None:
+    """Refuse a network whose input or output is not that of a classifier with this preprocessing.
+
+    Raises:
+        ConversionError: see its text.
+    """
+    shape = (preprocessing.height, preprocessing.width, 3)
     given = tuple(model.input_shape)[1:]
     if len(given) != 3 or any(a is not None and a != b for a, b in zip(given, shape, strict=True)):
         raise ConversionError(f"The network's input is {list(given)}, its preprocessing gives {list(shape)}.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.graph import Array, Node, consumers
 
 __all__ = ["WEIGHTED", "fold", "shared_scale_axes"]
@@ -25,13 +26,20 @@ def shared_scale_axes(kind: str) -> tuple[int, ...]:
 
 
 def fold(nodes: list[Node]) -> list[Node]:
-    """The same function in convolutions with bias, rectifiers, additions and poolings."""
+    """The same function in convolutions with bias, rectifiers, additions and poolings.
+
+    Raises:
+        ConversionError: a layer has the name that another's activation would get.
+    """
     split = [piece for node in nodes for piece in _split(node)]
     renamed = {node.name: f"{node.name}_act" for node in nodes if _has_activation(node)}
     split = [
         node if node.name in renamed.values() else replace(node, inputs=tuple(renamed.get(n, n) for n in node.inputs))
         for node in split
     ]
+    names = [node.name for node in split]
+    if len(set(names)) < len(names):
+        raise ConversionError("Two layers' names differ by _act alone; name one of them otherwise.")
     return _fold_norms(split)
 
 
@@ -61,14 +69,14 @@ def _channels(node: Node) -> int:
 
 
 def _fold_norms(nodes: list[Node]) -> list[Node]:
-    by_name, users = {node.name: node for node in nodes}, consumers(nodes)
+    users = consumers(nodes)
     gone: dict[str, str] = {}
     done: dict[str, Node] = {}
     for node in nodes:
+        alone = bool(node.inputs) and len(users[node.inputs[0]]) == 1
         node = replace(node, inputs=tuple(gone.get(name, name) for name in node.inputs))
         if node.kind == "BatchNormalization":
             before = done[node.inputs[0]]
-            alone = len(users[by_name[before.name].name]) == 1
             if before.kind in WEIGHTED and alone:
                 done[before.name] = _into(before, *_scale_and_shift(node))
                 gone[node.name] = before.name

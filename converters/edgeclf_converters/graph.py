@@ -208,7 +208,7 @@ def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> 
             changed = wrap(node, None)
             tensors[node.name] = image if changed is None else changed(image)
             continue
-        layer = getattr(layers, node.kind).from_config({**node.config, "name": node.name})
+        layer = getattr(layers, node.kind).from_config({**node.config, "name": node.name, "dtype": "float32"})
         inputs = [tensors[name] for name in node.inputs]
         given: Any = inputs[0] if len(inputs) == 1 else inputs
         if node.weights:

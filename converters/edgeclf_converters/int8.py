@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from edgeclf_converters.convert import check_pictures, convert, convert_rounding
+from edgeclf_converters.convert import check_model, check_pictures, convert, convert_rounding
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized
 from edgeclf_converters.fold import fold
@@ -126,13 +126,18 @@ def search_int8(
         say, progress: told what happens.
 
     Raises:
-        ConversionError: unfit pictures, an unknown method, or "qat" for a network or without pictures to train on.
+        ConversionError: unfit pictures or network, an unknown method, or "qat" for a network of unknown layers or
+            without pictures to train on.
     """
     if method not in METHODS:
         raise ConversionError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
     if method == "qat" and training is None:
         raise ConversionError("Quantization-aware training needs training pictures with their labels.")
+    check_model(model, rule)
     check_pictures(calibration, rule)
+    if validation is not None and validation.pixels.shape[1:3] != (rule.height, rule.width):
+        got = f"{validation.pixels.shape[2]}x{validation.pixels.shape[1]}"
+        raise ConversionError(f"Validation pictures of {got}, expected {rule.width}x{rule.height}.")
     way = _Way(model, calibration, rule, validation, AIM if max_drop is None else max_drop, say)
     if method == "qat":
         way.take(way.trained(training, qat or QatConfig(), augment, progress))

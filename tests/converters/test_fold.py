@@ -62,6 +62,23 @@ def test_folding_keeps_the_function_of_a_nested_network() -> None:
     assert all(node.config.get("activation", "linear") == "linear" for node in nodes if node.kind == "Conv2D")
 
 
+def test_norms_in_a_row_fold_only_where_nobody_else_looks() -> None:
+    image = _layers().Input((24, 24, 3))
+    first = _layers().BatchNormalization(name="first")(_layers().Conv2D(4, 3, name="conv")(image))
+    second = _layers().BatchNormalization(name="second")(first)
+    x = _layers().GlobalAveragePooling2D()(_layers().Add()([first, second]))
+    model = _shaken(keras().Model(image, _layers().Dense(3)(x)))
+    nodes = fold(flatten(model))
+    np.testing.assert_allclose(build(nodes)(_images()), model(_images()), rtol=1e-4, atol=1e-5)
+    assert {node.name: node.kind for node in nodes}["second"] == "DepthwiseConv2D"
+
+
+def test_a_taken_name_is_refused() -> None:
+    layer = _layers().ReLU(name="conv_act")
+    with pytest.raises(ConversionError, match="differ by _act alone"):
+        fold(flatten(_with(lambda x: layer(_layers().Conv2D(4, 3, activation="relu", name="conv")(x)))))
+
+
 def test_a_sequential_network_is_flattened_too() -> None:
     layers = _layers()
     body = keras().Sequential([layers.Input((24, 24, 3)), layers.Conv2D(4, 3), layers.BatchNormalization()])

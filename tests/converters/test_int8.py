@@ -213,5 +213,8 @@ def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labell
         search_int8(network, _pictures(digits), RULE, method="best")
     with pytest.raises(ConversionError, match="needs training pictures"):
         search_int8(network, _pictures(digits), RULE, method="qat")
+    small = Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(3, np.int64))
+    with pytest.raises(ConversionError, match="Validation pictures of 8x8, expected 32x32"):
+        search_int8(network, _pictures(digits), RULE, validation=small)
     with pytest.raises(ConversionError, match="3 pictures"):
         Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(2, np.int64))
