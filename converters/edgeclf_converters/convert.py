@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -93,10 +93,12 @@ def check_model(model: Any, preprocessing: Preprocessing) -> None:
         ConversionError: see its text.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
+    if len(getattr(model, "inputs", None) or ()) != 1 or len(getattr(model, "outputs", None) or ()) != 1:
+        raise ConversionError("The network has not one input and one output, or was never called; build it first.")
     given = tuple(model.input_shape)[1:]
     if len(given) != 3 or any(a is not None and a != b for a, b in zip(given, shape, strict=True)):
         raise ConversionError(f"The network's input is {list(given)}, its preprocessing gives {list(shape)}.")
-    if len(model.output_shape) != 2:
+    if len(model.output_shape) != 2 or model.output_shape[1] < 2:
         raise ConversionError(f"The network's output is {list(model.output_shape)}, expected [batch, classes].")
 
 
@@ -113,9 +115,16 @@ def _converted(converter: Any) -> bytes:
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
         try:
             return bytes(converter.convert())
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, tensorflow().errors.OpError, _converter_error()) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConversionError(f"TensorFlow's converter refuses this network: {reason}") from error
+
+
+def _converter_error() -> type[Exception]:
+    """What the converter raises of an operator it has no integers for; public nowhere else."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    return cast("type[Exception]", ConverterError)
 
 
 def check_pictures(pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:

@@ -17,7 +17,7 @@ from edgeclf_converters.pack import pack
 from edgeclf_runtime.flatbuffer import read_flat_model
 from edgeclf_runtime.modelfile import read_model
 
-__all__ = ["EdgeTpuResult", "compile_edgetpu", "parse_log"]
+__all__ = ["EdgeTpuResult", "compile_edgetpu", "find_compiler", "parse_log"]
 
 _NAME = "edgetpu_compiler"
 _SECONDS = 600
@@ -45,6 +45,18 @@ class EdgeTpuResult:
     mapped: int
     on_cpu: int
     reasons: tuple[str, ...]
+
+
+def find_compiler() -> str:
+    """Where it is.
+
+    Raises:
+        ConversionError: not installed; the text says how to get it.
+    """
+    program = shutil.which(_NAME)
+    if program is None:
+        raise ConversionError(_HOW)
+    return program
 
 
 def parse_log(text: str) -> tuple[int, int, tuple[str, ...]]:
@@ -80,9 +92,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
     check = check_edgetpu(model.content)
     if check.mapped == 0:
         raise ConversionError(f"{path}: nothing of it would run on an Edge TPU: {check.problems[0]}")
-    program = shutil.which(_NAME)
-    if program is None:
-        raise ConversionError(_HOW)
+    program = find_compiler()
     target = path.with_name(f"{path.stem}_edgetpu.tflite")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{target.name}.") as folder:
         text = _run(program, path, Path(folder))
@@ -100,7 +110,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
 
 
 def _run(program: str, path: Path, folder: Path) -> str:
-    command = [program, "--show_operations", "--out_dir", str(folder), str(path.resolve())]
+    command = [program, "--show_operations", "--out_dir", str(folder), str(path.absolute())]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

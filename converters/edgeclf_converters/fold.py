@@ -52,8 +52,9 @@ def _split(node: Node) -> list[Node]:
     if node.kind not in WEIGHTED:
         return [node]
     config, weights = {**node.config, "activation": "linear", "use_bias": True}, node.weights
-    for name in ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "depthwise_regularizer"):
-        config.pop(name, None)
+    # Of no use once there are weights; a constraint would be forced on folded kernels.
+    unwanted = ("_regularizer", "_constraint", "_initializer")
+    config = {name: value for name, value in config.items() if not name.endswith(unwanted)}
     if not node.config["use_bias"]:
         weights = (*weights, np.zeros(_channels(node), np.float32))
     plain = replace(node, config=config, weights=weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,12 @@ _IDENTITY = (
     "GaussianNoise",
     "GaussianDropout",
     "AlphaDropout",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomZoom",
+    "RandomTranslation",
+    "RandomContrast",
+    "RandomBrightness",
     "ActivityRegularization",
 )
 _KNOWN = (
@@ -46,6 +53,7 @@ _KNOWN = (
 _ACTIVATIONS = ("linear", "relu", "relu6", "softmax", "sigmoid", "tanh")
 _ADVICE = {
     "SeparableConv2D": "use DepthwiseConv2D followed by Conv2D, which is the same function",
+    "BatchNormalization of other than feature maps": "leave it out, or put it before the pooling",
     "LeakyReLU": "use ReLU",
     "PReLU": "use ReLU",
     "Rescaling": "leave it out and say the normalization in the preprocessing's mean and std",
@@ -98,12 +106,7 @@ def flatten(model: Any) -> list[Node]:
 
 def _walk(model: Any, given: dict[str, str], prefix: str, nodes: list[Node]) -> str:
     """Append a model's nodes; ``given`` names what its inputs are. Returns the name of its output."""
-    if not getattr(model, "_is_graph_network", False):
-        raise ConversionError(f"{model.name!r} is a subclassed model; build it with keras' functional interface.")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConversionError(
-            f"{model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one."
-        )
+    _check_model(model)
     names = dict(given)
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for call in model._nodes_by_depth[depth]:
@@ -113,18 +116,37 @@ def _walk(model: Any, given: dict[str, str], prefix: str, nodes: list[Node]) -> 
     return names[str(id(model.outputs[0]))]
 
 
+def _check_model(model: Any) -> None:
+    if not getattr(model, "_is_graph_network", False):
+        raise ConversionError(f"{model.name!r} is a subclassed model; build it with keras' functional interface.")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ConversionError(
+            f"{model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one."
+        )
+
+
 def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], known: str | None) -> str:
     kind = type(layer).__name__
     if known is not None:  # a nested model's input, which is the output of a node outside
         return known
     if isinstance(layer, keras().Model):
+        _check_model(layer)
         # From here to its end the nested model's own tensors stand for the outer ones.
         return _walk(layer, {str(id(layer.inputs[0])): inputs[0]}, f"{prefix}{layer.name}_", nodes)
     if kind in _IDENTITY:
         return inputs[0]
     name = f"{prefix}{layer.name}"
+    if kind in _KNOWN and type(layer) is not getattr(keras().layers, kind):
+        kind = f"{kind} of its own"
+    elif kind == "BatchNormalization" and list(np.atleast_1d(layer.axis)) != [len(layer.input_shape) - 1]:
+        kind = "BatchNormalization over another axis than the last"
+    elif kind == "BatchNormalization" and len(layer.input_shape) != 4:
+        kind = "BatchNormalization of other than feature maps"
     weights = tuple(np.asarray(value) for value in layer.get_weights())
-    nodes.append(Node(name, kind, layer.get_config(), tuple(inputs), weights))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an initializer that is a function, and not used here
+        config = layer.get_config()
+    nodes.append(Node(name, kind, config, tuple(inputs), weights))
     return name
 
 
@@ -136,6 +158,10 @@ def _check(node: Node) -> None:
         problem = f"has the activation {_activation(node)!r}"
     elif node.kind == "ReLU" and (node.config.get("negative_slope") or node.config.get("threshold")):
         problem = "is a ReLU with a slope or threshold"
+    elif node.kind == "ReLU" and node.config.get("max_value") not in (None, 6.0):
+        problem = "is a ReLU capped elsewhere than at 6"
+    elif node.kind == "Add" and len(node.inputs) != 2:
+        problem = f"adds {len(node.inputs)} inputs, not two"
     elif node.config.get("data_format", "channels_last") == "channels_first":
         problem = "has its channels first"
     if problem:
@@ -208,7 +234,9 @@ def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> 
             changed = wrap(node, None)
             tensors[node.name] = image if changed is None else changed(image)
             continue
-        layer = getattr(layers, node.kind).from_config({**node.config, "name": node.name, "dtype": "float32"})
+        layer = getattr(layers, node.kind).from_config(
+            {**node.config, "name": node.name, "dtype": "float32", "trainable": True}
+        )
         inputs = [tensors[name] for name in node.inputs]
         given: Any = inputs[0] if len(inputs) == 1 else inputs
         if node.weights:

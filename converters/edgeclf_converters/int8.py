@@ -62,16 +62,20 @@ class Step:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.name} {self.accuracy:.1%} ({-self.drop:+.1f})"
+        return f"{self.name} {self.accuracy:.1%} ({0 - self.drop:+.1f})"
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A step with its file's content, and float against int8 on the pictures it was chosen on."""
+    """A step with its file's content, and float against int8 on the pictures it was chosen on.
+
+    ``floats`` is the folded float network whose layers are the file's; None where the converter chose them itself.
+    """
 
     step: Step
     content: bytes = field(repr=False)
     parity: Parity
+    floats: list[Node] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,11 +244,16 @@ class _Way:
             )
             for number, (after, ranges) in enumerate(epochs, 1):
                 content = convert_rounding(quantized(after, ranges, kernels=False)[0], self._rule)
-                yield self._trial(f"qat epoch {number}", started, content)
+                yield self._trial(f"qat epoch {number}", started, content, nodes)
 
     def _folded(self) -> list[Node]:
         if self._nodes is None:
-            self._nodes = fold(flatten(self._model))
+            try:
+                self._nodes = fold(flatten(self._model))
+            except (TypeError, ValueError) as error:  # of keras, about a layer none of the checks foresaw
+                if isinstance(error, ConversionError):
+                    raise
+                raise ConversionError(f"The network cannot be taken apart: {str(error).splitlines()[0]}") from error
         return self._nodes
 
     def _ranges(self, estimator: str) -> Ranges:
@@ -256,16 +265,18 @@ class _Way:
         return estimate(observe(nodes, self._calibration, self._rule), self._estimator, self._rule, nodes[0].name)
 
     def _refined(self, name: str, nodes: list[Node]) -> Trial:
-        return self._rounded(name, correct_biases(nodes, self._calibration, self._rule), self._measured(nodes))
+        corrected = correct_biases(nodes, self._calibration, self._rule)
+        return self._rounded(name, corrected, self._measured(nodes), nodes)
 
-    def _rounded(self, name: str, nodes: list[Node], ranges: Ranges) -> Trial:
+    def _rounded(self, name: str, nodes: list[Node], ranges: Ranges, floats: list[Node] | None = None) -> Trial:
         started = time.monotonic()
-        return self._trial(name, started, convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule))
+        content = convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule)
+        return self._trial(name, started, content, floats or nodes)
 
-    def _trial(self, name: str, started: float, content: bytes) -> Trial:
+    def _trial(self, name: str, started: float, content: bytes, floats: list[Node] | None = None) -> Trial:
         scores = file_scores(content, self._judges.pixels, self._rule)
         parity = compare(self._before, scores, self._judges.targets)
         loss, seconds = log_loss(scores, self._judges.targets), time.monotonic() - started
         step = Step(name, parity.int8_accuracy, parity.drop, loss, seconds)
         self._say(f"{step}, {seconds:.0f} s")
-        return Trial(step, content, parity)
+        return Trial(step, content, parity, floats)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeclf_converters.fold import fold
 from edgeclf_converters.frameworks import tensorflow
-from edgeclf_converters.graph import build, flatten
+from edgeclf_converters.graph import Node, build
 from edgeclf_converters.ranges import normalized
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.flatbuffer import Table
-from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
 __all__ = ["LayerNoise", "layer_noise", "multiply_accumulates"]
 
@@ -36,25 +35,27 @@ class LayerNoise:
     clipped: float
 
 
-def layer_noise(model: Any, content: bytes, pictures: Sequence[Pixels], rule: Preprocessing) -> list[LayerNoise]:
+def layer_noise(
+    nodes: Sequence[Node], content: bytes, pictures: Sequence[Pixels], rule: Preprocessing
+) -> list[LayerNoise]:
     """Signal to noise of every layer of an int8 file that can be told from its tensors' names, in order.
 
     Args:
-        model: the float tf_keras network it was converted from.
+        nodes: of ``fold``, the float network whose layers are the file's.
         content: of the .tflite file.
         pictures: uint8, of the input's size.
-
-    Raises:
-        ConversionError: see ``graph.flatten``.
     """
-    nodes = fold(flatten(model))
     tf, interpreter = tensorflow(), _watched(content)
     watched = list(_named_outputs(interpreter, [node.name for node in nodes]))
+    if not watched:
+        return []
+    source = interpreter.get_input_details()[0]
+    encode = InputEncoder(rule, source["dtype"], *source["quantization"])
     names = [name for name, _ in watched]
     floats = build(nodes, outputs=names)
     signal, noise, clipped = (np.zeros(len(watched)) for _ in range(3))
     for picture in pictures:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[np.newaxis])
+        interpreter.set_tensor(source["index"], encode(picture)[np.newaxis])
         interpreter.invoke()
         known = floats(normalized(tf.constant(picture[np.newaxis]), rule), training=False)
         for row, ((_, details), wanted) in enumerate(zip(watched, known, strict=True)):
@@ -89,11 +90,11 @@ def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str
     The converter joins the names of all it put into one operator; of those the last node is what it gives.
     """
     details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
-    places, seen = {name: place for place, name in enumerate(nodes)}, set()
+    seen: set[str] = set()
     for operator in interpreter._get_ops_details():
         tensor = details[int(operator["outputs"][0])]
-        pieces = {piece.removeprefix("quant_") for path in tensor["name"].split(";") for piece in path.split("/")}
-        found = sorted(pieces & set(places), key=lambda name: places[name])
+        paths = [f"/{path}/".replace("/quant_", "/") for path in tensor["name"].split(";")]
+        found = [name for name in nodes if any(f"/{name}/" in path for path in paths)]
         if found and found[-1] not in seen and np.issubdtype(tensor["dtype"], np.integer):
             seen.add(found[-1])
             yield found[-1], tensor

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized, set_ranges
 from edgeclf_converters.frameworks import keras, tensorflow
 from edgeclf_converters.graph import Node, build, features_node, logits_node
@@ -55,6 +56,10 @@ class QatConfig:
     features: float = 0.0
     label_smoothing: float = 0.1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ConversionError(f"{self.epochs} epochs of batches of {self.batch_size}: expected at least 1 each.")
 
 
 def train_epochs(
@@ -97,7 +102,7 @@ def train_epochs(
             seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
             pixels = tf.constant(data.pixels[np.sort(rows)])
             pixels = augment(pixels, tf.constant(seed)) if augment else pixels
-            rate = _rate((epoch * steps + number + 1) / (steps * config.epochs)) * config.learning_rate
+            rate = _rate((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
             step(pixels, tf.constant(data.targets[np.sort(rows)]), tf.constant(rate, tf.float32))
             advance(len(rows))
         trained = _trained(nodes, layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,13 +72,20 @@ def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessi
 
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def histograms(pixels: Any) -> Any:
-        found = [tf.reshape(x, [-1])[::_THIN] if x.shape.rank == 4 else tf.reshape(x, [-1]) for x in outputs(pixels)]
+        found = [_thinned(x) for x in outputs(pixels)]
         return tf.stack([tf.histogram_fixed_width(x, spans[i], _BINS) for i, x in enumerate(found)])
 
     counts = np.zeros((len(names), _BINS))
     for batch in batches:
         counts += histograms(tf.constant(batch)).numpy()
     return Statistics(names, lows, highs, counts)
+
+
+def _thinned(values: Any) -> Any:
+    """About one value in ``_THIN``, by a stride that shares no factor with the channels, so that it visits them all."""
+    tf, channels = tensorflow(), int(values.shape[-1])
+    step = next(step for step in range(_THIN, _THIN + channels + 1) if math.gcd(step, channels) == 1)
+    return tf.reshape(values, [-1])[:: step if values.shape.rank == 4 else 1]
 
 
 def estimate(statistics: Statistics, estimator: str, rule: Preprocessing, image: str) -> dict[str, tuple[float, float]]:
@@ -119,6 +127,8 @@ def _percentile(counts: Floats, low: float, high: float) -> tuple[float, float]:
 def _least_error(counts: Floats, low: float, high: float) -> tuple[float, float]:
     """Of ranges that cut the same share or more off each end, the one with the least squared error of rounding."""
     centres = low + (np.arange(_BINS) + 0.5) * (high - low) / _BINS
+    if low >= 0:  # a rectifier's zeros, which an integer holds exactly
+        counts = np.concatenate([[0], counts[1:]])
     best = (np.inf, low, high)
     for below in np.linspace(1.0, 0.3, 15) if low < 0 else (1.0,):
         for above in np.linspace(1.0, 0.3, 29):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from edgeclf_converters.convert import convert
-from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.int8 import Search, Step
+from edgeclf_converters.fold import fold
+from edgeclf_converters.graph import flatten
+from edgeclf_converters.int8 import Search, Step, Trial
 from edgeclf_converters.layers import LayerNoise, layer_noise, multiply_accumulates
 from edgeclf_converters.parity import Parity
 from edgeclf_runtime.backends import Backend, open_backend
@@ -94,7 +95,7 @@ def parity_report(
         search.judged_by,
         search.best.parity,
         search.route,
-        _layers(model, content, pictures[:_NOISE_PICTURES], rule),
+        _layers(model, search.best, pictures[:_NOISE_PICTURES], rule),
         len(float_content),
         len(content),
         float_ms,
@@ -103,11 +104,12 @@ def parity_report(
     )
 
 
-def _layers(model: Any, content: bytes, pictures: Sequence[Pixels], rule: Preprocessing) -> tuple[LayerNoise, ...]:
+def _layers(model: Any, best: Trial, pictures: Sequence[Pixels], rule: Preprocessing) -> tuple[LayerNoise, ...]:
     try:
-        return tuple(layer_noise(model, content, pictures, rule))
-    except ConversionError:  # a network of unknown layers; plain conversion took it
+        nodes = best.floats or fold(flatten(model))
+    except (TypeError, ValueError):  # a network of unknown layers; plain conversion took it
         return ()
+    return tuple(layer_noise(nodes, best.content, pictures, rule))
 
 
 def _milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:

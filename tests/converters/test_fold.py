@@ -115,6 +115,36 @@ def test_an_unknown_layer_is_named_with_what_to_do() -> None:
         flatten(_with(lambda x: x * 0.5))
 
 
+def test_what_would_be_another_function_is_refused() -> None:
+    class Conv2D(keras().layers.Conv2D):  # type: ignore[misc, name-defined]
+        """Somebody's own, which computes something else."""
+
+    with pytest.raises(ConversionError, match="is a Conv2D of its own"):
+        flatten(_with(Conv2D(4, 3)))
+    with pytest.raises(ConversionError, match="over another axis than the last"):
+        flatten(_with(_layers().BatchNormalization(axis=1)))
+    with pytest.raises(ConversionError, match="capped elsewhere than at 6"):
+        flatten(_with(_layers().ReLU(4.0)))
+    with pytest.raises(ConversionError, match="adds 3 inputs, not two"):
+        flatten(_with(lambda x: _layers().Add()([x, x, x])))
+    flat = keras().Sequential([_layers().Input((24, 24, 3)), _layers().Flatten(), _layers().BatchNormalization()])
+    with pytest.raises(ConversionError, match="put it before the pooling"):
+        flatten(flat)
+
+
+def test_constraints_and_frozen_layers_do_not_reach_the_training() -> None:
+    image = _layers().Input((24, 24, 3))
+    constraint = keras().constraints.MaxNorm(1e-3)
+    conv = _layers().Conv2D(
+        4, 3, kernel_constraint=constraint, kernel_initializer=lambda shape, dtype: 0.1 * np.ones(shape)
+    )
+    conv.trainable = False
+    model = keras().Model(image, _layers().Dense(3)(_layers().GlobalAveragePooling2D()(conv(image))))
+    built = build(fold(flatten(model)))
+    assert len(built.trainable_variables) == 4
+    assert all(getattr(layer, "kernel_constraint", None) is None for layer in built.layers)
+
+
 def test_a_layer_used_twice_and_a_subclassed_network_are_refused() -> None:
     shared = _layers().Conv2D(3, 3, padding="same", name="shared")
     with pytest.raises(ConversionError, match="'shared' is used twice"):

@@ -9,10 +9,16 @@ import numpy as np
 
 from edgeclf import Run
 from edgeclf.network import build_classifier, set_weights, with_softmax
+from edgeclf_converters.fold import fold
+from edgeclf_converters.graph import Node, flatten
 from edgeclf_converters.layers import layer_noise, multiply_accumulates
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.images import find_images, read_image
 from edgeclf_runtime.preprocess import resize
+
+
+def _folded(network: object) -> list[Node]:
+    return fold(flatten(with_softmax(network)))
 
 
 def test_the_page_and_the_json_lie_beside_the_file(model: Path) -> None:
@@ -30,14 +36,14 @@ def test_every_layer_of_the_file_is_found_and_a_damaged_one_is_the_worst(run: Ru
     with Classifier.load(model) as classifier:
         rule = classifier.card.preprocessing
     pictures = [resize(read_image(path), rule) for path in find_images(digits)[:4]]
-    layers = layer_noise(with_softmax(network), model.read_bytes(), pictures, rule)
+    layers = layer_noise(_folded(network), model.read_bytes(), pictures, rule)
     names = [layer.name for layer in layers]
     assert len(names) == len(set(names)) > 50
     assert {"stem_relu", "block3_project_conv", "block4_add", "pool", "logits"} <= set(names)
     assert all(0 <= layer.clipped <= 1 for layer in layers)
     damaged = network.get_layer("block3_project_conv")
     damaged.set_weights([damaged.get_weights()[0] * np.float32(1.7)])
-    first = layer_noise(with_softmax(network), model.read_bytes(), pictures, rule)
+    first = layer_noise(_folded(network), model.read_bytes(), pictures, rule)
     changed = [name for name, a, b in zip(names, layers, first, strict=True) if b.decibels < a.decibels - 3]
     assert changed[0] == "block3_project_conv"
 
