@@ -45,6 +45,8 @@ def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, pictures: li
     script = Path(__file__).parent / "mediapipe_labels.py"
     command = [python, script, model, tmp_path / "pictures.npy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "cannot open shared object file" in done.stderr:
+        pytest.skip("MediaPipe needs two system libraries: apt-get install libegl1 libgles2")
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout.splitlines()[-1])
     assert len(theirs) == 60
