@@ -16,7 +16,7 @@ from edgeclf_runtime.backends import open_backend
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
-__all__ = ["Labelled", "NetworkScores", "accuracy", "file_scores", "log_loss", "network_scores"]
+__all__ = ["Labelled", "NetworkScores", "file_scores", "log_loss", "network_scores"]
 
 Scores = npt.NDArray[np.float32]
 _BATCH = 32
@@ -81,11 +81,6 @@ def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preproc
     output = backend.output
     stored = np.stack(rows).astype(np.float64)
     return ((stored - output.zero_point) * output.scale).astype(np.float32)
-
-
-def accuracy(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
-    """Share of pictures whose best class is the right one."""
-    return float((scores.argmax(axis=1) == targets).mean())
 
 
 def log_loss(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
