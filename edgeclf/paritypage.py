@@ -44,10 +44,9 @@ def write_parity(
         for flip in parity.flips[:_SHOWN]
     ]
     template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("parity.html")
-    best = max(report.route, key=lambda step: (step.accuracy, -step.log_loss))
     write_text(folder / f"{name}.parity.json", report.to_json())
     page = folder / f"{name}.parity.html"
-    write_text(page, template.render(report=report, parity=parity, flips=flips, name=name, method=best.name))
+    write_text(page, template.render(report=report, parity=parity, flips=flips, name=name))
     return page
 
 

@@ -17,6 +17,7 @@ from edgeclf.frameworks import seed_everything
 from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
+from edgeclf.training import class_weights
 from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
 from edgeclf_converters.qat import QatConfig
 from edgeclf_converters.report import parity_report
@@ -24,7 +25,7 @@ from edgeclf_converters.scores import Labelled
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["balanced_rows", "quantize"]
+__all__ = ["balanced_rows", "qat_config", "quantize"]
 
 _CALIBRATION = 200
 _MARGIN = 8 / 7  # as in the float training
@@ -82,7 +83,7 @@ def quantize(
             method=method,
             validation=validation,
             training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
-            qat=QatConfig(batch_size=config.batch_size, label_smoothing=config.label_smoothing, seed=config.seed),
+            qat=qat_config(config, data),
             augment=changed,
             say=reporter.say,
             progress=reporter.bar,
@@ -94,6 +95,16 @@ def quantize(
     reporter.say(report.text())
     reporter.say(f"Float against int8 in full: {page}")
     return done
+
+
+def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
+    """Quantization-aware training with what the float training was told."""
+    return QatConfig(
+        batch_size=config.batch_size,
+        label_smoothing=config.label_smoothing,
+        class_weights=tuple(class_weights(data, config)),
+        seed=config.seed,
+    )
 
 
 def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:

@@ -131,7 +131,11 @@ class Training:
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = build_classifier(run.config.network, None, len(data.labels))
         self._logits = NetworkScores(self._model, preprocessing(run.config))
-        self._weights = class_weights(data, run.config, reporter)
+        self._weights = class_weights(data, run.config)
+        if len(set(self._weights)) > 1:
+            counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
+            few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
+            reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
         self._history: list[dict[str, float]] = []
         self._best = (0.0, 0.0)
 
@@ -249,15 +253,11 @@ class Training:
         self._run.write_json("metrics", metrics)
 
 
-def class_weights(data: Dataset, config: TrainConfig, reporter: Reporter) -> list[float]:
+def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
     """Weights of the loss, one per class, of mean 1 over the training pictures."""
     counts = data.counts("train").astype(np.float64)
     if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
         return [1.0] * len(counts)
     weights = np.sqrt(counts.max() / counts)
     weights *= counts.sum() / (weights * counts).sum()
-    rare = data.labels[int(counts.argmin())]
-    reporter.say(
-        f"Unbalanced: {int(counts.min())} pictures of {rare!r} to {int(counts.max())}; rare classes weigh more."
-    )
     return [float(weight) for weight in weights]

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeclf_runtime.errors import ModelError
-from edgeclf_runtime.flatbuffer import Table
+from edgeclf_runtime.flatbuffer import Table, read_flat_model
 
 __all__ = ["EdgeTpuCheck", "check_edgetpu"]
 
@@ -42,13 +41,19 @@ _SUPPORTED = {
     43: ("SQUEEZE", 2),
     45: ("STRIDED_SLICE", 4),
     49: ("SPLIT", 4),
+    54: ("PRELU", 1),
     55: ("MAXIMUM", 4),
     57: ("MINIMUM", 4),
     65: ("SLICE", 3),
     67: ("TRANSPOSE_CONV", 3),
+    70: ("EXPAND_DIMS", 1),
     74: ("SUM", 2),
+    76: ("RSQRT", 2),
+    82: ("REDUCE_MAX", 2),
     83: ("PACK", 3),
+    89: ("REDUCE_MIN", 2),
     97: ("RESIZE_NEAREST_NEIGHBOR", 3),
+    99: ("SQUARED_DIFFERENCE", 2),
     114: ("QUANTIZE", 2),
 }
 _CUSTOM = 32
@@ -81,18 +86,17 @@ def check_edgetpu(content: bytes) -> EdgeTpuCheck:
     Raises:
         ModelError: no TensorFlow Lite file.
     """
+    read_flat_model(content)  # refuses what is damaged
     model = Table.root(content, b"TFL3")
     graphs = list(model.tables(2))
-    if not graphs:
-        raise ModelError("A TensorFlow Lite file without a graph.")
     tensors, operators = list(graphs[0].tables(0)), list(graphs[0].tables(3))
     codes = list(model.tables(1))
     found: list[tuple[int, str]] = []
     for place, operator in enumerate(operators):
         code = codes[operator.scalar(0, "I")]
-        outputs = [tensors[i] for i in operator.integers(2, "i")]
-        named = outputs[0].text(3).partition(";")[0] if outputs else ""
-        touched = [tensors[i] for i in (*operator.integers(1, "i"), *operator.integers(2, "i")) if i >= 0]
+        outputs = operator.integers(2, "i")
+        named = tensors[outputs[0]].text(3).partition(";")[0] if outputs else ""
+        touched = [tensors[i] for i in (*operator.integers(1, "i"), *outputs) if i >= 0]
         reasons = [*_operator_problems(code), *(reason for tensor in touched for reason in _tensor_problems(tensor))]
         found += [(place, f"from operator {place} ({named}) on the CPU: {reason}") for reason in reasons[:1]]
     if len(graphs) > 1:

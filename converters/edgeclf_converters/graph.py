@@ -200,6 +200,21 @@ def logits_node(nodes: Sequence[Node]) -> str:
     return last.inputs[0] if softmax else last.name
 
 
+def check_logits(nodes: Sequence[Node]) -> None:
+    """Refuse a last layer whose scores are no softmax: the losses of a training here are.
+
+    Raises:
+        ConversionError: the network ends in a sigmoid or the like.
+    """
+    last = nodes[-1]
+    kind = last.config.get("activation", "linear") if last.kind in ("Activation", "Dense") else "linear"
+    if kind not in ("linear", "softmax"):
+        raise ConversionError(
+            f"Layer {last.name!r} ends in {kind!r}; quantization-aware training knows scores that are a softmax of one "
+            "right class. Use the methods without training (ptq)."
+        )
+
+
 def features_node(nodes: Sequence[Node]) -> str:
     """Name of the node whose output the last dense layer takes, or of the logits' own where there is none."""
     dense = [node for node in nodes if node.kind == "Dense"]

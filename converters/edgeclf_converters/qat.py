@@ -45,6 +45,7 @@ class QatConfig:
         features: weight of a further term, the mean squared difference of the features below the last dense layer, in
             units of the float network's own variance (Romero et al., ICLR 2015); 0 leaves it out.
         label_smoothing: of the right label.
+        class_weights: of the right label's part of the loss, one per class, of mean 1 over the pictures; or empty.
         seed: of order and augmentation.
     """
 
@@ -55,6 +56,7 @@ class QatConfig:
     temperature: float = 2.0
     features: float = 0.0
     label_smoothing: float = 0.1
+    class_weights: tuple[float, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -125,6 +127,8 @@ def _step(teacher: Any, student: Any, optimizer: Any, variables: Any, rule: Prep
             right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
             right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
             hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
+            if config.class_weights:
+                hard *= tf.gather(tf.constant(config.class_weights, tf.float32), targets)
             loss = tf.reduce_mean(config.distillation * soft + (1 - config.distillation) * hard)
             if config.features:
                 apart = tf.reduce_mean(tf.square(own - features)) / (tf.math.reduce_variance(features) + 1e-6)

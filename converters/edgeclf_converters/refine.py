@@ -15,7 +15,7 @@ from edgeclf_converters.ranges import normalized
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["correct_biases", "equalize", "equalized_pairs", "rounded_kernel"]
+__all__ = ["correct_biases", "equalize", "equalized_pairs", "rounded_kernel", "rounded_kernels"]
 
 _BATCH = 8
 _LARGEST = 8.0  # factor by which a channel is stretched or shrunk
@@ -26,6 +26,11 @@ def rounded_kernel(node: Node) -> Array:
     kernel = node.weights[0]
     scale = np.maximum(np.abs(kernel).max(axis=shared_scale_axes(node.kind), keepdims=True), 1e-9) / 127
     return np.asarray(np.round(kernel / scale) * scale, np.float32)
+
+
+def rounded_kernels(nodes: Sequence[Node]) -> list[Node]:
+    """The network with all its kernels as their int8 codes stand for them."""
+    return [replace(n, weights=(rounded_kernel(n), *n.weights[1:])) if n.kind in WEIGHTED else n for n in nodes]
 
 
 def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessing) -> list[Node]:
@@ -79,14 +84,19 @@ def equalized_pairs(nodes: Sequence[Node]) -> list[tuple[str, str]]:
 def equalize(nodes: Sequence[Node]) -> list[Node]:
     """Scale channels between neighbouring layers so that their ranges are alike on both sides; the function stays.
 
-    Only where the rectifier between them has no cap, for relu(s * x) is s * relu(x) there alone.
+    Only where the rectifier between them has no cap, for relu(s * x) is s * relu(x) there alone. A channel whose
+    weights are all 0 on one side keeps them as they are: it has no range to be made like another's.
     """
     found = {node.name: node for node in nodes}
     for first, second in equalized_pairs(nodes):
         a, b = found[first], found[second]
         here, there = _ranges(a, _output_axis(a)), _ranges(b, _input_axis(b))
-        scale = np.sqrt(np.maximum(here, 1e-9) / np.maximum(there, 1e-9))
-        scale = np.clip(scale / np.exp(np.log(scale).mean()), 1 / _LARGEST, _LARGEST).astype(np.float32)
+        alive = (here > 0) & (there > 0)
+        if not alive.any():
+            continue
+        scale = np.sqrt(np.where(alive, here, 1) / np.where(alive, there, 1))
+        scale = scale / np.exp(np.log(scale[alive]).mean())
+        scale = np.asarray(np.where(alive, np.clip(scale, 1 / _LARGEST, _LARGEST), 1), np.float32)
         found[first] = replace(a, weights=(_along(a, _output_axis(a), 1 / scale), a.weights[1] / scale))
         found[second] = replace(b, weights=(_along(b, _input_axis(b), scale), b.weights[1]))
     return [found[node.name] for node in nodes]

@@ -35,7 +35,8 @@ class ParityReport:
         labels: of the model.
         judged_by: what says which answers are right.
         parity: accuracies, the paired drop, and the flipped pictures by their row.
-        route: methods tried.
+        method: the one that was kept, of
+        route: all that were tried.
         layers: signal to noise of each, in the network's order; empty for a network that cannot be taken apart.
         float_bytes, int8_bytes: sizes of the two flatbuffers.
         float_milliseconds, int8_milliseconds: medians of the interpreter's time for a picture, on this machine.
@@ -45,6 +46,7 @@ class ParityReport:
     labels: tuple[str, ...]
     judged_by: str
     parity: Parity
+    method: str
     route: tuple[Step, ...]
     layers: tuple[LayerNoise, ...]
     float_bytes: int
@@ -64,12 +66,13 @@ class ParityReport:
 
     def text(self) -> str:
         """A few lines for a terminal."""
-        p = self.parity
+        p, tried = self.parity, len(self.route)
+        chosen = f" (the best of {tried} tried, chosen on them)" if tried > 1 else ""
         worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "not to be told apart"
         return "\n".join(
             (
                 f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
-                f"judged by {self.judged_by}",
+                f"judged by {self.judged_by}{chosen}",
                 f"drop      {p.drop:+.2f} points, 95% interval {p.low:+.2f} to {p.high:+.2f}; {p.lost} lost, "
                 f"{p.won} won, McNemar p = {p.p_value:.2g}; {len(p.flips)} labels changed",
                 f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
@@ -94,6 +97,7 @@ def parity_report(
         tuple(labels),
         search.judged_by,
         search.best.parity,
+        search.best.step.name,
         search.route,
         _layers(model, search.best, pictures[:_NOISE_PICTURES], rule),
         len(float_content),

@@ -75,10 +75,12 @@ def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
 def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
     """The same of a converted file, run by the runtime's interpreter."""
     backend = open_backend("auto", content)
-    encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
-    rows = [backend.invoke(encode(picture)[np.newaxis])[0] for picture in pixels]
-    backend.close()
-    output = backend.output
+    try:
+        encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
+        rows = [backend.invoke(encode(picture)[np.newaxis])[0] for picture in pixels]
+        output = backend.output
+    finally:
+        backend.close()
     stored = np.stack(rows).astype(np.float64)
     return ((stored - output.zero_point) * output.scale).astype(np.float32)
 

@@ -60,6 +60,10 @@ def export(
         raise UsageError("--method and --max-drop go with the int8 file of a run.")
     if edgetpu and mode not in (None, "int8"):
         raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
+    if edgetpu:
+        from edgeclf_converters.edgetpu_compiler import find_compiler
+
+        find_compiler()
     if run is None:
         path = _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
     else:

@@ -160,21 +160,24 @@ def read_flat_model(data: bytes) -> FlatModel:
     if not graphs:
         raise ModelError("A TensorFlow Lite file without a graph.")
     for graph in graphs:
-        _check_graph(graph, len(buffers))
+        _check_graph(graph, len(buffers), sum(1 for _ in model.tables(1)))
     tensors = list(graphs[0].tables(0))
     ops = tuple(code.text(1) for code in model.tables(1) if code.scalar(3, "i") == _CUSTOM or code.size(1))
     return FlatModel(_pick(graphs[0], 1, tensors), _pick(graphs[0], 2, tensors), ops, _metadata(model, buffers))
 
 
-def _check_graph(graph: Table, buffers: int) -> None:
+def _check_graph(graph: Table, buffers: int, codes: int) -> None:
     """Touch everything a cut could have taken away."""
+    count = 0
     for tensor in graph.tables(0):
+        count += 1
         _tensor_info(tensor)
         if tensor.scalar(2, "I") >= buffers:
             raise ModelError(_DAMAGED)
     for operator in graph.tables(3):
-        operator.integers(1, "i")
-        operator.integers(2, "i")
+        touched = (*operator.integers(1, "i"), *operator.integers(2, "i"))  # -1: an optional input left out
+        if operator.scalar(0, "I") >= codes or not all(-1 <= index < count for index in touched):
+            raise ModelError(_DAMAGED)
 
 
 def _pick(graph: Table, field: int, tensors: list[Table]) -> tuple[TensorInfo, ...]:

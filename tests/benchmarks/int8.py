@@ -24,9 +24,9 @@ from edgeclf.dataset import Dataset, scan
 from edgeclf.frameworks import keras, seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
 from edgeclf.pictures import Pictures, decode
-from edgeclf.quantizing import balanced_rows
+from edgeclf.quantizing import balanced_rows, qat_config
 from edgeclf.training import preprocessing
-from edgeclf_converters import Labelled, QatConfig, search_int8
+from edgeclf_converters import Labelled, search_int8
 from edgeclf_converters.convert import convert_rounding
 from edgeclf_converters.frameworks import tfmot
 from edgeclf_converters.parity import compare
@@ -127,7 +127,7 @@ def _variants(
         training=lambda: part("train", pictures.larger),
         method=method,
         max_drop=_NEVER,
-        qat=QatConfig(seed=run.config.seed),
+        qat=qat_config(run.config, data),
         augment=changed,
         say=Terminal().say,
     )

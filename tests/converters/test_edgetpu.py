@@ -122,3 +122,17 @@ def test_a_missing_or_failing_compiler_is_one_line(
     _stand_in(tmp_path, "echo 'Invalid model: model.tflite'; exit 1", monkeypatch)
     with pytest.raises(ConversionError, match="failed: Invalid model"):
         compile_edgetpu(model)
+
+
+def test_a_damaged_file_is_refused_wherever_it_was_hit(model: Path) -> None:
+    from edgeclf_runtime import ModelError
+
+    content = bytearray(model.read_bytes())
+    rng = np.random.default_rng(0)
+    for place in rng.integers(8, 40_000, 300):
+        kept, content[place] = content[place], int(rng.integers(256))
+        try:
+            check_edgetpu(bytes(content))
+        except ModelError as error:
+            assert "damaged" in str(error) or "TensorFlow Lite" in str(error)  # noqa: PT017
+        content[place] = kept

@@ -115,7 +115,7 @@ def test_the_file_scores_what_its_card_says(run: Run, model: Path, tmp_path: Pat
 
 def test_rare_classes_weigh_more(tmp_path: Path) -> None:
     data = Dataset(tmp_path, ("many", "few"), ("x",) * 125, np.array([0] * 100 + [1] * 25), ("train",) * 125)
-    many, few = class_weights(data, make_config({}), Quiet())
+    many, few = class_weights(data, make_config({}))
     assert few == pytest.approx(2 * many)
     assert (100 * many + 25 * few) / 125 == pytest.approx(1)
-    assert class_weights(data, make_config({"class_weights": "none"}), Quiet()) == [1.0, 1.0]
+    assert class_weights(data, make_config({"class_weights": "none"})) == [1.0, 1.0]
