@@ -97,7 +97,7 @@ def equalize(nodes: Sequence[Node]) -> list[Node]:
         apart = np.sqrt(np.where(alive, here, 1) / np.where(alive, there, 1))
         apart = np.clip(apart / np.exp(np.log(apart[alive]).mean()), 1 / _LARGEST, _LARGEST)
         scale: Array = np.where(alive, apart, 1).astype(np.float32)
-        found[first] = replace(a, weights=(_along(a, _output_axis(a), 1 / scale), a.weights[1] / scale))
+        found[first] = replace(a, weights=(_along(a, _output_axis(a), np.reciprocal(scale)), a.weights[1] / scale))
         found[second] = replace(b, weights=(_along(b, _input_axis(b), scale), b.weights[1]))
     return [found[node.name] for node in nodes]
 
