@@ -49,10 +49,11 @@ def export_run(
     """
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     reference = run.read_json("history")
-    model = build_classifier(run.config.network, None if mode == "int8" else run.config.input_size, len(data.labels))
+    size = None if mode == "int8" else run.config.input_size
+    model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
-    known = max((item["validation_accuracy"], -item["validation_log_loss"]) for item in reference)[0]
-    accuracy = {"validation_float": float(known)}
+    best = max(reference, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
+    accuracy = {"validation_float": float(best["validation_accuracy"])}
     card = ModelCard(run.path.resolve().name, data.labels, rule, accuracy=accuracy, provenance=_provenance(run))
     rows = data.rows("validation")
     files, targets = [data.root / data.files[i] for i in rows], [int(data.targets[i]) for i in rows]

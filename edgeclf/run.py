@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
 
-__all__ = ["Run", "new_folder", "write_text"]
+__all__ = ["Follower", "Run", "new_folder", "write_text"]
 
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
@@ -30,7 +31,8 @@ class Run:
     """One training's folder.
 
     Files: ``config.json``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
-    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished.
+    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished, with
+    ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
@@ -55,7 +57,7 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path) -> Self:
         """An existing folder.
 
         Raises:
@@ -140,6 +142,22 @@ class Run:
     def has_arrays(self, name: str) -> bool:
         """Whether ``name.npz`` is there."""
         return (self.path / f"{name}.npz").is_file()
+
+
+class Follower(Run):
+    """The same of a process that another one writes it for: writing does nothing."""
+
+    def write_json(self, name: str, content: object) -> None:
+        """Nothing."""
+
+    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+        """Nothing."""
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Nothing."""
+
+    def remove_arrays(self, name: str) -> None:
+        """Nothing."""
 
 
 def new_folder(data: Path) -> Path:

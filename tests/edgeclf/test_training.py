@@ -73,7 +73,7 @@ def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp
     good = next((folder / "0").iterdir())
     (folder / "0" / "cut.png").write_bytes(good.read_bytes()[:200])
     (folder / "1" / "page.jpg").write_text("<html>", "utf-8")
-    run = train(folder, tmp_path / "run", make_config({**SMALL, "head_only": True}), Quiet())
+    run = train(folder, tmp_path / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
     with (run.path / "skipped.csv").open(encoding="utf-8", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["0/cut.png", "1/page.jpg"]
     assert len(run.read_split().files) == 60
