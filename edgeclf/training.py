@@ -14,7 +14,6 @@ import numpy as np
 from edgeclf.adaptation import trained_share
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
-from edgeclf.distribution import Distribution
 from edgeclf.errors import DataError, RunError
 from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import device_in_use, precision, seed_everything
@@ -25,6 +24,7 @@ from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
 from edgeclf.scoring import Score, score
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
 from edgeclf_runtime.card import Preprocessing
