@@ -21,7 +21,8 @@ COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(
-        'source = "rtsp://camera/1"\n[camera]\nreopen = true\nfps = 10\n[decision]\nthreshold = 0.5\nvotes = 2\nwindow = 3\n'
+        'source = "rtsp://camera/1"\n[camera]\nreopen = true\nfps = 10\n'
+        "[decision]\nthreshold = 0.5\nvotes = 2\nwindow = 3\n"
         '[gate]\nregion = [0, 0, 0.5, 1]\n[sinks]\njsonl = "seen.jsonl"\nsnapshot_labels = ["dog"]\n',
         "utf-8",
     )
