@@ -31,7 +31,7 @@ def _states(found: list[Finding]) -> list[str]:
 def test_this_machine_is_examined_and_has_an_interpreter() -> None:
     found = {item.what: item for item in examine()}
     assert found["interpreter"].state == "ok"
-    assert "ai-edge-litert" in found["interpreter"].text
+    assert "litert" in found["interpreter"].text
     assert found["opencv"].state == "ok"
     assert found["python"].state == "ok"
     assert "could not be examined" not in " ".join(item.text for item in examine())

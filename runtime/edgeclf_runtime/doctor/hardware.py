@@ -60,7 +60,7 @@ def _holders(machine: Machine, device: str) -> list[str]:
 def groups(machine: Machine) -> Iterator[Finding]:
     """The user's groups, by which devices may be opened."""
     if os.geteuid() == 0:
-        yield note("groups", "running as root; a service should not", "edgeclf service install runs it as a user")
+        yield note("groups", "running as root; a service should not", "run it as a user that is a member of video")
         return
     have = {_group(number) for number in os.getgroups()}
     for name, why in (("video", "cameras"), ("plugdev", "a Coral on USB")):
