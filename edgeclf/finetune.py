@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.augment import augment
+from edgeclf.batches import Prefetched
 from edgeclf.config import TrainConfig
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.network import HEAD
-from edgeclf_runtime.preprocess import Pixels
+from edgeclf.pixelfile import PixelFile
 
 __all__ = ["FineTuner"]
 
@@ -46,7 +47,13 @@ class FineTuner:
     """
 
     def __init__(
-        self, model: Any, config: TrainConfig, pixels: Pixels, rows: Indices, targets: Indices, weights: Sequence[float]
+        self,
+        model: Any,
+        config: TrainConfig,
+        pixels: PixelFile,
+        rows: Indices,
+        targets: Indices,
+        weights: Sequence[float],
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights = np.asarray(weights, np.float32)
@@ -55,6 +62,7 @@ class FineTuner:
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
+        self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
         self._optimizer = keras().optimizers.AdamW(
             0.0, weight_decay=config.weight_decay, use_ema=True, ema_momentum=_AVERAGE
@@ -68,13 +76,10 @@ class FineTuner:
         """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
         tf = tensorflow()
         order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
-        for step, rows in enumerate(np.array_split(order, self.steps)):
-            done = number * self.steps + step
-            seed = tf.constant(np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
+        batches = Prefetched(self._batch, enumerate(np.array_split(order, self.steps), number * self.steps))
+        for done, (rows, images, seed) in enumerate(batches, number * self.steps):
             targets = self._targets[rows]
             rate = self._rate((done + 1) / (self.steps * self._config.epochs))
-            # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
-            images = augment(tf.constant(self._pixels[rows]), self._config.step_size, self._config.flip, seed)
             loss = self._step(
                 images,
                 tf.constant(targets),
@@ -83,6 +88,13 @@ class FineTuner:
                 tf.constant(rate, tf.float32),
             )
             yield len(rows), float(loss)
+        self.input_wait = batches.wait_share
+
+    def _batch(self, job: tuple[int, Indices]) -> tuple[Indices, Any, Any]:
+        """Pictures of a step, augmented; outside the compiled step, whose optimizer warns of random crops' cost."""
+        tf, (done, rows) = tensorflow(), job
+        seed = tf.constant(np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
+        return rows, augment(tf.constant(self._pixels[rows]), self._config.step_size, self._config.flip, seed), seed
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.reporter import Reporter
-from edgeclf_runtime.preprocess import Pixels
+from edgeclf_converters.scores import PixelRows
 
-__all__ = ["Head", "features", "fit_head"]
+__all__ = ["Head", "features", "fit_head", "standardise"]
 
 _STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularisation, on standardised features
 _BATCH = 64
@@ -32,7 +32,7 @@ class Head:
     strength: float
 
 
-def features(model: Any, inputs: Pixels, mean: float, std: float, reporter: Reporter) -> Floats:
+def features(model: Any, inputs: PixelRows, mean: float, std: float, reporter: Reporter) -> Floats:
     """Pooled features of every picture.
 
     Args:
@@ -50,13 +50,13 @@ def features(model: Any, inputs: Pixels, mean: float, std: float, reporter: Repo
     def run(pixels: Any) -> Any:
         return pooled((tf.cast(pixels, tf.float32) - mean) / std, training=False)
 
-    batches = []
+    found: Floats = np.empty((len(inputs), int(pooled.output.shape[-1])), np.float32)
     with reporter.bar("Features", len(inputs)) as bar:
         for start in range(0, len(inputs), _BATCH):
             batch = np.ascontiguousarray(inputs[start : start + _BATCH])
-            batches.append(run(tf.constant(batch)).numpy())
+            found[start : start + len(batch)] = run(tf.constant(batch)).numpy()
             bar.advance(len(batch))
-    return np.concatenate(batches)
+    return found
 
 
 def fit_head(
@@ -65,7 +65,7 @@ def fit_head(
     """Multinomial logistic regression; its regularisation chosen by the validation part's log loss.
 
     Args:
-        train, validation: features ``[pictures, features]`` and targets ``[pictures]``.
+        train, validation: features ``[pictures, features]``, which are overwritten, and targets ``[pictures]``.
         weights: one per class.
 
     Returns:
@@ -74,11 +74,10 @@ def fit_head(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    mean, spread = train[0].mean(axis=0), train[0].std(axis=0)
-    # A feature that hardly varies would get a huge weight, which int8 could only hold by losing all the others.
-    spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)
-    known = (train[0] - mean) / spread
-    unseen = (validation[0] - mean) / spread
+    known, unseen = train[0], validation[0]
+    mean, spread = standardise(known)
+    unseen -= mean
+    unseen /= spread
     by_class = dict(enumerate(weights))
     best: tuple[float, Any] | None = None
     with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
@@ -91,6 +90,25 @@ def fit_head(
             bar.advance(1)
     assert best is not None
     return _folded(best[1], mean, spread)
+
+
+def standardise(values: Floats) -> tuple[Floats, Floats]:
+    """Give every column mean 0 and spread about 1, in place: 100,000 pictures' features are half a gigabyte.
+
+    Args:
+        values: float32 ``[pictures, features]``.
+
+    Returns:
+        the means and spreads ``[features]`` that were taken out.
+    """
+    mean, starts = values.mean(axis=0), range(0, values.shape[1], _BATCH)
+    # Some columns at a time: the whole needs a copy of all values.
+    spread = np.concatenate([values[:, start : start + _BATCH].std(axis=0) for start in starts])
+    # A feature that hardly varies would get a huge weight, which int8 could only hold by losing all the others.
+    spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)
+    values -= mean
+    values /= spread
+    return mean, spread
 
 
 def _folded(fitted: Any, mean: Floats, spread: Floats) -> Head:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
+from edgeclf.sources import open_shards, root_of
 
 __all__ = ["Run", "new_folder", "write_text"]
 
@@ -29,8 +30,9 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Run:
     """One training's folder.
 
-    Files: ``config.json``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
-    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished.
+    Files: ``config.json``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
+    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is
+    unfinished.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
@@ -89,8 +91,9 @@ class Run:
 
     def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
         """Write which file is in which part, and which were left out."""
-        rows = [(f, data.labels[t], p) for f, t, p in zip(data.files, data.targets, data.parts, strict=True)]
-        write_text(self.path / "split.csv", _table(("file", "label", "part"), rows))
+        columns = (data.files, data.targets, data.parts, data.groups)
+        rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
+        write_text(self.path / "split.csv", _table(("file", "label", "part", "group"), rows))
         write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
         self.write_json("labels", list(data.labels))
 
@@ -109,7 +112,8 @@ class Run:
         if not rows or {row[2] for row in rows} - set(PARTS):
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
-        return Dataset(self.data, labels, files, np.array(targets, np.int64), parts)
+        root, shards = root_of(self.data), open_shards(self.data)
+        return Dataset(root, labels, files, np.array(targets, np.int64), parts, shards=shards)
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         """Write ``name.npz``."""
@@ -144,7 +148,7 @@ class Run:
 
 def new_folder(data: Path) -> Path:
     """``runs/NAME-N`` for the first N that is free."""
-    stem = data.resolve().name or "run"
+    stem = (data.stem if data.is_file() else data.resolve().name) or "run"
     number = 1
     while (Path("runs") / f"{stem}-{number}").exists():
         number += 1

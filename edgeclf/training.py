@@ -12,16 +12,21 @@ from typing import Any
 import numpy as np
 
 from edgeclf.config import TrainConfig
-from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
+from edgeclf.dataset import PARTS, Dataset, Skipped
+from edgeclf.division import split
+from edgeclf.duplicates import near_groups
 from edgeclf.errors import DataError, RunError
 from edgeclf.finetune import FineTuner
+from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import device_in_use, seed_everything
 from edgeclf.head import features, fit_head
+from edgeclf.leakage import grouped, warn_of_leaks
 from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import Score, score
+from edgeclf.sources import read_source
 from edgeclf_converters.scores import NetworkScores
 from edgeclf_runtime.card import Preprocessing
 
@@ -42,7 +47,8 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter) -> Run
     """Train a classifier.
 
     Args:
-        data: a folder with one sub-folder of pictures per class, or with parts that have them.
+        data: a folder with one sub-folder of pictures per class, or with parts that have them; a CSV that lists
+            them; or a folder of shards (see ``edgeclf.sources.read_source``).
         out: the run's folder, new or empty.
 
     Returns:
@@ -52,7 +58,7 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter) -> Run
         DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
         KeyboardInterrupt: before there was anything to keep.
     """
-    listed, skipped = scan(data)
+    listed, skipped = read_source(data)
     run = Run.create(out, config, data)
     return _in_folder(run, listed, skipped, reporter)
 
@@ -67,7 +73,7 @@ def resume(path: Path, reporter: Reporter) -> Run:
     if run.has_arrays("weights") and not run.has_arrays("state"):
         raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
     if not (path / "split.csv").exists():
-        listed, skipped = scan(run.data)
+        listed, skipped = read_source(run.data)
         return _in_folder(run, listed, skipped, reporter)
     return _in_folder(run, run.read_split(), [], reporter)
 
@@ -77,16 +83,22 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
     seed_everything(run.config.seed)
     margin = 0 if run.config.head_only else _MARGIN
     started = time.monotonic()
-    pictures, unread = decode(
-        listed.root, listed.files, preprocessing(run.config), margin, run.path / ".pictures", reporter
-    )
+    prints = Fingerprints.of(len(listed.files))
+    pictures, unread = decode(listed, preprocessing(run.config), margin, run.path / ".pictures", reporter, prints)
     with pictures:
-        data = _divided(run, listed, skipped, unread, reporter)
+        data = _divided(run, listed, skipped, unread, prints, reporter)
         Training(run, data, pictures, reporter, started).complete()
     return run
 
 
-def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
+def _divided(
+    run: Run,
+    listed: Dataset,
+    skipped: list[Skipped],
+    unread: list[Skipped],
+    prints: Fingerprints,
+    reporter: Reporter,
+) -> Dataset:
     if (run.path / "split.csv").exists():
         if unread:
             raise RunError(
@@ -95,13 +107,11 @@ def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Ski
         return listed
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
     _report_skipped(run, skipped, reporter)
-    gone = {item.file for item in unread}
-    if len(gone) == len(listed.files):
+    if not prints.readable.any():
         raise DataError(f"{listed.root}: has no readable picture.")
-    parts = list(listed.parts)
-    kept = Dataset(listed.root, listed.labels, listed.files, listed.targets, tuple(parts)).with_parts(
-        ["unreadable" if file in gone else part for file, part in zip(listed.files, parts, strict=True)]
-    )
+    parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
+    kept = grouped(listed.with_parts(parts), near_groups(prints))
+    warn_of_leaks(kept, run.data, reporter)
     divided = split(kept, run.config.validation, run.config.test, run.config.seed)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped)
@@ -155,7 +165,7 @@ class Training:
 
     def _fit_head(self) -> None:
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
-        known = features(self._model, self._pictures.inputs[rows], backbone.mean, backbone.std, self._reporter)
+        known = features(self._model, self._pictures.inputs.take(rows), backbone.mean, backbone.std, self._reporter)
         count, targets = len(self._rows["train"]), self._data.targets[rows]
         head = fit_head(
             (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
@@ -191,11 +201,12 @@ class Training:
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         with tuner.averaged():
             result = self._measure("validation")
-            better = self._note(done, {"loss": loss, "seconds": time.monotonic() - self._started}, result)
+            figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
+            better = self._note(done, figures, result)
         self._save(tuner, done)
         mark = ", the best so far" if better else ""
         text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"
-        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}.")
+        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}; input wait {tuner.input_wait:.0%}.")
 
     def _note(self, epoch: int, figures: dict[str, float], result: Score) -> bool:
         """Add to the history; keep the weights when they are the best."""
@@ -233,7 +244,7 @@ class Training:
 
     def _measure(self, part: str) -> Score:
         rows = self._rows[part]
-        logits = self._logits(self._pictures.inputs[rows])
+        logits = self._logits(self._pictures.inputs.take(rows))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return score(powers / powers.sum(axis=1, keepdims=True), self._data.targets[rows], self._data.labels)
 
