@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-mediapipe bench-trashnet bench-int8 wheels clean
+.PHONY: setup demo test lint test-interop test-mediapipe bench-trashnet bench-int8 bench-memory wheels clean
 
 setup: .venv/ready
 
@@ -31,6 +31,10 @@ bench-trashnet: setup
 # The same for int8: plain quantize_model, our training and every variant without, on three networks; about two hours.
 bench-int8: setup
 	$(BIN)/python tests/benchmarks/int8.py $(DATA)
+
+# Peak memory of a training at two sizes, and its growth with the number of pictures.
+bench-memory: setup
+	$(BIN)/python tests/benchmarks/memory.py
 
 # Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready

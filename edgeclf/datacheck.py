@@ -129,22 +129,22 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
 def _copies(data: Dataset, prints: Fingerprints, alike: Indices) -> Iterator[Finding]:
     exact = members(exact_groups(prints))
     if exact:
-        text = f"{_pictures(exact)} in {len(exact)} groups are byte for byte the same."
+        text = f"{_total(exact)} pictures in {len(exact)} groups are byte for byte the same."
         yield _group_finding("exact-duplicates", text, "Keep one of each group, delete the others.", data, exact)
     same = {tuple(rows) for rows in exact}
     near = [rows for rows in members(alike) if tuple(rows) not in same]
     if near:
-        text = f"{_pictures(near)} in {len(near)} groups look alike."
+        text = f"{_total(near)} pictures in {len(near)} groups look alike."
         way = "Training keeps each group in one part; delete what is only a smaller or re-saved copy."
         yield _group_finding("near-duplicates", text, way, data, near)
     across = leaks(data)
     if across:
-        text = f"{_pictures(across)} in {len(across)} groups of like pictures lie in more than one part."
+        text = f"{_total(across)} pictures in {len(across)} groups of like pictures lie in more than one part."
         way = "Results look too good: move each group into one part, or delete the copies outside the train part."
         yield _group_finding("across-parts", text, way, data, across)
     conflicts = [rows for rows in members(alike) if len(set(data.targets[rows])) > 1]
     if conflicts:
-        text = f"{_pictures(conflicts)} in {len(conflicts)} groups of copies have different labels."
+        text = f"{_total(conflicts)} pictures in {len(conflicts)} groups of copies have different labels."
         way = "One of the labels is wrong: decide, and delete the other file."
         yield _group_finding("two-labels", text, way, data, conflicts)
 
@@ -220,7 +220,7 @@ def _said(data: Dataset, rows: Indices) -> str:
     return "; ".join(filter(None, (", ".join(labels), ", ".join(parts))))
 
 
-def _pictures(groups: Sequence[Indices]) -> int:
+def _total(groups: Sequence[Indices]) -> int:
     return sum(map(len, groups))
 
 

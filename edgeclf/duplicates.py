@@ -8,13 +8,12 @@ thumbnails agree as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.fingerprints import Fingerprints
+from edgeclf.fingerprints import THUMB, Fingerprints
 
 __all__ = ["exact_groups", "joined", "near_groups"]
 
@@ -23,13 +22,15 @@ __all__ = ["exact_groups", "joined", "near_groups"]
 _BITS = 8  # that may differ
 _DIFFERENCE = 4.0  # mean, of the thumbnails' values in 0..255
 _CORRELATION = 0.994  # of the thumbnails
-_GRAIN = 4.0  # variance added to both, so that pictures of one colour are compared by that colour alone
+_NOISE = 1.0  # a difference that needs no correlation: pictures of almost one colour have none
 _BAND_EDGES = (0, 8, 15, 22, 29, 36, 43, 50, 57, 64)
+_TRIED = 256  # candidates of one picture in one band; more only where thousands have like hashes and unlike pixels
+_PIXELS = THUMB * THUMB
 _CELLS = 1 << 21  # pairs of hashes compared at once
-_VERIFIED = 1 << 14  # pairs of thumbnails
+_GATHERED = 1 << 18  # pairs of quarters
+_VERIFIED = 1 << 13  # pairs of thumbnails
 
 Indices = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
 
 
 def exact_groups(prints: Fingerprints) -> Indices:
@@ -41,18 +42,11 @@ def exact_groups(prints: Fingerprints) -> Indices:
 def near_groups(prints: Fingerprints) -> Indices:
     """The same for pictures that look alike, exact copies included."""
     rows = np.flatnonzero(prints.readable)
-    union = _Union(len(prints.readable))
-    exact = _chains(prints.digests, rows)
-    union.join(exact)
-    same = _chains(prints.hashes, rows)
-    union.join(same[_alike(prints.thumbs, same)])
-    hashes, first = np.unique(prints.hashes[rows], return_index=True)
-    for pairs in _candidates(hashes):
-        pairs = rows[first[pairs]]
-        for start in range(0, len(pairs), _VERIFIED):
-            some = union.apart(pairs[start : start + _VERIFIED])
-            union.join(some[_alike(prints.thumbs, some)])
-    return _numbered(union.labels)
+    search = _Search(prints)
+    search.union.join(_chains(prints.digests, rows))
+    search.verify(_chains(prints.hashes, rows))
+    search.near(rows[np.unique(prints.hashes[rows], return_index=True)[1]])
+    return _numbered(search.union.labels)
 
 
 def joined(count: int, pairs: Indices, groups: Indices | None = None) -> Indices:
@@ -107,43 +101,56 @@ def _chains(values: npt.NDArray[np.generic], rows: Indices) -> Indices:
     return np.stack([rows[same], rows[same + 1]], axis=1)
 
 
-def _candidates(hashes: Hashes) -> Iterator[Indices]:
-    """Pairs of different hashes that are close, each once, in blocks."""
-    bands = [_band(hashes, low, high) for low, high in pairwise(_BAND_EDGES)]
-    for number, band in enumerate(bands):
-        order = np.argsort(band, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            for pairs in _close(hashes, bucket):
-                earlier = np.zeros(len(pairs), np.bool_)
-                for other in bands[:number]:
-                    earlier |= other[pairs[:, 0]] == other[pairs[:, 1]]
-                yield pairs[~earlier]
+class _Search:
+    """Pictures joined as they are found; pairs joined already cost nothing more, or a still scene would take n^2."""
 
+    def __init__(self, prints: Fingerprints) -> None:
+        self.union = _Union(len(prints.readable))
+        self._hashes, self._thumbs = prints.hashes, prints.thumbs
+        quarters = prints.thumbs.reshape(len(prints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
+        self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(prints.thumbs), 12)
 
-def _band(hashes: Hashes, low: int, high: int) -> Hashes:
-    return (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    def near(self, rows: Indices) -> None:
+        """Join those of these rows, of different hashes, that look alike."""
+        for low, high in pairwise(_BAND_EDGES):
+            band = (self._hashes[rows] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+            order = np.lexsort((self._hashes[rows], band))
+            for bucket in np.split(rows[order], np.flatnonzero(np.diff(band[order])) + 1):
+                self._chain(bucket)
+                self._compare(bucket)
 
+    def verify(self, pairs: Indices) -> None:
+        """Join the pairs whose thumbnails agree."""
+        for start in range(0, len(pairs), _GATHERED):
+            some = self.union.apart(pairs[start : start + _GATHERED])
+            # Means of quarters never differ more than the pixels do: most pairs end here.
+            far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > _DIFFERENCE + 0.01
+            for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
+                self.union.join(part[_agree(self._thumbs, part)])
 
-def _close(hashes: Hashes, bucket: Indices) -> Iterator[Indices]:
-    step = max(1, _CELLS // max(1, len(bucket)))
-    for start in range(0, len(bucket) - 1, step):
-        left, right = bucket[start : start + step], bucket[start + 1 :]
-        distance = np.bitwise_count(hashes[left][:, None] ^ hashes[right][None])
-        i, j = np.nonzero(distance <= _BITS)
-        keep = j >= i  # the right side begins one later
-        yield np.stack([left[i[keep]], right[j[keep]]], axis=1)
+    def _chain(self, bucket: Indices) -> None:
+        """Neighbours first: it joins most of a still scene at once."""
+        close = np.bitwise_count(self._hashes[bucket[:-1]] ^ self._hashes[bucket[1:]]) <= _BITS
+        self.verify(np.stack([bucket[:-1][close], bucket[1:][close]], axis=1))
 
-
-def _alike(thumbs: npt.NDArray[np.uint8], pairs: Indices) -> npt.NDArray[np.bool_]:
-    """Whether the thumbnails of each pair agree."""
-    found = [_agree(thumbs, pairs[start : start + _VERIFIED]) for start in range(0, len(pairs), _VERIFIED)]
-    return np.concatenate([*found, np.zeros(0, np.bool_)])
+    def _compare(self, bucket: Indices) -> None:
+        """Every row with every later one, except those of the largest group among themselves."""
+        _, labels, counts = np.unique(self.union.labels[bucket], return_inverse=True, return_counts=True)
+        largest = labels == counts.argmax()
+        rows = np.concatenate([bucket[~largest], bucket[largest]])
+        others, step = rows[: len(rows) - int(counts.max())], max(1, _CELLS // len(rows))
+        for start in range(0, len(others), step):
+            left, right = others[start : start + step], rows[start + 1 :]
+            i, j = np.nonzero(np.bitwise_count(self._hashes[left][:, None] ^ self._hashes[right][None]) <= _BITS)
+            rank = np.arange(len(i)) - np.searchsorted(i, i)
+            keep = (j >= i) & (rank < _TRIED + i)  # the right side begins one later
+            self.verify(np.stack([left[i[keep]], right[j[keep]]], axis=1))
 
 
 def _agree(thumbs: npt.NDArray[np.uint8], pairs: Indices) -> npt.NDArray[np.bool_]:
-    a, b = (thumbs[pairs[:, side]].reshape(len(pairs), -1, 3).astype(np.float32) for side in (0, 1))
-    near = np.abs(a - b).mean(axis=(1, 2)) <= _DIFFERENCE
+    a, b = (thumbs[pairs[:, side]].reshape(len(pairs), _PIXELS, 3).astype(np.float32) for side in (0, 1))
+    difference = np.abs(a - b).mean(axis=(1, 2))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    both = (a * b).mean(axis=(1, 2)) + _GRAIN
-    spread = np.sqrt(((a * a).mean(axis=(1, 2)) + _GRAIN) * ((b * b).mean(axis=(1, 2)) + _GRAIN))
-    return np.asarray(near & (both >= _CORRELATION * spread), np.bool_)
+    spread = np.sqrt((a * a).mean(axis=(1, 2)) * (b * b).mean(axis=(1, 2)))
+    correlated = (a * b).mean(axis=(1, 2)) >= _CORRELATION * spread
+    return np.asarray((difference <= _NOISE) | (correlated & (difference <= _DIFFERENCE)), np.bool_)

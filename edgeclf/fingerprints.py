@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["Fingerprints"]
+__all__ = ["THUMB", "Fingerprints"]
 
-_THUMB = 12  # pixels
+THUMB = 12  # pixels
 _HASHED = 32  # pixels: what a 64-bit perceptual hash looks at
 
 
@@ -43,7 +43,7 @@ class Fingerprints:
             np.zeros((count, 2), np.int32),
             np.zeros(count, np.uint64),
             np.zeros(count, np.uint64),
-            np.zeros((count, _THUMB, _THUMB, 3), np.uint8),
+            np.zeros((count, THUMB, THUMB, 3), np.uint8),
         )
 
     def add(self, row: int, content: bytes, pixels: Pixels, fitted: Pixels) -> None:
@@ -57,7 +57,7 @@ class Fingerprints:
         self.sizes[row] = pixels.shape[:2]
         self.digests[row] = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
         self.hashes[row] = _phash(fitted)
-        self.thumbs[row] = cv2.resize(fitted, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
+        self.thumbs[row] = cv2.resize(fitted, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
         self.readable[row] = True
 
 
