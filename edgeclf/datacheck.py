@@ -176,10 +176,11 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
 
 
 def _balance(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
-    counts = np.bincount(data.targets[prints.readable], minlength=len(data.labels))
+    trained = prints.readable & np.isin(data.parts, ("", "train"))
+    counts = np.bincount(data.targets[trained], minlength=len(data.labels))
     few = [f"{label} ({count})" for label, count in zip(data.labels, counts, strict=True) if count < FEWEST]
     if few:
-        text = f"{len(few)} classes have fewer than {FEWEST} readable pictures: {', '.join(few)}."
+        text = f"{len(few)} classes have fewer than {FEWEST} readable pictures to train on: {', '.join(few)}."
         yield Finding("too-few", text, "Training refuses them: add pictures or remove the class.")
     rare, most = int(counts.argmin()), int(counts.argmax())
     if counts[most] > _UNBALANCED * counts[rare]:

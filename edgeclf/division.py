@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.dataset import Dataset
+from edgeclf.dataset import PARTS, Dataset
 from edgeclf.errors import DataError
 
 __all__ = ["split"]
@@ -28,7 +28,7 @@ def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     Raises:
         DataError: a class with too few pictures, or too few groups of them, to divide.
     """
-    ready = set(data.parts) - {""}
+    ready = set(data.parts) & set(PARTS)  # not "unreadable"
     shares: Shares = {} if "validation" in ready else {"validation": validation, **({} if ready else {"test": test})}
     shares = {part: share for part, share in shares.items() if share}
     parts = np.array(data.parts, dtype="U10")

@@ -37,7 +37,10 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--class-weights", help="auto or none: whether rare classes weigh more.")
 def train(data: Path | None, out: Path | None, resume: Path | None, **options: Any) -> None:
-    """Train a classifier on DATA, a folder with one sub-folder of photographs per class."""
+    """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
+
+    DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard.
+    """
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}
