@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-workers test-mediapipe bench-trashnet bench-int8 bench-train wheels clean
+.PHONY: setup demo test lint test-interop test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory wheels clean
 
 setup: .venv/ready
 
@@ -39,6 +39,10 @@ bench-train: setup
 # Two processes that train in step, are killed, and go on.
 test-workers: setup
 	$(BIN)/python -m pytest tests/workers
+
+# Peak memory of a training at two sizes, and its growth with the number of pictures.
+bench-memory: setup
+	$(BIN)/python tests/benchmarks/memory.py
 
 # Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready

@@ -1,24 +1,38 @@
-"""Labelled photographs in folders, and their division into parts."""
+"""Labelled photographs, and the folders they lie in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf.errors import DataError
-from edgeclf_runtime.images import IMAGE_SUFFIXES
+from edgeclf.shards import Shards
+from edgeclf_runtime.images import IMAGE_SUFFIXES, decode_image, read_content
+from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["PARTS", "Dataset", "Skipped", "class_files", "find_parts", "scan", "split"]
+__all__ = [
+    "PARTS",
+    "PART_NAMES",
+    "Dataset",
+    "Listed",
+    "Skipped",
+    "check_labels",
+    "class_files",
+    "find_parts",
+    "in_order",
+    "natural",
+    "scan",
+]
 
 PARTS = ("train", "validation", "test")
-FEWEST = 5  # pictures of a class that is divided: below, a validation result says nothing
-_PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
-_PART_NAMES |= {"validation": "validation", "test": "test", "testing": "test"}
+PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
+PART_NAMES |= {"validation": "validation", "test": "test", "testing": "test"}
+"""What a part may be called."""
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 Indices = npt.NDArray[np.int64]
@@ -32,6 +46,16 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """One picture of a source: its part or "", class, file, and group or -1."""
+
+    part: str
+    target: int
+    file: str
+    group: int = -1
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled image files.
@@ -41,7 +65,9 @@ class Dataset:
         labels: names of the classes, in the order of the sub-folders' names.
         files: relative to the root, with forward slashes.
         targets: int64 ``[files]``, an index into ``labels`` each.
-        parts: one of ``PARTS`` for each file, or "" where the folder does not say.
+        parts: one of ``PARTS`` for each file, or "" where the source does not say.
+        groups: int64 ``[files]``; files of one number belong in one part, -1 stands alone.
+        shards: where the pictures' bytes are, if not in files.
     """
 
     root: Path
@@ -49,6 +75,12 @@ class Dataset:
     files: tuple[str, ...]
     targets: Indices
     parts: tuple[str, ...]
+    groups: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+    shards: Shards | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.groups):
+            object.__setattr__(self, "groups", np.full(len(self.files), -1, np.int64))
 
     def rows(self, part: str) -> Indices:
         """Indices of the files of one part."""
@@ -57,11 +89,28 @@ class Dataset:
     def take(self, rows: Sequence[int] | Indices) -> Dataset:
         """Only these files."""
         files, parts = tuple(self.files[i] for i in rows), tuple(self.parts[i] for i in rows)
-        return Dataset(self.root, self.labels, files, self.targets[np.asarray(rows, np.int64)], parts)
+        chosen = np.asarray(rows, np.int64)
+        return replace(self, files=files, targets=self.targets[chosen], parts=parts, groups=self.groups[chosen])
 
     def with_parts(self, parts: Sequence[str]) -> Dataset:
         """The same files in other parts."""
-        return Dataset(self.root, self.labels, self.files, self.targets, tuple(parts))
+        return replace(self, parts=tuple(parts))
+
+    def content(self, file: str) -> bytes:
+        """The bytes of one of the files.
+
+        Raises:
+            ImageError: they cannot be read.
+        """
+        return read_content(self.root / file) if self.shards is None else self.shards.content(file)
+
+    def picture(self, file: str) -> Pixels:
+        """The pixels of one of the files: uint8 RGB ``[height, width, 3]``.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return decode_image(self.content(file), str(self.root / file))
 
     def counts(self, part: str) -> Indices:
         """Files of each class in one part, in label order."""
@@ -76,11 +125,11 @@ def find_parts(root: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     folders = _folders(root)
-    names = {_PART_NAMES.get(folder.name.lower()) for folder in folders}
+    names = {PART_NAMES.get(folder.name.lower()) for folder in folders}
     if not folders or None in names or not names & {"train", "test"}:
         return {}
     for folder in folders:
-        part = _PART_NAMES[folder.name.lower()]
+        part = PART_NAMES[folder.name.lower()]
         if part in found:
             raise DataError(f"{root}: both {found[part].name} and {folder.name} mean the {part} part. Keep one.")
         found[part] = folder
@@ -100,21 +149,31 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     if "" not in parts and "train" not in parts:
         raise DataError(f"{root}: has {', '.join(sorted(p.name for p in parts.values()))} but no train folder.")
     labels = tuple(folder.name for folder in _folders(parts.get("train", root)))
-    _check_labels(root, labels)
-    files: list[str] = []
-    targets: list[int] = []
-    names: list[str] = []
+    check_labels(root, labels, "expected one sub-folder of pictures per class")
+    listed: list[Listed] = []
     skipped: list[Skipped] = []
     for part, folder in sorted(parts.items()):
         for target, path in _labelled(folder, labels):
             file = path.relative_to(root).as_posix()
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                listed.append(Listed(part, target, file))
+            else:
                 skipped.append(Skipped(file, f"no kind of picture edgeclf reads ({path.suffix or 'no suffix'})"))
-                continue
-            files.append(file)
-            targets.append(target)
-            names.append(part)
-    return Dataset(root, labels, tuple(files), np.array(targets, np.int64), tuple(names)), skipped
+    return in_order(root, labels, listed), skipped
+
+
+def in_order(root: Path, labels: Sequence[str], listed: Iterable[Listed], shards: Shards | None = None) -> Dataset:
+    """A dataset sorted by part, class and path: the same from every source, as the seed's choices go by position."""
+    rows = sorted(listed, key=lambda row: (row.part, row.target, PurePosixPath(row.file).parts))
+    return Dataset(
+        root,
+        tuple(labels),
+        tuple(row.file for row in rows),
+        np.array([row.target for row in rows], np.int64),
+        tuple(row.part for row in rows),
+        np.array([row.group for row in rows], np.int64),
+        shards,
+    )
 
 
 def class_files(root: Path) -> dict[str, list[Path]]:
@@ -129,64 +188,35 @@ def class_files(root: Path) -> dict[str, list[Path]]:
     }
 
 
-def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
-    """Give every file its part; each class is divided in the same shares.
-
-    A part the folder has is left as it is; a missing validation part is taken from the training part.
-
-    Raises:
-        DataError: a class with too few pictures to divide.
-    """
-    parts = list(data.parts)
-    ready = set(parts) - {""}
-    if "validation" in ready:
-        shares = {}
-    else:
-        shares = {"validation": validation} if ready else {"validation": validation, "test": test}
-    for target, label in enumerate(data.labels):
-        rows = [i for i in np.flatnonzero(data.targets == target) if parts[i] in ("", "train")]
-        if len(rows) < FEWEST:
-            where = f"{data.root / 'train' if ready else data.root}"
-            raise DataError(
-                f"{where}: class {label!r} has {len(rows)} readable pictures; at least {FEWEST} are needed. "
-                "Add pictures or remove its folder."
-            )
-        order = np.random.default_rng([seed, target]).permutation(len(rows))
-        for row, part in zip((rows[i] for i in order), _quota(len(rows), shares), strict=True):
-            parts[row] = part
-    return data.with_parts(parts)
-
-
-def _quota(count: int, shares: dict[str, float]) -> list[str]:
-    quota: list[str] = []
-    for part, share in shares.items():
-        quota += [part] * (max(1, round(count * share)) if share else 0)
-    return quota + ["train"] * (count - len(quota))
-
-
 def _folders(root: Path) -> list[Path]:
     if not root.exists():
         raise DataError(f"{root}: no such folder.")
     if not root.is_dir():
         raise DataError(f"{root}: is a file; expected a folder with one sub-folder of pictures per class.")
-    return sorted((p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))), key=_natural)
+    return sorted(
+        (p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))), key=lambda p: natural(p.name)
+    )
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Numbers in names sort by value, so that class 10 comes after 9."""
-    pieces = re.split(r"(\d+)", path.name)
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key to sort by that takes numbers in names by value, so that class 10 comes after 9."""
+    pieces = re.split(r"(\d+)", name)
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
 
 
-def _check_labels(root: Path, labels: tuple[str, ...]) -> None:
-    expected = "expected one sub-folder of pictures per class"
+def check_labels(source: Path, labels: Sequence[str], expected: str) -> None:
+    """Refuse labels nothing can be trained on.
+
+    Raises:
+        DataError: none, one only, or one that cannot be a label.
+    """
     if not labels:
-        raise DataError(f"{root}: has no sub-folders; {expected}.")
+        raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
     if len(labels) == 1:
-        raise DataError(f"{root}: has one class only ({labels[0]}); {expected}, two or more.")
+        raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
     for label in labels:
         if label != label.strip() or not label.isprintable():
-            raise DataError(f"{root}: class folder {label!r} has a name that cannot be a label. Rename it.")
+            raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
 
 
 def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:

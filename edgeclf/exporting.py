@@ -66,10 +66,11 @@ def export_run(
     accuracy = {"validation_float": float(best["validation_accuracy"])}
     card = ModelCard(run.path.resolve().name, data.labels, rule, accuracy=accuracy, provenance=_provenance(run))
     rows = data.rows("validation")
-    files, targets = [data.root / data.files[i] for i in rows], [int(data.targets[i]) for i in rows]
+    files, targets = [Path(data.files[i]) for i in rows], [int(data.targets[i]) for i in rows]
 
     def figures(classifier: Classifier) -> dict[str, float]:
-        return {f"validation_{mode}": measure(classifier, files, targets, reporter).score.accuracy}
+        outcome = measure(classifier, files, targets, reporter, lambda file: data.picture(file.as_posix()))
+        return {f"validation_{mode}": outcome.score.accuracy}
 
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     reporter.say(f"Converting to {mode}.")
@@ -148,7 +149,7 @@ def _provenance(run: Run) -> dict[str, str]:
 
 def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
     try:
-        return [read_image(data.root / data.files[row]) for row in rows]
+        return [data.picture(data.files[row]) for row in rows]
     except ImageError as error:
         raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
 

@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from edgeclf.adaptation import adaptation
 from edgeclf.augment import augment
+from edgeclf.batches import Prefetched
 from edgeclf.config import TrainConfig
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.mixing import draw, mix
 from edgeclf.network import HEAD
+from edgeclf.pixelfile import PixelFile
 from edgeclf.randaugment import rand_augment
 from edgeclf_converters.distribution import Distribution
-from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["FineTuner"]
 
@@ -54,7 +55,7 @@ class FineTuner:
         self,
         model: Any,
         config: TrainConfig,
-        pixels: Pixels,
+        pixels: PixelFile,
         rows: Indices,
         targets: Indices,
         weights: Sequence[float],
@@ -67,6 +68,7 @@ class FineTuner:
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
+        self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
         with distribution.scope():
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
@@ -77,18 +79,20 @@ class FineTuner:
 
     def epoch(self, number: int) -> Iterator[tuple[int, float]]:
         """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
-        tf, config = tensorflow(), self._config
-        order = np.random.default_rng([config.seed, 1, number]).permutation(self._rows)
-        for step, rows in enumerate(np.array_split(order, self.steps)):
-            done = number * self.steps + step
-            share, box = draw(
-                config.mixup, config.cutmix, config.step_size, np.random.default_rng([config.seed, 3, done])
-            )
-            common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
-            read = functools.partial(self._read, rows, done, common)
-            batch = self._distribution.shares(len(rows), read)
-            loss = self._step(batch, tf.constant(self._rate((done + 1) / (self.steps * config.epochs)), tf.float32))
-            yield len(rows), float(loss)
+        order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
+        first, whole = number * self.steps, self.steps * self._config.epochs
+        batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
+        for done, (count, batch) in enumerate(batches, first):
+            loss = self._step(batch, tensorflow().constant(self._rate((done + 1) / whole), "float32"))
+            yield count, float(loss)
+        self.input_wait = batches.wait_share
+
+    def _prepared(self, job: tuple[int, Indices]) -> tuple[int, Any]:
+        """The pictures of a step, changed at random, for every replica its part."""
+        tf, config, (done, rows) = tensorflow(), self._config, job
+        share, box = draw(config.mixup, config.cutmix, config.step_size, np.random.default_rng([config.seed, 3, done]))
+        common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
+        return len(rows), self._distribution.shares(len(rows), functools.partial(self._read, rows, done, common))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

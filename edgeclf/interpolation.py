@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.network import Weights
+from edgeclf.pixelfile import PixelFile
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["ALPHAS", "StatisticsMeter", "interpolated"]
@@ -46,7 +47,7 @@ class StatisticsMeter:
         self._layers = [layer for layer in model.layers if isinstance(layer, keras().layers.BatchNormalization)]
         self._model, self._normalize = model, normalize
 
-    def measure(self, pixels: Pixels, rows: npt.NDArray[np.int64]) -> None:
+    def measure(self, pixels: PixelFile | Pixels, rows: npt.NDArray[np.int64]) -> None:
         """Put the mean of the batches' statistics in place of the moving ones.
 
         Args:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,20 @@ class Measurement:
     milliseconds: float
 
 
-def measure(classifier: Classifier, files: Sequence[Path], targets: Sequence[int], reporter: Reporter) -> Measurement:
+def measure(
+    classifier: Classifier,
+    files: Sequence[Path],
+    targets: Sequence[int],
+    reporter: Reporter,
+    read: Callable[[Path], Pixels] = read_image,
+) -> Measurement:
     """Classify every picture.
 
     Args:
         classifier: of the model file.
         files: of the pictures.
         targets: the right label of each, an index into the card's labels.
+        read: gives a file's pixels; raises ImageError.
 
     Raises:
         DataError: none can be read.
@@ -62,7 +70,7 @@ def measure(classifier: Classifier, files: Sequence[Path], targets: Sequence[int
     skipped: list[Skipped] = []
     with reporter.bar("Evaluating", len(files)) as bar, ThreadPoolExecutor(2) as pool:
         for start in range(0, len(files), _AHEAD):
-            for row, picture in enumerate(pool.map(_read, files[start : start + _AHEAD]), start):
+            for row, picture in enumerate(pool.map(partial(_read, read), files[start : start + _AHEAD]), start):
                 bar.advance(1)
                 if isinstance(picture, Skipped):
                     skipped.append(picture)
@@ -80,8 +88,8 @@ def measure(classifier: Classifier, files: Sequence[Path], targets: Sequence[int
     return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)))
 
 
-def _read(file: Path) -> Pixels | Skipped:
+def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:
     try:
-        return read_image(file)
+        return read(file)
     except ImageError as error:
         return Skipped(str(file), str(error))

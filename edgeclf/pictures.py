@@ -1,25 +1,25 @@
-"""Every photograph decoded once, at the sizes training needs, in files that are mapped rather than loaded."""
+"""Every photograph decoded once, at the sizes training needs, in files that are read row by row."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from edgeclf.dataset import Skipped
+from edgeclf.dataset import Dataset, Skipped
+from edgeclf.fingerprints import Fingerprints
+from edgeclf.pixelfile import PixelFile
 from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.images import read_image
-from edgeclf_runtime.preprocess import Pixels, resize
+from edgeclf_runtime.images import decode_image
+from edgeclf_runtime.preprocess import resize
 
 __all__ = ["Pictures", "decode"]
+
+_AT_ONCE = 256  # pictures handed to the threads: a future for each of 100,000 would be 100 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +27,13 @@ class Pictures:
     """Decoded pictures, one row per file; the rows of unreadable files are black.
 
     Attributes:
-        inputs: uint8 ``[files, height, width, 3]``, exactly what the model gets on the device.
+        inputs: exactly what the model gets on the device.
         larger: the same, larger, for random crops; empty where none were asked for.
         folder: where both are kept until ``close``.
     """
 
-    inputs: npt.NDArray[np.uint8]
-    larger: npt.NDArray[np.uint8]
+    inputs: PixelFile
+    larger: PixelFile
     folder: Path
 
     def __enter__(self) -> Pictures:
@@ -44,52 +44,53 @@ class Pictures:
 
 
 def decode(
-    root: Path, files: Sequence[str], rule: Preprocessing, margin: float, folder: Path, reporter: Reporter
+    data: Dataset,
+    rule: Preprocessing,
+    margin: float,
+    folder: Path,
+    reporter: Reporter,
+    prints: Fingerprints | None = None,
 ) -> tuple[Pictures, list[Skipped]]:
     """Read, fit and keep all pictures.
 
     Args:
-        root, files: where they are.
+        data: the pictures.
         rule: the model's preprocessing.
         margin: ``larger`` is this many times the input's size; 0 for none.
         folder: a new folder for the decoded pictures, on a disk with room for them.
         reporter: shows the progress.
+        prints: filled with what tells like pictures from unlike ones, if given.
 
     Returns:
         the pictures and the files that could not be read.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    files = data.files
     wide = replace(rule, width=round(rule.width * margin) or 1, height=round(rule.height * margin) or 1)
     pictures = Pictures(
-        _mapped(folder / "inputs.npy", len(files), rule),
-        _mapped(folder / "larger.npy", len(files) if margin else 0, wide),
+        PixelFile(folder / "inputs", (len(files), rule.height, rule.width)),
+        PixelFile(folder / "larger", (len(files) if margin else 0, wide.height, wide.width)),
         folder,
     )
     skipped: list[Skipped] = []
 
     def one(row: int) -> None:
         try:
-            pixels = read_image(root / files[row])
+            content = data.content(files[row])
+            pixels = decode_image(content, str(data.root / files[row]))
         except ImageError as error:
             skipped.append(Skipped(files[row], str(error)))
             return
-        pictures.inputs[row] = resize(pixels, rule)
+        fitted = resize(pixels, rule)
+        pictures.inputs.write(row, fitted)
         if margin:
-            pictures.larger[row] = resize(pixels, wide)
+            pictures.larger.write(row, resize(pixels, wide))
+        if prints is not None:
+            prints.add(row, content, pixels, fitted)
 
     with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(one, range(len(files))):
-            bar.advance(1)
+        for start in range(0, len(files), _AT_ONCE):
+            for _ in pool.map(one, range(start, min(start + _AT_ONCE, len(files)))):
+                bar.advance(1)
     return pictures, sorted(skipped, key=lambda item: item.file)
-
-
-def _mapped(path: Path, count: int, rule: Preprocessing) -> Pixels:
-    """A file of zeros whose room on the disk is taken now, so that a full one is an error here, not a crash later."""
-    shape = (count, rule.height, rule.width, 3)
-    if not count:
-        return np.zeros(shape, np.uint8)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    with path.open("rb+") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array

@@ -66,10 +66,10 @@ def quantize(
 
         def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
             part = data.take(rows)
-            pictures, unread = decode(part.root, part.files, rule, margin, Path(place) / name, reporter)
+            pictures, unread = decode(part, rule, margin, Path(place) / name, reporter)
             if unread:
                 raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
-            return Labelled(pictures.larger if margin else pictures.inputs, part.targets)
+            return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
 
         def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
             return augment(pixels, rule.height, config.flip, seed, part, count)

@@ -19,6 +19,7 @@ from typing_extensions import Self
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
+from edgeclf.sources import open_shards, root_of
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
 
@@ -30,9 +31,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Run:
     """One training's folder.
 
-    Files: ``config.json``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
-    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished, with
-    ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
+    Files: ``config.json``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
+    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is
+    unfinished, with ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed
+    again.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
@@ -91,8 +93,9 @@ class Run:
 
     def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
         """Write which file is in which part, and which were left out."""
-        rows = [(f, data.labels[t], p) for f, t, p in zip(data.files, data.targets, data.parts, strict=True)]
-        write_text(self.path / "split.csv", _table(("file", "label", "part"), rows))
+        columns = (data.files, data.targets, data.parts, data.groups)
+        rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
+        write_text(self.path / "split.csv", _table(("file", "label", "part", "group"), rows))
         write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
         self.write_json("labels", list(data.labels))
 
@@ -111,7 +114,8 @@ class Run:
         if not rows or {row[2] for row in rows} - set(PARTS):
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
-        return Dataset(self.data, labels, files, np.array(targets, np.int64), parts)
+        root, shards = root_of(self.data), open_shards(self.data)
+        return Dataset(root, labels, files, np.array(targets, np.int64), parts, shards=shards)
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         """Write ``name.npz``."""
@@ -162,7 +166,7 @@ class Follower(Run):
 
 def new_folder(data: Path) -> Path:
     """``runs/NAME-N`` for the first N that is free."""
-    stem = data.resolve().name or "run"
+    stem = (data.stem if data.is_file() else data.resolve().name) or "run"
     number = 1
     while (Path("runs") / f"{stem}-{number}").exists():
         number += 1

@@ -13,17 +13,22 @@ import numpy as np
 
 from edgeclf.adaptation import trained_share
 from edgeclf.config import TrainConfig
-from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
+from edgeclf.dataset import PARTS, Dataset, Skipped
+from edgeclf.division import split
+from edgeclf.duplicates import near_groups
 from edgeclf.errors import DataError, RunError
 from edgeclf.finetune import FineTuner
+from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import device_in_use, precision, seed_everything
 from edgeclf.head import features, fit_head
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
+from edgeclf.leakage import grouped, warn_of_leaks
 from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
 from edgeclf.scoring import Score, score
+from edgeclf.sources import read_source
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
@@ -46,7 +51,8 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
     """Train a classifier.
 
     Args:
-        data: a folder with one sub-folder of pictures per class, or with parts that have them.
+        data: a folder with one sub-folder of pictures per class, or with parts that have them; a CSV that lists
+            them; or a folder of shards (see ``edgeclf.sources.read_source``).
         out: the run's folder, new or empty.
         distribute: one of ``distribution.WAYS``.
 
@@ -57,7 +63,7 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
         DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
         KeyboardInterrupt: before there was anything to keep.
     """
-    listed, skipped = scan(data)
+    listed, skipped = read_source(data)
     place = Distribution(distribute)
     run = _shared_run(lambda: Run.create(out, config, data), out, place)
     return _in_folder(run, listed, skipped, reporter, place)
@@ -75,7 +81,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     place = Distribution(distribute)
     run = _shared_run(lambda: run, path, place)
     if not (path / "split.csv").exists():
-        listed, skipped = scan(run.data)
+        listed, skipped = read_source(run.data)
         return _in_folder(run, listed, skipped, reporter, place)
     return _in_folder(run, run.read_split(), [], reporter, place)
 
@@ -98,14 +104,22 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
     margin = 0 if run.config.adapt == "head" else _MARGIN
     started = time.monotonic()
     folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
-    pictures, unread = decode(listed.root, listed.files, preprocessing(run.config), margin, folder, reporter)
+    prints = Fingerprints.of(len(listed.files))
+    pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
     with pictures:
-        data = _divided(run, listed, skipped, unread, reporter)
+        data = _divided(run, listed, skipped, unread, prints, reporter)
         Training(run, data, pictures, reporter, started, place).complete()
     return run
 
 
-def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
+def _divided(
+    run: Run,
+    listed: Dataset,
+    skipped: list[Skipped],
+    unread: list[Skipped],
+    prints: Fingerprints,
+    reporter: Reporter,
+) -> Dataset:
     if (run.path / "split.csv").exists():
         if unread:
             raise RunError(
@@ -114,13 +128,11 @@ def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Ski
         return listed
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
     _report_skipped(run, skipped, reporter)
-    gone = {item.file for item in unread}
-    if len(gone) == len(listed.files):
+    if not prints.readable.any():
         raise DataError(f"{listed.root}: has no readable picture.")
-    parts = list(listed.parts)
-    kept = Dataset(listed.root, listed.labels, listed.files, listed.targets, tuple(parts)).with_parts(
-        ["unreadable" if file in gone else part for file, part in zip(listed.files, parts, strict=True)]
-    )
+    parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
+    kept = grouped(listed.with_parts(parts), near_groups(prints))
+    warn_of_leaks(kept, run.data, reporter)
     divided = split(kept, run.config.validation, run.config.test, run.config.seed)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped)
@@ -247,11 +259,12 @@ class Training:
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         with tuner.averaged():
             result = self._measure("validation")
-            better = self._note(done, {"loss": loss, "seconds": time.monotonic() - self._started}, result)
+            figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
+            better = self._note(done, figures, result)
         self._save(tuner, done)
         mark = ", the best so far" if better else ""
         text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"
-        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}.")
+        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}; input wait {tuner.input_wait:.0%}.")
 
     def _note(self, epoch: int, figures: dict[str, float], result: Score) -> bool:
         """Add to the history; keep the weights when they are the best."""
@@ -292,7 +305,7 @@ class Training:
 
     def _measure(self, part: str) -> Score:
         rows = self._rows[part]
-        logits = self._logits(self._pictures.inputs[rows])
+        logits = self._logits(self._pictures.inputs.take(rows))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return score(powers / powers.sum(axis=1, keepdims=True), self._data.targets[rows], self._data.labels)
 

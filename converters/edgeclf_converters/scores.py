@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,17 @@ from edgeclf_runtime.backends import open_backend
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
-__all__ = ["Labelled", "NetworkScores", "file_scores", "log_loss", "network_scores"]
+__all__ = ["Labelled", "NetworkScores", "PixelRows", "file_scores", "log_loss", "network_scores"]
 
 Scores = npt.NDArray[np.float32]
 _BATCH = 32
+
+
+class PixelRows(Protocol):
+    """uint8 RGB ``[pictures, height, width, 3]`` that is taken a slice at a time: an array, or a file's reader."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice, /) -> Pixels: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +66,7 @@ class NetworkScores:
 
         self._run = run
 
-    def __call__(self, pixels: Pixels) -> Scores:
+    def __call__(self, pixels: PixelRows) -> Scores:
         """uint8 RGB ``[pictures, height, width, 3]`` of the input's size to float32 ``[pictures, classes]``."""
         tf, starts = tensorflow(), range(0, len(pixels), _BATCH)
         return np.concatenate(

@@ -53,7 +53,10 @@ _PATH = click.Path(path_type=Path)
     help="Over this machine's GPUs, or over the machines of TF_CONFIG.",
 )
 def train(data: Path | None, out: Path | None, resume: Path | None, distribute: str, **options: Any) -> None:
-    """Train a classifier on DATA, a folder with one sub-folder of photographs per class."""
+    """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
+
+    DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard.
+    """
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}

@@ -12,7 +12,7 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.opencv import quiet
 from edgeclf_runtime.picturefile import read_header
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_content", "read_image"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 """Of the files ``find_images`` finds; lower case."""
@@ -30,18 +30,26 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     Raises:
         ImageError: no such file, or see ``decode_image``.
     """
+    return decode_image(read_content(path), str(path))
+
+
+def read_content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        ImageError: no such file, a folder or device, or too large.
+    """
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: a folder or device, expected a picture.")
         if path.stat().st_size > _BYTES_LIMIT:
             raise ImageError(f"{path}: larger than {_BYTES_LIMIT >> 20} MB.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
-    return decode_image(data, str(path))
 
 
 def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.NDArray[np.uint8]:

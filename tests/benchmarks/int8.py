@@ -91,7 +91,7 @@ def _measure(folder: Path, net: str, seed: int, out: Path) -> None:
     set_weights(model, run.read_arrays("weights"))
     model = with_softmax(model)
     with tempfile.TemporaryDirectory() as place:
-        pictures, _ = decode(data.root, data.files, rule, 8 / 7, Path(place) / "train", reporter)
+        pictures, _ = decode(data, rule, 8 / 7, Path(place) / "train", reporter)
         test = _test(folder / "test", rule, Path(place) / "test", reporter)
         hits = network_scores(model, test.pixels, rule).argmax(axis=1) == test.targets
         result |= {"float": hits.tolist(), "float seconds": run.read_json("metrics")["seconds"]}
@@ -110,7 +110,7 @@ def _variants(
     """Files by name, with the seconds they took."""
 
     def part(name: str, pixels: Any) -> Labelled:
-        return Labelled(np.asarray(pixels[data.rows(name)]), data.targets[data.rows(name)])
+        return Labelled(pixels[data.rows(name)], data.targets[data.rows(name)])
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
         return augment(pixels, rule.height, run.config.flip, seed, part, count)
@@ -143,8 +143,8 @@ def _short(name: str) -> str:
 
 def _test(folder: Path, rule: Preprocessing, place: Path, reporter: Terminal) -> Labelled:
     listed = scan(folder)[0]
-    pictures, _ = decode(listed.root, listed.files, rule, 0, place, reporter)
-    return Labelled(np.asarray(pictures.inputs), listed.targets)
+    pictures, _ = decode(listed, rule, 0, place, reporter)
+    return Labelled(pictures.inputs[:], listed.targets)
 
 
 def _plain(run: Run, data: Dataset, training: Labelled, rule: Preprocessing) -> bytes:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf.dataset import scan, split
+from edgeclf.dataset import scan
+from edgeclf.division import split
 from edgeclf.errors import DataError
 
 

@@ -1,0 +1,55 @@
+"""``edgeclf data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["data"]
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def data() -> None:
+    """Look at photographs before training, and pack them."""
+
+
+@data.command()
+@click.argument("source", type=_PATH)
+@click.option("--out", type=_PATH, default=Path("check"), show_default=True, help="The report's folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with every file, in place of the text.")
+def check(source: Path, out: Path, as_json: bool) -> None:
+    """Find unreadable files, copies, doubtful labels, rare classes and odd sizes in SOURCE.
+
+    SOURCE is what train takes: a folder, a CSV or a folder of shards. The report is check.html and check.json.
+    """
+    from edgeclf import datacheck
+    from edgeclf.checkpage import write_check
+    from edgeclf.errors import DataError
+    from edgeclf.reporter import Terminal
+
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: is a file; expected a folder for the report. Choose another --out.")
+    found = datacheck.check(source, out, Terminal())
+    page = write_check(found, out)
+    click.echo(
+        found.to_json() if as_json else f"{found.text()}\nWith pictures: {page}; all files: {out / 'check.json'}"
+    )
+
+
+@data.command()
+@click.argument("source", type=_PATH)
+@click.argument("out", type=_PATH)
+@click.option("--per-shard", type=click.IntRange(min=1), default=1000, show_default=True, help="Pictures in each.")
+def shard(source: Path, out: Path, per_shard: int) -> None:
+    """Copy the pictures of SOURCE into TFRecord shards in the new folder OUT, which train takes like SOURCE."""
+    from edgeclf.reporter import Terminal
+    from edgeclf.sharding import write_shards
+
+    index = write_shards(source, out, per_shard, Terminal())
+    for file, reason in index.skipped:
+        click.echo(f"Skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
+    click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes in {len(index.shards)} shards: {out}")
+    click.echo(f"Next: edgeclf train {out}")

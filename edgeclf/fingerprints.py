@@ -1,0 +1,71 @@
+"""What is remembered of every picture while it is decoded, to find those that are alike."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.preprocess import Pixels
+
+__all__ = ["THUMB", "Fingerprints"]
+
+THUMB = 12  # pixels
+_HASHED = 32  # pixels: what a 64-bit perceptual hash looks at
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprints:
+    """About 460 bytes a picture; rows of unreadable files are zero.
+
+    Attributes:
+        readable: bool ``[pictures]``.
+        sizes: int32 ``[pictures, 2]``, height and width in pixels.
+        digests: uint64 ``[pictures]`` of the file's bytes (BLAKE2b).
+        hashes: uint64 ``[pictures]``, perceptual (imagehash's ``phash``).
+        thumbs: uint8 ``[pictures, 12, 12, 3]``.
+    """
+
+    readable: npt.NDArray[np.bool_]
+    sizes: npt.NDArray[np.int32]
+    digests: npt.NDArray[np.uint64]
+    hashes: npt.NDArray[np.uint64]
+    thumbs: Pixels
+
+    @classmethod
+    def of(cls, count: int) -> Fingerprints:
+        """Room for so many pictures."""
+        return cls(
+            np.zeros(count, np.bool_),
+            np.zeros((count, 2), np.int32),
+            np.zeros(count, np.uint64),
+            np.zeros(count, np.uint64),
+            np.zeros((count, THUMB, THUMB, 3), np.uint8),
+        )
+
+    def add(self, row: int, content: bytes, pixels: Pixels, fitted: Pixels) -> None:
+        """Take one picture.
+
+        Args:
+            content: the file's bytes.
+            pixels: decoded.
+            fitted: the same at the model's input size, of which hash and thumbnail are made.
+        """
+        self.sizes[row] = pixels.shape[:2]
+        self.digests[row] = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+        self.hashes[row] = _phash(fitted)
+        self.thumbs[row] = cv2.resize(fitted, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+        self.readable[row] = True
+
+
+def _phash(pixels: Pixels) -> int:
+    import imagehash
+    from PIL import Image
+
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_HASHED, _HASHED), interpolation=cv2.INTER_AREA)
+    bits = imagehash.phash(Image.fromarray(small)).hash
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

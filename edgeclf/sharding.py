@@ -1,0 +1,147 @@
+"""Any source written as TFRecord shards: a few large files in place of many small ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.dataset import Dataset, Skipped
+from edgeclf.errors import DataError
+from edgeclf.frameworks import tensorflow
+from edgeclf.reporter import Reporter
+from edgeclf.run import write_text
+from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
+from edgeclf.sources import read_source
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.picturefile import PictureHeader, read_header
+
+__all__ = ["write_shards"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Record:
+    row: int
+    content: bytes
+    header: PictureHeader
+
+
+@dataclass(eq=False)
+class _Written:
+    """Pictures of the shards so far."""
+
+    shards: list[ShardRecords] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def write_shards(source: Path, out: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
+    """Copy a source's pictures, byte by byte, into shards with an index.
+
+    Each record is a ``tf.train.Example`` with ``image/encoded``, ``image/format``, ``image/height``, ``image/width``,
+    ``image/filename``, ``image/class/label`` (from 0), ``image/class/text``, ``image/part`` ("" where it is not said)
+    and ``image/group`` (-1 for none). Their order is shuffled, always in the same way. Pictures are not decoded; those
+    whose header or end is damaged are left out and stand in the index.
+
+    Args:
+        source: see ``edgeclf.sources.read_source``.
+        out: a new folder; it appears under its name when it is complete.
+        per_shard: pictures in each, the last excepted.
+
+    Raises:
+        DataError: the source cannot be used, or ``out`` exists.
+    """
+    if out.exists():
+        raise DataError(f"{out}: exists already. Choose another name or remove it.")
+    data, skipped = read_source(source)
+    beside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        index = _write(data, skipped, beside, per_shard, reporter)
+        write_text(beside / INDEX, index.model_dump_json() + "\n")
+        os.rename(beside, out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return index
+
+
+def _write(data: Dataset, skipped: list[Skipped], folder: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
+    order = np.random.default_rng(0).permutation(len(data.files))
+    written = _Written(skipped=list(skipped))
+    with reporter.bar("Writing", len(order)) as bar:
+        for start in range(0, len(order), per_shard):
+            name = f"pictures-{len(written.shards):05}.tfrecord"
+            rows = order[start : start + per_shard]
+            written.shards.append(_shard(data, _readable(data, rows, written.skipped), folder / name))
+            bar.advance(len(rows))
+    targets = [target for shard in written.shards for target in shard.targets]
+    if not targets:
+        raise DataError(f"{data.root}: has no readable picture.")
+    counts = np.bincount(targets, minlength=len(data.labels)).tolist()
+    left_out = sorted([item.file, item.reason] for item in written.skipped)
+    return ShardIndex(version=1, labels=list(data.labels), counts=counts, shards=written.shards, skipped=left_out)
+
+
+def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Record]:
+    for row in rows:
+        file = data.files[row]
+        try:
+            content = data.content(file)
+        except ImageError as error:
+            skipped.append(Skipped(file, str(error)))
+            continue
+        try:
+            yield _Record(int(row), content, read_header(content))
+        except ImageError as error:
+            skipped.append(Skipped(file, f"{data.root / file}: {error}."))
+
+
+def _shard(data: Dataset, records: Iterator[_Record], path: Path) -> ShardRecords:
+    rows, offsets, lengths, end = [], [], [], 0
+    with tensorflow().io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            content = _example(data, record)
+            writer.write(content)
+            rows.append(record.row)
+            offsets.append(end + RECORD_HEAD)
+            lengths.append(len(content))
+            end += len(content) + RECORD_FRAME
+    return ShardRecords(
+        file=path.name,
+        bytes=path.stat().st_size,
+        files=[data.files[row] for row in rows],
+        targets=data.targets[rows].tolist(),
+        parts=[data.parts[row] for row in rows],  # type: ignore[misc]
+        groups=data.groups[rows].tolist(),
+        offsets=offsets,
+        lengths=lengths,
+    )
+
+
+def _example(data: Dataset, record: _Record) -> bytes:
+    row, header, train = record.row, record.header, tensorflow().train
+
+    def text(value: str | bytes) -> Any:
+        return train.Feature(bytes_list=train.BytesList(value=[value.encode() if isinstance(value, str) else value]))
+
+    def number(value: int) -> Any:
+        return train.Feature(int64_list=train.Int64List(value=[value]))
+
+    features = {
+        "image/encoded": text(record.content),
+        "image/format": text(header.kind.lower()),
+        "image/height": number(header.height),
+        "image/width": number(header.width),
+        "image/filename": text(data.files[row]),
+        "image/class/label": number(int(data.targets[row])),
+        "image/class/text": text(data.labels[int(data.targets[row])]),
+        "image/part": text(data.parts[row]),
+        "image/group": number(int(data.groups[row])),
+    }
+    content = train.Example(features=train.Features(feature=features)).SerializeToString()
+    return bytes(content)
