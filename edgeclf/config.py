@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
 
 from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
 
-__all__ = ["TrainConfig", "make_config"]
+__all__ = ["TrainConfig", "make_config", "mistakes"]
 
 _BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
 
@@ -65,6 +66,17 @@ class TrainConfig(BaseModel):
     flip: bool = True
     class_weights: Annotated[str, Field(pattern="^(auto|none)$")] = "auto"
 
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return backbone(name).name
+
+    @model_validator(mode="after")
+    def _leaves_some_to_train_on(self) -> Self:
+        if self.validation + self.test >= 0.9:
+            raise ValueError("validation and test together leave too little to train on")
+        return self
+
     @property
     def network(self) -> Backbone:
         """The backbone of that name."""
@@ -94,11 +106,15 @@ def make_config(options: dict[str, object]) -> TrainConfig:
         ConfigError: names every option that is wrong, at once.
     """
     try:
-        config = TrainConfig.model_validate(options)
+        return TrainConfig.model_validate(options)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
         raise ConfigError(f"Options: {'; '.join(wrong)}.") from None
-    backbone(config.backbone)
-    if config.validation + config.test >= 0.9:
-        raise ConfigError("Options: validation and test together leave too little to train on.")
-    return config
+
+
+def mistakes(error: ValidationError) -> list[tuple[str, str]]:
+    """Option and what is wrong with it, of each mistake; an empty name where several do not go together."""
+    return [
+        (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
+        for item in error.errors()
+    ]

@@ -1,0 +1,265 @@
+"""Backbone, input size and adaptation under a time budget, judged by the int8 files themselves."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeclf.config import TrainConfig
+from edgeclf.dataset import scan, split
+from edgeclf.exporting import export_run
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.latency import Prober, plain_picture
+from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.scoring import wilson
+from edgeclf.searchlog import Outcome, SearchLog
+from edgeclf.searchspace import Candidate, candidates, multiplications, train_config, work
+from edgeclf.settings import SearchConfig
+from edgeclf.training import preprocessing, resume, train
+from edgeclf_converters.export import Conversion
+from edgeclf_converters.layers import multiply_accumulates
+from edgeclf_converters.report import invoke_milliseconds
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.errors import EdgeclfError
+
+__all__ = ["SearchResult", "predicted_seconds", "search"]
+
+_WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Where a search led.
+
+    Attributes:
+        folder: with a run's folder for each trial.
+        outcomes: all trials that ended, also those of earlier calls, in order.
+        frontier: those that no other beats in both accuracy and time, the fastest first.
+        skipped: why the others were not tried, by their name.
+        latency_ms: the bound, or None.
+        pictures: of the validation part.
+        interrupted: by Ctrl-C.
+    """
+
+    folder: Path
+    outcomes: tuple[Outcome, ...]
+    frontier: tuple[Outcome, ...]
+    skipped: dict[str, str]
+    latency_ms: float | None
+    pictures: int
+    interrupted: bool
+
+    @property
+    def best(self) -> Outcome | None:
+        """The most accurate within the bound; None where none is."""
+        within = [item for item in self.frontier if item.milliseconds <= (self.latency_ms or math.inf)]
+        return within[-1] if within else None
+
+    @property
+    def measured(self) -> tuple[Outcome, ...]:
+        """The trials that did not fail."""
+        return tuple(outcome for outcome in self.outcomes if not outcome.reason)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The trials that did."""
+        return tuple(outcome for outcome in self.outcomes if outcome.reason)
+
+    def model(self, outcome: Outcome) -> Path:
+        """The int8 file of a trial."""
+        return self.folder / outcome.candidate.name / "model.tflite"
+
+
+def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:
+    """Train, convert and measure one candidate after the other until the budget, or what there is to try, is spent.
+
+    Args:
+        data: the photographs; divided in the same way for every trial.
+        out: the search's folder, new, or of an earlier search, which then goes on.
+        settings: of the search.
+        base: of the trainings, but for what is searched.
+
+    Returns:
+        what was found; also after Ctrl-C.
+
+    Raises:
+        DataError, ConfigError: nothing was tried.
+    """
+    listed, _ = scan(data)
+    pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
+    space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
+    searched = {"backbone", "size", "train_size", "head_only", "weights"}
+    told = {"data": str(data.resolve()), "options": base.model_dump_json(exclude=searched)}
+    log = SearchLog(out, space, told, base.seed)
+    searching = _Searching(data, out, settings, base, log, reporter)
+    interrupted = False
+    try:
+        searching.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    return SearchResult(
+        out,
+        tuple(log.outcomes),
+        tuple(log.frontier),
+        {candidate.name: reason for candidate, reason in searching.skipped.items()},
+        settings.latency_ms,
+        pictures,
+        interrupted,
+    )
+
+
+def predicted_seconds(candidate: Candidate, measured: list[Outcome], base: TrainConfig) -> float:
+    """What a trial will take, from the most similar one measured: of the same adaptation, then of the nearest size.
+
+    The training's time is scaled by its multiplications, the conversion's only upwards: it hardly depends on them.
+    """
+    mine = work(candidate, base)
+
+    def distance(other: Outcome) -> tuple[bool, float]:
+        return other.candidate.adapt != candidate.adapt, abs(math.log(work(other.candidate, base) / mine))
+
+    near = min(measured, key=distance)
+    once = multiplications(candidate.backbone, candidate.size)
+    ratio = once / multiplications(near.candidate.backbone, near.candidate.size)
+    return near.train_seconds * mine / work(near.candidate, base) + near.export_seconds * max(1.0, ratio)
+
+
+class _Searching:
+    """The loop."""
+
+    def __init__(
+        self, data: Path, out: Path, settings: SearchConfig, base: TrainConfig, log: SearchLog, reporter: Reporter
+    ) -> None:
+        self._data, self._out, self._settings, self._base = data, out, settings, base
+        self._log, self._reporter = log, reporter
+        self._end = time.monotonic() + 60 * settings.budget_minutes
+        self._prober = Prober(base, reporter)
+        self.skipped: dict[Candidate, str] = {}
+
+    def run(self) -> None:
+        """Trials until there is none left that fits."""
+        for number in range(self._settings.trials or len(self._all())):
+            candidate = self._next()
+            if candidate is None:
+                return
+            left = (self._end - time.monotonic()) / 60
+            self._reporter.say(f"Trial {number + 1}: {candidate.name}; {left:.1f} minutes of the budget left.")
+            try:
+                outcome = self._try(candidate)
+            except KeyboardInterrupt:
+                self._log.drop()
+                raise
+            self._log.finish(outcome)
+            self._reporter.say(_said(outcome))
+
+    def _all(self) -> list[Candidate]:
+        return candidates(self._settings.backbones, self._settings.sizes, self._settings.adapts)
+
+    def _next(self) -> Candidate | None:
+        """Begin the next in the log; the first of all is the cheapest, so that there is always a result."""
+        ended = {outcome.candidate for outcome in self._log.outcomes}
+        while left := [item for item in self._all() if item not in ended and item not in self.skipped]:
+            candidate = self._log.propose(left) if self._log.measured else self._log.take(left[0])
+            try:
+                if self._fits(candidate):
+                    return candidate
+            except KeyboardInterrupt:
+                self._log.drop()
+                raise
+            self._log.drop()
+        return None
+
+    def _fits(self, candidate: Candidate) -> bool:
+        """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
+        name, size = candidate.backbone, candidate.size
+        if reason := self._prober.missing(candidate):
+            return self._set_aside(reason, lambda other: other.backbone == name)
+        if measured := self._log.measured:
+            needed, left = predicted_seconds(candidate, measured, self._base), self._end - time.monotonic()
+            if needed > left:
+                reason = f"would take about {needed / 60:.1f} minutes; {max(0, left) / 60:.1f} were left"
+                return self._set_aside(reason, candidate.__eq__)
+        bound = self._settings.latency_ms
+        if bound is not None and (time_taken := self._prober.milliseconds(candidate)) > bound:
+            reason = f"{time_taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
+            return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
+        return True
+
+    def _set_aside(self, reason: str, same: Callable[[Candidate], bool]) -> bool:
+        ended = {outcome.candidate for outcome in self._log.outcomes}
+        new = [item for item in self._all() if same(item) and item not in ended and item not in self.skipped]
+        self.skipped.update(dict.fromkeys(new, reason))
+        self._reporter.say(f"Not tried: {', '.join(item.name for item in new)}: {reason}.")
+        return False
+
+    def _try(self, candidate: Candidate) -> Outcome:
+        keras().backend.clear_session()  # of the trial before; its memory and its layers' names
+        try:
+            return self._measured(candidate)
+        except (EdgeclfError, MemoryError, tensorflow().errors.OpError) as error:
+            lines = str(error).splitlines()
+            return Outcome(candidate, reason=lines[0] if lines else type(error).__name__)
+
+    def _measured(self, candidate: Candidate) -> Outcome:
+        run = self._trained(self._out / candidate.name, candidate)
+        metrics, started = run.read_json("metrics"), time.monotonic()
+        if metrics["status"] == "interrupted":
+            raise KeyboardInterrupt
+        path = run.path / "model.tflite"
+        done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=_WORST_DROP)
+        _rename(done, path)
+        assert done.search is not None
+        content, rule = done.search.best.content, preprocessing(run.config)
+        accuracy, count = done.card.accuracy["validation_int8"], metrics["validation"]["count"]
+        low, high = wilson(round(accuracy * count), count)
+        return Outcome(
+            candidate,
+            accuracy,
+            low,
+            high,
+            done.card.accuracy["validation_float"],
+            self._milliseconds(candidate, content, rule),
+            done.bytes,
+            multiply_accumulates(content),
+            metrics["seconds"],
+            time.monotonic() - started,
+        )
+
+    def _milliseconds(self, candidate: Candidate, content: bytes, rule: Preprocessing) -> float:
+        """Of one backbone and size every file has the same operators: were each timed, the noise would rank them."""
+        same = (candidate.backbone, candidate.size)
+        for other in self._log.measured:
+            if (other.candidate.backbone, other.candidate.size) == same:
+                return other.milliseconds
+        return invoke_milliseconds([content], [plain_picture(candidate.size)], rule)[0]
+
+    def _trained(self, folder: Path, candidate: Candidate) -> Run:
+        """Its run: finished, gone on with, or new, by what an earlier search left in the folder."""
+        if (folder / "config.toml").is_file():
+            run = Run.open(folder)
+            if run.has_arrays("state"):
+                return resume(folder, self._reporter)
+            if (folder / "metrics.json").is_file():
+                return run
+            shutil.rmtree(folder)
+        return train(self._data, folder, train_config(candidate, self._base), self._reporter)
+
+
+def _rename(done: Conversion, path: Path) -> None:
+    """What a large drop has given another name: here it is a result like the others."""
+    for file in done.path.parent.glob(f"{done.path.stem}.*") if done.path != path else ():
+        os.replace(file, file.with_name(file.name.replace(done.path.stem, path.stem)))
+
+
+def _said(outcome: Outcome) -> str:
+    name, seconds = outcome.candidate.name, outcome.train_seconds + outcome.export_seconds
+    if outcome.reason:
+        return f"{name} failed: {outcome.reason}"
+    figures = f"int8 {outcome.accuracy:.1%}, {outcome.milliseconds:.2f} ms a picture"
+    return f"{name}: {figures}; took {seconds / 60:.1f} minutes."
