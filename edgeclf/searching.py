@@ -13,13 +13,14 @@ from pathlib import Path
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import scan, split
 from edgeclf.exporting import export_run
+from edgeclf.forecast import predicted_seconds
 from edgeclf.frameworks import keras, tensorflow
-from edgeclf.latency import Prober, plain_picture
+from edgeclf.latency import missing_weights, plain_picture, untrained_milliseconds
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import wilson
 from edgeclf.searchlog import Outcome, SearchLog
-from edgeclf.searchspace import Candidate, candidates, multiplications, train_config, work
+from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf.training import preprocessing, resume, train
 from edgeclf_converters.export import Conversion
@@ -28,7 +29,7 @@ from edgeclf_converters.report import invoke_milliseconds
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.errors import EdgeclfError
 
-__all__ = ["SearchResult", "predicted_seconds", "search"]
+__all__ = ["SearchResult", "search"]
 
 _WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
 
@@ -114,22 +115,6 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
     )
 
 
-def predicted_seconds(candidate: Candidate, measured: list[Outcome], base: TrainConfig) -> float:
-    """What a trial will take, from the most similar one measured: of the same adaptation, then of the nearest size.
-
-    The training's time is scaled by its multiplications, the conversion's only upwards: it hardly depends on them.
-    """
-    mine = work(candidate, base)
-
-    def distance(other: Outcome) -> tuple[bool, float]:
-        return other.candidate.adapt != candidate.adapt, abs(math.log(work(other.candidate, base) / mine))
-
-    near = min(measured, key=distance)
-    once = multiplications(candidate.backbone, candidate.size)
-    ratio = once / multiplications(near.candidate.backbone, near.candidate.size)
-    return near.train_seconds * mine / work(near.candidate, base) + near.export_seconds * max(1.0, ratio)
-
-
 class _Searching:
     """The loop."""
 
@@ -139,7 +124,7 @@ class _Searching:
         self._data, self._out, self._settings, self._base = data, out, settings, base
         self._log, self._reporter = log, reporter
         self._end = time.monotonic() + 60 * settings.budget_minutes
-        self._prober = Prober(base, reporter)
+        self._with_weights: set[str] = set()
         self.skipped: dict[Candidate, str] = {}
 
     def run(self) -> None:
@@ -177,19 +162,28 @@ class _Searching:
 
     def _fits(self, candidate: Candidate) -> bool:
         """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
-        name, size = candidate.backbone, candidate.size
-        if reason := self._prober.missing(candidate):
+        name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
+        measured, bound = self._log.measured, self._settings.latency_ms
+        if measured and left <= 0:
+            return self._set_aside("no time was left", lambda other: True)
+        if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
             return self._set_aside(reason, lambda other: other.backbone == name)
-        if measured := self._log.measured:
-            needed, left = predicted_seconds(candidate, measured, self._base), self._end - time.monotonic()
-            if needed > left:
-                reason = f"would take about {needed / 60:.1f} minutes; {max(0, left) / 60:.1f} were left"
-                return self._set_aside(reason, candidate.__eq__)
-        bound = self._settings.latency_ms
-        if bound is not None and (time_taken := self._prober.milliseconds(candidate)) > bound:
-            reason = f"{time_taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
+        self._with_weights.add(name)
+        if bound is not None and (taken := self._untrained(candidate)) > bound:
+            reason = f"{taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
             return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
+        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
+            reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
+            return self._set_aside(reason, candidate.__eq__)
         return True
+
+    def _untrained(self, candidate: Candidate) -> float:
+        """Milliseconds of its backbone and size, known before any training."""
+        key = f"{candidate.backbone} at {candidate.size} pixels"
+        if key not in self._log.times:
+            self._reporter.say(f"Measuring the time of {key}, untrained.")
+            self._log.note_time(key, untrained_milliseconds(train_config(candidate, self._base)))
+        return self._log.times[key]
 
     def _set_aside(self, reason: str, same: Callable[[Candidate], bool]) -> bool:
         ended = {outcome.candidate for outcome in self._log.outcomes}

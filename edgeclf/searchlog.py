@@ -98,6 +98,15 @@ class SearchLog:
         """Those that no other beats in both accuracy and time, the fastest first."""
         return sorted(map(_outcome, self._study.best_trials), key=lambda outcome: outcome.milliseconds)
 
+    @property
+    def times(self) -> dict[str, float]:
+        """Milliseconds a picture of what ``note_time`` named."""
+        return dict(self._study.user_attrs.get("times", {}))
+
+    def note_time(self, name: str, milliseconds: float) -> None:
+        """Keep a time that was measured without a trial."""
+        self._study.set_user_attr("times", {**self.times, name: milliseconds})
+
     def take(self, candidate: Candidate) -> Candidate:
         """Begin this one."""
         self._study.enqueue_trial(asdict(candidate))

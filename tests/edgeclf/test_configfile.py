@@ -118,7 +118,7 @@ def test_what_is_right_alone_may_be_wrong_together(tmp_path: Path) -> None:
     path = _file(tmp_path, "[train]\nvalidation = 0.5\n")
     with pytest.raises(ConfigError, match="validation and test together"):
         configure(TrainTable, {"test": 0.5}, path)
-    with pytest.raises(ConfigError, match="none.toml: no such config file"):
+    with pytest.raises(ConfigError, match=r"none.toml: no such config file"):
         configure(TrainTable, {}, tmp_path / "none.toml")
 
 

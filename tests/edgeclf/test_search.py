@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
-from edgeclf.latency import Prober
+from edgeclf.forecast import predicted_seconds
+from edgeclf.latency import untrained_milliseconds
 from edgeclf.reporter import Bar
-from edgeclf.searching import SearchResult, predicted_seconds, search
+from edgeclf.searching import SearchResult, search
 from edgeclf.searchlog import Outcome, SearchLog
 from edgeclf.searchpage import search_table, write_search
 from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
@@ -48,7 +49,7 @@ class _Noting(Quiet):
 
 @pytest.fixture(scope="module")
 def settings() -> SearchConfig:
-    bound = 4 * Prober(BASE, Quiet()).milliseconds(HEAD)  # a picture of 256 pixels has 64 times as many
+    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # a picture of 256 pixels has 64 times as many
     return SearchConfig(backbones=(LITE0,), sizes=(32, 256), budget_minutes=60, latency_ms=bound)
 
 
@@ -144,20 +145,21 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     assert [(item.candidate.size, bool(item.reason)) for item in result.outcomes] == [(32, True), (48, False)]
     assert "exists already" in result.failed[0].reason
     assert list(result.skipped) == [f"{LITE0}-64-head"]
-    assert "0.0 were left" in result.skipped[f"{LITE0}-64-head"]
+    assert result.skipped[f"{LITE0}-64-head"] == "no time was left"
     assert "exists already" in write_search(result).read_text("utf-8")
     assert f"{HEAD.name}: failed: " in search_table(result)
 
 
-def test_time_is_predicted_by_multiplications_from_the_most_similar_trial() -> None:
-    base, small = TrainConfig(), Candidate(LITE0, 96, "head")
+def test_time_is_predicted_by_multiplications() -> None:
+    base, small, large = TrainConfig(), Candidate(LITE0, 96, "head"), Candidate(LITE0, 192, "full")
     one = Outcome(small, train_seconds=10.0, export_seconds=20.0)
-    assert predicted_seconds(small, [one], base) == pytest.approx(30)
-    assert predicted_seconds(Candidate(LITE0, 192, "head"), [one], base) == pytest.approx(10 * 4 + 20 * 4)
-    full = predicted_seconds(Candidate(LITE0, 96, "full"), [one], base)
-    assert full > 20 + 10 * 10  # ten epochs
-    known = [one, Outcome(Candidate("efficientnet-lite2", 96, "full"), train_seconds=90.0, export_seconds=20.0)]
-    assert 20 < predicted_seconds(Candidate(LITE0, 96, "full"), known, base) < 110
+    assert predicted_seconds(small, [one], base) == pytest.approx(10 + 20)
+    assert predicted_seconds(Candidate(LITE0, 192, "head"), [one], base) == pytest.approx(5 + 5 * 4 + 20)
+    two = Outcome(large, train_seconds=300.0, export_seconds=30.0)
+    assert predicted_seconds(large, [one, two], base) == pytest.approx(330)
+    assert 30 + 75 < predicted_seconds(Candidate(LITE0, 96, "full"), [one, two], base) < 30 + 115
+    odd = Outcome(large, train_seconds=5.0, export_seconds=30.0)  # faster than the smaller: the fixed part is all
+    assert predicted_seconds(Candidate(LITE0, 224, "full"), [one, odd], base) < 30 + 11
 
 
 def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Path) -> None:
