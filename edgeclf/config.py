@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
@@ -30,19 +30,29 @@ class TrainConfig(BaseModel):
             whole ones it is used on: Touvron et al., NeurIPS 2019; and a step is that much faster).
         validation, test: shares of the pictures set aside, where the folder has no such part.
         seed: of the split, the order of the pictures and their augmentation.
-        head_only: stop after the head.
+        adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
+            convolutions fixed; ``head``, the head alone, on frozen features.
+        head: ``linear``, one dense layer; ``mixed``, a layer of nonlinear features added to the backbone's before it.
+        init: ``imagenet``, pretrained weights; ``scratch``, random ones.
+        alpha: after fine-tuning, choose on the validation pictures how far to go from the pretrained weights to it.
         epochs: of fine-tuning, at most.
         patience: epochs without a better validation result after which it stops.
         batch_size: pictures a step.
-        learning_rate: the highest of the cosine schedule; None takes 5e-4 where batch norm is trained, else 1e-4.
+        learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``
             keeps ImageNet's, which know more than a few small batches do; ``auto`` trains from 500 pictures and
             batches of 16.
-        weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019).
+        weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
+        decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
+        ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none.
         label_smoothing: share of a target spread over all classes.
         dropout: share of the pooled features zeroed in a step.
+        mixup, cutmix: parameters of the Beta distribution by which two pictures are mixed; 0 for none.
+        rand_augment: strength of two more random changes of every picture, up to 10; 0 for none.
         flip: mirror pictures at random; not for digits, letters, or left against right.
         class_weights: ``auto`` weighs rare classes up when the largest has more than 1.5 times the smallest's pictures.
+        precision: of the fine-tuning's computations; the mixed ones for GPUs and CPUs that have them.
+        xla: compile the fine-tuning's steps with XLA.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,17 +64,27 @@ class TrainConfig(BaseModel):
     validation: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    head_only: bool = False
+    adapt: Literal["full", "scale", "head"] = "full"
+    head: Literal["linear", "mixed"] = "linear"
+    init: Literal["imagenet", "scratch"] = "imagenet"
+    alpha: bool = False
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
     patience: Annotated[int, Field(ge=1)] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    batch_norm: Annotated[str, Field(pattern="^(auto|train|frozen)$")] = "auto"
+    batch_norm: Literal["auto", "train", "frozen"] = "auto"
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
+    decay_towards: Literal["zero", "pretrained"] = "zero"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
+    rand_augment: Annotated[float, Field(ge=0, le=10)] = 0.0
     flip: bool = True
-    class_weights: Annotated[str, Field(pattern="^(auto|none)$")] = "auto"
+    class_weights: Literal["auto", "none"] = "auto"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    xla: bool = False
 
     @field_validator("backbone")
     @classmethod
@@ -72,9 +92,13 @@ class TrainConfig(BaseModel):
         return backbone(name).name
 
     @model_validator(mode="after")
-    def _leaves_some_to_train_on(self) -> Self:
+    def _go_together(self) -> Self:
         if self.validation + self.test >= 0.9:
             raise ValueError("validation and test together leave too little to train on")
+        if self.init == "scratch" and (self.adapt != "full" or self.alpha or self.decay_towards != "zero"):
+            raise ValueError("adapt, alpha and decay_towards start from pretrained weights; init is scratch")
+        if self.decay_towards == "pretrained" and self.adapt != "full":
+            raise ValueError(f"decay_towards pretrained goes with adapt full; {self.adapt} does so by itself")
         return self
 
     @property
@@ -94,6 +118,8 @@ class TrainConfig(BaseModel):
 
     def trains_batch_norm(self, pictures: int) -> bool:
         """Whether batch norm is trained on so many pictures."""
+        if self.init == "scratch":
+            return True
         if self.batch_norm != "auto":
             return self.batch_norm == "train"
         return pictures >= _BATCH_NORM_PICTURES and self.batch_size >= _BATCH_NORM_BATCH

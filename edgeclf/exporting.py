@@ -14,9 +14,10 @@ from edgeclf.errors import DataError
 from edgeclf.measuring import measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import balanced_rows, quantize
-from edgeclf.reporter import Reporter
+from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run
 from edgeclf.training import preprocessing
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
 from edgeclf_converters.pack import GOLDEN_SIDE
 from edgeclf_runtime.card import ModelCard, Preprocessing
@@ -32,7 +33,14 @@ _GOLDEN = 8
 
 
 def export_run(
-    run: Run, path: Path, mode: str, reporter: Reporter, *, method: str = "auto", max_drop: float | None = None
+    run: Run,
+    path: Path,
+    mode: str,
+    reporter: Reporter,
+    *,
+    method: str = "auto",
+    max_drop: float | None = None,
+    distribute: str = "none",
 ) -> Conversion:
     """Write the model file of a training and measure it on the validation part, through the runtime.
 
@@ -41,18 +49,21 @@ def export_run(
         path: of the file.
         mode: one of ``edgeclf_converters.MODES``.
         method, max_drop: of int8; see ``edgeclf_converters.convert_int8``.
+        distribute: of its training; one of ``edgeclf_converters.distribution.WAYS``.
 
     Raises:
         RunError: the training did not get that far.
         DataError: its pictures are gone.
         ConversionError: see ``edgeclf_converters.export``.
     """
+    place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     reference = run.read_json("history")
-    model = build_classifier(run.config.network, None if mode == "int8" else run.config.input_size, len(data.labels))
+    size = None if mode == "int8" else run.config.input_size
+    model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
-    known = max((item["validation_accuracy"], -item["validation_log_loss"]) for item in reference)[0]
-    accuracy = {"validation_float": float(known)}
+    best = max(reference, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
+    accuracy = {"validation_float": float(best["validation_accuracy"])}
     card = ModelCard(run.path.resolve().name, data.labels, rule, accuracy=accuracy, provenance=_provenance(run))
     rows = data.rows("validation")
     files, targets = [data.root / data.files[i] for i in rows], [int(data.targets[i]) for i in rows]
@@ -65,7 +76,17 @@ def export_run(
     if mode != "int8":
         return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
     return quantize(
-        with_softmax(model), run.config, data, path, card, golden, figures, reporter, method=method, max_drop=max_drop
+        with_softmax(model),
+        run.config,
+        data,
+        path,
+        card,
+        golden,
+        figures,
+        reporter if place.first else Quiet(),
+        method=method,
+        max_drop=max_drop,
+        distribution=place,
     )
 
 

@@ -1,4 +1,4 @@
-"""Stage two: the whole network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
+"""Stage two: the network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
 
 With enough pictures batch norm adapts its statistics to them; with few it keeps those of ImageNet and only its scale
 and shift are trained. Order and augmentation are functions of (seed, epoch, step), so that a training resumed
@@ -7,6 +7,7 @@ after any epoch is the training that was never stopped.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,17 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf.adaptation import adaptation
 from edgeclf.augment import augment
 from edgeclf.config import TrainConfig
 from edgeclf.frameworks import keras, tensorflow
+from edgeclf.mixing import draw, mix
 from edgeclf.network import HEAD
+from edgeclf.randaugment import rand_augment
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["FineTuner"]
 
-_AVERAGE = 0.98  # of the weights' own moving average (Polyak & Juditsky, 1992), which is what is measured and kept
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
-_RATES = {True: 5e-4, False: 1e-4}  # with batch norm trained, and frozen
+_RATES = {"full": 5e-4, "frozen": 1e-4, "scale": 5e-3, "scratch": 2e-3}
 _WARMUP = 0.1  # share of all steps
 _CLIP = 1.0  # global norm of the gradients
 
@@ -37,73 +41,97 @@ class FineTuner:
     """Trains a network epoch by epoch.
 
     Args:
-        model: of ``build_classifier``, input size open.
+        model: of ``build_classifier``, input size open, made in the distribution's scope; with its pretrained weights.
         config: the training's.
         pixels: uint8 ``[pictures, height, width, 3]``, somewhat larger than the steps' size.
         rows: of the pictures to train on.
         targets: int64 ``[pictures]``.
         weights: of the loss, one per class.
+        distribution: where the steps run.
     """
 
     def __init__(
-        self, model: Any, config: TrainConfig, pixels: Pixels, rows: Indices, targets: Indices, weights: Sequence[float]
+        self,
+        model: Any,
+        config: TrainConfig,
+        pixels: Pixels,
+        rows: Indices,
+        targets: Indices,
+        weights: Sequence[float],
+        distribution: Distribution,
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
-        self._weights = np.asarray(weights, np.float32)
+        self._weights, self._distribution = np.asarray(weights, np.float32), distribution
         self._adapts = config.trains_batch_norm(len(rows))
-        self._highest = config.learning_rate or _RATES[self._adapts]
+        self._highest = config.learning_rate or _RATES[self._kind()]
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
         self.steps = math.ceil(len(rows) / config.batch_size)
-        self._optimizer = keras().optimizers.AdamW(
-            0.0, weight_decay=config.weight_decay, use_ema=True, ema_momentum=_AVERAGE
-        )
-        self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-        self._optimizer.build(model.trainable_variables)
-        self._pooled = keras().Model(model.input, model.get_layer("pool").output)
-        self._step = tensorflow().function(self._compute, reduce_retracing=True)
+        with distribution.scope():
+            self._adaptation = adaptation(model, config.adapt, config.decay_towards)
+            self._optimizer = self._built_optimizer()
+        self._features = keras().Model(model.input, model.get_layer(HEAD).input)
+        self._share = tensorflow().function(self._compute, jit_compile=True) if config.xla else self._compute
+        self._step = tensorflow().function(self._whole, reduce_retracing=True)
 
     def epoch(self, number: int) -> Iterator[tuple[int, float]]:
         """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
-        tf = tensorflow()
-        order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
+        tf, config = tensorflow(), self._config
+        order = np.random.default_rng([config.seed, 1, number]).permutation(self._rows)
         for step, rows in enumerate(np.array_split(order, self.steps)):
             done = number * self.steps + step
-            seed = tf.constant(np.random.default_rng([self._config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
-            targets = self._targets[rows]
-            rate = self._rate((done + 1) / (self.steps * self._config.epochs))
-            # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
-            images = augment(tf.constant(self._pixels[rows]), self._config.step_size, self._config.flip, seed)
-            loss = self._step(
-                images,
-                tf.constant(targets),
-                tf.constant(self._weights[targets]),
-                seed,
-                tf.constant(rate, tf.float32),
+            share, box = draw(
+                config.mixup, config.cutmix, config.step_size, np.random.default_rng([config.seed, 3, done])
             )
+            common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
+            read = functools.partial(self._read, rows, done, common)
+            batch = self._distribution.shares(len(rows), read)
+            loss = self._step(batch, tf.constant(self._rate((done + 1) / (self.steps * config.epochs)), tf.float32))
             yield len(rows), float(loss)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The network with the moving average of its weights, while the ``with`` lasts."""
-        variables = self._model.trainable_variables
+        if not self._config.ema:
+            yield
+            return
+        variables = self._adaptation.variables
         kept = [variable.numpy() for variable in variables]
         self._optimizer.finalize_variable_values(variables)
+        self._adaptation.apply()
         try:
             yield
         finally:
             for variable, value in zip(variables, kept, strict=True):
                 variable.assign(value)
+            self._adaptation.apply()
 
     def state(self) -> Arrays:
-        """The optimizer's variables."""
-        return {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer.variables)}
+        """The optimizer's variables and what it moves."""
+        moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
+        return {**moved, **{f"optimizer/{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}}
 
     def restore(self, state: Arrays) -> None:
         """Put back what ``state`` gave."""
+        for i, variable in enumerate(self._adaptation.variables):
+            variable.assign(state[f"moved/{i}"])
         for i, variable in enumerate(self._optimizer.variables):
             variable.assign(state[f"optimizer/{i}"])
+        self._adaptation.apply()
+
+    def _kind(self) -> str:
+        if self._config.init == "scratch" or self._config.adapt == "scale":
+            return "scratch" if self._config.init == "scratch" else "scale"
+        return "full" if self._adapts else "frozen"
+
+    def _built_optimizer(self) -> Any:
+        averages = {"use_ema": True, "ema_momentum": self._config.ema} if self._config.ema else {}
+        optimizer = keras().optimizers.Adam(0.0, **averages)
+        if self._config.precision == "mixed_float16":
+            optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)
+        optimizer.build(self._adaptation.variables)
+        return optimizer
 
     def _rate(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to zero."""
@@ -111,25 +139,50 @@ class FineTuner:
             return self._highest * progress / _WARMUP
         return self._highest * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
-    def _compute(self, images: Any, targets: Any, weights: Any, seed: Any, rate: Any) -> Any:
-        tf, config, backbone = tensorflow(), self._config, self._config.network
-        images = (images - backbone.mean) / backbone.std
-        with tf.GradientTape() as tape:
-            logits = self._logits(images, seed)
-            wanted = tf.one_hot(targets, logits.shape[-1])
-            wanted = wanted * (1 - config.label_smoothing) + config.label_smoothing / logits.shape[-1]
-            losses = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
-            loss = tf.reduce_mean(losses * weights)
-        variables = self._model.trainable_variables
-        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), _CLIP)
+    def _read(self, rows: Indices, done: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
+        """What one replica's step takes: its part of a batch, changed at random as it is on one device."""
+        tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
+        seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
+        # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
+        pixels = tf.constant(self._pixels[rows[part]])
+        images = augment(pixels, config.step_size, config.flip, seed, part, len(rows))
+        if config.rand_augment:
+            images = rand_augment(images, config.rand_augment, seed, part, len(rows))
+        return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
+
+    def _whole(self, batch: Any, rate: Any) -> Any:
+        """A step on all replicas."""
         self._optimizer.learning_rate.assign(rate)
-        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        for variable, anchor in self._adaptation.decayed:
+            variable.assign_sub(rate * self._config.weight_decay * (variable - anchor))
+        loss = self._distribution.run(self._share, batch)
+        self._adaptation.apply()
+        return self._distribution.sum(loss)
+
+    def _compute(self, images: Any, targets: Any, weights: Any, seed: Any, count: Any, share: Any, box: Any) -> Any:
+        tf, config, backbone = tensorflow(), self._config, self._config.network
+        classes = len(self._weights)
+        wanted = tf.one_hot(targets, classes) * (1 - config.label_smoothing) + config.label_smoothing / classes
+        images, wanted = (images - backbone.mean) / backbone.std, wanted * weights[:, None]
+        if config.mixup or config.cutmix:
+            images, wanted = mix(images, wanted, share, box)
+        scaled = config.precision == "mixed_float16"
+        with tf.GradientTape() as tape:
+            likely = tf.nn.log_softmax(tf.cast(self._logits(images, seed), tf.float32))
+            loss = -tf.reduce_sum(wanted * likely) / count
+            aim = self._optimizer.get_scaled_loss(loss) if scaled else loss
+        gradients = tape.gradient(aim, self._adaptation.sources)
+        gradients = self._optimizer.get_unscaled_gradients(gradients) if scaled else gradients
+        gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients, _ = tf.clip_by_global_norm(self._adaptation.gradients(gradients), _CLIP)
+        moves = zip(gradients, self._adaptation.variables, strict=True)
+        self._optimizer.apply_gradients(moves, skip_gradients_aggregation=True)
         return loss
 
     def _logits(self, images: Any, seed: Any) -> Any:
         """With dropout before the head; ``training`` decides over batch norm alone."""
         tf = tensorflow()
-        pooled = self._pooled(images, training=self._adapts)
+        features = self._features(images, training=self._adapts)
         if self._config.dropout:
-            pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed + 1)
-        return self._model.get_layer(HEAD)(pooled)
+            features = tf.nn.experimental.stateless_dropout(features, self._config.dropout, seed + 1)
+        return self._model.get_layer(HEAD)(features)

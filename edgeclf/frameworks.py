@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from edgeclf_converters.frameworks import keras, tensorflow
 
-__all__ = ["device_in_use", "keras", "seed_everything", "tensorflow"]
+__all__ = ["device_in_use", "keras", "precision", "seed_everything", "tensorflow"]
 
 
 @functools.cache
@@ -21,6 +23,18 @@ def device_in_use() -> str:
         tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)}{f', {len(gpus)} found' if len(gpus) > 1 else ''})"
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Networks made while the ``with`` lasts compute in it: "float32", "mixed_float16" or "mixed_bfloat16"."""
+    mixed = keras().mixed_precision
+    before = mixed.global_policy()
+    mixed.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        mixed.set_global_policy(before)
 
 
 def seed_everything(seed: int) -> None:

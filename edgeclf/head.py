@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf.backbones.registry import Backbone
 from edgeclf.frameworks import keras, tensorflow
+from edgeclf.network import HEAD
 from edgeclf.reporter import Reporter
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["Head", "features", "fit_head"]
@@ -32,31 +36,45 @@ class Head:
     strength: float
 
 
-def features(model: Any, inputs: Pixels, mean: float, std: float, reporter: Reporter) -> Floats:
-    """Pooled features of every picture.
+def features(
+    model: Any, inputs: Pixels, rows: Indices, backbone: Backbone, distribution: Distribution, reporter: Reporter
+) -> Floats:
+    """What the last dense layer sees of every picture.
 
     Args:
         model: a network of ``build_classifier``.
-        inputs: uint8 RGB ``[pictures, height, width, 3]``.
-        mean, std: the backbone's.
+        inputs, rows: uint8 RGB ``[pictures, height, width, 3]``, and which of them to look at.
+        backbone: whose mean and std are used.
+        distribution: its replicas share the work; each is given all of the result.
 
     Returns:
-        float32 ``[pictures, features]``.
+        float32 ``[rows, features]``.
     """
     tf = tensorflow()
-    pooled = keras().Model(model.input, model.get_layer("pool").output)
+    pooled = keras().Model(model.input, model.get_layer(HEAD).input)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def run(pixels: Any) -> Any:
-        return pooled((tf.cast(pixels, tf.float32) - mean) / std, training=False)
+        def own(share: Any) -> Any:
+            found = pooled((tf.cast(share, tf.float32) - backbone.mean) / backbone.std, training=False)
+            return tf.cast(found, tf.float32)
 
-    batches = []
-    with reporter.bar("Features", len(inputs)) as bar:
-        for start in range(0, len(inputs), _BATCH):
-            batch = np.ascontiguousarray(inputs[start : start + _BATCH])
-            batches.append(run(tf.constant(batch)).numpy())
-            bar.advance(len(batch))
+        return distribution.run(own, (pixels,))
+
+    batches, size = [], _BATCH * distribution.replicas
+    with reporter.bar("Features", len(rows)) as bar:
+        for start in range(0, len(rows), size):
+            chosen = rows[start : start + size]
+            missing = max(0, distribution.replicas - len(chosen))  # a replica cannot be given nothing
+            padded = np.concatenate([chosen, chosen[:1].repeat(missing)])
+            share = distribution.shares(len(padded), functools.partial(_read, inputs, padded))
+            batches.append(distribution.gather(run(share)).numpy()[: len(chosen)])
+            bar.advance(len(chosen))
     return np.concatenate(batches)
+
+
+def _read(inputs: Pixels, rows: Indices, part: slice) -> Any:
+    return tensorflow().constant(inputs[rows[part]])
 
 
 def fit_head(

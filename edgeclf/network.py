@@ -13,19 +13,34 @@ from edgeclf.backbones.registry import Backbone
 from edgeclf.errors import WeightsError
 from edgeclf.frameworks import keras
 
-__all__ = ["HEAD", "Weights", "build_classifier", "get_weights", "pretrained_classifier", "set_weights", "with_softmax"]
+__all__ = [
+    "HEAD",
+    "HEAD_LAYERS",
+    "MIX",
+    "Weights",
+    "build_classifier",
+    "get_weights",
+    "pretrained_classifier",
+    "set_weights",
+    "with_softmax",
+]
 
 Weights = dict[str, npt.NDArray[np.float32]]
 HEAD = "logits"  # name of the dense layer
+MIX = "mix"  # of the one before it in a mixed head
+HEAD_LAYERS = (MIX, HEAD)
 
 
-def build_classifier(backbone: Backbone, size: int | None, classes: int) -> Any:
-    """Features, global average, dense layer.
+def build_classifier(backbone: Backbone, size: int | None, classes: int, head: str = "linear") -> Any:
+    """Features, global average, head.
 
     Args:
         backbone: the network below.
         size: height and width of the input in pixels, or None to leave them open.
         classes: number of outputs.
+        head: "linear", one dense layer; or "mixed", ``0.2 * x + 0.8 * relu(V x + c)`` before it, written as
+            ``0.2 * (x + relu(4 V x + 4 c))`` with the 0.2 in the dense layer's kernel, so that what is quantized is
+            a dense layer, an addition and a dense layer, none of them with a constant of its own.
 
     Returns:
         a tf_keras model from ``[batch, size, size, 3]`` normalized RGB to logits ``[batch, classes]``, float32; the
@@ -33,7 +48,11 @@ def build_classifier(backbone: Backbone, size: int | None, classes: int) -> Any:
     """
     features = backbone.build(backbone.name, size)
     x = keras().layers.GlobalAveragePooling2D(name="pool")(features.output)
-    x = keras().layers.Dense(classes, kernel_initializer="zeros", name=HEAD)(x)
+    if head == "mixed":
+        scaled = keras().initializers.VarianceScaling(16.0, "fan_avg", "uniform")  # 4 times Glorot's
+        mixed = keras().layers.Dense(x.shape[-1], "relu", kernel_initializer=scaled, name=MIX)(x)
+        x = keras().layers.Add(name=f"{MIX}_add")([x, mixed])
+    x = keras().layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
     return keras().Model(features.input, x, name=features.name)
 
 

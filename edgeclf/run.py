@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.configfile import config_text, configure
@@ -21,7 +22,7 @@ from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.settings import TrainTable
 
-__all__ = ["Run", "new_folder", "write_text"]
+__all__ = ["Follower", "Run", "new_folder", "write_text"]
 
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
@@ -32,7 +33,8 @@ class Run:
     """One training's folder.
 
     Files: ``config.toml``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
-    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished.
+    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished, with
+    ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
@@ -56,7 +58,7 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path) -> Self:
         """An existing folder.
 
         Raises:
@@ -145,6 +147,22 @@ class Run:
         return (self.path / f"{name}.npz").is_file()
 
 
+class Follower(Run):
+    """The same of a process that another one writes it for: writing does nothing."""
+
+    def write_json(self, name: str, content: object) -> None:
+        """Nothing."""
+
+    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+        """Nothing."""
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Nothing."""
+
+    def remove_arrays(self, name: str) -> None:
+        """Nothing."""
+
+
 def new_folder(data: Path) -> Path:
     """``runs/NAME-N`` for the first N that is free."""
     stem = data.resolve().name or "run"
@@ -170,7 +188,10 @@ def _read_config(file: Path) -> tuple[TrainConfig, Path]:
 
 def _read_old(file: Path) -> tuple[TrainConfig, Path]:
     content = json.loads(file.read_text("utf-8"))
-    return make_config(content["options"]), Path(content["data"])
+    options = dict(content["options"])
+    if options.pop("head_only", False):
+        options["adapt"] = "head"
+    return make_config(options), Path(content["data"])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

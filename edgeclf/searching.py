@@ -95,7 +95,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
     listed, _ = scan(data)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
     space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
-    searched = {"backbone", "size", "train_size", "head_only", "weights"}
+    searched = {"backbone", "size", "train_size", "adapt", "weights"}
     told = {"data": str(data.resolve()), "options": base.model_dump_json(exclude=searched)}
     log = SearchLog(out, space, told, base.seed)
     searching = _Searching(data, out, settings, base, log, reporter)
@@ -172,7 +172,9 @@ class _Searching:
         if bound is not None and (taken := self._untrained(candidate)) > bound:
             reason = f"{taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
             return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
-        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
+        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > (
+            left := self._end - time.monotonic()
+        ):
             reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
             return self._set_aside(reason, candidate.__eq__)
         return True

@@ -12,8 +12,8 @@ from edgeclf.config import TrainConfig, make_config
 
 __all__ = ["ADAPTS", "Candidate", "candidates", "multiplications", "train_config", "work"]
 
-ADAPTS = ("head", "full")
-"""A linear head on frozen features, or the whole network; from the cheapest on."""
+ADAPTS = ("head", "scale", "full")
+"""What is trained, as ``TrainConfig.adapt``, from the cheapest on."""
 
 _FULL_STEP = 3  # a training step, in forward passes
 _REFERENCE = 224
@@ -46,13 +46,14 @@ def candidates(backbones: Iterable[str], sizes: Iterable[int], adapts: Iterable[
 
 def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
     """The training of a candidate: everything else as in ``base``, whose weights file is that of its own backbone."""
-    chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None, **_options(candidate.adapt)}
+    chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None}
     weights = base.weights if candidate.backbone == base.backbone else None
-    return make_config({**base.model_dump(), **chosen, "weights": weights})
+    return make_config({**base.model_dump(), **chosen, **_options(candidate.adapt, base), "weights": weights})
 
 
-def _options(adapt: str) -> dict[str, object]:
-    return {"head_only": adapt == "head"}
+def _options(adapt: str, base: TrainConfig) -> dict[str, object]:
+    """The other two stay near the pretrained weights by themselves."""
+    return {"adapt": adapt, "decay_towards": base.decay_towards if adapt == "full" else "zero"}
 
 
 def work(candidate: Candidate, base: TrainConfig) -> float:

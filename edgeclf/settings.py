@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -40,8 +40,8 @@ class ExportConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Annotated[str, Field(pattern="^(int8|float32|float16|dynamic)$")] = "int8"
-    method: Annotated[str, Field(pattern="^(auto|ptq|qat)$")] = "auto"
+    mode: Literal["int8", "float32", "float16", "dynamic"] = "int8"
+    method: Literal["auto", "ptq", "qat"] = "auto"
     max_drop: Annotated[float, Field(ge=-100, le=100)] | None = None
     edgetpu: bool = False
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeclf.adaptation import trained_share
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
 from edgeclf.errors import DataError, RunError
 from edgeclf.finetune import FineTuner
-from edgeclf.frameworks import device_in_use, seed_everything
+from edgeclf.frameworks import device_in_use, precision, seed_everything
 from edgeclf.head import features, fit_head
+from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
 from edgeclf.pictures import Pictures, decode
-from edgeclf.reporter import Reporter
-from edgeclf.run import Run
+from edgeclf.reporter import Quiet, Reporter
+from edgeclf.run import Follower, Run
 from edgeclf.scoring import Score, score
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
 from edgeclf_runtime.card import Preprocessing
 
@@ -38,12 +42,13 @@ def preprocessing(config: TrainConfig) -> Preprocessing:
     return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)
 
 
-def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter) -> Run:
+def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
     """Train a classifier.
 
     Args:
         data: a folder with one sub-folder of pictures per class, or with parts that have them.
         out: the run's folder, new or empty.
+        distribute: one of ``distribution.WAYS``.
 
     Returns:
         the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
@@ -53,11 +58,12 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter) -> Run
         KeyboardInterrupt: before there was anything to keep.
     """
     listed, skipped = scan(data)
-    run = Run.create(out, config, data)
-    return _in_folder(run, listed, skipped, reporter)
+    place = Distribution(distribute)
+    run = _shared_run(lambda: Run.create(out, config, data), out, place)
+    return _in_folder(run, listed, skipped, reporter, place)
 
 
-def resume(path: Path, reporter: Reporter) -> Run:
+def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     """Go on with an interrupted training, to the result it would have had.
 
     Raises:
@@ -66,23 +72,36 @@ def resume(path: Path, reporter: Reporter) -> Run:
     run = Run.open(path)
     if run.has_arrays("weights") and not run.has_arrays("state"):
         raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
+    place = Distribution(distribute)
+    run = _shared_run(lambda: run, path, place)
     if not (path / "split.csv").exists():
         listed, skipped = scan(run.data)
-        return _in_folder(run, listed, skipped, reporter)
-    return _in_folder(run, run.read_split(), [], reporter)
+        return _in_folder(run, listed, skipped, reporter, place)
+    return _in_folder(run, run.read_split(), [], reporter, place)
 
 
-def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Reporter) -> Run:
-    reporter.say(f"Computing on {device_in_use()}; seed {run.config.seed}.")
+def _shared_run(make: Callable[[], Run], path: Path, place: Distribution) -> Run:
+    """The first worker's run, which the others only read."""
+    if place.first:
+        run = make()
+        place.agree(0)
+        return run
+    place.agree(0)
+    return Follower.open(path)
+
+
+def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Reporter, place: Distribution) -> Run:
+    reporter = reporter if place.first else Quiet()
+    replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
+    reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}.")
     seed_everything(run.config.seed)
-    margin = 0 if run.config.head_only else _MARGIN
+    margin = 0 if run.config.adapt == "head" else _MARGIN
     started = time.monotonic()
-    pictures, unread = decode(
-        listed.root, listed.files, preprocessing(run.config), margin, run.path / ".pictures", reporter
-    )
+    folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
+    pictures, unread = decode(listed.root, listed.files, preprocessing(run.config), margin, folder, reporter)
     with pictures:
         data = _divided(run, listed, skipped, unread, reporter)
-        Training(run, data, pictures, reporter, started).complete()
+        Training(run, data, pictures, reporter, started, place).complete()
     return run
 
 
@@ -125,11 +144,20 @@ def _report_skipped(run: Run, skipped: Sequence[Skipped], reporter: Reporter) ->
 class Training:
     """The two stages on decoded pictures."""
 
-    def __init__(self, run: Run, data: Dataset, pictures: Pictures, reporter: Reporter, started: float) -> None:
-        self._run, self._config, self._data = run, run.config, data
+    def __init__(
+        self,
+        run: Run,
+        data: Dataset,
+        pictures: Pictures,
+        reporter: Reporter,
+        started: float,
+        place: Distribution,
+    ) -> None:
+        self._run, self._config, self._data, self._place = run, run.config, data, place
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
-        self._model = build_classifier(run.config.network, None, len(data.labels))
+        with place.scope(), precision(self._config.precision):
+            self._model = build_classifier(run.config.network, None, len(data.labels), run.config.head)
         self._logits = NetworkScores(self._model, preprocessing(run.config))
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
@@ -141,21 +169,31 @@ class Training:
 
     def complete(self) -> None:
         """Both stages, from the beginning or from the saved state."""
-        self._config.network.load(self._model, self._config.backbone, self._config.weights)
+        if self._config.init == "imagenet":
+            self._config.network.load(self._model, self._config.backbone, self._config.weights)
         if self._run.has_arrays("state"):
             tuner = self._tuner()
             first = self._restore(tuner)
         else:
-            self._fit_head()
-            if self._config.head_only:
+            self._begin()
+            if self._config.adapt == "head":
                 return self._finish("finished")
             tuner, first = self._tuner(), 0
             self._save(tuner, 0)
-        self._finish(self._fine_tune(tuner, first))
+        status = self._fine_tune(tuner, first)
+        if status == "finished" and self._config.alpha:
+            self._choose_alpha()
+        self._finish(status)
+
+    def _begin(self) -> None:
+        """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
+        if self._config.init == "imagenet":
+            return self._fit_head()
+        self._note(0, {"seconds": time.monotonic() - self._started}, self._measure("validation"))
 
     def _fit_head(self) -> None:
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
-        known = features(self._model, self._pictures.inputs[rows], backbone.mean, backbone.std, self._reporter)
+        known = features(self._model, self._pictures.inputs, rows, backbone, self._place, self._reporter)
         count, targets = len(self._rows["train"]), self._data.targets[rows]
         head = fit_head(
             (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
@@ -169,7 +207,7 @@ class Training:
 
     def _tuner(self) -> FineTuner:
         rows, targets = self._rows["train"], self._data.targets
-        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights)
+        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._place)
 
     def _fine_tune(self, tuner: FineTuner, first: int) -> str:
         total = (self._config.epochs - first) * len(self._rows["train"])
@@ -185,8 +223,26 @@ class Training:
                     self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
         except KeyboardInterrupt:
             return "interrupted"
-        self._run.remove_arrays("state")
         return "finished"
+
+    def _choose_alpha(self) -> None:
+        """Of networks between the pretrained one, with its head, and the fine-tuned one, the best on validation."""
+        if not self._run.has_arrays("tuned"):
+            self._run.write_arrays("tuned", self._run.read_arrays("weights"))
+        self._place.agree(0)
+        before, after = self._run.read_arrays("start"), self._run.read_arrays("tuned")
+        rule = preprocessing(self._config)
+        meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
+        adapts = self._config.trains_batch_norm(len(self._rows["train"]))
+        with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
+            for alpha in ALPHAS:
+                set_weights(self._model, interpolated(before, after, alpha))
+                if adapts:
+                    meter.measure(self._pictures.inputs, self._rows["train"])
+                result = self._measure("validation")
+                self._note(int(self._history[-1]["epoch"]), {"alpha": alpha}, result)
+                self._reporter.say(f"Alpha {alpha}: validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}.")
+                bar.advance(1)
 
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         with tuner.averaged():
@@ -203,7 +259,7 @@ class Training:
         self._history.append({"epoch": epoch, **figures, **measured})
         self._run.write_json("history", self._history)
         rank = (result.accuracy, -result.log_loss)
-        if epoch and rank <= self._best:
+        if epoch and not self._place.agree(float(rank > self._best)):
             return False
         self._best = rank
         self._run.write_arrays("weights", get_weights(self._model))
@@ -211,7 +267,7 @@ class Training:
 
     def _exhausted(self) -> bool:
         ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
-        if len(ranks) - 1 - ranks.index(max(ranks)) < self._config.patience:
+        if not self._place.agree(float(len(ranks) - 1 - ranks.index(max(ranks)) >= self._config.patience)):
             return False
         self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
         return True
@@ -219,13 +275,16 @@ class Training:
     def _save(self, tuner: FineTuner, done: int) -> None:
         weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
         self._run.write_arrays("state", {**weights, **tuner.state(), "epoch": np.array(done)})
+        if done == 0 and self._config.alpha:
+            self._run.write_arrays("start", get_weights(self._model))
 
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)
         done = int(state["epoch"])
-        self._history = [item for item in self._run.read_json("history") if item["epoch"] <= done]
+        known = self._run.read_json("history")
+        self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
         ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
         self._best = max(ranks)
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
@@ -238,12 +297,17 @@ class Training:
         return score(powers / powers.sum(axis=1, keepdims=True), self._data.targets[rows], self._data.labels)
 
     def _finish(self, status: str) -> None:
+        self._place.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
-        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        best = max(self._history, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
+        trained, total = trained_share(self._model, self._config.adapt)
         metrics: dict[str, Any] = {
             "status": status,
-            "best_epoch": ranks.index(max(ranks)),
-            "epochs": len(self._history) - 1,
+            "best_epoch": best["epoch"],
+            "alpha": best.get("alpha"),
+            "epochs": self._history[-1]["epoch"],
+            "trained_parameters": trained,
+            "parameters": total,
             "seconds": time.monotonic() - self._started,
             "head_validation_accuracy": self._history[0]["validation_accuracy"],
         }
@@ -251,6 +315,10 @@ class Training:
             if len(self._rows[part]):
                 metrics[part] = asdict(self._measure(part))
         self._run.write_json("metrics", metrics)
+        self._place.agree(0)  # none goes on while another still reads
+        if status == "finished":
+            for name in ("state", "start", "tuned"):
+                self._run.remove_arrays(name)
 
 
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:

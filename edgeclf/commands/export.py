@@ -40,6 +40,12 @@ _PATH = click.Path(path_type=Path)
     metavar="POINTS",
     help="Of accuracy that int8 may lose on the validation pictures; else exit status 3. Without it, 0.5 is aimed at.",
 )
+@click.option(
+    "--distribute",
+    type=click.Choice(["none", "mirrored", "multi-worker"]),
+    default="none",
+    help="Of int8's training: over this machine's GPUs, or over the machines of TF_CONFIG.",
+)
 def export(
     run: Path | None,
     mode: str | None,
@@ -51,6 +57,7 @@ def export(
     max_drop: float | None,
     edgetpu: bool | None,
     config: Path | None,
+    distribute: str,
 ) -> None:
     """Write the model file of RUN, a training's folder, and measure it."""
     from edgeclf_runtime.errors import UsageError
@@ -69,11 +76,12 @@ def export(
         from edgeclf_converters.edgetpu_compiler import find_compiler
 
         find_compiler()
+    path: Path | None
     if run is None:
         path = _export_pretrained(str(pretrained), options.mode, output, weights, calibration)
     else:
-        path = _export_run(run, options.mode, output, options.method, options.max_drop)
-    if compiles:
+        path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute)
+    if compiles and path is not None:
         _compile(path)
 
 
@@ -96,7 +104,9 @@ def _export_pretrained(
     return _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
 
 
-def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None) -> Path:
+def _export_run(
+    folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None, distribute: str
+) -> Path | None:
     from edgeclf.exporting import export_run
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
@@ -105,7 +115,10 @@ def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_d
     run = Run.open(folder)
     if mode != "int8":
         max_drop = None  # of a config file; it is about int8
-    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop)
+    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
+    if f"validation_{mode}" not in done.card.accuracy:
+        click.echo("Done here; the first worker writes the file.")
+        return None
     accuracy = done.card.accuracy
     before, after = accuracy["validation_float"], accuracy[f"validation_{mode}"]
     click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")

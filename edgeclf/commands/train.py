@@ -24,20 +24,38 @@ _PATH = click.Path(path_type=Path)
 @click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
 @click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")
-@click.option("--head-only", is_flag=True, default=None, help="Stop after the head: seconds instead of minutes.")
+@click.option("--adapt", help="full, every weight; scale, a scale and shift per channel; head, alone, in seconds.")
+@click.option("--head", help="linear, or mixed: with a layer of nonlinear features before it.")
+@click.option("--init", help="imagenet, or scratch: random weights.")
+@click.option("--alpha/--no-alpha", default=None, help="Choose how far to go from the pretrained weights.")
 @click.option("--epochs", type=int, help="Of fine-tuning, at most.")
 @click.option("--patience", type=int, help="Epochs without a better validation result after which to stop.")
 @click.option("--batch-size", type=int, help="Pictures a step.")
 @click.option("--learning-rate", type=float, help="The highest of the schedule.")
 @click.option("--batch-norm", help="train, frozen, or auto: by the number of pictures.")
 @click.option("--weight-decay", type=float, help="Of kernels.")
+@click.option("--decay-towards", help="zero, or pretrained: the weights' decay (L2-SP).")
+@click.option("--ema", type=float, help="Of the weights' moving average; 0 for none.")
+@click.option("--mixup", type=float, help="Pictures blended with one another; 0 for none.")
+@click.option("--cutmix", type=float, help="Pictures cut into one another; 0 for none.")
+@click.option("--rand-augment", type=float, help="Strength of more random changes, up to 10; 0 for none.")
 @click.option("--label-smoothing", type=float, help="Share of a target spread over all classes.")
 @click.option("--dropout", type=float, help="Share of the features zeroed in a step.")
 @click.option(
     "--flip/--no-flip", default=None, help="Mirror pictures at random; not for letters or left against right."
 )
 @click.option("--class-weights", help="auto or none: whether rare classes weigh more.")
-def train(data: Path | None, out: Path | None, resume: Path | None, config: Path | None, **options: Any) -> None:
+@click.option("--precision", help="float32, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
+@click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA.")
+@click.option(
+    "--distribute",
+    type=click.Choice(["none", "mirrored", "multi-worker"]),
+    default="none",
+    help="Over this machine's GPUs, or over the machines of TF_CONFIG.",
+)
+def train(
+    data: Path | None, out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
+) -> None:
     """Train a classifier on DATA, a folder with one sub-folder of photographs per class."""
     from edgeclf_runtime.errors import UsageError
 
@@ -45,11 +63,13 @@ def train(data: Path | None, out: Path | None, resume: Path | None, config: Path
     if resume is not None:
         if data is not None or out is not None or config is not None or given:
             raise UsageError("--resume goes on as the training began: give it alone.")
-        return _resume(resume)
-    _train(data, out, config, given)
+        return _resume(resume, distribute)
+    if distribute == "multi-worker" and out is None:
+        raise UsageError("--distribute multi-worker needs --out: all workers use one folder.")
+    _train(data, out, config, given, distribute)
 
 
-def _train(data: Path | None, out: Path | None, file: Path | None, options: dict[str, object]) -> None:
+def _train(data: Path | None, out: Path | None, file: Path | None, options: dict[str, object], distribute: str) -> None:
     from edgeclf.configfile import configure
     from edgeclf.reporter import Terminal
     from edgeclf.run import new_folder
@@ -62,14 +82,14 @@ def _train(data: Path | None, out: Path | None, file: Path | None, options: dict
     data = data or table.data
     if data is None:
         raise UsageError("Give the folder of photographs, or --resume RUN.")
-    _conclude(begin(data, out or new_folder(data), table.config(), reporter))
+    _conclude(begin(data, out or new_folder(data), table.config(), reporter, distribute))
 
 
-def _resume(path: Path) -> None:
+def _resume(path: Path, distribute: str) -> None:
     from edgeclf.reporter import Terminal
     from edgeclf.training import resume
 
-    _conclude(resume(path, Terminal()))
+    _conclude(resume(path, Terminal(), distribute))
 
 
 def _conclude(run: Any) -> None:

@@ -54,7 +54,7 @@ def test_evaluate_prints_the_accuracy(model: Path, digits: Path) -> None:
 
 
 def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None:
-    _edgeclf("train", digits, "--out", "run", "--size", 64, "--head-only", cwd=tmp_path)
+    _edgeclf("train", digits, "--out", "run", "--size", 64, "--adapt", "head", cwd=tmp_path)
     done = _edgeclf("export", "--float16", "run", "-o", "model.tflite", cwd=tmp_path)
     assert "float16 file" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
@@ -125,7 +125,7 @@ def test_a_full_disk_is_one_line(digits: Path, run: Run, tmp_path: Path) -> None
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("mounting a small disk needs root and unshare")
     script = f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && exec " + " ".join(
-        [*COMMAND, "train", str(digits), "--out", f"{tmp_path}/run", "--size", "64", "--head-only"]
+        [*COMMAND, "train", str(digits), "--out", f"{tmp_path}/run", "--size", "64", "--adapt", "head"]
     )
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -19,7 +19,7 @@ from edgeclf.settings import ExportConfig, SearchConfig, TrainTable
 
 COMMANDS: dict[str, click.Command] = {"train": train, "export": export, "search": search}
 SAMPLES: tuple[Any, ...] = (True, False, 7, 64, 0.25, "none", "head", ["efficientnet-lite1"], [64], ["full"])
-SAMPLES += ("qat", "float16", "frozen", "mobilenet-v2")
+SAMPLES += ("qat", "float16", "frozen", "mobilenet-v2", "mixed", "scratch", "mixed_float16", "pretrained")
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -94,7 +94,7 @@ def test_every_mistake_is_named_at_once_with_file_and_option(tmp_path: Path) -> 
         "search.sizes.1: Input should be a valid integer",
     ):
         assert f"{path}: {part}" in text
-    assert "--method: String should match" in text
+    assert "--method: Input should be" in text
     assert "\n" not in text
 
 
@@ -139,6 +139,9 @@ def test_runs_of_before_are_opened(run: Run, tmp_path: Path) -> None:
     content = {"data": str(run.data), "options": run.config.model_dump(mode="json")}
     (tmp_path / "config.json").write_text(json.dumps(content), "utf-8")
     assert Run.open(tmp_path).config == run.config
+    content["options"] = {"head_only": True, "epochs": 2}
+    (tmp_path / "config.json").write_text(json.dumps(content), "utf-8")
+    assert Run.open(tmp_path).config == make_config({"adapt": "head", "epochs": 2})
     (tmp_path / "config.toml").write_text("[train]\nepochs = 2\n", "utf-8")
     with pytest.raises(RunError, match=r"config.toml: cannot be read \(train.data is missing"):
         Run.open(tmp_path)

@@ -50,7 +50,9 @@ class _Noting(Quiet):
 @pytest.fixture(scope="module")
 def settings() -> SearchConfig:
     bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # a picture of 256 pixels has 64 times as many
-    return SearchConfig(backbones=(LITE0,), sizes=(32, 256), budget_minutes=60, latency_ms=bound)
+    return SearchConfig(
+        backbones=(LITE0,), sizes=(32, 256), adapts=("head", "full"), budget_minutes=60, latency_ms=bound
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_other_options_or_another_folder_are_refused(
 ) -> None:
     before = (found.folder / "search.journal").read_bytes()
     with pytest.raises(ConfigError, match="began with other options"):
-        search(digits, found.folder, settings, make_config({"epochs": 3}), Quiet())
+        search(digits, found.folder, settings, make_config({"epochs": 3, "flip": False}), Quiet())
     with pytest.raises(ConfigError, match="began with other size"):
         search(digits, found.folder, settings.model_copy(update={"sizes": (32,)}), BASE, Quiet())
     assert (found.folder / "search.journal").read_bytes().startswith(before)
@@ -186,9 +188,9 @@ def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:
 def test_the_command_names_the_best_and_the_next_step(
     found: SearchResult, digits: Path, settings: SearchConfig
 ) -> None:
-    (found.folder.parent / "edgeclf.toml").write_text(
-        "[train]\nepochs = 2\nbatch_size = 16\nflip = false\nvalidation = 0.3\n[search]\nsizes = [32, 256]\n", "utf-8"
-    )
+    options = "epochs = 2\nbatch_size = 16\nflip = false\nvalidation = 0.3"
+    spaces = "sizes = [32, 256]\nadapts = ['head', 'full']"
+    (found.folder.parent / "edgeclf.toml").write_text(f"[train]\n{options}\n[search]\n{spaces}\n", "utf-8")
     words = ["search", digits, "--out", found.folder.name, "--backbone", LITE0, "--latency-ms", settings.latency_ms]
     done = subprocess.run(
         [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
@@ -197,6 +199,6 @@ def test_the_command_names_the_best_and_the_next_step(
         cwd=found.folder.parent,
         check=True,
     )
-    assert "Options of [search] from edgeclf.toml: sizes." in done.stderr
+    assert "Options of [search] from edgeclf.toml: sizes, adapts." in done.stderr
     assert "Best within" in done.stdout
     assert done.stdout.splitlines()[-1].startswith(f"Next: edgeclf run {found.folder.name}/{LITE0}-32-")

@@ -21,7 +21,7 @@ from edgeclf_runtime import Classifier
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
 
-class _Interrupting(Quiet):
+class Interrupting(Quiet):
     """Presses Ctrl-C in the middle of the second epoch."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
 
 
 def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run, digits: Path, tmp_path: Path) -> None:
-    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), _Interrupting())
+    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
     resumed = resume(tmp_path / "stopped", Quiet())
@@ -73,7 +73,7 @@ def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp
     good = next((folder / "0").iterdir())
     (folder / "0" / "cut.png").write_bytes(good.read_bytes()[:200])
     (folder / "1" / "page.jpg").write_text("<html>", "utf-8")
-    run = train(folder, tmp_path / "run", make_config({**SMALL, "head_only": True}), Quiet())
+    run = train(folder, tmp_path / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
     with (run.path / "skipped.csv").open(encoding="utf-8", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["0/cut.png", "1/page.jpg"]
     assert len(run.read_split().files) == 60

@@ -1,0 +1,99 @@
+"""Where training steps run: one device, the GPUs of one machine, or several machines in step.
+
+With several replicas each takes its share of every batch, gradients are summed, and the weights stay the same
+everywhere (tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the pictures and
+the run's folder under the same path. The first one writes the run, the others only read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import tensorflow
+
+__all__ = ["WAYS", "Distribution"]
+
+WAYS = ("none", "mirrored", "multi-worker")
+
+
+class Distribution:
+    """One of ``WAYS``.
+
+    Attributes:
+        strategy: TensorFlow's.
+        replicas: in all machines together.
+        first: whether this process is the one that writes.
+
+    Raises:
+        ConversionError: several workers without a usable TF_CONFIG.
+    """
+
+    def __init__(self, way: str = "none") -> None:
+        tf = tensorflow()
+        if way == "multi-worker":
+            self.worker = _worker()
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        else:
+            self.worker = 0
+            self.strategy = tf.distribute.MirroredStrategy() if way == "mirrored" else tf.distribute.get_strategy()
+        self.way, self.replicas = way, int(self.strategy.num_replicas_in_sync)
+        self.first = self.worker == 0
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """To make a network and its optimizer in."""
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
+
+    def shares(self, count: int, make: Callable[[slice], Any]) -> Any:
+        """What ``make`` gives for each replica's share of a batch of so many; arguments of ``run``."""
+        if self.replicas == 1:
+            return make(slice(0, count))
+        parts = [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(np.arange(count), self.replicas)]
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: make(parts[context.replica_id_in_sync_group])
+        )
+
+    def run(self, function: Callable[..., Any], arguments: Any) -> Any:
+        """Call it on every replica with its share."""
+        return self.strategy.run(function, args=arguments)
+
+    def sum(self, value: Any) -> Any:
+        """Of a scalar of each replica."""
+        return self.strategy.reduce(tensorflow().distribute.ReduceOp.SUM, value, axis=None)
+
+    def gather(self, value: Any) -> Any:
+        """Tensors of all replicas, in their order, along the first axis."""
+        return value if self.replicas == 1 else self.strategy.gather(value, axis=0)
+
+    def agree(self, value: float) -> float:
+        """The first process's value, on all; waits until all have asked."""
+        if self.way != "multi-worker":
+            return value
+        tf = tensorflow()
+        values = self.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(0.0 if context.replica_id_in_sync_group else value, tf.float64)
+        )
+        return float(self.sum(values))
+
+
+def _worker() -> int:
+    example = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        content = json.loads(os.environ["TF_CONFIG"])
+        index, count = int(content["task"]["index"]), len(content["cluster"]["worker"])
+    except (KeyError, ValueError, TypeError):
+        raise ConversionError(
+            f"--distribute multi-worker: TF_CONFIG is missing or damaged; expected like {example}."
+        ) from None
+    if content["task"].get("type") != "worker" or not 0 <= index < count:
+        raise ConversionError(
+            f"--distribute multi-worker: TF_CONFIG's task is none of its workers; expected like {example}."
+        )
+    return index

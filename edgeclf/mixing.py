@@ -1,0 +1,56 @@
+"""Pictures of a batch mixed with one another, and their labels in the same shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeclf.frameworks import tensorflow
+
+__all__ = ["draw", "mix"]
+
+
+def draw(mixup: float, cutmix: float, size: int, rng: np.random.Generator) -> tuple[float, tuple[int, int, int, int]]:
+    """What one batch is mixed by.
+
+    Args:
+        mixup, cutmix: parameters of the Beta distribution that shares are drawn from; 0 turns one off; with both
+            a coin decides.
+        size: of the pictures, in pixels.
+        rng: of this step.
+
+    Returns:
+        the share of the batch's own pictures, and the box (top, left, bottom, right) that the others fill: with mixup
+        an empty one.
+    """
+    if not mixup and not cutmix:
+        return 1.0, (0, 0, 0, 0)
+    if not cutmix or (mixup and rng.random() < 0.5):
+        return float(rng.beta(mixup, mixup)), (0, 0, 0, 0)
+    side = size * np.sqrt(1 - rng.beta(cutmix, cutmix))
+    y, x = rng.random(2) * size
+    top, bottom = (round(float(np.clip(y + half, 0, size))) for half in (-side / 2, side / 2))
+    left, right = (round(float(np.clip(x + half, 0, size))) for half in (-side / 2, side / 2))
+    return 1 - (bottom - top) * (right - left) / size**2, (top, left, bottom, right)
+
+
+def mix(images: Any, wanted: Any, share: Any, box: Any) -> tuple[Any, Any]:
+    """Each picture with the one opposite in the batch (mixup: Zhang et al., ICLR 2018; CutMix: Yun et al., ICCV 2019).
+
+    Args:
+        images: float ``[batch, size, size, 3]``.
+        wanted: ``[batch, classes]``, shares of the classes, or any figures that mix as they do.
+        share, box: of ``draw``, as tensors.
+
+    Returns:
+        both, mixed.
+    """
+    tf = tensorflow()
+    others, rows, columns = images[::-1], tf.range(tf.shape(images)[1]), tf.range(tf.shape(images)[2])
+    down = tf.logical_and(rows >= box[0], rows < box[2])
+    across = tf.logical_and(columns >= box[1], columns < box[3])
+    inside = tf.logical_and(down[:, None], across[None, :])[None, :, :, None]
+    empty = tf.logical_or(box[0] >= box[2], box[1] >= box[3])
+    blended = tf.where(empty, others + (images - others) * share, images)
+    return tf.where(inside, others, blended), share * wanted + (1 - share) * wanted[::-1]
