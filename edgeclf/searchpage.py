@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal
 
 from edgeclf.run import write_text
 from edgeclf.searching import SearchResult
@@ -15,6 +16,7 @@ __all__ = ["search_table", "write_search"]
 
 _INK = "#010203"  # stands for the page's own colour of text, light or dark
 _COLOURS = ("#2f6fb0", "#c0602b", "#268054", "#8b5fbf", "#b03a6a", "#6b7280")
+_FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "scale": "bottom", "full": "full"}
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -86,25 +88,18 @@ def _draw(axes: object, result: SearchResult) -> None:
 
     assert isinstance(axes, Axes)
     for number, name in enumerate(dict.fromkeys(item.candidate.backbone for item in result.measured)):
-        own = [item for item in result.measured if item.candidate.backbone == name]
-        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
-        for filled in (False, True):  # hollow where the head alone was trained
-            some = [item for item in own if (item.candidate.adapt != "head") == filled]
-            axes.plot(
-                [item.milliseconds for item in some],
-                [100 * item.accuracy for item in some],
-                marker,
-                color=colour,
-                markerfacecolor=colour if filled else "none",
-                label=name if filled or not any(item.candidate.adapt != "head" for item in own) else None,
-            )
-        for item in own:
-            where = (item.milliseconds, 100 * item.accuracy)
-            axes.annotate(str(item.candidate.size), where, (5, 4), textcoords="offset points", fontsize=9)
+        colour, marker, label = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)], name
+        for item in result.measured:
+            if item.candidate.backbone == name:
+                where, filled = (item.milliseconds, 100 * item.accuracy), _FILLED[item.candidate.adapt]
+                axes.plot(*where, marker, color=colour, fillstyle=filled, markerfacecoloralt="none", label=label)
+                axes.annotate(str(item.candidate.size), where, (5, 4), textcoords="offset points", fontsize=9)
+                label = "_"  # once in the legend
     front = [(item.milliseconds, 100 * item.accuracy) for item in result.frontier]
-    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=_INK, linewidth=1, alpha=0.5)
+    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=_INK, linewidth=1, alpha=0.5, zorder=1)
     if result.latency_ms is not None:
         axes.axvline(result.latency_ms, color="#c0392b", linestyle="--", linewidth=1, label="bound")
     axes.set(xlabel="milliseconds a picture, here", ylabel="right of the validation pictures, %")
     axes.grid(alpha=0.2)
-    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    axes.margins(0.08)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)

@@ -21,9 +21,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--budget-minutes", type=float, help="Of time for everything, 60 by default.")
 @click.option("--latency-ms", type=float, help="At most so long for a picture, of the int8 file on this machine.")
 @click.option("--trials", type=int, help="At most so many.")
-@click.option("--backbone", "backbones", multiple=True, help="Only this one, or these; by default all.")
-@click.option("--size", "sizes", type=int, multiple=True, help="Only this input size, or these.")
-@click.option("--adapt", "adapts", multiple=True, help="Only this, or these: what of the network is trained.")
+@click.option("--backbone", "--backbones", "backbones", multiple=True, help="Only this one, or these; by default all.")
+@click.option("--size", "--sizes", "sizes", type=int, multiple=True, help="Only this input size, or these.")
+@click.option(
+    "--adapt", "--adapts", "adapts", multiple=True, help="Only this, or these: what of the network is trained."
+)
 @click.option("--out", type=_PATH, default=Path("search"), show_default=True, help="Its folder; goes on in its own.")
 @click.option("--config", type=_PATH, help="A TOML file of options; by default edgeclf.toml where there is one.")
 def search(data: Path | None, out: Path, config: Path | None, **options: Any) -> None:
