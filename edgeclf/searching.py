@@ -169,14 +169,12 @@ class _Searching:
         if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
             return self._set_aside(reason, lambda other: other.backbone == name)
         self._with_weights.add(name)
+        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
+            reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
+            return self._set_aside(reason, candidate.__eq__)
         if bound is not None and (taken := self._untrained(candidate)) > bound:
             reason = f"{taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
             return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
-        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > (
-            left := self._end - time.monotonic()
-        ):
-            reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
-            return self._set_aside(reason, candidate.__eq__)
         return True
 
     def _untrained(self, candidate: Candidate) -> float:
