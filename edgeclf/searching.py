@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.config import TrainConfig
@@ -20,6 +18,7 @@ from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import wilson
 from edgeclf.searchlog import Outcome, SearchLog
+from edgeclf.searchresult import SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf.training import preprocessing, resume, train
@@ -29,52 +28,9 @@ from edgeclf_converters.report import invoke_milliseconds
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.errors import EdgeclfError
 
-__all__ = ["SearchResult", "search"]
+__all__ = ["search"]
 
 _WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """Where a search led.
-
-    Attributes:
-        folder: with a run's folder for each trial.
-        outcomes: all trials that ended, also those of earlier calls, in order.
-        frontier: those that no other beats in both accuracy and time, the fastest first.
-        skipped: why the others were not tried, by their name.
-        latency_ms: the bound, or None.
-        pictures: of the validation part.
-        interrupted: by Ctrl-C.
-    """
-
-    folder: Path
-    outcomes: tuple[Outcome, ...]
-    frontier: tuple[Outcome, ...]
-    skipped: dict[str, str]
-    latency_ms: float | None
-    pictures: int
-    interrupted: bool
-
-    @property
-    def best(self) -> Outcome | None:
-        """The most accurate within the bound; None where none is."""
-        within = [item for item in self.frontier if item.milliseconds <= (self.latency_ms or math.inf)]
-        return within[-1] if within else None
-
-    @property
-    def measured(self) -> tuple[Outcome, ...]:
-        """The trials that did not fail."""
-        return tuple(outcome for outcome in self.outcomes if not outcome.reason)
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The trials that did."""
-        return tuple(outcome for outcome in self.outcomes if outcome.reason)
-
-    def model(self, outcome: Outcome) -> Path:
-        """The int8 file of a trial."""
-        return self.folder / outcome.candidate.name / "model.tflite"
 
 
 def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:

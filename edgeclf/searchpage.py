@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from edgeclf.run import write_text
-from edgeclf.searching import SearchResult
 from edgeclf.searchlog import Outcome
+from edgeclf.searchresult import SearchResult
 
 __all__ = ["search_table", "write_search"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgeclf.searching import SearchResult
+    from edgeclf.searchresult import SearchResult
     from edgeclf.settings import SearchConfig, TrainTable
 
 __all__ = ["search"]

@@ -15,9 +15,10 @@ from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
 from edgeclf.forecast import predicted_seconds
 from edgeclf.latency import untrained_milliseconds
 from edgeclf.reporter import Bar
-from edgeclf.searching import SearchResult, search
+from edgeclf.searching import search
 from edgeclf.searchlog import Outcome, SearchLog
 from edgeclf.searchpage import search_table, write_search
+from edgeclf.searchresult import SearchResult
 from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf_runtime import Classifier
