@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
 
 from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
 
-__all__ = ["TrainConfig", "make_config"]
+__all__ = ["TrainConfig", "make_config", "mistakes"]
 
 _BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
 
@@ -85,6 +86,21 @@ class TrainConfig(BaseModel):
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
 
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return backbone(name).name
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.validation + self.test >= 0.9:
+            raise ValueError("validation and test together leave too little to train on")
+        if self.init == "scratch" and (self.adapt != "full" or self.alpha or self.decay_towards != "zero"):
+            raise ValueError("adapt, alpha and decay_towards start from pretrained weights; init is scratch")
+        if self.decay_towards == "pretrained" and self.adapt != "full":
+            raise ValueError(f"decay_towards pretrained goes with adapt full; {self.adapt} does so by itself")
+        return self
+
     @property
     def network(self) -> Backbone:
         """The backbone of that name."""
@@ -116,15 +132,15 @@ def make_config(options: dict[str, object]) -> TrainConfig:
         ConfigError: names every option that is wrong, at once.
     """
     try:
-        config = TrainConfig.model_validate(options)
+        return TrainConfig.model_validate(options)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
         raise ConfigError(f"Options: {'; '.join(wrong)}.") from None
-    backbone(config.backbone)
-    if config.validation + config.test >= 0.9:
-        raise ConfigError("Options: validation and test together leave too little to train on.")
-    if config.init == "scratch" and (config.adapt != "full" or config.alpha or config.decay_towards != "zero"):
-        raise ConfigError("Options: adapt, alpha and decay_towards start from pretrained weights; init is scratch.")
-    if config.decay_towards == "pretrained" and config.adapt != "full":
-        raise ConfigError(f"Options: decay_towards pretrained goes with adapt full; {config.adapt} does so by itself.")
-    return config
+
+
+def mistakes(error: ValidationError) -> list[tuple[str, str]]:
+    """Option and what is wrong with it, of each mistake; an empty name where several do not go together."""
+    return [
+        (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
+        for item in error.errors()
+    ]

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from typing_extensions import Self
 
 from edgeclf.config import TrainConfig, make_config
+from edgeclf.configfile import config_text, configure
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
+from edgeclf.settings import TrainTable
 from edgeclf.sources import open_shards, root_of
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
@@ -31,7 +33,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Run:
     """One training's folder.
 
-    Files: ``config.json``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
+    Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
     ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is
     unfinished, with ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed
     again.
@@ -53,8 +55,7 @@ class Run:
             )
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, config, data.resolve())
-        content = {"data": str(run.data), "options": config.model_dump(mode="json")}
-        run.write_json("config", content)
+        write_text(path / "config.toml", config_text(run.data, config))
         run.write_json("environment", _environment())
         return run
 
@@ -65,13 +66,15 @@ class Run:
         Raises:
             RunError: it is none.
         """
-        if not (path / "config.json").is_file():
-            raise RunError(f"{path}: not the folder of a training (no config.json). Make one with: edgeclf train DIR")
+        old = not (path / "config.toml").is_file()  # written until 0.1: config.json
+        file = path / ("config.json" if old else "config.toml")
+        if not file.is_file():
+            raise RunError(f"{path}: not the folder of a training (no config.toml). Make one with: edgeclf train DIR")
         try:
-            content = json.loads((path / "config.json").read_text("utf-8"))
-            return cls(path, make_config(content["options"]), Path(content["data"]))
+            config, data = _read_old(file) if old else _read_config(file)
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path / 'config.json'}: cannot be read ({error}).") from None
+            raise RunError(f"{file}: cannot be read ({error}).") from None
+        return cls(path, config, data)
 
     def write_json(self, name: str, content: object) -> None:
         """Write ``name.json``."""
@@ -178,6 +181,21 @@ def write_text(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(text, "utf-8")
     os.replace(beside, path)
+
+
+def _read_config(file: Path) -> tuple[TrainConfig, Path]:
+    table = configure(TrainTable, {}, file)
+    if table.data is None:
+        raise ValueError("train.data is missing")
+    return table.config(), table.data
+
+
+def _read_old(file: Path) -> tuple[TrainConfig, Path]:
+    content = json.loads(file.read_text("utf-8"))
+    options = dict(content["options"])
+    if options.pop("head_only", False):
+        options["adapt"] = "head"
+    return make_config(options), Path(content["data"])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,7 +20,7 @@ from edgeclf_runtime.backends import Backend, open_backend
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
-__all__ = ["ParityReport", "parity_report"]
+__all__ = ["ParityReport", "invoke_milliseconds", "parity_report"]
 
 _NOISE_PICTURES = 16
 _TIMED = 30
@@ -92,7 +92,7 @@ def parity_report(
         pictures: uint8, of the input's size, for layers and times.
     """
     content, float_content = search.best.content, convert(model, "float32", (), rule)
-    float_ms, int8_ms = _milliseconds([float_content, content], pictures, rule)
+    float_ms, int8_ms = invoke_milliseconds([float_content, content], pictures, rule)
     return ParityReport(
         tuple(labels),
         search.judged_by,
@@ -116,8 +116,15 @@ def _layers(model: Any, best: Trial, pictures: Sequence[Pixels], rule: Preproces
     return tuple(layer_noise(nodes, best.content, pictures, rule))
 
 
-def _milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
-    """Medians, the files taken in turn so that what disturbs one disturbs the others."""
+def invoke_milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
+    """Medians of the interpreter's time for a picture, on this machine.
+
+    The files are taken in turn so that what disturbs one disturbs the others.
+
+    Args:
+        contents: of .tflite files of one input size.
+        pictures: uint8, of that size.
+    """
     backends = [open_backend("auto", content) for content in contents]
     spent: list[list[float]] = [[] for _ in backends]
     for turn in range(_TIMED + 5):

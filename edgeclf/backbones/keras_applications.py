@@ -43,8 +43,10 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
     """
     try:
         filled = _construct(name, 224, "imagenet" if weights is None else str(weights))
-    except (OSError, ValueError) as error:
-        raise WeightsError(_why(name, weights, error)) from None
+    except Exception as error:
+        if not isinstance(error, (OSError, ValueError)) and type(error) is not Exception:
+            raise
+        raise WeightsError(_why(name, weights, error)) from None  # keras says a failed fetch by a bare Exception
     for layer in filled.layers:
         model.get_layer(layer.name).set_weights(layer.get_weights())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from edgeclf.settings import ExportConfig
     from edgeclf_converters.export import Conversion
     from edgeclf_converters.int8 import Search
 
@@ -26,7 +27,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--pretrained", metavar="NAME", help="A backbone's own 1,000 ImageNet classes, without any training.")
 @click.option("--weights", type=_PATH, help="With --pretrained: its weights, where they do not come from a package.")
 @click.option("--calibration", type=_PATH, metavar="DIR", help="With --pretrained: photographs to calibrate int8 on.")
-@click.option("--edgetpu", is_flag=True, help="Compile the int8 file for a Coral Edge TPU, too.")
+@click.option("--config", type=_PATH, help="A TOML file of options; by default edgeclf.toml where there is one.")
+@click.option("--edgetpu/--no-edgetpu", default=None, help="Compile the int8 file for a Coral Edge TPU, too.")
 @click.option(
     "--method",
     type=click.Choice(["auto", "ptq", "qat"]),
@@ -53,7 +55,8 @@ def export(
     calibration: Path | None,
     method: str | None,
     max_drop: float | None,
-    edgetpu: bool,
+    edgetpu: bool | None,
+    config: Path | None,
     distribute: str,
 ) -> None:
     """Write the model file of RUN, a training's folder, and measure it."""
@@ -65,19 +68,30 @@ def export(
         raise UsageError("--weights and --calibration go with --pretrained; a run has its own.")
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
         raise UsageError("--method and --max-drop go with the int8 file of a run.")
-    if edgetpu and mode not in (None, "int8"):
+    options = _options(config, {"mode": mode, "method": method, "max_drop": max_drop, "edgetpu": edgetpu})
+    if edgetpu and options.mode != "int8":
         raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
-    if edgetpu:
+    compiles = options.edgetpu and options.mode == "int8"
+    if compiles:
         from edgeclf_converters.edgetpu_compiler import find_compiler
 
         find_compiler()
     path: Path | None
     if run is None:
-        path = _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
+        path = _export_pretrained(str(pretrained), options.mode, output, weights, calibration)
     else:
-        path = _export_run(run, mode or "int8", output, method or "auto", max_drop, distribute)
-    if edgetpu and path is not None:
+        path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute)
+    if compiles and path is not None:
         _compile(path)
+
+
+def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:
+    from edgeclf.configfile import configure
+    from edgeclf.reporter import Terminal
+    from edgeclf.settings import ExportConfig
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    return configure(ExportConfig, given, file, Terminal().say)
 
 
 def _export_pretrained(
@@ -99,6 +113,8 @@ def _export_run(
 
     path = output or folder / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
     run = Run.open(folder)
+    if mode != "int8":
+        max_drop = None  # of a config file; it is about int8
     done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
     if f"validation_{mode}" not in done.card.accuracy:
         click.echo("Done here; the first worker writes the file.")

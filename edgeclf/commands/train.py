@@ -16,6 +16,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("data", type=_PATH, required=False)
 @click.option("--out", type=_PATH, help="The run's folder; by default runs/NAME-1, runs/NAME-2 ...")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Go on with an interrupted training.")
+@click.option("--config", type=_PATH, help="A TOML file of these options; by default edgeclf.toml where there is one.")
 @click.option("--backbone", help="The pretrained network, efficientnet-lite0 by default.")
 @click.option("--weights", type=_PATH, help="Its ImageNet weights, where they do not come from a package.")
 @click.option("--size", type=int, help="Height and width of the model's input in pixels; by default the backbone's.")
@@ -52,7 +53,9 @@ _PATH = click.Path(path_type=Path)
     default="none",
     help="Over this machine's GPUs, or over the machines of TF_CONFIG.",
 )
-def train(data: Path | None, out: Path | None, resume: Path | None, distribute: str, **options: Any) -> None:
+def train(
+    data: Path | None, out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
+) -> None:
     """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
 
     DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard.
@@ -61,24 +64,28 @@ def train(data: Path | None, out: Path | None, resume: Path | None, distribute: 
 
     given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
-        if data is not None or out is not None or given:
+        if data is not None or out is not None or config is not None or given:
             raise UsageError("--resume goes on as the training began: give it alone.")
         return _resume(resume, distribute)
-    if data is None:
-        raise UsageError("Give the folder of photographs, or --resume RUN.")
     if distribute == "multi-worker" and out is None:
         raise UsageError("--distribute multi-worker needs --out: all workers use one folder.")
-    _train(data, out, given, distribute)
+    _train(data, out, config, given, distribute)
 
 
-def _train(data: Path, out: Path | None, options: dict[str, object], distribute: str) -> None:
-    from edgeclf.config import make_config
+def _train(data: Path | None, out: Path | None, file: Path | None, options: dict[str, object], distribute: str) -> None:
+    from edgeclf.configfile import configure
     from edgeclf.reporter import Terminal
     from edgeclf.run import new_folder
+    from edgeclf.settings import TrainTable
     from edgeclf.training import train as begin
+    from edgeclf_runtime.errors import UsageError
 
-    config = make_config(options)
-    _conclude(begin(data, out or new_folder(data), config, Terminal(), distribute))
+    reporter = Terminal()
+    table = configure(TrainTable, options, file, reporter.say)
+    data = data or table.data
+    if data is None:
+        raise UsageError("Give the folder of photographs, or --resume RUN.")
+    _conclude(begin(data, out or new_folder(data), table.config(), reporter, distribute))
 
 
 def _resume(path: Path, distribute: str) -> None:

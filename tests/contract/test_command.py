@@ -26,7 +26,8 @@ def _edgeclf(*words: object, code: int = 0, cwd: Path | None = None) -> subproce
 
 def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
-    assert all(name in text for name in ("run", "classify", "inspect", "verify", "train", "data", "export", "demo"))
+    names = ("run", "classify", "inspect", "verify", "doctor", "bench", "train", "data", "search", "export", "demo")
+    assert all(name in text for name in names)
 
 
 def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
@@ -70,6 +71,24 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     assert "float16 file" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
+
+
+def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path, tmp_path: Path) -> None:
+    options = f"[train]\ndata = '{digits}'\nsize = 32\nadapt = 'head'\nseed = 3\n[export]\nmode = 'float16'\n"
+    (tmp_path / "edgeclf.toml").write_text(options, "utf-8")
+    done = _edgeclf("train", "--out", "one", "--seed", 4, cwd=tmp_path)
+    assert "Options of [train] from edgeclf.toml: data, size, adapt, seed." in done.stderr
+    again = _edgeclf("train", "--config", "one/config.toml", "--out", "two", cwd=tmp_path)
+    assert "edgeclf.toml" not in again.stderr
+    one, two = Run.open(tmp_path / "one"), Run.open(tmp_path / "two")
+    assert (one.config.seed, one.config) == (4, two.config)
+    mine, known = two.read_arrays("weights"), one.read_arrays("weights")
+    assert all((mine[name] == known[name]).all() for name in known)
+    assert "float16 file" in _edgeclf("export", "one", cwd=tmp_path).stdout
+    (tmp_path / "edgeclf.toml").write_text("[train]\nepoch = 3\n[export]\nmethod = 1\n", "utf-8")
+    wrong = _edgeclf("train", digits, "--out", "three", "--ema", 2, code=1, cwd=tmp_path).stderr
+    assert all(part in wrong for part in ("train.epoch: no such option; did you mean", "export.method: ", "--ema: "))
+    assert not (tmp_path / "three").exists()
 
 
 def test_a_bound_that_cannot_be_kept_is_exit_status_3(run: Run, tmp_path: Path) -> None:
@@ -118,6 +137,10 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     [
         (["train", "nowhere"], "nowhere: no such folder", 1),
         (["train"], "Give the folder of photographs", 2),
+        (["train", "--config", "nowhere.toml"], "nowhere.toml: no such config file", 1),
+        (["train", "--resume", "nowhere", "--config", "nowhere.toml"], "give it alone", 2),
+        (["search"], "Give the folder of photographs", 2),
+        (["search", "nowhere", "--adapt", "tail"], "--adapts: tail: expected of head", 1),
         (["export", "nowhere"], "not the folder of a training", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),

@@ -41,7 +41,7 @@ class Interrupting(Quiet):
 def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     names = {path.name for path in run.path.iterdir()}
     assert names == {
-        "config.json",
+        "config.toml",
         "environment.json",
         "history.json",
         "labels.json",

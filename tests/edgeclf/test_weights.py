@@ -93,3 +93,11 @@ def test_keras_networks_take_their_weights_from_a_file(tmp_path: Path) -> None:
         backbone("mobilenet-v2").load(model, "mobilenet-v2", tmp_path / "weights.h5")
     with pytest.raises(WeightsError, match="no such file"):
         network.load(model, network.name, tmp_path / "none.h5")
+
+
+def test_weights_that_cannot_be_fetched_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # without keras' own cache
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
+    network = backbone("mobilenet-v2")
+    with pytest.raises(WeightsError, match=r"cannot be fetched .*--weights FILE.h5"):
+        network.load(network.build("mobilenet-v2", 32), "mobilenet-v2", None)

@@ -1,0 +1,216 @@
+"""Backbone, input size and adaptation under a time budget, judged by the int8 files themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edgeclf.config import TrainConfig
+from edgeclf.division import split
+from edgeclf.exporting import export_run
+from edgeclf.forecast import predicted_seconds
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.latency import missing_weights, plain_picture, untrained_milliseconds
+from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.scoring import wilson
+from edgeclf.searchlog import Outcome, SearchLog
+from edgeclf.searchresult import SearchResult
+from edgeclf.searchspace import Candidate, candidates, train_config
+from edgeclf.settings import SearchConfig
+from edgeclf.sources import read_source
+from edgeclf.training import preprocessing, resume, train
+from edgeclf_converters.export import Conversion
+from edgeclf_converters.layers import multiply_accumulates
+from edgeclf_converters.report import invoke_milliseconds
+from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.errors import EdgeclfError
+
+__all__ = ["search"]
+
+_WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
+
+
+def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:
+    """Train, convert and measure one candidate after the other until the budget, or what there is to try, is spent.
+
+    Args:
+        data: the photographs; divided in the same way for every trial.
+        out: the search's folder, new, or of an earlier search, which then goes on.
+        settings: of the search.
+        base: of the trainings, but for what is searched.
+
+    Returns:
+        what was found; also after Ctrl-C.
+
+    Raises:
+        DataError, ConfigError: nothing was tried.
+    """
+    listed, _ = read_source(data)
+    pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
+    space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
+    searched = {"backbone", "size", "train_size", "adapt", "weights"}
+    told = {"data": str(data.resolve()), "options": base.model_dump_json(exclude=searched)}
+    log = SearchLog(out, space, told, base.seed)
+    searching = _Searching(data, out, settings, base, log, reporter)
+    interrupted = False
+    try:
+        searching.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    return SearchResult(
+        out,
+        tuple(log.outcomes),
+        tuple(log.frontier),
+        {candidate.name: reason for candidate, reason in searching.skipped.items()},
+        settings.latency_ms,
+        pictures,
+        interrupted,
+    )
+
+
+class _Searching:
+    """The loop."""
+
+    def __init__(
+        self, data: Path, out: Path, settings: SearchConfig, base: TrainConfig, log: SearchLog, reporter: Reporter
+    ) -> None:
+        self._data, self._out, self._settings, self._base = data, out, settings, base
+        self._log, self._reporter = log, reporter
+        self._end = time.monotonic() + 60 * settings.budget_minutes
+        self._with_weights: set[str] = set()
+        self.skipped: dict[Candidate, str] = {}
+
+    def run(self) -> None:
+        """Trials until there is none left that fits."""
+        for number in range(self._settings.trials or len(self._all())):
+            candidate = self._next()
+            if candidate is None:
+                return
+            left = (self._end - time.monotonic()) / 60
+            self._reporter.say(f"Trial {number + 1}: {candidate.name}; {left:.1f} minutes of the budget left.")
+            try:
+                outcome = self._try(candidate)
+            except KeyboardInterrupt:
+                self._log.drop()
+                raise
+            self._log.finish(outcome)
+            self._reporter.say(_said(outcome))
+
+    def _all(self) -> list[Candidate]:
+        return candidates(self._settings.backbones, self._settings.sizes, self._settings.adapts)
+
+    def _next(self) -> Candidate | None:
+        """Begin the next in the log; the first of all is the cheapest, so that there is always a result."""
+        ended = {outcome.candidate for outcome in self._log.outcomes}
+        while left := [item for item in self._all() if item not in ended and item not in self.skipped]:
+            candidate = self._log.propose(left) if self._log.measured else self._log.take(left[0])
+            try:
+                if self._fits(candidate):
+                    return candidate
+            except KeyboardInterrupt:
+                self._log.drop()
+                raise
+            self._log.drop()
+        return None
+
+    def _fits(self, candidate: Candidate) -> bool:
+        """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
+        name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
+        measured, bound = self._log.measured, self._settings.latency_ms
+        if measured and left <= 0:
+            return self._set_aside("no time was left", lambda other: True)
+        if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
+            return self._set_aside(reason, lambda other: other.backbone == name)
+        self._with_weights.add(name)
+        if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
+            reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
+            return self._set_aside(reason, candidate.__eq__)
+        if bound is not None and (taken := self._untrained(candidate)) > bound:
+            reason = f"{taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
+            return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
+        return True
+
+    def _untrained(self, candidate: Candidate) -> float:
+        """Milliseconds of its backbone and size, known before any training."""
+        key = f"{candidate.backbone} at {candidate.size} pixels"
+        if key not in self._log.times:
+            self._reporter.say(f"Measuring the time of {key}, untrained.")
+            self._log.note_time(key, untrained_milliseconds(train_config(candidate, self._base)))
+        return self._log.times[key]
+
+    def _set_aside(self, reason: str, same: Callable[[Candidate], bool]) -> bool:
+        ended = {outcome.candidate for outcome in self._log.outcomes}
+        new = [item for item in self._all() if same(item) and item not in ended and item not in self.skipped]
+        self.skipped.update(dict.fromkeys(new, reason))
+        self._reporter.say(f"Not tried: {', '.join(item.name for item in new)}: {reason}.")
+        return False
+
+    def _try(self, candidate: Candidate) -> Outcome:
+        keras().backend.clear_session()  # of the trial before; its memory and its layers' names
+        try:
+            return self._measured(candidate)
+        except (EdgeclfError, MemoryError, tensorflow().errors.OpError) as error:
+            lines = str(error).splitlines()
+            return Outcome(candidate, reason=lines[0] if lines else type(error).__name__)
+
+    def _measured(self, candidate: Candidate) -> Outcome:
+        run = self._trained(self._out / candidate.name, candidate)
+        metrics, started = run.read_json("metrics"), time.monotonic()
+        if metrics["status"] == "interrupted":
+            raise KeyboardInterrupt
+        path = run.path / "model.tflite"
+        done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=_WORST_DROP)
+        _rename(done, path)
+        assert done.search is not None
+        content, rule = done.search.best.content, preprocessing(run.config)
+        accuracy, count = done.card.accuracy["validation_int8"], metrics["validation"]["count"]
+        low, high = wilson(round(accuracy * count), count)
+        return Outcome(
+            candidate,
+            accuracy,
+            low,
+            high,
+            done.card.accuracy["validation_float"],
+            self._milliseconds(candidate, content, rule),
+            done.bytes,
+            multiply_accumulates(content),
+            metrics["seconds"],
+            time.monotonic() - started,
+        )
+
+    def _milliseconds(self, candidate: Candidate, content: bytes, rule: Preprocessing) -> float:
+        """Of one backbone and size every file has the same operators: were each timed, the noise would rank them."""
+        same = (candidate.backbone, candidate.size)
+        for other in self._log.measured:
+            if (other.candidate.backbone, other.candidate.size) == same:
+                return other.milliseconds
+        return invoke_milliseconds([content], [plain_picture(candidate.size)], rule)[0]
+
+    def _trained(self, folder: Path, candidate: Candidate) -> Run:
+        """Its run: finished, gone on with, or new, by what an earlier search left in the folder."""
+        if (folder / "config.toml").is_file():
+            run = Run.open(folder)
+            if run.has_arrays("state"):
+                return resume(folder, self._reporter)
+            if (folder / "metrics.json").is_file():
+                return run
+            shutil.rmtree(folder)
+        return train(self._data, folder, train_config(candidate, self._base), self._reporter)
+
+
+def _rename(done: Conversion, path: Path) -> None:
+    """What a large drop has given another name: here it is a result like the others."""
+    for file in done.path.parent.glob(f"{done.path.stem}.*") if done.path != path else ():
+        os.replace(file, file.with_name(file.name.replace(done.path.stem, path.stem)))
+
+
+def _said(outcome: Outcome) -> str:
+    name, seconds = outcome.candidate.name, outcome.train_seconds + outcome.export_seconds
+    if outcome.reason:
+        return f"{name} failed: {outcome.reason}"
+    figures = f"int8 {outcome.accuracy:.1%}, {outcome.milliseconds:.2f} ms a picture"
+    return f"{name}: {figures}; took {seconds / 60:.1f} minutes."

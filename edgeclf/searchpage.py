@@ -1,0 +1,105 @@
+"""A search as files in its folder: search.csv, and search.html, one page without any other file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from edgeclf.run import write_text
+from edgeclf.searchlog import Outcome
+from edgeclf.searchresult import SearchResult
+
+__all__ = ["search_table", "write_search"]
+
+_INK = "#010203"  # stands for the page's own colour of text, light or dark
+_COLOURS = ("#2f6fb0", "#c0602b", "#268054", "#8b5fbf", "#b03a6a", "#6b7280")
+_FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "scale": "bottom", "full": "full"}
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def write_search(result: SearchResult) -> Path:
+    """Write both.
+
+    Returns:
+        the page.
+    """
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("search.html")
+    write_text(result.folder / "search.csv", _csv(result))
+    page = result.folder / "search.html"
+    write_text(page, template.render(result=result, name=result.folder.resolve().name, plot=Markup(_plot(result))))
+    return page
+
+
+def search_table(result: SearchResult) -> str:
+    """The trials as lines of text, the most accurate first; those of the frontier with a star."""
+    lines = [f"  {'trial':<36} {'int8':>6} {'95%':>13} {'ms':>7} {'MB':>5} {'minutes':>7}"]
+    for item in sorted(result.measured, key=lambda item: -item.accuracy):
+        star, interval = "*" if item in result.frontier else " ", f"{item.low:.1%}-{item.high:.1%}"
+        size, minutes = item.bytes / 1e6, (item.train_seconds + item.export_seconds) / 60
+        lines.append(
+            f"{star} {item.candidate.name:<36} {item.accuracy:>6.1%} {interval:>13} {item.milliseconds:>7.2f} "
+            f"{size:>5.1f} {minutes:>7.1f}"
+        )
+    lines += [f"  {item.candidate.name}: failed: {item.reason}" for item in result.failed]
+    return "\n".join(lines)
+
+
+def _csv(result: SearchResult) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    figures = [field.name for field in fields(Outcome) if field.name not in ("candidate", "reason")]
+    writer.writerow(("trial", "backbone", "size", "adapt", *figures, "frontier", "state", "reason"))
+    for item in result.outcomes:
+        chosen = item.candidate
+        row = ["" if item.reason else getattr(item, name) for name in figures]
+        state = ("", "failed", item.reason) if item.reason else ("yes" if item in result.frontier else "no", "done", "")
+        writer.writerow((chosen.name, chosen.backbone, chosen.size, chosen.adapt, *row, *state))
+    blank = [""] * (len(figures) + 4)
+    writer.writerows((name, *blank, "skipped", reason) for name, reason in result.skipped.items())
+    return text.getvalue()
+
+
+def _plot(result: SearchResult) -> str:
+    """Accuracy over time as an SVG that takes the page's colour of text."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    style = {"svg.fonttype": "none", "svg.hashsalt": "edgeclf", "font.family": "sans-serif", "font.size": 11}
+    inks = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    with rc_context({**style, **dict.fromkeys(inks, _INK)}):
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        FigureCanvasSVG(figure)
+        _draw(figure.add_subplot(), result)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+
+
+def _draw(axes: object, result: SearchResult) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    for number, name in enumerate(dict.fromkeys(item.candidate.backbone for item in result.measured)):
+        colour, marker, label = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)], name
+        for item in result.measured:
+            if item.candidate.backbone == name:
+                where, filled = (item.milliseconds, 100 * item.accuracy), _FILLED[item.candidate.adapt]
+                axes.plot(*where, marker, color=colour, fillstyle=filled, markerfacecoloralt="none", label=label)
+                axes.annotate(str(item.candidate.size), where, (5, 4), textcoords="offset points", fontsize=9)
+                label = "_"  # once in the legend
+    front = [(item.milliseconds, 100 * item.accuracy) for item in result.frontier]
+    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=_INK, linewidth=1, alpha=0.5, zorder=1)
+    if result.latency_ms is not None:
+        axes.axvline(result.latency_ms, color="#c0392b", linestyle="--", linewidth=1, label="bound")
+    axes.set(xlabel="milliseconds a picture, here", ylabel="right of the validation pictures, %")
+    axes.grid(alpha=0.2)
+    axes.margins(0.08)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)

@@ -1,0 +1,207 @@
+"""Searches: interrupted and gone on with, bounds of time kept, failures recorded, files as they say."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
+from edgeclf.forecast import predicted_seconds
+from edgeclf.latency import untrained_milliseconds
+from edgeclf.reporter import Bar
+from edgeclf.searching import search
+from edgeclf.searchlog import Outcome, SearchLog
+from edgeclf.searchpage import search_table, write_search
+from edgeclf.searchresult import SearchResult
+from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
+from edgeclf.settings import SearchConfig
+from edgeclf_runtime import Classifier
+
+LITE0 = "efficientnet-lite0"
+BASE = make_config({"epochs": 2, "batch_size": 16, "flip": False, "validation": 0.3})
+HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")
+
+
+class _Noting(Quiet):
+    """Keeps what is said; presses Ctrl-C where fine-tuning begins."""
+
+    def __init__(self, interrupts: bool = False) -> None:
+        self.lines: list[str] = []
+        self._interrupts = interrupts
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._counts = title == "Fine-tuning"
+        yield self
+
+    def advance(self, steps: int) -> None:
+        if self._interrupts and self._counts:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def settings() -> SearchConfig:
+    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # a picture of 256 pixels has 64 times as many
+    return SearchConfig(
+        backbones=(LITE0,), sizes=(32, 256), adapts=("head", "full"), budget_minutes=9000, latency_ms=bound
+    )
+
+
+@pytest.fixture(scope="module")
+def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Noting(interrupts=True))
+
+
+@pytest.fixture(scope="module")
+def found(digits: Path, settings: SearchConfig, stopped: SearchResult) -> SearchResult:
+    reporter = _Noting()
+    result = search(digits, stopped.folder, settings, BASE, reporter)
+    assert any(line.startswith("Going on after epoch 0 of 2") for line in reporter.lines)
+    return result
+
+
+def test_ctrl_c_keeps_what_was_measured(stopped: SearchResult) -> None:
+    assert stopped.interrupted
+    assert [outcome.candidate for outcome in stopped.outcomes] == [HEAD]
+    assert Run.open(stopped.folder / FULL.name).read_json("metrics")["status"] == "interrupted"
+    assert stopped.best == stopped.outcomes[0]
+
+
+def test_a_stopped_search_goes_on_where_it_was(found: SearchResult, stopped: SearchResult) -> None:
+    assert not found.interrupted
+    assert [outcome.candidate for outcome in found.outcomes] == [HEAD, FULL]
+    assert found.outcomes[0] == stopped.outcomes[0]
+
+
+def test_what_is_over_the_bound_is_never_trained(found: SearchResult, settings: SearchConfig) -> None:
+    assert set(found.skipped) == {f"{LITE0}-256-head", f"{LITE0}-256-full"}
+    assert all(f"over the bound of {settings.latency_ms:g} ms" in reason for reason in found.skipped.values())
+    assert not (found.folder / f"{LITE0}-256-head").exists()
+
+
+def test_every_trial_is_a_run_with_the_file_that_was_measured(found: SearchResult) -> None:
+    splits = set()
+    for outcome in found.outcomes:
+        run = Run.open(found.folder / outcome.candidate.name)
+        splits.add((run.path / "split.csv").read_text("utf-8"))
+        assert run.config == train_config(outcome.candidate, BASE)
+        assert found.model(outcome).stat().st_size == outcome.bytes
+        with Classifier.load(found.model(outcome)) as classifier:
+            assert classifier.card.accuracy["validation_int8"] == outcome.accuracy
+            assert classifier.card.preprocessing.width == outcome.candidate.size
+        assert outcome.low <= outcome.accuracy <= outcome.high
+        assert outcome.multiplications == pytest.approx(multiplications(LITE0, 32), rel=0.03)
+        assert outcome.milliseconds == found.outcomes[0].milliseconds
+    assert len(splits) == 1
+    assert found.best is not None
+    assert found.best.accuracy == max(outcome.accuracy for outcome in found.outcomes)
+
+
+def test_other_options_or_another_folder_are_refused(
+    digits: Path, found: SearchResult, settings: SearchConfig, tmp_path: Path
+) -> None:
+    before = (found.folder / "search.journal").read_bytes()
+    with pytest.raises(ConfigError, match="began with other options"):
+        search(digits, found.folder, settings, make_config({"epochs": 3, "flip": False}), Quiet())
+    with pytest.raises(ConfigError, match="began with other size"):
+        search(digits, found.folder, settings.model_copy(update={"sizes": (32,)}), BASE, Quiet())
+    assert (found.folder / "search.journal").read_bytes().startswith(before)
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(ConfigError, match="exists already and is no search"):
+        search(digits, tmp_path, settings, BASE, Quiet())
+    with pytest.raises(DataError, match="no such folder"):
+        search(tmp_path / "none", tmp_path / "new", settings, BASE, Quiet())
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_page_needs_no_other_file_and_escapes_names(found: SearchResult) -> None:
+    html = write_search(found).read_text("utf-8")
+    assert "s&lt;i&gt;&amp;" in html
+    assert "<i>" not in html
+    assert "<svg" in html
+    assert "currentColor" in html
+    assert not [word for word in ("<script", "<link", "src=", "<!DOCTYPE svg", "#010203") if word in html]
+    with (found.folder / "search.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["trial"]: row for row in csv.DictReader(file)}
+    assert [rows[name]["state"] for name in (HEAD.name, FULL.name, f"{LITE0}-256-full")] == ["done", "done", "skipped"]
+    assert float(rows[HEAD.name]["accuracy"]) == found.outcomes[0].accuracy
+    table = search_table(found)
+    assert len(table.splitlines()) == 3
+    assert f"* {found.best.candidate.name} " in table if found.best else False
+
+
+def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "search"
+    settings = SearchConfig(backbones=(LITE0,), sizes=(32, 48, 64), adapts=("head",), budget_minutes=0.001)
+    (out / HEAD.name).mkdir(parents=True)
+    (out / HEAD.name / "mine.txt").touch()
+    (out / "search.journal").touch()
+    result = search(digits, out, settings, BASE, Quiet())
+    assert [(item.candidate.size, bool(item.reason)) for item in result.outcomes] == [(32, True), (48, False)]
+    assert "exists already" in result.failed[0].reason
+    assert list(result.skipped) == [f"{LITE0}-64-head"]
+    assert result.skipped[f"{LITE0}-64-head"] == "no time was left"
+    assert "exists already" in write_search(result).read_text("utf-8")
+    assert f"{HEAD.name}: failed: " in search_table(result)
+
+
+def test_time_is_predicted_by_multiplications() -> None:
+    base, small, large = TrainConfig(), Candidate(LITE0, 96, "head"), Candidate(LITE0, 192, "full")
+    one = Outcome(small, train_seconds=10.0, export_seconds=20.0)
+    assert predicted_seconds(small, [one], base) == pytest.approx(10 + 20)
+    assert predicted_seconds(Candidate(LITE0, 192, "head"), [one], base) == pytest.approx(5 + 5 * 4 + 20)
+    two = Outcome(large, train_seconds=300.0, export_seconds=30.0)
+    assert predicted_seconds(large, [one, two], base) == pytest.approx(330)
+    assert 30 + 75 < predicted_seconds(Candidate(LITE0, 96, "full"), [one, two], base) < 30 + 115
+    odd = Outcome(large, train_seconds=5.0, export_seconds=30.0)  # faster than the smaller: the fixed part is all
+    assert predicted_seconds(Candidate(LITE0, 224, "full"), [one, odd], base) < 30 + 11
+
+
+def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Path) -> None:
+    space = {"backbone": (LITE0,), "size": (32, 64, 96), "adapt": ("head", "full")}
+    log, left = SearchLog(tmp_path / "s", space, {}, 0), candidates((LITE0,), (32, 64, 96), ("head", "full"))
+    while left:
+        candidate = log.propose(left)
+        left.remove(candidate)
+        reason = "no" if candidate.size == 64 else ""
+        accuracy = candidate.size / 100 - (0.1 if candidate.adapt == "head" else 0)
+        log.finish(Outcome(candidate, accuracy, milliseconds=float(candidate.size), reason=reason))
+    assert len(log.outcomes) == 6
+    assert [item.candidate for item in log.frontier] == [Candidate(LITE0, 32, "full"), Candidate(LITE0, 96, "full")]
+    assert SearchLog(tmp_path / "s", space, {}, 0).outcomes == log.outcomes
+
+
+def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:
+    code = "import sys; sys.modules['optuna'] = None; from edgeclf_runtime.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "search", digits], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: edgeclf search needs optuna and matplotlib: pip install 'edgeclf[search]'\n"
+
+
+def test_the_command_names_the_best_and_the_next_step(
+    found: SearchResult, digits: Path, settings: SearchConfig
+) -> None:
+    options = "epochs = 2\nbatch_size = 16\nflip = false\nvalidation = 0.3"
+    spaces = "sizes = [32, 256]\nadapts = ['head', 'full']"
+    (found.folder.parent / "edgeclf.toml").write_text(f"[train]\n{options}\n[search]\n{spaces}\n", "utf-8")
+    words = ["search", digits, "--out", found.folder.name, "--backbone", LITE0, "--latency-ms", settings.latency_ms]
+    words += ["--budget-minutes", 9000]
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=found.folder.parent,
+        check=True,
+    )
+    assert "Options of [search] from edgeclf.toml: sizes, adapts." in done.stderr
+    assert "Best within" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"Next: edgeclf run {found.folder.name}/{LITE0}-32-")
