@@ -26,7 +26,8 @@ def _edgeclf(*words: object, code: int = 0, cwd: Path | None = None) -> subproce
 
 def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
-    assert all(name in text for name in ("run", "classify", "inspect", "verify", "train", "data", "export", "demo"))
+    names = ("run", "classify", "inspect", "verify", "train", "data", "export", "evaluate", "demo")
+    assert all(name in text for name in names)
 
 
 def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
