@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
+from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["TrainConfig", "make_config"]
+__all__ = ["TrainConfig", "make_config", "preprocessing"]
 
 _BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
 
@@ -128,3 +129,9 @@ def make_config(options: dict[str, object]) -> TrainConfig:
     if config.decay_towards == "pretrained" and config.adapt != "full":
         raise ConfigError(f"Options: decay_towards pretrained goes with adapt full; {config.adapt} does so by itself.")
     return config
+
+
+def preprocessing(config: TrainConfig) -> Preprocessing:
+    """How the model of such a training wants its pictures."""
+    size, mean, std = config.input_size, config.network.mean, config.network.std
+    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)

@@ -31,7 +31,8 @@ class Run:
     """One training's folder.
 
     Files: ``config.json``, ``split.csv`` (file, label, part), ``skipped.csv``, ``environment.json``, ``history.json``,
-    ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is unfinished, with
+    ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged on),
+    ``report.html``, ``report.json``, and ``state.npz`` while fine-tuning is unfinished, with
     ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
@@ -112,6 +113,19 @@ class Run:
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
         return Dataset(self.data, labels, files, np.array(targets, np.int64), parts)
+
+    def read_skipped(self) -> list[Skipped]:
+        """The files that ``write_split`` was told were left out.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path = self.path / "skipped.csv"
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return [Skipped(row["file"], row["reason"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         """Write ``name.npz``."""

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeclf.adaptation import trained_share
-from edgeclf.config import TrainConfig
+from edgeclf.answers import JUDGED, write_scores
+from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
 from edgeclf.distribution import Distribution
 from edgeclf.errors import DataError, RunError
@@ -22,24 +24,18 @@ from edgeclf.head import features, fit_head
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
 from edgeclf.pictures import Pictures, decode
+from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
-from edgeclf.scoring import Score, score
+from edgeclf.scoring import Score, score, softmax
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
-from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["Training", "class_weights", "preprocessing", "resume", "train"]
+__all__ = ["Training", "class_weights", "preprocessing", "resume", "train", "train_dataset"]
 
 _MARGIN = 8 / 7  # 256 pixels for an input of 224
 _UNBALANCED = 1.5
 _SHOWN = 5
-
-
-def preprocessing(config: TrainConfig) -> Preprocessing:
-    """How the model of such a training wants its pictures."""
-    size, mean, std = config.input_size, config.network.mean, config.network.std
-    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)
 
 
 def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
@@ -60,7 +56,21 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
     listed, skipped = scan(data)
     place = Distribution(distribute)
     run = _shared_run(lambda: Run.create(out, config, data), out, place)
-    return _in_folder(run, listed, skipped, reporter, place)
+    return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
+
+
+def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
+    """Train on pictures that have their part, every one of which can be read; without a report.
+
+    Args:
+        run: a new one.
+        data: with a training part, however small, and a validation part.
+
+    Raises:
+        RunError: a picture cannot be read.
+    """
+    run.write_split(data, [])
+    _in_folder(run, data, [], reporter, Distribution("none"))
 
 
 def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
@@ -76,8 +86,14 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     run = _shared_run(lambda: run, path, place)
     if not (path / "split.csv").exists():
         listed, skipped = scan(run.data)
-        return _in_folder(run, listed, skipped, reporter, place)
-    return _in_folder(run, run.read_split(), [], reporter, place)
+        return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
+    return _reported(_in_folder(run, run.read_split(), [], reporter, place), place, reporter)
+
+
+def _reported(run: Run, place: Distribution, reporter: Reporter) -> Run:
+    if place.first:
+        write_report(run, reporter)
+    return run
 
 
 def _shared_run(make: Callable[[], Run], path: Path, place: Distribution) -> Run:
@@ -291,10 +307,10 @@ class Training:
         return done
 
     def _measure(self, part: str) -> Score:
-        rows = self._rows[part]
-        logits = self._logits(self._pictures.inputs[rows])
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return score(powers / powers.sum(axis=1, keepdims=True), self._data.targets[rows], self._data.labels)
+        return score(self._scores(part), self._data.targets[self._rows[part]], self._data.labels)
+
+    def _scores(self, part: str) -> npt.NDArray[np.float32]:
+        return softmax(self._logits(self._pictures.inputs[self._rows[part]]))
 
     def _finish(self, status: str) -> None:
         self._place.agree(0)  # the others wait until the first has written
@@ -311,10 +327,11 @@ class Training:
             "seconds": time.monotonic() - self._started,
             "head_validation_accuracy": self._history[0]["validation_accuracy"],
         }
-        for part in ("validation", "test"):
-            if len(self._rows[part]):
-                metrics[part] = asdict(self._measure(part))
+        scores = {part: self._scores(part) for part in JUDGED if len(self._rows[part])}
+        for part, values in scores.items():
+            metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
         self._run.write_json("metrics", metrics)
+        write_scores(self._run, scores)
         self._place.agree(0)  # none goes on while another still reads
         if status == "finished":
             for name in ("state", "start", "tuned"):
