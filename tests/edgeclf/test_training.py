@@ -21,7 +21,7 @@ from edgeclf_runtime import Classifier
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
 
-class _Interrupting(Quiet):
+class Interrupting(Quiet):
     """Presses Ctrl-C in the middle of the second epoch."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
 
 
 def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run, digits: Path, tmp_path: Path) -> None:
-    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), _Interrupting())
+    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
     resumed = resume(tmp_path / "stopped", Quiet())
