@@ -41,8 +41,9 @@ _STYLE: Any = {
     "axes.labelcolor": _TEXT,
     "xtick.color": _TEXT,
     "ytick.color": _TEXT,
-    "legend.frameon": False,
 }
+
+_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": _TEXT}
 
 History = Sequence[Mapping[str, Any]]
 
@@ -56,7 +57,7 @@ def loss_plot(history: History) -> str:
         *_points(history, "validation_log_loss"), color=_BAR, marker="o", markersize=3, label="validation log loss"
     )
     axes.set_ylim(bottom=0)
-    axes.legend()
+    axes.legend(**_LEGEND)
     return _svg(figure)
 
 
@@ -67,7 +68,7 @@ def accuracy_plot(history: History, best: int) -> str:
     axes.plot(epochs, [100 * share for share in shares], color=_BAR, marker="o", markersize=3)
     if best in epochs:
         axes.plot([best], [100 * shares[epochs.index(best)]], "o", color=_GOOD, markersize=8, label=f"kept: {best}")
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right", **_LEGEND)
     return _svg(figure)
 
 
@@ -82,7 +83,7 @@ def reliability_plot(parts: Mapping[str, Reliability]) -> str:
         axes.scatter(scores, shares, s=sizes, color=colour, marker=marker, alpha=0.7)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.05)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", **_LEGEND)
     return _svg(figure)
 
 
@@ -100,23 +101,25 @@ def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], 
     if threshold is not None:
         axes.axvline(threshold, color=_BAD, linewidth=1, label=f"suggested: {threshold:.2f}")
     axes.set_xlim(0, 1)
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", **_LEGEND)
     return _svg(figure)
 
 
 def learning_plot(curves: Mapping[str, Curve]) -> str:
     """Accuracy by the number of training pictures, on a logarithmic axis, one curve a method."""
-    figure, axes = _figure("training pictures", "accuracy, %", (6.2, 3.8))
+    figure, axes = _figure("training pictures", "test accuracy, %", (4.4, 3.6))
     colours = (_BAR, _OTHER, _GOOD, _BAD, _MUTED)
-    for (method, curve), colour, marker in zip(curves.items(), colours, _MARKERS, strict=False):
+    for place, (method, curve) in enumerate(curves.items()):
         counts, shares, lows, highs = (np.array(column) for column in zip(*curve, strict=True))
-        axes.fill_between(counts, 100 * lows, 100 * highs, color=colour, alpha=0.12, linewidth=0)
-        axes.plot(counts, 100 * shares, color=colour, marker=marker, markersize=4, label=method)
+        beside = counts * 1.03 ** (place - len(curves) // 2)  # so that no interval hides another
+        lengths = 100 * np.maximum([shares - lows, highs - shares], 0)
+        style: dict[str, Any] = {"color": colours[place], "marker": _MARKERS[place], "markersize": 4, "linewidth": 1.2}
+        axes.errorbar(beside, 100 * shares, lengths, elinewidth=0.7, capsize=2, label=method, **style)
     axes.set_xscale("log")
     ticks = sorted({point[0] for curve in curves.values() for point in curve})
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2, **_LEGEND)
     return _svg(figure)
 
 

@@ -31,7 +31,7 @@ from edgeclf.scoring import Score, score, softmax
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
 
-__all__ = ["Training", "class_weights", "preprocessing", "resume", "train", "train_dataset"]
+__all__ = ["Training", "class_weights", "divide", "preprocessing", "resume", "train", "train_dataset"]
 
 _MARGIN = 8 / 7  # 256 pixels for an input of 224
 _UNBALANCED = 1.5
@@ -116,12 +116,21 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
     folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
     pictures, unread = decode(listed.root, listed.files, preprocessing(run.config), margin, folder, reporter)
     with pictures:
-        data = _divided(run, listed, skipped, unread, reporter)
+        data = divide(run, listed, skipped, unread, reporter)
         Training(run, data, pictures, reporter, started, place).complete()
     return run
 
 
-def _divided(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
+def divide(run: Run, listed: Dataset, skipped: list[Skipped], unread: list[Skipped], reporter: Reporter) -> Dataset:
+    """Give every picture its part, in shares of the run's config, and keep the split; one that is kept already holds.
+
+    Args:
+        skipped, unread: files left out, of no kind that is read and unreadable.
+
+    Raises:
+        DataError: no picture, or a class with too few.
+        RunError: pictures of the kept split cannot be read.
+    """
     if (run.path / "split.csv").exists():
         if unread:
             raise RunError(
