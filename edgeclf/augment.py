@@ -13,11 +13,12 @@ _ASPECT = 1.25
 _JITTER = 0.25  # of brightness, contrast and saturation, each way
 
 
-def augment(pixels: Any, size: int, flip: bool, seed: Any) -> Any:
+def augment(pixels: Any, size: int, flip: bool, seed: Any, part: slice | None = None, count: int = 0) -> Any:
     """A batch as training sees it.
 
     Args:
         pixels: uint8 RGB tensor ``[batch, height, width, 3]``.
+        part, count: where the pictures are this part of a batch of so many; each is changed as it is in the whole.
         size: height and width of the result.
         flip: mirror half of the pictures.
         seed: int32 ``[2]``; the same seed gives the same result.
@@ -27,7 +28,8 @@ def augment(pixels: Any, size: int, flip: bool, seed: Any) -> Any:
     """
     tf = tensorflow()
     batch = tf.shape(pixels)[0]
-    draw = tf.unstack(tf.random.stateless_uniform([8, batch], seed), num=8)
+    draws = tf.random.stateless_uniform([8, count or batch], seed)
+    draw = tf.unstack(draws[:, part] if part else draws, num=8)
     area = _AREA[0] + draw[0] * (_AREA[1] - _AREA[0])
     aspect = tf.exp((2 * draw[1] - 1) * tf.math.log(_ASPECT))
     height = tf.minimum(1.0, tf.sqrt(area / aspect))

@@ -17,8 +17,9 @@ from edgeclf.measuring import Measurement, measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import balanced_rows, quantize
 from edgeclf.report import note_parity, suggested_threshold, write_report
-from edgeclf.reporter import Reporter
+from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
 from edgeclf_converters.pack import GOLDEN_SIDE
 from edgeclf_runtime.card import ModelCard, Preprocessing
@@ -34,7 +35,14 @@ _GOLDEN = 8
 
 
 def export_run(
-    run: Run, path: Path, mode: str, reporter: Reporter, *, method: str = "auto", max_drop: float | None = None
+    run: Run,
+    path: Path,
+    mode: str,
+    reporter: Reporter,
+    *,
+    method: str = "auto",
+    max_drop: float | None = None,
+    distribute: str = "none",
 ) -> Conversion:
     """Write the model file of a training and measure it on the validation part, through the runtime.
 
@@ -45,12 +53,14 @@ def export_run(
         path: of the file.
         mode: one of ``edgeclf_converters.MODES``.
         method, max_drop: of int8; see ``edgeclf_converters.convert_int8``.
+        distribute: of its training; one of ``edgeclf_converters.distribution.WAYS``.
 
     Raises:
         RunError: the training did not get that far.
         DataError: its pictures are gone.
         ConversionError: see ``edgeclf_converters.export``.
     """
+    place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     reference = run.read_json("history")
     size = None if mode == "int8" else run.config.input_size
@@ -73,11 +83,22 @@ def export_run(
     if mode != "int8":
         return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
     done = quantize(
-        with_softmax(model), run.config, data, path, card, golden, figures, reporter, method=method, max_drop=max_drop
+        with_softmax(model),
+        run.config,
+        data,
+        path,
+        card,
+        golden,
+        figures,
+        reporter if place.first else Quiet(),
+        method=method,
+        max_drop=max_drop,
+        distribution=place,
     )
-    if (run.path / "metrics.json").exists():
+    if place.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
         write_report(run, reporter)
+    place.agree(0)  # none leaves before the others
     return done
 
 

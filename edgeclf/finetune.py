@@ -19,11 +19,11 @@ import numpy.typing as npt
 from edgeclf.adaptation import adaptation
 from edgeclf.augment import augment
 from edgeclf.config import TrainConfig
-from edgeclf.distribution import Distribution
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.mixing import draw, mix
 from edgeclf.network import HEAD
 from edgeclf.randaugment import rand_augment
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["FineTuner"]
@@ -85,8 +85,8 @@ class FineTuner:
                 config.mixup, config.cutmix, config.step_size, np.random.default_rng([config.seed, 3, done])
             )
             common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
-            read = functools.partial(self._read, done=done, common=common)
-            batch = self._distribution.shares(rows, read)
+            read = functools.partial(self._read, rows, done, common)
+            batch = self._distribution.shares(len(rows), read)
             loss = self._step(batch, tf.constant(self._rate((done + 1) / (self.steps * config.epochs)), tf.float32))
             yield len(rows), float(loss)
 
@@ -139,16 +139,15 @@ class FineTuner:
             return self._highest * progress / _WARMUP
         return self._highest * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
-    def _read(self, rows: Indices, done: int, common: tuple[Any, Any, Any]) -> tuple[Any, ...]:
-        """What one replica's step takes: its share of a batch, changed at random."""
-        tf, config, targets = tensorflow(), self._config, self._targets[rows]
-        first = int(rows[0]) if self._distribution.replicas > 1 and len(rows) else 0  # other changes on every replica
-        keys = [config.seed, 2, done, first] if first else [config.seed, 2, done]
-        seed = tf.constant(np.random.default_rng(keys).integers(0, 2**31 - 1, 2, np.int32))
+    def _read(self, rows: Indices, done: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
+        """What one replica's step takes: its part of a batch, changed at random as it is on one device."""
+        tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
+        seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
-        images = augment(tf.constant(self._pixels[rows]), config.step_size, config.flip, seed)
+        pixels = tf.constant(self._pixels[rows[part]])
+        images = augment(pixels, config.step_size, config.flip, seed, part, len(rows))
         if config.rand_augment:
-            images = rand_augment(images, config.rand_augment, seed)
+            images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
 
     def _whole(self, batch: Any, rate: Any) -> Any:

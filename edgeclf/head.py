@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.backbones.registry import Backbone
-from edgeclf.distribution import Distribution
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.network import HEAD
 from edgeclf.reporter import Reporter
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["Head", "features", "fit_head"]
@@ -66,10 +67,14 @@ def features(
             chosen = rows[start : start + size]
             missing = max(0, distribution.replicas - len(chosen))  # a replica cannot be given nothing
             padded = np.concatenate([chosen, chosen[:1].repeat(missing)])
-            share = distribution.shares(padded, lambda part: tf.constant(inputs[part]))
+            share = distribution.shares(len(padded), functools.partial(_read, inputs, padded))
             batches.append(distribution.gather(run(share)).numpy()[: len(chosen)])
             bar.advance(len(chosen))
     return np.concatenate(batches)
+
+
+def _read(inputs: Pixels, rows: Indices, part: slice) -> Any:
+    return tensorflow().constant(inputs[rows[part]])
 
 
 def fit_head(

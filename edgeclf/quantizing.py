@@ -18,6 +18,7 @@ from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf.training import class_weights
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
 from edgeclf_converters.qat import QatConfig
 from edgeclf_converters.report import parity_report
@@ -43,12 +44,14 @@ def quantize(
     *,
     method: str,
     max_drop: float | None,
+    distribution: Distribution,
 ) -> Conversion:
     """Write the int8 file of a training's network and, beside it, the page that compares it with the float one.
 
     Args:
         model: with a softmax, its input's size open.
         config, data: of the training.
+        distribution: where a quantization-aware training runs; its first process writes the files.
 
     Raises:
         DataError: a picture is gone.
@@ -68,8 +71,8 @@ def quantize(
                 raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
             return Labelled(pictures.larger if margin else pictures.inputs, part.targets)
 
-        def changed(pixels: Any, seed: Any) -> Any:
-            return augment(pixels, rule.height, config.flip, seed)
+        def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
+            return augment(pixels, rule.height, config.flip, seed, part, count)
 
         validation = decoded(judged, 0, "validation")
         done = convert_int8(
@@ -87,8 +90,11 @@ def quantize(
             augment=changed,
             say=reporter.say,
             progress=reporter.bar,
+            distribution=distribution,
         )
         assert done.search is not None
+        if not distribution.first:
+            return done
         report = parity_report(model, done.search, list(validation.pixels), rule, data.labels)
         files = [data.files[row] for row in judged]
         page = write_parity(report, done.path.parent, done.path.stem, list(validation.pixels), files)

@@ -35,23 +35,24 @@ _HIGHEST = 10.0
 _GREY = (0.299, 0.587, 0.114)
 
 
-def rand_augment(pixels: Any, magnitude: float, seed: Any) -> Any:
+def rand_augment(pixels: Any, magnitude: float, seed: Any, part: slice | None = None, count: int = 0) -> Any:
     """Two random operations on every picture.
 
     Args:
         pixels: float32 RGB ``[batch, size, size, 3]`` in 0..255.
         magnitude: strength of all of them, 0 to 10.
         seed: int32 ``[2]``.
+        part, count: as of ``augment``.
 
     Returns:
         the same shape and range.
     """
     tf = tensorflow()
-    batch, share = tf.shape(pixels)[0], magnitude / _HIGHEST
+    whole, part, share = count or tf.shape(pixels)[0], part or slice(None), magnitude / _HIGHEST
     for turn in range(_ROUNDS):
         first, second = (seed + tf.constant([turn, number]) for number in (11, 12))
-        chosen = tf.random.stateless_uniform([batch], first, 0, len(OPERATIONS), tf.int32)
-        sign = tf.where(tf.random.stateless_uniform([batch], second) < 0.5, -1.0, 1.0)
+        chosen = tf.random.stateless_uniform([whole], first, 0, len(OPERATIONS), tf.int32)[part]
+        sign = tf.where(tf.random.stateless_uniform([whole], second)[part] < 0.5, -1.0, 1.0)
         pixels = _moved(pixels, chosen, sign * share)
         pixels = _recoloured(pixels, chosen, sign * share)
     return pixels

@@ -16,7 +16,6 @@ from edgeclf.adaptation import trained_share
 from edgeclf.answers import JUDGED, write_scores
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset, Skipped, scan, split
-from edgeclf.distribution import Distribution
 from edgeclf.errors import DataError, RunError
 from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import device_in_use, precision, seed_everything
@@ -28,6 +27,7 @@ from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
 from edgeclf.scoring import Score, score, softmax
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
 
@@ -93,6 +93,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
 def _reported(run: Run, place: Distribution, reporter: Reporter) -> Run:
     if place.first:
         write_report(run, reporter)
+    place.agree(0)  # none leaves before the others
     return run
 
 

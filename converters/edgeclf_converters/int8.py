@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from edgeclf_converters.convert import check_model, check_pictures, convert, convert_rounding
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized
 from edgeclf_converters.fold import fold
@@ -50,6 +51,7 @@ class SearchOptions(TypedDict, total=False):
     augment: Augment | None
     say: Callable[[str], None]
     progress: Progress | None
+    distribution: Distribution | None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def search_int8(
     augment: Augment | None = None,
     say: Callable[[str], None] = lambda line: None,
     progress: Progress | None = None,
+    distribution: Distribution | None = None,
 ) -> Search:
     """Find an int8 file of a tf_keras classifier.
 
@@ -130,6 +133,7 @@ def search_int8(
         max_drop: points of accuracy that may be lost; ``AIM`` by default.
         qat, augment: see ``qat.train_epochs``.
         say, progress: told what happens.
+        distribution: where the training runs; all its processes do the rest alike.
 
     Raises:
         ConversionError: unfit pictures or network, an unknown method, or "qat" for a network of unknown layers or
@@ -145,6 +149,7 @@ def search_int8(
         got = f"{validation.pixels.shape[2]}x{validation.pixels.shape[1]}"
         raise ConversionError(f"Validation pictures of {got}, expected {rule.width}x{rule.height}.")
     way = _Way(model, calibration, rule, validation, AIM if max_drop is None else max_drop, say)
+    way.place = distribution or Distribution()
     if method == "qat":
         way.take(way.trained(training, qat or QatConfig(), augment, progress))
     else:
@@ -177,11 +182,12 @@ class _Way:
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
         self._estimator = "mse"
+        self.place = Distribution()
         self._refused = ""
 
     def take(self, trials: Iterable[Trial]) -> None:
         """A group of steps, unless one within the bound was found or the network is not one for them."""
-        if self._trials and self._within():
+        if self._trials and self.place.agree(float(self._within())):
             return
         try:
             self._trials.extend(trials)
@@ -247,6 +253,7 @@ class _Way:
                 config,
                 augment,
                 bar.advance if bar is not None else lambda pictures: None,
+                self.place,
             )
             for number, (after, ranges) in enumerate(epochs, 1):
                 content = convert_rounding(quantized(after, ranges, kernels=False)[0], self._rule)

@@ -8,6 +8,7 @@ accuracy of the converted file, not of this graph.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized, set_ranges
 from edgeclf_converters.frameworks import keras, tensorflow
@@ -25,8 +27,9 @@ from edgeclf_runtime.card import Preprocessing
 
 __all__ = ["Augment", "QatConfig", "train_epochs"]
 
-Augment = Callable[[Any, Any], Any]
-"""(uint8 pictures ``[batch, height, width, 3]``, int32 seed ``[2]``) to pictures in 0..255 of the network's size."""
+Augment = Callable[[Any, Any, slice, int], Any]
+"""(uint8 pictures ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
+to pictures in 0..255 of the network's size."""
 
 _WARMUP = 0.1
 _CLIP = 1.0
@@ -74,6 +77,7 @@ def train_epochs(
     config: QatConfig,
     augment: Augment | None = None,
     advance: Callable[[int], None] = lambda pictures: None,
+    distribution: Distribution | None = None,
 ) -> Iterator[tuple[list[Node], Ranges]]:
     """Train, giving the network and its ranges after each epoch.
 
@@ -85,27 +89,31 @@ def train_epochs(
         data: training pictures; of any size that ``augment`` takes, else of the network's.
         augment: random changes of the pictures; the float network answers to the changed ones.
         advance: told of pictures done.
+        distribution: where the steps run; here by default.
     """
-    tf = tensorflow()
+    tf, place = tensorflow(), distribution or Distribution()
     outputs = [logits_node(nodes), features_node(nodes)]
-    teacher = build(taught, outputs=outputs)
-    student, layers = quantized(nodes, ranges, kernels=True, outputs=outputs)
-    optimizer = keras().optimizers.AdamW(0.0, weight_decay=0.0)
-    variables = student.trainable_variables
-    optimizer.build(variables)
-    step = tf.function(
-        _step(teacher, student, optimizer, variables, rule, config), autograph=False, reduce_retracing=True
-    )
+    with place.scope():
+        teacher = build(taught, outputs=outputs)
+        student, layers = quantized(nodes, ranges, kernels=True, outputs=outputs)
+        optimizer = keras().optimizers.Adam(0.0)
+        optimizer.build(student.trainable_variables)
+    share = _step(teacher, student, optimizer, rule, config)
+
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(batch: Any, rate: Any) -> None:
+        optimizer.learning_rate.assign(rate)
+        place.run(share, batch)
+
     count = len(data.targets)
     steps = math.ceil(count / config.batch_size)
     for epoch in range(config.epochs):
         order = np.random.default_rng([config.seed, 3, epoch]).permutation(count)
         for number, rows in enumerate(np.array_split(order, steps)):
             seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
-            pixels = tf.constant(data.pixels[np.sort(rows)])
-            pixels = augment(pixels, tf.constant(seed)) if augment else pixels
+            batch = place.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
             rate = _rate((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
-            step(pixels, tf.constant(data.targets[np.sort(rows)]), tf.constant(rate, tf.float32))
+            step(batch, tf.constant(rate, tf.float32))
             advance(len(rows))
         trained = _trained(nodes, layers)
         if epoch < config.epochs - 1:
@@ -114,10 +122,18 @@ def train_epochs(
         yield trained, ranges
 
 
-def _step(teacher: Any, student: Any, optimizer: Any, variables: Any, rule: Preprocessing, config: QatConfig) -> Any:
-    tf = tensorflow()
+def _read(data: Labelled, rows: Any, augment: Augment | None, seed: Any, part: slice) -> tuple[Any, Any, Any]:
+    """One replica's part of a batch, and how many pictures all of it has."""
+    tf, pixels = tensorflow(), tensorflow().constant(data.pixels[rows[part]])
+    pixels = augment(pixels, tf.constant(seed), part, len(rows)) if augment else pixels
+    return pixels, tf.constant(data.targets[rows[part]]), tf.constant(len(rows), tf.float32)
 
-    def step(pixels: Any, targets: Any, rate: Any) -> Any:
+
+def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, config: QatConfig) -> Any:
+    """Of one replica; its gradients are added to the others'."""
+    tf, variables = tensorflow(), student.trainable_variables
+
+    def step(pixels: Any, targets: Any, count: Any) -> None:
         images = normalized(pixels, rule)
         answer, features = teacher(images, training=False)
         known = tf.nn.softmax(answer / config.temperature)
@@ -129,14 +145,13 @@ def _step(teacher: Any, student: Any, optimizer: Any, variables: Any, rule: Prep
             hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
             if config.class_weights:
                 hard *= tf.gather(tf.constant(config.class_weights, tf.float32), targets)
-            loss = tf.reduce_mean(config.distillation * soft + (1 - config.distillation) * hard)
+            loss = tf.reduce_sum(config.distillation * soft + (1 - config.distillation) * hard) / count
             if config.features:
                 apart = tf.reduce_mean(tf.square(own - features)) / (tf.math.reduce_variance(features) + 1e-6)
-                loss += config.features * apart
-        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), _CLIP)
-        optimizer.learning_rate.assign(rate)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return loss
+                loss += config.features * apart * (tf.cast(tf.shape(pixels)[0], tf.float32) / count)
+        gradients = tf.distribute.get_replica_context().all_reduce("SUM", tape.gradient(loss, variables))
+        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
 
     return step
 

@@ -38,6 +38,12 @@ _PATH = click.Path(path_type=Path)
     metavar="POINTS",
     help="Of accuracy that int8 may lose on the validation pictures; else exit status 3. Without it, 0.5 is aimed at.",
 )
+@click.option(
+    "--distribute",
+    type=click.Choice(["none", "mirrored", "multi-worker"]),
+    default="none",
+    help="Of int8's training: over this machine's GPUs, or over the machines of TF_CONFIG.",
+)
 def export(
     run: Path | None,
     mode: str | None,
@@ -48,6 +54,7 @@ def export(
     method: str | None,
     max_drop: float | None,
     edgetpu: bool,
+    distribute: str,
 ) -> None:
     """Write the model file of RUN, a training's folder, and measure it."""
     from edgeclf_runtime.errors import UsageError
@@ -64,11 +71,12 @@ def export(
         from edgeclf_converters.edgetpu_compiler import find_compiler
 
         find_compiler()
+    path: Path | None
     if run is None:
         path = _export_pretrained(str(pretrained), mode or "int8", output, weights, calibration)
     else:
-        path = _export_run(run, mode or "int8", output, method or "auto", max_drop)
-    if edgetpu:
+        path = _export_run(run, mode or "int8", output, method or "auto", max_drop, distribute)
+    if edgetpu and path is not None:
         _compile(path)
 
 
@@ -82,14 +90,19 @@ def _export_pretrained(
     return _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
 
 
-def _export_run(folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None) -> Path:
+def _export_run(
+    folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None, distribute: str
+) -> Path | None:
     from edgeclf.exporting import export_run
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
 
     path = output or folder / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
     run = Run.open(folder)
-    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop)
+    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
+    if f"validation_{mode}" not in done.card.accuracy:
+        click.echo("Done here; the first worker writes the file.")
+        return None
     accuracy = done.card.accuracy
     before, after = accuracy["validation_float"], accuracy[f"validation_{mode}"]
     click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")

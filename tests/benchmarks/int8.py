@@ -87,7 +87,7 @@ def _measure(folder: Path, net: str, seed: int, out: Path) -> None:
         return
     run = _run(folder, net, seed, out)
     data, rule, reporter = run.read_split(), preprocessing(run.config), Terminal()
-    model = build_classifier(run.config.network, None, len(data.labels))
+    model = build_classifier(run.config.network, None, len(data.labels), run.config.head)
     set_weights(model, run.read_arrays("weights"))
     model = with_softmax(model)
     with tempfile.TemporaryDirectory() as place:
@@ -112,8 +112,8 @@ def _variants(
     def part(name: str, pixels: Any) -> Labelled:
         return Labelled(np.asarray(pixels[data.rows(name)]), data.targets[data.rows(name)])
 
-    def changed(pixels: Any, seed: Any) -> Any:
-        return augment(pixels, rule.height, run.config.flip, seed)
+    def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
+        return augment(pixels, rule.height, run.config.flip, seed, part, count)
 
     started = time.monotonic()
     if method == "plain":

@@ -14,16 +14,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgeclf.errors import ConfigError
-from edgeclf.frameworks import tensorflow
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import tensorflow
 
 __all__ = ["WAYS", "Distribution"]
 
 WAYS = ("none", "mirrored", "multi-worker")
-
-Indices = npt.NDArray[np.int64]
 
 
 class Distribution:
@@ -35,7 +32,7 @@ class Distribution:
         first: whether this process is the one that writes.
 
     Raises:
-        ConfigError: several workers without a usable TF_CONFIG.
+        ConversionError: several workers without a usable TF_CONFIG.
     """
 
     def __init__(self, way: str = "none") -> None:
@@ -54,11 +51,11 @@ class Distribution:
         scope: AbstractContextManager[Any] = self.strategy.scope()
         return scope
 
-    def shares(self, rows: Indices, make: Callable[[Indices], Any]) -> Any:
-        """What ``make`` gives for each replica's share of the rows; arguments of ``run``."""
+    def shares(self, count: int, make: Callable[[slice], Any]) -> Any:
+        """What ``make`` gives for each replica's share of a batch of so many; arguments of ``run``."""
         if self.replicas == 1:
-            return make(rows)
-        parts = np.array_split(rows, self.replicas)
+            return make(slice(0, count))
+        parts = [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(np.arange(count), self.replicas)]
         return self.strategy.experimental_distribute_values_from_function(
             lambda context: make(parts[context.replica_id_in_sync_group])
         )
@@ -80,14 +77,10 @@ class Distribution:
         if self.way != "multi-worker":
             return value
         tf = tensorflow()
-
-        def own() -> Any:
-            context = tf.distribute.get_replica_context()
-            chosen = tf.constant(value if context.replica_id_in_sync_group == 0 else 0.0, tf.float64)
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, chosen)
-
-        found = self.strategy.run(tf.function(own))
-        return float(self.strategy.experimental_local_results(found)[0])
+        values = self.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(0.0 if context.replica_id_in_sync_group else value, tf.float64)
+        )
+        return float(self.sum(values))
 
 
 def _worker() -> int:
@@ -96,11 +89,11 @@ def _worker() -> int:
         content = json.loads(os.environ["TF_CONFIG"])
         index, count = int(content["task"]["index"]), len(content["cluster"]["worker"])
     except (KeyError, ValueError, TypeError):
-        raise ConfigError(
+        raise ConversionError(
             f"--distribute multi-worker: TF_CONFIG is missing or damaged; expected like {example}."
         ) from None
     if content["task"].get("type") != "worker" or not 0 <= index < count:
-        raise ConfigError(
+        raise ConversionError(
             f"--distribute multi-worker: TF_CONFIG's task is none of its workers; expected like {example}."
         )
     return index

@@ -1,0 +1,57 @@
+"""What one would write without us: transfer learning as Keras's own guide has it, on the same network.
+
+Pictures from the folder in batches of 32 at the network's size, mirrored and turned a little; the head alone with Adam
+at 1e-3, then everything at 1e-5, batch norm frozen. Nothing is cached, nothing is scheduled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.backbones.registry import BACKBONES
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf_converters.scores import Labelled
+
+__all__ = ["plain_keras"]
+
+_HEAD_EPOCHS = 5
+
+
+def plain_keras(folder: Path, test: Labelled, seed: int, epochs: int) -> Iterator[tuple[float, float]]:
+    """Train; gives (seconds so far, test accuracy) after each epoch, the measuring not counted.
+
+    Args:
+        folder: one sub-folder of pictures per class.
+        test: pictures at the network's size.
+        seed: of everything random.
+        epochs: with the head alone and then with everything, together.
+    """
+    tf, layers, backbone = tensorflow(), keras().layers, BACKBONES["efficientnet-lite0"]
+    keras().utils.set_random_seed(seed)
+    started, measuring = time.monotonic(), 0.0
+    data = keras().utils.image_dataset_from_directory(
+        folder, image_size=(backbone.size, backbone.size), batch_size=32, seed=seed, label_mode="int", verbose=0
+    )
+    changes = keras().Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
+    data = data.map(lambda x, y: (changes(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+    base = backbone.build(backbone.name, backbone.size)
+    backbone.load(base, backbone.name, None)
+    image = layers.Input((backbone.size, backbone.size, 3))
+    x = base(layers.Rescaling(1 / backbone.std, -backbone.mean / backbone.std)(image), training=False)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    model = keras().Model(image, layers.Dense(int(test.targets.max()) + 1)(x))
+    loss = keras().losses.SparseCategoricalCrossentropy(from_logits=True)
+    for epoch in range(epochs):
+        if epoch in (0, _HEAD_EPOCHS):
+            base.trainable = epoch > 0
+            model.compile(keras().optimizers.Adam(1e-5 if epoch else 1e-3), loss)
+        model.fit(data.prefetch(tf.data.AUTOTUNE), epochs=1, verbose=0)
+        pause = time.monotonic()
+        scores = model.predict(test.pixels.astype(np.float32), batch_size=32, verbose=0)
+        accuracy = float((scores.argmax(axis=1) == test.targets).mean())
+        measuring += time.monotonic() - pause
+        yield time.monotonic() - started - measuring, accuracy

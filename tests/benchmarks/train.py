@@ -1,0 +1,177 @@
+"""Training on TrashNet: full, scales alone, head alone, from scratch, hand-crafted features; and time to 90%.
+
+python tests/benchmarks/train.py FOLDER [--seeds 0,1,2,3,4] [--out RUNS]     (FOLDER holds train/ and test/)
+
+What is kept is chosen on a validation part cut from train/; the figures are of test/. What is found in RUNS is taken
+from there, so that a stopped benchmark goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from plain_keras import plain_keras
+
+from edgeclf import Run, Terminal, make_config, train
+from edgeclf.cells import measure_cell
+from edgeclf.dataset import scan, split
+from edgeclf.frameworks import seed_everything
+from edgeclf.network import build_classifier, set_weights
+from edgeclf.pictures import decode
+from edgeclf.run import write_text
+from edgeclf.training import Training, preprocessing
+from edgeclf_converters import Labelled
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.scores import network_scores
+
+WAYS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "scale": {"adapt": "scale"},
+    "head": {"adapt": "head"},
+    "scratch": {"init": "scratch"},
+}
+_HANDCRAFTED = "HOG + colours + SVM"
+_AIM = 0.90
+_PLAIN_EPOCHS = 15
+_PLAIN_SEEDS = 2
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seeds", default="0,1,2,3,4", show_default=True)
+@click.option("--ways", default=",".join([*WAYS, _HANDCRAFTED, "time"]), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
+def main(folder: Path, seeds: str, ways: str, out: Path) -> None:
+    """Print a table of test accuracies with their intervals over the seeds, and times to 90%."""
+    if not (folder / "train").is_dir() or not (folder / "test").is_dir():
+        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
+        sys.exit(0)
+    out.mkdir(parents=True, exist_ok=True)
+    chosen, numbers = ways.split(","), [int(seed) for seed in seeds.split(",")]
+    with tempfile.TemporaryDirectory() as place:
+        test = _pictures(folder / "test", Path(place))
+        for seed in numbers:
+            for way in chosen:
+                if way in WAYS:
+                    _kept(out, way, seed, lambda way=way, seed=seed: _trained(folder, way, seed, out, test))
+                elif way == _HANDCRAFTED:
+                    _kept(out, "handcrafted", seed, lambda seed=seed: _handcrafted(folder, seed))
+        if "time" in chosen:
+            for seed in numbers[:_PLAIN_SEEDS]:
+                _kept(out, "time ours", seed, lambda seed=seed: _times(_ours(folder, seed, test)))
+                _kept(out, "time plain", seed, lambda seed=seed: _times(_plain(folder, seed, test)))
+    _print(out, chosen, numbers)
+
+
+def _file(out: Path, way: str, seed: int) -> Path:
+    return out / f"train-{way.replace(' ', '-')}-{seed}.json"
+
+
+def _kept(out: Path, way: str, seed: int, make: Callable[[], dict[str, Any]]) -> None:
+    file = _file(out, way, seed)
+    if not file.exists():
+        write_text(file, json.dumps(make()))
+        click.echo(f"{way}, seed {seed}: {file.read_text('utf-8')[:200]}", err=True)
+
+
+def _pictures(folder: Path, place: Path) -> Labelled:
+    listed, rule = scan(folder)[0], preprocessing(make_config({}))
+    pictures, _ = decode(listed.root, listed.files, rule, 0, place, Terminal())
+    return Labelled(np.asarray(pictures.inputs), listed.targets)
+
+
+def _trained(folder: Path, way: str, seed: int, out: Path, test: Labelled) -> dict[str, Any]:
+    path = out / ("efficientnet-lite0" if way == "full" else f"train-{way}")
+    path = path.with_name(f"{path.name}-{seed}")
+    done = (path / "metrics.json").exists()
+    run = (
+        Run.open(path) if done else train(folder / "train", path, make_config({"seed": seed, **WAYS[way]}), Terminal())
+    )
+    model = build_classifier(run.config.network, None, len(run.read_json("labels")), run.config.head)
+    set_weights(model, run.read_arrays("weights"))
+    hits = network_scores(model, test.pixels, preprocessing(run.config)).argmax(axis=1) == test.targets
+    metrics = run.read_json("metrics")
+    share = metrics["trained_parameters"] / metrics["parameters"] if "parameters" in metrics else 1.0
+    return {"accuracy": float(hits.mean()), "seconds": metrics["seconds"], "share": share}
+
+
+def _handcrafted(folder: Path, seed: int) -> dict[str, Any]:
+    """The same split; its parameters are chosen on the validation part, too."""
+    data, config = split(scan(folder)[0], 0.15, 0.0, seed), make_config({"seed": seed})
+    with tempfile.TemporaryDirectory() as place:
+        cell = measure_cell(data, Path(place) / "work", "hog-svm", 100, config, Terminal())
+    return {"accuracy": cell.accuracy, "seconds": cell.seconds, "share": 1.0}
+
+
+class _Watched(Training):
+    """Measures the test part after the head and after each epoch, with the clock stopped."""
+
+    def watch(self, test: Labelled) -> None:
+        self.seen: list[tuple[float, float]] = []
+        self._test = test
+
+    def _note(self, epoch: int, figures: dict[str, float], result: Any) -> bool:
+        pause = time.monotonic()
+        accuracy = float((self._logits(self._test.pixels).argmax(axis=1) == self._test.targets).mean())
+        self.seen.append((figures["seconds"], accuracy))
+        self._started += time.monotonic() - pause
+        return super()._note(epoch, figures, result)
+
+
+def _ours(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
+    with tempfile.TemporaryDirectory() as place:
+        started, config = time.monotonic(), make_config({"seed": seed})
+        run = Run.create(Path(place) / "run", config, folder / "train")
+        seed_everything(seed)
+        data = split(scan(folder / "train")[0], config.validation, 0.0, seed)
+        pictures, _ = decode(data.root, data.files, preprocessing(config), 8 / 7, Path(place) / "pictures", Terminal())
+        training = _Watched(run, data, pictures, Terminal(), started, Distribution())
+        training.watch(test)
+        training.complete()
+        return training.seen
+
+
+def _plain(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
+    seen = []
+    for seconds, accuracy in plain_keras(folder / "train", test, seed, _PLAIN_EPOCHS):
+        click.echo(f"plain Keras after {seconds:.0f} s: {accuracy:.2%}", err=True)
+        seen.append((seconds, accuracy))
+        if accuracy >= _AIM:
+            break
+    return seen
+
+
+def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
+    reached = [seconds for seconds, accuracy in seen if accuracy >= _AIM]
+    return {"seconds": reached[0] if reached else None, "seen": seen}
+
+
+def _print(out: Path, ways: list[str], seeds: list[int]) -> None:
+    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'minutes':>8} {'trained':>8}   seeds")
+    for way in ways:
+        name = "handcrafted" if way == _HANDCRAFTED else way
+        rows = [json.loads(_file(out, name, s).read_text("utf-8")) for s in seeds if _file(out, name, s).exists()]
+        if not rows:
+            continue
+        figures = np.array([row["accuracy"] for row in rows]) * 100
+        each = " ".join(f"{figure:.2f}" for figure in figures)
+        minutes, share = np.mean([row["seconds"] for row in rows]) / 60, rows[0]["share"]
+        spread = figures.std(ddof=1) if len(figures) > 1 else 0
+        click.echo(f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {minutes:8.1f} {share:8.1%}   {each}")
+    for way in ("time ours", "time plain"):
+        found = [json.loads(_file(out, way, s).read_text("utf-8")) for s in seeds if _file(out, way, s).exists()]
+        texts = [f"{row['seconds']:.0f} s" if row["seconds"] else "never" for row in found]
+        if texts:
+            click.echo(f"{way} to {_AIM:.0%} of test: {', '.join(texts)}")
+
+
+if __name__ == "__main__":
+    main()
