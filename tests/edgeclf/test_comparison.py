@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from edgeclf.cells import Cell
 from edgeclf.comparison import compare, subset
 from edgeclf.comparisonpage import comparison_table, summarize
 from edgeclf.dataset import Dataset
+from edgeclf.reporter import Bar
 from edgeclf.scoring import wilson
 
 OPTIONS: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_size": 16, "flip": False}
@@ -92,6 +95,26 @@ def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
     assert not (out / "work").exists()
     with pytest.raises(RunError, match="of other pictures or options"):
         compare(digits, out, make_config({**OPTIONS, "epochs": 2}), Quiet())
+
+
+class _Interrupting(Quiet):
+    """Presses Ctrl-C in the first step of fine-tuning, where a training would keep its head."""
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._counts = title == "Fine-tuning"
+        yield self
+
+    def advance(self, steps: int) -> None:
+        if self._counts:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_stopped_is_no_result(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        compare(digits, tmp_path / "c", make_config(OPTIONS), _Interrupting(), methods=("full",), percents=(20,))
+    assert (tmp_path / "c" / "cells.json").read_text("utf-8") == "[]\n"
+    assert not (tmp_path / "c" / "work").exists()
 
 
 def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from edgeclf import Quiet, Run, RunError, make_config, train
+from edgeclf import DataError, Quiet, Run, RunError, make_config, train
 from edgeclf.answers import read_answers
 from edgeclf.report import repeat_command, write_report
 from edgeclf.reporter import Bar
@@ -118,6 +118,11 @@ def test_an_unfinished_training_has_no_report(copy: Run) -> None:
     (copy.path / "metrics.json").unlink()
     with pytest.raises(RunError, match="did not get that far"):
         write_report(copy, Quiet())
+
+
+def test_pictures_that_are_gone_are_one_line(copy: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="put it back"):
+        write_report(Run(copy.path, copy.config, tmp_path / "gone"), Quiet())
 
 
 def test_the_int8_file_has_the_threshold_and_is_in_the_report(model: Path, run: Run) -> None:
