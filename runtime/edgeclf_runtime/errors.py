@@ -5,13 +5,23 @@ EdgeclfError
 │   └── LabelsError   labels: missing, or fewer than the outputs
 ├── ImageError        one picture: missing, truncated, not an image
 ├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
+├── SinkError         a file, broker or address that observations cannot go to
 ├── BackendError      no interpreter, or one that refuses the model
 └── UsageError        arguments that contradict each other
 """
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "EdgeclfError", "ImageError", "LabelsError", "ModelError", "SourceError", "UsageError"]
+__all__ = [
+    "BackendError",
+    "EdgeclfError",
+    "ImageError",
+    "LabelsError",
+    "ModelError",
+    "SinkError",
+    "SourceError",
+    "UsageError",
+]
 
 
 class EdgeclfError(Exception):
@@ -32,6 +42,10 @@ class ImageError(EdgeclfError, ValueError):
 
 class SourceError(EdgeclfError, OSError):
     """Frames cannot be had from a source."""
+
+
+class SinkError(EdgeclfError, OSError):
+    """Observations cannot be handed on."""
 
 
 class BackendError(EdgeclfError, RuntimeError):

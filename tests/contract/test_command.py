@@ -37,7 +37,18 @@ def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
     lines = _edgeclf("run", model, "--source", digits, "--json", "--max-frames", 3).stdout.splitlines()
     assert len(lines) == 3
     first = json.loads(lines[0])
-    assert set(first) == {"frame", "time", "source", "label", "score", "scores", "milliseconds"}
+    assert set(first) == {
+        "answer",
+        "age",
+        "changed",
+        "frame",
+        "time",
+        "source",
+        "label",
+        "score",
+        "scores",
+        "milliseconds",
+    }
     assert (first["frame"], first["scores"][0]["label"]) == (0, first["label"])
 
 

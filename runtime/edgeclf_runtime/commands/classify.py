@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeclf_runtime.commands.lines import json_line, text_line
 from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
 from edgeclf_runtime.errors import ImageError, SourceError
+from edgeclf_runtime.lines import json_line, text_line
 
 __all__ = ["classify"]
 

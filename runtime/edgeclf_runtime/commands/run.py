@@ -2,39 +2,126 @@
 
 from __future__ import annotations
 
-import itertools
-from contextlib import closing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf_runtime.commands.lines import json_line, text_line
 from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
 
+if TYPE_CHECKING:
+    from edgeclf_runtime.pipeline import Pipeline
+
 __all__ = ["run"]
+
+_PATH = click.Path(path_type=Path)
+
+
+def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not width.isdecimal() or not height.isdecimal():
+        raise click.BadParameter(f"{value!r}: expected WIDTHxHEIGHT, such as 1280x720.")
+    return int(width), int(height)
 
 
 @click.command()
 @model_argument
-@click.option("--source", default="0", show_default=True, help="Camera number or device, video, pictures, or address.")
+@click.option(
+    "--source", help="Camera number or device, csi, video, pictures, address, or - for JPEGs on stdin; 0 by default."
+)
+@click.option("--config", type=_PATH, help="A TOML file with any of this and more; options here go before it.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many.")
+@click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
+@click.option("--fps", type=float, help="Of a camera.")
+@click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
+@click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
+@click.option("--realtime", is_flag=True, default=None, help="Play a video at its own speed.")
+@click.option("--threshold", type=float, help='A best score below it is "unknown"; by default the model\'s own.')
+@click.option("--margin", type=float, help="By which the best score must lead.")
+@click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
+@click.option("--max-fps", type=float, help="Frames classified in a second, at most.")
+@click.option("--motion", type=float, help="Skip frames that differ by less than so many grey levels.")
+@click.option("--changes", is_flag=True, help="Print only when the answer changes.")
+@click.option("--jsonl", metavar="FILE", help="Append JSON lines to it; begun anew when it is large.")
+@click.option("--csv", metavar="FILE", help="The same as CSV.")
+@click.option("--snapshots", metavar="DIR", help="Keep pictures of uncertain answers there.")
+@click.option("--video", metavar="FILE", help="Write a film with the answers.")
+@click.option("--window", is_flag=True, default=None, help="Show it on the screen.")
+@click.option("--command", metavar="PROGRAM", help="Run it whenever the answer changes.")
+@click.option("--webhook", metavar="URL", help="Call it whenever the answer changes.")
+@click.option("--mqtt", metavar="URL", help="mqtt://[user:password@]host; Home Assistant finds the device by itself.")
+@click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="For Prometheus, on this machine.")
 @json_option
 @top_option
 @model_options
-def run(open_model: Opener, model: Path, source: str, max_frames: int | None, as_json: bool, top: int) -> None:
+def run(
+    open_model: Opener,
+    model: Path,
+    config: Path | None,
+    max_frames: int | None,
+    as_json: bool,
+    top: int,
+    changes: bool,
+    **given: Any,
+) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
-    with open_model(model) as classifier, closing(classifier.stream(source)) as predictions:
-        shown = f"{classifier.backend.name} ({classifier.backend.reason})"
-        click.echo(f"{model}: {len(classifier.card.labels)} labels; backend {shown}; source {_shown(source)}", err=True)
-        for prediction in itertools.islice(predictions, max_frames):
-            frame = prediction.frame
-            name = f"{frame.number:6}" if frame else ""
-            click.echo(json_line(prediction, top) if as_json else text_line(prediction, name, top))
+    from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.settings import read_settings, settings
+    from edgeclf_runtime.sinks.lines import TerminalSink
+    from edgeclf_runtime.sinks.opening import open_sinks
+    from edgeclf_runtime.sources import open_source
+
+    chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
+    # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    with open_model(model) as classifier:
+        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
+        waits = not _live(chosen.source)
+        pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
+        with _signals(pipeline):
+            try:
+                source = open_source(chosen.source, chosen.camera, pipeline.tell)
+            except BaseException:
+                pipeline.close()
+                raise
+            backend = f"{classifier.backend.name} ({classifier.backend.reason})"
+            labels = len(classifier.card.labels)
+            click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            pipeline.run(source, max_frames)
 
 
-def _shown(source: str) -> str:
-    if "://" not in source:
-        return source
-    from edgeclf_runtime.sources.stream import without_password
+def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    size = given["size"] or (None, None)
+    camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
+    return {
+        "": {"source": given["source"]},
+        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime")}},
+        "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
+        "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
+        "sinks": {
+            name: given[name]
+            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics")
+        },
+    }
 
-    return without_password(source)
+
+def _live(source: str) -> bool:
+    """Whether frames come when the world gives them, so that a slow sink must lose some."""
+    return "://" in source or source.startswith(("/dev/", "csi")) or source.isdecimal() or source == "-"
+
+
+@contextmanager
+def _signals(pipeline: Pipeline) -> Iterator[None]:
+    """SIGTERM ends it in order: what was seen is written."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pipeline.stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -4,64 +4,72 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Union
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.sources.source import Source
+from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener
 
-__all__ = ["Source", "SourceSpec", "open_source"]
+__all__ = ["Source", "SourceOptions", "SourceSpec", "SourceState", "StateListener", "open_source"]
 
 SourceSpec = Union[int, str, "os.PathLike[str]"]
 
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
-def open_source(spec: SourceSpec) -> Source:
+def open_source(
+    spec: SourceSpec, options: SourceOptions | None = None, listener: StateListener | None = None
+) -> Source:
     """Open a camera, video, pictures or stream.
 
     Args:
-        spec: a camera's number (also as text), a video device, a video file, a picture, a folder of pictures, or an
-            rtsp, rtsps, http or https address.
+        spec: a camera's number (also as text), a video device or a link to one, ``csi`` or ``csi:1`` for a Raspberry
+            Pi's own camera, a video file, a picture, a folder of pictures, an rtsp, rtsps, http or https address, or
+            ``-`` for JPEGs from standard input.
+        options: what is asked of it.
+        listener: told how a live source is doing.
 
     Raises:
         SourceError: there is no such thing, or it cannot be opened.
     """
-    text = os.fspath(spec) if not isinstance(spec, int) else str(spec)
-    if text.isdecimal():
-        return _camera(f"/dev/video{int(text)}")
+    text, options = os.fspath(spec) if not isinstance(spec, int) else str(spec), options or SourceOptions()
+    csi = re.fullmatch(r"csi(?::(\d))?", text)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    if csi:
+        from edgeclf_runtime.sources.picamera import open_picamera
+
+        return open_picamera(int(csi[1] or 0), options, listener)
+    if text == "-":
+        from edgeclf_runtime.sources.pipe import open_pipe
+
+        return open_pipe(sys.stdin.buffer, options, listener)
     if scheme:
-        return _stream(scheme[1].lower(), text)
-    path = Path(text)
-    if text.startswith("/dev/") or path.is_char_device():
-        return _camera(text)
-    if not path.exists():
+        return _stream(scheme[1].lower(), text, options, listener)
+    if text.isdecimal() or text.startswith("/dev/") or Path(text).is_char_device():
+        from edgeclf_runtime.sources.camera import open_camera
+
+        return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, options, listener)
+    if not Path(text).exists():
         raise SourceError(f"{text}: no such camera, file, folder or address.")
-    return _file(path)
+    return _file(Path(text), options)
 
 
-def _camera(device: str) -> Source:
-    from edgeclf_runtime.sources.camera import open_camera
-
-    return open_camera(device)
-
-
-def _stream(scheme: str, address: str) -> Source:
+def _stream(scheme: str, address: str, options: SourceOptions, listener: StateListener | None) -> Source:
     if scheme not in _SCHEMES:
         raise SourceError(f"{scheme}://: expected one of {', '.join(_SCHEMES)}.")
     from edgeclf_runtime.sources.stream import open_stream
 
-    return open_stream(address)
+    return open_stream(address, options, listener)
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path, options: SourceOptions) -> Source:
     from edgeclf_runtime.images import IMAGE_SUFFIXES
 
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         from edgeclf_runtime.sources.pictures import PictureSource
 
-        return PictureSource(path)
+        return PictureSource(path, options.watch)
     from edgeclf_runtime.sources.video import VideoSource
 
-    return VideoSource(path)
+    return VideoSource(path, options.realtime)

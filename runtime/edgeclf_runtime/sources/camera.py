@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
+from typing import Any
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.sources.capture import OpenCVCapture
 from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.source import SourceOptions, StateListener
 
 __all__ = ["open_camera"]
 
-_PATIENCE = 9.0  # V4L2 gives up after 10 s and may then repeat the frame before
+_PATIENCE = 9.0  # V4L2 gives up after 10 s, where nothing else is set, and may then repeat the frame before
 
 
-def open_camera(device: str) -> LiveSource:
-    """Open a camera at its own picture size.
+def open_camera(device: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
+    """Open a camera.
 
     Args:
-        device: such as ``/dev/video0``.
+        device: such as ``/dev/video0``, or a link to one under ``/dev/v4l/by-id``, which is followed anew every time.
+        options: size, fps and format are asked for; the description says what was granted.
+        listener: see ``LiveSource``.
 
     Raises:
         SourceError: it is not there, not permitted, busy, or no camera.
     """
+    return LiveSource(functools.partial(_opened, device, options), options, listener)
+
+
+def _opened(device: str, options: SourceOptions) -> OpenCVCapture:
     import cv2
 
     if not os.path.exists(device):
@@ -31,7 +41,35 @@ def open_camera(device: str) -> LiveSource:
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(f"{device}: no permission; add yourself to its group: sudo usermod -aG video $USER")
     with quiet():
-        capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
-    if not capture.isOpened():
-        raise SourceError(f"{device}: cannot be opened; it is no camera, or another program uses it.")
-    return LiveSource(capture, device, _PATIENCE)
+        video = cv2.VideoCapture(os.path.realpath(device), cv2.CAP_V4L2)
+        if not video.isOpened():
+            raise SourceError(f"{device}: cannot be opened; it is no camera, or another program uses it.")
+        _ask(cv2, video, options)
+    return OpenCVCapture(video, _described(cv2, video, device, options), _PATIENCE)
+
+
+def _ask(cv2: Any, video: Any, options: SourceOptions) -> None:
+    """The format first: it decides which sizes and rates there are."""
+    if options.format:
+        video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.format.upper()))
+    if options.width:
+        video.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
+        video.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
+    if options.fps:
+        video.set(cv2.CAP_PROP_FPS, options.fps)
+    video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+
+def _described(cv2: Any, video: Any, device: str, options: SourceOptions) -> str:
+    width, height = (int(video.get(part)) for part in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    code, fps = int(video.get(cv2.CAP_PROP_FOURCC)), video.get(cv2.CAP_PROP_FPS)
+    kind = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24)).strip("\0 ") if code > 0 else "?"
+    text = f"{device} {width}x{height} {kind} {fps:g} fps"
+    wanted = []
+    if options.width and (options.width, options.height) != (width, height):
+        wanted.append(f"{options.width}x{options.height}")
+    if options.format and options.format.upper() != kind:
+        wanted.append(options.format.upper())
+    if options.fps and abs(options.fps - fps) > 0.5:
+        wanted.append(f"{options.fps:g} fps")
+    return f"{text} (asked for {', '.join(wanted)})" if wanted else text

@@ -4,79 +4,129 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
+from typing import Any, Callable
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.sources.capture import Capture
+from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
 
 __all__ = ["LiveSource"]
 
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before it is opened again, doubled each time
+_SETTLED = 10.0  # seconds of running after which waiting begins anew
+_LOOK = 0.25  # seconds between two looks at whether frames still come
+_STEP = 16  # every so many pixels are compared to find a frozen picture
+
 
 class LiveSource:
-    """The newest frame of an opened capture, each given once; frames that came meanwhile are dropped.
+    """The newest frame of a camera or stream, each given once; frames that came meanwhile are dropped.
+
+    While it is lost no frame is given, and none is ever given twice. A listener is told how it is doing.
 
     Args:
-        capture: an opened ``cv2.VideoCapture``, owned from now on.
-        description: for people and for the frames.
-        patience: seconds a read may take; OpenCV can answer a read that timed out with the frame before.
+        opened: opens it, or raises SourceError; called again when it is lost and may be reopened.
+        options: of which those of live sources are heeded.
+        listener: told of every change of ``state``.
+
+    Raises:
+        SourceError: it cannot be opened, and is not to be waited for.
     """
 
     live = True
 
-    def __init__(self, capture: Any, description: str, patience: float) -> None:
-        self.description = description
-        self._capture, self._patience = capture, patience
-        self._fresh = threading.Condition()
-        self._newest: tuple[Any, float, int] | None = None
+    def __init__(
+        self, opened: Callable[[], Capture], options: SourceOptions, listener: StateListener | None = None
+    ) -> None:
+        self._opened, self._options, self._listener = opened, options, listener
+        self._fresh, self._closing = threading.Condition(), threading.Event()
+        self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"frames of {description}", daemon=True)
+        self._number, self._last = 0, time.monotonic()
+        self.description = ""
+        self.state = SourceState("running", self._last)
+        first = self._open_first()
+        self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
+
+    def _open_first(self) -> Capture | None:
+        try:
+            first = self._opened()
+        except SourceError as error:
+            if not self._options.wait:
+                raise
+            self._change("lost", str(error))
+            return None
+        self.description = first.description
+        return first
 
     def __iter__(self) -> Iterator[Frame]:
         while True:
             with self._fresh:
-                self._fresh.wait_for(lambda: self._newest or self._failure or self._closed)
+                while not (self._newest or self._failure or self._closing.is_set()):
+                    self._fresh.wait(_LOOK)
+                    self._look()
                 if self._newest is None:
-                    if self._failure is not None and not self._closed:
+                    if self._failure is not None and not self._closing.is_set():
                         raise self._failure
                     return
-                (pixels, moment, number), self._newest = self._newest, None
-            yield Frame(np.ascontiguousarray(pixels[:, :, ::-1]), moment, number, self.description)
+                (capture, picture, moment, number), self._newest = self._newest, None
+            yield Frame(capture.rgb(picture), moment, number, self.description)
 
-    def _work(self) -> None:
-        number = 0
-        try:
-            while not self._closed:
-                pixels, moment = self._read(number)
-                with self._fresh:
-                    self._newest = (pixels, moment, number)
-                    self._fresh.notify()
-                number += 1
-        except SourceError as error:
-            self._fail(error)
-        except Exception as error:  # of OpenCV: the thread must not die silently
-            self._fail(SourceError(f"{self.description}: {error}"))
-        finally:
-            self._capture.release()
+    def _look(self) -> None:
+        silent = time.monotonic() - self._last
+        if self.state.name == "running" and silent > self._options.stall:
+            self._change("stalled", f"{self.description}: no frame for {silent:.0f} s.")
 
-    def _read(self, number: int) -> tuple[Any, float]:
-        start = time.monotonic()
-        with quiet():
-            good, pixels = self._capture.read()
-        moment = time.monotonic()
-        if not good or pixels is None:
-            what = "lost" if number else "opened, but gives no frames"
-            raise SourceError(
-                f"{self.description}: {what}. Check its cable, network or whether another program uses it."
-            )
-        if moment - start > self._patience:
-            raise SourceError(f"{self.description}: no new frame for {moment - start:.0f} s.")
-        return pixels, moment
+    def _work(self, capture: Capture | None) -> None:
+        wait, reopened = _FIRST_WAIT, 0
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                if capture is None:
+                    capture = self._opened()
+                    self.description = capture.description
+                    reopened += 1
+                self._read_all(capture, reopened)
+            except SourceError as error:
+                self._change("lost" if self.state.name != "frozen" else "frozen", str(error), reopened)
+                if not self._options.reopen:
+                    return self._fail(error)
+            except Exception as error:  # of OpenCV: the thread must not die silently
+                return self._fail(SourceError(f"{self.description}: {error}"))
+            finally:
+                if capture is not None:
+                    capture.close()
+                capture = None
+            wait = _FIRST_WAIT if time.monotonic() - began > _SETTLED else min(2 * wait, _LONGEST_WAIT)
+            self._closing.wait(wait)
+
+    def _read_all(self, capture: Capture, reopened: int) -> None:
+        sum_before, changed = None, time.monotonic()
+        while not self._closing.is_set():
+            picture = capture.read()
+            moment = time.monotonic()
+            now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
+            changed = moment if now != sum_before else changed
+            sum_before = now
+            if self._options.frozen and moment - changed > self._options.frozen:
+                reason = f"{capture.description}: the very same picture for {moment - changed:.0f} s."
+                self._change("frozen", reason, reopened)
+                raise SourceError(reason)
+            with self._fresh:
+                self._newest, self._last = (capture, picture, moment, self._number), moment
+                self._fresh.notify()
+            self._number += 1
+            if self.state.name != "running":
+                self._change("running", "", reopened)
+
+    def _change(self, name: str, reason: str, reopened: int | None = None) -> None:
+        count = self.state.reopened if reopened is None else reopened
+        self.state = SourceState(name, time.monotonic(), reason, count)
+        if self._listener is not None:
+            self._listener(self.state)
 
     def _fail(self, error: SourceError) -> None:
         with self._fresh:
@@ -85,8 +135,10 @@ class LiveSource:
 
     def close(self) -> None:
         """Stop reading; a read that hangs is left to its time-out."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._change("closed", "")
         with self._fresh:
-            self._closed = True
             self._fresh.notify()
         self._thread.join(timeout=2)
 

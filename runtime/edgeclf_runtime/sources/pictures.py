@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,15 @@ __all__ = ["PictureSource"]
 _log = logging.getLogger(__name__)
 
 
+_LOOK = 0.5  # seconds between two looks into a watched folder
+
+
 class PictureSource:
     """Pictures in the order of their names; one that cannot be read is logged as a warning and left out.
 
     Args:
         path: a picture, or a folder, searched with its sub-folders.
+        watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
 
     Raises:
         SourceError: the folder has no picture; while iterating, none could be read.
@@ -28,13 +33,38 @@ class PictureSource:
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watch: bool = False) -> None:
         self.description = str(path)
+        if watch and not path.is_dir():
+            raise SourceError(f"{path}: to be watched, but no folder.")
+        self._folder, self._watch, self._closing = path, watch, threading.Event()
         self._files = find_images(path) if path.is_dir() else [path]
-        if not self._files:
+        if not self._files and not watch:
             raise SourceError(f"{path}: no pictures in this folder.")
 
     def __iter__(self) -> Iterator[Frame]:
+        return self._watched() if self._watch else self._listed()
+
+    def _watched(self) -> Iterator[Frame]:
+        number, seen, growing = 0, set[Path](), dict[Path, int]()
+        while not self._closing.is_set():
+            for file in find_images(self._folder):
+                size = _size(file)
+                if file in seen or growing.get(file) != size or not size:
+                    growing[file] = size
+                    continue
+                seen.add(file)
+                growing.pop(file)
+                try:
+                    pixels = read_image(file)
+                except ImageError as error:
+                    _log.warning("Skipped: %s", error)
+                    continue
+                yield Frame(pixels, time.monotonic(), number, str(file))
+                number += 1
+            self._closing.wait(_LOOK)
+
+    def _listed(self) -> Iterator[Frame]:
         failures = 0
         for number, file in enumerate(self._files):
             try:
@@ -50,6 +80,7 @@ class PictureSource:
 
     def close(self) -> None:
         """Nothing is held open."""
+        self._closing.set()
         self._files = []
 
     def __enter__(self) -> PictureSource:
@@ -57,3 +88,10 @@ class PictureSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

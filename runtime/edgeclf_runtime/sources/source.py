@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Callable, Protocol
 
+from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 
-__all__ = ["Source"]
+__all__ = ["Source", "SourceOptions", "SourceState", "StateListener"]
 
 
 class Source(Protocol):
     """Iterated once, by one thread; a context manager that closes it.
 
     Attributes:
-        description: what it reads, without any password.
+        description: what it reads, without any password, and, of a camera, what it granted.
         live: frames come when the world gives them, and those nobody takes are dropped.
     """
 
@@ -33,3 +35,64 @@ class Source(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """How a live source is doing.
+
+    Attributes:
+        name: "running"; "stalled", no frame for longer than the options allow; "frozen", always the very same one;
+            "lost", the reason says why; "closed".
+        since: in seconds of ``time.monotonic()``.
+        reason: for people; empty when it runs.
+        reopened: how often it was opened again.
+    """
+
+    name: str
+    since: float
+    reason: str = ""
+    reopened: int = 0
+
+
+StateListener = Callable[[SourceState], None]
+"""Told of every change, in whichever thread notices it; must not wait."""
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What is asked of a source; each kind heeds what applies to it.
+
+    Attributes:
+        width, height: of a camera's pictures, in pixels; 0 leaves them to it.
+        fps: of a camera, in frames a second; 0 leaves it to it.
+        format: of a V4L2 camera's pictures, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
+        reopen: open a live source again after it is lost, for ever; else that ends it.
+        wait: do so too when it cannot be opened at the start.
+        stall: seconds without a frame after which a live source is stalled.
+        frozen: seconds of the very same picture after which a camera or stream is taken for frozen and opened again;
+            0 for never. A real sensor's noise makes every picture different.
+        realtime: give a video file's frames at its own speed.
+        watch: of a folder, go on with files that come into it.
+    """
+
+    width: int = 0
+    height: int = 0
+    fps: float = 0
+    format: str = ""
+    reopen: bool = False
+    wait: bool = False
+    stall: float = 3.0
+    frozen: float = 60.0
+    realtime: bool = False
+    watch: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.width) != bool(self.height) or not (0 <= self.width <= 16384 and 0 <= self.height <= 16384):
+            raise UsageError(f"Camera size {self.width}x{self.height}: expected both sides, 1 to 16384 pixels.")
+        if not 0 <= self.fps <= 1000:
+            raise UsageError(f"Camera fps {self.fps}: expected 0 to 1000.")
+        if self.format and (len(self.format) != 4 or not self.format.isascii()):
+            raise UsageError(f"Camera format {self.format!r}: expected four letters, such as MJPG or YUYV.")
+        if self.stall <= 0 or self.frozen < 0:
+            raise UsageError("Seconds until a source is stalled must be above 0, until it is frozen at least 0.")

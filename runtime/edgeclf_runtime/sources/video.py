@@ -1,4 +1,4 @@
-"""A video file as a source: every frame, in order, as fast as it is asked for."""
+"""A video file as a source: every frame, in order, as fast as it is asked for or at its own speed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from edgeclf_runtime.opencv import quiet
 
 __all__ = ["VideoSource"]
 
+_FPS = 25.0  # of a file that does not say
+
 
 class VideoSource:
     """Frames of a file, upright where it says how it was held.
 
     Args:
         path: of a file OpenCV's FFmpeg reads.
+        realtime: give each frame no sooner than the film would, and leave out those whose time has passed.
 
     Raises:
         SourceError: it is no video, or has no frame.
@@ -27,7 +30,7 @@ class VideoSource:
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, realtime: bool = False) -> None:
         import cv2
 
         self.description = str(path)
@@ -36,13 +39,21 @@ class VideoSource:
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
+        self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
-        number = 0
+        number, start = 0, time.monotonic()
         while True:
+            late = time.monotonic() - start - number * self._step if self._step else 0.0
+            if late > self._step > 0 and number:  # its time has passed: not even decoded
+                if not self._capture.grab():
+                    break
+                number += 1
+                continue
             good, pixels = self._capture.read()
             if not good:
                 break
+            time.sleep(max(0.0, -late))
             yield Frame(np.ascontiguousarray(pixels[:, :, ::-1]), time.monotonic(), number, self.description)
             number += 1
         if number == 0:

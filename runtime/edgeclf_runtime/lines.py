@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 from edgeclf_runtime.prediction import Prediction
 
-__all__ = ["json_line", "text_line"]
+__all__ = ["content", "json_line", "text_line"]
 
 
 def text_line(prediction: Prediction, name: str, top: int) -> str:
@@ -18,16 +17,17 @@ def text_line(prediction: Prediction, name: str, top: int) -> str:
 
 
 def json_line(prediction: Prediction, top: int) -> str:
-    """One object: frame, time (seconds since 1970), source, label, score, the best ``scores``, and milliseconds."""
-    content: dict[str, object] = {}
+    """One object: frame and source where there are any, and ``content``."""
     frame = prediction.frame
-    if frame is not None:
-        moment = time.time() - (time.monotonic() - frame.time)
-        content |= {"frame": frame.number, "time": round(moment, 3), "source": frame.source}
-    content |= {
+    known: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
+    return json.dumps({**known, **content(prediction, top)}, ensure_ascii=False)
+
+
+def content(prediction: Prediction, top: int) -> dict[str, object]:
+    """Label, score, the best ``scores``, and milliseconds, for JSON."""
+    return {
         "label": prediction.label,
         "score": round(prediction.score, 6),
         "scores": [{"label": label, "score": round(score, 6)} for label, score in prediction.ranked[:top]],
         "milliseconds": {stage: round(value, 3) for stage, value in prediction.milliseconds.items()},
     }
-    return json.dumps(content, ensure_ascii=False)

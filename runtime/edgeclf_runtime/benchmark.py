@@ -1,0 +1,104 @@
+"""How fast a model runs here: the interpreter alone, and the whole way from a frame to its label."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime import __version__
+from edgeclf_runtime.classifier import Classifier
+
+__all__ = ["Timing", "machine_facts", "time_model"]
+
+_QUANTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of one stage, in milliseconds.
+
+    Attributes:
+        threads: of the interpreter; 0 is its own choice.
+        stage: "invoke", the interpreter alone; "resize"; "frame", all of it from the decoded frame to the scores.
+        median, p90, p99: over the runs.
+        cpu: processor time a run, of all threads.
+        runs: how many.
+    """
+
+    threads: int
+    stage: str
+    median: float
+    p90: float
+    p99: float
+    cpu: float
+    runs: int
+
+
+def time_model(
+    load: Callable[[int], Classifier], threads: Sequence[int], size: tuple[int, int], seconds: float
+) -> list[Timing]:
+    """Measure.
+
+    Args:
+        load: opens the model with so many threads.
+        threads: numbers to try.
+        size: width and height of the frames, in pixels.
+        seconds: for each stage and number, about.
+    """
+    # What is in the frame changes nothing for the times but for the compiler's cache: noise that stays the same.
+    frame = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    found = []
+    for number in threads:
+        with load(number) as classifier:
+            shape, dtype = classifier.backend.input.shape, classifier.backend.input.dtype
+            batch = np.zeros(shape, dtype)
+            resized: list[float] = []
+
+            def whole(classifier: Classifier = classifier, resized: list[float] = resized) -> None:
+                resized.append(classifier.classify(frame).milliseconds["resize"])
+
+            found.append(_timed(number, "invoke", lambda c=classifier, b=batch: c.backend.invoke(b), seconds))  # type: ignore[misc]
+            found.append(_timed(number, "frame", whole, seconds))
+            found.append(_summary(number, "resize", resized, 0.0))
+    return found
+
+
+def _timed(threads: int, stage: str, call: Callable[[], object], seconds: float) -> Timing:
+    for _ in range(3):
+        call()
+    times: list[float] = []
+    begun, cpu = time.monotonic(), time.process_time()
+    while time.monotonic() - begun < seconds or len(times) < 10:
+        start = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - start) * 1e3)
+    return _summary(threads, stage, times, (time.process_time() - cpu) * 1e3 / len(times))
+
+
+def _summary(threads: int, stage: str, times: list[float], cpu: float) -> Timing:
+    values: npt.NDArray[np.float64] = np.percentile(times, _QUANTILES)
+    median, p90, p99 = (round(float(value), 3) for value in values)
+    return Timing(threads, stage, median, p90, p99, round(cpu, 3), len(times))
+
+
+def machine_facts() -> dict[str, object]:
+    """To compare devices by: name, processor, memory of this process, temperature."""
+    model = Path("/proc/device-tree/model")
+    heat = Path("/sys/class/thermal/thermal_zone0/temp")
+    return {
+        "edgeclf_runtime": __version__,
+        "machine": model.read_text("utf-8", "replace").strip("\0\n") if model.exists() else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "temperature": int(heat.read_text()) / 1000 if heat.exists() else None,
+    }

@@ -1,0 +1,121 @@
+"""From the scores of one frame to a steady answer: smoothing, "unknown", and when the answer changes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.prediction import Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["UNKNOWN", "Decider", "Decision", "DecisionRule"]
+
+UNKNOWN = "unknown"
+"""The answer where no label is sure enough."""
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How scores become an answer.
+
+    Attributes:
+        threshold: the best score must reach it, else the answer is "unknown"; None takes the model card's, or 0.
+        margin: by how much the best score must lead the second.
+        smoothing: time constant in seconds of a moving average of the scores; 0 for none.
+        hysteresis: the present answer is kept while its score is no more than this below what a new one needs.
+        votes, window: a new answer is taken when it won this many of the last so many frames.
+    """
+
+    threshold: float | None = None
+    margin: float = 0.0
+    smoothing: float = 0.0
+    hysteresis: float = 0.0
+    votes: int = 1
+    window: int = 1
+
+    def __post_init__(self) -> None:
+        shares = {"threshold": self.threshold or 0.0, "margin": self.margin, "hysteresis": self.hysteresis}
+        wrong = [f"{name} {value}: expected 0 to 1" for name, value in shares.items() if not 0 <= value <= 1]
+        if not 0 <= self.smoothing <= 3600:
+            wrong.append(f"smoothing {self.smoothing}: expected 0 to 3600 seconds")
+        if not 1 <= self.votes <= self.window <= 1000:
+            wrong.append(f"{self.votes} votes of {self.window}: expected 1 <= votes <= window <= 1000")
+        if wrong:
+            raise UsageError(f"Decision: {'; '.join(wrong)}.")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer after a frame.
+
+    Attributes:
+        label: one of the model's, or "unknown".
+        score: the smoothed score of the label; of "unknown" the best one's.
+        changed: it is not the answer before.
+        since: the moment of the frame it has held from, in seconds of ``time.monotonic()``.
+    """
+
+    label: str
+    score: float
+    changed: bool
+    since: float
+
+
+class Decider:
+    """Follows one source's predictions.
+
+    Args:
+        rule: how.
+        threshold: the model card's, used where the rule has none.
+    """
+
+    def __init__(self, rule: DecisionRule, threshold: float | None = None) -> None:
+        self._rule = rule
+        self._threshold = rule.threshold if rule.threshold is not None else threshold or 0.0
+        self._scores: npt.NDArray[np.float32] | None = None
+        self._moment = 0.0
+        self._won: deque[str] = deque(maxlen=rule.window)
+        self._answer: Decision | None = None
+
+    def decide(self, prediction: Prediction, moment: float) -> Decision:
+        """The answer after one more prediction, of a frame captured at this moment of ``time.monotonic()``."""
+        scores = self._smoothed(prediction.scores, moment)
+        winner, score = self._winner(scores, prediction.labels)
+        self._won.append(winner)
+        before = self._answer.label if self._answer else None
+        label = winner if Counter(self._won)[winner] >= self._rule.votes else before or UNKNOWN
+        if label != winner:
+            score = float(scores[prediction.labels.index(label)]) if label in prediction.labels else score
+        changed = label != before
+        since = moment if changed or self._answer is None else self._answer.since
+        self._answer = Decision(label, score, changed, since)
+        return self._answer
+
+    def _smoothed(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
+        if self._scores is None or not self._rule.smoothing:
+            self._scores = scores
+        else:
+            kept = math.exp(-max(0.0, moment - self._moment) / self._rule.smoothing)
+            self._scores = kept * self._scores + (1 - kept) * scores
+        self._moment = moment
+        return self._scores
+
+    def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str, float]:
+        """What this frame alone says, in favour of the present answer by the hysteresis."""
+        order = (-scores).argsort(kind="stable")
+        best, second = float(scores[order[0]]), float(scores[order[1]])
+        present = self._answer.label if self._answer else UNKNOWN
+        if present in labels:
+            own = float(scores[labels.index(present)])
+            leads = own >= best - self._rule.hysteresis
+            if leads and own >= self._threshold - self._rule.hysteresis:
+                return present, own
+        if best < self._threshold or best - second < self._rule.margin:
+            return UNKNOWN, best
+        return labels[order[0]], best

@@ -1,0 +1,174 @@
+"""Cameras, the Coral, power, clock and disk."""
+
+from __future__ import annotations
+
+import ctypes.util
+import grp
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
+
+__all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
+
+_CORAL = {("1a6e", "089a"): "before its firmware is loaded", ("18d1", "9302"): "with its firmware"}
+_THROTTLED = ((0, "under-voltage now"), (1, "slowed down now"), (2, "throttled now"), (3, "soft temperature limit now"))
+_BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the start"))
+
+
+def cameras(machine: Machine) -> Iterator[Finding]:
+    """V4L2 nodes that capture, their names, and who holds them."""
+    nodes = machine.glob("/sys/class/video4linux/video*")
+    usable = [node for node in nodes if _reads(node, "index") == "0"]
+    if not usable:
+        yield note(
+            "camera", "no V4L2 camera; a USB one is missing or not recognised", "dmesg | tail, another port or cable"
+        )
+    for node in usable:
+        name, holders = _reads(node, "name"), _holders(machine, f"/dev/{node.name}")
+        text = f"/dev/{node.name} {name}"
+        if holders:
+            yield note(
+                "camera", f"{text}, in use by {', '.join(holders)}", f"stop it first: sudo fuser -v /dev/{node.name}"
+            )
+        else:
+            yield ok("camera", text)
+
+
+def _reads(folder: Path, name: str) -> str:
+    try:
+        return (folder / name).read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _holders(machine: Machine, device: str) -> list[str]:
+    found = []
+    for process in machine.glob("/proc/[0-9]*"):
+        try:
+            held = any(os.readlink(link) == device for link in (process / "fd").iterdir())
+        except OSError:
+            continue
+        if held:
+            found.append(f"{_reads(process, 'comm')} ({process.name})")
+    return found
+
+
+def groups(machine: Machine) -> Iterator[Finding]:
+    """The user's groups, by which devices may be opened."""
+    if os.geteuid() == 0:
+        yield note("groups", "running as root; a service should not", "run it as a user that is a member of video")
+        return
+    have = {_group(number) for number in os.getgroups()}
+    for name, why in (("video", "cameras"), ("plugdev", "a Coral on USB")):
+        if name in have:
+            yield ok("groups", f"member of {name}")
+        elif _exists(name):
+            yield problem(
+                "groups",
+                f"not a member of {name}, which {why} need",
+                f"sudo usermod -aG {name} $USER, then log in again",
+            )
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _exists(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def coral(machine: Machine) -> Iterator[Finding]:
+    """An Edge TPU on USB or PCIe, its library and its udev rule."""
+    usb = [_CORAL[ids] for device in machine.glob("/sys/bus/usb/devices/*") if (ids := _ids(device)) in _CORAL]
+    pcie = machine.glob("/dev/apex_*")
+    library = ctypes.util.find_library("edgetpu") if machine.root == Path("/") else ""
+    if not usb and not pcie:
+        yield note("coral", "no Edge TPU; models run on the CPU")
+        return
+    for state in usb:
+        yield ok("coral", f"USB accelerator, {state}")
+    for node in pcie:
+        yield ok("coral", f"PCIe accelerator /dev/{node.name}")
+    if not library:
+        yield problem(
+            "coral", "libedgetpu is not installed", "sudo apt install libedgetpu1-std, from Coral's package source"
+        )
+    rules = "".join(path.read_text("utf-8", "replace") for path in machine.glob("/*/udev/rules.d/*.rules"))
+    rules += "".join(path.read_text("utf-8", "replace") for path in machine.glob("/usr/lib/udev/rules.d/*.rules"))
+    if usb and not ("1a6e" in rules and "18d1" in rules):
+        fix = "reinstall libedgetpu1-std, or write a udev rule for 1a6e:089a and 18d1:9302; plug it in again"
+        yield problem("coral", "no udev rule gives users the USB accelerator", fix)
+    if pcie and not os.access(pcie[0], os.R_OK | os.W_OK):
+        yield problem(
+            "coral", f"no permission for /dev/{pcie[0].name}", "sudo usermod -aG apex $USER, then log in again"
+        )
+
+
+def _ids(device: Path) -> tuple[str, str]:
+    return _reads(device, "idVendor"), _reads(device, "idProduct")
+
+
+def power(machine: Machine) -> Iterator[Finding]:
+    """Temperature, and on a Raspberry Pi under-voltage and throttling."""
+    text = machine.text("/sys/class/thermal/thermal_zone0/temp")
+    if text.lstrip("-").isdecimal():
+        degrees = int(text) / 1000
+        if degrees >= 80:
+            yield problem(
+                "temperature",
+                f"{degrees:.0f} C: the processor slows down",
+                "a heat sink or fan; fewer frames: --max-fps",
+            )
+        else:
+            yield ok("temperature", f"{degrees:.0f} C")
+    found = machine.glob("/sys/devices/platform/soc*/*firmware/get_throttled")
+    if not found:
+        return
+    bits = int(_reads(found[0].parent, found[0].name) or "0", 16)
+    now = [text for bit, text in _THROTTLED if bits >> bit & 1]
+    before = [text for bit, text in _BEFORE if bits >> bit & 1]
+    if now or before:
+        fix = "the official power supply and a short cable" if bits & 0x10001 else "better cooling"
+        kind = problem if now else note
+        yield kind("power", ", ".join(now or before), fix)
+    else:
+        yield ok("power", "no under-voltage, no throttling")
+
+
+def clock(machine: Machine) -> Iterator[Finding]:
+    """A Pi without a network starts in the past; certificates and times then fail."""
+    year = time.gmtime().tm_year
+    if year < 2025:
+        yield problem("clock", f"the year is {year}", "sudo timedatectl set-ntp true, with a network")
+    elif (
+        machine.path("/run/systemd/timesync").is_dir()
+        and not machine.path("/run/systemd/timesync/synchronized").exists()
+    ):
+        yield note("clock", "not synchronized yet", "timedatectl status")
+    else:
+        yield ok("clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def disk(machine: Machine) -> Iterator[Finding]:
+    """Room, and whether it can be written."""
+    usage = shutil.disk_usage(machine.root)
+    free = usage.free / 1e9
+    if free < 0.2:
+        yield problem("disk", f"{free:.2f} GB free", "remove files: sudo apt clean; journalctl --vacuum-size=50M")
+    else:
+        yield ok("disk", f"{free:.1f} GB free of {usage.total / 1e9:.1f}")
+    options = [line.split()[3] for line in machine.text("/proc/mounts").splitlines() if line.split()[1:2] == ["/"]]
+    if options and "ro" in options[-1].split(","):
+        yield problem("disk", "mounted read-only; a failing card is", "dmesg | grep -i mmc; replace the card")

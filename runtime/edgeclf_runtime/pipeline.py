@@ -1,0 +1,115 @@
+"""Frames to observations to sinks: the loop of an unattended device."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.gate import Gate, GateRule
+from edgeclf_runtime.sinks import Observation, Sink
+from edgeclf_runtime.sinks.outlet import Outlet
+from edgeclf_runtime.sources import Source, SourceState
+
+__all__ = ["Pipeline"]
+
+_DRAIN = 1.5  # seconds the sinks have to finish
+_PATIENT = 600.0  # the same where nothing is to be lost and nobody waits
+
+
+class Pipeline:
+    """Classifies a source's frames and hands what it sees to sinks.
+
+    Args:
+        classifier: owned by the caller.
+        sinks: each gets a thread of its own.
+        decision: how scores become an answer.
+        gate: which frames are classified.
+        lossless: no observation is dropped before a slow sink; for sources that can wait.
+
+    Attributes:
+        frames, skipped: classified, and not let through by the gate.
+        state: of the source.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        sinks: Sequence[Sink],
+        decision: DecisionRule | None = None,
+        gate: GateRule | None = None,
+        lossless: bool = False,
+    ) -> None:
+        self._classifier = classifier
+        self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
+        self._gate = Gate(gate or GateRule())
+        self.outlets = [Outlet(sink, lossless) for sink in sinks]
+        self._lossless, self._stopping = lossless, threading.Event()
+        self._source: Source | None = None
+        self.frames = self.skipped = 0
+        self.state = SourceState("running", time.monotonic())
+
+    def tell(self, state: SourceState) -> None:
+        """The listener to open the source with."""
+        self.state = state
+        for outlet in self.outlets:
+            outlet.put(state)
+
+    def run(self, source: Source, max_frames: int | None = None) -> None:
+        """Until the source ends, so many frames were classified, or ``stop``; closes the source and the sinks.
+
+        Raises:
+            SourceError: the source is lost and is not to be opened again.
+        """
+        self._source = source
+        try:
+            with source:
+                start = time.perf_counter()
+                for frame in source:
+                    if self._stopping.is_set():
+                        break
+                    admitted = self._gate.admit(frame)
+                    if admitted is None:
+                        self.skipped += 1
+                        continue
+                    waited = (time.perf_counter() - start) * 1e3
+                    prediction = self._classifier.classify(admitted)
+                    spent = {"capture": waited, **prediction.milliseconds}
+                    # The whole picture goes on to the sinks, whatever part of it was classified.
+                    prediction = replace(prediction, milliseconds=spent, frame=frame)
+                    self._hand_on(
+                        Observation(prediction, self._decider.decide(prediction, frame.time), *_times(frame.time))
+                    )
+                    start = time.perf_counter()
+                    if max_frames is not None and self.frames >= max_frames:
+                        break
+        finally:
+            self.close()
+
+    def _hand_on(self, item: Observation) -> None:
+        self.frames += 1
+        for outlet in self.outlets:
+            outlet.put(item)
+
+    def stop(self) -> None:
+        """End ``run`` after the present frame; may be called from a signal's handler or another thread."""
+        self._stopping.set()
+        if self._source is not None:
+            self._source.close()
+
+    def close(self) -> None:
+        """Give the sinks a moment to finish; safe to call twice."""
+        outlets, self.outlets = self.outlets, []
+        patient = self._lossless and not self._stopping.is_set()
+        until = time.monotonic() + (_PATIENT if patient else _DRAIN)
+        for outlet in outlets:
+            outlet.close(max(0.05, until - time.monotonic()))
+
+
+def _times(moment: float) -> tuple[float, float]:
+    """Of a frame's monotonic moment: seconds since 1970, and its age."""
+    age = time.monotonic() - moment
+    return time.time() - age, age

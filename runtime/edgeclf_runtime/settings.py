@@ -1,0 +1,184 @@
+"""Everything ``edgeclf run`` can be told, from a TOML file and from options, checked in one place."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from edgeclf_runtime.decision import DecisionRule
+from edgeclf_runtime.errors import EdgeclfError, UsageError
+from edgeclf_runtime.gate import GateRule
+from edgeclf_runtime.sources.source import SourceOptions
+
+__all__ = ["RunSettings", "SinkSettings", "read_settings", "settings"]
+
+
+@dataclass(frozen=True)
+class SinkSettings:
+    """Where observations go besides the terminal; an empty value turns each off.
+
+    Attributes:
+        jsonl, csv: files that are appended to, and begun anew after ``rotate`` bytes with ``keep`` older ones kept.
+        snapshots: a folder for pictures that are uncertain, or of ``snapshot_labels``.
+        snapshot_labels: ``["*"]`` for all.
+        snapshot_uncertain: a score below which a picture is uncertain.
+        snapshot_every: seconds between two, at least.
+        snapshot_limit: pictures kept.
+        video: a film with the answers on it.
+        window: show them on the screen.
+        command, webhook: run and called whenever the answer changes to one of ``on`` (any, where that is empty).
+        webhook_token: sent as a bearer token.
+        mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device``, ``mqtt_name``.
+        metrics: port for Prometheus; 0 for none.
+        metrics_host: address it listens on.
+    """
+
+    jsonl: str = ""
+    csv: str = ""
+    rotate: int = 10_000_000
+    keep: int = 5
+    snapshots: str = ""
+    snapshot_labels: tuple[str, ...] = ()
+    snapshot_uncertain: float = 0.6
+    snapshot_every: float = 5.0
+    snapshot_limit: int = 1000
+    video: str = ""
+    window: bool = False
+    on: tuple[str, ...] = ()
+    command: str = ""
+    webhook: str = ""
+    webhook_token: str = field(default="", repr=False)
+    mqtt: str = field(default="", repr=False)
+    mqtt_device: str = "edgeclf"
+    mqtt_name: str = "edgeclf"
+    metrics: int = 0
+    metrics_host: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.rotate < 1000 or self.keep < 0 or self.snapshot_limit < 1 or self.snapshot_every < 0:
+            wrong.append(
+                "rotate at least 1000 bytes, keep at least 0, snapshot_limit at least 1, snapshot_every at least 0"
+            )
+        if not 0 <= self.snapshot_uncertain <= 1:
+            wrong.append("snapshot_uncertain within 0 to 1")
+        if not 0 <= self.metrics <= 65535:
+            wrong.append("metrics a port from 1 to 65535, or 0")
+        if wrong:
+            raise UsageError(f"Sinks: expected {'; '.join(wrong)}.")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All of it, by the tables of the TOML file.
+
+    Attributes:
+        source: what ``open_source`` opens.
+        camera: the table ``[camera]``.
+        decision, gate, sinks: the tables of those names.
+    """
+
+    source: str = "0"
+    camera: SourceOptions = field(default_factory=SourceOptions)
+    decision: DecisionRule = field(default_factory=DecisionRule)
+    gate: GateRule = field(default_factory=GateRule)
+    sinks: SinkSettings = field(default_factory=SinkSettings)
+
+
+_TABLES: dict[str, type[Any]] = {
+    "camera": SourceOptions,
+    "decision": DecisionRule,
+    "gate": GateRule,
+    "sinks": SinkSettings,
+}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What a TOML file says, not yet checked.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib as toml
+    else:
+        import tomli as toml
+    try:
+        content: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file.") from None
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}.") from None
+    return content
+
+
+def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]], where: str) -> RunSettings:
+    """The checked settings.
+
+    Args:
+        content: of the file.
+        given: options by table, which go before the file's; those of None are left out.
+        where: the file's name, for errors.
+
+    Raises:
+        UsageError: names every mistake at once.
+    """
+    wrong: list[str] = []
+    known = ["source", *_TABLES]
+    wrong += [_unknown(name, known) for name in content if name not in known]
+    source = given.get("", {}).get("source") or content.get("source", "0")
+    parts: dict[str, Any] = {}
+    for name, kind in _TABLES.items():
+        table = content.get(name, {})
+        if not isinstance(table, Mapping):
+            wrong.append(f"{name}: expected a table, [{name}]")
+            continue
+        options = {key: value for key, value in given.get(name, {}).items() if value is not None}
+        values, mistakes = _typed({**table, **options}, kind, name)
+        wrong += mistakes
+        try:
+            parts[name] = kind(**values)
+        except EdgeclfError as error:
+            wrong.append(str(error).rstrip("."))
+    if wrong:
+        raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
+    return RunSettings(str(source), **parts)
+
+
+def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:
+    hints, values, wrong = get_type_hints(kind), dict[str, Any](), list[str]()
+    known = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
+    for key, value in table.items():
+        if key not in known:
+            wrong.append(f"{name}.{_unknown(key, known)}")
+            continue
+        try:
+            values[key] = _as(value, hints[key])
+        except TypeError as error:
+            wrong.append(f"{name}.{key}: expected {error}, got {value!r}")
+    return values, wrong
+
+
+def _as(value: Any, hint: Any) -> Any:
+    """A TOML value as a field's type; raises TypeError with what was expected."""
+    if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if not isinstance(value, (list, tuple)) or (kinds[-1] is not Ellipsis and len(value) != len(kinds)):
+            raise TypeError("a list" if kinds[-1] is Ellipsis else f"a list of {len(kinds)}")
+        return tuple(_as(item, kinds[0]) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise TypeError({str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint])
+    return value
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: unknown{f', did you mean {near[0]}?' if near else ''}"

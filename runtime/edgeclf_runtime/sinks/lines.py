@@ -1,0 +1,142 @@
+"""Observations as text, JSON or CSV, to the terminal or to files that do not grow for ever."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from edgeclf_runtime.lines import content, text_line
+from edgeclf_runtime.sinks.sink import Item, Observation
+
+__all__ = ["CsvSink", "JsonLinesSink", "TerminalSink", "as_json", "as_text"]
+
+
+def as_text(item: Observation, top: int) -> str:
+    """``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first where it is not the best label."""
+    prediction, label = item.prediction, item.decision.label
+    number = f"{prediction.frame.number:6}" if prediction.frame else ""
+    return text_line(prediction, number if label == prediction.label else f"{number}  [{label}]", top)
+
+
+def as_json(item: Item, top: int) -> str:
+    """One object: of an observation its frame, time (seconds since 1970), age, source, answer, whether it changed,
+    and ``lines.content``; of a source's state ``state``, ``reason`` and ``reopened``."""
+    if not isinstance(item, Observation):
+        return json.dumps({"state": item.name, "reason": item.reason, "reopened": item.reopened}, ensure_ascii=False)
+    frame, known = item.prediction.frame, dict[str, object]()
+    if frame is not None:
+        known = {"frame": frame.number, "time": round(item.time, 3), "age": round(item.age, 3), "source": frame.source}
+    answer = {"answer": item.decision.label, "changed": item.decision.changed}
+    return json.dumps({**known, **answer, **content(item.prediction, top)}, ensure_ascii=False)
+
+
+class TerminalSink:
+    """Lines on standard output; states of the source on standard error, but for JSON.
+
+    Args:
+        top: labels to show.
+        json_lines: one JSON object a line, the states among them.
+        changes: only when the answer changes.
+    """
+
+    name = "terminal"
+
+    def __init__(self, top: int = 3, json_lines: bool = False, changes: bool = False) -> None:
+        self._top, self._json, self._changes = top, json_lines, changes
+
+    def take(self, item: Item) -> None:
+        if isinstance(item, Observation):
+            if not self._changes or item.decision.changed:
+                print(as_json(item, self._top) if self._json else as_text(item, self._top), flush=True)
+        elif self._json:
+            print(as_json(item, self._top), flush=True)
+        elif item.name != "closed":
+            print(f"Source {item.name}{': ' if item.reason else ''}{item.reason}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Rotating:
+    """A text file that is renamed to NAME.1, NAME.2 ... when it is full."""
+
+    def __init__(self, path: Path, limit: int, keep: int, head: str) -> None:
+        self._path, self._limit, self._keep, self._head = path, limit, keep, head
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = self._opened()
+
+    def _opened(self) -> IO[str]:
+        file = self._path.open("a", encoding="utf-8", newline="")
+        if self._head and file.tell() == 0:
+            file.write(self._head)
+        return file
+
+    def write(self, line: str) -> None:
+        if self._file.tell() + len(line.encode()) > self._limit and self._file.tell() > len(self._head):
+            self._file.close()
+            for number in range(self._keep, 0, -1):
+                before = self._path if number == 1 else self._numbered(number - 1)
+                if before.exists():
+                    os.replace(before, self._numbered(number))
+            self._file = self._opened()
+        self._file.write(line)
+        self._file.flush()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class JsonLinesSink:
+    """One JSON object a line, states among them.
+
+    Args:
+        path: of the file, which is appended to.
+        limit: bytes after which it is renamed to ``NAME.1`` and begun anew.
+        keep: how many older files are kept.
+        top: labels in ``scores``.
+    """
+
+    def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5, top: int = 3) -> None:
+        self.name, self._top = f"JSON lines {path}", top
+        self._file = _Rotating(path, limit, keep, "")
+
+    def take(self, item: Item) -> None:
+        self._file.write(as_json(item, self._top) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class CsvSink:
+    """A row for each observation: time, frame, answer, its score, and whether it changed.
+
+    Args:
+        path, limit, keep: as of ``JsonLinesSink``.
+    """
+
+    def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5) -> None:
+        self.name = f"CSV {path}"
+        self._file = _Rotating(path, limit, keep, "time,frame,source,answer,score,changed\n")
+
+    def take(self, item: Item) -> None:
+        if not isinstance(item, Observation):
+            return
+        frame, text = item.prediction.frame, io.StringIO()
+        number, source = (frame.number, frame.source) if frame else ("", "")
+        decision = item.decision
+        row = (f"{item.time:.3f}", number, source, decision.label, f"{decision.score:.6f}", int(decision.changed))
+        csv.writer(text, lineterminator="\n").writerow(row)
+        self._file.write(text.getvalue())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,68 @@
+"""Figures for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.sink import Item, Observation
+
+__all__ = ["MetricsSink"]
+
+_HOW = "prometheus-client is not installed: pip install 'edgeclf-runtime[metrics]'"
+_BUCKETS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class MetricsSink:
+    """Counts and times, served at ``http://HOST:PORT/metrics``.
+
+    Args:
+        port: to listen on; 0 picks a free one, which ``port`` then says.
+        host: address to listen on; by default this machine alone can ask.
+
+    Raises:
+        SinkError: prometheus-client is not installed, or the port is taken.
+    """
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        try:
+            import prometheus_client as prometheus
+        except ImportError:
+            raise SinkError(_HOW) from None
+        self.registry = registry = prometheus.CollectorRegistry()
+        self._frames = prometheus.Counter(
+            "edgeclf_frames", "Frames classified, by answer", ["answer"], registry=registry
+        )
+        self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", registry=registry)
+        self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", registry=registry)
+        self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", registry=registry)
+        self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", registry=registry)
+        self._reopened = prometheus.Gauge("edgeclf_source_reopened", "Times the source was reopened", registry=registry)
+        self._stages = prometheus.Histogram(
+            "edgeclf_stage_milliseconds", "Time by stage", ["stage"], buckets=_BUCKETS, registry=registry
+        )
+        try:
+            self._server, _ = prometheus.start_http_server(port, host, registry)
+        except OSError as error:
+            raise SinkError(f"Metrics on {host}:{port}: {error.strerror}.") from None
+        self.port = int(self._server.server_port)
+        self.name = f"metrics {host}:{self.port}"
+
+    def take(self, item: Item) -> None:
+        if not isinstance(item, Observation):
+            self._up.set(float(item.name == "running"))
+            self._reopened.set(item.reopened)
+            return
+        self._up.set(1)
+        self._frames.labels(item.decision.label).inc()
+        self._changes.inc(float(item.decision.changed))
+        self._score.set(item.decision.score)
+        self._age.set(item.age)
+        for stage, value in item.prediction.milliseconds.items():
+            self._stages.labels(stage).observe(value)
+
+    def close(self) -> None:
+        """Stop serving."""
+        server: Any = self._server
+        server.shutdown()
+        server.server_close()

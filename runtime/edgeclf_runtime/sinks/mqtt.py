@@ -1,0 +1,161 @@
+"""Messages to an MQTT broker, found by Home Assistant on its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgeclf_runtime import __version__
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.picture import jpeg, pixels_of
+from edgeclf_runtime.sinks.sink import Item, Observation
+
+__all__ = ["MqttOptions", "MqttSink"]
+
+_QUEUED = 200  # messages that wait while the broker is away; the oldest go first
+_EVERY = 30.0  # seconds after which an unchanged answer is sent again
+_HOW = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
+
+
+@dataclass(frozen=True)
+class MqttOptions:
+    """Where messages go.
+
+    Attributes:
+        address: ``mqtt://user:password@host:1883`` or ``mqtts://`` for TLS.
+        device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic.
+        name: of the device, for people.
+        discovery: prefix of Home Assistant's discovery topics; empty for none.
+        snapshot: send the picture whenever the answer changes.
+    """
+
+    address: str
+    device: str = "edgeclf"
+    name: str = "edgeclf"
+    discovery: str = "homeassistant"
+    snapshot: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
+            raise SinkError(f"MQTT device {self.device!r}: expected letters, digits, - and _, at most 64.")
+        if urlsplit(self.address).scheme not in ("mqtt", "mqtts") or not urlsplit(self.address).hostname:
+            raise SinkError("MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://.")
+
+
+class MqttSink:
+    """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG) and ``.../source``.
+
+    Connects by itself, again and again; meanwhile the newest messages wait. When the process dies the broker says
+    that the device is offline.
+
+    Args:
+        options: where to.
+        labels: of the model, which Home Assistant shows as the sensor's possible values.
+
+    Raises:
+        SinkError: paho-mqtt is not installed.
+    """
+
+    def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
+        try:
+            from paho.mqtt import client as mqtt
+        except ImportError:
+            raise SinkError(_HOW) from None
+        self._options, self._labels = options, labels
+        parts = urlsplit(options.address)
+        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        self.name = f"mqtt {parts.hostname}:{port}"
+        self._base, self._sent = f"edgeclf/{options.device}", -_EVERY
+        client: Any = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"edgeclf-{options.device}")
+        if parts.username:
+            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if parts.scheme == "mqtts":
+            client.tls_set()
+        client.max_queued_messages_set(_QUEUED)
+        client.reconnect_delay_set(1, 30)
+        client.will_set(f"{self._base}/available", "offline", qos=1, retain=True)
+        client.on_connect = self._connected
+        client.connect_async(parts.hostname or "", port)
+        client.loop_start()
+        self._client = client
+
+    def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            return
+        if self._options.discovery:
+            topic = f"{self._options.discovery}/device/{self._options.device}/config"
+            client.publish(topic, json.dumps(self._discovery()), qos=1, retain=True)
+        client.publish(f"{self._base}/available", "online", qos=1, retain=True)
+
+    def _discovery(self) -> dict[str, Any]:
+        """Home Assistant's device discovery: one message for all entities."""
+        device, base = self._options.device, self._base
+        parts: dict[str, Any] = {
+            "answer": {
+                "p": "sensor",
+                "name": "Answer",
+                "unique_id": f"{device}_answer",
+                "state_topic": f"{base}/state",
+                "value_template": "{{ value_json.answer }}",
+                "device_class": "enum",
+                "options": [*self._labels, "unknown"],
+            },
+            "score": {
+                "p": "sensor",
+                "name": "Score",
+                "unique_id": f"{device}_score",
+                "state_topic": f"{base}/state",
+                "value_template": "{{ (value_json.score * 100) | round(1) }}",
+                "unit_of_measurement": "%",
+            },
+            "source": {
+                "p": "binary_sensor",
+                "name": "Camera",
+                "unique_id": f"{device}_source",
+                "state_topic": f"{base}/source",
+                "value_template": "{{ 'ON' if value_json.state == 'running' else 'OFF' }}",
+                "device_class": "connectivity",
+            },
+        }
+        if self._options.snapshot:
+            parts["picture"] = {
+                "p": "image",
+                "name": "Picture",
+                "unique_id": f"{device}_picture",
+                "image_topic": f"{base}/picture",
+                "content_type": "image/jpeg",
+            }
+        return {
+            "dev": {"ids": [device], "name": self._options.name, "mf": "edgeclf", "sw": __version__},
+            "o": {"name": "edgeclf", "sw": __version__},
+            "cmps": parts,
+            "availability_topic": f"{base}/available",
+            "qos": 1,
+        }
+
+    def take(self, item: Item) -> None:
+        if not isinstance(item, Observation):
+            text = json.dumps({"state": item.name, "reason": item.reason})
+            self._client.publish(f"{self._base}/source", text, qos=1, retain=True)
+            return
+        if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
+            return
+        self._sent = time.monotonic()
+        decision = item.decision
+        content = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        self._client.publish(f"{self._base}/state", json.dumps(content), qos=1, retain=True)
+        pixels = pixels_of(item)
+        if decision.changed and self._options.snapshot and pixels is not None:
+            self._client.publish(f"{self._base}/picture", jpeg(pixels), qos=0, retain=True)
+
+    def close(self) -> None:
+        """Say good-bye, if the broker is there to hear it."""
+        last = self._client.publish(f"{self._base}/available", "offline", qos=1, retain=True)
+        if self._client.is_connected():
+            last.wait_for_publish(1.0)
+        self._client.disconnect()
+        self._client.loop_stop()

@@ -1,0 +1,73 @@
+"""The sinks that the settings ask for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Callable
+
+from edgeclf_runtime.settings import SinkSettings
+from edgeclf_runtime.sinks.sink import Sink
+
+__all__ = ["open_sinks"]
+
+
+def open_sinks(asked: SinkSettings, labels: tuple[str, ...]) -> list[Sink]:
+    """Open them all, or none.
+
+    Args:
+        asked: which.
+        labels: of the model.
+
+    Raises:
+        SinkError: one cannot be opened; those already open are closed.
+    """
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+
+        def add(sink: Sink) -> None:
+            sinks.append(sink)
+            stack.callback(sink.close)
+
+        _files(asked, add)
+        _calls(asked, labels, add)
+        stack.pop_all()
+        return sinks
+
+
+def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
+    from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
+
+    if asked.jsonl:
+        add(JsonLinesSink(Path(asked.jsonl), asked.rotate, asked.keep))
+    if asked.csv:
+        add(CsvSink(Path(asked.csv), asked.rotate, asked.keep))
+    if asked.snapshots:
+        from edgeclf_runtime.sinks.snapshots import SnapshotSink
+
+        chosen, every = asked.snapshot_labels, asked.snapshot_every
+        add(SnapshotSink(Path(asked.snapshots), chosen, asked.snapshot_uncertain, every, asked.snapshot_limit))
+    if asked.video or asked.window:
+        from edgeclf_runtime.sinks.video import VideoSink, WindowSink
+
+        if asked.video:
+            add(VideoSink(Path(asked.video)))
+        if asked.window:
+            add(WindowSink())
+
+
+def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], None]) -> None:
+    from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
+
+    if asked.command:
+        add(CommandSink(asked.command, asked.on))
+    if asked.webhook:
+        add(WebhookSink(asked.webhook, asked.on, asked.webhook_token))
+    if asked.mqtt:
+        from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
+
+        add(MqttSink(MqttOptions(asked.mqtt, asked.mqtt_device, asked.mqtt_name), labels))
+    if asked.metrics:
+        from edgeclf_runtime.sinks.metrics import MetricsSink
+
+        add(MetricsSink(asked.metrics, asked.metrics_host))

@@ -1,0 +1,43 @@
+"""An observation's picture: as JPEG, and with the answer written on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.sinks.sink import Observation
+
+__all__ = ["annotated", "jpeg", "pixels_of"]
+
+_BAR = 0.08  # share of the height that the line of text takes
+
+
+def pixels_of(item: Observation) -> npt.NDArray[np.uint8] | None:
+    """uint8 RGB ``[height, width, 3]`` of the whole frame; None where there is none."""
+    frame = item.prediction.frame
+    return None if frame is None else frame.pixels
+
+
+def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
+    """uint8 RGB ``[height, width, 3]`` as a JPEG file's content."""
+    import cv2
+
+    good, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert good
+    return data.tobytes()
+
+
+def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
+    """The frame with answer and score in a dark line along its lower edge; uint8 RGB."""
+    import cv2
+
+    pixels = pixels_of(item)
+    if pixels is None:
+        return None
+    picture: npt.NDArray[np.uint8] = pixels.copy()
+    height = max(16, int(picture.shape[0] * _BAR))
+    picture[-height:] //= 4
+    text = f"{item.decision.label} {item.decision.score:.0%}".encode("ascii", "replace").decode()
+    place = (height // 4, picture.shape[0] - height // 4)
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, height / 32, (255, 255, 255), max(1, height // 16), 16)
+    return picture

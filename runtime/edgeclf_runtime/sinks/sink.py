@@ -1,0 +1,49 @@
+"""What a sink is: something that takes what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Union
+
+from edgeclf_runtime.decision import Decision
+from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.sources.source import SourceState
+
+__all__ = ["Item", "Observation", "Sink"]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One classified frame.
+
+    Attributes:
+        prediction: with its frame.
+        decision: the steady answer after it.
+        time: of the frame's capture, in seconds since 1970.
+        age: seconds from its capture until it was classified.
+    """
+
+    prediction: Prediction
+    decision: Decision
+    time: float
+    age: float
+
+
+Item = Union[Observation, SourceState]
+"""What a sink is given: what was seen, and how the source is doing whenever that changes."""
+
+
+class Sink(Protocol):
+    """Used by one thread of its own, so that waiting here never stalls a camera.
+
+    Attributes:
+        name: for people.
+    """
+
+    name: str
+
+    def take(self, item: Item) -> None:
+        """Do with it what this sink does; an error is logged, counted, and ends nothing."""
+
+    def close(self) -> None:
+        """Write what is left and let go; called once."""

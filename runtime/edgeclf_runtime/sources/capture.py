@@ -1,0 +1,74 @@
+"""What a live source reads from: an opened device or connection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.opencv import quiet
+
+__all__ = ["Capture", "OpenCVCapture"]
+
+
+class Capture(Protocol):
+    """Used by one thread.
+
+    Attributes:
+        description: what it reads and, of a camera, what was granted.
+    """
+
+    description: str
+
+    def read(self) -> Any:
+        """Wait for the next picture, in whatever form it comes; raises SourceError when there is none."""
+
+    def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
+        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class OpenCVCapture:
+    """Around an opened ``cv2.VideoCapture``.
+
+    Args:
+        video: it, owned from now on.
+        description: for people.
+        patience: seconds a read may take: OpenCV can answer one that timed out with the picture before.
+        drain: seconds within which pictures that come at once, from a backlog, are thrown away.
+    """
+
+    def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0) -> None:
+        self.description = description
+        self._video, self._patience, self._given = video, patience, False
+        self._drain_until = time.monotonic() + drain
+
+    def read(self) -> Any:
+        while True:
+            start = time.monotonic()
+            with quiet():
+                good, pixels = self._video.read()
+            end = time.monotonic()
+            if not good or pixels is None:
+                what = "lost" if self._given else "opened, but gives no frames"
+                raise SourceError(
+                    f"{self.description}: {what}. Check its cable, network or whether another program uses it."
+                )
+            self._given = True
+            if end - start > self._patience:
+                raise SourceError(f"{self.description}: no new frame for {end - start:.0f} s.")
+            if end > self._drain_until or end - start > 0.01:  # a picture that had to be waited for is a new one
+                self._drain_until = 0.0
+                return pixels
+
+    def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
+        pixels: npt.NDArray[np.uint8] = np.ascontiguousarray(picture[:, :, ::-1])
+        return pixels
+
+    def close(self) -> None:
+        self._video.release()

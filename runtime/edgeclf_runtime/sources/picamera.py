@@ -1,0 +1,72 @@
+"""A Raspberry Pi's CSI camera as a source, through picamera2."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.source import SourceOptions, StateListener
+
+__all__ = ["open_picamera"]
+
+_SIZE = (1280, 720)
+_HOW = (
+    "picamera2 is not installed for this Python. On Raspberry Pi OS: sudo apt install python3-picamera2; in a virtual "
+    "environment, make it with --system-site-packages."
+)
+
+
+def open_picamera(number: int, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
+    """Open a CSI camera.
+
+    Args:
+        number: 0 for the first.
+        options: size, 1280x720 where none is asked for, and fps.
+        listener: see ``LiveSource``.
+
+    Raises:
+        SourceError: picamera2 is not installed, or there is no such camera.
+    """
+    return LiveSource(functools.partial(_PiCapture, number, options), options, listener)
+
+
+class _PiCapture:
+    """An opened Picamera2."""
+
+    def __init__(self, number: int, options: SourceOptions) -> None:
+        try:
+            from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
+        except ImportError as error:
+            raise SourceError(f"csi:{number}: {_HOW} ({error})") from None
+        size = (options.width, options.height) if options.width else _SIZE
+        try:
+            self._camera: Any = Picamera2(number)
+            # Its BGR888 is what numpy sees as red, green, blue.
+            controls = {"FrameRate": options.fps} if options.fps else {}
+            asked = self._camera.create_video_configuration({"size": size, "format": "BGR888"}, controls=controls)
+            self._camera.configure(asked)
+            self._camera.start()
+        except (RuntimeError, IndexError, OSError) as error:
+            raise SourceError(f"csi:{number}: cannot be opened ({error}). Is it connected, is it in use?") from error
+        width, height = self._camera.camera_configuration()["main"]["size"]
+        self.description = f"csi:{number} {width}x{height}"
+        self._size = (width, height)
+
+    def read(self) -> Any:
+        try:
+            return self._camera.capture_array("main")
+        except (RuntimeError, OSError) as error:
+            raise SourceError(f"{self.description}: lost ({error}).") from error
+
+    def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
+        width, height = self._size  # rows may be padded
+        return np.ascontiguousarray(picture[:height, :width, :3])
+
+    def close(self) -> None:
+        self._camera.stop()
+        self._camera.close()

@@ -1,0 +1,112 @@
+"""A steady answer from jumping scores, and which frames are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Frame, Prediction, UsageError
+from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.gate import Gate, GateRule
+
+LABELS = ("cat", "dog", "owl")
+
+
+def _answers(
+    rule: DecisionRule, rows: list[tuple[float, ...]], step: float = 0.1, card: float | None = None
+) -> list[str]:
+    decider = Decider(rule, card)
+    return [
+        decider.decide(Prediction(np.array(row, np.float32), LABELS), number * step).label
+        for number, row in enumerate(rows)
+    ]
+
+
+CAT, DOG, TORN = (0.9, 0.05, 0.05), (0.05, 0.9, 0.05), (0.4, 0.35, 0.25)
+
+
+def test_below_the_threshold_or_without_a_lead_it_is_unknown() -> None:
+    assert _answers(DecisionRule(threshold=0.5), [CAT, TORN]) == ["cat", "unknown"]
+    assert _answers(DecisionRule(margin=0.2), [TORN, CAT]) == ["unknown", "cat"]
+    assert _answers(DecisionRule(), [TORN]) == ["cat"]
+
+
+def test_the_models_own_threshold_counts_unless_another_is_given() -> None:
+    assert _answers(DecisionRule(), [TORN], card=0.5) == ["unknown"]
+    assert _answers(DecisionRule(threshold=0.1), [TORN], card=0.5) == ["cat"]
+
+
+def test_smoothing_outlasts_one_odd_frame_and_follows_a_change() -> None:
+    rows = [CAT] * 10 + [DOG] + [CAT] * 5 + [DOG] * 20
+    answers = _answers(DecisionRule(smoothing=0.5), rows)
+    assert set(answers[:16]) == {"cat"}
+    assert answers[-1] == "dog"
+    assert answers.index("dog") in range(17, 24)
+
+
+def test_smoothing_goes_by_time_not_by_frames() -> None:
+    rows = [CAT, DOG]
+    assert _answers(DecisionRule(smoothing=1.0), rows, step=0.1) == ["cat", "cat"]
+    assert _answers(DecisionRule(smoothing=1.0), rows, step=5.0) == ["cat", "dog"]
+
+
+def test_hysteresis_keeps_the_present_answer() -> None:
+    near = (0.45, 0.5, 0.05)
+    assert _answers(DecisionRule(), [CAT, near]) == ["cat", "dog"]
+    assert _answers(DecisionRule(hysteresis=0.1), [CAT, near, DOG]) == ["cat", "cat", "dog"]
+    assert _answers(DecisionRule(threshold=0.5, hysteresis=0.1), [CAT, (0.42, 0.3, 0.28)]) == ["cat", "cat"]
+
+
+def test_votes_decide() -> None:
+    rows = [CAT, CAT, CAT, DOG, CAT, DOG, DOG, DOG]
+    assert _answers(DecisionRule(votes=3, window=4), rows) == ["unknown"] * 2 + ["cat"] * 4 + ["dog"] * 2
+
+
+def test_a_change_is_told_once_with_its_moment() -> None:
+    decider = Decider(DecisionRule())
+    found = [
+        decider.decide(Prediction(np.array(row, np.float32), LABELS), moment)
+        for moment, row in enumerate([CAT, CAT, DOG])
+    ]
+    assert [decision.changed for decision in found] == [True, False, True]
+    assert [decision.since for decision in found] == [0, 0, 2]
+
+
+def test_wrong_rules_are_named_together() -> None:
+    with pytest.raises(UsageError, match=r"margin 2: expected 0 to 1; 3 votes of 2"):
+        DecisionRule(margin=2, votes=3, window=2)
+    with pytest.raises(UsageError, match="within 0 to 1"):
+        GateRule(region=(0.5, 0, 0.6, 1))
+
+
+def _frame(level: int, moment: float) -> Frame:
+    pixels = np.full((48, 64, 3), level, np.uint8)
+    pixels[:24, :32, 0] = 255
+    return Frame(pixels, moment, 0, "test")
+
+
+def test_a_still_scene_is_looked_at_now_and_then() -> None:
+    gate = Gate(GateRule(motion=3, refresh=1.0))
+    seen = [
+        gate.admit(_frame(level, moment)) is not None
+        for level, moment in [(10, 0), (11, 0.1), (60, 0.2), (60, 0.3), (61, 1.3)]
+    ]
+    assert seen == [True, False, True, False, True]
+
+
+def test_slow_change_is_noticed_against_the_picture_last_classified() -> None:
+    gate = Gate(GateRule(motion=5, refresh=100))
+    seen = [gate.admit(_frame(level, level / 10)) is not None for level in range(0, 20)]
+    assert sum(seen) in (3, 4, 5)
+
+
+def test_the_rate_is_bounded() -> None:
+    gate = Gate(GateRule(max_fps=5))
+    assert sum(gate.admit(_frame(1, number / 30)) is not None for number in range(60)) in (9, 10, 11)
+
+
+def test_the_region_is_cut_out() -> None:
+    cut = Gate(GateRule(region=(0.0, 0.0, 0.5, 0.5))).admit(_frame(7, 0))
+    assert cut is not None
+    assert cut.pixels.shape == (24, 32, 3)
+    assert (cut.pixels[..., 0] == 255).all()

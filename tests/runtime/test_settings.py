@@ -1,0 +1,93 @@
+"""``edgeclf run``: its file, its options, its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edgeclf_runtime import UsageError
+from edgeclf_runtime.settings import read_settings, settings
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
+
+
+def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'source = "rtsp://camera/1"\n[camera]\nreopen = true\nfps = 10\n'
+        "[decision]\nthreshold = 0.5\nvotes = 2\nwindow = 3\n"
+        '[gate]\nregion = [0, 0, 0.5, 1]\n[sinks]\njsonl = "seen.jsonl"\nsnapshot_labels = ["dog"]\n',
+        "utf-8",
+    )
+    given = {"": {"source": "0"}, "decision": {"threshold": 0.7, "margin": None}, "sinks": {"metrics": 9000}}
+    found = settings(read_settings(path), given, str(path))
+    assert found.source == "0"
+    assert (found.decision.threshold, found.decision.votes) == (0.7, 2)
+    assert found.camera.reopen
+    assert found.gate.region == (0.0, 0.0, 0.5, 1.0)
+    assert (found.sinks.jsonl, found.sinks.snapshot_labels, found.sinks.metrics) == ("seen.jsonl", ("dog",), 9000)
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'sorce = "0"\n[camera]\nwidht = 3\nfps = "fast"\n[decision]\nthreshold = 7\n[sinks]\nsnapshot_labels = [1]\n',
+        "utf-8",
+    )
+    with pytest.raises(UsageError) as caught:
+        settings(read_settings(path), {}, str(path))
+    text = str(caught.value)
+    assert "sorce: unknown, did you mean source?" in text
+    assert "camera.widht: unknown, did you mean width?" in text
+    assert "camera.fps: expected a number, got 'fast'" in text
+    assert "threshold 7" in text
+    assert "sinks.snapshot_labels: expected a text" in text
+    assert "\n" not in text
+    path.write_text("[camera", "utf-8")
+    with pytest.raises(UsageError, match=r"run\.toml: "):
+        read_settings(path)
+
+
+def test_secrets_do_not_show_themselves() -> None:
+    given = {"sinks": {"mqtt": "mqtt://user:secret@host", "webhook_token": "secret"}}
+    assert "secret" not in repr(settings({}, given, ""))
+
+
+def test_a_watched_folder_runs_until_it_is_told_to_stop(model: Path, digits: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = next((digits / "1").iterdir())
+    arguments = [str(model), "--source", str(folder), "--watch", "--json", "--csv", "seen.csv", "--snapshots", "kept"]
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    (folder / "a.png").write_bytes(picture.read_bytes())
+    first = json.loads(process.stdout.readline())
+    assert first["answer"] in ("0", "1", "2", "unknown")
+    assert first["source"].endswith("a.png")
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=20)
+    assert time.monotonic() - start < 4
+    assert process.returncode == 0
+    assert not rest
+    assert len((tmp_path / "seen.csv").read_text("utf-8").splitlines()) == 2
+
+
+def test_every_frame_of_a_film_reaches_every_sink(model: Path, digits: Path, tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    picture = cv2.resize(cv2.imread(str(next((digits / "2").iterdir()))), (64, 64))
+    for _ in range(150):
+        writer.write(picture)
+    writer.release()
+    arguments = [str(model), "--source", "film.avi", "--jsonl", "seen.jsonl", "--video", "out.mp4", "--changes"]
+    done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1
+    assert len((tmp_path / "seen.jsonl").read_text("utf-8").splitlines()) == 150
+    assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 150

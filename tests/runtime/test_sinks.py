@@ -1,0 +1,322 @@
+"""Where observations go: real files, a real web server, a real broker, Prometheus's own parser."""
+
+from __future__ import annotations
+
+import csv
+import http.server
+import json
+import queue
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Frame, Prediction
+from edgeclf_runtime.decision import Decision
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks import Observation
+from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
+from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
+from edgeclf_runtime.sinks.metrics import MetricsSink
+from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
+from edgeclf_runtime.sinks.outlet import Outlet
+from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
+from edgeclf_runtime.sinks.video import VideoSink
+from edgeclf_runtime.sources import SourceState
+
+LABELS = ("cat", "dog")
+
+
+def _seen(
+    label: str = "cat", score: float = 0.9, changed: bool = True, number: int = 0, level: int = 90
+) -> Observation:
+    scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
+    frame = Frame(np.full((48, 64, 3), level, np.uint8), time.monotonic(), number, "/dev/video0")
+    prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
+    return Observation(prediction, Decision(label, score, changed, frame.time), 1_700_000_000.25 + number, 0.01)
+
+
+def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
+    sink = JsonLinesSink(tmp_path / "log" / "seen.jsonl", limit=2000, keep=50)
+    for number in range(40):
+        sink.take(_seen(number=number))
+    sink.take(SourceState("lost", 0.0, "pulled out", 2))
+    sink.close()
+    files = sorted((tmp_path / "log").iterdir(), key=lambda p: -int(p.suffix[1:]) if p.suffix[1:].isdecimal() else 1)
+    lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    assert [line["frame"] for line in lines[:-1]] == list(range(40))
+    assert lines[0]["answer"] == "cat"
+    assert lines[0]["time"] == 1_700_000_000.25
+    assert lines[-1] == {"state": "lost", "reason": "pulled out", "reopened": 2}
+    assert len(files) > 3
+    assert all(file.stat().st_size <= 2000 for file in files)
+
+
+def test_old_lines_are_given_up(tmp_path: Path) -> None:
+    sink = CsvSink(tmp_path / "seen.csv", limit=1000, keep=2)
+    for number in range(200):
+        sink.take(_seen(number=number))
+    sink.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"seen.csv", "seen.csv.1", "seen.csv.2"}
+    for path in tmp_path.iterdir():
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert rows[0]["answer"] == "cat"
+    assert rows
+
+
+def test_snapshots_are_bounded_and_train_can_read_them(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path / "kept", labels=("dog",), uncertain=0.6, every=0, limit=6)
+    for number in range(5):
+        sink.take(_seen("cat", 0.9, number=number))
+        sink.take(_seen("dog", 0.95, number=number))
+        sink.take(_seen("dog", 0.55, number=number))
+        sink.take(_seen("unknown", 0.5, number=number))
+    found = [path.relative_to(tmp_path / "kept").parts[0] for path in (tmp_path / "kept").rglob("*.jpg")]
+    assert len(found) == 6
+    assert set(found) == {"dog", "__unsorted"}
+    picture = cv2.imread(str(next((tmp_path / "kept" / "dog").iterdir())))
+    assert abs(float(picture.mean()) - 90) < 2
+    again = SnapshotSink(tmp_path / "kept", labels=("*",), every=0, limit=6)
+    again.take(_seen("cat", 0.9, number=9))
+    assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 6
+
+
+@pytest.mark.parametrize("label", ["../../etc", "a/b", ".", "..", ".hidden", "__x", "", "C:\\x", "größe", "two words"])
+def test_no_label_leads_out_of_its_folder(label: str, tmp_path: Path) -> None:
+    name = folder_name(label)
+    assert (tmp_path / name).resolve().parent == tmp_path.resolve()
+    assert not name.startswith((".", "__"))
+    (tmp_path / name).mkdir()
+
+
+def test_a_film_can_be_played(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "film.mp4", fps=10)
+    for number in range(12):
+        sink.take(_seen(number=number))
+    sink.close()
+    capture = cv2.VideoCapture(str(tmp_path / "film.mp4"))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    assert count == 12
+
+
+def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
+    script = tmp_path / "note; touch it"
+    script.write_text(f'#!/bin/sh\necho "$EDGECLF_LABEL $EDGECLF_SCORE $1" >> "{tmp_path}/log"\n', "utf-8")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    sink = CommandSink(f"'{script}' '$HOME'", labels=("dog",))
+    for item in (_seen("cat"), _seen("dog"), _seen("dog", changed=False), SourceState("lost", 0.0)):
+        sink.take(item)
+    assert (tmp_path / "log").read_text("utf-8") == "dog 0.900000 $HOME\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        CommandSink(f"{sys.executable} -c 'raise SystemExit(3)'").take(_seen())
+    with pytest.raises(SinkError, match="No closing quotation"):
+        CommandSink("say 'it")
+
+
+class _Hook(http.server.BaseHTTPRequestHandler):
+    got: queue.Queue[tuple[dict[str, str], Any]] = queue.Queue()
+    failures = 0
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if _Hook.failures:
+            _Hook.failures -= 1
+            self.send_error(503)
+            return
+        _Hook.got.put((dict(self.headers), body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://user:secret@127.0.0.1:{server.server_address[1]}/in?key=secret".replace("user:secret@", "")
+        server.shutdown()
+
+
+def test_a_webhook_is_called_again_when_it_fails(hook: str) -> None:
+    sink = WebhookSink(hook, token="t0ken")
+    assert "secret" not in sink.name
+    _Hook.failures = 1
+    sink.take(_seen("dog"))
+    headers, body = _Hook.got.get(timeout=5)
+    assert headers["Authorization"] == "Bearer t0ken"
+    assert body["answer"] == "dog"
+    sink.take(_seen("dog", changed=False))
+    assert _Hook.got.empty()
+    with pytest.raises(SinkError, match="expected an http or https"):
+        WebhookSink("ftp://somewhere")
+
+
+def test_figures_are_prometheus_figures() -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    sink = MetricsSink(0)
+    for number in range(3):
+        sink.take(_seen("dog" if number else "cat", changed=number < 2))
+    sink.take(SourceState("lost", 0.0, "pulled out", 4))
+    with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics") as answer:
+        text = answer.read().decode()
+    sink.close()
+    samples = {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["edgeclf_frames_total", ("dog",)] == 2
+    assert samples["edgeclf_changes_total", ()] == 2
+    assert samples["edgeclf_source_up", ()] == 0
+    assert samples["edgeclf_source_reopened", ()] == 4
+    assert samples["edgeclf_stage_milliseconds_count", ("invoke",)] == 3
+
+
+class _Slow:
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.closed = False
+
+    def take(self, item: Any) -> None:
+        time.sleep(0.02)
+        if item == "bad":
+            raise OSError("disk on fire")
+        self.taken.append(item)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_slow_sink_stalls_nobody_and_keeps_the_newest(caplog: pytest.LogCaptureFixture) -> None:
+    sink = _Slow()
+    outlet = Outlet(sink, lossless=False, size=4)
+    start = time.monotonic()
+    for number in range(100):
+        outlet.put(number)  # type: ignore[arg-type]
+    assert time.monotonic() - start < 1
+    assert outlet.close(5)
+    assert sink.taken[-1] == 99
+    assert sink.taken == sorted(sink.taken)
+    assert outlet.dropped + len(sink.taken) == 100
+    assert sink.closed
+
+
+def test_nothing_is_lost_where_nothing_may_be_and_errors_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    sink = _Slow()
+    outlet = Outlet(sink, lossless=True, size=4)
+    for item in [*range(10), "bad", "bad", 10]:
+        outlet.put(item)  # type: ignore[arg-type]
+    assert outlet.close(5)
+    assert sink.taken == list(range(11))
+    assert outlet.failed == 2
+    assert caplog.text.count("disk on fire") == 1  # not again and again
+
+
+class _Broker:
+    """mosquitto on a free port, which can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
+        self.start()
+
+    def start(self) -> None:
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        assert program
+        self._process = subprocess.Popen([program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("mosquitto did not start")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[_Broker]:
+    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    broker = _Broker(tmp_path)
+    yield broker
+    broker.stop()
+
+
+class _Listener:
+    """All messages by topic, newest last."""
+
+    def __init__(self, port: int) -> None:
+        from paho.mqtt import client as mqtt
+
+        self.seen: dict[str, list[bytes]] = {}
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.on_message = lambda client, data, message: self.seen.setdefault(message.topic, []).append(
+            message.payload
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def wait(self, topic: str, wanted: Any) -> bytes:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            for payload in self.seen.get(topic, []):
+                if wanted(payload):
+                    return payload
+            time.sleep(0.05)
+        raise AssertionError(f"{topic}: {self.seen.get(topic)}")
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: _Broker) -> None:
+    listener = _Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://user:secret@127.0.0.1:{broker.port}", "feeder", "Bird feeder"), LABELS)
+    assert "secret" not in sink.name
+    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
+    assert config["dev"]["ids"] == ["feeder"]
+    assert config["cmps"]["answer"]["options"] == ["cat", "dog", "unknown"]
+    assert all(part["p"] and part["unique_id"] for part in config["cmps"].values())
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(_seen("dog"))
+    state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
+    assert state["answer"] == "dog"
+    picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    broker.stop()
+    sink.take(_seen("cat"))
+    broker.start()
+    listener.wait("edgeclf/feeder/state", lambda payload: b"cat" in payload)
+    sink.close()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    listener.close()
+    with pytest.raises(SinkError, match="expected letters, digits"):
+        MqttOptions("mqtt://host", "a/b")
