@@ -10,7 +10,7 @@ setup: .venv/ready
 .venv/ready: constraints.txt pyproject.toml converters/pyproject.toml runtime/pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e ./runtime -e ./converters -e '.[lite1,lite2,dev]'
+		-e ./runtime -e ./converters -e '.[lite1,lite2,tensorboard,dev]'
 	touch $@
 
 demo: setup

@@ -15,11 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgeclf.comparison import compare
     from edgeclf.config import TrainConfig, make_config
     from edgeclf.errors import ConfigError, DataError, DesktopError, RunError, WeightsError
     from edgeclf.evaluation import evaluate
     from edgeclf.exporting import export_pretrained, export_run
     from edgeclf.measuring import Measurement
+    from edgeclf.report import write_report
     from edgeclf.reporter import Quiet, Reporter, Terminal
     from edgeclf.run import Run
     from edgeclf.training import resume, train
@@ -37,12 +39,14 @@ __all__ = [
     "TrainConfig",
     "WeightsError",
     "__version__",
+    "compare",
     "evaluate",
     "export_pretrained",
     "export_run",
     "make_config",
     "resume",
     "train",
+    "write_report",
 ]
 
 __version__ = "0.1.0"
@@ -59,12 +63,14 @@ _HOMES = {
     "Terminal": "reporter",
     "TrainConfig": "config",
     "WeightsError": "errors",
+    "compare": "comparison",
     "evaluate": "evaluation",
     "export_pretrained": "exporting",
     "export_run": "exporting",
     "make_config": "config",
     "resume": "training",
     "train": "training",
+    "write_report": "report",
 }
 
 

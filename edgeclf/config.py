@@ -10,8 +10,9 @@ from typing_extensions import Self
 
 from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
+from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["TrainConfig", "make_config", "mistakes"]
+__all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing"]
 
 _BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
 
@@ -144,3 +145,9 @@ def mistakes(error: ValidationError) -> list[tuple[str, str]]:
         (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
         for item in error.errors()
     ]
+
+
+def preprocessing(config: TrainConfig) -> Preprocessing:
+    """How the model of such a training wants its pictures."""
+    size, mean, std = config.input_size, config.network.mean, config.network.std
+    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf.backbones.registry import backbone
+from edgeclf.confidence import acceptance
+from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
-from edgeclf.measuring import measure
+from edgeclf.measuring import Measurement, measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import balanced_rows, quantize
+from edgeclf.report import note_parity, suggested_threshold, write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run
-from edgeclf.training import preprocessing
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
 from edgeclf_converters.pack import GOLDEN_SIDE
@@ -44,6 +46,8 @@ def export_run(
 ) -> Conversion:
     """Write the model file of a training and measure it on the validation part, through the runtime.
 
+    Its card suggests the threshold of the run's report; int8 against float is added to the report.
+
     Args:
         run: a training that got as far as its head.
         path: of the file.
@@ -64,19 +68,21 @@ def export_run(
     set_weights(model, weights)
     best = max(reference, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
     accuracy = {"validation_float": float(best["validation_accuracy"])}
-    card = ModelCard(run.path.resolve().name, data.labels, rule, accuracy=accuracy, provenance=_provenance(run))
+    name, threshold = run.path.resolve().name, suggested_threshold(run)
+    card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
     rows = data.rows("validation")
     files, targets = [Path(data.files[i]) for i in rows], [int(data.targets[i]) for i in rows]
 
     def figures(classifier: Classifier) -> dict[str, float]:
         outcome = measure(classifier, files, targets, reporter, lambda file: data.picture(file.as_posix()))
+        _say_threshold(outcome, threshold, reporter)
         return {f"validation_{mode}": outcome.score.accuracy}
 
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     reporter.say(f"Converting to {mode}.")
     if mode != "int8":
         return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
-    return quantize(
+    done = quantize(
         with_softmax(model),
         run.config,
         data,
@@ -89,6 +95,11 @@ def export_run(
         max_drop=max_drop,
         distribution=place,
     )
+    if place.first and (run.path / "metrics.json").exists():
+        note_parity(run, done.path.with_suffix(".parity.json"))
+        write_report(run, reporter)
+    place.agree(0)  # none leaves before the others
+    return done
 
 
 def export_pretrained(
@@ -135,6 +146,15 @@ def export_pretrained(
         calibration=[resize(pixels, rule) for pixels in pictures] if mode == "int8" else (),
         golden=[_small(pixels) for pixels in pictures[:_GOLDEN]],
     )
+
+
+def _say_threshold(outcome: Measurement, threshold: float | None, reporter: Reporter) -> None:
+    """What the threshold, chosen on the float network's scores, does to the file's."""
+    if threshold is None:
+        return
+    kept = acceptance(outcome.scores, outcome.targets, threshold)
+    refused = f'"unknown" below {threshold:.2f} refuses {kept.count - kept.accepted} of {kept.count}'
+    reporter.say(f"Suggested threshold: {refused}; of the others {kept.right} of {kept.accepted} are right.")
 
 
 def _provenance(run: Run) -> dict[str, str]:

@@ -74,8 +74,9 @@ class FineTuner:
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
             self._optimizer = self._built_optimizer()
         self._features = keras().Model(model.input, model.get_layer(HEAD).input)
-        self._share = tensorflow().function(self._compute, jit_compile=True) if config.xla else self._compute
-        self._step = tensorflow().function(self._whole, reduce_retracing=True)
+        compiled = tensorflow().function
+        self._share = compiled(self._compute, autograph=False, jit_compile=True) if config.xla else self._compute
+        self._step = compiled(self._whole, autograph=False, reduce_retracing=True)
 
     def epoch(self, number: int) -> Iterator[tuple[int, float]]:
         """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""

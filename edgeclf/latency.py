@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeclf.config import TrainConfig
+from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.errors import WeightsError
 from edgeclf.network import build_classifier, with_softmax
-from edgeclf.training import preprocessing
 from edgeclf_converters.convert import convert
 from edgeclf_converters.report import invoke_milliseconds
 from edgeclf_runtime.preprocess import Pixels

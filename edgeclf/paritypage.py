@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
+from edgeclf.page import jpeg, render
 from edgeclf.run import write_text
 from edgeclf_converters.report import ParityReport
 from edgeclf_runtime.preprocess import Pixels
@@ -30,27 +28,18 @@ def write_parity(
     Returns:
         the page.
     """
-    from jinja2 import Environment, PackageLoader
-
     labels, parity = report.labels, report.parity
     flips = [
         {
             "file": files[flip.row],
-            "picture": _jpeg(pictures[flip.row]),
+            "picture": jpeg(pictures[flip.row]),
             "target": labels[flip.target],
             "before": labels[flip.float_class],
             "after": labels[flip.int8_class],
         }
         for flip in parity.flips[:_SHOWN]
     ]
-    template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("parity.html")
     write_text(folder / f"{name}.parity.json", report.to_json())
     page = folder / f"{name}.parity.html"
-    write_text(page, template.render(report=report, parity=parity, flips=flips, name=name))
+    write_text(page, render("parity.html", {"report": report, "parity": parity, "flips": flips, "name": name}))
     return page
-
-
-def _jpeg(pixels: Pixels) -> str:
-    good, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert good
-    return base64.b64encode(data.tobytes()).decode()

@@ -17,7 +17,7 @@ from edgeclf.frameworks import seed_everything
 from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
-from edgeclf.training import class_weights
+from edgeclf.stages import class_weights
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
 from edgeclf_converters.qat import QatConfig

@@ -34,9 +34,9 @@ class Run:
     """One training's folder.
 
     Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
-    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, and ``state.npz`` while fine-tuning is
-    unfinished, with ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed
-    again.
+    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged
+    on), ``report.html``, ``report.json``, and ``state.npz`` while fine-tuning is unfinished, with ``start.npz`` and
+    ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
@@ -119,6 +119,19 @@ class Run:
         files, targets, parts = zip(*rows, strict=True)
         root, shards = root_of(self.data), open_shards(self.data)
         return Dataset(root, labels, files, np.array(targets, np.int64), parts, shards=shards)
+
+    def read_skipped(self) -> list[Skipped]:
+        """The files that ``write_split`` was told were left out.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path = self.path / "skipped.csv"
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return [Skipped(row["file"], row["reason"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         """Write ``name.npz``."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Score", "score", "wilson"]
+__all__ = ["ClassFigures", "Score", "class_figures", "score", "softmax", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,25 @@ class Score:
     log_loss: float
     recall: dict[str, float]
     confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Figures of one class.
+
+    Attributes:
+        label: its name.
+        support: pictures of it.
+        precision: share of the answers with this label that are right; None where there is no such answer.
+        recall: share of its pictures that got the label; None where there is no such picture.
+        f1: harmonic mean of both, 0 where either is None.
+    """
+
+    label: str
+    support: int
+    precision: float | None
+    recall: float | None
+    f1: float
 
 
 def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
@@ -71,3 +90,22 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> list[ClassFigures]:
+    """Figures of every class from ``Score.confusion``."""
+    counts = np.asarray(confusion, np.int64)
+    answered, support, right = counts.sum(axis=0), counts.sum(axis=1), counts.diagonal()
+    found = []
+    for i, label in enumerate(labels):
+        precision = float(right[i] / answered[i]) if answered[i] else None
+        recall = float(right[i] / support[i]) if support[i] else None
+        both = int(answered[i] + support[i])
+        found.append(ClassFigures(label, int(support[i]), precision, recall, 2 * int(right[i]) / both if both else 0.0))
+    return found
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities from logits, both ``[pictures, classes]``."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

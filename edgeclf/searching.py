@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeclf.config import TrainConfig
+from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.division import split
 from edgeclf.exporting import export_run
 from edgeclf.forecast import predicted_seconds
@@ -22,7 +22,7 @@ from edgeclf.searchresult import SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf.sources import read_source
-from edgeclf.training import preprocessing, resume, train
+from edgeclf.training import resume, train
 from edgeclf_converters.export import Conversion
 from edgeclf_converters.layers import multiply_accumulates
 from edgeclf_converters.report import invoke_milliseconds

@@ -104,6 +104,7 @@ def _conclude(run: Any) -> None:
             click.echo(f"{part}: {figures['accuracy']:.1%} of {figures['count']} right ({interval})")
     if metrics["status"] == "interrupted":
         click.echo(f"Interrupted; the best so far is kept. Go on: edgeclf train --resume {run.path}")
+    click.echo(f"Report: {run.path / 'report.html'}")
     click.echo(f"Next: edgeclf export --int8 {run.path}")
     if metrics["status"] == "interrupted":
         raise click.exceptions.Exit(130)

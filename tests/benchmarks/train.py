@@ -18,16 +18,21 @@ from typing import Any
 
 import click
 import numpy as np
-from edgeclf.handcrafted import fit_handcrafted
 from plain_keras import plain_keras
 
 from edgeclf import Run, Terminal, make_config, train
-from edgeclf.dataset import scan, split
+from edgeclf.cells import measure_cell
+from edgeclf.config import preprocessing
+from edgeclf.dataset import scan
+from edgeclf.division import split
+from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import seed_everything
 from edgeclf.network import build_classifier, set_weights
 from edgeclf.pictures import decode
 from edgeclf.run import write_text
-from edgeclf.training import Training, preprocessing
+from edgeclf.sources import read_source
+from edgeclf.splitting import divide
+from edgeclf.stages import Training
 from edgeclf_converters import Labelled
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.scores import network_scores
@@ -84,7 +89,7 @@ def _kept(out: Path, way: str, seed: int, make: Callable[[], dict[str, Any]]) ->
 
 def _pictures(folder: Path, place: Path) -> Labelled:
     listed, rule = scan(folder)[0], preprocessing(make_config({}))
-    pictures, _ = decode(listed.root, listed.files, rule, 0, place, Terminal())
+    pictures, _ = decode(listed, rule, 0, place, Terminal())
     return Labelled(np.asarray(pictures.inputs), listed.targets)
 
 
@@ -105,9 +110,10 @@ def _trained(folder: Path, way: str, seed: int, out: Path, test: Labelled) -> di
 
 def _handcrafted(folder: Path, seed: int) -> dict[str, Any]:
     """The same split; its parameters are chosen on the validation part, too."""
-    started, data = time.monotonic(), split(scan(folder / "train")[0], 0.15, 0.0, seed)
-    accuracy = fit_handcrafted(data, scan(folder / "test")[0], Terminal())
-    return {"accuracy": accuracy, "seconds": time.monotonic() - started, "share": 1.0}
+    data, config = split(scan(folder)[0], 0.15, 0.0, seed), make_config({"seed": seed})
+    with tempfile.TemporaryDirectory() as place:
+        cell = measure_cell(data, Path(place) / "work", "hog-svm", 100, config, Terminal())
+    return {"accuracy": cell.accuracy, "seconds": cell.seconds, "share": 1.0}
 
 
 class _Watched(Training):
@@ -130,8 +136,10 @@ def _ours(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
         started, config = time.monotonic(), make_config({"seed": seed})
         run = Run.create(Path(place) / "run", config, folder / "train")
         seed_everything(seed)
-        data = split(scan(folder / "train")[0], config.validation, 0.0, seed)
-        pictures, _ = decode(data.root, data.files, preprocessing(config), 8 / 7, Path(place) / "pictures", Terminal())
+        listed, skipped = read_source(folder / "train")
+        prints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
+        pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), prints)
+        data = divide(run, listed, skipped, unread, prints, Terminal())
         training = _Watched(run, data, pictures, Terminal(), started, Distribution())
         training.watch(test)
         training.complete()

@@ -27,7 +27,7 @@ def _edgeclf(*words: object, code: int = 0, cwd: Path | None = None) -> subproce
 def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
     names = ("run", "classify", "inspect", "verify", "doctor", "bench", "train", "data", "search", "export", "demo")
-    assert all(name in text for name in names)
+    assert all(name in text for name in (*names, "report", "compare"))
 
 
 def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
@@ -91,6 +91,28 @@ def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path
     assert not (tmp_path / "three").exists()
 
 
+def test_report_says_where_the_page_is(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / "report.html").unlink()
+    done = _edgeclf("report", "run", "--tensorboard", "events", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "events/run: see it with: tensorboard --logdir events",
+        "Report: run/report.html",
+    ]
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
+
+
+def test_compare_prints_its_table(digits: Path, tmp_path: Path) -> None:
+    words = ["compare", digits, "--methods", "hog-svm", "--fractions", "50,100", "--out", "c"]
+    lines = _edgeclf(*words, cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[:5] for line in lines[1:3]] == [
+        ["HOG,", "colours,", "SVM", share, "100.0%"] for share in ("50%", "100%")
+    ]
+    assert lines[3] == "Page: c/compare.html"
+    assert _edgeclf(*words, cwd=tmp_path).stdout.splitlines() == lines
+
+
 def test_a_bound_that_cannot_be_kept_is_exit_status_3(run: Run, tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(b"old")
     words = ["export", "--int8", "--method", "qat", "--max-drop", "-100", run.path, "-o", "m.tflite"]
@@ -146,6 +168,9 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
+        (["report", "nowhere"], "not the folder of a training", 1),
+        (["compare", "nowhere"], "nowhere: no such folder", 1),
+        (["compare", "nowhere", "--fractions", "0,50"], "0,50: expected whole numbers from 1 to 100", 2),
         (["ruin"], "Did you mean 'run'", 2),
     ],
 )

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "tf_keras", "click", "cv2", "numpy", "sklearn", "ai_edge_litert")
+HEAVY = ("tensorflow", "tf_keras", "click", "cv2", "numpy", "sklearn", "matplotlib", "ai_edge_litert")
 PUBLIC = {
     "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError "
     "Prediction Preprocessing SourceError UsageError __version__ open_source read_image",
     "edgeclf_converters": "METHODS MODES Conversion ConversionError Labelled Parity QatConfig Search Step "
     "__version__ convert convert_int8 export search_int8",
     "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError Terminal TrainConfig "
-    "WeightsError __version__ evaluate export_pretrained export_run make_config resume train",
+    "WeightsError __version__ compare evaluate export_pretrained export_run make_config resume train write_report",
 }
 
 

@@ -15,7 +15,7 @@ from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
 from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.reporter import Bar
-from edgeclf.training import class_weights
+from edgeclf.stages import class_weights
 from edgeclf_runtime import Classifier
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
@@ -46,6 +46,9 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
         "history.json",
         "labels.json",
         "metrics.json",
+        "report.html",
+        "report.json",
+        "scores.npz",
         "skipped.csv",
         "split.csv",
         "weights.npz",

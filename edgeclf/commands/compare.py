@@ -1,0 +1,75 @@
+"""``edgeclf compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+__all__ = ["compare"]
+
+_PATH = click.Path(path_type=Path)
+
+
+def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parameter, str], tuple[int, ...]]:
+    """Reads whole numbers between commas."""
+
+    def read(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+        words = text.split(",")
+        if not all(word.strip().isdecimal() and lowest <= int(word) <= highest for word in words):
+            raise click.BadParameter(f"{text}: expected whole numbers from {lowest} to {highest}, such as 5,10.")
+        return tuple(int(word) for word in words)
+
+    return read
+
+
+@click.command()
+@click.argument("data", type=_PATH)
+@click.option("--out", type=_PATH, default=Path("compare"), show_default=True, help="A new folder, or a stopped one's.")
+@click.option("--methods", help="Of hog-svm, scratch, head, scale and full, between commas; all by default.")
+@click.option(
+    "--fractions",
+    callback=_numbers(1, 100),
+    default="5,10,25,50,100",
+    show_default=True,
+    help="Per cent of the training pictures.",
+)
+@click.option(
+    "--seeds", callback=_numbers(0, 2**31 - 1), default="0", show_default=True, help="Of subsets and trainings."
+)
+@click.option("--epochs", type=int, help="Of each fine-tuning, at most.")
+@click.option("--backbone", help="The network, efficientnet-lite0 by default.")
+@click.option("--size", type=int, help="Height and width of its input in pixels.")
+@click.option("--flip/--no-flip", default=None, help="Mirror pictures at random.")
+def compare(
+    data: Path,
+    out: Path,
+    methods: str | None,
+    fractions: tuple[int, ...],
+    seeds: tuple[int, ...],
+    epochs: int | None,
+    backbone: str | None,
+    size: int | None,
+    flip: bool | None,
+) -> None:
+    """Compare hand-crafted features, a network from scratch and transfer learning on DATA, by number of pictures.
+
+    What is finished is kept: the same command goes on where it was stopped.
+    """
+    from edgeclf.cells import METHODS
+    from edgeclf.comparison import compare as begin
+    from edgeclf.comparisonpage import comparison_table
+    from edgeclf.config import make_config
+    from edgeclf.reporter import Terminal
+
+    given = {"epochs": epochs, "backbone": backbone, "size": size, "flip": flip}
+    config = make_config({name: value for name, value in given.items() if value is not None})
+    chosen = tuple(METHODS) if methods is None else tuple(methods.split(","))
+    try:
+        cells = begin(data, out, config, Terminal(), methods=chosen, percents=fractions, seeds=seeds)
+    except KeyboardInterrupt:
+        click.echo(f"Stopped; what is finished is kept in {out}. The same command goes on.", err=True)
+        raise click.exceptions.Exit(130) from None
+    click.echo(comparison_table(cells))
+    click.echo(f"Page: {out / 'compare.html'}")

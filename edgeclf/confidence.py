@@ -1,0 +1,95 @@
+"""What a score is worth: is 0.9 right nine times of ten, and below which one is "unknown" the better answer?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["RULE", "Acceptance", "Bin", "Reliability", "acceptance", "reliability", "suggest_threshold"]
+
+RULE = "the lowest of 0.01, 0.02 ... 0.99 at which the accepted answers are wrong at most half as often as all answers"
+
+_BINS = 10
+
+Scores = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers with a best score in ``(low, high]``: how many, their mean score, the share of them that is right."""
+
+    low: float
+    high: float
+    count: int
+    score: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Scores against accuracy.
+
+    Attributes:
+        error: expected calibration error in [0, 1], the mean distance of score and accuracy over all answers.
+        bins: those with answers, from low to high.
+    """
+
+    error: float
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What a threshold does to some answers: of ``count`` so many are accepted, and so many of these are right."""
+
+    count: int
+    accepted: int
+    right: int
+
+
+def reliability(scores: Scores, targets: Indices) -> Reliability:
+    """Expected calibration error in ten bins of equal width (Guo et al., ICML 2017).
+
+    Args:
+        scores: probabilities ``[pictures, classes]``.
+        targets: ``[pictures]``.
+    """
+    best, right = _best(scores), scores.argmax(axis=1) == targets
+    place = np.clip(np.ceil(best * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    bins = []
+    for number in np.unique(place):
+        inside = place == number
+        mean, share = float(best[inside].mean()), float(right[inside].mean())
+        bins.append(Bin(float(number / _BINS), float((number + 1) / _BINS), int(inside.sum()), mean, share))
+    error = sum(item.count * abs(item.score - item.accuracy) for item in bins) / len(targets)
+    return Reliability(error, tuple(bins))
+
+
+def suggest_threshold(scores: Scores, targets: Indices) -> float | None:
+    """The score below which to answer "unknown", by ``RULE``.
+
+    Args:
+        scores, targets: of pictures the network was not trained on; see ``reliability``.
+
+    Returns:
+        a score, or None: no answer is wrong, or no score tells the wrong ones apart.
+    """
+    wrong = float((scores.argmax(axis=1) != targets).mean())
+    for hundredths in range(1, 100) if wrong else ():
+        kept = acceptance(scores, targets, hundredths / 100)
+        if kept.accepted and kept.accepted - kept.right <= 0.5 * wrong * kept.accepted:
+            return hundredths / 100
+    return None
+
+
+def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance:
+    """Count the answers with a best score of at least ``threshold``, and those of them that are right."""
+    kept = _best(scores) >= threshold
+    return Acceptance(len(targets), int(kept.sum()), int((scores.argmax(axis=1) == targets)[kept].sum()))
+
+
+def _best(scores: Scores) -> npt.NDArray[np.float64]:
+    return np.asarray(scores.max(axis=1), np.float64)

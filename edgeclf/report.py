@@ -1,0 +1,157 @@
+"""The report of a run: report.json, its figures, and report.html, the same as one page without any other file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.answers import JUDGED, Answers, read_answers
+from edgeclf.confidence import RULE, acceptance, reliability, suggest_threshold
+from edgeclf.config import TrainConfig
+from edgeclf.dataset import PARTS, Dataset
+from edgeclf.reporter import Reporter
+from edgeclf.reportpage import render_report
+from edgeclf.run import Run, write_text
+from edgeclf.scoring import class_figures, score
+
+__all__ = ["note_parity", "repeat_command", "suggested_threshold", "write_report"]
+
+_CONFUSIONS, _UNCERTAIN = 20, 50
+
+
+def write_report(run: Run, reporter: Reporter) -> Path:
+    """Write both, and the suggested threshold into the run's metrics.
+
+    Args:
+        run: a training that has finished, or was interrupted after its head.
+
+    Returns:
+        the page.
+
+    Raises:
+        RunError: the training did not get that far.
+        DataError: a picture is gone.
+    """
+    metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
+    metrics["threshold"] = _threshold(answers)
+    run.write_json("metrics", metrics)
+    content = _content(run, metrics, answers)
+    run.write_json("report", content)
+    page = run.path / "report.html"
+    write_text(page, render_report(run, content, answers))
+    return page
+
+
+def suggested_threshold(run: Run) -> float | None:
+    """The score below which the run's model should answer "unknown", where its report suggests one."""
+    if not (run.path / "metrics.json").exists():
+        return None
+    known = run.read_json("metrics").get("threshold") or {}
+    value = known.get("score")
+    return None if value is None else float(value)
+
+
+def note_parity(run: Run, path: Path) -> None:
+    """Remember where the comparison of the int8 file with the float network lies, for the report."""
+    metrics = run.read_json("metrics")
+    metrics["parity"] = os.path.relpath(path, run.path)
+    run.write_json("metrics", metrics)
+
+
+def repeat_command(run: Run) -> str:
+    """What to type to train the same again; the split follows from the seed."""
+    words, defaults = ["edgeclf", "train", str(run.data)], TrainConfig().model_dump(mode="json")
+    for name, value in run.config.model_dump(mode="json").items():
+        option = name.replace("_", "-")
+        if value == defaults[name]:
+            continue
+        words += ([f"--{option}"] if value else [f"--no-{option}"]) if value is True or value is False else []
+        words += [f"--{option}", str(value)] if value is not True and value is not False else []
+    return shlex.join(words)
+
+
+def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers]) -> dict[str, Any]:
+    data, shown = run.read_split(), answers["validation"]
+    wrong = np.flatnonzero(shown.chosen != shown.data.targets)
+    ranked = np.sort(shown.scores, axis=1)
+    margins = ranked[:, -1] - ranked[:, -2]
+    return {
+        "run": run.path.resolve().name,
+        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, "threshold", "parity")},
+        "history": run.read_json("history"),
+        "parts": {part: _part(known) for part, known in answers.items()},
+        "threshold": metrics["threshold"],
+        "int8": _parity(run, metrics.get("parity", "model.parity.json")),
+        "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
+        "uncertain": [_answer(shown, int(i)) for i in np.argsort(margins, kind="stable")[:_UNCERTAIN]],
+        "data": _data(data, run),
+        "config": run.config.model_dump(mode="json"),
+        "environment": run.read_json("environment"),
+        "repeat": repeat_command(run),
+    }
+
+
+def _part(known: Answers) -> dict[str, Any]:
+    figures = asdict(score(known.scores, known.data.targets, known.data.labels))
+    counts = np.array(figures["confusion"])
+    np.fill_diagonal(counts, 0)
+    order = [int(i) for i in np.argsort(-counts, axis=None, kind="stable")[:_CONFUSIONS] if counts.flat[i]]
+    labels, width = known.data.labels, len(counts)
+    return {
+        **figures,
+        "classes": [asdict(item) for item in class_figures(figures["confusion"], labels)],
+        "confused": [
+            {"label": labels[i // width], "answer": labels[i % width], "count": int(counts.flat[i])} for i in order
+        ],
+        "reliability": asdict(reliability(known.scores, known.data.targets)),
+    }
+
+
+def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
+    """Chosen on validation, measured on every part."""
+    judged = answers["validation"]
+    chosen = suggest_threshold(judged.scores, judged.data.targets)
+    measured = {
+        part: asdict(acceptance(known.scores, known.data.targets, chosen or 0.0)) for part, known in answers.items()
+    }
+    return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
+
+
+def _parity(run: Run, name: str) -> dict[str, Any] | None:
+    """The figures of the int8 file's own page, and where that is."""
+    path = run.path / name
+    if not path.is_file():
+        return None
+    known = json.loads(path.read_text("utf-8"))
+    figures = {key: value for key, value in known["parity"].items() if key != "flips"}
+    sizes = {key: known[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
+    page = Path(name).with_suffix(".html").as_posix()
+    changed, spent = len(known["parity"]["flips"]), known["int8_milliseconds"]
+    return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page}
+
+
+def _answer(known: Answers, row: int) -> dict[str, Any]:
+    labels, second = known.data.labels, int(np.argsort(-known.scores[row], kind="stable")[1])
+    target = int(known.data.targets[row])
+    return {
+        "row": row,
+        "file": known.data.files[row],
+        "label": labels[target],
+        "answer": labels[int(known.chosen[row])],
+        "score": float(known.best[row]),
+        "label_score": float(known.scores[row, target]),
+        "second": labels[second],
+        "second_score": float(known.scores[row, second]),
+    }
+
+
+def _data(data: Dataset, run: Run) -> dict[str, Any]:
+    counts = {part: [int(count) for count in data.counts(part)] for part in PARTS if len(data.rows(part))}
+    return {"labels": list(data.labels), "counts": counts, "skipped": [asdict(item) for item in run.read_skipped()]}

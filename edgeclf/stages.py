@@ -1,0 +1,223 @@
+"""The stages of a training on decoded pictures: a head, fine-tuning, the choice of alpha, the last measurement."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.adaptation import trained_share
+from edgeclf.answers import JUDGED, write_scores
+from edgeclf.config import TrainConfig, preprocessing
+from edgeclf.dataset import PARTS, Dataset
+from edgeclf.finetune import FineTuner
+from edgeclf.frameworks import precision
+from edgeclf.head import features, fit_head
+from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
+from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
+from edgeclf.pictures import Pictures
+from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.scoring import Score, score, softmax
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.ranges import normalized
+from edgeclf_converters.scores import NetworkScores
+
+__all__ = ["Training", "class_weights"]
+
+_UNBALANCED = 1.5
+
+
+class Training:
+    """The two stages on decoded pictures."""
+
+    def __init__(
+        self,
+        run: Run,
+        data: Dataset,
+        pictures: Pictures,
+        reporter: Reporter,
+        started: float,
+        place: Distribution,
+    ) -> None:
+        self._run, self._config, self._data, self._place = run, run.config, data, place
+        self._pictures, self._reporter, self._started = pictures, reporter, started
+        self._rows = {part: data.rows(part) for part in PARTS}
+        with place.scope(), precision(self._config.precision):
+            self._model = build_classifier(run.config.network, None, len(data.labels), run.config.head)
+        self._logits = NetworkScores(self._model, preprocessing(run.config))
+        self._weights = class_weights(data, run.config)
+        if len(set(self._weights)) > 1:
+            counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
+            few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
+            reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
+        self._history: list[dict[str, float]] = []
+        self._best = (0.0, 0.0)
+
+    def complete(self) -> None:
+        """Both stages, from the beginning or from the saved state."""
+        if self._config.init == "imagenet":
+            self._config.network.load(self._model, self._config.backbone, self._config.weights)
+        if self._run.has_arrays("state"):
+            tuner = self._tuner()
+            first = self._restore(tuner)
+        else:
+            self._begin()
+            if self._config.adapt == "head":
+                return self._finish("finished")
+            tuner, first = self._tuner(), 0
+            self._save(tuner, 0)
+        status = self._fine_tune(tuner, first)
+        if status == "finished" and self._config.alpha:
+            self._choose_alpha()
+        self._finish(status)
+
+    def _begin(self) -> None:
+        """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
+        if self._config.init == "imagenet":
+            return self._fit_head()
+        self._note(0, {"seconds": time.monotonic() - self._started}, self._measure("validation"))
+
+    def _fit_head(self) -> None:
+        backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
+        known = features(self._model, self._pictures.inputs, rows, backbone, self._place, self._reporter)
+        count, targets = len(self._rows["train"]), self._data.targets[rows]
+        head = fit_head(
+            (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
+        )
+        self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
+        result = self._measure("validation")
+        self._note(0, {"seconds": time.monotonic() - self._started}, result)
+        self._reporter.say(
+            f"Head on frozen features: validation {result.accuracy:.1%} after {time.monotonic() - self._started:.0f} s."
+        )
+
+    def _tuner(self) -> FineTuner:
+        rows, targets = self._rows["train"], self._data.targets
+        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._place)
+
+    def _fine_tune(self, tuner: FineTuner, first: int) -> str:
+        total = (self._config.epochs - first) * len(self._rows["train"])
+        try:
+            with self._reporter.bar("Fine-tuning", total) as bar:
+                for epoch in range(first, self._config.epochs):
+                    if self._exhausted():
+                        break
+                    losses = []
+                    for count, loss in tuner.epoch(epoch):
+                        losses.append(loss)
+                        bar.advance(count)
+                    self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
+        except KeyboardInterrupt:
+            return "interrupted"
+        return "finished"
+
+    def _choose_alpha(self) -> None:
+        """Of networks between the pretrained one, with its head, and the fine-tuned one, the best on validation."""
+        if not self._run.has_arrays("tuned"):
+            self._run.write_arrays("tuned", self._run.read_arrays("weights"))
+        self._place.agree(0)
+        before, after = self._run.read_arrays("start"), self._run.read_arrays("tuned")
+        rule = preprocessing(self._config)
+        meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
+        adapts = self._config.trains_batch_norm(len(self._rows["train"]))
+        with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
+            for alpha in ALPHAS:
+                set_weights(self._model, interpolated(before, after, alpha))
+                if adapts:
+                    meter.measure(self._pictures.inputs, self._rows["train"])
+                result = self._measure("validation")
+                self._note(int(self._history[-1]["epoch"]), {"alpha": alpha}, result)
+                self._reporter.say(f"Alpha {alpha}: validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}.")
+                bar.advance(1)
+
+    def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
+        with tuner.averaged():
+            result = self._measure("validation")
+            figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
+            better = self._note(done, figures, result)
+        self._save(tuner, done)
+        mark = ", the best so far" if better else ""
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"
+        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}; input wait {tuner.input_wait:.0%}.")
+
+    def _note(self, epoch: int, figures: dict[str, float], result: Score) -> bool:
+        """Add to the history; keep the weights when they are the best."""
+        measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
+        self._history.append({"epoch": epoch, **figures, **measured})
+        self._run.write_json("history", self._history)
+        rank = (result.accuracy, -result.log_loss)
+        if epoch and not self._place.agree(float(rank > self._best)):
+            return False
+        self._best = rank
+        self._run.write_arrays("weights", get_weights(self._model))
+        return True
+
+    def _exhausted(self) -> bool:
+        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        if not self._place.agree(float(len(ranks) - 1 - ranks.index(max(ranks)) >= self._config.patience)):
+            return False
+        self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
+        return True
+
+    def _save(self, tuner: FineTuner, done: int) -> None:
+        weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
+        self._run.write_arrays("state", {**weights, **tuner.state(), "epoch": np.array(done)})
+        if done == 0 and self._config.alpha:
+            self._run.write_arrays("start", get_weights(self._model))
+
+    def _restore(self, tuner: FineTuner) -> int:
+        state = self._run.read_arrays("state")
+        set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
+        tuner.restore(state)
+        done = int(state["epoch"])
+        known = self._run.read_json("history")
+        self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
+        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        self._best = max(ranks)
+        self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
+        return done
+
+    def _measure(self, part: str) -> Score:
+        return score(self._scores(part), self._data.targets[self._rows[part]], self._data.labels)
+
+    def _scores(self, part: str) -> npt.NDArray[np.float32]:
+        return softmax(self._logits(self._pictures.inputs.take(self._rows[part])))
+
+    def _finish(self, status: str) -> None:
+        self._place.agree(0)  # the others wait until the first has written
+        set_weights(self._model, self._run.read_arrays("weights"))
+        best = max(self._history, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
+        trained, total = trained_share(self._model, self._config.adapt)
+        metrics: dict[str, Any] = {
+            "status": status,
+            "best_epoch": best["epoch"],
+            "alpha": best.get("alpha"),
+            "epochs": self._history[-1]["epoch"],
+            "trained_parameters": trained,
+            "parameters": total,
+            "seconds": time.monotonic() - self._started,
+            "head_validation_accuracy": self._history[0]["validation_accuracy"],
+        }
+        scores = {part: self._scores(part) for part in JUDGED if len(self._rows[part])}
+        for part, values in scores.items():
+            metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
+        self._run.write_json("metrics", metrics)
+        write_scores(self._run, scores)
+        self._place.agree(0)  # none goes on while another still reads
+        if status == "finished":
+            for name in ("state", "start", "tuned"):
+                self._run.remove_arrays(name)
+
+
+def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
+    """Weights of the loss, one per class, of mean 1 over the training pictures."""
+    counts = data.counts("train").astype(np.float64)
+    if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
+        return [1.0] * len(counts)
+    weights = np.sqrt(counts.max() / counts)
+    weights *= counts.sum() / (weights * counts).sum()
+    return [float(weight) for weight in weights]
