@@ -100,7 +100,7 @@ def test_train_warns_in_one_line_of_copies_across_parts(dirty: Path, tmp_path: P
 
     for name in ("4.png", "5.png"):
         shutil.copy(next((dirty / "test" / "2").glob("*.png")), dirty / "train" / "2" / name)
-    train(dirty, tmp_path / "run", make_config({"size": 64, "head_only": True}), Noting())
+    train(dirty, tmp_path / "run", make_config({"size": 64, "adapt": "head"}), Noting())
     (warning,) = (line for line in Noting.lines if line.startswith("Warning"))
     assert "5 pictures have copies across parts" in warning
     assert re.search(r"first test/0/smaller.jpg \(test\) and train/0/10.png \(train\)", warning)

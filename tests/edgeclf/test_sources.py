@@ -16,7 +16,7 @@ from edgeclf.commands.data import data as command
 from edgeclf.errors import DataError
 from edgeclf.sources import read_source
 
-HEAD: dict[str, object] = {"size": 64, "head_only": True, "flip": False, "test": 0.15}
+HEAD: dict[str, object] = {"size": 64, "adapt": "head", "flip": False, "test": 0.15}
 
 
 def manifest(folder: Path, more: str = "") -> Path:
