@@ -9,6 +9,7 @@ and results found in RUNS are taken from there, so that a stopped benchmark goes
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -70,6 +71,7 @@ def _run(folder: Path, net: str, seed: int, out: Path) -> Run:
     path = out / f"{net}-{seed}"
     if (path / "metrics.json").exists():
         return Run.open(path)
+    shutil.rmtree(path, ignore_errors=True)  # of one that was stopped
     options = {"backbone": net, "seed": seed, **NETS[net]}
     if net == "mobilenet-v2":
         seed_everything(seed)
