@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -91,3 +92,13 @@ def test_every_frame_of_a_film_reaches_every_sink(model: Path, digits: Path, tmp
     assert len(done.stdout.splitlines()) == 1
     assert len((tmp_path / "seen.jsonl").read_text("utf-8").splitlines()) == 150
     assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 150
+
+
+def test_the_readmes_file_is_taken(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(# run\.toml.*?)```", text, re.DOTALL)
+    (tmp_path / "run.toml").write_text(block, "utf-8")
+    found = settings(read_settings(tmp_path / "run.toml"), {}, "run.toml")
+    assert found.camera.reopen
+    assert found.gate.region == (0.25, 0.0, 0.5, 1.0)
+    assert found.sinks.on == ("bird", "squirrel")
