@@ -64,7 +64,7 @@ def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
     assert metrics["alpha"] in (None, *ALPHAS)
     best = max((item["validation_accuracy"], -item["validation_log_loss"]) for item in history)
     assert metrics["validation"]["accuracy"] == pytest.approx(best[0])
-    assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz"}
+    assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
 
 
 def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:

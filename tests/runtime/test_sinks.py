@@ -231,7 +231,7 @@ def test_nothing_is_lost_where_nothing_may_be_and_errors_end_nothing(caplog: pyt
     assert caplog.text.count("disk on fire") == 1  # not again and again
 
 
-class _Broker:
+class Broker:
     """mosquitto on a free port, which can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
@@ -259,15 +259,15 @@ class _Broker:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[_Broker]:
+def broker(tmp_path: Path) -> Iterator[Broker]:
     if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    broker = _Broker(tmp_path)
+    broker = Broker(tmp_path)
     yield broker
     broker.stop()
 
 
-class _Listener:
+class Listener:
     """All messages by topic, newest last."""
 
     def __init__(self, port: int) -> None:
@@ -297,8 +297,8 @@ class _Listener:
         self._client.loop_stop()
 
 
-def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: _Broker) -> None:
-    listener = _Listener(broker.port)
+def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Broker) -> None:
+    listener = Listener(broker.port)
     sink = MqttSink(MqttOptions(f"mqtt://user:secret@127.0.0.1:{broker.port}", "feeder", "Bird feeder"), LABELS)
     assert "secret" not in sink.name
     config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))

@@ -1,0 +1,82 @@
+"""The examples for a device, on a film in place of their camera."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def film(digits: Path, tmp_path: Path) -> Path:
+    """Twenty frames of a 1, then twenty of a 2, moving a little."""
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 64))
+    for digit in (1, 2):
+        picture = cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (64, 64))
+        for number in range(20):
+            writer.write(cv2.add(picture, (number % 4) * 12))
+    writer.release()
+    return path
+
+
+def _run(model: Path, example: str, film: Path, *more: str) -> list[dict[str, object]]:
+    words = [str(model), "--config", str(EXAMPLES / example), "--source", str(film), "--json", *more]
+    command = [sys.executable, "-m", "edgeclf_runtime", "run", *words]
+    done = subprocess.run(command, cwd=film.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_recycling_sorter(model: Path, film: Path) -> None:
+    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    from tests.runtime.test_sinks import Broker, Listener
+
+    broker = Broker(film.parent)
+    listener = Listener(broker.port)
+    lines = _run(model, "recycling_sorter.toml", film, "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--motion", "0")
+    last = json.loads(listener.wait("edgeclf/sorter/state", bool))
+    listener.wait("edgeclf/sorter/available", lambda payload: payload == b"offline")
+    listener.close()
+    broker.stop()
+    assert last["answer"] in {"0", "1", "2", "unknown"}
+    assert len((film.parent / "sorted.csv").read_text("utf-8").splitlines()) == 1 + len(lines)
+
+
+def test_bird_feeder(model: Path, film: Path) -> None:
+    lines = _run(model, "bird_feeder.toml", film, "--max-fps", "0", "--motion", "0")
+    kept = list((film.parent / "visitors").rglob("*.jpg"))
+    assert 1 <= len(kept) <= len(lines)
+    assert len((film.parent / "visits.jsonl").read_text("utf-8").splitlines()) == len(lines) == 40
+
+
+def test_doorway(model: Path, film: Path, tmp_path: Path) -> None:
+    called: list[dict[str, object]] = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            called.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/door"
+        lines = _run(model, "doorway.toml", film, "--webhook", address, "--command", "true", "--threshold", "0")
+        server.shutdown()
+    changes = [line["answer"] for line in lines if line["changed"]]
+    assert [item["answer"] for item in called] == changes
+    assert 1 <= len(changes) <= 4
