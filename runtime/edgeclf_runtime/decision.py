@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.prediction import Prediction
@@ -32,7 +32,7 @@ class DecisionRule:
         votes, window: a new answer is taken when it won this many of the last so many frames.
     """
 
-    threshold: float | None = None
+    threshold: Optional[float] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
     margin: float = 0.0
     smoothing: float = 0.0
     hysteresis: float = 0.0
@@ -109,11 +109,12 @@ class Decider:
     def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str, float]:
         """What this frame alone says, in favour of the present answer by the hysteresis."""
         order = (-scores).argsort(kind="stable")
-        best, second = float(scores[order[0]]), float(scores[order[1]])
+        best, second = float(scores[order[0]]), float(scores[order[1]]) if len(order) > 1 else 0.0
         present = self._answer.label if self._answer else UNKNOWN
         if present in labels:
-            own = float(scores[labels.index(present)])
-            leads = own >= best - self._rule.hysteresis
+            place = labels.index(present)
+            own, other = float(scores[place]), second if place == order[0] else best
+            leads = own - other >= (self._rule.margin if place == order[0] else 0.0) - self._rule.hysteresis
             if leads and own >= self._threshold - self._rule.hysteresis:
                 return present, own
         if best < self._threshold or best - second < self._rule.margin:

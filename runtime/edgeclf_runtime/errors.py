@@ -5,6 +5,7 @@ EdgeclfError
 │   └── LabelsError   labels: missing, or fewer than the outputs
 ├── ImageError        one picture: missing, truncated, not an image
 ├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
+│   └── SourceEnded   nothing more can come from it
 ├── SinkError         a file, broker or address that observations cannot go to
 ├── BackendError      no interpreter, or one that refuses the model
 └── UsageError        arguments that contradict each other
@@ -19,6 +20,7 @@ __all__ = [
     "LabelsError",
     "ModelError",
     "SinkError",
+    "SourceEnded",
     "SourceError",
     "UsageError",
 ]
@@ -42,6 +44,10 @@ class ImageError(EdgeclfError, ValueError):
 
 class SourceError(EdgeclfError, OSError):
     """Frames cannot be had from a source."""
+
+
+class SourceEnded(SourceError):
+    """A source is at its end for good."""
 
 
 class SinkError(EdgeclfError, OSError):

@@ -24,23 +24,29 @@ class GateRule:
         max_fps: frames classified in a second, at most; 0 for no bound.
         motion: mean difference to the last classified picture, in grey levels of 255, below which a frame is skipped;
             0 classifies all. A camera's noise is about 1.
+        linger: seconds for which frames are let through after something moved, so that votes and averages come to an
+            end.
         refresh: seconds after which a still scene is classified all the same.
     """
 
     region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     max_fps: float = 0.0
     motion: float = 0.0
+    linger: float = 2.0
     refresh: float = 10.0
 
     def __post_init__(self) -> None:
         left, top, width, height = self.region
-        inside = (
-            left >= 0 and top >= 0 and width > 0 and height > 0 and left + width <= 1.0001 and top + height <= 1.0001
-        )
-        if not inside:
-            raise UsageError(f"Region {self.region}: expected left, top, width, height as shares within 0 to 1.")
-        if self.max_fps < 0 or not 0 <= self.motion <= 255 or self.refresh <= 0:
-            raise UsageError("Expected max fps at least 0, motion within 0 to 255, refresh above 0 seconds.")
+        wrong = []
+        inside = min(left, top) >= 0 and max(left + width, top + height) < 1.0001
+        if not inside or min(width, height) <= 0:
+            wrong.append(f"region {self.region}: expected left, top, width, height as shares within 0 to 1")
+        if self.max_fps < 0 or self.linger < 0 or self.refresh <= 0:
+            wrong.append("expected max_fps and linger at least 0, refresh above 0 seconds")
+        if not 0 <= self.motion <= 255:
+            wrong.append(f"motion {self.motion}: expected 0 to 255")
+        if wrong:
+            raise UsageError(f"Gate: {'; '.join(wrong)}.")
 
 
 class Gate:
@@ -48,7 +54,7 @@ class Gate:
 
     def __init__(self, rule: GateRule) -> None:
         self._rule = rule
-        self._last = -1e9
+        self._last = self._moved = -1e9
         self._seen: npt.NDArray[np.float32] | None = None
 
     def admit(self, frame: Frame) -> Frame | None:
@@ -60,10 +66,10 @@ class Gate:
         cut = self._cut(frame)
         if rule.motion:
             small = _small(cut.pixels)
-            still = self._seen is not None and float(np.abs(small - self._seen).mean()) < rule.motion
-            if still and waited < rule.refresh:
+            if self._seen is None or float(np.abs(small - self._seen).mean()) >= rule.motion:
+                self._moved, self._seen = frame.time, small
+            elif frame.time - self._moved >= rule.linger and waited < rule.refresh:
                 return None
-            self._seen = small
         self._last = frame.time
         return cut
 

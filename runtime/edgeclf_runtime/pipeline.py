@@ -16,7 +16,7 @@ from edgeclf_runtime.sources import Source, SourceState
 
 __all__ = ["Pipeline"]
 
-_DRAIN = 1.5  # seconds the sinks have to finish
+_DRAIN = 1.0  # seconds the sinks have to finish
 _PATIENT = 600.0  # the same where nothing is to be lost and nobody waits
 
 
@@ -65,6 +65,8 @@ class Pipeline:
             SourceError: the source is lost and is not to be opened again.
         """
         self._source = source
+        if self._stopping.is_set():  # told before there was anything to stop
+            source.close()
         try:
             with source:
                 start = time.perf_counter()
@@ -86,6 +88,9 @@ class Pipeline:
                     start = time.perf_counter()
                     if max_frames is not None and self.frames >= max_frames:
                         break
+        except KeyboardInterrupt:
+            self._stopping.set()
+            raise
         finally:
             self.close()
 
@@ -95,8 +100,10 @@ class Pipeline:
             outlet.put(item)
 
     def stop(self) -> None:
-        """End ``run`` after the present frame; may be called from a signal's handler or another thread."""
+        """End ``run`` after the present frame; from another thread, not from a signal's handler: it waits."""
         self._stopping.set()
+        for outlet in self.outlets:
+            outlet.end()  # or a lossless one might wait for room that never comes
         if self._source is not None:
             self._source.close()
 
@@ -106,7 +113,9 @@ class Pipeline:
         patient = self._lossless and not self._stopping.is_set()
         until = time.monotonic() + (_PATIENT if patient else _DRAIN)
         for outlet in outlets:
-            outlet.close(max(0.05, until - time.monotonic()))
+            outlet.end()
+        for outlet in outlets:
+            outlet.wait(max(0.0, until - time.monotonic()))
 
 
 def _times(moment: float) -> tuple[float, float]:

@@ -32,7 +32,8 @@ class SinkSettings:
         window: show them on the screen.
         command, webhook: run and called whenever the answer changes to one of ``on`` (any, where that is empty).
         webhook_token: sent as a bearer token.
-        mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device``, ``mqtt_name``.
+        mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device`` (by default made of
+            the machine's name) and ``mqtt_name``.
         metrics: port for Prometheus; 0 for none.
         metrics_host: address it listens on.
     """
@@ -50,10 +51,10 @@ class SinkSettings:
     window: bool = False
     on: tuple[str, ...] = ()
     command: str = ""
-    webhook: str = ""
+    webhook: str = field(default="", repr=False)
     webhook_token: str = field(default="", repr=False)
     mqtt: str = field(default="", repr=False)
-    mqtt_device: str = "edgeclf"
+    mqtt_device: str = ""
     mqtt_name: str = "edgeclf"
     metrics: int = 0
     metrics_host: str = "127.0.0.1"
@@ -82,12 +83,14 @@ class RunSettings:
         decision, gate, sinks: the tables of those names.
     """
 
-    source: str = "0"
+    source: str = field(default="0", repr=False)
     camera: SourceOptions = field(default_factory=SourceOptions)
     decision: DecisionRule = field(default_factory=DecisionRule)
     gate: GateRule = field(default_factory=GateRule)
     sinks: SinkSettings = field(default_factory=SinkSettings)
 
+
+_SECRET = ("mqtt", "webhook", "webhook_token")
 
 _TABLES: dict[str, type[Any]] = {
     "camera": SourceOptions,
@@ -159,7 +162,8 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
         try:
             values[key] = _as(value, hints[key])
         except TypeError as error:
-            wrong.append(f"{name}.{key}: expected {error}, got {value!r}")
+            shown = "" if key in _SECRET else f", got {value!r}"
+            wrong.append(f"{name}.{key}: expected {error}{shown}")
     return values, wrong
 
 

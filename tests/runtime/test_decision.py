@@ -29,6 +29,7 @@ def test_below_the_threshold_or_without_a_lead_it_is_unknown() -> None:
     assert _answers(DecisionRule(threshold=0.5), [CAT, TORN]) == ["cat", "unknown"]
     assert _answers(DecisionRule(margin=0.2), [TORN, CAT]) == ["unknown", "cat"]
     assert _answers(DecisionRule(), [TORN]) == ["cat"]
+    assert _answers(DecisionRule(margin=0.2), [CAT, (0.4, 0.39, 0.21)]) == ["cat", "unknown"]
 
 
 def test_the_models_own_threshold_counts_unless_another_is_given() -> None:
@@ -86,7 +87,7 @@ def _frame(level: int, moment: float) -> Frame:
 
 
 def test_a_still_scene_is_looked_at_now_and_then() -> None:
-    gate = Gate(GateRule(motion=3, refresh=1.0))
+    gate = Gate(GateRule(motion=3, refresh=1.0, linger=0))
     seen = [
         gate.admit(_frame(level, moment)) is not None
         for level, moment in [(10, 0), (11, 0.1), (60, 0.2), (60, 0.3), (61, 1.3)]
@@ -95,7 +96,7 @@ def test_a_still_scene_is_looked_at_now_and_then() -> None:
 
 
 def test_slow_change_is_noticed_against_the_picture_last_classified() -> None:
-    gate = Gate(GateRule(motion=5, refresh=100))
+    gate = Gate(GateRule(motion=5, refresh=100, linger=0))
     seen = [gate.admit(_frame(level, level / 10)) is not None for level in range(0, 20)]
     assert sum(seen) in (3, 4, 5)
 
@@ -110,3 +111,16 @@ def test_the_region_is_cut_out() -> None:
     assert cut is not None
     assert cut.pixels.shape == (24, 32, 3)
     assert (cut.pixels[..., 0] == 255).all()
+
+
+def test_after_motion_frames_are_let_through_until_votes_can_agree() -> None:
+    gate = Gate(GateRule(motion=3, refresh=10.0, linger=2.0))
+    gate.admit(_frame(10, 0))
+    seen = [gate.admit(_frame(80, 20 + number * 0.2)) is not None for number in range(30)]
+    assert seen == [True] * 10 + [False] * 20
+
+
+def test_a_model_of_one_class_has_an_answer() -> None:
+    decider = Decider(DecisionRule(threshold=0.5, margin=0.1))
+    found = decider.decide(Prediction(np.array([0.7], np.float32), ("cat",)), 0.0)
+    assert (found.label, round(found.score, 2)) == ("cat", 0.7)

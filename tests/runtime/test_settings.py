@@ -58,7 +58,11 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 
 def test_secrets_do_not_show_themselves() -> None:
     given = {"sinks": {"mqtt": "mqtt://user:secret@host", "webhook_token": "secret"}}
-    assert "secret" not in repr(settings({}, given, ""))
+    content = {"source": "rtsp://user:secret@host/1", "sinks": {"webhook": "http://host/?key=secret"}}
+    assert "secret" not in repr(settings(content, given, ""))
+    with pytest.raises(UsageError) as caught:
+        settings({"sinks": {"mqtt": ["mqtt://user:secret@host"]}}, {}, "")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_watched_folder_runs_until_it_is_told_to_stop(model: Path, digits: Path, tmp_path: Path) -> None:

@@ -76,6 +76,28 @@ def test_old_lines_are_given_up(tmp_path: Path) -> None:
     assert rows
 
 
+def test_without_older_files_the_newest_stays_bounded_and_a_failed_rotation_heals(tmp_path: Path) -> None:
+    sink = JsonLinesSink(tmp_path / "a.jsonl", limit=1000, keep=0)
+    for number in range(50):
+        sink.take(_seen(number=number))
+    sink.close()
+    assert (tmp_path / "a.jsonl").stat().st_size <= 1000
+    sink = JsonLinesSink(tmp_path / "b.jsonl", limit=1000, keep=1)
+    (tmp_path / "b.jsonl.1").mkdir()
+    (tmp_path / "b.jsonl.1" / "in the way").touch()
+    failed = 0
+    for number in range(20):
+        try:
+            sink.take(_seen(number=number))
+        except OSError:
+            failed += 1
+    assert failed
+    shutil.rmtree(tmp_path / "b.jsonl.1")
+    sink.take(_seen(number=99))
+    sink.close()
+    assert json.loads((tmp_path / "b.jsonl").read_text("utf-8").splitlines()[-1])["frame"] == 99
+
+
 def test_snapshots_are_bounded_and_train_can_read_them(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path / "kept", labels=("dog",), uncertain=0.6, every=0, limit=6)
     for number in range(5):
@@ -91,6 +113,25 @@ def test_snapshots_are_bounded_and_train_can_read_them(tmp_path: Path) -> None:
     again = SnapshotSink(tmp_path / "kept", labels=("*",), every=0, limit=6)
     again.take(_seen("cat", 0.9, number=9))
     assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 6
+
+
+def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, labels=("*",), every=0, limit=100)
+    for number in range(3):
+        sink.take(_seen("unknown", 0.5, number=number))
+    (tmp_path / "cat").mkdir()
+    sorted_one = next((tmp_path / "__unsorted").iterdir())
+    kept = sorted_one.rename(tmp_path / "cat" / sorted_one.name)
+    mine = tmp_path / "cat" / "mine.jpg"
+    mine.write_bytes(b"my own")
+    (tmp_path / "__unsorted" / ".left.jpg.part").write_bytes(b"half")
+    sink = SnapshotSink(tmp_path, labels=("*",), every=0, limit=2)
+    for number in range(10, 20):
+        sink.take(_seen("dog", 0.9, number=number))
+    assert kept.exists()
+    assert mine.exists()
+    assert len(list(tmp_path.rglob("*.jpg"))) == 4
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.parametrize("label", ["../../etc", "a/b", ".", "..", ".hidden", "__x", "", "C:\\x", "größe", "two words"])
@@ -121,7 +162,7 @@ def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
     for item in (_seen("cat"), _seen("dog"), _seen("dog", changed=False), SourceState("lost", 0.0)):
         sink.take(item)
     assert (tmp_path / "log").read_text("utf-8") == "dog 0.900000 $HOME\n"
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(SinkError, match="exit status 3"):
         CommandSink(f"{sys.executable} -c 'raise SystemExit(3)'").take(_seen())
     with pytest.raises(SinkError, match="No closing quotation"):
         CommandSink("say 'it")
@@ -149,7 +190,7 @@ class _Hook(http.server.BaseHTTPRequestHandler):
 def hook() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://user:secret@127.0.0.1:{server.server_address[1]}/in?key=secret".replace("user:secret@", "")
+        yield f"http://127.0.0.1:{server.server_address[1]}/in?key=secret"
         server.shutdown()
 
 
@@ -165,6 +206,11 @@ def test_a_webhook_is_called_again_when_it_fails(hook: str) -> None:
     assert _Hook.got.empty()
     with pytest.raises(SinkError, match="expected an http or https"):
         WebhookSink("ftp://somewhere")
+    with pytest.raises(SinkError, match="use webhook_token") as caught:
+        WebhookSink("http://user:s3cret@host/x")
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(SinkError, match="cannot be sent"):
+        WebhookSink(hook, token="t0ken\n")
 
 
 def test_figures_are_prometheus_figures() -> None:
@@ -191,14 +237,15 @@ def test_figures_are_prometheus_figures() -> None:
 
 class _Slow:
     name = "slow"
+    pictures = True
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = 0.02) -> None:
         self.taken: list[Any] = []
-        self.closed = False
+        self.closed, self._pause = False, pause
 
     def take(self, item: Any) -> None:
-        time.sleep(0.02)
-        if item == "bad":
+        time.sleep(self._pause)
+        if isinstance(item, SourceState) and item.name == "bad":
             raise OSError("disk on fire")
         self.taken.append(item)
 
@@ -206,29 +253,67 @@ class _Slow:
         self.closed = True
 
 
-def test_a_slow_sink_stalls_nobody_and_keeps_the_newest(caplog: pytest.LogCaptureFixture) -> None:
+def _numbers(items: list[Any]) -> list[int]:
+    return [item.prediction.frame.number for item in items if isinstance(item, Observation)]
+
+
+def test_a_slow_sink_stalls_nobody_and_loses_no_change() -> None:
     sink = _Slow()
-    outlet = Outlet(sink, lossless=False, size=4)
+    outlet = Outlet(sink, lossless=False)
     start = time.monotonic()
     for number in range(100):
-        outlet.put(number)  # type: ignore[arg-type]
+        outlet.put(_seen(number=number, changed=number in (3, 50)))
+        if number == 60:
+            outlet.put(SourceState("lost", 0.0, "pulled out"))
     assert time.monotonic() - start < 1
-    assert outlet.close(5)
-    assert sink.taken[-1] == 99
-    assert sink.taken == sorted(sink.taken)
-    assert outlet.dropped + len(sink.taken) == 100
+    outlet.end()
+    assert outlet.wait(5)
+    numbers = _numbers(sink.taken)
+    assert {3, 50, 99} <= set(numbers)
+    assert numbers == sorted(numbers)
+    assert sum(isinstance(item, SourceState) for item in sink.taken) == 1
+    assert outlet.dropped + len(sink.taken) == 101
+    assert outlet.dropped > 50
     assert sink.closed
 
 
 def test_nothing_is_lost_where_nothing_may_be_and_errors_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    sink = _Slow()
-    outlet = Outlet(sink, lossless=True, size=4)
-    for item in [*range(10), "bad", "bad", 10]:
-        outlet.put(item)  # type: ignore[arg-type]
-    assert outlet.close(5)
-    assert sink.taken == list(range(11))
+    sink, bad = _Slow(), SourceState("bad", 0.0)
+    outlet = Outlet(sink, lossless=True)
+    for number in range(12):
+        outlet.put(_seen(number=number, changed=False))
+        if number in (4, 5):
+            outlet.put(bad)
+    outlet.end()
+    assert outlet.wait(5)
+    assert _numbers(sink.taken) == list(range(12))
     assert outlet.failed == 2
     assert caplog.text.count("disk on fire") == 1  # not again and again
+
+
+def test_a_sink_that_hangs_is_given_up_in_time_and_waits_for_no_room() -> None:
+    outlet = Outlet(_Slow(pause=30), lossless=True)
+    putting = threading.Thread(target=lambda: [outlet.put(_seen(number=number)) for number in range(50)], daemon=True)
+    putting.start()
+    time.sleep(0.1)
+    assert putting.is_alive()
+    outlet.end()
+    start = time.monotonic()
+    assert not outlet.wait(0.3)
+    putting.join(1)
+    assert not putting.is_alive()
+    assert time.monotonic() - start < 2
+
+
+def test_what_needs_no_picture_keeps_none() -> None:
+    sink = _Slow()
+    sink.pictures = False
+    outlet = Outlet(sink, lossless=False)
+    outlet.put(_seen())
+    outlet.end()
+    outlet.wait(5)
+    assert sink.taken[0].prediction.frame.pixels.size == 0
+    assert sink.taken[0].prediction.frame.number == 0
 
 
 class Broker:
@@ -312,8 +397,13 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
     assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
     broker.stop()
+    time.sleep(0.5)
+    for _ in range(300):  # more than any queue holds: the newest must come, and "online"
+        sink.take(_seen("dog"))
     sink.take(_seen("cat"))
+    listener.seen.clear()
     broker.start()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
     listener.wait("edgeclf/feeder/state", lambda payload: b"cat" in payload)
     sink.close()
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")

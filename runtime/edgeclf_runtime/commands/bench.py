@@ -21,11 +21,13 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
     return [int(piece) for piece in pieces]
 
 
+def _most() -> int:
+    return min(64, max(2, os.cpu_count() or 2))
+
+
 @click.command()
 @model_argument
-@click.option(
-    "--threads", callback=_numbers, default=lambda: f"1,{max(2, os.cpu_count() or 2)}", help="To try, as 1,2,4."
-)
+@click.option("--threads", callback=_numbers, default=lambda: f"1,{_most()}", help="To try, as 1,2,4.")
 @click.option("--size", default="1280x720", show_default=True, metavar="WxH", help="Of the frames.")
 @click.option("--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, help="For each figure.")
 @click.option("--backend", default="auto", show_default=True, help="As of run.")

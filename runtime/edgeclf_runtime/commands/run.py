@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,14 +77,14 @@ def run(
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import open_sinks
-    from edgeclf_runtime.sources import open_source
+    from edgeclf_runtime.sources import is_live, open_source
 
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
-        waits = not _live(chosen.source)
+        waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
         with _signals(pipeline):
             try:
@@ -112,15 +113,14 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _live(source: str) -> bool:
-    """Whether frames come when the world gives them, so that a slow sink must lose some."""
-    return "://" in source or source.startswith(("/dev/", "csi")) or source.isdecimal() or source == "-"
-
-
 @contextmanager
 def _signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGTERM ends it in order: what was seen is written."""
-    before = signal.signal(signal.SIGTERM, lambda *_: pipeline.stop())
+    """SIGTERM ends it in order. In a thread: the handler itself may have interrupted the holder of any lock."""
+
+    def stop(*_: object) -> None:
+        threading.Thread(target=pipeline.stop, daemon=True).start()
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:

@@ -14,6 +14,8 @@ from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
 
 __all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
 
+# Codecs and image processors of a Raspberry Pi; its CSI camera is picamera2's.
+_NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe", "rp1-cfe", "unicam")
 _CORAL = {("1a6e", "089a"): "before its firmware is loaded", ("18d1", "9302"): "with its firmware"}
 _THROTTLED = ((0, "under-voltage now"), (1, "slowed down now"), (2, "throttled now"), (3, "soft temperature limit now"))
 _BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the start"))
@@ -22,7 +24,9 @@ _BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the star
 def cameras(machine: Machine) -> Iterator[Finding]:
     """V4L2 nodes that capture, their names, and who holds them."""
     nodes = machine.glob("/sys/class/video4linux/video*")
-    usable = [node for node in nodes if _reads(node, "index") == "0"]
+    usable = [
+        node for node in nodes if _reads(node, "index") == "0" and not _reads(node, "name").startswith(_NO_CAMERAS)
+    ]
     if not usable:
         yield note(
             "camera", "no V4L2 camera; a USB one is missing or not recognised", "dmesg | tail, another port or cable"
@@ -63,7 +67,10 @@ def groups(machine: Machine) -> Iterator[Finding]:
         yield note("groups", "running as root; a service should not", "run it as a user that is a member of video")
         return
     have = {_group(number) for number in os.getgroups()}
-    for name, why in (("video", "cameras"), ("plugdev", "a Coral on USB")):
+    wanted = [("video", "cameras")]
+    if any(_ids(device) in _CORAL for device in machine.glob("/sys/bus/usb/devices/*")):
+        wanted.append(("plugdev", "a Coral on USB"))
+    for name, why in wanted:
         if name in have:
             yield ok("groups", f"member of {name}")
         elif _exists(name):

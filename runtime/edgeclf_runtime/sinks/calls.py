@@ -8,6 +8,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.lines import as_json
@@ -34,6 +36,8 @@ class CommandSink:
         SinkError: an empty command, or quotes that do not match.
     """
 
+    pictures = False
+
     def __init__(self, command: str, labels: tuple[str, ...] = ()) -> None:
         try:
             self._command = shlex.split(command)
@@ -55,12 +59,29 @@ class CommandSink:
             "EDGECLF_TIME": f"{item.time:.3f}",
             "EDGECLF_SOURCE": frame.source if frame else "",
         }
-        subprocess.run(
-            self._command, env={**os.environ, **told}, timeout=_SECONDS, check=True, stdin=subprocess.DEVNULL
-        )
+        with subprocess.Popen(
+            self._command,
+            env={**os.environ, **told},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # standard output is the terminal sink's
+        ) as process:
+            try:
+                status = process.wait(_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise SinkError(f"{self.name}: not done after {_SECONDS:.0f} s.") from None
+        if status:
+            raise SinkError(f"{self.name}: exit status {status}.")
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token is for one host alone."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 class WebhookSink:
@@ -75,11 +96,19 @@ class WebhookSink:
         SinkError: another kind of address.
     """
 
+    pictures = False
+
     def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "") -> None:
         if not address.startswith(("http://", "https://")):
             raise SinkError(f"Webhook {address.partition('://')[0]}: expected an http or https address.")
         self.name = f"webhook {without_password(address)}"
+        parts = urlsplit(address)
+        if parts.username is not None:
+            raise SinkError(f"{self.name}: a password does not go into the address; use webhook_token.")
+        if not token.isprintable() or not token.isascii():
+            raise SinkError(f"{self.name}: its token has characters that cannot be sent.")
         self._address, self._labels, self._token = address, labels, token
+        self._opener = urllib.request.build_opener(_NoRedirect)
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or not item.decision.changed:
@@ -101,7 +130,7 @@ class WebhookSink:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._address, data, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        with self._opener.open(request, timeout=_TIMEOUT) as answer:
             answer.read(1024)
 
     def close(self) -> None:

@@ -45,6 +45,7 @@ class TerminalSink:
     """
 
     name = "terminal"
+    pictures = False
 
     def __init__(self, top: int = 3, json_lines: bool = False, changes: bool = False) -> None:
         self._top, self._json, self._changes = top, json_lines, changes
@@ -77,15 +78,22 @@ class _Rotating:
         return file
 
     def write(self, line: str) -> None:
+        if self._file.closed:  # a rotation failed: the disk was full, say
+            self._file = self._opened()
         if self._file.tell() + len(line.encode()) > self._limit and self._file.tell() > len(self._head):
             self._file.close()
-            for number in range(self._keep, 0, -1):
-                before = self._path if number == 1 else self._numbered(number - 1)
-                if before.exists():
-                    os.replace(before, self._numbered(number))
+            self._rotate()
             self._file = self._opened()
         self._file.write(line)
         self._file.flush()
+
+    def _rotate(self) -> None:
+        if not self._keep:
+            return self._path.unlink()
+        for number in range(self._keep, 0, -1):
+            before = self._path if number == 1 else self._numbered(number - 1)
+            if before.exists():
+                os.replace(before, self._numbered(number))
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
@@ -103,6 +111,8 @@ class JsonLinesSink:
         keep: how many older files are kept.
         top: labels in ``scores``.
     """
+
+    pictures = False
 
     def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5, top: int = 3) -> None:
         self.name, self._top = f"JSON lines {path}", top
@@ -122,6 +132,8 @@ class CsvSink:
     Args:
         path, limit, keep: as of ``JsonLinesSink``.
     """
+
+    pictures = False
 
     def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5) -> None:
         self.name = f"CSV {path}"

@@ -24,6 +24,8 @@ class MetricsSink:
         SinkError: prometheus-client is not installed, or the port is taken.
     """
 
+    pictures = False
+
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         try:
             import prometheus_client as prometheus
@@ -53,7 +55,6 @@ class MetricsSink:
             self._up.set(float(item.name == "running"))
             self._reopened.set(item.reopened)
             return
-        self._up.set(1)
         self._frames.labels(item.decision.label).inc()
         self._changes.inc(float(item.decision.changed))
         self._score.set(item.decision.score)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,8 @@ from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["MqttOptions", "MqttSink"]
 
-_QUEUED = 200  # messages that wait while the broker is away; the oldest go first
+_QUEUED = 100  # messages on their way to a broker that does not answer
+_log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
 _HOW = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
 
@@ -27,7 +30,7 @@ class MqttOptions:
 
     Attributes:
         address: ``mqtt://user:password@host:1883`` or ``mqtts://`` for TLS.
-        device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic.
+        device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic, and no other device's.
         name: of the device, for people.
         discovery: prefix of Home Assistant's discovery topics; empty for none.
         snapshot: send the picture whenever the answer changes.
@@ -42,15 +45,23 @@ class MqttOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
             raise SinkError(f"MQTT device {self.device!r}: expected letters, digits, - and _, at most 64.")
-        if urlsplit(self.address).scheme not in ("mqtt", "mqtts") or not urlsplit(self.address).hostname:
-            raise SinkError("MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://.")
+        try:
+            parts = urlsplit(self.address)
+            good = parts.scheme in ("mqtt", "mqtts") and parts.hostname and (parts.port or 1)
+        except ValueError:
+            good = False
+        if not good:
+            raise SinkError(
+                "MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://; in a password write / as %2F, "
+                "@ as %40, : as %3A."
+            )
 
 
 class MqttSink:
     """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG) and ``.../source``.
 
-    Connects by itself, again and again; meanwhile the newest messages wait. When the process dies the broker says
-    that the device is offline.
+    Connects by itself, again and again; meanwhile the newest message of each topic waits. When the process dies the
+    broker says that the device is offline.
 
     Args:
         options: where to.
@@ -60,12 +71,16 @@ class MqttSink:
         SinkError: paho-mqtt is not installed.
     """
 
+    pictures = True
+
     def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
         try:
             from paho.mqtt import client as mqtt
         except ImportError:
             raise SinkError(_HOW) from None
-        self._options, self._labels = options, labels
+        self._options, self._labels, self._lock = options, labels, threading.Lock()
+        self._latest: dict[str, Any] = {}
+        self._online = False
         parts = urlsplit(options.address)
         port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
         self.name = f"mqtt {parts.hostname}:{port}"
@@ -78,18 +93,34 @@ class MqttSink:
         client.max_queued_messages_set(_QUEUED)
         client.reconnect_delay_set(1, 30)
         client.will_set(f"{self._base}/available", "offline", qos=1, retain=True)
-        client.on_connect = self._connected
+        client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        self._client = client
         client.connect_async(parts.hostname or "", port)
         client.loop_start()
-        self._client = client
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
+            _log.warning("%s: refused: %s", self.name, reason)
             return
         if self._options.discovery:
             topic = f"{self._options.discovery}/device/{self._options.device}/config"
             client.publish(topic, json.dumps(self._discovery()), qos=1, retain=True)
         client.publish(f"{self._base}/available", "online", qos=1, retain=True)
+        with self._lock:
+            self._online = True
+            for topic, payload in self._latest.items():
+                client.publish(topic, payload, qos=1, retain=True)
+
+    def _disconnected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        with self._lock:
+            self._online = False
+
+    def _send(self, topic: str, payload: Any) -> None:
+        """Now, or when the broker is there again: all topics are retained, so that their newest message is enough."""
+        with self._lock:
+            self._latest[topic] = payload
+            if self._online:
+                self._client.publish(topic, payload, qos=1, retain=True)
 
     def _discovery(self) -> dict[str, Any]:
         """Home Assistant's device discovery: one message for all entities."""
@@ -140,17 +171,16 @@ class MqttSink:
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation):
             text = json.dumps({"state": item.name, "reason": item.reason})
-            self._client.publish(f"{self._base}/source", text, qos=1, retain=True)
-            return
+            return self._send(f"{self._base}/source", text)
         if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
             return
         self._sent = time.monotonic()
         decision = item.decision
         content = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
-        self._client.publish(f"{self._base}/state", json.dumps(content), qos=1, retain=True)
+        self._send(f"{self._base}/state", json.dumps(content))
         pixels = pixels_of(item)
         if decision.changed and self._options.snapshot and pixels is not None:
-            self._client.publish(f"{self._base}/picture", jpeg(pixels), qos=0, retain=True)
+            self._send(f"{self._base}/picture", jpeg(pixels))
 
     def close(self) -> None:
         """Say good-bye, if the broker is there to hear it."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable
 
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -29,8 +32,14 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...]) -> list[Sink]:
             sinks.append(sink)
             stack.callback(sink.close)
 
-        _files(asked, add)
-        _calls(asked, labels, add)
+        try:
+            _files(asked, add)
+            _calls(asked, labels, add)
+        except (OSError, ValueError) as error:
+            if isinstance(error, SinkError):
+                raise
+            where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            raise SinkError(f"{where}{getattr(error, 'strerror', None) or error}.") from error
         stack.pop_all()
         return sinks
 
@@ -66,8 +75,12 @@ def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], N
     if asked.mqtt:
         from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 
-        add(MqttSink(MqttOptions(asked.mqtt, asked.mqtt_device, asked.mqtt_name), labels))
+        add(MqttSink(MqttOptions(asked.mqtt, asked.mqtt_device or _device(), asked.mqtt_name), labels))
     if asked.metrics:
         from edgeclf_runtime.sinks.metrics import MetricsSink
 
         add(MetricsSink(asked.metrics, asked.metrics_host))
+
+
+def _device() -> str:
+    return f"edgeclf-{re.sub('[^A-Za-z0-9_-]', '-', platform.node())}"[:64]

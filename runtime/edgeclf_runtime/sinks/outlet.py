@@ -3,75 +3,103 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
+from dataclasses import replace
 
-from edgeclf_runtime.sinks.sink import Item, Sink
+import numpy as np
+
+from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 
 __all__ = ["Outlet"]
 
 _log = logging.getLogger(__name__)
 _QUIET = 60.0  # seconds between two log lines about the same sink
+_PICTURES, _OTHERS = 6, 256  # items that may wait: a frame of 1080p has 6 MB
 
 
 class Outlet:
     """Hands items on to a sink.
 
+    When too many wait, the oldest observation that is no change goes; changes and states only where there is no other.
+
     Args:
         sink: owned from now on.
-        lossless: wait for room rather than drop the oldest; for sources that can wait, such as files.
-        size: items that may wait.
+        lossless: wait for room rather than drop; for sources that can wait, such as files.
 
     Attributes:
         dropped, failed: items, so far.
     """
 
-    def __init__(self, sink: Sink, lossless: bool, size: int = 64) -> None:
+    def __init__(self, sink: Sink, lossless: bool) -> None:
         self.sink, self.dropped, self.failed = sink, 0, 0
         self._lossless, self._said = lossless, -_QUIET
-        self._items: queue.Queue[Item | None] = queue.Queue(size)
+        self._size = _PICTURES if sink.pictures else _OTHERS
+        self._items: deque[Item] = deque()
+        self._changed, self._ending = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
         self._thread.start()
 
     def put(self, item: Item) -> None:
-        """Give it an item; never waits unless lossless."""
-        if self._lossless:
-            return self._items.put(item)
-        while True:
-            try:
-                return self._items.put_nowait(item)
-            except queue.Full:
-                try:
-                    self._items.get_nowait()
-                    self.dropped += 1
-                except queue.Empty:
-                    pass
+        """Give it an item; never waits unless lossless, and then no longer than until ``end``."""
+        item = item if self.sink.pictures else _without_picture(item)
+        with self._changed:
+            while self._lossless and len(self._items) >= self._size and not self._ending:
+                self._changed.wait(0.5)
+            if len(self._items) >= self._size:
+                self._drop()
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def _drop(self) -> None:
+        plain = (i for i, item in enumerate(self._items) if isinstance(item, Observation) and not item.decision.changed)
+        del self._items[next(plain, 0)]
+        self.dropped += 1
 
     def _work(self) -> None:
         while True:
-            item = self._items.get()
-            if item is None:
-                break
-            try:
-                self.sink.take(item)
-            except Exception as error:  # whatever a network or a disk does, the others go on
-                self.failed += 1
-                if time.monotonic() - self._said >= _QUIET:
-                    self._said = time.monotonic()
-                    _log.warning(
-                        "Sink %s: %s: %s (%d so far)", self.sink.name, type(error).__name__, error, self.failed
-                    )
-        try:
-            self.sink.close()
-        except Exception as error:
-            _log.warning("Sink %s: closing: %s", self.sink.name, error)
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._ending)
+                if not self._items:
+                    break
+                item = self._items.popleft()
+                self._changed.notify_all()
+            self._guarded(lambda item=item: self.sink.take(item))
+        self._guarded(self.sink.close)
 
-    def close(self, seconds: float) -> bool:
-        """Let it finish what waits, for so long at most; whether it did."""
+    def _guarded(self, call: object) -> None:
+        """Whatever a network or a disk does, the others go on."""
+        assert callable(call)
         try:
-            self._items.put(None, timeout=seconds)
-        except queue.Full:
-            return False
+            call()
+        except Exception as error:
+            self.failed += 1
+            if time.monotonic() - self._said >= _QUIET:
+                self._said = time.monotonic()
+                text = f"{type(error).__name__}: {error}"
+                _log.warning("Sink %s: %s (%d so far)", self.sink.name, text, self.failed)
+
+    def end(self) -> None:
+        """What waits is still taken, and then the sink closed; nothing more comes."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """For that, after ``end``; whether it is done. What waits longer is given up, so that the sink is closed."""
         self._thread.join(seconds)
+        if self._thread.is_alive():
+            with self._changed:
+                self.dropped += len(self._items)
+                self._items.clear()
+            self._thread.join(0.2)
         return not self._thread.is_alive()
+
+
+def _without_picture(item: Item) -> Item:
+    """The same without the frame's pixels, which would be kept as long as it waits."""
+    if not isinstance(item, Observation) or item.prediction.frame is None:
+        return item
+    frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8))
+    return replace(item, prediction=replace(item.prediction, frame=frame))

@@ -37,10 +37,12 @@ class Sink(Protocol):
     """Used by one thread of its own, so that waiting here never stalls a camera.
 
     Attributes:
-        name: for people.
+        name: for people; without secrets.
+        pictures: whether it needs the frames' pixels; without them an item costs nothing while it waits.
     """
 
     name: str
+    pictures: bool
 
     def take(self, item: Item) -> None:
         """Do with it what this sink does; an error is logged, counted, and ends nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["SnapshotSink", "folder_name"]
 
+_OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)\.jpg$", re.DOTALL)
 _UNSORTED = "__unsorted"  # ``edgeclf train`` passes over folders that begin so
 
 
@@ -33,8 +35,10 @@ class SnapshotSink:
         labels: whose pictures are kept; empty for none but uncertain ones, ``("*",)`` for all.
         uncertain: a score below which a picture is uncertain.
         every: seconds between two pictures, at least.
-        limit: pictures kept; the oldest are removed.
+        limit: pictures kept; the oldest that a sink wrote are removed, never any other.
     """
+
+    pictures = True
 
     def __init__(
         self,
@@ -48,8 +52,16 @@ class SnapshotSink:
         self._folder, self._labels, self._uncertain = folder, labels, uncertain
         self._every, self._limit, self._last = every, limit, -1e9
         folder.mkdir(parents=True, exist_ok=True)
-        known = [path for path in folder.rglob("*.jpg") if path.is_file()]
-        self._kept = deque(sorted(known, key=lambda path: path.stat().st_mtime))
+        for left in folder.glob("*/.*.part"):  # of a process that was killed
+            left.unlink(missing_ok=True)
+        self._kept = deque(sorted(filter(self._is_own, folder.glob("*/*.jpg")), key=lambda path: path.name))
+
+    def _is_own(self, path: Path) -> bool:
+        """Put there by a sink; not one that somebody sorted into another folder, nor anybody's own picture."""
+        match = _OWN.match(path.name)
+        if match is None or path.parent.name == _UNSORTED:
+            return match is not None
+        return path.parent.name == match[1] and float(match[2]) >= self._uncertain
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or time.monotonic() - self._last < self._every:
@@ -74,8 +86,12 @@ class SnapshotSink:
             f"{moment}-{int(item.time % 1 * 1000):03}-{folder_name(item.decision.label)}-{item.decision.score:.2f}.jpg"
         )
         beside = place / f".{name}.part"
-        beside.write_bytes(data)
-        os.replace(beside, place / name)
+        try:
+            beside.write_bytes(data)
+            os.replace(beside, place / name)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
         self._kept.append(place / name)
         while len(self._kept) > self._limit:
             self._kept.popleft().unlink(missing_ok=True)

@@ -25,6 +25,8 @@ class VideoSink:
         SinkError: its folder does not exist.
     """
 
+    pictures = True
+
     def __init__(self, path: Path, fps: float = 10.0) -> None:
         if not path.parent.is_dir():
             raise SinkError(f"{path}: its folder does not exist.")
@@ -40,9 +42,10 @@ class VideoSink:
             return
         if self._writer is None:
             self._size = (picture.shape[1], picture.shape[0])
-            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
-            if not self._writer.isOpened():
+            writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+            if not writer.isOpened():
                 raise SinkError(f"{self._path}: cannot be written as a film.")
+            self._writer = writer
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
         self._writer.write(picture[:, :, ::-1])
@@ -61,6 +64,7 @@ class WindowSink:
     """
 
     name = "window"
+    pictures = True
 
     def __init__(self) -> None:
         import cv2

@@ -11,10 +11,12 @@ from typing import Union
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener
 
-__all__ = ["Source", "SourceOptions", "SourceSpec", "SourceState", "StateListener", "open_source"]
+__all__ = ["Source", "SourceOptions", "SourceSpec", "SourceState", "StateListener", "is_live", "open_source"]
 
 SourceSpec = Union[int, str, "os.PathLike[str]"]
 
+_CSI = re.compile(r"csi(?::(\d))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -33,9 +35,8 @@ def open_source(
     Raises:
         SourceError: there is no such thing, or it cannot be opened.
     """
-    text, options = os.fspath(spec) if not isinstance(spec, int) else str(spec), options or SourceOptions()
-    csi = re.fullmatch(r"csi(?::(\d))?", text)
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    text, options = _text(spec), options or SourceOptions()
+    csi, scheme = _CSI.fullmatch(text), _SCHEME.match(text)
     if csi:
         from edgeclf_runtime.sources.picamera import open_picamera
 
@@ -46,13 +47,25 @@ def open_source(
         return open_pipe(sys.stdin.buffer, options, listener)
     if scheme:
         return _stream(scheme[1].lower(), text, options, listener)
-    if text.isdecimal() or text.startswith("/dev/") or Path(text).is_char_device():
+    if is_live(text):
         from edgeclf_runtime.sources.camera import open_camera
 
         return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, options, listener)
     if not Path(text).exists():
         raise SourceError(f"{text}: no such camera, file, folder or address.")
     return _file(Path(text), options)
+
+
+def is_live(spec: SourceSpec) -> bool:
+    """Whether frames come from it when the world gives them, so that those nobody takes are lost."""
+    text = _text(spec)
+    if _CSI.fullmatch(text) or _SCHEME.match(text) or text == "-":
+        return True
+    return text.isdecimal() or text.startswith("/dev/") or Path(text).is_char_device()
+
+
+def _text(spec: SourceSpec) -> str:
+    return os.fspath(spec) if not isinstance(spec, int) else str(spec)
 
 
 def _stream(scheme: str, address: str, options: SourceOptions, listener: StateListener | None) -> Source:

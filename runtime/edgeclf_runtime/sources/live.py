@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.errors import SourceEnded, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sources.capture import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
 
 __all__ = ["LiveSource"]
 
+_log = logging.getLogger(__name__)
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before it is opened again, doubled each time
 _SETTLED = 10.0  # seconds of running after which waiting begins anew
 _LOOK = 0.25  # seconds between two looks at whether frames still come
@@ -45,8 +47,9 @@ class LiveSource:
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
         self._number, self._last = 0, time.monotonic()
+        self._frozen: int | None = None  # checksum of the picture it froze at
         self.description = ""
-        self.state = SourceState("running", self._last)
+        self.state = SourceState("opening", self._last)
         first = self._open_first()
         self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
@@ -68,10 +71,11 @@ class LiveSource:
                 while not (self._newest or self._failure or self._closing.is_set()):
                     self._fresh.wait(_LOOK)
                     self._look()
-                if self._newest is None:
-                    if self._failure is not None and not self._closing.is_set():
-                        raise self._failure
+                if self._closing.is_set():
                     return
+                if self._newest is None:
+                    assert self._failure is not None
+                    raise self._failure
                 (capture, picture, moment, number), self._newest = self._newest, None
             yield Frame(capture.rgb(picture), moment, number, self.description)
 
@@ -89,42 +93,45 @@ class LiveSource:
                     capture = self._opened()
                     self.description = capture.description
                     reopened += 1
+                began = time.monotonic()
                 self._read_all(capture, reopened)
-            except SourceError as error:
-                self._change("lost" if self.state.name != "frozen" else "frozen", str(error), reopened)
-                if not self._options.reopen:
-                    return self._fail(error)
-            except Exception as error:  # of OpenCV: the thread must not die silently
-                return self._fail(SourceError(f"{self.description}: {error}"))
+            except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently
+                known = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
+                self._change("lost" if self._frozen is None else "frozen", str(known), reopened)
+                if not self._options.reopen or isinstance(known, SourceEnded):
+                    return self._fail(known)
             finally:
-                if capture is not None:
-                    capture.close()
+                _close(capture)
                 capture = None
             wait = _FIRST_WAIT if time.monotonic() - began > _SETTLED else min(2 * wait, _LONGEST_WAIT)
             self._closing.wait(wait)
 
     def _read_all(self, capture: Capture, reopened: int) -> None:
-        sum_before, changed = None, time.monotonic()
+        before, changed = self._frozen, time.monotonic()
         while not self._closing.is_set():
             picture = capture.read()
-            moment = time.monotonic()
-            now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
-            changed = moment if now != sum_before else changed
-            sum_before = now
-            if self._options.frozen and moment - changed > self._options.frozen:
-                reason = f"{capture.description}: the very same picture for {moment - changed:.0f} s."
-                self._change("frozen", reason, reopened)
-                raise SourceError(reason)
+            moment, now = time.monotonic(), zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
+            if now != before:
+                before, changed, self._frozen = now, moment, None
+            elif self._options.frozen and moment - changed > self._options.frozen:
+                self._frozen = now
+                raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
+            if self._frozen is not None:  # opened again, and still the picture it froze at
+                continue
+            self._change("running", "", reopened)
             with self._fresh:
                 self._newest, self._last = (capture, picture, moment, self._number), moment
                 self._fresh.notify()
             self._number += 1
-            if self.state.name != "running":
-                self._change("running", "", reopened)
 
     def _change(self, name: str, reason: str, reopened: int | None = None) -> None:
-        count = self.state.reopened if reopened is None else reopened
-        self.state = SourceState(name, time.monotonic(), reason, count)
+        """Tell what is new; a closed source is closed for good."""
+        before = self.state
+        if before.name == "closed" or (before.name, before.reason) == (name, reason):
+            return
+        count = before.reopened if reopened is None else reopened
+        since = before.since if before.name == name else time.monotonic()
+        self.state = SourceState(name, since, reason, count)
         if self._listener is not None:
             self._listener(self.state)
 
@@ -135,15 +142,25 @@ class LiveSource:
 
     def close(self) -> None:
         """Stop reading; a read that hangs is left to its time-out."""
-        if not self._closing.is_set():
-            self._closing.set()
-            self._change("closed", "")
+        first = not self._closing.is_set()
+        self._closing.set()
+        self._change("closed", "")
         with self._fresh:
             self._fresh.notify()
-        self._thread.join(timeout=2)
+        if first:
+            self._thread.join(timeout=1)
 
     def __enter__(self) -> LiveSource:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _close(capture: Capture | None) -> None:
+    """Whatever a broken device raises, it is to be opened again."""
+    if capture is not None:
+        try:
+            capture.close()
+        except Exception as error:
+            _log.warning("%s: closing: %s", capture.description, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgeclf_runtime.sources.source import SourceOptions, StateListener
 __all__ = ["open_picamera"]
 
 _SIZE = (1280, 720)
+_PATIENCE = 5.0  # seconds for a frame
 _HOW = (
     "picamera2 is not installed for this Python. On Raspberry Pi OS: sudo apt install python3-picamera2; in a virtual "
     "environment, make it with --system-site-packages."
@@ -46,22 +48,27 @@ class _PiCapture:
         size = (options.width, options.height) if options.width else _SIZE
         try:
             self._camera: Any = Picamera2(number)
+        except (RuntimeError, IndexError, OSError) as error:
+            raise SourceError(f"csi:{number}: cannot be opened ({error}). Is it connected, is it in use?") from error
+        try:
             # Its BGR888 is what numpy sees as red, green, blue.
             controls = {"FrameRate": options.fps} if options.fps else {}
             asked = self._camera.create_video_configuration({"size": size, "format": "BGR888"}, controls=controls)
             self._camera.configure(asked)
             self._camera.start()
-        except (RuntimeError, IndexError, OSError) as error:
-            raise SourceError(f"csi:{number}: cannot be opened ({error}). Is it connected, is it in use?") from error
+        except Exception as error:  # or this very process would keep it from being opened again
+            self._camera.close()
+            raise SourceError(f"csi:{number}: cannot be started ({error}).") from error
         width, height = self._camera.camera_configuration()["main"]["size"]
         self.description = f"csi:{number} {width}x{height}"
         self._size = (width, height)
 
     def read(self) -> Any:
         try:
-            return self._camera.capture_array("main")
-        except (RuntimeError, OSError) as error:
-            raise SourceError(f"{self.description}: lost ({error}).") from error
+            job = self._camera.capture_array("main", wait=False)
+            return self._camera.wait(job, timeout=_PATIENCE)  # without it a sensor that stops is waited for for ever
+        except (RuntimeError, OSError, TimeoutError, concurrent.futures.TimeoutError) as error:
+            raise SourceError(f"{self.description}: lost ({error or 'no frame'}).") from error
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
         width, height = self._size  # rows may be padded

@@ -17,6 +17,7 @@ __all__ = ["PictureSource"]
 _log = logging.getLogger(__name__)
 
 
+_Version = tuple[int, int]  # when it was changed, in ns, and its size
 _LOOK = 0.5  # seconds between two looks into a watched folder
 
 
@@ -46,23 +47,31 @@ class PictureSource:
         return self._watched() if self._watch else self._listed()
 
     def _watched(self) -> Iterator[Frame]:
-        number, seen, growing = 0, set[Path](), dict[Path, int]()
+        number = 0
+        given, before = dict[Path, _Version](), dict[Path, _Version]()
         while not self._closing.is_set():
-            for file in find_images(self._folder):
-                size = _size(file)
-                if file in seen or growing.get(file) != size or not size:
-                    growing[file] = size
-                    continue
-                seen.add(file)
-                growing.pop(file)
+            now = {file: _version(file) for file in self._found()}
+            given = {file: version for file, version in given.items() if file in now}
+            for file, version in now.items():
+                if version == given.get(file) or version != before.get(file) or not version[1]:
+                    continue  # given already, or perhaps still being written
+                given[file] = version
                 try:
                     pixels = read_image(file)
-                except ImageError as error:
+                except ImageError as error:  # read again when it changes
                     _log.warning("Skipped: %s", error)
                     continue
                 yield Frame(pixels, time.monotonic(), number, str(file))
                 number += 1
+            before = now
             self._closing.wait(_LOOK)
+
+    def _found(self) -> list[Path]:
+        try:
+            return find_images(self._folder)
+        except (OSError, ImageError) as error:  # a folder that went while it was looked at
+            _log.warning("%s: %s", self._folder, error)
+            return []
 
     def _listed(self) -> Iterator[Frame]:
         failures = 0
@@ -90,8 +99,10 @@ class PictureSource:
         self.close()
 
 
-def _size(file: Path) -> int:
+def _version(file: Path) -> _Version:
+    """When it was changed, and its size; (0, 0) where it is gone."""
     try:
-        return file.stat().st_size
+        status = file.stat()
     except OSError:
-        return 0
+        return 0, 0
+    return status.st_mtime_ns, status.st_size

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.errors import ImageError, SourceError
+from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
 from edgeclf_runtime.images import decode_image
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
@@ -28,13 +29,8 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         options, listener: see ``LiveSource``.
     """
     capture = _PipeCapture(file)
-
-    def opened() -> _PipeCapture:
-        if capture.ended:
-            raise SourceError("Standard input: ended.")
-        return capture
-
-    return LiveSource(opened, options, listener)
+    # A picture that stays the same may well be meant: what writes it is no camera of ours.
+    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener)
 
 
 def take_jpeg(data: bytearray) -> bytes | None:
@@ -63,6 +59,7 @@ def _end(data: bytearray, start: int) -> int | None:
     place = start + 2
     while place + 4 <= len(data):
         if data[place] != 0xFF:
+            del data[: start + 2]  # no picture begins there; the next one may
             raise SourceError("Standard input: not a stream of JPEGs.")
         kind = data[place + 1]
         if kind == 0xD9:
@@ -94,8 +91,12 @@ class _PipeCapture:
     description = "standard input"
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._data, self.ended = file, bytearray(), False
+        self._file, self._data, self._closed = file, bytearray(), False
+
+    def reopened(self) -> _PipeCapture:
+        """The same: there is only one standard input."""
         self._closed = False
+        return self
 
     def read(self) -> Any:
         while True:
@@ -105,18 +106,17 @@ class _PipeCapture:
                     return decode_image(picture, "standard input")
                 except ImageError:
                     continue
-            chunk = self._chunk()
-            if not chunk:
-                self.ended = True
-                raise SourceError("Standard input: ended.")
-            self._data += chunk
+            self._data += self._chunk()
 
     def _chunk(self) -> bytes:
         descriptor = self._file.fileno()
         while not self._closed:
             if select.select([descriptor], [], [], 0.2)[0]:
-                return os.read(descriptor, _CHUNK)
-        return b""
+                chunk = os.read(descriptor, _CHUNK)
+                if not chunk:
+                    raise SourceEnded("Standard input: ended.")
+                return chunk
+        raise SourceError("Standard input: closed.")
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
         pixels: npt.NDArray[np.uint8] = picture

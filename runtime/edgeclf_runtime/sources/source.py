@@ -42,8 +42,8 @@ class SourceState:
     """How a live source is doing.
 
     Attributes:
-        name: "running"; "stalled", no frame for longer than the options allow; "frozen", always the very same one;
-            "lost", the reason says why; "closed".
+        name: "opening"; "running"; "stalled", no frame for longer than the options allow; "frozen", always the very
+            same one; "lost", the reason says why; "closed".
         since: in seconds of ``time.monotonic()``.
         reason: for people; empty when it runs.
         reopened: how often it was opened again.
@@ -88,11 +88,14 @@ class SourceOptions:
     watch: bool = False
 
     def __post_init__(self) -> None:
+        wrong = []
         if bool(self.width) != bool(self.height) or not (0 <= self.width <= 16384 and 0 <= self.height <= 16384):
-            raise UsageError(f"Camera size {self.width}x{self.height}: expected both sides, 1 to 16384 pixels.")
+            wrong.append(f"size {self.width}x{self.height}: expected both sides, 1 to 16384 pixels")
         if not 0 <= self.fps <= 1000:
-            raise UsageError(f"Camera fps {self.fps}: expected 0 to 1000.")
+            wrong.append(f"fps {self.fps}: expected 0 to 1000")
         if self.format and (len(self.format) != 4 or not self.format.isascii()):
-            raise UsageError(f"Camera format {self.format!r}: expected four letters, such as MJPG or YUYV.")
+            wrong.append(f"format {self.format!r}: expected four letters, such as MJPG or YUYV")
         if self.stall <= 0 or self.frozen < 0:
-            raise UsageError("Seconds until a source is stalled must be above 0, until it is frozen at least 0.")
+            wrong.append("expected stall above 0 seconds and frozen at least 0")
+        if wrong:
+            raise UsageError(f"Camera: {'; '.join(wrong)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ class VideoSource:
         import cv2
 
         self.description = str(path)
+        self._closing, self._reading = threading.Event(), threading.Lock()
         with quiet():
             # An absolute path cannot be taken for an address or a pattern of numbered pictures.
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
@@ -46,22 +48,27 @@ class VideoSource:
         while True:
             late = time.monotonic() - start - number * self._step if self._step else 0.0
             if late > self._step > 0 and number:  # its time has passed: not even decoded
-                if not self._capture.grab():
+                with self._reading:
+                    grabbed = not self._closing.is_set() and self._capture.grab()
+                if not grabbed:
                     break
                 number += 1
                 continue
-            good, pixels = self._capture.read()
-            if not good:
+            with self._reading:
+                pixels = None if self._closing.is_set() else self._capture.read()[1]
+            if pixels is None:
                 break
-            time.sleep(max(0.0, -late))
+            self._closing.wait(max(0.0, -late))
             yield Frame(np.ascontiguousarray(pixels[:, :, ::-1]), time.monotonic(), number, self.description)
             number += 1
-        if number == 0:
+        if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
 
     def close(self) -> None:
-        """Close the file."""
-        self._capture.release()
+        """Close the file, as soon as no frame is being read from it."""
+        self._closing.set()
+        with self._reading:
+            self._capture.release()
 
     def __enter__(self) -> VideoSource:
         return self
