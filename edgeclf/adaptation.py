@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
-from edgeclf.network import HEAD_LAYERS
+from edgeclf.network import HEAD, HEAD_LAYERS
 
 __all__ = ["Adaptation", "Full", "Scale", "adaptation", "trained_share"]
 
@@ -109,8 +109,8 @@ def trained_share(model: Any, adapt: str) -> tuple[int, int]:
     total = sum(int(variable.shape.num_elements()) for variable in model.trainable_variables)
     if adapt == "full":
         return total, total
-    head = [variable for name in HEAD_LAYERS for variable in _variables(model, name)]
-    chosen = head if adapt == "head" else Scale(model).sources
+    # The nonlinear features of a mixed head stay random where the head alone is fitted.
+    chosen = _variables(model, HEAD) if adapt == "head" else Scale(model).sources
     return sum(int(variable.shape.num_elements()) for variable in chosen), total
 
 

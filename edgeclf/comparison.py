@@ -17,8 +17,10 @@ from edgeclf.comparisonpage import write_comparison
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.dataset import Dataset
 from edgeclf.division import split
+from edgeclf.duplicates import near_groups
 from edgeclf.errors import DataError, RunError
 from edgeclf.fingerprints import Fingerprints
+from edgeclf.leakage import grouped
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
@@ -106,7 +108,14 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
         with pictures:
-            divide(folder, _with_test(listed, folder.config), skipped, unread, prints, reporter)
+            divide(
+                folder,
+                _with_test(grouped(listed, near_groups(prints)), folder.config),
+                skipped,
+                unread,
+                prints,
+                reporter,
+            )
     divided = folder.read_split()
     if not len(divided.rows("test")):
         raise DataError(f"{folder.data}: its test part has no readable picture.")

@@ -14,13 +14,11 @@ __all__ = ["device_in_use", "keras", "precision", "seed_everything", "tensorflow
 
 @functools.cache
 def device_in_use() -> str:
-    """One line that names what will compute; a GPU's memory is set to grow rather than be taken whole."""
+    """One line that names what will compute."""
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return f"CPU ({len(os.sched_getaffinity(0))} cores)"
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)}{f', {len(gpus)} found' if len(gpus) > 1 else ''})"
 

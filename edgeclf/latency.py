@@ -27,7 +27,7 @@ def missing_weights(config: TrainConfig) -> str:
 
 def untrained_milliseconds(config: TrainConfig) -> float:
     """Median of the interpreter's time for a picture, of the int8 file of a network that has learnt nothing."""
-    model, rule = build_classifier(config.network, None, _CLASSES), preprocessing(config)
+    model, rule = build_classifier(config.network, None, _CLASSES, config.head), preprocessing(config)
     picture = [plain_picture(config.input_size)]
     return invoke_milliseconds([convert(with_softmax(model), "int8", picture, rule)], picture, rule)[0]
 

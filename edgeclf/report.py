@@ -88,7 +88,7 @@ def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers
         "history": run.read_json("history"),
         "parts": {part: _part(known) for part, known in answers.items()},
         "threshold": metrics["threshold"],
-        "int8": _parity(run, metrics.get("parity", "model.parity.json")),
+        "int8": _parity(run, metrics.get("parity")),
         "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
         "uncertain": [_answer(shown, int(i)) for i in np.argsort(margins, kind="stable")[:_UNCERTAIN]],
         "data": _data(data, run),
@@ -124,12 +124,11 @@ def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
     return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
 
 
-def _parity(run: Run, name: str) -> dict[str, Any] | None:
+def _parity(run: Run, name: str | None) -> dict[str, Any] | None:
     """The figures of the int8 file's own page, and where that is."""
-    path = run.path / name
-    if not path.is_file():
+    if name is None or not (run.path / name).is_file():
         return None
-    known = json.loads(path.read_text("utf-8"))
+    known = json.loads((run.path / name).read_text("utf-8"))
     figures = {key: value for key, value in known["parity"].items() if key != "flips"}
     sizes = {key: known[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
     page = Path(name).with_suffix(".html").as_posix()

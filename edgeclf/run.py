@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,11 @@ class Run:
         """Write which file is in which part, and which were left out."""
         columns = (data.files, data.targets, data.parts, data.groups)
         rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
-        write_text(self.path / "split.csv", _table(("file", "label", "part", "group"), rows))
-        write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
         self.write_json("labels", list(data.labels))
+        write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
+        write_text(
+            self.path / "split.csv", _table(("file", "label", "part", "group"), rows)
+        )  # last: it says all is there
 
     def read_split(self) -> Dataset:
         """The files, labels and parts of ``write_split``.
@@ -152,7 +155,7 @@ class Run:
                 return {key: content[key] for key in content.files}
         except FileNotFoundError:
             raise RunError(f"{path}: missing; the training did not get that far.") from None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"{path}: cannot be read ({error}).") from None
 
     def remove_arrays(self, name: str) -> None:

@@ -14,6 +14,7 @@ from edgeclf.exporting import export_run
 from edgeclf.forecast import predicted_seconds
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.latency import missing_weights, plain_picture, untrained_milliseconds
+from edgeclf.report import note_parity, write_report
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import wilson
@@ -164,7 +165,10 @@ class _Searching:
             raise KeyboardInterrupt
         path = run.path / "model.tflite"
         done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=_WORST_DROP)
-        _rename(done, path)
+        if done.path != path:
+            _rename(done, path)
+            note_parity(run, path.with_suffix(".parity.json"))
+            write_report(run, self._reporter)
         assert done.search is not None
         content, rule = done.search.best.content, preprocessing(run.config)
         accuracy, count = done.card.accuracy["validation_int8"], metrics["validation"]["count"]

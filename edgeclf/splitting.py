@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.division import split
 from edgeclf.duplicates import near_groups
-from edgeclf.errors import DataError, RunError
+from edgeclf.errors import DataError
 from edgeclf.fingerprints import Fingerprints
 from edgeclf.leakage import grouped, warn_of_leaks
 from edgeclf.reporter import Reporter
@@ -28,7 +28,7 @@ def divide(
     prints: Fingerprints,
     reporter: Reporter,
 ) -> Dataset:
-    """Give every picture its part, in shares of the run's config, and keep the split; one that is kept already holds.
+    """Give every picture its part, in shares of the run's config, and keep the split.
 
     Args:
         skipped, unread: files left out, of no kind that is read and unreadable.
@@ -36,14 +36,7 @@ def divide(
 
     Raises:
         DataError: no picture, or a class with too few.
-        RunError: pictures of the kept split cannot be read.
     """
-    if (run.path / "split.csv").exists():
-        if unread:
-            raise RunError(
-                f"{run.path}: {len(unread)} of its pictures have changed, the first {unread[0].file}. Train anew."
-            )
-        return listed
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
     _report_skipped(run, skipped, reporter)
     if not prints.readable.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeclf.adaptation import trained_share
 from edgeclf.answers import JUDGED, write_scores
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset
+from edgeclf.errors import ConfigError
 from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import precision
 from edgeclf.head import features, fit_head
@@ -54,6 +56,7 @@ class Training:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
             few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
             reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
+        _check_replicas(self._config, place, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
         self._best = (0.0, 0.0)
 
@@ -112,6 +115,8 @@ class Training:
                         bar.advance(count)
                     self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
         except KeyboardInterrupt:
+            if self._place.way == "multi-worker":  # the others wait in the middle of a step, for ever
+                raise
             return "interrupted"
         return "finished"
 
@@ -124,13 +129,14 @@ class Training:
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
         adapts = self._config.trains_batch_norm(len(self._rows["train"]))
+        epoch = int(max(self._history, key=_rank)["epoch"])  # that the tuned weights are of
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
                 set_weights(self._model, interpolated(before, after, alpha))
                 if adapts:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 result = self._measure("validation")
-                self._note(int(self._history[-1]["epoch"]), {"alpha": alpha}, result)
+                self._note(epoch, {"alpha": alpha}, result)
                 self._reporter.say(f"Alpha {alpha}: validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}.")
                 bar.advance(1)
 
@@ -148,16 +154,16 @@ class Training:
         """Add to the history; keep the weights when they are the best."""
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
         self._history.append({"epoch": epoch, **figures, **measured})
-        self._run.write_json("history", self._history)
         rank = (result.accuracy, -result.log_loss)
-        if epoch and not self._place.agree(float(rank > self._best)):
-            return False
-        self._best = rank
-        self._run.write_arrays("weights", get_weights(self._model))
-        return True
+        better = not epoch or bool(self._place.agree(float(rank > self._best)))
+        if better:
+            self._best = rank
+            self._run.write_arrays("weights", get_weights(self._model))
+        self._run.write_json("history", self._history)
+        return better
 
     def _exhausted(self) -> bool:
-        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
+        ranks = [_rank(item) for item in self._history]
         if not self._place.agree(float(len(ranks) - 1 - ranks.index(max(ranks)) >= self._config.patience)):
             return False
         self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
@@ -165,19 +171,20 @@ class Training:
 
     def _save(self, tuner: FineTuner, done: int) -> None:
         weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
-        self._run.write_arrays("state", {**weights, **tuner.state(), "epoch": np.array(done)})
         if done == 0 and self._config.alpha:
             self._run.write_arrays("start", get_weights(self._model))
+        progress = {"epoch": np.array(done), "seconds": np.array(time.monotonic() - self._started)}
+        self._run.write_arrays("state", {**weights, **tuner.state(), **progress})
 
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)
         done = int(state["epoch"])
+        self._started -= float(state["seconds"])
         known = self._run.read_json("history")
         self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
-        ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in self._history]
-        self._best = max(ranks)
+        self._best = max(map(_rank, self._history))
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
         return done
 
@@ -190,13 +197,13 @@ class Training:
     def _finish(self, status: str) -> None:
         self._place.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
-        best = max(self._history, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
+        best = max(self._history, key=_rank)
         trained, total = trained_share(self._model, self._config.adapt)
         metrics: dict[str, Any] = {
             "status": status,
             "best_epoch": best["epoch"],
             "alpha": best.get("alpha"),
-            "epochs": self._history[-1]["epoch"],
+            "epochs": max(item["epoch"] for item in self._history),
             "trained_parameters": trained,
             "parameters": total,
             "seconds": time.monotonic() - self._started,
@@ -211,6 +218,19 @@ class Training:
         if status == "finished":
             for name in ("state", "start", "tuned"):
                 self._run.remove_arrays(name)
+
+
+def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> None:
+    """Refuse what several replicas cannot do."""
+    if place.way != "none" and config.xla:
+        raise ConfigError("Options: xla does not go with --distribute.")
+    if place.replicas > 1 and min(config.batch_size, pictures) < 2 * place.replicas:
+        raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
+
+
+def _rank(item: Mapping[str, float]) -> tuple[float, float]:
+    """Of an entry of the history: the larger, the better."""
+    return item["validation_accuracy"], -item["validation_log_loss"]
 
 
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:

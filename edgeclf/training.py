@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import Dataset, Skipped
@@ -21,6 +22,8 @@ from edgeclf.stages import Training
 from edgeclf_converters.distribution import Distribution
 
 __all__ = ["resume", "train", "train_dataset"]
+
+Made = TypeVar("Made")
 
 _MARGIN = 8 / 7  # 256 pixels for an input of 224
 
@@ -43,7 +46,7 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
     """
     listed, skipped = read_source(data)
     place = Distribution(distribute)
-    run = _shared_run(lambda: Run.create(out, config, data), out, place)
+    run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
     return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
 
 
@@ -58,7 +61,7 @@ def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
         RunError: a picture cannot be read.
     """
     run.write_split(data, [])
-    _in_folder(run, data, [], reporter, Distribution("none"))
+    _in_folder(run, data, None, reporter, Distribution("none"))
 
 
 def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
@@ -68,34 +71,50 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
         RunError: there is nothing to go on with, or its pictures have changed.
     """
     run = Run.open(path)
-    if run.has_arrays("weights") and not run.has_arrays("state"):
+    if _is_finished(run):
         raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
     place = Distribution(distribute)
-    run = _shared_run(lambda: run, path, place)
+    run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
         listed, skipped = read_source(run.data)
         return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
-    return _reported(_in_folder(run, run.read_split(), [], reporter, place), place, reporter)
+    return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
+
+
+def _is_finished(run: Run) -> bool:
+    if run.has_arrays("state") or not (run.path / "metrics.json").exists():
+        return False
+    return bool(run.read_json("metrics")["status"] == "finished")
 
 
 def _reported(run: Run, place: Distribution, reporter: Reporter) -> Run:
-    if place.first:
-        write_report(run, reporter)
-    place.agree(0)  # none leaves before the others
+    _first(place, lambda: write_report(run, reporter))
     return run
 
 
-def _shared_run(make: Callable[[], Run], path: Path, place: Distribution) -> Run:
-    """The first worker's run, which the others only read."""
-    if place.first:
-        run = make()
-        place.agree(0)
-        return run
-    place.agree(0)
-    return Follower.open(path)
+def _first(place: Distribution, make: Callable[[], Made]) -> Made | None:
+    """Done by the first worker alone, while the others wait; nothing for them.
+
+    Raises:
+        RunError: with them, when it failed with the first.
+    """
+    if not place.first:
+        if place.agree(0.0):
+            raise RunError("The first worker failed: see what it says.")
+        return None
+    try:
+        made = make()
+    except BaseException:
+        place.agree(1.0)
+        raise
+    place.agree(0.0)
+    return made
 
 
-def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Reporter, place: Distribution) -> Run:
+def _in_folder(
+    run: Run, listed: Dataset, skipped: list[Skipped] | None, reporter: Reporter, place: Distribution
+) -> Run:
+    """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
     reporter = reporter if place.first else Quiet()
     replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
     reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}.")
@@ -106,6 +125,30 @@ def _in_folder(run: Run, listed: Dataset, skipped: list[Skipped], reporter: Repo
     prints = Fingerprints.of(len(listed.files))
     pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
     with pictures:
-        data = divide(run, listed, skipped, unread, prints, reporter)
+        if skipped is None:
+            if unread:
+                changed = f"{len(unread)} of its pictures have changed, the first {unread[0].file}"
+                raise RunError(f"{run.path}: {changed}. Train anew.")
+            data = listed
+        else:
+            data = _divided(run, listed, skipped, unread, prints, reporter, place)
         Training(run, data, pictures, reporter, started, place).complete()
     return run
+
+
+def _divided(
+    run: Run,
+    listed: Dataset,
+    skipped: list[Skipped],
+    unread: list[Skipped],
+    prints: Fingerprints,
+    reporter: Reporter,
+    place: Distribution,
+) -> Dataset:
+    """By the first worker; the others read what it wrote, whatever they could read themselves."""
+    divided = _first(place, lambda: divide(run, listed, skipped, unread, prints, reporter))
+    if divided is not None:
+        return divided
+    kept = run.read_split()
+    known = dict(zip(kept.files, kept.parts, strict=True))
+    return listed.with_parts([known.get(file, "unreadable") for file in listed.files])

@@ -20,9 +20,10 @@ def tensorflow() -> Any:
     with quiet():
         import tensorflow as module
 
-        module.config.list_physical_devices(
-            "GPU"
-        )  # once, here: without a GPU the driver's absence is logged as an error
+        # Once, here: without a GPU the driver's absence is logged as an error, and later it may be too late to have a
+        # GPU's memory grow rather than be taken whole.
+        for gpu in module.config.list_physical_devices("GPU"):
+            module.config.experimental.set_memory_growth(gpu, True)
 
     return module
 

@@ -60,14 +60,17 @@ def compare(
     from edgeclf.cells import METHODS
     from edgeclf.comparison import compare as begin
     from edgeclf.comparisonpage import comparison_table
-    from edgeclf.config import make_config
+    from edgeclf.configfile import configure
     from edgeclf.reporter import Terminal
+    from edgeclf.settings import TrainTable
 
     given = {"epochs": epochs, "backbone": backbone, "size": size, "flip": flip}
-    config = make_config({name: value for name, value in given.items() if value is not None})
+    reporter = Terminal()
+    options = {name: value for name, value in given.items() if value is not None}
+    config = configure(TrainTable, options, None, reporter.say).config()
     chosen = tuple(METHODS) if methods is None else tuple(methods.split(","))
     try:
-        cells = begin(data, out, config, Terminal(), methods=chosen, percents=fractions, seeds=seeds)
+        cells = begin(data, out, config, reporter, methods=chosen, percents=fractions, seeds=seeds)
     except KeyboardInterrupt:
         click.echo(f"Stopped; what is finished is kept in {out}. The same command goes on.", err=True)
         raise click.exceptions.Exit(130) from None

@@ -53,6 +53,7 @@ def test_scaling_trains_few_parameters(scaled: Run) -> None:
     assert metrics["trained_parameters"] - head < 0.03 * metrics["parameters"]
     linear = build_classifier(LITE0, 64, 6)
     assert trained_share(linear, "head")[0] == 1280 * 6 + 6
+    assert trained_share(build_classifier(LITE0, 64, 6, "mixed"), "head")[0] == 1280 * 6 + 6
     full, total = trained_share(linear, "full")
     assert full == total == trained_share(linear, "scale")[1]
 
@@ -141,6 +142,8 @@ def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretra
     assert np.isfinite(after[kernel]).all()
     with pytest.raises(ConfigError, match="start from pretrained weights"):
         make_config({"init": "scratch", "adapt": "head"})
+    with pytest.raises(ConfigError, match="adapt head does not fine-tune"):
+        make_config({"adapt": "head", "alpha": True})
     with pytest.raises(ConfigError, match="goes with adapt full"):
         make_config({"decay_towards": "pretrained", "adapt": "scale"})
 

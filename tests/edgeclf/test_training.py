@@ -63,11 +63,16 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run
     stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
+    shutil.copytree(stopped.path, tmp_path / "earlier")
     resumed = resume(tmp_path / "stopped", Quiet())
     mine, known = resumed.read_arrays("weights"), run.read_arrays("weights")
     assert all((mine[name] == known[name]).all() for name in known)
     with pytest.raises(RunError, match="is finished"):
         resume(tmp_path / "stopped", Quiet())
+    for name in ("state.npz", "metrics.json"):  # as if it was killed between its head and its first epoch
+        (tmp_path / "earlier" / name).unlink()
+    again = resume(tmp_path / "earlier", Quiet()).read_arrays("weights")
+    assert all((again[name] == known[name]).all() for name in known)
 
 
 def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:

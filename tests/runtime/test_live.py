@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -238,6 +239,7 @@ def test_a_csi_camera_through_a_stand_in(tmp_path: Path, monkeypatch: pytest.Mon
     assert frame.pixels.shape == (240, 320, 3)
     assert frame.pixels[0, 0].tolist() == [255, 0, 0]
     assert source.description == "csi:0 320x240"
+    sys.modules.pop("picamera2")
 
 
 def test_senseless_options_are_one_line() -> None:
