@@ -47,7 +47,7 @@ def test_every_cell_is_measured_on_the_same_test_part(compared: tuple[Path, list
         "cells.json",
         "compare.csv",
         "compare.html",
-        "config.json",
+        "config.toml",
         "environment.json",
         "labels.json",
         "skipped.csv",
