@@ -38,7 +38,7 @@ NETS: dict[str, dict[str, object]] = {
     "efficientnet-lite0": {},
     "efficientnet-lite1": {"size": 160, "epochs": 5},
     # Its ImageNet weights come with no package: its shape, trained from random weights.
-    "mobilenet-v2": {"size": 96, "train_size": 96, "epochs": 15, "learning_rate": 2e-3, "patience": 15},
+    "mobilenet-v2": {"init": "scratch", "size": 96, "train_size": 96, "epochs": 30, "patience": 30},
 }
 _PLAIN_EPOCHS = 2
 _LAST = {
@@ -73,10 +73,6 @@ def _run(folder: Path, net: str, seed: int, out: Path) -> Run:
         return Run.open(path)
     shutil.rmtree(path, ignore_errors=True)  # of one that was stopped
     options = {"backbone": net, "seed": seed, **NETS[net]}
-    if net == "mobilenet-v2":
-        seed_everything(seed)
-        options["weights"] = out / f"random-{seed}.weights.h5"
-        keras().applications.MobileNetV2((96, 96, 3), include_top=False, weights=None).save_weights(options["weights"])
     return train(folder / "train", path, make_config(options), Terminal())
 
 
