@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import signal
@@ -143,7 +144,10 @@ def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) ->
 
 def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     words = ["train", str(digits), "--out", "run", "--size", "64", "--epochs", "500", "--patience", "500"]
-    with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    # Started from a background job, a test inherits that SIGINT is ignored.
+    listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, preexec_fn=listens, **pipes) as process:
         assert process.stderr is not None
         while b"Epoch 1/500" not in (line := process.stderr.readline()):
             assert line, "ended before its first epoch"
