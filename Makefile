@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory wheels clean
 
 setup: .venv/ready
 
@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/edgeclf demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
@@ -35,6 +35,10 @@ bench-int8: setup
 # Ways to train on TrashNet, five seeds, and the time to 90% against Keras's guide; about three hours on two cores.
 bench-train: setup
 	$(BIN)/python tests/benchmarks/train.py $(DATA)
+
+# Whole searches, which train many networks; minutes.
+test-slow: setup
+	$(BIN)/python -m pytest tests/slow
 
 # Two processes that train in step, are killed, and go on.
 test-workers: setup
