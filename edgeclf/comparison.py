@@ -6,6 +6,7 @@ test part. Every finished cell is kept, so that a comparison that was stopped go
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +18,8 @@ from edgeclf.comparisonpage import write_comparison
 from edgeclf.config import TrainConfig, make_config
 from edgeclf.dataset import Dataset
 from edgeclf.division import split
-from edgeclf.duplicates import near_groups
 from edgeclf.errors import DataError, RunError
 from edgeclf.fingerprints import Fingerprints
-from edgeclf.leakage import grouped
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
@@ -108,14 +107,8 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
         with pictures:
-            divide(
-                folder,
-                _with_test(grouped(listed, near_groups(prints)), folder.config),
-                skipped,
-                unread,
-                prints,
-                reporter,
-            )
+            cut = functools.partial(_with_test, config=folder.config)
+            divide(folder, listed, skipped, unread, prints, reporter, cut)
     divided = folder.read_split()
     if not len(divided.rows("test")):
         raise DataError(f"{folder.data}: its test part has no readable picture.")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.errors import DataError
+from edgeclf.leakage import members
 
 __all__ = ["split"]
 
@@ -61,10 +62,7 @@ def _quota(count: int, shares: Shares) -> list[str]:
 
 def _groups(data: Dataset, free: npt.NDArray[np.bool_]) -> list[Indices]:
     """Rows to be divided that belong together, the largest group first."""
-    rows = np.flatnonzero(free & (data.groups >= 0))
-    rows = rows[np.argsort(data.groups[rows], kind="stable")]
-    found = np.split(rows, np.flatnonzero(np.diff(data.groups[rows])) + 1) if len(rows) else []
-    return sorted((group for group in found if len(group) > 1), key=lambda group: (-len(group), int(group[0])))
+    return sorted(members(np.where(free, data.groups, -1)), key=lambda group: (-len(group), int(group[0])))
 
 
 class _Division:

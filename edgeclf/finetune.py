@@ -126,8 +126,10 @@ class FineTuner:
         self._adaptation.apply()
 
     def _kind(self) -> str:
-        if self._config.init == "scratch" or self._config.adapt == "scale":
-            return "scratch" if self._config.init == "scratch" else "scale"
+        if self._config.init == "scratch":
+            return "scratch"
+        if self._config.adapt == "scale":
+            return "scale"
         return "full" if self._adapts else "frozen"
 
     def _built_optimizer(self) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-import cv2
-
 from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.sinks.picture import jpeg as encoded
 
 __all__ = ["jpeg", "render"]
 
@@ -24,6 +23,4 @@ def render(template: str, values: Mapping[str, object]) -> str:
 
 def jpeg(pixels: Pixels) -> str:
     """A picture, uint8 RGB, as the address of an ``img``."""
-    good, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    assert good
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(encoded(pixels, _QUALITY)).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeclf.dataset import PARTS, Dataset, Skipped
@@ -27,12 +27,14 @@ def divide(
     unread: list[Skipped],
     prints: Fingerprints,
     reporter: Reporter,
+    prepare: Callable[[Dataset], Dataset] = lambda grouped: grouped,
 ) -> Dataset:
     """Give every picture its part, in shares of the run's config, and keep the split.
 
     Args:
         skipped, unread: files left out, of no kind that is read and unreadable.
         prints: of the pictures, by which copies stay in one part.
+        prepare: parts to be given first, once copies are known.
 
     Raises:
         DataError: no picture, or a class with too few.
@@ -42,7 +44,7 @@ def divide(
     if not prints.readable.any():
         raise DataError(f"{listed.root}: has no readable picture.")
     parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
-    kept = grouped(listed.with_parts(parts), near_groups(prints))
+    kept = prepare(grouped(listed.with_parts(parts), near_groups(prints)))
     warn_of_leaks(kept, run.data, reporter)
     divided = split(kept, run.config.validation, run.config.test, run.config.seed)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]

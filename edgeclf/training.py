@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,33 +123,23 @@ def _in_folder(
     margin = 0 if run.config.adapt == "head" else _MARGIN
     started = time.monotonic()
     folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
-    prints = Fingerprints.of(len(listed.files))
+    prints = None if skipped is None else Fingerprints.of(len(listed.files))
     pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
     with pictures:
-        if skipped is None:
+        if skipped is None or prints is None:
             if unread:
                 changed = f"{len(unread)} of its pictures have changed, the first {unread[0].file}"
                 raise RunError(f"{run.path}: {changed}. Train anew.")
             data = listed
         else:
-            data = _divided(run, listed, skipped, unread, prints, reporter, place)
+            make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
+            data = _first(place, make) or _as_kept(run, listed)
         Training(run, data, pictures, reporter, started, place).complete()
     return run
 
 
-def _divided(
-    run: Run,
-    listed: Dataset,
-    skipped: list[Skipped],
-    unread: list[Skipped],
-    prints: Fingerprints,
-    reporter: Reporter,
-    place: Distribution,
-) -> Dataset:
-    """By the first worker; the others read what it wrote, whatever they could read themselves."""
-    divided = _first(place, lambda: divide(run, listed, skipped, unread, prints, reporter))
-    if divided is not None:
-        return divided
+def _as_kept(run: Run, listed: Dataset) -> Dataset:
+    """The division that the first worker wrote, whatever this one could read itself."""
     kept = run.read_split()
     known = dict(zip(kept.files, kept.parts, strict=True))
     return listed.with_parts([known.get(file, "unreadable") for file in listed.files])

@@ -148,8 +148,8 @@ def search_int8(
     if validation is not None and validation.pixels.shape[1:3] != (rule.height, rule.width):
         got = f"{validation.pixels.shape[2]}x{validation.pixels.shape[1]}"
         raise ConversionError(f"Validation pictures of {got}, expected {rule.width}x{rule.height}.")
-    way = _Way(model, calibration, rule, validation, AIM if max_drop is None else max_drop, say)
-    way.place = distribution or Distribution()
+    bound, place = AIM if max_drop is None else max_drop, distribution or Distribution()
+    way = _Way(model, calibration, rule, validation, bound, say, place)
     if method == "qat":
         way.take(way.trained(training, qat or QatConfig(), augment, progress))
     else:
@@ -172,7 +172,9 @@ class _Way:
         validation: Labelled | None,
         bound: float,
         say: Callable[[str], None],
+        place: Distribution,
     ) -> None:
+        self._place = place
         self._model, self._calibration, self._rule, self._bound, self._say = model, calibration, rule, bound, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
         self._before = network_scores(model, pixels, rule)
@@ -182,12 +184,11 @@ class _Way:
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
         self._estimator = "mse"
-        self.place = Distribution()
         self._refused = ""
 
     def take(self, trials: Iterable[Trial]) -> None:
         """A group of steps, unless one within the bound was found or the network is not one for them."""
-        if self._trials and self.place.agree(float(self._within())):
+        if self._trials and self._place.agree(float(self._within())):
             return
         try:
             self._trials.extend(trials)
@@ -253,7 +254,7 @@ class _Way:
                 config,
                 augment,
                 bar.advance if bar is not None else lambda pictures: None,
-                self.place,
+                self._place,
             )
             for number, (after, ranges) in enumerate(epochs, 1):
                 content = convert_rounding(quantized(after, ranges, kernels=False)[0], self._rule)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeclf.commands.options import distribute_option
+
 if TYPE_CHECKING:
     from edgeclf.settings import ExportConfig
     from edgeclf_converters.export import Conversion
@@ -40,12 +42,7 @@ _PATH = click.Path(path_type=Path)
     metavar="POINTS",
     help="Of accuracy that int8 may lose on the validation pictures; else exit status 3. Without it, 0.5 is aimed at.",
 )
-@click.option(
-    "--distribute",
-    type=click.Choice(["none", "mirrored", "multi-worker"]),
-    default="none",
-    help="Of int8's training: over this machine's GPUs, or over the machines of TF_CONFIG.",
-)
+@distribute_option("Of int8's training: over")
 def export(
     run: Path | None,
     mode: str | None,

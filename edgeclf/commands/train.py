@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from edgeclf.commands.options import distribute_option
+
 __all__ = ["train"]
 
 _PATH = click.Path(path_type=Path)
@@ -47,12 +49,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--class-weights", help="auto or none: whether rare classes weigh more.")
 @click.option("--precision", help="float32, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
 @click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA.")
-@click.option(
-    "--distribute",
-    type=click.Choice(["none", "mirrored", "multi-worker"]),
-    default="none",
-    help="Over this machine's GPUs, or over the machines of TF_CONFIG.",
-)
+@distribute_option("Over")
 def train(
     data: Path | None, out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
 ) -> None:

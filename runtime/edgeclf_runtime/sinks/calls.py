@@ -23,6 +23,11 @@ _TRIES = 3
 _TIMEOUT = 5.0
 
 
+def _counts(item: Observation, labels: tuple[str, ...]) -> bool:
+    """Whether the answer changed, to one that counts."""
+    return item.decision.changed and (not labels or item.decision.label in labels)
+
+
 class CommandSink:
     """Runs a program, without a shell, whenever the answer changes.
 
@@ -48,9 +53,7 @@ class CommandSink:
         self.name, self._labels = f"command {self._command[0]}", labels
 
     def take(self, item: Item) -> None:
-        if not isinstance(item, Observation) or not item.decision.changed:
-            return
-        if self._labels and item.decision.label not in self._labels:
+        if not isinstance(item, Observation) or not _counts(item, self._labels):
             return
         frame = item.prediction.frame
         told = {
@@ -111,9 +114,7 @@ class WebhookSink:
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     def take(self, item: Item) -> None:
-        if not isinstance(item, Observation) or not item.decision.changed:
-            return
-        if self._labels and item.decision.label not in self._labels:
+        if not isinstance(item, Observation) or not _counts(item, self._labels):
             return
         data = as_json(item, 5).encode()
         for attempt in range(_TRIES):

@@ -46,7 +46,7 @@ class LiveSource:
         self._fresh, self._closing = threading.Condition(), threading.Event()
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
-        self._number, self._last = 0, time.monotonic()
+        self._number, self._reopened, self._last = 0, 0, time.monotonic()
         self._frozen: int | None = None  # checksum of the picture it froze at
         self.description = ""
         self.state = SourceState("opening", self._last)
@@ -85,19 +85,19 @@ class LiveSource:
             self._change("stalled", f"{self.description}: no frame for {silent:.0f} s.")
 
     def _work(self, capture: Capture | None) -> None:
-        wait, reopened = _FIRST_WAIT, 0
+        wait = _FIRST_WAIT
         while not self._closing.is_set():
             began = time.monotonic()
             try:
                 if capture is None:
                     capture = self._opened()
                     self.description = capture.description
-                    reopened += 1
+                    self._reopened += 1
                 began = time.monotonic()
-                self._read_all(capture, reopened)
+                self._read_all(capture)
             except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently
                 known = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
-                self._change("lost" if self._frozen is None else "frozen", str(known), reopened)
+                self._change("lost" if self._frozen is None else "frozen", str(known))
                 if not self._options.reopen or isinstance(known, SourceEnded):
                     return self._fail(known)
             finally:
@@ -106,7 +106,7 @@ class LiveSource:
             wait = _FIRST_WAIT if time.monotonic() - began > _SETTLED else min(2 * wait, _LONGEST_WAIT)
             self._closing.wait(wait)
 
-    def _read_all(self, capture: Capture, reopened: int) -> None:
+    def _read_all(self, capture: Capture) -> None:
         before, changed = self._frozen, time.monotonic()
         while not self._closing.is_set():
             picture = capture.read()
@@ -118,20 +118,19 @@ class LiveSource:
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
             if self._frozen is not None:  # opened again, and still the picture it froze at
                 continue
-            self._change("running", "", reopened)
+            self._change("running", "")
             with self._fresh:
                 self._newest, self._last = (capture, picture, moment, self._number), moment
                 self._fresh.notify()
             self._number += 1
 
-    def _change(self, name: str, reason: str, reopened: int | None = None) -> None:
+    def _change(self, name: str, reason: str) -> None:
         """Tell what is new; a closed source is closed for good."""
         before = self.state
         if before.name == "closed" or (before.name, before.reason) == (name, reason):
             return
-        count = before.reopened if reopened is None else reopened
         since = before.since if before.name == name else time.monotonic()
-        self.state = SourceState(name, since, reason, count)
+        self.state = SourceState(name, since, reason, self._reopened)
         if self._listener is not None:
             self._listener(self.state)
 
