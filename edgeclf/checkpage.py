@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-
 from edgeclf.datacheck import Check, Finding
+from edgeclf.page import jpeg, render
 from edgeclf.run import write_text
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.errors import ImageError
@@ -27,13 +25,10 @@ def write_check(check: Check, folder: Path) -> Path:
     Returns:
         the page.
     """
-    from jinja2 import Environment, PackageLoader
-
-    template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("check.html")
     sections = [(finding, list(_cases(check, finding))) for finding in check.findings]
     write_text(folder / "check.json", check.to_json() + "\n")
     page = folder / "check.html"
-    write_text(page, template.render(check=check, sections=sections, most=max(check.counts.values())))
+    write_text(page, render("check.html", {"check": check, "sections": sections, "most": max(check.counts.values())}))
     return page
 
 
@@ -44,14 +39,11 @@ def _cases(check: Check, finding: Finding) -> Iterator[dict[str, object]]:
 
 
 def _thumbnail(check: Check, file: str) -> str | None:
-    """Its JPEG in base64, None for a file that is no picture."""
+    """It as the address of an ``img``, None for a file that is no picture."""
     try:
         pixels = check.data.picture(file)
     except ImageError:
         return None
     height, width = pixels.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
-    small = resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale))))
-    good, data = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert good
-    return base64.b64encode(data.tobytes()).decode()
+    return jpeg(resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale)))))

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
+from edgeclf.page import render
 from edgeclf.run import write_text
 from edgeclf.searchlog import Outcome
 from edgeclf.searchresult import SearchResult
@@ -26,13 +27,12 @@ def write_search(result: SearchResult) -> Path:
     Returns:
         the page.
     """
-    from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
-    template = Environment(loader=PackageLoader("edgeclf"), autoescape=True).get_template("search.html")
     write_text(result.folder / "search.csv", _csv(result))
     page = result.folder / "search.html"
-    write_text(page, template.render(result=result, name=result.folder.resolve().name, plot=Markup(_plot(result))))
+    values = {"result": result, "name": result.folder.resolve().name, "plot": Markup(_plot(result))}
+    write_text(page, render("search.html", values))
     return page
 
 

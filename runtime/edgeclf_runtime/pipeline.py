@@ -31,8 +31,7 @@ class Pipeline:
         lossless: no observation is dropped before a slow sink; for sources that can wait.
 
     Attributes:
-        frames, skipped: classified, and not let through by the gate.
-        state: of the source.
+        frames: classified.
     """
 
     def __init__(
@@ -49,12 +48,10 @@ class Pipeline:
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
         self._lossless, self._stopping = lossless, threading.Event()
         self._source: Source | None = None
-        self.frames = self.skipped = 0
-        self.state = SourceState("running", time.monotonic())
+        self.frames = 0
 
     def tell(self, state: SourceState) -> None:
         """The listener to open the source with."""
-        self.state = state
         for outlet in self.outlets:
             outlet.put(state)
 
@@ -75,7 +72,6 @@ class Pipeline:
                         break
                     admitted = self._gate.admit(frame)
                     if admitted is None:
-                        self.skipped += 1
                         continue
                     waited = (time.perf_counter() - start) * 1e3
                     prediction = self._classifier.classify(admitted)
