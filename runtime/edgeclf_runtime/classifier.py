@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.backends import Backend, open_backend
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.frame import Frame
@@ -23,7 +24,22 @@ from edgeclf_runtime.preprocess import InputEncoder, Pixels, resize
 if TYPE_CHECKING:
     from edgeclf_runtime.sources import Source
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "Fitted"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A picture as the network takes it.
+
+    Attributes:
+        batch: ``[1, height, width, 3]`` in the input tensor's type.
+        frame: what it was made of, when that came from a source.
+        milliseconds: that took.
+    """
+
+    batch: npt.NDArray[np.generic]
+    frame: Frame | None
+    milliseconds: float
 
 
 class Classifier:
@@ -87,14 +103,25 @@ class Classifier:
         Raises:
             ImageError: no such array.
         """
+        return self.score(self.fit(picture))
+
+    def fit(self, picture: Frame | Pixels) -> Fitted:
+        """The first half of ``classify``, which another thread may do while ``score`` runs.
+
+        Args, raises: as ``classify``.
+        """
         frame = picture if isinstance(picture, Frame) else None
         start = time.perf_counter()
         fitted = resize(frame.pixels if frame else picture, self.card.preprocessing)  # type: ignore[arg-type]
         batch = self._encode(fitted)[np.newaxis]
-        middle = time.perf_counter()
-        scores = self._dequantize(self.backend.invoke(batch)[0])
-        spent = {"resize": (middle - start) * 1e3, "invoke": (time.perf_counter() - middle) * 1e3}
-        return Prediction(scores, self.card.labels, spent, frame)
+        return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
+
+    def score(self, fitted: Fitted) -> Prediction:
+        """The second half of ``classify``."""
+        start = time.perf_counter()
+        scores = self._dequantize(self.backend.invoke(fitted.batch)[0])
+        spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
+        return Prediction(scores, self.card.labels, spent, fitted.frame)
 
     def stream(self, source: Source | str | int | Path) -> Generator[Prediction, None, None]:
         """Classify a source's frames.
@@ -113,11 +140,11 @@ class Classifier:
             from edgeclf_runtime.sources import open_source
 
             source = open_source(source)
-        with source:
+        with Ahead(map(self.fit, source)) as ahead, source:
             start = time.perf_counter()
-            for frame in source:
+            for fitted in ahead:
                 captured = (time.perf_counter() - start) * 1e3
-                prediction = self.classify(frame)
+                prediction = self.score(fitted)
                 yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
                 start = time.perf_counter()
 

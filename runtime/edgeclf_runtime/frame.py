@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,13 +17,27 @@ class Frame:
     """One picture.
 
     Attributes:
-        pixels: uint8 RGB, ``[height, width, 3]``.
+        pixels: uint8 RGB, ``[height, width, 3]``; smaller than what came where ``jpeg`` is there.
         time: when it was captured, in seconds of ``time.monotonic()``.
         number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
         source: what gave it: a device, a path, an address without its password.
+        jpeg: the picture as it came, where it was decoded at a part of its size.
     """
 
     pixels: npt.NDArray[np.uint8]
     time: float
     number: int
     source: str
+    jpeg: bytes | None = field(default=None, repr=False)
+
+    def whole(self) -> npt.NDArray[np.uint8]:
+        """uint8 RGB in the size in which it came.
+
+        Raises:
+            ImageError: it is damaged where the smaller one was not.
+        """
+        if self.jpeg is None:
+            return self.pixels
+        from edgeclf_runtime.images import decode_image
+
+        return decode_image(self.jpeg, self.source)

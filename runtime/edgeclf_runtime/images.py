@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.opencv import quiet
-from edgeclf_runtime.picturefile import read_header
+from edgeclf_runtime.picturefile import PictureHeader, read_header
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_content", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_content", "read_image", "swapped"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 """Of the files ``find_images`` finds; lower case."""
@@ -52,7 +52,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.NDArray[np.uint8]:
+def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: int = 0) -> npt.NDArray[np.uint8]:
     """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
 
     Grey becomes RGB, 16 bits become 8 by rounding. Transparent parts are laid over white; a picture that has some
@@ -62,6 +62,8 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.N
         data: a file's content.
         name: of the file, for errors.
         limit: the most pixels accepted, checked before decoding.
+        least: a JPEG both of whose sides are at least twice, four or eight times as long is decoded at a half, a
+            quarter or an eighth, which is that much less work; 0 for never.
 
     Returns:
         uint8 RGB, ``[height, width, 3]``.
@@ -75,7 +77,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.N
         raise ImageError(f"{name}: {error}.") from None
     if header.width * header.height > limit:
         raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
-    pixels = _decode(data, with_alpha=False)
+    pixels = _decode(data, with_alpha=False, part=_part(header, least))
     if pixels is None:
         import cv2
 
@@ -84,7 +86,22 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> npt.N
         stored = _decode(data, with_alpha=True)
         if stored is not None and stored.shape[2:] == (4,) and (stored[:, :, 3] < 255).any():
             pixels = _over_white(stored)
-    return np.ascontiguousarray(pixels[:, :, ::-1])
+    return swapped(pixels)
+
+
+def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Red and blue exchanged, in a new array; OpenCV's way takes a fiftieth of numpy's time."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _part(header: PictureHeader, least: int) -> int:
+    """1, 2, 4 or 8: which part of its sides a picture is decoded at."""
+    if header.kind != "JPEG" or not least:
+        return 1
+    side = min(header.width, header.height)
+    return next((part for part in (8, 4, 2) if side >= part * least), 1)
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -100,11 +117,13 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
 
-def _decode(data: bytes, *, with_alpha: bool) -> npt.NDArray[np.uint8] | None:
+def _decode(data: bytes, *, with_alpha: bool, part: int = 1) -> npt.NDArray[np.uint8] | None:
     """BGR or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    if part > 1:
+        flags = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}[part]
     with quiet():
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.ahead import Ahead
+from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gate import Gate, GateRule
 from edgeclf_runtime.sinks import Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
@@ -65,16 +67,13 @@ class Pipeline:
         if self._stopping.is_set():  # told before there was anything to stop
             source.close()
         try:
-            with source:
+            with Ahead(self._fitted(source)) as ahead, source:
                 start = time.perf_counter()
-                for frame in source:
+                for frame, fitted in ahead:
                     if self._stopping.is_set():
                         break
-                    admitted = self._gate.admit(frame)
-                    if admitted is None:
-                        continue
                     waited = (time.perf_counter() - start) * 1e3
-                    prediction = self._classifier.classify(admitted)
+                    prediction = self._classifier.score(fitted)
                     spent = {"capture": waited, **prediction.milliseconds}
                     # The whole picture goes on to the sinks, whatever part of it was classified.
                     prediction = replace(prediction, milliseconds=spent, frame=frame)
@@ -89,6 +88,13 @@ class Pipeline:
             raise
         finally:
             self.close()
+
+    def _fitted(self, source: Source) -> Iterator[tuple[Frame, Fitted]]:
+        """Frames that are let through, as they came and as the network takes them; made in a thread of its own."""
+        for frame in source:
+            admitted = self._gate.admit(frame)
+            if admitted is not None:
+                yield frame, self._classifier.fit(admitted)
 
     def _hand_on(self, item: Observation) -> None:
         self.frames += 1

@@ -6,13 +6,16 @@ at least twice the input, then OpenCV's INTER_LINEAR_EXACT (its LINEAR and AREA 
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.errors import ImageError
 
-__all__ = ["InputEncoder", "Pixels", "resize"]
+__all__ = ["InputEncoder", "Pixels", "least_side", "resize"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -44,7 +47,18 @@ def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
         pixels = np.asarray(
             cv2.resize(pixels, (rule.width, rule.height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8
         )
-    return np.ascontiguousarray(pixels[:, :, ::-1] if rule.color == "BGR" else pixels)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if rule.color == "BGR" else np.ascontiguousarray(pixels))
+
+
+def least_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
+    """Pixels that a picture's sides must have for nothing to be enlarged.
+
+    Args:
+        rule: size and way of fitting.
+        region: width and height, as shares of the picture's, of the part that is used.
+    """
+    share = rule.crop if rule.resize == "crop" else 1.0
+    return math.ceil(max(rule.width / region[0], rule.height / region[1]) / share)
 
 
 def _centre(pixels: Pixels, rule: Preprocessing) -> Pixels:
@@ -57,17 +71,26 @@ def _centre(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
     """Means of ky x kx boxes, rounded half up; what does not fill a box is cut evenly from both sides."""
+    import cv2
+
     ky, kx = max(1, pixels.shape[0] // rule.height), max(1, pixels.shape[1] // rule.width)
     if ky == 1 and kx == 1:
         return pixels
     height, width = pixels.shape[0] // ky, pixels.shape[1] // kx
     top, left = (pixels.shape[0] - height * ky) // 2, (pixels.shape[1] - width * kx) // 2
-    total = np.full((height, width, 3), ky * kx // 2, np.uint32)
-    for y in range(ky):
-        for x in range(kx):
-            total += pixels[top + y : top + height * ky : ky, left + x : left + width * kx : kx][:height, :width]
-    total //= ky * kx
-    return total.astype(np.uint8)
+    pixels = pixels[top : top + height * ky, left : left + width * kx]
+    if ky == kx == 2:  # the same numbers: halfway between pixels its weights are exact halves
+        return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
+    kind: Any = np.uint16 if 255 * ky * kx + ky * kx // 2 < 1 << 16 else np.uint32
+    # Whole rows first: that is most of the work, and done where the pixels lie side by side.
+    rows = pixels[::ky].astype(kind)
+    for y in range(1, ky):
+        rows += pixels[y::ky]
+    total = rows[:, ::kx] + kind(ky * kx // 2)
+    for x in range(1, kx):
+        total += rows[:, x::kx]
+    total //= kind(ky * kx)
+    return np.asarray(total, np.uint8)
 
 
 class InputEncoder:
@@ -100,5 +123,6 @@ class InputEncoder:
         """``[height, width, 3]`` uint8 to the same shape in the tensor's type."""
         if self.is_identity:
             return pixels
-        channels = [np.take(self._table[:, c], pixels[:, :, c]) for c in range(3)]
-        return np.stack(channels, axis=2)
+        import cv2
+
+        return np.asarray(cv2.LUT(pixels, self._table[np.newaxis]), self.dtype)

@@ -101,5 +101,5 @@ def _without_picture(item: Item) -> Item:
     """The same without the frame's pixels, which would be kept as long as it waits."""
     if not isinstance(item, Observation) or item.prediction.frame is None:
         return item
-    frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8))
+    frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8), jpeg=None)
     return replace(item, prediction=replace(item.prediction, frame=frame))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.images import swapped
 from edgeclf_runtime.sinks.sink import Observation
 
-__all__ = ["annotated", "jpeg", "pixels_of"]
+__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of"]
 
 _BAR = 0.08  # share of the height that the line of text takes
 
@@ -15,14 +16,22 @@ _BAR = 0.08  # share of the height that the line of text takes
 def pixels_of(item: Observation) -> npt.NDArray[np.uint8] | None:
     """uint8 RGB ``[height, width, 3]`` of the whole frame; None where there is none."""
     frame = item.prediction.frame
-    return None if frame is None else frame.pixels
+    return None if frame is None else frame.whole()
+
+
+def jpeg_of(item: Observation) -> bytes | None:
+    """The whole frame as a JPEG file's content, where it came as one the very same; None where there is none."""
+    frame = item.prediction.frame
+    if frame is None:
+        return None
+    return jpeg(frame.pixels) if frame.jpeg is None else frame.jpeg
 
 
 def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
     """uint8 RGB ``[height, width, 3]`` as a JPEG file's content."""
     import cv2
 
-    good, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    good, data = cv2.imencode(".jpg", swapped(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert good
     return data.tobytes()
 

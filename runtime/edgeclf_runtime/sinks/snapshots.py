@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgeclf_runtime.decision import UNKNOWN
-from edgeclf_runtime.sinks.picture import jpeg, pixels_of
+from edgeclf_runtime.sinks.picture import jpeg_of
 from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["SnapshotSink", "folder_name"]
@@ -66,11 +66,12 @@ class SnapshotSink:
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or time.monotonic() - self._last < self._every:
             return
-        place, pixels = self._place(item), pixels_of(item)
-        if place is None or pixels is None:
+        place = self._place(item)
+        picture = None if place is None else jpeg_of(item)
+        if place is None or picture is None:
             return
         self._last = time.monotonic()
-        self._write(place, item, jpeg(pixels))
+        self._write(place, item, picture)
 
     def _place(self, item: Observation) -> Path | None:
         label = item.decision.label

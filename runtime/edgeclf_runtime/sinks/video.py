@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.images import swapped
 from edgeclf_runtime.sinks.picture import annotated
 from edgeclf_runtime.sinks.sink import Item, Observation
 
@@ -48,7 +49,7 @@ class VideoSink:
             self._writer = writer
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
-        self._writer.write(picture[:, :, ::-1])
+        self._writer.write(swapped(picture))
 
     def close(self) -> None:
         """End the film; without this it cannot be played."""
@@ -79,7 +80,7 @@ class WindowSink:
 
         picture = annotated(item) if isinstance(item, Observation) else None
         if picture is not None:
-            cv2.imshow("edgeclf", picture[:, :, ::-1])
+            cv2.imshow("edgeclf", swapped(picture))
             cv2.waitKey(1)
 
     def close(self) -> None:

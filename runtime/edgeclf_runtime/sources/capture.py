@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.sources.undecoded import ask_undecoded, jpeg_of, rgb_of
 
 __all__ = ["Capture", "OpenCVCapture"]
 
@@ -24,10 +25,16 @@ class Capture(Protocol):
     description: str
 
     def read(self) -> Any:
-        """Wait for the next picture, in whatever form it comes; raises SourceError when there is none."""
+        """Wait for the next picture; raises SourceError when there is none.
+
+        Pixels ``[height, width, channels]`` in whatever form they come, or a JPEG's bytes ``[1, count]``; uint8.
+        """
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone."""
+        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone.
+
+        Raises ImageError where the picture is damaged, which is then left out.
+        """
 
     def close(self) -> None:
         """Let go."""
@@ -41,14 +48,18 @@ class OpenCVCapture:
         description: for people.
         patience: seconds a read may take: OpenCV can answer one that timed out with the picture before.
         drain: seconds within which pictures that come at once, from a backlog, are thrown away.
+        least: of JPEGs, see ``SourceOptions``.
     """
 
-    def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0) -> None:
-        self.description = description
+    def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0, least: int = 0) -> None:
+        self.description, self._least = description, least
+        self._undecoded = bool(least) and ask_undecoded(video)
         self._video, self._patience, self._given = video, patience, False
         self._drain_until = time.monotonic() + drain
 
     def read(self) -> Any:
+        import cv2
+
         while True:
             start = time.monotonic()
             with quiet():
@@ -60,6 +71,10 @@ class OpenCVCapture:
                     f"{self.description}: {what}. Check its cable, network or whether another program uses it."
                 )
             self._given = True
+            if self._undecoded and jpeg_of(pixels) is None:
+                self._undecoded = False  # a driver that does not do as it says
+                self._video.set(cv2.CAP_PROP_CONVERT_RGB, 1)
+                continue
             if end - start > self._patience:
                 raise SourceError(f"{self.description}: no new frame for {end - start:.0f} s.")
             if end > self._drain_until or end - start > 0.01:  # a picture that had to be waited for is a new one
@@ -67,8 +82,7 @@ class OpenCVCapture:
                 return pixels
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        pixels: npt.NDArray[np.uint8] = np.ascontiguousarray(picture[:, :, ::-1])
-        return pixels
+        return rgb_of(picture, self.description, self._least)
 
     def close(self) -> None:
         self._video.release()

@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from edgeclf_runtime.errors import SourceEnded, SourceError
+from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sources.capture import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
+from edgeclf_runtime.sources.undecoded import jpeg_of
 
 __all__ = ["LiveSource"]
 
@@ -46,7 +47,7 @@ class LiveSource:
         self._fresh, self._closing = threading.Condition(), threading.Event()
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
-        self._number, self._reopened, self._last = 0, 0, time.monotonic()
+        self._number, self._reopened, self._damaged, self._last = 0, 0, 0, time.monotonic()
         self._frozen: int | None = None  # checksum of the picture it froze at
         self.description = ""
         self.state = SourceState("opening", self._last)
@@ -77,7 +78,18 @@ class LiveSource:
                     assert self._failure is not None
                     raise self._failure
                 (capture, picture, moment, number), self._newest = self._newest, None
-            yield Frame(capture.rgb(picture), moment, number, self.description)
+            try:
+                pixels = capture.rgb(picture)
+            except ImageError as error:
+                self._skipped(error)
+                continue
+            yield Frame(pixels, moment, number, self.description, jpeg_of(picture))
+
+    def _skipped(self, error: ImageError) -> None:
+        """A bad cable damages picture after picture: the log tells of the 1st, 2nd, 4th, 8th..."""
+        self._damaged += 1
+        if self._damaged & (self._damaged - 1) == 0:
+            _log.warning("Skipped: %s (%d so far)", error, self._damaged)
 
     def _look(self) -> None:
         silent = time.monotonic() - self._last

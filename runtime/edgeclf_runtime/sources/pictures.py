@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.images import find_images, read_image
+from edgeclf_runtime.images import decode_image, find_images, read_content
 
 __all__ = ["PictureSource"]
 
@@ -27,6 +27,7 @@ class PictureSource:
     Args:
         path: a picture, or a folder, searched with its sub-folders.
         watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
+        least: see ``SourceOptions``.
 
     Raises:
         SourceError: the folder has no picture; while iterating, none could be read.
@@ -34,11 +35,11 @@ class PictureSource:
 
     live = False
 
-    def __init__(self, path: Path, watch: bool = False) -> None:
+    def __init__(self, path: Path, watch: bool = False, least: int = 0) -> None:
         self.description = str(path)
         if watch and not path.is_dir():
             raise SourceError(f"{path}: to be watched, but no folder.")
-        self._folder, self._watch, self._closing = path, watch, threading.Event()
+        self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
         self._files = find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
             raise SourceError(f"{path}: no pictures in this folder.")
@@ -57,11 +58,11 @@ class PictureSource:
                     continue  # given already, or perhaps still being written
                 given[file] = version
                 try:
-                    pixels = read_image(file)
+                    frame = self._frame(file, number)
                 except ImageError as error:  # read again when it changes
                     _log.warning("Skipped: %s", error)
                     continue
-                yield Frame(pixels, time.monotonic(), number, str(file))
+                yield frame
                 number += 1
             before = now
             self._closing.wait(_LOOK)
@@ -77,7 +78,7 @@ class PictureSource:
         failures = 0
         for number, file in enumerate(self._files):
             try:
-                pixels = read_image(file)
+                frame = self._frame(file, number)
             except ImageError as error:
                 failures += 1
                 if failures == len(self._files):
@@ -85,7 +86,14 @@ class PictureSource:
                     raise SourceError(f"{error}{more}") from None
                 _log.warning("Skipped: %s", error)
                 continue
-            yield Frame(pixels, time.monotonic(), number, str(file))
+            yield frame
+
+    def _frame(self, file: Path, number: int) -> Frame:
+        data = read_content(file)
+        pixels = decode_image(data, str(file), least=self._least)
+        return Frame(
+            pixels, time.monotonic(), number, str(file), data if self._least and data.startswith(b"\xff\xd8") else None
+        )
 
     def close(self) -> None:
         """Nothing is held open."""

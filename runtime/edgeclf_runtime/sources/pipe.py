@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
-from edgeclf_runtime.images import decode_image
+from edgeclf_runtime.errors import SourceEnded, SourceError
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
+from edgeclf_runtime.sources.undecoded import rgb_of
 
 __all__ = ["open_pipe", "take_jpeg"]
 
@@ -28,7 +28,7 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         file: standard input's bytes.
         options, listener: see ``LiveSource``.
     """
-    capture = _PipeCapture(file)
+    capture = _PipeCapture(file, options.least or 0)
     # A picture that stays the same may well be meant: what writes it is no camera of ours.
     return LiveSource(capture.reopened, replace(options, frozen=0.0), listener)
 
@@ -90,8 +90,8 @@ def _marker(data: bytearray, place: int) -> int | None:
 class _PipeCapture:
     description = "standard input"
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._data, self._closed = file, bytearray(), False
+    def __init__(self, file: BinaryIO, least: int) -> None:
+        self._file, self._least, self._data, self._closed = file, least, bytearray(), False
 
     def reopened(self) -> _PipeCapture:
         """The same: there is only one standard input."""
@@ -102,10 +102,7 @@ class _PipeCapture:
         while True:
             picture = take_jpeg(self._data)
             if picture is not None:
-                try:
-                    return decode_image(picture, "standard input")
-                except ImageError:
-                    continue
+                return np.frombuffer(picture, np.uint8)[np.newaxis]
             self._data += self._chunk()
 
     def _chunk(self) -> bytes:
@@ -119,8 +116,7 @@ class _PipeCapture:
         raise SourceError("Standard input: closed.")
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        pixels: npt.NDArray[np.uint8] = picture
-        return pixels
+        return rgb_of(picture, self.description, self._least)
 
     def close(self) -> None:
         self._closed = True

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.sources.undecoded import ask_undecoded, jpeg_of, rgb_of
 
 __all__ = ["VideoSource"]
+
+_log = logging.getLogger(__name__)
 
 _FPS = 25.0  # of a file that does not say
 
@@ -24,6 +27,7 @@ class VideoSource:
     Args:
         path: of a file OpenCV's FFmpeg reads.
         realtime: give each frame no sooner than the film would, and leave out those whose time has passed.
+        least: of a film of JPEGs, see ``SourceOptions``.
 
     Raises:
         SourceError: it is no video, or has no frame.
@@ -31,7 +35,7 @@ class VideoSource:
 
     live = False
 
-    def __init__(self, path: Path, realtime: bool = False) -> None:
+    def __init__(self, path: Path, realtime: bool = False, least: int = 0) -> None:
         import cv2
 
         self.description = str(path)
@@ -41,6 +45,7 @@ class VideoSource:
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
+        self._least = least if least and ask_undecoded(self._capture) else 0
         self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
@@ -55,12 +60,17 @@ class VideoSource:
                 number += 1
                 continue
             with self._reading:
-                pixels = None if self._closing.is_set() else self._capture.read()[1]
+                pixels: Any = None if self._closing.is_set() else self._capture.read()[1]
             if pixels is None:
                 break
             self._closing.wait(max(0.0, -late))
-            yield Frame(np.ascontiguousarray(pixels[:, :, ::-1]), time.monotonic(), number, self.description)
             number += 1
+            try:
+                rgb = rgb_of(pixels, self.description, self._least)
+            except ImageError as error:
+                _log.warning("Skipped: %s", error)
+                continue
+            yield Frame(rgb, time.monotonic(), number - 1, self.description, jpeg_of(pixels))
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
 
