@@ -79,16 +79,17 @@ def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
     height, width = pixels.shape[0] // ky, pixels.shape[1] // kx
     top, left = (pixels.shape[0] - height * ky) // 2, (pixels.shape[1] - width * kx) // 2
     pixels = pixels[top : top + height * ky, left : left + width * kx]
-    if ky == kx == 2:  # the same numbers: halfway between pixels its weights are exact halves
+    if ky <= 2 and kx <= 2:  # the same numbers: halfway between two pixels its weights are exact halves
         return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
     kind: Any = np.uint16 if 255 * ky * kx + ky * kx // 2 < 1 << 16 else np.uint32
     # Whole rows first: that is most of the work, and done where the pixels lie side by side.
     rows = pixels[::ky].astype(kind)
     for y in range(1, ky):
         rows += pixels[y::ky]
-    total = rows[:, ::kx] + kind(ky * kx // 2)
-    for x in range(1, kx):
-        total += rows[:, x::kx]
+    total = np.full((height, width, 3), ky * kx // 2, kind)
+    for channel in range(3):  # or numpy's innermost loop would be over the three channels
+        for x in range(kx):
+            total[:, :, channel] += rows[:, x::kx, channel]
     total //= kind(ky * kx)
     return np.asarray(total, np.uint8)
 

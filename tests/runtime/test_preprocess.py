@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import ImageError, Preprocessing
-from edgeclf_runtime.preprocess import InputEncoder, resize
+from edgeclf_runtime.preprocess import InputEncoder, least_side, resize
 
 
 def _picture(height: int, width: int) -> np.ndarray:
@@ -56,3 +56,21 @@ def test_integers_stand_for_normalized_pixels(dtype: type, zero_point: int) -> N
     stored = InputEncoder(Preprocessing(4, 4), dtype, 1 / 128, zero_point)(picture)
     assert stored.dtype == dtype
     assert ((stored.astype(np.float64) - zero_point) / 128 == (picture - 127.0) / 128).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (360, 640), (97, 33), (64, 40), (1100, 2000)])
+def test_what_is_larger_is_reduced_to_the_rounded_means_of_boxes(height: int, width: int) -> None:
+    rule, picture = Preprocessing(20, 16), _picture(height, width)
+    ky, kx = height // 16, width // 20
+    rows, columns = height // ky, width // kx
+    top, left = (height - rows * ky) // 2, (width - columns * kx) // 2
+    boxes = picture[top : top + rows * ky, left : left + columns * kx].reshape(rows, ky, columns, kx, 3)
+    means = (boxes.astype(np.int64).sum(axis=(1, 3)) + ky * kx // 2) // (ky * kx)
+    whole = np.asarray(means, np.uint8)
+    assert (resize(picture, rule) == resize(whole, rule)).all()
+
+
+def test_the_least_side_enlarges_nothing() -> None:
+    assert least_side(Preprocessing(224, 192)) == 224
+    assert least_side(Preprocessing(224, 224), (0.5, 1.0)) == 448
+    assert least_side(Preprocessing(224, 224, resize="crop", crop=0.875)) == 256

@@ -1,0 +1,34 @@
+"""The speed benchmark's picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_NAMES = {
+    "ours": "edgeclf run",
+    "plain": "read, resize (area), invoke",
+    "plain-linear": "read, resize (linear), invoke",
+    "mediapipe": "MediaPipe ImageClassifier",
+    "invoke": "invoke alone",
+}
+
+
+def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
+    """Bars of milliseconds a frame with quartiles, a group for each size, kind and number of threads."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.subplots()
+    for place, (way, name) in enumerate(_NAMES.items()):
+        groups = [(index, figures[way][:, 0]) for index, figures in enumerate(found.values()) if way in figures]
+        if groups:
+            at = np.array([index for index, _ in groups]) + (place - 2) * 0.16
+            low, middle, high = np.array([np.percentile(values, [25, 50, 75]) for _, values in groups]).T
+            axes.bar(at, middle, 0.15, yerr=[middle - low, high - middle], label=name)
+    axes.set_xticks(range(len(found)), [name.replace(" ", "\n", 1).replace(", ", "\n") for name in found])
+    axes.set_ylabel("ms a frame, median and quartiles")
+    axes.legend()
+    figure.savefig(path)

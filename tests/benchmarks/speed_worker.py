@@ -1,0 +1,164 @@
+"""One way of classifying frames, timed by rounds: python speed_worker.py WAY MODEL INPUT THREADS [SOURCES]
+
+For each line on standard input it goes through INPUT once and prints a line of JSON: frames, wall and processor
+seconds. INPUT is an .npy of frames ``[count, height, width, 3]`` or a film. Imports what WAY needs alone: MediaPipe's
+runs in an environment without us.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Round = Callable[[], int]
+
+
+def ours(model: str, path: str, threads: int, sources: int) -> Round:
+    """The frame path of ``edgeclf run``; several sources share two interpreters."""
+    from edgeclf_runtime import Classifier
+    from edgeclf_runtime.ahead import Ahead
+    from edgeclf_runtime.preprocess import least_side
+    from edgeclf_runtime.sources import SourceOptions, open_source
+
+    pool: queue.Queue[Classifier] = queue.Queue()
+    for _ in range(min(sources, 2)):
+        pool.put(Classifier.load(model, threads=threads))
+    fitting = Classifier.load(model, threads=threads)
+    options = SourceOptions(least=least_side(fitting.card.preprocessing))
+    frames = np.load(path) if path.endswith(".npy") else None
+
+    def opened() -> Any:
+        return open_source(path, options) if frames is None else iter(frames)
+
+    def one(counts: list[int]) -> None:
+        with Ahead(map(fitting.fit, opened())) as ahead:
+            for fitted in ahead:
+                classifier = pool.get()
+                assert classifier.score(fitted).label
+                pool.put(classifier)
+                counts.append(1)
+
+    def run() -> int:
+        counts: list[int] = []
+        others = [threading.Thread(target=one, args=(counts,)) for _ in range(sources - 1)]
+        for thread in others:
+            thread.start()
+        one(counts)
+        for thread in others:
+            thread.join()
+        return len(counts)
+
+    return run
+
+
+def _interpreter(model: str, threads: int) -> tuple[Any, int, int]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=model, num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter, interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+
+def plain(model: str, path: str, threads: int, _: int, area: bool = True) -> Round:
+    """What a script does: read, resize, invoke, one after the other."""
+    import cv2
+
+    interpreter, source, target = _interpreter(model, threads)
+    _, height, width, _ = interpreter.get_input_details()[0]["shape"]
+    frames = np.load(path) if path.endswith(".npy") else None
+
+    def read() -> Iterator[Any]:
+        if frames is not None:
+            yield from frames
+            return
+        video = cv2.VideoCapture(path)
+        while True:
+            good, picture = video.read()
+            if not good:
+                return
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def run() -> int:
+        count = 0
+        for picture in read():
+            fitted = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR)
+            interpreter.set_tensor(source, fitted[np.newaxis])
+            interpreter.invoke()
+            interpreter.get_tensor(target)[0].argmax()
+            count += 1
+        return count
+
+    return run
+
+
+def plain_linear(model: str, path: str, threads: int, sources: int) -> Round:
+    """The same with OpenCV's default way of resizing, which skips pixels."""
+    return plain(model, path, threads, sources, area=False)
+
+
+def invoke(model: str, path: str, threads: int, _: int) -> Round:
+    """The interpreter alone."""
+    interpreter, _, _ = _interpreter(model, threads)
+
+    def run() -> int:
+        for _ in range(100):
+            interpreter.invoke()
+        return 100
+
+    return run
+
+
+def mediapipe(model: str, path: str, threads: int, _: int) -> Round:
+    """MediaPipe's ImageClassifier, which chooses its own number of threads; frames of a film are read by OpenCV."""
+    import cv2
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=model), max_results=1)
+    classifier = vision.ImageClassifier.create_from_options(options)
+    frames = np.load(path) if path.endswith(".npy") else None
+
+    def classify(picture: Any) -> None:
+        classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture))
+
+    def run() -> int:
+        count = 0
+        if frames is not None:
+            for picture in frames:
+                classify(picture)
+            return len(frames)
+        video = cv2.VideoCapture(path)
+        while True:
+            good, picture = video.read()
+            if not good:
+                return count
+            classify(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            count += 1
+
+    return run
+
+
+WAYS = {"ours": ours, "plain": plain, "plain-linear": plain_linear, "mediapipe": mediapipe, "invoke": invoke}
+
+
+def main() -> None:
+    way, model, path, threads = sys.argv[1:5]
+    run = WAYS[way](model, str(Path(path)), int(threads), int(sys.argv[5]) if len(sys.argv) > 5 else 1)
+    run()  # the first round warms up
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        wall, cpu = time.perf_counter(), time.process_time()
+        frames = run()
+        print(json.dumps([frames, time.perf_counter() - wall, time.process_time() - cpu]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
