@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory bench-speed wheels clean
 
 setup: .venv/ready
 
@@ -47,6 +47,10 @@ test-workers: setup
 # Peak memory of a training at two sizes, and its growth with the number of pictures.
 bench-memory: setup
 	$(BIN)/python tests/benchmarks/memory.py
+
+# What a frame costs on the device's way, against a plain loop, MediaPipe and the interpreter alone; ten minutes, quiet.
+bench-speed: setup .venv-mediapipe/ready
+	$(BIN)/python tests/benchmarks/speed.py $(DATA) --plot docs/speed.svg
 
 # Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready

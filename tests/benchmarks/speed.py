@@ -17,6 +17,9 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from speed_agreement import agreements
+from speed_plot import draw
+from speed_start import starts
 
 from edgeclf_runtime.images import find_images, read_image, swapped
 
@@ -82,9 +85,13 @@ def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | 
                     found[name] = _interleaved(model, source, threads, rounds)
                     _print(name, found[name])
         _print_growth(folder, Path(place), model, rounds)
+    click.echo("")
+    for line in starts(model, find_images(folder / "test")[0]):
+        click.echo(line)
+    click.echo("\nTrashNet's test part, JPEGs decoded at a part of their size:")
+    for line in agreements(model, folder / "test"):
+        click.echo(f"  {line}")
     if plot:
-        from speed_plot import draw
-
         draw(found, plot)
 
 

@@ -23,11 +23,14 @@ Round = Callable[[], int]
 
 def ours(model: str, path: str, threads: int, sources: int) -> Round:
     """The frame path of ``edgeclf run``; several sources share two interpreters."""
+    import cv2
+
     from edgeclf_runtime import Classifier
     from edgeclf_runtime.ahead import Ahead
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.sources import SourceOptions, open_source
 
+    cv2.setNumThreads(1)  # as ``edgeclf run`` does
     pool: queue.Queue[Classifier] = queue.Queue()
     for _ in range(min(sources, 2)):
         pool.put(Classifier.load(model, threads=threads))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from edgeclf_runtime.classifier import Classifier
+if TYPE_CHECKING:
+    from edgeclf_runtime.classifier import Classifier
 
 __all__ = ["json_option", "model_argument", "model_options", "top_option"]
 
-Opener = Callable[[Path], Classifier]
+Opener = Callable[[Path], "Classifier"]
 """What a command gets as ``open_model``: a model's path to its classifier, with the user's options."""
 
 
@@ -61,6 +62,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         def open_model(path: Path) -> Classifier:
+            from edgeclf_runtime.classifier import Classifier
+
             return Classifier.load(
                 path,
                 labels=labels,

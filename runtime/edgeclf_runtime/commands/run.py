@@ -88,6 +88,9 @@ def run(
     chosen = settings(read_settings(config) if config else {}, _by_table(given, exact), str(config or ""))
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    import cv2
+
+    cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
         camera = chosen.camera
