@@ -29,7 +29,7 @@ def agreements(model: Path, folder: Path) -> Iterator[str]:
             right = [float((scores.argmax(axis=1) == truth).mean()) for scores in (exact, fast)]
             yield (
                 f"{f'{width} pixels wide' if width else 'as they are':<17} the same label {same:.2%}, right in full "
-                f"{right[0]:.2%}, at a part {right[1]:.2%}, largest difference of a score {np.abs(exact - fast).max():.3f}"
+                f"{right[0]:.2%}, at a part {right[1]:.2%}, scores differ by up to {np.abs(exact - fast).max():.3f}"
             )
 
 
