@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
+from edgeclf_runtime.commands.ending import ended_by_signals
+from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option, words_of
 
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.reload import ModelWatch
+    from edgeclf_runtime.service import Notifier
+    from edgeclf_runtime.service.heartbeat import Heartbeat
 
 __all__ = ["run"]
 
@@ -44,6 +47,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
 @click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
 @click.option("--realtime", is_flag=True, default=None, help="Play a video at its own speed.")
+@click.option("--reload", is_flag=True, default=None, help="Go on with a model file put in its place, when it is good.")
 @click.option("--threshold", type=float, help='A best score below it is "unknown"; by default the model\'s own.')
 @click.option("--margin", type=float, help="By which the best score must lead.")
 @click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
@@ -74,6 +78,7 @@ def run(
 ) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
     from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import open_sinks
@@ -82,11 +87,17 @@ def run(
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    notifier = Notifier()
+    if notifier.wanted:  # the journal shows where it was when the watchdog ended it
+        faulthandler.enable()
+    watch = (
+        _model_watch(model, open_model) if chosen.reload else None
+    )  # before it is opened, or a change could be missed
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
-        with _signals(pipeline):
+        with ended_by_signals(pipeline), _life(pipeline, notifier, watch) as heartbeat:
             try:
                 source = open_source(chosen.source, chosen.camera, pipeline.tell)
             except BaseException:
@@ -95,14 +106,38 @@ def run(
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
             labels = len(classifier.card.labels)
             click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            heartbeat.start(source.description or "awaited")
             pipeline.run(source, max_frames)
+
+
+def _model_watch(model: Path, open_model: Opener) -> ModelWatch:
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.reload import ModelWatch
+
+    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model)
+
+
+@contextmanager
+def _life(pipeline: Pipeline, notifier: Notifier, watch: ModelWatch | None) -> Iterator[Heartbeat]:
+    """What goes on beside it: the watchdog is told, the model file followed."""
+    from edgeclf_runtime.service.heartbeat import Heartbeat
+
+    heartbeat = Heartbeat(notifier, pipeline)
+    if watch is not None:
+        watch.start(pipeline)
+    try:
+        yield heartbeat
+    finally:
+        if watch is not None:
+            watch.close()
+        heartbeat.close()
 
 
 def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     size = given["size"] or (None, None)
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
-        "": {"source": given["source"]},
+        "": {"source": given["source"], "reload": given["reload"]},
         "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime")}},
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
@@ -111,17 +146,3 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
             for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics")
         },
     }
-
-
-@contextmanager
-def _signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGTERM ends it in order. In a thread: the handler itself may have interrupted the holder of any lock."""
-
-    def stop(*_: object) -> None:
-        threading.Thread(target=pipeline.stop, daemon=True).start()
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
