@@ -18,6 +18,7 @@ from edgeclf_runtime.cli import cli
 from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service import systemd
 from edgeclf_runtime.service.access import Person, person
+from edgeclf_runtime.service.plan import check_access, made_folders
 from edgeclf_runtime.service.unit import MARK, Unit
 
 ODD = """it's 100% $HOME "x" \\n;#"""
@@ -269,3 +270,18 @@ def test_a_user_who_may_not_is_told_what(machine: Machine) -> None:
     result = machine.install("--run-as", "daemon", code=1)
     assert "daemon may not read it; give a user who may with --run-as" in result.output
     assert not machine.unit.exists()
+    assert not (machine.folder / "kept").exists()
+
+
+@needs_root
+def test_folders_are_made_for_whom_the_service_runs_as(tmp_path: Path) -> None:
+    writes = (tmp_path / "a" / "b", tmp_path / "there", Path("/var/lib/edgeclf-none"))
+    (tmp_path / "there").mkdir(mode=0o700)
+    unit, who = Unit(("/usr/bin/python3",), Path("/"), writes=writes), Person("daemon", 1, (1,))
+    assert made_folders(unit, who) == [tmp_path / "a" / "b"]
+    assert [(tmp_path / name).stat().st_uid for name in ("a", "a/b", "there")] == [1, 1, 0]
+    assert not writes[2].exists()
+    with pytest.raises(ServiceError, match="daemon may not write there"):
+        check_access(unit, who)
+    with pytest.raises(ServiceError, match="folders of its own in /var/lib"):
+        check_access(Unit(("/a",), Path("/"), writes=(Path("/srv/none"),)), Person())

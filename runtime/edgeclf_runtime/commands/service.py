@@ -99,10 +99,10 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None) 
 def _prepare(unit: Unit, who: Person | None) -> None:
     from edgeclf_runtime.service.plan import check_access, made_folders
 
-    for folder in made_folders(unit, who):
-        click.echo(f"Made: {folder}")
     if who is not None:
         check_access(unit, who)
+    for folder in made_folders(unit, who):
+        click.echo(f"Made: {folder}")
 
 
 @service.command()

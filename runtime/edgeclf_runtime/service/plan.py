@@ -51,13 +51,14 @@ def check_source(settings: RunSettings) -> None:
 
 
 def check_access(unit: Unit, who: Person) -> None:
-    """Raises ServiceError for what its user may not read, or write."""
+    """Raises ServiceError for what its user may not read, or write; folders that are still to be made will be his."""
     name = who.name or "a user of systemd's own"
     for path in (*unit.reads, unit.folder):
         if not who.may_read(path):
             raise ServiceError(f"{path}: {name} may not read it; {_RUN_AS}.")
     for path in unit.writes:
-        if made_by_systemd(path) is None and not who.may_write(path):
+        to_be_made = made_by_systemd(path) or (who.name and not path.exists())
+        if not to_be_made and not who.may_write(path):
             own = "" if who.name else " or write to folders of its own in /var/lib, /var/log or /var/cache,"
             raise ServiceError(f"{path}: {name} may not write there;{own} {_RUN_AS}.")
 
