@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory bench-speed wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -51,6 +51,11 @@ bench-memory: setup
 # What a frame costs on the device's way, against a plain loop, MediaPipe and the interpreter alone; ten minutes, quiet.
 bench-speed: setup .venv-mediapipe/ready
 	$(BIN)/python tests/benchmarks/speed.py $(DATA) --plot docs/speed.svg
+
+# 200,000 frames through the whole product, its camera, broker and model file replaced on the way; 20 minutes.
+# Shorter: make soak SOAK='--frames 20000 --restart 2000 --growth 16'
+soak: setup
+	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 
 # Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready

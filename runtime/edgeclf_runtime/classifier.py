@@ -123,6 +123,11 @@ class Classifier:
         spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
         return Prediction(scores, self.card.labels, spent, fitted.frame)
 
+    def warm_up(self) -> None:
+        """Classify a grey picture: a first one takes longer, and shows that it works at all."""
+        rule = self.card.preprocessing
+        self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
+
     def stream(self, source: Source | str | int | Path) -> Generator[Prediction, None, None]:
         """Classify a source's frames.
 

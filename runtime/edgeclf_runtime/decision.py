@@ -83,6 +83,19 @@ class Decider:
         self._won: deque[str] = deque(maxlen=rule.window)
         self._answer: Decision | None = None
 
+    def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
+        """Go on with another model's scores: the answer stays while that has its label, averages and votes begin anew.
+
+        Args:
+            labels: the other model's.
+            threshold: its card's, used where the rule has none.
+        """
+        self._threshold = self._rule.threshold if self._rule.threshold is not None else threshold or 0.0
+        self._scores = None
+        self._won.clear()
+        if self._answer is not None and self._answer.label not in (*labels, UNKNOWN):
+            self._answer = None
+
     def decide(self, prediction: Prediction, moment: float) -> Decision:
         """The answer after one more prediction, of a frame captured at this moment of ``time.monotonic()``."""
         scores = self._smoothed(prediction.scores, moment)

@@ -8,6 +8,7 @@ EdgeclfError
 │   └── SourceEnded   nothing more can come from it
 ├── SinkError         a file, broker or address that observations cannot go to
 ├── BackendError      no interpreter, or one that refuses the model
+├── ServiceError      systemd: not there, or it refuses
 └── UsageError        arguments that contradict each other
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "ImageError",
     "LabelsError",
     "ModelError",
+    "ServiceError",
     "SinkError",
     "SourceEnded",
     "SourceError",
@@ -56,6 +58,10 @@ class SinkError(EdgeclfError, OSError):
 
 class BackendError(EdgeclfError, RuntimeError):
     """No interpreter can run the model."""
+
+
+class ServiceError(EdgeclfError, OSError):
+    """systemd is not there, or it refuses."""
 
 
 class UsageError(EdgeclfError, ValueError):

@@ -5,21 +5,31 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.classifier import Classifier, Fitted
-from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gate import Gate, GateRule
-from edgeclf_runtime.sinks import Observation, Sink
+from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import Source, SourceState
 
 __all__ = ["Pipeline"]
 
 _DRAIN = 1.0  # seconds the sinks have to finish
-_PATIENT = 600.0  # the same where nothing is to be lost and nobody waits
+_LAST = 0.2  # the same to close after what they still had was given up
+_PATIENT = 600.0  # to finish, where nothing is to be lost and nobody waits
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A frame, what is classified of it, and by what."""
+
+    frame: Frame
+    fitted: Fitted
+    classifier: Classifier
 
 
 class Pipeline:
@@ -34,6 +44,10 @@ class Pipeline:
 
     Attributes:
         frames: classified.
+        answer: the last one; None before the first.
+        source: what is run; None before.
+        state: the source's last one; None of a source that has none.
+        stopping: set when it was told to end.
     """
 
     def __init__(
@@ -44,18 +58,43 @@ class Pipeline:
         gate: GateRule | None = None,
         lossless: bool = False,
     ) -> None:
-        self._classifier = classifier
+        self._given = self._classifier = self._newest = classifier
+        self._offered: Classifier | None = None
+        self._offering = threading.Lock()
         self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
         self._gate = Gate(gate or GateRule())
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
-        self._lossless, self._stopping = lossless, threading.Event()
-        self._source: Source | None = None
+        self._lossless, self.stopping = lossless, threading.Event()
+        self._began: float | None = None  # with the present frame
         self.frames = 0
+        self.answer: Decision | None = None
+        self.source: Source | None = None
+        self.state: SourceState | None = None
 
-    def tell(self, state: SourceState) -> None:
+    def tell(self, state: SourceState | ModelState) -> None:
         """The listener to open the source with."""
+        if isinstance(state, SourceState):
+            self.state = state
         for outlet in self.outlets:
             outlet.put(state)
+
+    def offer(self, classifier: Classifier) -> None:
+        """Take another classifier, and own it, from the next frame on; from any thread."""
+        with self._offering:
+            before, self._offered = self._offered, classifier
+        if before is not None:
+            before.close()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the model in use."""
+        return self._classifier.card.labels
+
+    @property
+    def working(self) -> float:
+        """Seconds since the present frame came; 0 while it waits for one, or for a sink that must lose nothing."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def run(self, source: Source, max_frames: int | None = None) -> None:
         """Until the source ends, so many frames were classified, or ``stop``; closes the source and the sinks.
@@ -63,38 +102,57 @@ class Pipeline:
         Raises:
             SourceError: the source is lost and is not to be opened again.
         """
-        self._source = source
-        if self._stopping.is_set():  # told before there was anything to stop
+        self.source = source
+        if self.stopping.is_set():  # told before there was anything to stop
             source.close()
         try:
-            with Ahead(self._fitted(source)) as ahead, source:
+            with Ahead(self._prepared(source)) as ahead, source:
                 start = time.perf_counter()
-                for frame, fitted in ahead:
-                    if self._stopping.is_set():
+                for prepared in ahead:
+                    if self.stopping.is_set():
                         break
-                    waited = (time.perf_counter() - start) * 1e3
-                    prediction = self._classifier.score(fitted)
-                    spent = {"capture": waited, **prediction.milliseconds}
-                    # The whole picture goes on to the sinks, whatever part of it was classified.
-                    prediction = replace(prediction, milliseconds=spent, frame=frame)
-                    self._hand_on(
-                        Observation(prediction, self._decider.decide(prediction, frame.time), *_times(frame.time))
-                    )
+                    self._began = time.monotonic()
+                    item = self._observe(prepared, start)
+                    self._began = None
+                    self._hand_on(item)
                     start = time.perf_counter()
                     if max_frames is not None and self.frames >= max_frames:
                         break
         except KeyboardInterrupt:
-            self._stopping.set()
+            self.stopping.set()
             raise
         finally:
             self.close()
 
-    def _fitted(self, source: Source) -> Iterator[tuple[Frame, Fitted]]:
-        """Frames that are let through, as they came and as the network takes them; made in a thread of its own."""
+    def _prepared(self, source: Source) -> Iterator[_Prepared]:
+        """Frames that are let through, as the network takes them; made in a thread of its own.
+
+        From the first one on that is made for it, the classifier that was offered takes the place of the one before.
+        """
         for frame in source:
             admitted = self._gate.admit(frame)
-            if admitted is not None:
-                yield frame, self._classifier.fit(admitted)
+            if admitted is None:
+                continue
+            with self._offering:
+                self._newest, self._offered = self._offered or self._newest, None
+            yield _Prepared(frame, self._newest.fit(admitted), self._newest)
+
+    def _observe(self, prepared: _Prepared, start: float) -> Observation:
+        if prepared.classifier is not self._classifier:
+            self._adopt(prepared.classifier)
+        frame, waited = prepared.frame, (time.perf_counter() - start) * 1e3
+        prediction = self._classifier.score(prepared.fitted)
+        spent = {"capture": waited, **prediction.milliseconds}
+        # The whole picture goes on to the sinks, whatever part of it was classified.
+        prediction = replace(prediction, milliseconds=spent, frame=frame)
+        self.answer = self._decider.decide(prediction, frame.time)
+        return Observation(prediction, self.answer, *_times(frame.time))
+
+    def _adopt(self, new: Classifier) -> None:
+        self._classifier.close()
+        self._classifier = new
+        self._decider.follow(new.card.labels, new.card.threshold)
+        self.tell(ModelState("adopted", str(new.path), new.card.labels))
 
     def _hand_on(self, item: Observation) -> None:
         self.frames += 1
@@ -103,21 +161,28 @@ class Pipeline:
 
     def stop(self) -> None:
         """End ``run`` after the present frame; from another thread, not from a signal's handler: it waits."""
-        self._stopping.set()
+        self.stopping.set()
         for outlet in self.outlets:
             outlet.end()  # or a lossless one might wait for room that never comes
-        if self._source is not None:
-            self._source.close()
+        if self.source is not None:
+            self.source.close()
 
     def close(self) -> None:
         """Give the sinks a moment to finish; safe to call twice."""
         outlets, self.outlets = self.outlets, []
-        patient = self._lossless and not self._stopping.is_set()
+        patient = self._lossless and not self.stopping.is_set()
         until = time.monotonic() + (_PATIENT if patient else _DRAIN)
         for outlet in outlets:
             outlet.end()
-        for outlet in outlets:
+        late = [outlet for outlet in outlets if not outlet.wait(max(0.0, until - time.monotonic()))]
+        for outlet in late:
+            outlet.give_up()
+        until = time.monotonic() + _LAST
+        for outlet in late:
             outlet.wait(max(0.0, until - time.monotonic()))
+        for classifier in (self._offered, self._newest, self._classifier):
+            if classifier is not None and classifier is not self._given:
+                classifier.close()
 
 
 def _times(moment: float) -> tuple[float, float]:

@@ -79,11 +79,13 @@ class RunSettings:
 
     Attributes:
         source: what ``open_source`` opens.
+        reload: go on with the model file that is put in the place of the one in use, when it is good.
         camera: the table ``[camera]``.
         decision, gate, sinks: the tables of those names.
     """
 
     source: str = field(default="0", repr=False)
+    reload: bool = False
     camera: SourceOptions = field(default_factory=SourceOptions)
     decision: DecisionRule = field(default_factory=DecisionRule)
     gate: GateRule = field(default_factory=GateRule)
@@ -131,9 +133,12 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
         UsageError: names every mistake at once.
     """
     wrong: list[str] = []
-    known = ["source", *_TABLES]
+    known = ["source", "reload", *_TABLES]
     wrong += [_unknown(name, known) for name in content if name not in known]
     source = given.get("", {}).get("source") or content.get("source", "0")
+    reload = given.get("", {}).get("reload") or content.get("reload", False)
+    if type(reload) is not bool:
+        wrong.append(f"reload: expected true or false, got {reload!r}")
     parts: dict[str, Any] = {}
     for name, kind in _TABLES.items():
         table = content.get(name, {})
@@ -149,7 +154,7 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
             wrong.append(str(error).rstrip("."))
     if wrong:
         raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
-    return RunSettings(str(source), **parts)
+    return RunSettings(str(source), reload, **parts)
 
 
 def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:

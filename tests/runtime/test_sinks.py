@@ -25,9 +25,9 @@ import pytest
 from edgeclf_runtime import Frame, Prediction
 from edgeclf_runtime.decision import Decision
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks import Observation
+from edgeclf_runtime.sinks import ModelState, Observation
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
-from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
+from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sinks.metrics import MetricsSink
 from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 from edgeclf_runtime.sinks.outlet import Outlet
@@ -410,3 +410,42 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     listener.close()
     with pytest.raises(SinkError, match="expected letters, digits"):
         MqttOptions("mqtt://host", "a/b")
+
+
+def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(ModelState("refused", "model.tflite", LABELS, "cut"))
+    assert json.loads(listener.wait("edgeclf/feeder/model", bool)) == {"state": "refused", "reason": "cut"}
+    sink.take(ModelState("adopted", "model.tflite", ("owl", "cat")))
+    listener.wait("edgeclf/feeder/model", lambda payload: b"adopted" in payload)
+    config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"owl" in payload)
+    assert json.loads(config)["cmps"]["answer"]["options"] == ["owl", "cat", "unknown"]
+    assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
+    sink.close()
+    listener.close()
+
+
+def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    states = [
+        ModelState("adopted", "m.tflite", ("owl",)),
+        ModelState("refused", "m.tflite", ("owl",), "m.tflite: cut."),
+    ]
+    sinks: list[Any] = [
+        JsonLinesSink(tmp_path / "a.jsonl"),
+        CsvSink(tmp_path / "a.csv"),
+        SnapshotSink(tmp_path / "kept"),
+    ]
+    sinks += [VideoSink(tmp_path / "film.mp4"), CommandSink("false"), TerminalSink(), MetricsSink(0)]
+    for sink in sinks:
+        for state in states:
+            sink.take(state)
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    assert lines[1] == {"model": "refused", "path": "m.tflite", "reason": "m.tflite: cut.", "labels": ["owl"]}
+    assert capsys.readouterr().err.splitlines() == ["Model adopted: m.tflite", "Model refused: m.tflite: cut."]
+    registry = sinks[-1].registry
+    assert registry.get_sample_value("edgeclf_models_total", {"outcome": "refused"}) == 1
+    assert registry.get_sample_value("edgeclf_source_up") == 0
+    for sink in sinks:
+        sink.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -11,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
 
-__all__ = ["json_option", "model_argument", "model_options", "top_option"]
+__all__ = ["Opener", "json_option", "model_argument", "model_options", "top_option", "words_of"]
 
 Opener = Callable[[Path], "Classifier"]
 """What a command gets as ``open_model``: a model's path to its classifier, with the user's options."""
@@ -78,3 +79,20 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         command(open_model=open_model, **others)
 
     return functools.reduce(lambda function, option: option(function), reversed(_OPTIONS), wrapper)
+
+
+def words_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:
+    """Options as they are written for a command, of those values that it takes; paths in full."""
+    words = []
+    for option in command.params:
+        value = values.get(option.name or "")
+        if isinstance(option, click.Option) and value not in (None, False):
+            words.append(option.opts[0])
+            words += [] if value is True else [_word(value)]
+    return words
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
+from edgeclf_runtime.commands.ending import ended_by_signals
+from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option, words_of
 
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.reload import ModelWatch
+    from edgeclf_runtime.service import Notifier
+    from edgeclf_runtime.service.heartbeat import Heartbeat
 
 __all__ = ["run"]
 
@@ -45,6 +48,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
 @click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
 @click.option("--realtime", is_flag=True, default=None, help="Play a video at its own speed.")
+@click.option("--reload", is_flag=True, default=None, help="Go on with a model file put in its place, when it is good.")
 @click.option("--threshold", type=float, help='A best score below it is "unknown"; by default the model\'s own.')
 @click.option("--margin", type=float, help="By which the best score must lead.")
 @click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
@@ -80,6 +84,7 @@ def run(
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.preprocess import least_side
+    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import open_sinks
@@ -91,6 +96,11 @@ def run(
     import cv2
 
     cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
+    notifier = Notifier()
+    if notifier.wanted:  # the journal shows where it was when the watchdog ended it
+        faulthandler.enable()
+    # Before it is opened, or a change could be missed.
+    watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
         camera = chosen.camera
@@ -98,7 +108,7 @@ def run(
             camera = replace(camera, least=least_side(classifier.card.preprocessing, chosen.gate.region[2:]))
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
-        with _signals(pipeline):
+        with ended_by_signals(pipeline), _life(pipeline, notifier, watch) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell)
             except BaseException:
@@ -107,7 +117,31 @@ def run(
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
             labels = len(classifier.card.labels)
             click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            heartbeat.start(source.description or "awaited")
             pipeline.run(source, max_frames)
+
+
+def _model_watch(model: Path, open_model: Opener) -> ModelWatch:
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.reload import ModelWatch
+
+    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model)
+
+
+@contextmanager
+def _life(pipeline: Pipeline, notifier: Notifier, watch: ModelWatch | None) -> Iterator[Heartbeat]:
+    """What goes on beside it: the watchdog is told, the model file followed."""
+    from edgeclf_runtime.service.heartbeat import Heartbeat
+
+    heartbeat = Heartbeat(notifier, pipeline)
+    if watch is not None:
+        watch.start(pipeline)
+    try:
+        yield heartbeat
+    finally:
+        if watch is not None:
+            watch.close()
+        heartbeat.close()
 
 
 def _by_table(given: dict[str, Any], exact: bool) -> dict[str, dict[str, Any]]:
@@ -120,7 +154,7 @@ def _by_table(given: dict[str, Any], exact: bool) -> dict[str, dict[str, Any]]:
         "least": 0 if exact else None,
     }
     return {
-        "": {"source": given["source"]},
+        "": {"source": given["source"], "reload": given["reload"]},
         "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime")}},
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
@@ -129,17 +163,3 @@ def _by_table(given: dict[str, Any], exact: bool) -> dict[str, dict[str, Any]]:
             for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics")
         },
     }
-
-
-@contextmanager
-def _signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGTERM ends it in order. In a thread: the handler itself may have interrupted the holder of any lock."""
-
-    def stop(*_: object) -> None:
-        threading.Thread(target=pipeline.stop, daemon=True).start()
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

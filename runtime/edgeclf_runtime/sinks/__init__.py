@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgeclf_runtime.sinks.sink import Item, Observation, Sink
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
 
-__all__ = ["Item", "Observation", "Sink"]
+__all__ = ["Item", "ModelState", "Observation", "Sink"]

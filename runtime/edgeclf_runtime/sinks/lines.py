@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from edgeclf_runtime.lines import content, text_line
-from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["CsvSink", "JsonLinesSink", "TerminalSink", "as_json", "as_text"]
 
@@ -25,7 +25,11 @@ def as_text(item: Observation, top: int) -> str:
 
 def as_json(item: Item, top: int) -> str:
     """One object: of an observation its frame, time (seconds since 1970), age, source, answer, whether it changed,
-    and ``lines.content``; of a source's state ``state``, ``reason`` and ``reopened``."""
+    and ``lines.content``; of a source's state ``state``, ``reason`` and ``reopened``; of a model's ``model``, ``path``,
+    ``reason`` and ``labels``."""
+    if isinstance(item, ModelState):
+        what = {"model": item.name, "path": item.path, "reason": item.reason, "labels": item.labels}
+        return json.dumps(what, ensure_ascii=False)
     if not isinstance(item, Observation):
         return json.dumps({"state": item.name, "reason": item.reason, "reopened": item.reopened}, ensure_ascii=False)
     frame, known = item.prediction.frame, dict[str, object]()
@@ -36,7 +40,7 @@ def as_json(item: Item, top: int) -> str:
 
 
 class TerminalSink:
-    """Lines on standard output; states of the source on standard error, but for JSON.
+    """Lines on standard output; states of the source and the model on standard error, but for JSON.
 
     Args:
         top: labels to show.
@@ -56,6 +60,8 @@ class TerminalSink:
                 print(as_json(item, self._top) if self._json else as_text(item, self._top), flush=True)
         elif self._json:
             print(as_json(item, self._top), flush=True)
+        elif isinstance(item, ModelState):
+            print(f"Model {item.name}: {item.reason or item.path}", file=sys.stderr, flush=True)
         elif item.name != "closed":
             print(f"Source {item.name}{': ' if item.reason else ''}{item.reason}", file=sys.stderr, flush=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MetricsSink"]
 
@@ -40,6 +40,9 @@ class MetricsSink:
         self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", registry=registry)
         self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", registry=registry)
         self._reopened = prometheus.Gauge("edgeclf_source_reopened", "Times the source was reopened", registry=registry)
+        self._models = prometheus.Counter(
+            "edgeclf_models", "Model files put in its place, by what became of them", ["outcome"], registry=registry
+        )
         self._stages = prometheus.Histogram(
             "edgeclf_stage_milliseconds", "Time by stage", ["stage"], buckets=_BUCKETS, registry=registry
         )
@@ -51,6 +54,9 @@ class MetricsSink:
         self.name = f"metrics {host}:{self.port}"
 
     def take(self, item: Item) -> None:
+        if isinstance(item, ModelState):
+            self._models.labels(item.name).inc()
+            return
         if not isinstance(item, Observation):
             self._up.set(float(item.name == "running"))
             self._reopened.set(item.reopened)

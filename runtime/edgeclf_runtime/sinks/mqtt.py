@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.picture import jpeg_of
-from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MqttOptions", "MqttSink"]
 
@@ -58,7 +58,8 @@ class MqttOptions:
 
 
 class MqttSink:
-    """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG) and ``.../source``.
+    """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source`` and
+    ``.../model``.
 
     Connects by itself, again and again; meanwhile the newest message of each topic waits. When the process dies the
     broker says that the device is offline.
@@ -102,14 +103,17 @@ class MqttSink:
         if reason.is_failure:
             _log.warning("%s: refused: %s", self.name, reason)
             return
-        if self._options.discovery:
-            topic = f"{self._options.discovery}/device/{self._options.device}/config"
-            client.publish(topic, json.dumps(self._discovery()), qos=1, retain=True)
+        self._announce()
         client.publish(f"{self._base}/available", "online", qos=1, retain=True)
         with self._lock:
             self._online = True
             for topic, payload in self._latest.items():
                 client.publish(topic, payload, qos=1, retain=True)
+
+    def _announce(self) -> None:
+        if self._options.discovery:
+            topic = f"{self._options.discovery}/device/{self._options.device}/config"
+            self._client.publish(topic, json.dumps(self._discovery()), qos=1, retain=True)
 
     def _disconnected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         with self._lock:
@@ -168,7 +172,17 @@ class MqttSink:
             "qos": 1,
         }
 
+    def _change_labels(self, labels: tuple[str, ...]) -> None:
+        """Home Assistant would refuse an answer that is not among them."""
+        if labels != self._labels:
+            self._labels = labels
+            if self._online:
+                self._announce()
+
     def take(self, item: Item) -> None:
+        if isinstance(item, ModelState):
+            self._change_labels(item.labels)
+            return self._send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
         if not isinstance(item, Observation):
             text = json.dumps({"state": item.name, "reason": item.reason})
             return self._send(f"{self._base}/source", text)

@@ -87,14 +87,15 @@ class Outlet:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """For that, after ``end``; whether it is done. What waits longer is given up, so that the sink is closed."""
+        """For that, after ``end``; whether it is done."""
         self._thread.join(seconds)
-        if self._thread.is_alive():
-            with self._changed:
-                self.dropped += len(self._items)
-                self._items.clear()
-            self._thread.join(0.2)
         return not self._thread.is_alive()
+
+    def give_up(self) -> None:
+        """What still waits is dropped, so that the sink is closed as soon as it is done with what it has."""
+        with self._changed:
+            self.dropped += len(self._items)
+            self._items.clear()
 
 
 def _without_picture(item: Item) -> Item:

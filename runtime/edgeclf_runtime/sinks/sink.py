@@ -9,7 +9,7 @@ from edgeclf_runtime.decision import Decision
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 
-__all__ = ["Item", "Observation", "Sink"]
+__all__ = ["Item", "ModelState", "Observation", "Sink"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,25 @@ class Observation:
     age: float
 
 
-Item = Union[Observation, SourceState]
-"""What a sink is given: what was seen, and how the source is doing whenever that changes."""
+@dataclass(frozen=True)
+class ModelState:
+    """What became of a model file that was put in the place of the one in use.
+
+    Attributes:
+        name: "adopted"; or "refused", and the model before goes on.
+        path: of the file.
+        labels: of the model in use from now on.
+        reason: for people; empty when it was adopted.
+    """
+
+    name: str
+    path: str
+    labels: tuple[str, ...]
+    reason: str = ""
+
+
+Item = Union[Observation, SourceState, ModelState]
+"""What a sink is given: what was seen, and how the source and the model are doing whenever that changes."""
 
 
 class Sink(Protocol):

@@ -33,6 +33,8 @@ class LiveSource:
         opened: opens it, or raises SourceError; called again when it is lost and may be reopened.
         options: of which those of live sources are heeded.
         listener: told of every change of ``state``.
+        patience: seconds that opening, reading or waiting for the next attempt can take; its thread hangs when it was
+            not heard of for longer.
 
     Raises:
         SourceError: it cannot be opened, and is not to be waited for.
@@ -41,13 +43,18 @@ class LiveSource:
     live = True
 
     def __init__(
-        self, opened: Callable[[], Capture], options: SourceOptions, listener: StateListener | None = None
+        self,
+        opened: Callable[[], Capture],
+        options: SourceOptions,
+        listener: StateListener | None = None,
+        patience: float = 60.0,
     ) -> None:
-        self._opened, self._options, self._listener = opened, options, listener
+        self._opened, self._options, self._listener, self._patience = opened, options, listener, patience
         self._fresh, self._closing = threading.Condition(), threading.Event()
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
         self._number, self._reopened, self._damaged, self._last = 0, 0, 0, time.monotonic()
+        self._heard = self._last  # of the thread that reads, be it that it failed
         self._frozen: int | None = None  # checksum of the picture it froze at
         self.description = ""
         self.state = SourceState("opening", self._last)
@@ -91,6 +98,11 @@ class LiveSource:
         if self._damaged & (self._damaged - 1) == 0:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
 
+    @property
+    def hangs(self) -> bool:
+        """The device neither gives nor fails: no reopening is to be expected any more."""
+        return time.monotonic() - self._heard > self._patience
+
     def _look(self) -> None:
         silent = time.monotonic() - self._last
         if self.state.name == "running" and silent > self._options.stall:
@@ -99,7 +111,7 @@ class LiveSource:
     def _work(self, capture: Capture | None) -> None:
         wait = _FIRST_WAIT
         while not self._closing.is_set():
-            began = time.monotonic()
+            began = self._heard = time.monotonic()
             try:
                 if capture is None:
                     capture = self._opened()
@@ -115,14 +127,16 @@ class LiveSource:
             finally:
                 _close(capture)
                 capture = None
-            wait = _FIRST_WAIT if time.monotonic() - began > _SETTLED else min(2 * wait, _LONGEST_WAIT)
+            self._heard = time.monotonic()
+            wait = _FIRST_WAIT if self._heard - began > _SETTLED else min(2 * wait, _LONGEST_WAIT)
             self._closing.wait(wait)
 
     def _read_all(self, capture: Capture) -> None:
         before, changed = self._frozen, time.monotonic()
         while not self._closing.is_set():
             picture = capture.read()
-            moment, now = time.monotonic(), zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
+            moment = self._heard = time.monotonic()
+            now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
             if now != before:
                 before, changed, self._frozen = now, moment, None
             elif self._options.frozen and moment - changed > self._options.frozen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 from dataclasses import replace
@@ -29,8 +30,8 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         options, listener: see ``LiveSource``.
     """
     capture = _PipeCapture(file, options.least or 0)
-    # A picture that stays the same may well be meant: what writes it is no camera of ours.
-    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener)
+    # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
+    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf)
 
 
 def take_jpeg(data: bytearray) -> bytes | None:

@@ -1,0 +1,56 @@
+"""SIGTERM and Ctrl-C end a run in order, and in time whatever hangs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.pipeline import Pipeline
+
+__all__ = ["ended_by_signals"]
+
+_log = logging.getLogger(__name__)
+_WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.2
+
+
+@contextmanager
+def ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
+    """SIGTERM stops the pipeline; after it or Ctrl-C the process ends in less than two seconds.
+
+    A thread hears of them through a socket: a handler in Python would have to wait for the main thread, which may hang
+    in a driver or be opening a stream, and it might interrupt the holder of any lock.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    over = threading.Event()
+    threading.Thread(target=_listen, args=(reading, pipeline, over), name="signals", daemon=True).start()
+    handler = signal.signal(signal.SIGTERM, lambda *_: None)
+    descriptor = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(descriptor)
+        signal.signal(signal.SIGTERM, handler)
+        writing.close()
+
+
+def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -> None:
+    with reading:
+        while heard := reading.recv(1):
+            number, until = heard[0], time.monotonic() + _WITHIN
+            if number not in (signal.SIGTERM, signal.SIGINT):
+                continue
+            if number == signal.SIGTERM:  # Ctrl-C is an exception in the main thread besides
+                pipeline.stop()
+            if not over.wait(max(0.0, until - time.monotonic())):
+                _log.warning("The source or the interpreter does not end; left as it is.")
+                os._exit(0 if number == signal.SIGTERM else 130)

@@ -1,0 +1,153 @@
+"""``edgeclf service``: ``edgeclf run`` as a systemd service."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_runtime.commands.options import Opener, model_argument, model_options, words_of
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.service.access import Person
+    from edgeclf_runtime.service.unit import Unit
+
+__all__ = ["service"]
+
+_ABSENT, _DOWN = 4, 3  # exit status, as systemctl has it
+
+
+def _checked(context: click.Context, option: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", value):
+        raise click.BadParameter(f"{value!r}: expected letters, digits, - and _, at most 64.")
+    return value
+
+
+_name = click.option("--name", default="edgeclf", show_default=True, callback=_checked, help="Of the service.")
+_user = click.option("--user", "personal", is_flag=True, help="A service of your own, in place of the machine's.")
+
+
+@click.group()
+def service() -> None:
+    """Run it from boot on, unattended, under systemd."""
+
+
+@service.command()
+@model_argument
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The TOML file of edgeclf run.")
+@_name
+@_user
+@click.option("--run-as", metavar="USER", help="By default who called sudo; without that a user of systemd's own.")
+@click.option("--memory", default="", metavar="512M", help="It is started anew when it takes more.")
+@click.option("--print", "only_print", is_flag=True, help="Show the unit, and change nothing.")
+@model_options
+def install(
+    open_model: Opener,
+    model: Path,
+    config: Path,
+    name: str,
+    personal: bool,
+    run_as: str | None,
+    memory: str,
+    only_print: bool,
+) -> None:
+    """Write its unit, start it now and with the machine; again, to change it. Paths in the config count from here."""
+    from edgeclf_runtime.errors import UsageError
+    from edgeclf_runtime.service.access import person
+    from edgeclf_runtime.service.systemd import found_systemd
+
+    if personal and run_as:
+        raise UsageError("--user is a service of your own: --run-as does not go with it.")
+    systemd = None if only_print else found_systemd(personal, changes=True)
+    who = None if personal else person(_caller() if run_as is None else run_as)
+    unit = replace(_planned(open_model, model, config, who), memory=memory)
+    if systemd is None:
+        click.echo(unit.text(), nl=False)
+        return
+    _prepare(unit, who)
+    replaced = systemd.write(name, replace(unit, version=systemd.version).text())
+    click.echo(f"{'Replaced' if replaced else 'Written'}: {systemd.path(name)}")
+    systemd.start(name)
+    click.echo(f"Started, now and with {'your first login' if personal else 'the machine'}; edgeclf service status")
+    if personal:
+        click.echo("To have it run before you log in: sudo loginctl enable-linger $USER")
+
+
+def _caller() -> str:
+    """Who called sudo; empty for root itself."""
+    name = os.environ.get("SUDO_USER", "")
+    return "" if name == "root" else name
+
+
+def _planned(open_model: Opener, model: Path, config: Path, who: Person | None) -> Unit:
+    """After what it is to run was opened once: a service that cannot start is not to be installed."""
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.service.plan import check_source, planned
+    from edgeclf_runtime.settings import read_settings, settings
+
+    chosen = settings(read_settings(config), {}, str(config))
+    check_source(chosen)
+    with open_model(model):
+        words = words_of(verify, click.get_current_context().params)
+    return planned(model, config, words, chosen.sinks, who)
+
+
+def _prepare(unit: Unit, who: Person | None) -> None:
+    from edgeclf_runtime.service.plan import check_access, made_folders
+
+    if who is not None:
+        check_access(unit, who)
+    for folder in made_folders(unit, who):
+        click.echo(f"Made: {folder}")
+
+
+@service.command()
+@_name
+@_user
+@click.option("--lines", default=10, show_default=True, type=click.IntRange(0), help="Of its log.")
+def status(name: str, personal: bool, lines: int) -> None:
+    """Show how it does; exit status 0 where it runs, 3 where it does not, 4 where there is none."""
+    from edgeclf_runtime.service.systemd import found_systemd
+
+    systemd = found_systemd(personal, changes=False)
+    state = systemd.state(name)
+    if state.get("LoadState") != "loaded":
+        click.echo(f"{name}: not installed: edgeclf service install MODEL --config FILE")
+        raise click.exceptions.Exit(_ABSENT)
+    for title, text in _described(state):
+        click.echo(f"{title:<12} {text}")
+    if lines:
+        click.echo(systemd.last_lines(name, lines).rstrip())
+    if state.get("ActiveState") != "active":
+        raise click.exceptions.Exit(_DOWN)
+
+
+def _described(state: dict[str, str]) -> list[tuple[str, str]]:
+    memory = state.get("MemoryCurrent", "")
+    rows = [
+        ("state", f"{state.get('ActiveState', '')} ({state.get('SubState', '')})"),
+        ("since", state.get("ActiveEnterTimestamp", "")),
+        ("says", state.get("StatusText", "")),
+        ("memory", f"{int(memory) >> 20} MB" if memory.isdecimal() and int(memory) < 1 << 60 else ""),
+        ("restarts", state.get("NRestarts", "")),
+        ("last end", f"{state.get('Result', '')}, exit status {state.get('ExecMainStatus', '')}"),
+    ]
+    return [row for row in rows if row[1]]
+
+
+@service.command()
+@_name
+@_user
+def remove(name: str, personal: bool) -> None:
+    """Stop it and take its unit away; what it wrote stays."""
+    from edgeclf_runtime.service.systemd import found_systemd
+
+    systemd = found_systemd(personal, changes=True)
+    if systemd.remove(name):
+        click.echo(f"Stopped and removed: {systemd.path(name)}")
+    else:
+        click.echo(f"{name}: not installed; nothing to remove.")

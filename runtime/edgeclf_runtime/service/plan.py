@@ -1,0 +1,77 @@
+"""From a model, a TOML file and a user to a unit that can work, or to the reason why it cannot."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclf_runtime.errors import ServiceError, UsageError
+from edgeclf_runtime.service.access import Person, existing_groups
+from edgeclf_runtime.service.unit import Unit, made_by_systemd
+from edgeclf_runtime.settings import RunSettings, SinkSettings
+from edgeclf_runtime.sources import is_live
+
+__all__ = ["check_access", "check_source", "made_folders", "planned", "written_folders"]
+
+_GROUPS = ("video", "plugdev", "apex")  # of cameras and Edge TPUs; not every system has all
+_RUN_AS = "give a user who may with --run-as, or with --user make it a service of your own"
+
+
+def planned(model: Path, config: Path, words: Sequence[str], sinks: SinkSettings, who: Person | None) -> Unit:
+    """The unit for this machine; its bound of memory and systemd's version are still to be given.
+
+    Args:
+        model, config: of ``edgeclf run``.
+        words: further options of it.
+        sinks: of the config.
+        who: it runs as; None for a user's own unit.
+    """
+    model, config = model.absolute(), config.absolute()
+    command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--changes", *words)
+    reads = (model, config, Path(sys.prefix), Path(sys.base_prefix), Path(__file__))
+    name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
+    return Unit(command, Path.cwd(), reads, written_folders(sinks), name, groups, personal=who is None)
+
+
+def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:
+    """Each once, absolute."""
+    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv, sinks.video) if name]
+    folders = [Path(sinks.snapshots).absolute()] if sinks.snapshots else []
+    return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in (*files, *folders)))
+
+
+def check_source(settings: RunSettings) -> None:
+    """Raises UsageError for one that ends by itself: systemd would start it again and again."""
+    if settings.source == "-" or not (is_live(settings.source) or settings.camera.watch):
+        raise UsageError(
+            "A service needs a source that does not end: a camera, a stream, or a folder with watch = true."
+        )
+
+
+def check_access(unit: Unit, who: Person) -> None:
+    """Raises ServiceError for what its user may not read, or write; folders that are still to be made will be his."""
+    name = who.name or "a user of systemd's own"
+    for path in (*unit.reads, unit.folder):
+        if not who.may_read(path):
+            raise ServiceError(f"{path}: {name} may not read it; {_RUN_AS}.")
+    for path in unit.writes:
+        to_be_made = made_by_systemd(path) or (who.name and not path.exists())
+        if not to_be_made and not who.may_write(path):
+            own = "" if who.name else " or write to folders of its own in /var/lib, /var/log or /var/cache,"
+            raise ServiceError(f"{path}: {name} may not write there;{own} {_RUN_AS}.")
+
+
+def made_folders(unit: Unit, who: Person | None) -> list[Path]:
+    """Make the folders that are missing and that systemd does not make, and give them to the user; those made."""
+    made = []
+    for path in unit.writes:
+        if path.exists() or (who is not None and (made_by_systemd(path) or not who.name)):
+            continue
+        missing = [path, *(parent for parent in path.parents if not parent.exists())]
+        path.mkdir(parents=True)
+        for folder in missing if who is not None else []:
+            os.chown(folder, who.number if who else -1, -1)
+        made.append(path)
+    return made

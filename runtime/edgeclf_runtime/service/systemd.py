@@ -1,0 +1,137 @@
+"""The systemd of this machine, or of one user: unit files put there and taken away, and asked how they do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from edgeclf_runtime.errors import ServiceError
+from edgeclf_runtime.service.unit import MARK
+
+__all__ = ["Systemd", "found_systemd"]
+
+_SYSTEM = Path("/etc/systemd/system")
+_RUNS = Path("/run/systemd/system")  # as sd_booted(3) has it
+_ASKED = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "StatusText",
+    "ActiveEnterTimestamp",
+    "NRestarts",
+    "Result",
+    "ExecMainStatus",
+    "MemoryCurrent",
+)
+
+
+class Systemd:
+    """Units by name, without ``.service``.
+
+    Args:
+        folder: of the unit files.
+        options: of every call, such as ``--user``.
+    """
+
+    def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
+        self._folder, self._options = folder, options
+
+    @property
+    def version(self) -> int:
+        """Such as 252; 0 where it does not say."""
+        found = re.search(r"systemd (\d+)", self._call("systemctl", "--version"))
+        return int(found[1]) if found else 0
+
+    def path(self, name: str) -> Path:
+        """Of the unit file, be it there or not."""
+        return self._folder / f"{name}.service"
+
+    def write(self, name: str, text: str) -> bool:
+        """Put a unit file there, whole or not at all; whether one of ours was replaced.
+
+        Raises:
+            ServiceError: somebody else's is there, or it cannot be written.
+        """
+        path, replaced = self.path(name), self._ours(name)
+        beside = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(text, "utf-8")
+            os.replace(beside, path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise ServiceError(f"{path}: {error.strerror}.") from None
+        return replaced
+
+    def start(self, name: str) -> None:
+        """Read the unit files again, start this one, now anew and with the machine."""
+        for words in (["daemon-reload"], ["enable", name], ["restart", name]):
+            self._call("systemctl", *words)
+
+    def remove(self, name: str) -> bool:
+        """Stop it and take its file away; False where there was none."""
+        if not self._ours(name):
+            return False
+        self._call("systemctl", "disable", "--now", name)
+        self.path(name).unlink()
+        self._call("systemctl", "daemon-reload")
+        self._call("systemctl", "reset-failed", name, tolerant=True)
+        return True
+
+    def state(self, name: str) -> dict[str, str]:
+        """Its properties, by systemd's names; see systemctl(1)."""
+        said = self._call("systemctl", "show", name, f"--property={','.join(_ASKED)}")
+        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+    def last_lines(self, name: str, count: int) -> str:
+        """Of its log; why not, where that may not be read."""
+        unit = f"--user-unit={name}" if self._options else f"--unit={name}"
+        words = [unit, f"--lines={count}", "--no-pager", "--output=short-iso"]
+        return self._call("journalctl", *words, options=(), tolerant=True)
+
+    def _ours(self, name: str) -> bool:
+        """Whether a unit of ours is there; raises ServiceError for another's."""
+        path = self.path(name)
+        try:
+            text = path.read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ServiceError(f"{path}: {error.strerror}.") from None
+        if not text.startswith(MARK):
+            raise ServiceError(f"{path}: not written by edgeclf service; choose another --name, or remove it yourself.")
+        return True
+
+    def _call(self, program: str, *words: str, options: tuple[str, ...] | None = None, tolerant: bool = False) -> str:
+        command = [program, *(self._options if options is None else options), *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        except OSError as error:
+            raise ServiceError(f"{program}: {error.strerror}.") from None
+        if done.returncode and not tolerant:
+            reason = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+            raise ServiceError(f"{program} {words[0]}: {reason}")
+        return done.stdout or (done.stderr if tolerant else "")
+
+
+def found_systemd(personal: bool, changes: bool) -> Systemd:
+    """This machine's, or the calling user's.
+
+    Args:
+        personal: the user's.
+        changes: units are to be changed, not only looked at.
+
+    Raises:
+        ServiceError: it does not run here, or only root may.
+    """
+    if not _RUNS.is_dir() or shutil.which("systemctl") is None:
+        raise ServiceError("systemd does not run here; edgeclf service install --print shows the unit for elsewhere.")
+    if personal:
+        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return Systemd(home / "systemd" / "user", ("--user",))
+    if changes and os.geteuid() != 0:
+        raise ServiceError("Only root may do that: call it with sudo, or with --user for a service of your own.")
+    return Systemd(_SYSTEM)

@@ -1,0 +1,153 @@
+"""The text of a systemd unit that runs ``edgeclf run`` and lets it do little else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeclf_runtime.errors import UsageError
+
+__all__ = ["MARK", "Unit"]
+
+MARK = "# Written by edgeclf service install, which replaces it; add to it with systemctl edit."
+"""First line of our units: no other is replaced or removed."""
+
+_PLAIN = re.compile(r"[\w/.,+=@:%-]+")
+_MADE = {"/var/lib": "StateDirectory", "/var/log": "LogsDirectory", "/var/cache": "CacheDirectory"}
+_HOMES = ("/home", "/root", "/run/user")
+_TEMPORARY = ("/tmp", "/var/tmp")
+_BACK_OFF = 254  # the first systemd that waits longer from restart to restart
+
+# Device nodes of cameras (V4L2, libcamera) and of Edge TPUs (USB, PCIe); no other is to be opened.
+_DEVICES = ("char-video4linux", "char-media", "char-dma_heap", "char-usb_device", "char-apex")
+
+_KERNEL = """\
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+KeyringMode=private
+UMask=0027"""
+
+_SYSTEM = """\
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectProc=invisible
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RemoveIPC=yes
+DevicePolicy=closed"""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a unit is made from; all paths absolute.
+
+    Attributes:
+        command: the program and its arguments.
+        folder: it works in.
+        reads: further paths it needs.
+        writes: folders it writes to.
+        user: it runs as; empty for one of systemd's own, and in a user's own unit.
+        groups: it is in besides.
+        memory: at most, such as "512M"; empty for no bound.
+        personal: a user's own unit, whose manager may not confine it by mounts, devices and groups.
+        version: of systemd.
+
+    Raises:
+        UsageError: a path with a character that no unit can hold, or a bound of memory that is none.
+    """
+
+    command: tuple[str, ...]
+    folder: Path
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    memory: str = ""
+    personal: bool = False
+    version: int = 252
+
+    def __post_init__(self) -> None:
+        for text in (*self.command, *map(str, (self.folder, *self.writes))):
+            if not text.isprintable():
+                raise UsageError(f"{text!r}: a systemd unit cannot hold such characters; rename it.")
+        if set(self.command[0]) & set("'\"\\$"):
+            raise UsageError(f"{self.command[0]}: systemd starts no program with quotes or $ in its path; rename it.")
+        if self.memory and not re.fullmatch(r"[1-9]\d*[KMGT]", self.memory):
+            raise UsageError(f"Memory {self.memory!r}: expected a number and K, M, G or T, such as 512M.")
+
+    def text(self) -> str:
+        """The unit file."""
+        parts = [f"{MARK}\n[Unit]", self._about(), "\n[Service]", self._life(), "\n# What it may do.", _KERNEL]
+        if not self.personal:
+            parts += [self._who(), _SYSTEM, self._places()]
+        target = "default.target" if self.personal else "multi-user.target"
+        return "\n".join([*parts, f"\n[Install]\nWantedBy={target}", ""])
+
+    def _about(self) -> str:
+        return "Description=edgeclf run: image classifier\nAfter=network.target\nStartLimitIntervalSec=0"
+
+    def _life(self) -> str:
+        lines = [
+            "Type=notify",
+            f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in self.command)}",
+            f"WorkingDirectory={str(self.folder).replace('%', '%%')}",
+            "Environment=PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
+            "Restart=always",
+            "RestartSec=5",
+            *(("RestartSteps=6", "RestartMaxDelaySec=60") if self.version >= _BACK_OFF else ()),
+            "TimeoutStartSec=120",
+            "WatchdogSec=30",
+            "TimeoutStopSec=10",
+            "KillMode=mixed",
+        ]
+        return "\n".join([*lines, f"MemoryMax={self.memory}"] if self.memory else lines)
+
+    def _who(self) -> str:
+        lines = [f"User={self.user}" if self.user else "DynamicUser=yes"]
+        if self.groups:
+            lines.append(f"SupplementaryGroups={' '.join(self.groups)}")
+        return "\n".join(lines)
+
+    def _places(self) -> str:
+        paths = [Path(self.command[0]), self.folder, *self.reads, *self.writes]
+        lines = [f"DeviceAllow={name} rw" for name in _DEVICES]
+        lines.append(f"ProtectHome={'read-only' if _any_in(paths, _HOMES) else 'yes'}")
+        if not _any_in(paths, _TEMPORARY):  # it would see another, empty folder there
+            lines.append("PrivateTmp=yes")
+        for path in self.writes:
+            name, relative = made_by_systemd(path) or ("ReadWritePaths", str(path))
+            lines.append(f"{name}={_quoted(relative)}")
+        return "\n".join(lines)
+
+
+def made_by_systemd(path: Path) -> tuple[str, str] | None:
+    """The setting by which systemd makes this folder and gives it to the service, with its value."""
+    for parent, name in _MADE.items():
+        if path != Path(parent) and path.is_relative_to(parent) and ":" not in str(path):
+            return name, str(path.relative_to(parent))
+    return None
+
+
+def _any_in(paths: list[Path], folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(folder) for path in paths for folder in folders)
+
+
+def _quoted(word: str) -> str:
+    """As systemd reads it back: its specifiers begin with %, its escapes with a backslash."""
+    word = word.replace("%", "%%")
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

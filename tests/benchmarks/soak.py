@@ -1,0 +1,311 @@
+"""The whole product for many frames: camera, broker and model file go and come, memory and age are looked at.
+
+python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--fps 250] [--model FILE] [--more "--web"]
+
+A real ``edgeclf run`` reads Motion JPEG over HTTP and writes JSON lines, CSV, snapshots, MQTT and Prometheus's figures.
+Every ``--restart`` frames camera and mosquitto are stopped for a second, and the model file is replaced. Exit
+status 1 where memory grows by more than ``--growth``, a reconnect is missing, or a frame is older than ``--age``.
+"""
+
+from __future__ import annotations
+
+import http.server
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+
+from tests.runtime.test_sinks import Broker
+
+CONFIG = """
+source = "http://127.0.0.1:{camera}/"
+reload = true
+[camera]
+reopen = true
+wait = true
+[sinks]
+jsonl = "seen.jsonl"
+csv = "seen.csv"
+rotate = 1000000
+snapshots = "kept"
+snapshot_labels = ["*"]
+snapshot_every = 0.05
+snapshot_limit = 500
+mqtt = "mqtt://127.0.0.1:{broker}"
+mqtt_device = "soak"
+metrics = {metrics}
+"""
+
+
+class Camera:
+    """Motion JPEG over HTTP, noisy digits; can be stopped and started."""
+
+    def __init__(self, fps: float) -> None:
+        self._pictures, self._pause = _pictures(), 1 / fps
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        stopped, pictures, pause = threading.Event(), self._pictures, self._pause
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                number, begun = 0, time.monotonic()
+                while not stopped.wait(max(0.0, begun + number * pause - time.monotonic())):
+                    data = pictures[number % len(pictures)]
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                    try:
+                        self.wfile.write(head.encode() + data + b"\r\n")
+                    except OSError:
+                        return
+                    number += 1
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self._stopped = stopped
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _pictures() -> list[bytes]:
+    from sklearn.datasets import load_digits
+
+    from edgeclf.demo import digit_picture
+
+    rng, images = np.random.default_rng(0), load_digits().images
+    found = []
+    for image in images[:97]:
+        pixels = cv2.resize(digit_picture(image), (160, 120)).astype(np.int16)
+        noisy = np.clip(pixels + rng.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
+        found.append(cv2.imencode(".jpg", noisy)[1].tobytes())
+    return found
+
+
+class Ear:
+    """Whether the product was heard on the broker since ``again``."""
+
+    def __init__(self, port: int) -> None:
+        from paho.mqtt import client as mqtt
+
+        self.online, self.messages = threading.Event(), 0
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe("edgeclf/soak/#", qos=1)
+        self._client.on_message = self._heard
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _heard(self, client: Any, data: Any, message: Any) -> None:
+        self.messages += 1
+        if message.topic.endswith("/available") and message.payload == b"online":
+            self.online.set()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Product:
+    """The process that is looked at."""
+
+    def __init__(self, folder: Path, model: Path, camera: int, broker: int, more: str) -> None:
+        self.model, self._new = folder / "model.tflite", model
+        shutil.copy(model, self.model)
+        self._metrics = _free_port()
+        text = CONFIG.format(camera=camera, broker=broker, metrics=self._metrics)
+        (folder / "soak.toml").write_text(text, "utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "edgeclf_runtime",
+            "run",
+            str(self.model),
+            "--config",
+            "soak.toml",
+            "--changes",
+        ]
+        self._log = (folder / "log").open("w")
+        self.process = subprocess.Popen(
+            [*command, *shlex.split(more)], cwd=folder, stdout=subprocess.DEVNULL, stderr=self._log
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Sums of Prometheus's samples by name; none before it serves."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return {}
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                name = "_".join([sample.name, *(v for k, v in sample.labels.items() if k == "outcome")])
+                found[name] = found.get(name, 0.0) + sample.value
+        return found
+
+    def memory(self) -> tuple[int, int]:
+        """RssAnon in KiB, and threads."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
+        values = dict(line.split(":", 1) for line in lines)
+        return int(values["RssAnon"].split()[0]), int(values["Threads"])
+
+    def replace_model(self) -> None:
+        beside = self.model.with_suffix(".part")
+        shutil.copy(self._new, beside)
+        beside.replace(self.model)
+
+    def close(self) -> tuple[int, float]:
+        """Its exit status after SIGTERM, and the seconds it took."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(20)
+        self._log.close()
+        return status, time.monotonic() - start
+
+
+class Record:
+    """What was seen, sample by sample."""
+
+    def __init__(self) -> None:
+        self.frames, self.memory, self.age = list[float](), list[int](), list[float]()
+
+    def add(self, frames: float, memory: int, age: float) -> None:
+        self.frames.append(frames)
+        self.memory.append(memory)
+        self.age.append(age)
+
+    def slope(self, warm: float) -> tuple[float, float, float]:
+        """KiB per 1,000 frames after so many, its standard error, and the frames that were looked at."""
+        kept = [(f / 1000, m) for f, m in zip(self.frames, self.memory, strict=True) if f >= warm]
+        (slope, _), spread = np.polyfit(*np.array(kept).T, 1, cov=True)
+        return float(slope), float(spread[0, 0] ** 0.5), 1000 * (kept[-1][0] - kept[0][0])
+
+
+@click.command()
+@click.option("--frames", default=200_000, show_default=True)
+@click.option("--restart", default=5_000, show_default=True, help="Frames from one restart to the next.")
+@click.option("--fps", default=250.0, show_default=True, help="Of the camera.")
+@click.option("--model", type=click.Path(path_type=Path, exists=True), help="By default one trained for it.")
+@click.option("--more", default="", help="Further words for edgeclf run.")
+@click.option("--growth", default=4.0, show_default=True, help="MiB that the slope may make of all frames.")
+@click.option("--age", default=1.0, show_default=True, help="Seconds, of the oldest frame at its answer.")
+def main(frames: int, restart: int, fps: float, model: Path | None, more: str, growth: float, age: float) -> None:
+    """Print what was seen, and what of it is not as promised."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        camera, broker = Camera(fps), Broker(folder)
+        ear = Ear(broker.port)
+        product = Product(folder, model or _trained(folder), camera.port, broker.port, more)
+        try:
+            record, restarts, missed, figures = _soak(product, camera, broker, ear, frames, restart)
+            status, seconds = product.close()
+        finally:
+            product.process.kill()
+            ear.close()
+            camera.stop()
+            broker.stop()
+    slope, error, looked = record.slope(warm=frames / 5)
+    grown = slope * looked / 1000 / 1024
+    reopened, adopted = figures["edgeclf_source_reopened"], figures.get("edgeclf_models_total_adopted", 0)
+    click.echo(f"frames {record.frames[-1]:.0f}, messages heard {ear.messages}, restarts {restarts}")
+    click.echo(f"memory {record.memory[0] >> 10} MiB at first, {record.memory[-1] >> 10} at last; {_per(slope, error)}")
+    click.echo(f"that makes {grown:+.2f} MiB of {looked:.0f} frames, {growth} allowed")
+    oldest, usual = max(record.age), float(np.percentile(record.age, 95))
+    click.echo(f"age of a frame at its answer: {usual * 1e3:.1f} ms (95% of samples), {oldest * 1e3:.1f} ms at most")
+    click.echo(f"camera reopened {reopened:.0f} times, broker missed {missed} times, models adopted {adopted:.0f}")
+    click.echo(f"after SIGTERM: exit status {status} in {seconds:.2f} s")
+    wrong = [grown > growth, oldest > age, reopened < restarts, missed > 0, adopted < restarts, status != 0]
+    if any(wrong):
+        raise click.ClickException("not as promised")
+
+
+def _per(slope: float, error: float) -> str:
+    return f"slope {slope:+.3f} +- {error:.3f} KiB per 1,000 frames"
+
+
+def _soak(
+    product: Product, camera: Camera, broker: Broker, ear: Ear, frames: int, restart: int
+) -> tuple[Record, int, int, dict[str, float]]:
+    """All samples, how often things were restarted, how often the product was not heard afterwards, last figures."""
+    record, restarts, missed, figures = Record(), 0, 0, dict[str, float]()
+    while not (figures.get("edgeclf_frames_total", 0) >= frames):
+        if product.process.poll() is not None:
+            raise click.ClickException(f"it ended with exit status {product.process.returncode}")
+        time.sleep(0.5)
+        figures = product.figures() or figures
+        done = figures.get("edgeclf_frames_total", 0)
+        if not done:
+            continue
+        memory, threads = product.memory()
+        record.add(done, memory, figures["edgeclf_frame_age_seconds"])
+        if done >= (restarts + 1) * restart and done < frames - restart / 2:
+            missed += not _restarted(product, camera, broker, ear)
+            restarts += 1
+            click.echo(f"{done:.0f} frames: {memory >> 10} MiB, {threads} threads", err=True)
+    return record, restarts, missed, figures
+
+
+def _restarted(product: Product, camera: Camera, broker: Broker, ear: Ear) -> bool:
+    """Whether the product is heard on the new broker."""
+    product.replace_model()
+    camera.stop()
+    broker.stop()
+    time.sleep(1)
+    ear.online.clear()
+    broker.start()
+    camera.start()
+    return ear.online.wait(60)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _trained(folder: Path) -> Path:
+    """A small int8 model of three digits."""
+    from sklearn.datasets import load_digits
+
+    from edgeclf import Quiet, export_run, make_config, train
+    from edgeclf.demo import digit_picture
+
+    data = load_digits()
+    for digit in range(3):
+        (folder / "digits" / str(digit)).mkdir(parents=True)
+        for row in np.flatnonzero(data.target == digit)[:20]:
+            cv2.imwrite(str(folder / "digits" / str(digit) / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
+    chosen: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_size": 16, "flip": False}
+    run = train(folder / "digits", folder / "run", make_config(chosen), Quiet())
+    export_run(run, folder / "small.tflite", "int8", Quiet())
+    return folder / "small.tflite"
+
+
+if __name__ == "__main__":
+    main()

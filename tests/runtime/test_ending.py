@@ -1,0 +1,80 @@
+"""SIGTERM and Ctrl-C end a run in time, though its sinks, its source or its interpreter hang."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
+WITHIN = 2.0 + 1.0  # the promise, and slack for a busy machine
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that lets everybody come and answers nobody."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(50)
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: object) -> subprocess.Popen[bytes]:
+        # Ctrl-C is heard however the tests were started.
+        heard = (
+            "import os, signal, sys; signal.signal(2, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        command = [sys.executable, "-c", heard, *COMMAND, *map(str, words)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
+    """Seconds until it is gone, and its exit status."""
+    start = time.monotonic()
+    process.send_signal(number)
+    status = process.wait(20)  # not for the end of its output: a command of its may hold that for longer
+    return time.monotonic() - start, status
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_slow_sinks_are_given_up(
+    number: int, status: int, silent: int, model: Path, digits: Path, started: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    slow = ["--command", "sleep 20", "--webhook", f"http://127.0.0.1:{silent}/"]
+    slow += ["--mqtt", f"mqtt://127.0.0.1:{silent}", "--threshold", "0"]
+    process = started(model, "--source", digits, "--watch", "--json", *slow)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(1)
+    seconds, left = _ended(process, number)
+    assert left == status
+    assert seconds < WITHIN
+
+
+def test_a_source_that_does_not_open_is_left(
+    silent: int, model: Path, started: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    process = started(model, "--source", f"http://127.0.0.1:{silent}/video")
+    time.sleep(4)
+    assert process.poll() is None
+    seconds, left = _ended(process, signal.SIGTERM)
+    assert left == 0
+    assert seconds < WITHIN

@@ -1,0 +1,64 @@
+"""A short soak: memory stays flat over some thousand frames and several model files (``make soak`` is the long one)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Classifier
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
+FRAMES, WARM = 4000, 1500
+
+
+def _anonymous(process: int | str) -> int:
+    """KiB of memory that are the process's own."""
+    text = Path(f"/proc/{process}/status").read_text("ascii")
+    return int(text.split("RssAnon:")[1].split()[0])
+
+
+@pytest.fixture
+def film(digits: Path, tmp_path: Path) -> Path:
+    path, rng = tmp_path / "film.avi", np.random.default_rng(0)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (96, 64))
+    pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (96, 64)) for digit in range(3)]
+    for number in range(FRAMES):
+        writer.write(np.clip(pictures[number // 50 % 3] + rng.normal(0, 8, (64, 96, 3)), 0, 255).astype(np.uint8))
+    writer.release()
+    return path
+
+
+def test_memory_is_flat_over_frames(model: Path, film: Path) -> None:
+    sinks = ["--jsonl", "seen.jsonl", "--snapshots", "kept", "--csv", "seen.csv"]
+    (film.parent / "run.toml").write_text(
+        '[sinks]\nsnapshot_labels = ["*"]\nsnapshot_every = 0\nsnapshot_limit = 100\n', "utf-8"
+    )
+    arguments = [str(model), "--source", film.name, "--json", "--config", "run.toml", *sinks]
+    samples = []
+    with subprocess.Popen([*COMMAND, *arguments], cwd=film.parent, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            number = json.loads(line)["frame"]
+            if number >= WARM and number % 50 == 0 and process.poll() is None:
+                samples.append((number, _anonymous(process.pid)))
+    assert process.returncode == 0
+    assert len((film.parent / "seen.csv").read_text("utf-8").splitlines()) == FRAMES + 1
+    assert 80 < len(list((film.parent / "kept").rglob("*.jpg"))) <= 100  # names are by the millisecond
+    slope, _ = np.polyfit(*np.array(samples[:-2]).T, 1)
+    assert slope < 0.5, samples  # KiB a frame; a frame that is kept has 18
+
+
+def test_memory_is_flat_over_model_files(model: Path) -> None:
+    """Forty in turn, as a pipeline takes them; each needs some megabytes."""
+    memory = []
+    for _ in range(40):
+        with Classifier.load(model) as classifier:
+            classifier.warm_up()
+        memory.append(_anonymous("self"))
+    assert memory[-1] - memory[10] < 15_000, memory

@@ -1,0 +1,287 @@
+"""``edgeclf service``: units that systemd itself checks; a stand-in takes the place of systemctl, which starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgeclf_runtime.cli import cli
+from edgeclf_runtime.errors import ServiceError, UsageError
+from edgeclf_runtime.service import systemd
+from edgeclf_runtime.service.access import Person, person
+from edgeclf_runtime.service.plan import check_access, made_folders
+from edgeclf_runtime.service.unit import MARK, Unit
+
+ODD = """it's 100% $HOME "x" \\n;#"""
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed: apt-get install systemd"
+)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
+
+
+def _analyzed(text: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "edgeclf-test.service"
+    path.write_text(text, "utf-8")
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "SYSTEMD_COLORS": "0"}
+    command = ["systemd-analyze", *words, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def _unit(folder: Path, personal: bool) -> Unit:
+    """Paths as nobody would choose them, with a program that is there, which systemd looks for."""
+    program = folder / "100% of it; #" / "python"
+    if not program.exists():
+        program.parent.mkdir(parents=True)
+        program.symlink_to(sys.executable)
+    command = (str(program), "run", str(folder / ODD / "model.tflite"))
+    writes = (folder / ODD / "kept", Path("/var/log/edgeclf x"), Path("/var/lib/edgeclf/a"))
+    return Unit(command, folder / ODD, (), writes, "daemon", ("video",), "512M", personal)
+
+
+@needs_systemd
+@pytest.mark.parametrize("personal", [False, True])
+def test_systemd_takes_the_unit_whatever_the_paths(personal: bool, tmp_path: Path) -> None:
+    words = ("verify", "--man=no", *(["--user"] if personal else []))
+    text = _unit(tmp_path, personal).text()
+    done = _analyzed(text, tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    wrong = _analyzed(text.replace("100%%", "100%h"), tmp_path, *words)  # it does look
+    assert wrong.returncode or wrong.stderr
+
+
+@needs_systemd
+def test_the_unit_lets_it_do_little(tmp_path: Path) -> None:
+    unit = Unit(("/usr/bin/python3",), Path("/srv"), (), (Path("/var/lib/edgeclf"),), "daemon", ("video", "plugdev"))
+    done = _analyzed(unit.text(), tmp_path, "security", "--offline=true", "--threshold=20")
+    assert done.returncode == 0, done.stdout
+    assert "StateDirectory=edgeclf\n" in unit.text()
+
+
+def test_what_a_unit_says_follows_from_its_paths(tmp_path: Path) -> None:
+    plain = Unit(("/usr/bin/python3", "-m", "x"), Path("/srv"), user="pi", groups=("video",)).text()
+    assert plain.startswith(MARK)
+    assert all(
+        line in plain
+        for line in ("ProtectHome=yes", "PrivateTmp=yes", "SupplementaryGroups=video", "User=pi", "WatchdogSec=30")
+    )
+    assert "RestartSteps" not in plain
+    assert "RestartSteps=6" in Unit(("/a",), Path("/srv"), version=257).text()
+    home = Unit(("/home/pi/env/bin/python",), Path("/tmp/x")).text()
+    assert "ProtectHome=read-only" in home
+    assert "PrivateTmp" not in home
+    assert "DynamicUser=yes" in home
+    own = Unit(("/a",), Path("/srv"), personal=True).text()
+    assert not re.search("User=|ProtectHome|DeviceAllow|ReadWritePaths", own)
+    with pytest.raises(UsageError, match="cannot hold"):
+        Unit(("/a\nExecStartPre=/bin/evil",), Path("/srv"))
+    with pytest.raises(UsageError, match="quotes or"):
+        Unit(('/a"b',), Path("/srv"))
+    with pytest.raises(UsageError, match="such as 512M"):
+        Unit(("/a",), Path("/srv"), memory="lots")
+
+
+SYSTEMCTL = """#!/bin/sh
+echo "$(basename "$0") $@" >> "$CALLS"
+case "$*" in
+  *--version*) echo "systemd 257 (257.9)" ;;
+  *show*) test -e "$UNIT" && cat "$STATE" || echo LoadState=not-found ;;
+  *restart*) test ! -e "$CALLS.fail" || { echo "Job failed." >&2; exit 1; } ;;
+  *lines=*) echo "2026-11-25T03:00:00 edgeclf[7]: cat 93%" ;;
+esac
+"""
+
+
+class Machine:
+    """A folder for units and a stand-in for systemctl and journalctl, which writes down how it was called."""
+
+    def __init__(self, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self._calls = folder, folder / "calls"
+        self.unit = folder / "units" / "edgeclf.service"
+        self.model, self.config = folder / "model.tflite", folder / "run.toml"
+        shutil.copy(model, self.model)
+        self.configure('source = "/dev/video0"\n[sinks]\njsonl = "kept/seen.jsonl"\n')
+        (folder / "bin").mkdir()
+        for name in ("systemctl", "journalctl"):
+            (folder / "bin" / name).write_text(SYSTEMCTL, "utf-8")
+            (folder / "bin" / name).chmod(0o755)
+        (folder / "state").write_text(
+            "LoadState=loaded\nActiveState=active\nSubState=running\nStatusText=cat 93%\nNRestarts=2\nResult=success\n"
+            "ExecMainStatus=0\nMemoryCurrent=104857600\n",
+            "utf-8",
+        )
+        monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+        for name, path in (("CALLS", self._calls), ("STATE", folder / "state"), ("UNIT", self.unit)):
+            monkeypatch.setenv(name, str(path))
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        monkeypatch.setattr(systemd, "_RUNS", folder)
+        monkeypatch.setattr(systemd, "_SYSTEM", folder / "units")
+        monkeypatch.chdir(folder)
+
+    def configure(self, text: str) -> None:
+        self.config.write_text(text, "utf-8")
+
+    def __call__(self, *words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, ["service", *words])
+        assert result.exit_code == code, result.output
+        return result
+
+    def install(self, *words: str, code: int = 0) -> Result:
+        return self("install", str(self.model), "--config", str(self.config), *words, code=code)
+
+    def calls(self) -> list[str]:
+        found = self._calls.read_text("utf-8").splitlines() if self._calls.exists() else []
+        self._calls.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, model, monkeypatch)
+
+
+@needs_root
+def test_it_is_installed_updated_shown_and_removed(machine: Machine) -> None:
+    said = machine.install("--run-as", "root", "--threads", "2").output
+    assert f"Made: {machine.folder / 'kept'}" in said
+    assert f"Written: {machine.unit}" in said
+    text = machine.unit.read_text("utf-8")
+    assert f"run {machine.model} --config {machine.config} --changes --backend auto --threads 2" in text
+    assert f"ReadWritePaths={machine.folder / 'kept'}" in text
+    assert "RestartSteps=6" in text
+    started = ["systemctl daemon-reload", "systemctl enable edgeclf", "systemctl restart edgeclf"]
+    assert machine.calls()[1:] == started
+    assert f"Replaced: {machine.unit}" in machine.install("--run-as", "root", "--memory", "1G").output
+    assert "MemoryMax=1G" in machine.unit.read_text("utf-8")
+    assert machine.calls()[1:] == started
+    shown = machine("status").output
+    assert all(text in shown for text in ("active (running)", "cat 93%", "100 MB", "exit status 0", "edgeclf[7]"))
+    assert "Stopped and removed" in machine("remove").output
+    assert "systemctl disable --now edgeclf" in machine.calls()
+    assert list(machine.unit.parent.iterdir()) == []
+    assert "nothing to remove" in machine("remove").output
+    assert machine.calls() == []
+    machine("status", code=4)
+
+
+def test_printing_writes_nothing_and_needs_no_systemd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_RUNS", machine.folder / "none")
+    before = sorted(machine.folder.rglob("*"))
+    assert machine.install("--print").output.startswith(MARK)
+    assert sorted(machine.folder.rglob("*")) == before
+    assert "systemd does not run here" in machine.install(code=1).output
+    assert "systemd does not run here" in machine("status", code=1).output
+    assert "systemd does not run here" in machine("remove", code=1).output
+
+
+def test_a_service_of_ones_own_lies_with_ones_own_files(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(machine.folder / "config"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    said = machine.install("--user").output
+    assert "enable-linger" in said
+    assert (machine.folder / "config" / "systemd" / "user" / "edgeclf.service").is_file()
+    assert "systemctl --user restart edgeclf" in machine.calls()
+    machine("remove", "--user")
+    assert "Only root may do that" in machine.install(code=1).output
+    assert "--run-as does not go with it" in machine.install("--user", "--run-as", "root", code=2).output
+
+
+def test_what_cannot_start_is_not_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def refused(message: str, *words: str, code: int = 1) -> None:
+        result = machine.install(*words, code=code)
+        assert message in result.output
+        assert "Traceback" not in result.output
+        assert not machine.unit.exists()
+
+    refused("No user 'nobody-here'", "--run-as", "nobody-here")
+    refused("expected letters, digits", "--name", "../evil", code=2)
+    machine.configure('source = "photos"\n')
+    refused("a source that does not end", code=2)
+    machine.configure("sinks = 3\nsorce = 1\n")
+    refused("did you mean source", code=2)
+    machine.configure('source = "/dev/video0"\n')
+    machine.model.write_bytes(b"no model")
+    refused("Not a TensorFlow Lite file")
+    assert machine.calls() == []
+
+
+def test_a_unit_of_somebody_else_stays(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    machine.unit.parent.mkdir()
+    machine.unit.write_text("[Service]\nExecStart=/bin/true\n", "utf-8")
+    machine.configure('source = "/dev/video0"\n')
+    assert "not written by edgeclf service" in machine.install("--run-as", "root", code=1).output
+    assert "not written by edgeclf service" in machine("remove", code=1).output
+    assert machine.unit.read_text("utf-8").startswith("[Service]")
+
+
+@needs_root
+def test_systemds_own_words_are_handed_on(machine: Machine) -> None:
+    (machine.folder / "calls.fail").touch()
+    assert "systemctl restart: Job failed." in machine.install("--run-as", "root", code=1).output
+    state = machine.folder / "state"
+    state.write_text(state.read_text("utf-8").replace("=active", "=failed").replace("Status=0", "Status=7"), "utf-8")
+    assert "exit status 7" in machine("status", code=3).output
+
+
+@needs_root
+def test_access_is_seen_as_the_kernel_sees_it(tmp_path: Path) -> None:
+    code = (
+        "import json, os, sys; os.setgroups([]); os.setgid(2); os.setuid(2)\n"
+        "print(json.dumps([os.access(p, os.W_OK | os.X_OK) for p in json.load(sys.stdin)]))"
+    )
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.name.startswith("pytest"):
+            parent.chmod(0o755)
+    folders = []
+    for number, (owner, group, outer, inner) in enumerate(product((0, 2), (0, 2), (0o755, 0o750), (0o775, 0o757))):
+        folder = tmp_path / str(number) / "in"
+        folder.mkdir(parents=True)
+        for path, mode in ((folder, inner), (folder.parent, outer)):
+            os.chown(path, owner, group)
+            path.chmod(mode)
+        folders.append(folder)
+    asked = json.dumps([str(folder) for folder in folders])
+    done = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True, text=True, check=True)
+    who = Person("bin", 2, (2,))
+    assert [who.may_write(folder) for folder in folders] == json.loads(done.stdout)
+    assert len(set(json.loads(done.stdout))) == 2
+    assert person("root").may_read(tmp_path / "0")
+    assert not Person().may_read(tmp_path / "none")
+    with pytest.raises(ServiceError, match="No user"):
+        person("nobody-here")
+
+
+@needs_root
+def test_a_user_who_may_not_is_told_what(machine: Machine) -> None:
+    machine.config.chmod(0o600)
+    result = machine.install("--run-as", "daemon", code=1)
+    assert "daemon may not read it; give a user who may with --run-as" in result.output
+    assert not machine.unit.exists()
+    assert not (machine.folder / "kept").exists()
+
+
+@needs_root
+def test_folders_are_made_for_whom_the_service_runs_as(tmp_path: Path) -> None:
+    writes = (tmp_path / "a" / "b", tmp_path / "there", Path("/var/lib/edgeclf-none"))
+    (tmp_path / "there").mkdir(mode=0o700)
+    unit, who = Unit(("/usr/bin/python3",), Path("/"), writes=writes), Person("daemon", 1, (1,))
+    assert made_folders(unit, who) == [tmp_path / "a" / "b"]
+    assert [(tmp_path / name).stat().st_uid for name in ("a", "a/b", "there")] == [1, 1, 0]
+    assert not writes[2].exists()
+    with pytest.raises(ServiceError, match="daemon may not write there"):
+        check_access(unit, who)
+    with pytest.raises(ServiceError, match="folders of its own in /var/lib"):
+        check_access(Unit(("/a",), Path("/"), writes=(Path("/srv/none"),)), Person())
