@@ -17,11 +17,11 @@ class Frame:
     """One picture.
 
     Attributes:
-        pixels: uint8 RGB, ``[height, width, 3]``; smaller than what came where ``jpeg`` is there.
+        pixels: uint8 RGB, ``[height, width, 3]``; a source told to be fast may give a JPEG at a part of its size.
         time: when it was captured, in seconds of ``time.monotonic()``.
         number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
         source: what gave it: a device, a path, an address without its password.
-        jpeg: the picture as it came, where it was decoded at a part of its size.
+        jpeg: the picture as it came, where it came as one.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -39,5 +39,9 @@ class Frame:
         if self.jpeg is None:
             return self.pixels
         from edgeclf_runtime.images import decode_image
+        from edgeclf_runtime.picturefile import read_header
 
+        header = read_header(self.jpeg)
+        if header.width * header.height == self.pixels.shape[0] * self.pixels.shape[1]:
+            return self.pixels
         return decode_image(self.jpeg, self.source)

@@ -21,7 +21,7 @@ import numpy as np
 Round = Callable[[], int]
 
 
-def ours(model: str, path: str, threads: int, sources: int) -> Round:
+def ours(model: str, path: str, threads: int, sources: int, fast: bool = False) -> Round:
     """The frame path of ``edgeclf run``; several sources share two interpreters."""
     import cv2
 
@@ -35,7 +35,7 @@ def ours(model: str, path: str, threads: int, sources: int) -> Round:
     for _ in range(min(sources, 2)):
         pool.put(Classifier.load(model, threads=threads))
     fitting = Classifier.load(model, threads=threads)
-    options = SourceOptions(least=least_side(fitting.card.preprocessing))
+    options = SourceOptions(least=least_side(fitting.card.preprocessing) if fast else 0)
     frames = np.load(path) if path.endswith(".npy") else None
 
     def opened() -> Any:
@@ -60,6 +60,11 @@ def ours(model: str, path: str, threads: int, sources: int) -> Round:
         return len(counts)
 
     return run
+
+
+def fast(model: str, path: str, threads: int, sources: int) -> Round:
+    """``edgeclf run --fast``."""
+    return ours(model, path, threads, sources, fast=True)
 
 
 def _interpreter(model: str, threads: int) -> tuple[Any, int, int]:
@@ -149,7 +154,14 @@ def mediapipe(model: str, path: str, threads: int, _: int) -> Round:
     return run
 
 
-WAYS = {"ours": ours, "plain": plain, "plain-linear": plain_linear, "mediapipe": mediapipe, "invoke": invoke}
+WAYS = {
+    "ours": ours,
+    "fast": fast,
+    "plain": plain,
+    "plain-linear": plain_linear,
+    "mediapipe": mediapipe,
+    "invoke": invoke,
+}
 
 
 def main() -> None:

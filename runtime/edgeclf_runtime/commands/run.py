@@ -54,9 +54,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
 @click.option("--max-fps", type=float, help="Frames classified in a second, at most.")
 @click.option("--motion", type=float, help="Skip frames that differ by less than so many grey levels.")
-@click.option(
-    "--exact", is_flag=True, help="Decode JPEGs in full, as training did, where a part of their size is enough."
-)
+@click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at a part of their size where it is enough.")
 @click.option("--changes", is_flag=True, help="Print only when the answer changes.")
 @click.option("--jsonl", metavar="FILE", help="Append JSON lines to it; begun anew when it is large.")
 @click.option("--csv", metavar="FILE", help="The same as CSV.")
@@ -78,7 +76,6 @@ def run(
     as_json: bool,
     top: int,
     changes: bool,
-    exact: bool,
     **given: Any,
 ) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
@@ -90,7 +87,7 @@ def run(
     from edgeclf_runtime.sinks.opening import open_sinks
     from edgeclf_runtime.sources import is_live, open_source
 
-    chosen = settings(read_settings(config) if config else {}, _by_table(given, exact), str(config or ""))
+    chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
@@ -104,7 +101,7 @@ def run(
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
         camera = chosen.camera
-        if camera.least is None:
+        if camera.fast and not camera.least:
             camera = replace(camera, least=least_side(classifier.card.preprocessing, chosen.gate.region[2:]))
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
@@ -144,18 +141,12 @@ def _life(pipeline: Pipeline, notifier: Notifier, watch: ModelWatch | None) -> I
         heartbeat.close()
 
 
-def _by_table(given: dict[str, Any], exact: bool) -> dict[str, dict[str, Any]]:
+def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     size = given["size"] or (None, None)
-    camera = {
-        "width": size[0],
-        "height": size[1],
-        "fps": given["fps"],
-        "format": given["format_"],
-        "least": 0 if exact else None,
-    }
+    camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
         "": {"source": given["source"], "reload": given["reload"]},
-        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime")}},
+        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime", "fast")}},
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {

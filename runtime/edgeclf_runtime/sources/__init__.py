@@ -82,7 +82,7 @@ def _file(path: Path, options: SourceOptions) -> Source:
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         from edgeclf_runtime.sources.pictures import PictureSource
 
-        return PictureSource(path, options.watch, options.least or 0)
+        return PictureSource(path, options.watch, options.least)
     from edgeclf_runtime.sources.video import VideoSource
 
-    return VideoSource(path, options.realtime, options.least or 0)
+    return VideoSource(path, options.realtime, options.least)

@@ -53,7 +53,7 @@ class OpenCVCapture:
 
     def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0, least: int = 0) -> None:
         self.description, self._least = description, least
-        self._undecoded = bool(least) and ask_undecoded(video)
+        self._undecoded = ask_undecoded(video)
         self._video, self._patience, self._given = video, patience, False
         self._drain_until = time.monotonic() + drain
 

@@ -91,9 +91,7 @@ class PictureSource:
     def _frame(self, file: Path, number: int) -> Frame:
         data = read_content(file)
         pixels = decode_image(data, str(file), least=self._least)
-        return Frame(
-            pixels, time.monotonic(), number, str(file), data if self._least and data.startswith(b"\xff\xd8") else None
-        )
+        return Frame(pixels, time.monotonic(), number, str(file), data if data.startswith(b"\xff\xd8") else None)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -29,7 +29,7 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         file: standard input's bytes.
         options, listener: see ``LiveSource``.
     """
-    capture = _PipeCapture(file, options.least or 0)
+    capture = _PipeCapture(file, options.least)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
     return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf)
 

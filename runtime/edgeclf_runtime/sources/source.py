@@ -74,9 +74,9 @@ class SourceOptions:
             0 for never. A real sensor's noise makes every picture different.
         realtime: give a video file's frames at its own speed.
         watch: of a folder, go on with files that come into it.
-        least: pixels: JPEGs, also those of a camera, stream or film, are decoded at a half, quarter or eighth of their
-            size while both sides stay at least this long, which is that much quicker; 0 for always in full; None for
-            what the model needs.
+        fast: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size where
+            that is enough for the model. Less work, and not quite the pixels of training: some answers change.
+        least: pixels that both sides must then keep; ``edgeclf run`` knows it from the model. 0 for always in full.
     """
 
     width: int = 0
@@ -89,7 +89,8 @@ class SourceOptions:
     frozen: float = 60.0
     realtime: bool = False
     watch: bool = False
-    least: int | None = None
+    fast: bool = False
+    least: int = 0
 
     def __post_init__(self) -> None:
         wrong = []
@@ -101,7 +102,7 @@ class SourceOptions:
             wrong.append(f"format {self.format!r}: expected four letters, such as MJPG or YUYV")
         if self.stall <= 0 or self.frozen < 0:
             wrong.append("expected stall above 0 seconds and frozen at least 0")
-        if (self.least or 0) < 0:
+        if self.least < 0:
             wrong.append(f"least {self.least}: expected at least 0 pixels")
         if wrong:
             raise UsageError(f"Camera: {'; '.join(wrong)}.")

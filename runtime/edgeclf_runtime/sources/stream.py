@@ -28,9 +28,7 @@ def open_stream(address: str, options: SourceOptions, listener: StateListener | 
     Raises:
         SourceError: nobody answers there within 10 s, or with no video.
     """
-    return LiveSource(
-        functools.partial(_opened, address, without_password(address), options.least or 0), options, listener
-    )
+    return LiveSource(functools.partial(_opened, address, without_password(address), options.least), options, listener)
 
 
 def _opened(address: str, shown: str, least: int) -> OpenCVCapture:

@@ -45,7 +45,8 @@ class VideoSource:
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
-        self._least = least if least and ask_undecoded(self._capture) else 0
+        self._least = least
+        ask_undecoded(self._capture)
         self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
