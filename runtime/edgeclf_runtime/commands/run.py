@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
+from edgeclf_runtime.commands.options import (
+    Opener,
+    json_option,
+    model_argument,
+    model_options,
+    size_option,
+    top_option,
+)
 
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
@@ -22,15 +29,6 @@ __all__ = ["run"]
 _PATH = click.Path(path_type=Path)
 
 
-def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    width, _, height = value.lower().partition("x")
-    if not width.isdecimal() or not height.isdecimal():
-        raise click.BadParameter(f"{value!r}: expected WIDTHxHEIGHT, such as 1280x720.")
-    return int(width), int(height)
-
-
 @click.command()
 @model_argument
 @click.option(
@@ -38,7 +36,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 )
 @click.option("--config", type=_PATH, help="A TOML file with any of this and more; options here go before it.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many.")
-@click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
+@size_option
 @click.option("--fps", type=float, help="Of a camera.")
 @click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
@@ -59,6 +57,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--webhook", metavar="URL", help="Call it whenever the answer changes.")
 @click.option("--mqtt", metavar="URL", help="mqtt://[user:password@]host; Home Assistant finds the device by itself.")
 @click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="For Prometheus, on this machine.")
+@click.option("--web", metavar="[HOST:]PORT", help="A page with all of it; on this machine alone, or with a token.")
 @json_option
 @top_option
 @model_options
@@ -83,7 +82,7 @@ def run(
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with open_model(model) as classifier:
-        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
+        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels, model.name)]
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
         with _signals(pipeline):
@@ -108,7 +107,7 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {
             name: given[name]
-            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics")
+            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics", "web")
         },
     }
 
