@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,20 @@ class Browser:
         self._process = subprocess.Popen(
             [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
         )
-        port = self._port(profile / "DevToolsActivePort")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=_PATIENCE) as answer:
-            page = next(target for target in json.load(answer) if target["type"] == "page")
-        self._socket = connect(page["webSocketDebuggerUrl"], max_size=None, open_timeout=_PATIENCE)
         self._numbers, self.errors = itertools.count(1), list[str]()
+        with ExitStack() as stack:
+            stack.callback(self._end)
+            url = self._page(profile / "DevToolsActivePort")
+            self._socket = stack.enter_context(connect(url, max_size=None, open_timeout=_PATIENCE, proxy=None))
+            self._stack = stack.pop_all()
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+
+    def _page(self, file: Path) -> str:
+        """The address of the page's end of the protocol."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port(file)}/json/list", timeout=_PATIENCE) as answer:
+            page = next(target for target in json.load(answer) if target["type"] == "page")
+        return str(page["webSocketDebuggerUrl"])
 
     def _port(self, file: Path) -> str:
         until = time.monotonic() + _PATIENCE
@@ -96,7 +104,7 @@ class Browser:
         """Until the expression is true; its value."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            if value := self.value(expression):
+            if value := self.value(f"(() => {{ const it = {expression}; return it instanceof Node || it; }})()"):
                 return value
             time.sleep(0.1)
         text = self.value("document.body.innerText")
@@ -136,8 +144,7 @@ class Browser:
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
-    def close(self) -> None:
-        self._socket.close()
+    def _end(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(10)
@@ -149,4 +156,4 @@ class Browser:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        self._stack.close()

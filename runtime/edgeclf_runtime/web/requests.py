@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -38,7 +38,7 @@ async def read_texts(request: Request, *names: str) -> list[str]:
         body: Any = json.loads(await asyncio.wait_for(_body(request), _PATIENCE))
     except asyncio.TimeoutError:
         raise HTTPException(408, "The request did not come to its end.") from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ClientDisconnect):
         raise HTTPException(400, "Expected a JSON object.") from None
     values = [body.get(name) for name in names] if isinstance(body, dict) else []
     texts = [value for value in values if isinstance(value, str)]

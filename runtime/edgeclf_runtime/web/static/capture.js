@@ -95,20 +95,25 @@ function problem(text) {
   element("problem").hidden = !text;
 }
 
-/** The picture at this moment, small: near enough to the one that was written. */
+/** Show that one was written, by the picture on the page: near enough to it. */
 function keep() {
   const picture = element("picture");
-  const strip = element("strip");
-  const canvas = make("canvas");
-  canvas.height = HEIGHT;
-  canvas.width = Math.round((HEIGHT * picture.naturalWidth) / picture.naturalHeight) || HEIGHT;
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  strip.prepend(canvas);
-  while (strip.children.length > STRIP) strip.lastChild.remove();
+  if (picture.complete && picture.naturalWidth) draw(picture);
+  else picture.addEventListener("load", () => draw(picture), { once: true });
   element("none").hidden = true;
   element("undo").disabled = false;
   element("view").classList.add("flash");
   setTimeout(() => element("view").classList.remove("flash"), 80);
+}
+
+function draw(picture) {
+  const strip = element("strip");
+  const canvas = make("canvas");
+  canvas.height = HEIGHT;
+  canvas.width = Math.round((HEIGHT * picture.naturalWidth) / picture.naturalHeight);
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  strip.prepend(canvas);
+  while (strip.children.length > STRIP) strip.lastChild.remove();
 }
 
 function keyed(event) {

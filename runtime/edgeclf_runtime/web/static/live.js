@@ -111,8 +111,10 @@ let shown = "";
 function show(bytes) {
   const before = shown;
   shown = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-  element("picture").src = shown;
-  element("picture").hidden = false;
+  const image = element("picture");
+  image.onload = () => (element("view").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`);
+  image.src = shown;
+  image.hidden = false;
   element("empty").hidden = true;
   if (before) setTimeout(() => URL.revokeObjectURL(before), 1000);
 }

@@ -49,7 +49,7 @@ export class Unsorted {
     image.alt = `Said ${picture.answer}`;
     image.src = `snapshots/${encodeURIComponent(picture.name)}`;
     const caption = make("figcaption");
-    caption.append(make("span", "", `${picture.answer} ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
+    caption.append(make("span", "", `${picture.answer} · ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
     figure.append(image, caption, this.chips(picture, figure));
     return figure;
   }
