@@ -19,7 +19,6 @@ TOKEN_VARIABLE = "EDGECLF_WEB_TOKEN"
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/]+):)?(?P<port>\d{1,5})")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{12,128}")
-_BACKLOG = 64
 _WAITS = 1 << 16  # bytes the kernel keeps for a viewer: with more, a slow one would see the past
 
 
@@ -75,7 +74,7 @@ def listen(address: str, token: str = "") -> Listener:
 def _bind(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        bound = socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
+        bound = socket.create_server(found[0][4][:2], family=found[0][0])
     except OSError as error:
         raise SinkError(f"Web page on {host}:{port}: {error.strerror or error}.") from None
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # those it accepts inherit it

@@ -15,6 +15,7 @@ __all__ = ["WebServer"]
 
 _SWEEP = 2  # seconds between two looks for connections that are stuck
 _GRACE = 0.4  # seconds for answers that are being read
+_BACKLOG = 64  # connections accepted at once; more than the bound live for a moment
 _LONGEST_HEAD = 16384  # bytes of a request's headers
 
 
@@ -55,6 +56,7 @@ class WebServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            backlog=_BACKLOG,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             callback_notify=self._sweep,
             timeout_notify=_SWEEP,

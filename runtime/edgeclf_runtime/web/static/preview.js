@@ -2,7 +2,9 @@ import { element, lost, make, notice, percent, post, setText, showSource, watch 
 import { History } from "./history.js";
 import { Unsorted } from "./unsorted.js";
 
-const FEW = 8; // labels that keep their places; of more, the best are shown in order
+const FEW = 8; // labels that keep their places
+const BEST = 5; // shown in order where there are more
+const LONG = 18; // letters of an answer that is written smaller
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
@@ -28,6 +30,7 @@ function state(told) {
   const unknown = told.answer === "unknown" && !labels.includes("unknown");
   setText(element("score"), unknown ? `${told.scores[0][0]}? ${percent(told.scores[0][1])}` : percent(told.score));
   element("headline").classList.toggle("unknown", unknown);
+  element("headline").classList.toggle("long", told.answer.length > LONG);
   setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
   bars(told.scores);
   stages(told.milliseconds);
@@ -36,7 +39,7 @@ function state(told) {
 
 function bars(scores) {
   const best = scores[0][0];
-  const order = labels.length > FEW ? scores : labels.map((label) => scores.find((pair) => pair[0] === label));
+  const order = labels.length > FEW ? scores.slice(0, BEST) : labels.map((label) => scores.find((pair) => pair[0] === label));
   const place = element("bars");
   while (place.children.length > order.length) place.lastChild.remove();
   while (place.children.length < order.length) place.append(newBar());
