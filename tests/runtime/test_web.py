@@ -20,6 +20,7 @@ import pytest
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.snapshots import SnapshotSink
 from edgeclf_runtime.sources import SourceState
+from edgeclf_runtime.thermal import temperature
 from edgeclf_runtime.web import connections
 from edgeclf_runtime.web.live import VIEWERS
 from edgeclf_runtime.web.preview import WebSink
@@ -122,6 +123,15 @@ def test_page_state_picture_and_metrics(sink: WebSink) -> None:
         for sample in family.samples
     }
     assert samples["edgeclf_frames_total", ("dog",)] == 3
+
+
+def test_how_warm_it_is(tmp_path: Path) -> None:
+    assert temperature(tmp_path) is None
+    (tmp_path / "thermal_zone0").mkdir()
+    (tmp_path / "thermal_zone0" / "temp").write_text("48312\n", "ascii")
+    assert temperature(tmp_path) == 48.312
+    (tmp_path / "thermal_zone0" / "temp").write_text("", "ascii")
+    assert temperature(tmp_path) is None
 
 
 def test_the_pages_need_nothing_from_elsewhere(sink: WebSink) -> None:
