@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime import __version__
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.thermal import temperature
 
 __all__ = ["Timing", "machine_facts", "time_model"]
 
@@ -93,12 +94,11 @@ def _summary(threads: int, stage: str, times: list[float], cpu: float) -> Timing
 def machine_facts() -> dict[str, object]:
     """To compare devices by: name, processor, memory of this process, temperature."""
     model = Path("/proc/device-tree/model")
-    heat = Path("/sys/class/thermal/thermal_zone0/temp")
     return {
         "edgeclf_runtime": __version__,
         "machine": model.read_text("utf-8", "replace").strip("\0\n") if model.exists() else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "temperature": int(heat.read_text()) / 1000 if heat.exists() else None,
+        "temperature": temperature(),
     }

@@ -16,7 +16,7 @@ from edgeclf_runtime.errors import EdgeclfError, UsageError
 __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
-_DESKTOP = frozenset({"capture", "compare", "data", "demo", "evaluate", "export", "report", "search", "train"})
+_DESKTOP = frozenset({"compare", "data", "demo", "evaluate", "export", "report", "search", "train"})
 """Commands of the desktop package, to say where they are when it is not installed."""
 
 

@@ -36,6 +36,8 @@ class SinkSettings:
             the machine's name) and ``mqtt_name``.
         metrics: port for Prometheus; 0 for none.
         metrics_host: address it listens on.
+        web: ``[HOST:]PORT`` of the page; 127.0.0.1 by default, and a token is asked for at any other address.
+        web_token: that token; by default one from the environment, or one made up and printed at the start.
     """
 
     jsonl: str = ""
@@ -58,6 +60,8 @@ class SinkSettings:
     mqtt_name: str = "edgeclf"
     metrics: int = 0
     metrics_host: str = "127.0.0.1"
+    web: str = ""
+    web_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         wrong = []
@@ -92,7 +96,7 @@ class RunSettings:
     sinks: SinkSettings = field(default_factory=SinkSettings)
 
 
-_SECRET = ("mqtt", "webhook", "webhook_token")
+_SECRET = ("mqtt", "webhook", "webhook_token", "web_token")
 
 _TABLES: dict[str, type[Any]] = {
     "camera": SourceOptions,

@@ -28,7 +28,7 @@ def _edgeclf(*words: object, code: int = 0, cwd: Path | None = None) -> subproce
 def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
     names = ("run", "classify", "inspect", "verify", "doctor", "bench", "train", "data", "search", "export", "demo")
-    assert all(name in text for name in (*names, "report", "compare"))
+    assert all(name in text for name in (*names, "report", "compare", "capture"))
 
 
 def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:

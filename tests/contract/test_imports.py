@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "tf_keras", "click", "cv2", "numpy", "sklearn", "matplotlib", "ai_edge_litert")
+HEAVY = (
+    "tensorflow",
+    "tf_keras",
+    "click",
+    "cv2",
+    "numpy",
+    "sklearn",
+    "matplotlib",
+    "ai_edge_litert",
+    "starlette",
+    "uvicorn",
+)
 PUBLIC = {
     "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError "
     "Prediction Preprocessing SourceError UsageError __version__ open_source read_image",

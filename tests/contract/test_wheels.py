@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_three_wheels_are_built(wheels: Path) -> None:
     names = sorted(path.name.split("-")[0] for path in wheels.glob("*.whl"))
     assert names == ["edgeclf", "edgeclf_converters", "edgeclf_runtime"]
+
+
+def test_the_pages_are_in_the_runtimes_wheel(wheels: Path) -> None:
+    with zipfile.ZipFile(next(wheels.glob("edgeclf_runtime*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if "/web/static/" in name}
+    files = (ROOT / "runtime" / "edgeclf_runtime" / "web" / "static").iterdir()
+    assert packed == {f"edgeclf_runtime/web/static/{file.name}" for file in files}
 
 
 def test_the_runtime_installs_alone_and_classifies(wheels: Path, model: Path, digits: Path, tmp_path: Path) -> None:

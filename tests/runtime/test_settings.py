@@ -57,11 +57,11 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 
 
 def test_secrets_do_not_show_themselves() -> None:
-    given = {"sinks": {"mqtt": "mqtt://user:secret@host", "webhook_token": "secret"}}
+    given = {"sinks": {"mqtt": "mqtt://user:secret@host", "webhook_token": "secret", "web_token": "secret"}}
     content = {"source": "rtsp://user:secret@host/1", "sinks": {"webhook": "http://host/?key=secret"}}
     assert "secret" not in repr(settings(content, given, ""))
     with pytest.raises(UsageError) as caught:
-        settings({"sinks": {"mqtt": ["mqtt://user:secret@host"]}}, {}, "")
+        settings({"sinks": {"mqtt": ["mqtt://user:secret@host"], "web_token": ["secret"]}}, {}, "")
     assert "secret" not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
 
-__all__ = ["Opener", "json_option", "model_argument", "model_options", "top_option", "words_of"]
+__all__ = ["Opener", "json_option", "model_argument", "model_options", "size_option", "top_option", "words_of"]
 
 Opener = Callable[[Path], "Classifier"]
 """What a command gets as ``open_model``: a model's path to its classifier, with the user's options."""
@@ -26,6 +26,15 @@ def _channels(value: str) -> tuple[float, ...]:
     if len(numbers) not in (1, 3):
         raise click.BadParameter(f"{value!r}: expected one number, or three separated by commas.")
     return numbers
+
+
+def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not width.isdecimal() or not height.isdecimal():
+        raise click.BadParameter(f"{value!r}: expected WIDTHxHEIGHT, such as 1280x720.")
+    return int(width), int(height)
 
 
 _OPTIONS = (
@@ -44,6 +53,7 @@ _OPTIONS = (
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+size_option = click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
 top_option = click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
 
 

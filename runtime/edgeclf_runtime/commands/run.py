@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeclf_runtime.commands.ending import ended_by_signals
-from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option, words_of
+from edgeclf_runtime.commands.options import (
+    Opener,
+    json_option,
+    model_argument,
+    model_options,
+    size_option,
+    top_option,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
@@ -26,15 +34,6 @@ __all__ = ["run"]
 _PATH = click.Path(path_type=Path)
 
 
-def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    width, _, height = value.lower().partition("x")
-    if not width.isdecimal() or not height.isdecimal():
-        raise click.BadParameter(f"{value!r}: expected WIDTHxHEIGHT, such as 1280x720.")
-    return int(width), int(height)
-
-
 @click.command()
 @model_argument
 @click.option(
@@ -42,7 +41,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 )
 @click.option("--config", type=_PATH, help="A TOML file with any of this and more; options here go before it.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many.")
-@click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
+@size_option
 @click.option("--fps", type=float, help="Of a camera.")
 @click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
@@ -65,6 +64,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--webhook", metavar="URL", help="Call it whenever the answer changes.")
 @click.option("--mqtt", metavar="URL", help="mqtt://[user:password@]host; Home Assistant finds the device by itself.")
 @click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="For Prometheus, on this machine.")
+@click.option("--web", metavar="[HOST:]PORT", help="A page with all of it; on this machine alone, or with a token.")
 @json_option
 @top_option
 @model_options
@@ -99,7 +99,7 @@ def run(
     # Before it is opened, or a change could be missed.
     watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
-        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
+        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels, model.name)]
         camera = chosen.camera
         if camera.fast and not camera.least:
             camera = replace(camera, least=least_side(classifier.card.preprocessing, chosen.gate.region[2:]))
@@ -151,6 +151,6 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {
             name: given[name]
-            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics")
+            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics", "web")
         },
     }

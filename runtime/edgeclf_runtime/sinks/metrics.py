@@ -7,26 +7,20 @@ from typing import Any
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
-__all__ = ["MetricsSink"]
+__all__ = ["Figures", "MetricsSink"]
 
 _HOW = "prometheus-client is not installed: pip install 'edgeclf-runtime[metrics]'"
 _BUCKETS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
-class MetricsSink:
-    """Counts and times, served at ``http://HOST:PORT/metrics``.
-
-    Args:
-        port: to listen on; 0 picks a free one, which ``port`` then says.
-        host: address to listen on; by default this machine alone can ask.
+class Figures:
+    """Counts and times, for whoever serves them.
 
     Raises:
-        SinkError: prometheus-client is not installed, or the port is taken.
+        SinkError: prometheus-client is not installed.
     """
 
-    pictures = False
-
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self) -> None:
         try:
             import prometheus_client as prometheus
         except ImportError:
@@ -46,14 +40,9 @@ class MetricsSink:
         self._stages = prometheus.Histogram(
             "edgeclf_stage_milliseconds", "Time by stage", ["stage"], buckets=_BUCKETS, registry=registry
         )
-        try:
-            self._server, _ = prometheus.start_http_server(port, host, registry)
-        except OSError as error:
-            raise SinkError(f"Metrics on {host}:{port}: {error.strerror}.") from None
-        self.port = int(self._server.server_port)
-        self.name = f"metrics {host}:{self.port}"
 
     def take(self, item: Item) -> None:
+        """Count it."""
         if isinstance(item, ModelState):
             self._models.labels(item.name).inc()
             return
@@ -67,6 +56,39 @@ class MetricsSink:
         self._age.set(item.age)
         for stage, value in item.prediction.milliseconds.items():
             self._stages.labels(stage).observe(value)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        import prometheus_client as prometheus
+
+        content: bytes = prometheus.generate_latest(self.registry)
+        return content
+
+
+class MetricsSink:
+    """``Figures``, served at ``http://HOST:PORT/metrics``.
+
+    Args:
+        port: to listen on; 0 picks a free one, which ``port`` then says.
+        host: address to listen on; by default this machine alone can ask.
+
+    Raises:
+        SinkError: prometheus-client is not installed, or the port is taken.
+    """
+
+    pictures = False
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._figures = Figures()
+        import prometheus_client as prometheus
+
+        try:
+            self._server, _ = prometheus.start_http_server(port, host, self._figures.registry)
+        except OSError as error:
+            raise SinkError(f"Metrics on {host}:{port}: {error.strerror}.") from None
+        self.port = int(self._server.server_port)
+        self.name = f"metrics {host}:{self.port}"
+        self.take = self._figures.take
 
     def close(self) -> None:
         """Stop serving."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable
@@ -15,12 +16,13 @@ from edgeclf_runtime.sinks.sink import Sink
 __all__ = ["open_sinks"]
 
 
-def open_sinks(asked: SinkSettings, labels: tuple[str, ...]) -> list[Sink]:
+def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str) -> list[Sink]:
     """Open them all, or none.
 
     Args:
         asked: which.
         labels: of the model.
+        model: its name.
 
     Raises:
         SinkError: one cannot be opened; those already open are closed.
@@ -35,6 +37,8 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...]) -> list[Sink]:
         try:
             _files(asked, add)
             _calls(asked, labels, add)
+            if asked.web:
+                add(_page(asked, labels, model))
         except (OSError, ValueError) as error:
             if isinstance(error, SinkError):
                 raise
@@ -80,6 +84,17 @@ def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], N
         from edgeclf_runtime.sinks.metrics import MetricsSink
 
         add(MetricsSink(asked.metrics, asked.metrics_host))
+
+
+def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:
+    from edgeclf_runtime.web import check_installed
+
+    check_installed()
+    from edgeclf_runtime.web.preview import WebSink
+
+    sink = WebSink(asked.web, asked.web_token, model, labels, Path(asked.snapshots) if asked.snapshots else None)
+    print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)
+    return sink
 
 
 def _device() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import deque
@@ -10,19 +9,26 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgeclf_runtime.decision import UNKNOWN
-from edgeclf_runtime.sinks.picture import jpeg_of
+from edgeclf_runtime.sinks.picture import jpeg_of, write_beside
 from edgeclf_runtime.sinks.sink import Item, Observation
 
-__all__ = ["SnapshotSink", "folder_name"]
+__all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
 
 _OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)\.jpg$", re.DOTALL)
-_UNSORTED = "__unsorted"  # ``edgeclf train`` passes over folders that begin so
+UNSORTED = "__unsorted"
+"""The folder of uncertain pictures; ``edgeclf train`` passes over folders that begin so."""
 
 
 def folder_name(label: str) -> str:
     """A label as the name of a folder that is not hidden and leads nowhere else."""
     safe = quote(label, safe=" !#$&'()+,;=@[]{}~^-_." + "".join(c for c in label if ord(c) > 127))
     return safe if safe.strip(". ") and not safe.startswith((".", "__")) else f"label {safe.lstrip('._ ')}"
+
+
+def read_name(name: str) -> tuple[str, float] | None:
+    """The answer, as the name of a folder, and the score that a picture's file name tells; None if no sink wrote it."""
+    match = _OWN.match(name)
+    return (match[1], float(match[2])) if match else None
 
 
 class SnapshotSink:
@@ -58,10 +64,10 @@ class SnapshotSink:
 
     def _is_own(self, path: Path) -> bool:
         """Put there by a sink; not one that somebody sorted into another folder, nor anybody's own picture."""
-        match = _OWN.match(path.name)
-        if match is None or path.parent.name == _UNSORTED:
-            return match is not None
-        return path.parent.name == match[1] and float(match[2]) >= self._uncertain
+        told = read_name(path.name)
+        if told is None or path.parent.name == UNSORTED:
+            return told is not None
+        return path.parent.name == told[0] and told[1] >= self._uncertain
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or time.monotonic() - self._last < self._every:
@@ -76,7 +82,7 @@ class SnapshotSink:
     def _place(self, item: Observation) -> Path | None:
         label = item.decision.label
         if label == UNKNOWN or item.decision.score < self._uncertain:
-            return self._folder / _UNSORTED
+            return self._folder / UNSORTED
         wanted = label in self._labels or self._labels == ("*",)
         return self._folder / folder_name(label) if wanted else None
 
@@ -86,13 +92,7 @@ class SnapshotSink:
         name = (
             f"{moment}-{int(item.time % 1 * 1000):03}-{folder_name(item.decision.label)}-{item.decision.score:.2f}.jpg"
         )
-        beside = place / f".{name}.part"
-        try:
-            beside.write_bytes(data)
-            os.replace(beside, place / name)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        write_beside(place / name, data)
         self._kept.append(place / name)
         while len(self._kept) > self._limit:
             self._kept.popleft().unlink(missing_ok=True)

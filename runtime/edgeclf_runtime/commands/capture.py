@@ -1,0 +1,117 @@
+"""``edgeclf capture``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_runtime.commands.options import size_option
+from edgeclf_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sources import SourceOptions
+    from edgeclf_runtime.web.album import Album
+
+__all__ = ["capture"]
+
+
+def _names(context: click.Context, option: click.Parameter, value: str) -> list[str]:
+    return [name for name in value.split(",") if name.strip()]
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--source", default="0", show_default=True, help="Camera, csi, film or address, as of run.")
+@click.option("--classes", callback=_names, default="", metavar="A,B,...", help="More can be named on the page.")
+@click.option("--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Of the page; as of run.")
+@size_option
+@click.option("--fps", type=float, default=0.0, help="Of a camera.")
+@click.option("--format", "format_", default="", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@click.option("--every", type=click.FloatRange(0.05), metavar="SECONDS", help="Without a page: a picture so often.")
+@click.option("--label", metavar="NAME", help="With --every: its class.")
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="With --every: so many.")
+def capture(
+    folder: Path,
+    source: str,
+    classes: list[str],
+    web: str,
+    size: tuple[int, int] | None,
+    fps: float,
+    format_: str,
+    every: float | None,
+    label: str | None,
+    count: int,
+) -> None:
+    """Collect photographs into DIR, a folder a class, with a page on which a button is held.
+
+    The folder is what edgeclf train takes.
+    """
+    from edgeclf_runtime.sources import SourceOptions
+    from edgeclf_runtime.web.album import Album
+
+    if (every is None) != (label is None):
+        raise UsageError("--every and --label go together.")
+    width, height = size or (0, 0)
+    options = SourceOptions(width, height, fps, format_, reopen=every is None, realtime=True)
+    album = Album(folder, [*classes, *([label] if label else [])])
+    # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    with _terminated():
+        if every is not None and label is not None:
+            _by_the_clock(album, source, options, label.strip(), every, count)
+        else:
+            _by_hand(album, source, options, web)
+    click.echo(f"{folder}: " + ", ".join(f"{name} {number}" for name, number in album.counts.items()))
+
+
+def _by_hand(album: Album, source: str, options: SourceOptions, web: str) -> None:
+    from edgeclf_runtime.sources import open_source
+    from edgeclf_runtime.web import check_installed
+
+    check_installed()
+    from edgeclf_runtime.web.capture import CapturePage
+
+    page = CapturePage(album, web)
+    try:
+        with open_source(source, options, page.tell) as frames:
+            click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
+            for frame in frames:
+                page.show(frame)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        page.close()
+
+
+def _by_the_clock(album: Album, source: str, options: SourceOptions, label: str, every: float, count: int) -> None:
+    from edgeclf_runtime.sources import open_source
+
+    due, left = time.monotonic(), count
+    with open_source(source, options) as frames:
+        for frame in frames:
+            if time.monotonic() < due:
+                continue
+            due = max(due + every, time.monotonic())
+            path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time))
+            left -= 1
+            click.echo(f"{path}", err=True)
+            if not left:
+                break
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does."""
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

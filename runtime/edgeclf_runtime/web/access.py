@@ -1,0 +1,164 @@
+"""Who may see a page, and what every answer tells the browser."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from edgeclf_runtime.web.files import read_file
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Access"]
+
+_log = logging.getLogger(__name__)
+_QUIET = 60.0  # seconds between two log lines about mistakes of ours
+_YEAR = 365 * 24 * 3600
+_OPEN = frozenset({"/page.css", "/icon.svg"})  # what the page that asks for the token needs
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Access:
+    """Before an application: lets requests through or answers them itself.
+
+    Without a token only this machine's own pages get through: the Host header must say so, or a foreign page could
+    reach in by pointing its own name here. A token comes once as ``?token=`` and then as a cookie, or as
+    ``Authorization: Bearer``.
+
+    Args:
+        application: what is guarded.
+        token: that is asked for; empty for none.
+        loopback: the port can be reached from this machine alone.
+        port: part of the cookie's name, as browsers keep one jar for all ports.
+    """
+
+    def __init__(self, application: ASGIApp, token: str, loopback: bool, port: int) -> None:
+        self._application, self._loopback = application, loopback
+        self._token = _digest(token) if token else ""
+        self._cookie = f"edgeclf_{port}"
+        self._said = -_QUIET
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        request = Request(scope, receive)
+        answer = self._foreign(request) or self._stranger(request) or _not_json(request) or self._application
+        try:
+            await answer(scope, receive, guarded)
+        except Exception as error:  # of ours: the others' requests go on
+            if time.monotonic() - self._said >= _QUIET:
+                self._said = time.monotonic()
+                _log.error("Web page, %s: %s: %s", scope["path"], type(error).__name__, error)
+            raise
+
+    def _foreign(self, request: Request) -> Response | None:
+        """Refuses what another site's page asks for, in this browser or by a name of its own."""
+        host = _host(request)
+        if host is None or (self._loopback and host not in _LOCAL):
+            return _refusal(403, "This page answers to http://localhost and http://127.0.0.1 alone.")
+        site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
+        origin = request.headers.get("origin")
+        asks = request.method not in ("GET", "HEAD") or mode != "navigate"
+        if asks and (site not in (None, "none", "same-origin") or not _same(origin, request)):
+            return _refusal(403, "Another site's page may not ask for this.")
+        return None
+
+    def _stranger(self, request: Request) -> Response | None:
+        """Asks for the token."""
+        if not self._token or request.url.path in _OPEN:
+            return None
+        given = request.query_params.get("token")
+        if given is not None and request.method == "GET" and self._is_token(_digest(given)):
+            return self._welcome(request)
+        kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self._is_token(_digest(bearer.strip())):
+            return None
+        if self._is_token(request.cookies.get(self._cookie, "")):
+            return None
+        headers = {"www-authenticate": "Bearer"}
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(read_file("token.html"), 401, headers)
+        return _refusal(401, "This needs the token that was given or printed when it started.", headers)
+
+    def _is_token(self, digest: str) -> bool:
+        return hmac.compare_digest(digest.encode("utf-8", "replace"), self._token.encode())
+
+    def _welcome(self, request: Request) -> Response:
+        """Keeps the token as a cookie and leaves it out of the address.
+
+        Not by a redirect: after a click in a mail a browser counts it as the mail's, and would not send the cookie.
+        """
+        answer = HTMLResponse(f'<!doctype html><meta http-equiv="refresh" content="0; url={_name(request)}">')
+        answer.set_cookie(self._cookie, self._token, max_age=_YEAR, httponly=True, samesite="strict")
+        return answer
+
+
+def _digest(token: str) -> str:
+    """What the cookie holds: of one length and of plain characters, and no password to anything else."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _name(request: Request) -> str:
+    """The last part of the path, which a page under any prefix can go to; the page itself where it is odd."""
+    last = request.url.path.rpartition("/")[2]
+    return f"./{last}" if last.replace(".", "").isalnum() and last.isascii() else "./"
+
+
+def _host(request: Request) -> str | None:
+    """The host's name or number, of a Host header that makes sense."""
+    try:
+        return urlsplit(f"//{request.headers['host']}").hostname
+    except (KeyError, ValueError):
+        return None
+
+
+def _same(origin: str | None, request: Request) -> bool:
+    return origin is None or _netloc(origin) == request.headers.get("host", "").lower()
+
+
+def _netloc(origin: str) -> str:
+    scheme, _, host = origin.partition("://")
+    return host.lower() if scheme in ("http", "https") else ""
+
+
+def _not_json(request: Request) -> Response | None:
+    """What changes something comes as JSON, which no form of another site can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method in ("GET", "HEAD") or kind == "application/json":
+        return None
+    return _refusal(415, "Expected application/json.")
+
+
+def _refusal(status: int, text: str, headers: dict[str, Any] | None = None) -> Response:
+    return JSONResponse({"error": text}, status, headers)

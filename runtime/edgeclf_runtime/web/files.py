@@ -1,0 +1,36 @@
+"""The pages' own files: HTML, CSS and JavaScript, all of them in this package."""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+__all__ = ["file_routes", "read_file"]
+
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_SCRIPTS = {"preview": ("preview.js", "history.js", "unsorted.js"), "capture": ("capture.js",)}
+
+
+@functools.cache
+def read_file(name: str) -> bytes:
+    """The content of one of them."""
+    return (resources.files("edgeclf_runtime.web") / "static" / name).read_bytes()
+
+
+def file_routes(page: str) -> list[Route]:
+    """What serves a page.
+
+    Args:
+        page: "preview" or "capture": its HTML at the root, and what it loads; nothing else can be asked for.
+    """
+    names = {"/": f"{page}.html", **{f"/{name}": name for name in (*_SCRIPTS[page], "live.js", "page.css", "icon.svg")}}
+    return [Route(path, functools.partial(_serve, name)) for path, name in names.items()]
+
+
+async def _serve(name: str, request: Request) -> Response:
+    kind = _KINDS[name.rpartition(".")[2]]
+    return Response(read_file(name), media_type=f"{kind}; charset=utf-8")

@@ -1,0 +1,132 @@
+"""The page of a running classifier, as a sink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgeclf_runtime.errors import EdgeclfError, SinkError, UsageError
+from edgeclf_runtime.sinks.metrics import Figures
+from edgeclf_runtime.sinks.picture import pixels_of
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.web.files import file_routes
+from edgeclf_runtime.web.live import Live, Picture, live_response
+from edgeclf_runtime.web.requests import application, read_texts
+from edgeclf_runtime.web.server import WebServer
+from edgeclf_runtime.web.status import Status
+from edgeclf_runtime.web.unsorted import Unsorted
+
+__all__ = ["WebSink"]
+
+
+class WebSink:
+    """Serves what is seen: the page, ``/live``, ``/picture.jpg``, ``/state.json``, ``/metrics`` and the snapshots.
+
+    Args:
+        address: ``[HOST:]PORT``.
+        token: see ``address.listen``.
+        model: its name.
+        labels: its labels.
+        snapshots: the folder of a snapshot sink whose uncertain pictures can be sorted; None for none.
+
+    Attributes:
+        invitation: the address to open.
+
+    Raises:
+        SinkError: it cannot be served.
+    """
+
+    pictures = True
+
+    def __init__(
+        self, address: str, token: str, model: str, labels: tuple[str, ...], snapshots: Path | None = None
+    ) -> None:
+        self._status, self._picture = Status(model, labels), Picture()
+        self._figures = _figures()
+        self._unsorted = unsorted = Unsorted(snapshots, labels) if snapshots else None
+        self._live = Live(self._picture, lambda: {**self._status.about(), "sorts": bool(snapshots)}, self._status.now)
+        routes = [*file_routes("preview"), *self._routes(), *(_sorting(unsorted) if unsorted else [])]
+        self._server = WebServer(application(routes), address, token)
+        self.name, self.invitation = f"web {self._server.url}", self._server.invitation
+
+    def _routes(self) -> list[Route]:
+        async def live(request: Request) -> Response:
+            return live_response(self._live, request)
+
+        async def picture(request: Request) -> Response:
+            number, content = await asyncio.to_thread(self._picture.jpeg)
+            if not number:
+                raise HTTPException(503, "There was no picture yet.")
+            return Response(content, media_type="image/jpeg")
+
+        async def state(request: Request) -> Response:
+            return JSONResponse({**self._status.about(), **self._status.now(), "viewers": self._live.viewers})
+
+        async def metrics(request: Request) -> Response:
+            if self._figures is None:
+                raise HTTPException(404, "Figures need prometheus-client: pip install 'edgeclf-runtime[metrics]'")
+            return Response(self._figures.text(), media_type="text/plain; version=0.0.4")
+
+        endpoints = {"/live": live, "/picture.jpg": picture, "/state.json": state, "/metrics": metrics}
+        return [Route(path, endpoint) for path, endpoint in endpoints.items()]
+
+    def take(self, item: Item) -> None:
+        self._status.take(item)
+        if self._figures is not None:
+            self._figures.take(item)
+        if isinstance(item, ModelState) and self._unsorted is not None:
+            self._unsorted.labels = item.labels
+        pixels = pixels_of(item) if isinstance(item, Observation) else None
+        if pixels is not None:
+            self._picture.put(pixels)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._live.closed = True
+        self._server.close()
+
+
+def _figures() -> Figures | None:
+    try:
+        return Figures()
+    except SinkError:
+        return None
+
+
+def _sorting(unsorted: Unsorted) -> list[Route]:
+    async def listed(request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(unsorted.listed))
+
+    async def one(request: Request) -> Response:
+        content = await _refusing(asyncio.to_thread(unsorted.read, request.path_params["name"]))
+        return Response(content, media_type="image/jpeg")
+
+    def moving(move: Callable[[str, str], str]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            name, label = await read_texts(request, "name", "label")
+            return JSONResponse({"folder": await _refusing(asyncio.to_thread(move, name, label))})
+
+        return endpoint
+
+    return [
+        Route("/snapshots.json", listed),
+        Route("/snapshots/{name}", one),
+        Route("/sort", moving(unsorted.sort), methods=["POST"]),
+        Route("/unsort", moving(unsorted.unsort), methods=["POST"]),
+    ]
+
+
+async def _refusing(work: Awaitable[Any]) -> Any:
+    try:
+        return await work
+    except UsageError as error:
+        raise HTTPException(400, str(error)) from None
+    except EdgeclfError as error:
+        raise HTTPException(409, str(error)) from None

@@ -1,0 +1,56 @@
+"""What a page's requests carry, and answers to those that are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+__all__ = ["application", "read_texts"]
+
+_LONGEST = 4096  # bytes of a request's body
+_PATIENCE = 10.0  # seconds for it to come
+
+
+def application(routes: list[Route]) -> Starlette:
+    """An application whose mistakes are answered as ``{"error": SENTENCE}``."""
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def read_texts(request: Request, *names: str) -> list[str]:
+    """The texts of these names in the JSON object that was sent.
+
+    Raises:
+        HTTPException: 400, 408 or 413: no such object, not in time, or too long.
+    """
+    try:
+        body: Any = json.loads(await asyncio.wait_for(_body(request), _PATIENCE))
+    except asyncio.TimeoutError:
+        raise HTTPException(408, "The request did not come to its end.") from None
+    except (ValueError, RecursionError, ClientDisconnect):
+        raise HTTPException(400, "Expected a JSON object.") from None
+    values = [body.get(name) for name in names] if isinstance(body, dict) else []
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) != len(names):
+        raise HTTPException(400, f"Expected a JSON object of texts: {', '.join(names)}.")
+    return texts
+
+
+async def _body(request: Request) -> bytes:
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > _LONGEST:
+            raise HTTPException(413, f"Expected at most {_LONGEST} bytes.")
+    return content

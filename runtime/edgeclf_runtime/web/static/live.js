@@ -1,0 +1,150 @@
+// The stream of pictures and state that both pages read, and what they have in common.
+
+const SILENT = 8000; // ms without a message after which the connection is taken for dead
+const AGAIN = 1500; // ms before the next try
+
+export const element = (id) => document.getElementById(id);
+
+export function make(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const percent = (share) => `${Math.round(100 * share)}%`;
+
+/** POST a JSON object; gives the answer's, throws its sentence. */
+export async function post(path, body) {
+  let answer;
+  try {
+    const headers = { "Content-Type": "application/json" };
+    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  } catch {
+    throw new Error("No connection to edgeclf.");
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.error || `Error ${answer.status}.`);
+  return told;
+}
+
+/** Follow the stream for ever, but only while somebody can see it: calls on.greeting, on.state, on.lost. */
+export async function watch(on) {
+  for (;;) {
+    await untilVisible();
+    try {
+      await follow(on);
+      on.lost("edgeclf has ended.");
+    } catch (error) {
+      if (!document.hidden) on.lost(error.message);
+    }
+    await new Promise((done) => setTimeout(done, AGAIN));
+  }
+}
+
+function untilVisible() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+}
+
+async function follow(on) {
+  const stop = new AbortController();
+  const hide = () => document.hidden && stop.abort();
+  document.addEventListener("visibilitychange", hide);
+  let timer = setTimeout(() => stop.abort(), SILENT);
+  try {
+    const answer = await fetch("live", { signal: stop.signal }).catch(() => null);
+    if (!answer) throw new Error("No connection to edgeclf.");
+    if (!answer.ok) throw new Error((await answer.json()).error);
+    let greeted = false;
+    for await (const [told, picture] of messages(answer.body.getReader())) {
+      clearTimeout(timer);
+      timer = setTimeout(() => stop.abort(), SILENT);
+      if (greeted) on.state(told);
+      else on.greeting(told);
+      greeted = true;
+      if (picture.length) show(picture);
+    }
+  } catch (error) {
+    throw error.name === "AbortError" || error instanceof TypeError ? new Error("The connection was lost.") : error;
+  } finally {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", hide);
+    stop.abort();
+  }
+}
+
+/** Each message is the length and bytes of a JSON object, then the length and bytes of a JPEG, or 0. */
+async function* messages(reader) {
+  let kept = new Uint8Array(0);
+  const take = async (size) => {
+    while (kept.length < size) {
+      const { done, value } = await reader.read();
+      if (done) return null;
+      const joined = new Uint8Array(kept.length + value.length);
+      joined.set(kept);
+      joined.set(value, kept.length);
+      kept = joined;
+    }
+    const taken = kept.subarray(0, size);
+    kept = kept.subarray(size);
+    return taken;
+  };
+  const part = async () => {
+    const size = await take(4);
+    return size && take(new DataView(size.buffer, size.byteOffset).getUint32(0));
+  };
+  for (;;) {
+    const text = await part();
+    const picture = text && (await part());
+    if (!picture) return;
+    yield [JSON.parse(new TextDecoder().decode(text)), picture.slice()];
+  }
+}
+
+let shown = "";
+
+function show(bytes) {
+  const before = shown;
+  shown = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+  const image = element("picture");
+  image.onload = () => (element("view").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`);
+  image.src = shown;
+  image.hidden = false;
+  element("empty").hidden = true;
+  if (before) setTimeout(() => URL.revokeObjectURL(before), 1000);
+}
+
+const STATES = { running: "good", opening: "warn", stalled: "warn", frozen: "warn", lost: "bad", closed: "bad" };
+
+/** The source's state in the header, and what is wrong with it in the notice. */
+export function showSource(told) {
+  const { state, reason, reopened } = told.source;
+  const silent = state === "running" && told.silence > 5;
+  const pill = element("source");
+  pill.className = `pill ${silent ? "warn" : STATES[state] || ""}`;
+  setText(pill, silent ? "no new frame" : state);
+  pill.title = reopened ? `opened again ${reopened} times` : "";
+  element("view").classList.toggle("old", state === "lost" || state === "stalled" || state === "frozen");
+  return state === "running" ? "" : reason;
+}
+
+/** A sentence above everything; an empty one takes it away. */
+export function notice(text, bad = false) {
+  const place = element("notice");
+  setText(place, text);
+  place.classList.toggle("bad", bad);
+  place.hidden = !text;
+}
+
+/** What both pages say when the stream is gone. */
+export function lost(text) {
+  notice(`${text} Trying again.`, true);
+  element("source").className = "pill bad";
+  setText(element("source"), "disconnected");
+  element("view").classList.add("old");
+}

@@ -1,0 +1,88 @@
+import { element, lost, make, notice, percent, post, setText, showSource, watch } from "./live.js";
+import { History } from "./history.js";
+import { Unsorted } from "./unsorted.js";
+
+const FEW = 8; // labels that keep their places
+const BEST = 5; // shown in order where there are more
+const LONG = 18; // letters of an answer that is written smaller
+const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
+
+let labels = [];
+let adopted = null; // models, until now
+const history = new History(element("history"), element("legend"));
+const unsorted = new Unsorted();
+
+function greeting(told) {
+  labels = told.labels;
+  setText(element("model"), told.model);
+  document.title = `${told.model} – edgeclf`;
+  history.begin(told.history);
+  if (told.sorts) unsorted.begin(labels);
+}
+
+function state(told) {
+  if (adopted !== null && told.adopted !== adopted) location.reload(); // another model, with its own labels
+  adopted = told.adopted;
+  notice(showSource(told) || (told.refused && `A new model file was refused, the one before goes on. ${told.refused}`));
+  setText(element("fps"), told.fps ? told.fps.toFixed(1) : "–");
+  setText(element("frames"), told.frames.toLocaleString("en"));
+  element("warmth").hidden = told.temperature === null;
+  if (told.temperature !== null) setText(element("temperature"), `${told.temperature.toFixed(0)} °C`);
+  if (told.answer === undefined) return;
+  setText(element("answer"), told.answer);
+  const unknown = told.answer === "unknown" && !labels.includes("unknown");
+  setText(element("score"), unknown ? `${told.scores[0][0]}? ${percent(told.scores[0][1])}` : percent(told.score));
+  element("headline").classList.toggle("unknown", unknown);
+  element("headline").classList.toggle("long", told.answer.length > LONG);
+  setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
+  bars(told.scores);
+  stages(told.milliseconds);
+  history.add(told.time, told.answer, told.score);
+}
+
+function bars(scores) {
+  const best = scores[0][0];
+  const order = labels.length > FEW ? scores.slice(0, BEST) : labels.map((label) => scores.find((pair) => pair[0] === label));
+  const place = element("bars");
+  while (place.children.length > order.length) place.lastChild.remove();
+  while (place.children.length < order.length) place.append(newBar());
+  order.forEach(([label, score], index) => {
+    const row = place.children[index];
+    row.classList.toggle("best", label === best);
+    setText(row.children[0], label);
+    setText(row.children[1], `${(100 * score).toFixed(1)}%`);
+    row.children[2].firstChild.style.width = `${100 * Math.min(1, Math.max(0, score))}%`;
+  });
+}
+
+function newBar() {
+  const row = make("div", "bar");
+  const track = make("span", "track");
+  track.append(make("i"));
+  row.append(make("span"), make("span"), track);
+  return row;
+}
+
+function stages(milliseconds) {
+  const names = Object.keys(milliseconds);
+  const stack = element("stack");
+  const list = element("stages");
+  if (list.children.length !== names.length) {
+    const kinds = names.map((name) => (name === "capture" ? "kind-none" : `kind-${names.indexOf(name) - 1}`));
+    stack.replaceChildren(...kinds.map((kind) => make("i", kind)));
+    list.replaceChildren(...kinds.map((kind) => item(kind)));
+  }
+  names.forEach((name, index) => {
+    stack.children[index].style.flexGrow = milliseconds[name];
+    setText(list.children[index].children[1], `${NAMES[name] || name} `);
+    setText(list.children[index].children[2], `${milliseconds[name].toFixed(1)} ms`);
+  });
+}
+
+function item(kind) {
+  const row = make("li");
+  row.append(make("i", kind), make("span", "muted"), make("b"));
+  return row;
+}
+
+watch({ greeting, state, lost });

@@ -1,0 +1,97 @@
+"""The uncertain snapshots, to be sorted by people."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.snapshots import UNSORTED, folder_name, read_name
+from edgeclf_runtime.web.classname import check_class_name
+
+__all__ = ["Unsorted"]
+
+_SHOWN = 24
+_LARGEST = 20_000_000  # bytes of a picture that is shown
+
+
+class Unsorted:
+    """A snapshot sink's folder, of which it shows and moves the sink's own pictures alone.
+
+    Args:
+        folder: the sink's.
+        labels: of the model, any of which is good; other names must be those of folders.
+
+    Attributes:
+        labels: the same; another model has others.
+    """
+
+    def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
+        self._folder, self.labels = folder, labels
+
+    def listed(self) -> dict[str, Any]:
+        """How many there are, and of the newest ``pictures`` their ``name``, ``answer`` and ``score``."""
+        names = sorted(self._names(), reverse=True)
+        return {"count": len(names), "pictures": [_told(name) for name in names[:_SHOWN]]}
+
+    def read(self, name: str) -> bytes:
+        """The JPEG file's content.
+
+        Raises:
+            SinkError: there is none of this name.
+        """
+        path = self._path(UNSORTED, name)
+        if path.stat().st_size > _LARGEST:
+            raise SinkError(f"{name}: too large.")
+        return path.read_bytes()
+
+    def sort(self, name: str, label: str) -> str:
+        """Move one to the folder of a label; gives the folder's name.
+
+        Raises:
+            SinkError: it is gone, or cannot be moved.
+            UsageError: no name for a class.
+        """
+        return self._move(name, UNSORTED, self._place(label))
+
+    def unsort(self, name: str, label: str) -> str:
+        """Move it back; see ``sort``."""
+        return self._move(name, self._place(label), UNSORTED)
+
+    def _place(self, label: str) -> str:
+        return folder_name(label if label in self.labels else check_class_name(label))
+
+    def _move(self, name: str, source: str, target: str) -> str:
+        path = self._path(source, name)
+        try:
+            (self._folder / target).mkdir(exist_ok=True)
+            if (self._folder / target / name).exists():
+                raise SinkError(f"{target}/{name} is there already.")
+            os.rename(path, self._folder / target / name)
+        except OSError as error:
+            if isinstance(error, SinkError):
+                raise
+            raise SinkError(f"{target}/{name}: {error.strerror}.") from None
+        return target
+
+    def _names(self) -> list[str]:
+        try:
+            with os.scandir(self._folder / UNSORTED) as entries:
+                files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        return [name for name in files if read_name(name)]
+
+    def _path(self, folder: str, name: str) -> Path:
+        """One of the sink's own, no link, in this folder."""
+        path = self._folder / folder / name
+        if os.sep in name or "\0" in name or not read_name(name) or path.is_symlink() or not path.is_file():
+            raise SinkError("This picture is gone; somebody may have sorted it already.")
+        return path
+
+
+def _told(name: str) -> dict[str, Any]:
+    answer, score = read_name(name) or ("", 0.0)
+    return {"name": name, "answer": unquote(answer), "score": score}

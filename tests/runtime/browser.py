@@ -1,0 +1,159 @@
+"""Chromium without a screen, told what to do over its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+)
+_PATIENCE = 30.0
+
+
+class Browser:
+    """One page of a browser with a profile of its own; a context manager.
+
+    Attributes:
+        errors: what its console and its uncaught exceptions said.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        program = shutil.which("chromium") or shutil.which("chromium-browser")
+        if program is None:
+            pytest.skip("Chromium is not installed: apt-get install chromium")
+        connect = pytest.importorskip("websockets.sync.client").connect
+        self._process = subprocess.Popen(
+            [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
+        )
+        self._numbers, self.errors = itertools.count(1), list[str]()
+        with ExitStack() as stack:
+            stack.callback(self._end)
+            url = self._page(profile / "DevToolsActivePort")
+            self._socket = stack.enter_context(connect(url, max_size=None, open_timeout=_PATIENCE, proxy=None))
+            self._stack = stack.pop_all()
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def _page(self, file: Path) -> str:
+        """The address of the page's end of the protocol."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port(file)}/json/list", timeout=_PATIENCE) as answer:
+            page = next(target for target in json.load(answer) if target["type"] == "page")
+        return str(page["webSocketDebuggerUrl"])
+
+    def _port(self, file: Path) -> str:
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            if file.exists() and (lines := file.read_text("utf-8").splitlines()):
+                return lines[0]
+            time.sleep(0.05)
+        raise AssertionError("Chromium did not start")
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """One command of the protocol, and its result."""
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._socket.recv(timeout=_PATIENCE))
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            self._note(message)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        told = message.get("params", {})
+        if message["method"] == "Runtime.exceptionThrown":
+            details = told["exceptionDetails"]
+            self.errors.append(details.get("exception", {}).get("description", details["text"]))
+        if message["method"] == "Log.entryAdded" and told["entry"]["level"] == "error":
+            self.errors.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+
+    def open(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+
+    def size(self, width: int, height: int = 900) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
+
+    def value(self, expression: str) -> Any:
+        """Of a JavaScript expression."""
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def wait(self, expression: str) -> Any:
+        """Until the expression is true; its value."""
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            if value := self.value(f"(() => {{ const it = {expression}; return it instanceof Node || it; }})()"):
+                return value
+            time.sleep(0.1)
+        text = self.value("document.body.innerText")
+        raise AssertionError(f"never: {expression}\n{text}\n{self.errors}")
+
+    def _mouse(self, kind: str, selector: str) -> None:
+        """Where the middle of an element is."""
+        box = self.value(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
+            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+        )
+        self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+
+    def press(self, selector: str) -> None:
+        self._mouse("mousePressed", selector)
+
+    def release(self, selector: str) -> None:
+        self._mouse("mouseReleased", selector)
+
+    def click(self, selector: str) -> None:
+        self.press(selector)
+        self.release(selector)
+
+    def key(self, text: str, down: bool) -> None:
+        kind, code = ("keyDown" if down else "keyUp"), f"Digit{text}" if text.isdecimal() else f"Key{text.upper()}"
+        self.call("Input.dispatchKeyEvent", type=kind, key=text, code=code)
+
+    def type(self, selector: str, text: str) -> None:
+        self.value(f"document.querySelector({json.dumps(selector)}).focus()")
+        self.call("Input.insertText", text=text)
+
+    def picture(self, path: Path, dark: bool = False) -> None:
+        """The whole page as a PNG."""
+        feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def _end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()

@@ -1,0 +1,143 @@
+"""Photographs collected for a training: the folder, the button, the command without a page."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime.errors import SinkError, UsageError
+from edgeclf_runtime.images import read_image
+from edgeclf_runtime.web.album import Album
+from edgeclf_runtime.web.shutter import Shutter
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime", "capture"]
+PIXELS = np.full((24, 32, 3), (200, 30, 30), np.uint8)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Two seconds of grey that grows lighter."""
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
+    for number in range(60):
+        writer.write(np.full((48, 64, 3), 4 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def test_an_album_goes_on_with_what_is_there_and_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "__unsorted").mkdir()
+    (tmp_path / "cat" / "mine.png").write_bytes(b"whatever")
+    (tmp_path / "cat" / ".x.jpg.part").write_bytes(b"half")
+    album = Album(tmp_path, ["dog", "cat", " two words "])
+    assert album.counts == {"cat": 1, "dog": 0, "two words": 0}
+    assert not (tmp_path / "dog").exists()
+    paths = {album.write("dog", PIXELS, 1_700_000_000.25) for _ in range(3)}
+    assert len(paths) == 3
+    assert album.counts["dog"] == 3
+    assert abs(read_image(min(paths)).astype(int) - PIXELS).max() < 8  # red is still red
+    assert sorted(path.name for path in (tmp_path / "cat").iterdir()) == ["mine.png"]
+    album.begin()
+    kept = album.write("cat", PIXELS, 1_700_000_001.0)
+    assert album.take_back() == 1
+    assert album.take_back() == 0
+    assert not kept.exists()
+    assert album.counts["cat"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a/b", "a\\b", "..", ".x", "__x", "x.", "x" * 61, "Train", "a\nb", "a:b", "CAT"]
+)
+def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
+    album = Album(tmp_path, ["cat"])
+    with pytest.raises(UsageError):
+        album.add(name)
+    assert list(album.counts) == ["cat"]
+    assert album.add("Größe, 2") == "Größe, 2"
+
+
+def test_a_disk_that_takes_nothing_is_a_sentence(tmp_path: Path) -> None:
+    album = Album(tmp_path, ["cat"])
+    (tmp_path / "cat").write_text("a file", "utf-8")
+    with pytest.raises(SinkError, match=r"cat/.*: (Not a directory|File exists)\. Nothing was written"):
+        album.write("cat", PIXELS, 0.0)
+    with pytest.raises(SinkError, match=r"film: (Not a directory|File exists)"):
+        Album(tmp_path / "cat" / "film")
+
+
+def test_a_full_disk_leaves_no_half_picture(film: Path, tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("mounting a small disk needs root and unshare")
+    (tmp_path / "photos").mkdir()
+    words = [*COMMAND, f"{tmp_path}/photos", "--source", str(film), "--every", "0.05", "--label", "grey"]
+    script = f"mount -t tmpfs -o size=16k none {tmp_path}/photos && {' '.join(words)}; ls -A {tmp_path}/photos/grey"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert line.endswith("No space left on device. Nothing was written.")
+    assert done.stdout.splitlines()
+    assert all(name.endswith(".jpg") and not name.startswith(".") for name in done.stdout.splitlines())
+
+
+def test_a_button_that_is_held() -> None:
+    shutter = Shutter()
+    assert shutter.due(10.0) == ("", False)
+    shutter.hold("cat", 10.0)
+    taken = [number for number in range(100) if shutter.due(10 + number / 30)[0]]
+    assert 7 <= len(taken) <= 9  # five a second until its word is 1.5 s old
+    assert taken[-1] <= 45
+    shutter.hold("dog", 20.0)  # a short press
+    shutter.release()
+    assert shutter.due(20.1) == ("dog", True)
+    assert shutter.due(20.4) == ("", False)
+    shutter.hold("dog", 21.0)
+    assert shutter.due(21.0) == ("dog", True)
+    shutter.hold("dog", 21.4)
+    assert shutter.due(21.4) == ("dog", False)
+
+
+def test_counts_are_right_whoever_adds(tmp_path: Path) -> None:
+    album = Album(tmp_path, ["a"])
+    adding = threading.Thread(target=lambda: [album.add(f"class {number}") for number in range(50)])
+    adding.start()
+    for number in range(50):
+        album.write("a", PIXELS, float(number))
+    adding.join()
+    assert album.counts["a"] == 50
+    assert len(album.counts) == 51
+
+
+def test_without_a_page_by_the_clock(film: Path, tmp_path: Path) -> None:
+    from edgeclf.dataset import scan  # what edgeclf train reads
+
+    for name in ("light", "dark grey"):
+        words = ["photos", "--source", film.name, "--every", "0.1", "--label", name, "--count", "5"]
+        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert len(done.stderr.splitlines()) == 5
+    assert done.stdout == "photos: light 5, dark grey 5\n"
+    dataset, skipped = scan(tmp_path / "photos")
+    assert (dataset.labels, len(dataset.files), skipped) == (("dark grey", "light"), 10, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (["--every", "1"], "--every and --label go together", 2),
+        (["--classes", "a/b"], "a class's name is that of a folder", 2),
+        (["--source", "nowhere.avi"], "nowhere.avi: no such camera", 1),
+        (["--web", "x"], "expected [HOST:]PORT", 1),
+        (["--size", "12"], "expected WIDTHxHEIGHT", 2),
+    ],
+)
+def test_bad_input_is_one_line(words: list[str], message: str, code: int, tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, "photos", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

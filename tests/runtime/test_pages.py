@@ -1,0 +1,209 @@
+"""Both pages in a real browser, before the real commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests.runtime.browser import Browser
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
+SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def film(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits that turn into one another, for longer than a test takes."""
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (320, 240)) for digit in (0, 1, 2)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    for number in range(10 * SECONDS):
+        share, first = number % 10 / 10, number // 10
+        here, there = pictures[first % 3], pictures[(first + 1) % 3]
+        writer.write(cv2.addWeighted(here, 1 - share, there, share, 0))
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser") / "profile") as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """With an empty page, of which no errors are known."""
+    chromium.open("about:blank")
+    chromium.wait("location.href === 'about:blank'")
+    chromium.errors.clear()
+    return chromium
+
+
+@contextmanager
+def _running(*words: object, cwd: Path) -> Iterator[str]:
+    """The command; gives the address it says."""
+    with subprocess.Popen(
+        [*COMMAND, *map(str, words)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        seen = ""
+        for line in process.stderr:
+            seen += line
+            if match := re.search(r"http://\S+", line):
+                break
+        else:
+            raise AssertionError(seen)
+        try:
+            yield match[0]
+        finally:
+            start = time.monotonic()
+            process.terminate()
+            rest = process.stderr.read()
+            assert process.wait(20) == 0
+            assert "Traceback" not in rest
+            assert time.monotonic() - start < 4  # two, with slack
+
+
+def _fits(browser: Browser) -> None:
+    for width in (420, 1200):
+        browser.size(width)
+        assert browser.value("document.documentElement.scrollWidth") <= width
+
+
+def _until(true: Any) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if not path.name.startswith(".")]
+
+
+@pytest.fixture
+def preview(model: Path, film: Path, tmp_path: Path) -> Iterator[str]:
+    config = tmp_path / "run.toml"
+    config.write_text('[sinks]\nsnapshots = "kept"\nsnapshot_every = 0.5\nsnapshot_uncertain = 0.99\n', "utf-8")
+    words = ["run", model, "--source", film, "--realtime", "--threshold", "0", "--config", config, "--web", "0"]
+    with _running(*words, cwd=tmp_path) as url:
+        yield url
+
+
+def test_the_preview_shows_what_a_run_sees(browser: Browser, preview: str) -> None:
+    browser.open(preview)
+    assert browser.wait("document.getElementById('picture')?.naturalWidth") == 320
+    assert browser.wait("['0', '1', '2'].includes(document.getElementById('answer').textContent)")
+    bars = "[...document.querySelectorAll('#bars .bar')]"
+    assert browser.value(f"{bars}.map((bar) => bar.firstChild.textContent)") == ["0", "1", "2"]
+    shares = browser.value(f"{bars}.map((bar) => parseFloat(bar.querySelector('i').style.width))")
+    assert 90 < sum(shares) < 110
+    browser.wait("parseFloat(document.getElementById('fps').textContent) > 1")
+    assert browser.value("document.getElementById('source').textContent") == "running"
+    assert "network" in browser.value("document.getElementById('stages').textContent")
+    browser.wait("document.querySelectorAll('#history .curve').length > 1")
+    before = browser.value("document.getElementById('picture').src")
+    browser.wait(f"document.getElementById('picture').src !== {before!r}")
+    _fits(browser)
+    assert not browser.errors
+
+
+def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
+    browser: Browser, preview: str, tmp_path: Path
+) -> None:
+    browser.size(420)
+    browser.open(preview)
+    browser.wait("document.querySelector('#pictures img')?.naturalWidth > 0")
+    name = browser.value("document.querySelector('#pictures figure:last-child').dataset.name")
+    own = f'#pictures figure[data-name="{name}"]'
+    browser.click(f"{own} .chip:nth-child(2)")
+    _until((tmp_path / "kept" / "1" / name).is_file)
+    assert not (tmp_path / "kept" / "__unsorted" / name).exists()
+    browser.wait(f"!document.querySelector({own!r})")
+    browser.click("#undo")
+    _until((tmp_path / "kept" / "__unsorted" / name).is_file)
+    browser.wait(f"document.querySelector({own!r})")
+    browser.type(f"{own} input", "none of these")
+    browser.value(f"document.querySelector({own!r} + ' input').dispatchEvent(new Event('change'))")
+    _until((tmp_path / "kept" / "none of these" / name).is_file)
+    assert not browser.errors
+
+
+def test_the_token_is_asked_for_once(browser: Browser, model: Path, film: Path, tmp_path: Path) -> None:
+    words = ["run", model, "--source", film, "--realtime", "--web", "0.0.0.0:0"]
+    with _running(*words, cwd=tmp_path) as url:
+        token = url.partition("?token=")[2]
+        page = f"http://127.0.0.1:{url.rpartition(':')[2].partition('/')[0]}/"
+        browser.open(page)
+        browser.wait("document.querySelector('form input[name=token]')")
+        browser.type("input[name=token]", token)
+        browser.click("form button")
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        assert browser.value("location.href") == page
+        assert token not in browser.value("document.cookie + document.documentElement.outerHTML")
+        browser.open(page)
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+
+
+def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    with _running("capture", photos, "--source", film, "--web", "0", "--classes", "cat,dog", cwd=tmp_path) as url:
+        browser.size(1200)
+        browser.open(url)
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        browser.press('.class[data-name="cat"]')
+        browser.wait("parseInt(document.querySelector('.class[data-name=cat] .count').textContent) >= 3")
+        assert browser.value("document.querySelector('.class[data-name=cat]').classList.contains('held')")
+        browser.release('.class[data-name="cat"]')
+        time.sleep(0.7)
+        taken = len(_files(photos / "cat"))
+        time.sleep(1)
+        assert len(_files(photos / "cat")) == taken >= 3  # none after it was let go
+        assert str(taken) == browser.value("document.querySelector('.class[data-name=cat] .count').textContent")
+        assert {path.suffix for path in _files(photos / "cat")} == {".jpg"}
+        browser.value("document.activeElement.blur()")
+        browser.key("2", down=True)
+        _until((photos / "dog").is_dir)
+        _until(lambda: len(_files(photos / "dog")) >= 2)
+        browser.key("2", down=False)
+        time.sleep(0.7)
+        browser.wait("!document.getElementById('undo').disabled")
+        browser.click("#undo")
+        _until(lambda: not _files(photos / "dog"))
+        browser.wait("document.querySelector('.class[data-name=dog] .count').textContent === '0'")
+        assert len(_files(photos / "cat")) == taken
+        _fits(browser)
+        assert not browser.errors
+
+
+def test_classes_are_named_on_the_page_and_troubles_are_told(browser: Browser, film: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    with _running("capture", photos, "--source", film, "--web", "0", cwd=tmp_path) as url:
+        browser.size(420)
+        browser.open(url)
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        browser.type("#name", "../evil")
+        browser.click("#adding button")
+        browser.wait("document.getElementById('problem').textContent.includes('name is that of a folder')")
+        browser.value("document.getElementById('name').value = ''")
+        browser.type("#name", "coffee cup")
+        browser.click("#adding button")
+        browser.wait("document.querySelector('.class .name')?.textContent === 'coffee cup'")
+        (photos / "coffee cup").write_text("in the way", "utf-8")
+        browser.press(".class")
+        browser.wait("/Nothing was written/.test(document.getElementById('notice').textContent)")
+        (photos / "coffee cup").unlink()
+        browser.wait("document.getElementById('notice').hidden")
+        browser.release(".class")
+        assert _files(photos / "coffee cup")
+    browser.wait("/Trying again/.test(document.getElementById('notice').textContent)")
