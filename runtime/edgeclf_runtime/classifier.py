@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.backends import Backend, open_backend
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
@@ -27,7 +28,8 @@ __all__ = ["Classifier"]
 
 
 class Classifier:
-    """Pictures to predictions. Used by one thread at a time; a context manager that closes its backend.
+    """Pictures to predictions. Used by as many threads at a time as its backend has lanes; a context manager that
+    closes its backend.
 
     Args:
         model: as read by ``read_model``.
@@ -67,7 +69,7 @@ class Classifier:
         Args:
             path: of the file.
             labels, mean, std, color, resize: in place of what the file says; see ``read_model``.
-            backend: "auto", or a key of ``backends.BACKENDS``.
+            backend: see ``backends.open_backend``.
             threads: for the interpreter, at least 1; by default its own choice.
 
         Raises:
@@ -96,6 +98,11 @@ class Classifier:
         spent = {"resize": (middle - start) * 1e3, "invoke": (time.perf_counter() - middle) * 1e3}
         return Prediction(scores, self.card.labels, spent, frame)
 
+    def warm_up(self) -> None:
+        """Classify a grey picture: a first one takes longer, and shows that it works at all."""
+        rule = self.card.preprocessing
+        self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
+
     def stream(self, source: Source | str | int | Path) -> Generator[Prediction, None, None]:
         """Classify a source's frames.
 
@@ -115,9 +122,8 @@ class Classifier:
             source = open_source(source)
         with source:
             start = time.perf_counter()
-            for frame in source:
-                captured = (time.perf_counter() - start) * 1e3
-                prediction = self.classify(frame)
+            for prediction in in_order(self.classify, source, self.backend.lanes):
+                captured = max(0.0, (time.perf_counter() - start) * 1e3 - sum(prediction.milliseconds.values()))
                 yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
                 start = time.perf_counter()
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gate import Gate, GateRule
+from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks import Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import Source, SourceState
@@ -67,15 +70,13 @@ class Pipeline:
         try:
             with source:
                 start = time.perf_counter()
-                for frame in source:
+                for frame, prediction in in_order(
+                    self._classify, self._admitted(source), self._classifier.backend.lanes
+                ):
                     if self._stopping.is_set():
                         break
-                    admitted = self._gate.admit(frame)
-                    if admitted is None:
-                        continue
-                    waited = (time.perf_counter() - start) * 1e3
-                    prediction = self._classifier.classify(admitted)
-                    spent = {"capture": waited, **prediction.milliseconds}
+                    waited = (time.perf_counter() - start) * 1e3 - sum(prediction.milliseconds.values())
+                    spent = {"capture": max(0.0, waited), **prediction.milliseconds}
                     # The whole picture goes on to the sinks, whatever part of it was classified.
                     prediction = replace(prediction, milliseconds=spent, frame=frame)
                     self._hand_on(
@@ -89,6 +90,18 @@ class Pipeline:
             raise
         finally:
             self.close()
+
+    def _admitted(self, source: Source) -> Iterator[tuple[Frame, Frame]]:
+        """Frames as they came, and what of them is to be classified."""
+        for frame in source:
+            if self._stopping.is_set():
+                break
+            admitted = self._gate.admit(frame)
+            if admitted is not None:
+                yield frame, admitted
+
+    def _classify(self, frames: tuple[Frame, Frame]) -> tuple[Frame, Prediction]:
+        return frames[0], self._classifier.classify(frames[1])
 
     def _hand_on(self, item: Observation) -> None:
         self.frames += 1
