@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import platform
 import resource
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime import __version__
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.thermal import temperature
 
@@ -29,7 +32,8 @@ class Timing:
 
     Attributes:
         threads: of the interpreter; 0 is its own choice.
-        stage: "invoke", the interpreter alone; "resize"; "frame", all of it from the decoded frame to the scores.
+        stage: "invoke", the interpreter alone; "resize"; "frame", all of it from the decoded frame to the scores; of
+            several devices also "all", from one frame's scores to the next one's with all at work.
         median, p90, p99: over the runs.
         cpu: processor time a run, of all threads.
         runs: how many.
@@ -70,6 +74,10 @@ def time_model(
             found.append(_timed(number, "invoke", lambda c=classifier, b=batch: c.backend.invoke(b), seconds))  # type: ignore[misc]
             found.append(_timed(number, "frame", whole, seconds))
             found.append(_summary(number, "resize", resized, 0.0))
+            lanes = classifier.backend.lanes
+            if lanes > 1:
+                results = in_order(classifier.classify, itertools.repeat(frame), lanes)
+                found.append(_timed(number, "all", functools.partial(next, results), seconds))
     return found
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.backends import Backend, open_backend
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
@@ -43,7 +44,8 @@ class Fitted:
 
 
 class Classifier:
-    """Pictures to predictions. Used by one thread at a time; a context manager that closes its backend.
+    """Pictures to predictions. Used by as many threads at a time as its backend has lanes; a context manager that
+    closes its backend.
 
     Args:
         model: as read by ``read_model``.
@@ -83,7 +85,7 @@ class Classifier:
         Args:
             path: of the file.
             labels, mean, std, color, resize: in place of what the file says; see ``read_model``.
-            backend: "auto", or a key of ``backends.BACKENDS``.
+            backend: see ``backends.open_backend``.
             threads: for the interpreter, at least 1; by default its own choice.
 
         Raises:
@@ -147,9 +149,8 @@ class Classifier:
             source = open_source(source)
         with Ahead(map(self.fit, source)) as ahead, source:
             start = time.perf_counter()
-            for fitted in ahead:
-                captured = (time.perf_counter() - start) * 1e3
-                prediction = self.score(fitted)
+            for prediction in in_order(self.score, ahead, self.backend.lanes):
+                captured = max(0.0, (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"])
                 yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
                 start = time.perf_counter()
 

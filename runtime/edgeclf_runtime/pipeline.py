@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgeclf_runtime.ahead import Ahead
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gate import Gate, GateRule
+from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import Source, SourceState
@@ -108,13 +110,11 @@ class Pipeline:
         try:
             with Ahead(self._prepared(source)) as ahead, source:
                 start = time.perf_counter()
-                for prepared in ahead:
+                for prepared, prediction in in_order(self._score, ahead, self._classifier.backend.lanes):
                     if self.stopping.is_set():
                         break
-                    self._began = time.monotonic()
-                    item = self._observe(prepared, start)
-                    self._began = None
-                    self._hand_on(item)
+                    waited = (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"]
+                    self._hand_on(self._observed(prepared, prediction, max(0.0, waited)))
                     start = time.perf_counter()
                     if max_frames is not None and self.frames >= max_frames:
                         break
@@ -137,18 +137,23 @@ class Pipeline:
                 self._newest, self._offered = self._offered or self._newest, None
             yield _Prepared(frame, self._newest.fit(admitted), self._newest)
 
-    def _observe(self, prepared: _Prepared, start: float) -> Observation:
+    def _score(self, prepared: _Prepared) -> tuple[_Prepared, Prediction]:
+        self._began = time.monotonic()
+        prediction = prepared.classifier.score(prepared.fitted)
+        self._began = None
+        return prepared, prediction
+
+    def _observed(self, prepared: _Prepared, prediction: Prediction, waited: float) -> Observation:
         if prepared.classifier is not self._classifier:
             self._adopt(prepared.classifier)
-        frame, waited = prepared.frame, (time.perf_counter() - start) * 1e3
-        prediction = self._classifier.score(prepared.fitted)
-        spent = {"capture": waited, **prediction.milliseconds}
+        frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
         # The whole picture goes on to the sinks, whatever part of it was classified.
         prediction = replace(prediction, milliseconds=spent, frame=frame)
         self.answer = self._decider.decide(prediction, frame.time)
         return Observation(prediction, self.answer, *_times(frame.time))
 
     def _adopt(self, new: Classifier) -> None:
+        """Answers come in order: none of the classifier before is still to come."""
         self._classifier.close()
         self._classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)

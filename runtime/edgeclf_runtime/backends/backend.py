@@ -29,18 +29,20 @@ class TensorSpec:
 
 
 class Backend(Protocol):
-    """Runs one model; used by one thread at a time.
+    """Runs one model; used by as many threads at a time as it has lanes.
 
     Attributes:
-        name: as in ``BACKENDS``.
+        name: as ``open_backend`` takes it.
         reason: how it came to be chosen, for people.
         input, output: its tensors.
+        lanes: calls of ``invoke`` that may last at the same time: 1, or one for each device.
     """
 
     name: str
     reason: str
     input: TensorSpec
     output: TensorSpec
+    lanes: int
 
     def invoke(self, batch: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """``[1, height, width, 3]`` in the input's type to ``[1, classes]`` in the output's; a copy."""

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.backends.backend import TensorSpec
+from edgeclf_runtime.backends.delegate import Delegate, misfit
 from edgeclf_runtime.errors import BackendError
 
 __all__ = ["InterpreterBackend"]
 
 
 class InterpreterBackend:
-    """A backend around an interpreter object, which the subclass makes.
+    """A backend around an interpreter object of the library that the subclass imports.
+
+    Args:
+        content: a .tflite file's.
+        threads: of the interpreter; None for its own choice.
+        reason: how it came to be chosen.
+        delegate: runs the part of the model that it can; its name then is the backend's.
 
     Raises:
-        BackendError: the interpreter refuses the model.
+        BackendError: the interpreter or the delegate refuses the model; its cause is the library's own error.
     """
 
     name = ""
+    lanes = 1
 
-    def __init__(self, content: bytes, threads: int | None, reason: str) -> None:
+    def __init__(self, content: bytes, threads: int | None, reason: str, delegate: Delegate | None = None) -> None:
         self.reason = reason
+        make, load_delegate = self.library()
+        delegates = [delegate.load(load_delegate)] if delegate else None
         try:
-            self._interpreter: Any = self._create(content, threads)
+            self._interpreter: Any = make(model_content=content, num_threads=threads, experimental_delegates=delegates)
             self._allocate()
         except (RuntimeError, ValueError) as error:
-            raise BackendError(_refusal(self.name, error)) from error
+            raise BackendError(_refusal(self.name, delegate, error)) from error
         source, target = self._details()
         self._input_index, self._output_index = source["index"], target["index"]
         self.input, self.output = _spec(source), _spec(target)
         self.output = TensorSpec((1, int(np.prod(target["shape"]))), *_quantization(target))
+        self.name = delegate.name if delegate else self.name
 
-    def _create(self, content: bytes, threads: int | None) -> Any:
+    @staticmethod
+    def library() -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The class Interpreter and the function load_delegate."""
         raise NotImplementedError
 
     def _details(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -51,7 +64,10 @@ class InterpreterBackend:
         if self._interpreter is None:
             raise BackendError(f"Backend {self.name} is closed.")
         self._interpreter.set_tensor(self._input_index, batch)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:  # a device that was pulled out, for one
+            raise BackendError(f"Backend {self.name} failed at a picture: {' '.join(str(error).split())}") from error
         output: npt.NDArray[np.generic] = self._interpreter.get_tensor(self._output_index)
         return output.reshape(1, -1)
 
@@ -70,7 +86,6 @@ def _quantization(details: dict[str, Any]) -> tuple[np.dtype[np.generic], float,
     return (dtype, float(scale), int(zero_point)) if scale else (dtype, 1.0, 0)
 
 
-def _refusal(name: str, error: Exception) -> str:
-    if "edgetpu-custom-op" in str(error):
-        return "This model is compiled for the Edge TPU and needs a Coral device; without one use the CPU's file of it."
-    return f"Backend {name} cannot run this model: {' '.join(str(error).split())}"
+def _refusal(name: str, delegate: Delegate | None, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return misfit(delegate, name, text) if delegate else f"Backend {name} cannot run this model: {text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from edgeclf_runtime.backends.interpreter import InterpreterBackend
 
@@ -14,7 +14,8 @@ class LiteRTBackend(InterpreterBackend):
 
     name = "litert"
 
-    def _create(self, content: bytes, threads: int | None) -> Any:
-        from ai_edge_litert.interpreter import Interpreter
+    @staticmethod
+    def library() -> tuple[Callable[..., Any], Callable[..., Any]]:
+        from ai_edge_litert.interpreter import Interpreter, load_delegate
 
-        return Interpreter(model_content=content, num_threads=threads)
+        return Interpreter, load_delegate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Callable
 
 from edgeclf_runtime.backends.interpreter import InterpreterBackend
 
@@ -15,10 +15,21 @@ class TensorFlowBackend(InterpreterBackend):
 
     name = "tensorflow"
 
-    def _create(self, content: bytes, threads: int | None) -> Any:
+    @staticmethod
+    def library() -> tuple[Callable[..., Any], Callable[..., Any]]:
         import tensorflow as tf
 
+        return _quietly(tf.lite.Interpreter), tf.lite.experimental.load_delegate
+
+
+def _quietly(make: Callable[..., Any]) -> Callable[..., Any]:
+    """It announces its own removal at every use; nothing else is silenced."""
+
+    def made(model_content: bytes, num_threads: int | None, experimental_delegates: list[Any] | None) -> Any:
         with warnings.catch_warnings():
-            # It announces its own removal at every use; nothing else is silenced.
             warnings.filterwarnings("ignore", r"[\s\S]*tf\.lite\.Interpreter is deprecated", UserWarning)
-            return tf.lite.Interpreter(model_content=content, num_threads=threads)
+            return make(
+                model_content=model_content, num_threads=num_threads, experimental_delegates=experimental_delegates
+            )
+
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -17,9 +17,10 @@ class TFLiteRuntimeBackend(InterpreterBackend):
 
     name = "tflite-runtime"
 
-    def _create(self, content: bytes, threads: int | None) -> Any:
+    @staticmethod
+    def library() -> tuple[Callable[..., Any], Callable[..., Any]]:
         if int(np.__version__.split(".")[0]) >= 2:
             raise BackendError(f"tflite-runtime needs numpy below 2, found {np.__version__}: pip install 'numpy<2'")
-        from tflite_runtime.interpreter import Interpreter
+        from tflite_runtime.interpreter import Interpreter, load_delegate
 
-        return Interpreter(model_content=content, num_threads=threads)
+        return Interpreter, load_delegate

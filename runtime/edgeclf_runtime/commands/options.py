@@ -37,11 +37,16 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     return int(width), int(height)
 
 
+_BACKENDS = (
+    "litert, tflite-runtime, tensorflow; edgetpu, edgetpu:1, edgetpu:usb:0, several with commas, edgetpu:all; or auto,"
+    " by the model and what is installed."
+)
+
 _OPTIONS = (
     click.option(
         "--labels", type=click.Path(path_type=Path), help="A file with a label per line, for a model without."
     ),
-    click.option("--backend", default="auto", show_default=True, help="litert, tflite-runtime, tensorflow or auto."),
+    click.option("--backend", default="auto", show_default=True, help=_BACKENDS),
     click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice."),
     click.option(
         "--mean", type=_channels, metavar="N|R,G,B", help="In place of the file's: the model sees (pixel - mean) / std."

@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgeclf_runtime.backends import title
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
+from edgeclf_runtime.errors import BackendError
 
 __all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
 
@@ -97,21 +99,17 @@ def _exists(name: str) -> bool:
 
 
 def coral(machine: Machine) -> Iterator[Finding]:
-    """An Edge TPU on USB or PCIe, its library and its udev rule."""
-    usb = [_CORAL[ids] for device in machine.glob("/sys/bus/usb/devices/*") if (ids := _ids(device)) in _CORAL]
+    """An Edge TPU on USB or PCIe, its library and whether it answers, its udev rule."""
+    usb = [device for device in machine.glob("/sys/bus/usb/devices/*") if _ids(device) in _CORAL]
     pcie = machine.glob("/dev/apex_*")
-    library = ctypes.util.find_library("edgetpu") if machine.root == Path("/") else ""
     if not usb and not pcie:
         yield note("coral", "no Edge TPU; models run on the CPU")
         return
-    for state in usb:
-        yield ok("coral", f"USB accelerator, {state}")
+    for device in usb:
+        yield ok("coral", f"USB accelerator, {_CORAL[_ids(device)]}")
     for node in pcie:
         yield ok("coral", f"PCIe accelerator /dev/{node.name}")
-    if not library:
-        yield problem(
-            "coral", "libedgetpu is not installed", "sudo apt install libedgetpu1-std, from Coral's package source"
-        )
+    yield _library(machine, [*map(_usb_node, usb), *(f"/dev/{node.name}" for node in pcie)])
     rules = "".join(path.read_text("utf-8", "replace") for path in machine.glob("/*/udev/rules.d/*.rules"))
     rules += "".join(path.read_text("utf-8", "replace") for path in machine.glob("/usr/lib/udev/rules.d/*.rules"))
     if usb and not ("1a6e" in rules and "18d1" in rules):
@@ -121,6 +119,29 @@ def coral(machine: Machine) -> Iterator[Finding]:
         yield problem(
             "coral", f"no permission for /dev/{pcie[0].name}", "sudo usermod -aG apex $USER, then log in again"
         )
+
+
+def _library(machine: Machine, nodes: list[str]) -> Finding:
+    """Asked in another process, and not while a program works with the device."""
+    from edgeclf_runtime.backends.delegate import INSTALL_LIBRARY
+    from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
+    from edgeclf_runtime.backends.probe import probe
+
+    library = edgetpu_library()
+    if not os.environ.get(LIBRARY_VARIABLE) and not (machine.root == Path("/") and ctypes.util.find_library("edgetpu")):
+        return problem("coral", "libedgetpu is not installed", INSTALL_LIBRARY)
+    if holders := [holder for node in nodes for holder in _holders(machine, node)]:
+        return note("coral", f"in use by {', '.join(holders)}; {library} was not asked")
+    try:
+        found = probe(library, [""])
+    except BackendError as error:
+        text, _, fix = str(error).rstrip(".").rpartition(": ")
+        return problem("coral", text or fix, fix)
+    return ok("coral", f"{library} answers, with {title(found.interpreter)}, in {found.seconds:.1f} s")
+
+
+def _usb_node(device: Path) -> str:
+    return f"/dev/bus/usb/{_reads(device, 'busnum'):0>3}/{_reads(device, 'devnum'):0>3}"
 
 
 def _ids(device: Path) -> tuple[str, str]:

@@ -1,0 +1,83 @@
+"""A library that runs parts of a model in an interpreter's place, and what its refusals mean."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from edgeclf_runtime.backends import title
+from edgeclf_runtime.errors import BackendError
+
+__all__ = ["INSTALL_LIBRARY", "OTHER_VERSION", "Delegate", "misfit", "no_device"]
+
+INSTALL_LIBRARY = "sudo apt install libedgetpu1-std, from Coral's package source"
+OTHER_VERSION = (
+    "install a libedgetpu built for that interpreter's TensorFlow Lite,"
+    " or an older interpreter beside it (pip install tflite-runtime 'numpy<2')"
+)
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """The Edge TPU's library on one device.
+
+    Attributes:
+        library: a file's path, or a name that the system's loader finds.
+        device: as libedgetpu takes it: empty for any; ":1", "usb", "usb:1", "pci", "pci:1".
+    """
+
+    library: str
+    device: str = ""
+
+    @property
+    def name(self) -> str:
+        """As ``open_backend`` takes it."""
+        return f"edgetpu:{self.device.lstrip(':')}" if self.device else "edgetpu"
+
+    def load(self, load_delegate: Callable[..., Any]) -> Any:
+        """The interpreter's object for it.
+
+        Raises:
+            BackendError: no such library, no delegate, or no such device.
+        """
+        try:
+            return load_delegate(self.library, {"device": self.device} if self.device else {})
+        except OSError as error:
+            raise BackendError(_unloadable(self.library, str(error))) from error
+        except AttributeError as error:
+            text = "is a library, but not one of a TensorFlow Lite delegate; reinstall libedgetpu"
+            raise BackendError(f"{self.library} {text}: {INSTALL_LIBRARY}.") from error
+        except ValueError as error:
+            raise BackendError(_refused(self, str(error))) from error
+
+
+def _unloadable(library: str, text: str) -> str:
+    name = os.path.basename(library)
+    if name in text and "No such file" in text:
+        return f"{library} is not installed: {INSTALL_LIBRARY}."
+    return f"{library} cannot be loaded ({text}): {INSTALL_LIBRARY}."
+
+
+def _refused(delegate: Delegate, text: str) -> str:
+    """Both interpreters put a line with the library's name before what the library said, which often is nothing."""
+    reason = " ".join(text.partition("\n")[2].split())
+    if reason:
+        return f"{delegate.library} refuses {delegate.name} ({reason}): plug it in again, or reinstall libedgetpu."
+    return no_device(delegate.library, delegate.name)
+
+
+def no_device(library: str, name: str) -> str:
+    """The sentence."""
+    return (
+        f"{library} finds no device for {name}, or another program uses it: plug it in or stop that program;"
+        " edgeclf doctor looks at its rules and groups."
+    )
+
+
+def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
+    """What it means that an interpreter with this delegate refuses a model, saying ``text``."""
+    if "runtime version" in text:
+        fix = f"update it ({INSTALL_LIBRARY}) or compile the model for an older one with edgetpu_compiler -m 13"
+        return f"This model needs a newer {delegate.library} ({text}): {fix}."
+    return f"{delegate.library} does not fit {title(interpreter)} ({text}): {OTHER_VERSION}."

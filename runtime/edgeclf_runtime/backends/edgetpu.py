@@ -1,0 +1,88 @@
+"""The Coral Edge TPU: models compiled for it, on one device or several."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from edgeclf_runtime.backends import Backend, backend_class, title
+from edgeclf_runtime.backends.delegate import Delegate
+from edgeclf_runtime.backends.pool import PoolBackend
+from edgeclf_runtime.backends.probe import ALL, Probed, probe
+from edgeclf_runtime.errors import BackendError, UsageError
+from edgeclf_runtime.flatbuffer import read_flat_model
+
+__all__ = ["LIBRARY_VARIABLE", "edgetpu_devices", "edgetpu_library", "is_compiled", "open_edgetpu"]
+
+LIBRARY_VARIABLE = "EDGECLF_EDGETPU_LIBRARY"
+"""Names another library than the system's libedgetpu, by its path."""
+
+_OPERATOR = "edgetpu-custom-op"
+_NAMES = {"Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"}
+_DEVICE = re.compile(r"edgetpu(?::(\d{1,2}|(?:usb|pci)(?::\d{1,2})?))?")
+
+
+def edgetpu_library() -> str:
+    """The path or name of the delegate's library."""
+    given = os.environ.get(LIBRARY_VARIABLE, "")
+    if not given:
+        return _NAMES.get(platform.system(), "libedgetpu.so.1")
+    return str(Path(given).absolute()) if os.sep in given else given
+
+
+def edgetpu_devices(name: str) -> tuple[str, ...]:
+    """The devices that a backend's name asks for, as ``Delegate`` takes them, or ``(ALL,)``.
+
+    Args:
+        name: "edgetpu" for any, "edgetpu:1", "edgetpu:usb", "edgetpu:usb:1", "edgetpu:pci" and so on; several with
+            commas between; "edgetpu:all".
+
+    Raises:
+        UsageError: anything else, or one of them twice.
+    """
+    if name == f"edgetpu:{ALL}":
+        return (ALL,)
+    matches = [_DEVICE.fullmatch(piece) for piece in name.split(",")]
+    if not all(matches):
+        expected = "edgetpu, edgetpu:0, edgetpu:usb, edgetpu:usb:1, edgetpu:pci, several with commas, or edgetpu:all"
+        raise UsageError(f"Unknown backend {name!r}: expected {expected}.")
+    found = [match[1] or "" for match in matches if match]
+    if len(set(found)) < len(found):
+        raise UsageError(f"Backend {name!r}: name each device once.")
+    return tuple(f":{device}" if device.isdecimal() else device for device in found)
+
+
+def is_compiled(content: bytes) -> bool:
+    """Whether a .tflite is one that edgetpu_compiler wrote."""
+    return _OPERATOR.encode() in content and _OPERATOR in read_flat_model(content).custom_ops
+
+
+def open_edgetpu(name: str, content: bytes, threads: int | None, why: str) -> Backend:
+    """Load a compiled model on the devices named; tried in another process first.
+
+    Args:
+        name: see ``edgetpu_devices``.
+        content: a .tflite file's.
+        threads: for what of it runs on the CPU.
+        why: it was chosen.
+
+    Raises:
+        BackendError: not compiled, no library, no device, or they do not work together.
+    """
+    devices, library = edgetpu_devices(name), edgetpu_library()
+    if not is_compiled(content):
+        raise BackendError(
+            "This model is not compiled for the Edge TPU, all of it would run on the CPU: compile it"
+            " (edgeclf export --int8 --edgetpu RUN, or edgetpu_compiler MODEL), or take --backend auto."
+        )
+    found = probe(library, devices, content)
+    kind, reason = backend_class(found.interpreter), _reason(why, found)
+    backends = [kind(content, threads, reason, Delegate(library, device)) for device in found.devices]
+    return backends[0] if len(backends) == 1 else PoolBackend(backends, reason)
+
+
+def _reason(why: str, found: Probed) -> str:
+    tried = f"{why}; with {title(found.interpreter)}, tried in another process in {found.seconds:.1f} s"
+    return f"{tried}; {found.passed_over}" if found.passed_over else tried

@@ -1,0 +1,170 @@
+"""The Edge TPU's library, tried in another process before this one loads it.
+
+A libedgetpu that was built for another TensorFlow Lite crashes the process, one that waits for a device hangs it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from edgeclf_runtime.backends import backend_class, installed_backends, title
+from edgeclf_runtime.backends.delegate import OTHER_VERSION, Delegate, no_device
+from edgeclf_runtime.errors import BackendError
+from edgeclf_runtime.isolation import Ended, run_isolated
+
+__all__ = ["ALL", "Probed", "probe"]
+
+ALL = "all"
+"""In place of devices: all that the library lists."""
+
+PATIENCE = 60.0
+"""Seconds; a USB accelerator takes some to load its firmware, a slow card some for the libraries."""
+
+_FINAL = ("OSError", "AttributeError", "ValueError")  # no other interpreter would do with this library
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What was found to work.
+
+    Attributes:
+        interpreter: a backend's name.
+        devices: as ``Delegate`` takes them.
+        seconds: it took.
+        passed_over: why an interpreter that comes before was not taken; else empty.
+    """
+
+    interpreter: str
+    devices: tuple[str, ...]
+    seconds: float
+    passed_over: str = ""
+
+
+_found: dict[tuple[str, tuple[str, ...]], Probed] = {}  # once a start: a device in use here is busy for another process
+
+
+def probe(library: str, devices: Sequence[str], content: bytes = b"") -> Probed:
+    """Load the library on all these devices at once and run a model on each, in another process.
+
+    The interpreters are tried in their order; TensorFlow's own only where there is no other.
+
+    Args:
+        library: see ``Delegate``.
+        devices: as ``Delegate`` takes them, or ``[ALL]``.
+        content: a model compiled for the Edge TPU; without one the devices are only opened.
+
+    Raises:
+        BackendError: it does not work; says why, and what to do.
+    """
+    key = library, tuple(devices)
+    if key not in _found:
+        found = _probe(library, devices, content)
+        if not content:
+            return found
+        _found[key] = found
+    return _found[key]
+
+
+def _probe(library: str, devices: Sequence[str], content: bytes) -> Probed:
+    refusals: list[str] = []
+    for interpreter in _interpreters():
+        words = [interpreter, library, *devices]
+        ended = run_isolated("edgeclf_runtime.backends.probe", words, seconds=PATIENCE, content=content)
+        answer = _answer(ended, interpreter, library)
+        if not answer.get("error"):
+            return Probed(interpreter, tuple(answer["devices"]), ended.seconds, " ".join(refusals))
+        refusals.append(answer["error"])
+        if answer["cause"] in _FINAL:
+            break
+    raise BackendError(" ".join(refusals))
+
+
+def _interpreters() -> list[str]:
+    installed = installed_backends()
+    found = [name for name in installed if name != "tensorflow"] or installed
+    if not found:
+        raise BackendError("No TensorFlow Lite interpreter is installed: pip install ai-edge-litert")
+    return found
+
+
+def _answer(ended: Ended, interpreter: str, library: str) -> dict[str, str]:
+    lines = list(_lines(ended.output))
+    if ended.status == 0 and lines and "stage" not in lines[-1]:
+        return lines[-1]
+    stage = next((line["stage"] for line in reversed(lines) if "stage" in line), "before it is loaded")
+    text = f"{library} with {title(interpreter)} {ended.fault or 'says nothing'}, {stage}"
+    if ended.status is None:
+        return {"error": f"{text}: unplug the device and plug it in again.", "cause": "hang"}
+    if ended.status < 0:
+        return {"error": f"{text}: {OTHER_VERSION}.", "cause": "crash"}
+    return {"error": f"{text}.", "cause": "failure"}
+
+
+def _lines(text: str) -> Iterator[dict[str, str]]:
+    """What the other process has to say, and not what the library printed."""
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict) and content.keys() & {"stage", "devices", "error"}:
+            yield content
+
+
+def _main() -> None:
+    interpreter, library, *devices = sys.argv[1:]
+    try:
+        _say({"devices": list(_try(interpreter, library, devices, sys.stdin.buffer.read()))})
+    except BackendError as error:
+        _say({"error": str(error), "cause": type(error.__cause__).__name__})
+
+
+def _try(interpreter: str, library: str, devices: Sequence[str], content: bytes) -> list[str]:
+    import numpy as np
+
+    kind = backend_class(interpreter)
+    _say({"stage": "while it is loaded"})
+    found = _listed(library) if list(devices) == [ALL] else list(devices)
+    delegates = [Delegate(library, device) for device in found]
+    if not content:
+        opened = [delegate.load(kind.library()[1]) for delegate in delegates]
+        _say({"stage": "while it is closed"})
+        opened.clear()
+        return found
+    backends = [kind(content, 1, "tried", delegate) for delegate in delegates]
+    _say({"stage": "at its first picture"})
+    for backend in backends:
+        backend.invoke(np.zeros(backend.input.shape, backend.input.dtype))
+    _say({"stage": "while it is closed"})
+    for backend in backends:
+        backend.close()
+    return found
+
+
+def _listed(library: str) -> list[str]:
+    import ctypes
+
+    try:
+        loaded = ctypes.CDLL(library)
+        count = ctypes.c_size_t(0)
+        loaded.edgetpu_list_devices.restype = ctypes.c_void_p
+        loaded.edgetpu_free_devices.argtypes = [ctypes.c_void_p]
+        loaded.edgetpu_free_devices(loaded.edgetpu_list_devices(ctypes.byref(count)))
+    except OSError:  # said better by the loading that follows
+        return [""]
+    except AttributeError as error:
+        raise BackendError(f"{library} cannot list its devices; name them: edgetpu:0,edgetpu:1") from error
+    if not count.value:
+        raise BackendError(no_device(library, "edgetpu:all")) from ValueError()
+    return [f":{index}" for index in range(count.value)]
+
+
+def _say(content: dict[str, object]) -> None:
+    print(json.dumps(content), flush=True)
+
+
+if __name__ == "__main__":
+    _main()
