@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,8 +82,15 @@ def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
 
 
 def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
-    """The same of a converted file, run by the runtime's interpreter."""
-    backend = open_backend("auto", content)
+    """The same of a converted file, run by the runtime's interpreter, an instance on each processor."""
+    count = max(1, min(os.cpu_count() or 1, len(pixels)))
+    parts = [pixels[len(pixels) * i // count : len(pixels) * (i + 1) // count] for i in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        return np.concatenate(list(threads.map(lambda part: _part_scores(content, part, rule), parts)))
+
+
+def _part_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
+    backend = open_backend("auto", content, threads=1)
     try:
         encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
         rows = [backend.invoke(encode(picture)[np.newaxis])[0] for picture in pixels]
@@ -89,7 +98,7 @@ def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preproc
     finally:
         backend.close()
     stored = np.stack(rows).astype(np.float64)
-    return ((stored - output.zero_point) * output.scale).astype(np.float32)
+    return np.asarray((stored - output.zero_point) * output.scale, np.float32)
 
 
 def log_loss(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
