@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import sys
+import threading
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,6 +19,7 @@ from edgeclf_runtime.errors import EdgeclfError, UsageError
 __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
+_READERS = ("frames", "ahead")  # names of threads that read from sources
 _DESKTOP = frozenset({"compare", "data", "demo", "evaluate", "export", "report", "search", "train"})
 """Commands of the desktop package, to say where they are when it is not installed."""
 
@@ -74,7 +78,24 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0, 1 after an error, 2 after wrong usage, 130 when interrupted."""
-    cli(prog_name="edgeclf")
+    try:
+        cli(prog_name="edgeclf")
+    except SystemExit as ended:
+        _leave(ended.code)
+        raise
+
+
+def _leave(code: object) -> None:
+    """End at once where a thread still waits for a device or a server.
+
+    Python ends such a thread when it comes back from the library's code, which aborts the process (SIGABRT).
+    """
+    if not any(thread.name in _READERS for thread in threading.enumerate()):
+        return
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _entries() -> dict[str, EntryPoint]:

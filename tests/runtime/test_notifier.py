@@ -194,8 +194,8 @@ def test_an_interpreter_that_hangs_is_one(
 ) -> None:
     systemd, _ = telling
     monkeypatch.setattr(heartbeat, "_LONGEST", 0.3)
-    hanging, classify = threading.Event(), going.classifier.classify
-    monkeypatch.setattr(going.classifier, "classify", lambda picture: (hanging.wait(20), classify(picture))[1])
+    hanging, score = threading.Event(), going.classifier.score
+    monkeypatch.setattr(going.classifier, "score", lambda fitted: (hanging.wait(20), score(fitted))[1])
     time.sleep(0.6)
     assert systemd.count("WATCHDOG=1", 0.5) == 0
     assert going.heartbeat.trouble().startswith("one frame has taken")

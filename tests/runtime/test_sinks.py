@@ -28,7 +28,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import ModelState, Observation
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
-from edgeclf_runtime.sinks.metrics import MetricsSink
+from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
 from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
@@ -438,14 +438,14 @@ def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.Ca
         SnapshotSink(tmp_path / "kept"),
     ]
     sinks += [VideoSink(tmp_path / "film.mp4"), CommandSink("false"), TerminalSink(), MetricsSink(0)]
-    for sink in sinks:
+    figures = Figures()
+    for sink in [*sinks, figures]:
         for state in states:
             sink.take(state)
+    for sink in sinks:
+        sink.close()
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert lines[1] == {"model": "refused", "path": "m.tflite", "reason": "m.tflite: cut.", "labels": ["owl"]}
     assert capsys.readouterr().err.splitlines() == ["Model adopted: m.tflite", "Model refused: m.tflite: cut."]
-    registry = sinks[-1].registry
-    assert registry.get_sample_value("edgeclf_models_total", {"outcome": "refused"}) == 1
-    assert registry.get_sample_value("edgeclf_source_up") == 0
-    for sink in sinks:
-        sink.close()
+    assert figures.registry.get_sample_value("edgeclf_models_total", {"outcome": "refused"}) == 1
+    assert figures.registry.get_sample_value("edgeclf_source_up") == 0
