@@ -17,7 +17,6 @@ from edgeclf_runtime.commands.options import Opener, json_option, model_argument
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.reload import ModelWatch
-    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
 __all__ = ["run"]
@@ -78,7 +77,6 @@ def run(
 ) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
     from edgeclf_runtime.pipeline import Pipeline
-    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import open_sinks
@@ -87,17 +85,13 @@ def run(
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    notifier = Notifier()
-    if notifier.wanted:  # the journal shows where it was when the watchdog ended it
-        faulthandler.enable()
-    watch = (
-        _model_watch(model, open_model) if chosen.reload else None
-    )  # before it is opened, or a change could be missed
+    # Before it is opened, or a change could be missed.
+    watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels)]
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
-        with ended_by_signals(pipeline), _life(pipeline, notifier, watch) as heartbeat:
+        with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
                 source = open_source(chosen.source, chosen.camera, pipeline.tell)
             except BaseException:
@@ -118,10 +112,14 @@ def _model_watch(model: Path, open_model: Opener) -> ModelWatch:
 
 
 @contextmanager
-def _life(pipeline: Pipeline, notifier: Notifier, watch: ModelWatch | None) -> Iterator[Heartbeat]:
+def _life(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
     """What goes on beside it: the watchdog is told, the model file followed."""
+    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
+    notifier = Notifier()
+    if notifier.wanted:
+        faulthandler.enable()  # the journal shows where it was when the watchdog ended it
     heartbeat = Heartbeat(notifier, pipeline)
     if watch is not None:
         watch.start(pipeline)
