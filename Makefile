@@ -53,7 +53,7 @@ bench-speed: setup .venv-mediapipe/ready
 	$(BIN)/python tests/benchmarks/speed.py $(DATA) --plot docs/speed.svg
 
 # 200,000 frames through the whole product, its camera, broker and model file replaced on the way; 20 minutes.
-# Shorter: make soak SOAK='--frames 20000 --restart 2000 --growth 16'
+# Shorter: make soak SOAK='--frames 20000 --restart 5000 --swaps 5 --growth 16'
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 

@@ -1,6 +1,6 @@
 """The whole product for many frames: camera, broker and model file go and come, memory and age are looked at.
 
-python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--fps 250] [--model FILE] [--more "--web"]
+python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--model FILE] [--more "--web"]
 
 A real ``edgeclf run`` reads Motion JPEG over HTTP and writes JSON lines, CSV, snapshots, MQTT and Prometheus's figures.
 Every ``--restart`` frames camera and mosquitto are stopped for a second, and the model file is replaced. Exit
@@ -27,6 +27,8 @@ import cv2
 import numpy as np
 
 from tests.runtime.test_sinks import Broker
+
+ADOPTED = "edgeclf_models_total_adopted"
 
 CONFIG = """
 source = "http://127.0.0.1:{camera}/"
@@ -173,6 +175,14 @@ class Product:
         values = dict(line.split(":", 1) for line in lines)
         return int(values["RssAnon"].split()[0]), int(values["Threads"])
 
+    def swap(self, times: int) -> None:
+        """Replace the model so often, each time until it is adopted: the allocator's blocks settle only after many."""
+        for _ in range(times):
+            before = self.figures().get(ADOPTED, 0)
+            self.replace_model()
+            while self.process.poll() is None and self.figures().get(ADOPTED, 0) == before:
+                time.sleep(0.3)
+
     def replace_model(self) -> None:
         beside = self.model.with_suffix(".part")
         shutil.copy(self._new, beside)
@@ -208,12 +218,15 @@ class Record:
 @click.command()
 @click.option("--frames", default=200_000, show_default=True)
 @click.option("--restart", default=5_000, show_default=True, help="Frames from one restart to the next.")
+@click.option("--swaps", default=40, show_default=True, help="Model files put in its place before memory is looked at.")
 @click.option("--fps", default=250.0, show_default=True, help="Of the camera.")
 @click.option("--model", type=click.Path(path_type=Path, exists=True), help="By default one trained for it.")
 @click.option("--more", default="", help="Further words for edgeclf run.")
 @click.option("--growth", default=4.0, show_default=True, help="MiB that the slope may make of all frames.")
 @click.option("--age", default=1.0, show_default=True, help="Seconds, of the oldest frame at its answer.")
-def main(frames: int, restart: int, fps: float, model: Path | None, more: str, growth: float, age: float) -> None:
+def main(
+    frames: int, restart: int, swaps: int, fps: float, model: Path | None, more: str, growth: float, age: float
+) -> None:
     """Print what was seen, and what of it is not as promised."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -221,6 +234,7 @@ def main(frames: int, restart: int, fps: float, model: Path | None, more: str, g
         ear = Ear(broker.port)
         product = Product(folder, model or _trained(folder), camera.port, broker.port, more)
         try:
+            product.swap(swaps)
             record, restarts, missed, figures = _soak(product, camera, broker, ear, frames, restart)
             status, seconds = product.close()
         finally:
@@ -230,7 +244,7 @@ def main(frames: int, restart: int, fps: float, model: Path | None, more: str, g
             broker.stop()
     slope, error, looked = record.slope(warm=frames / 5)
     grown = slope * looked / 1000 / 1024
-    reopened, adopted = figures["edgeclf_source_reopened"], figures.get("edgeclf_models_total_adopted", 0)
+    reopened, adopted = figures["edgeclf_source_reopened"], figures.get(ADOPTED, 0)
     click.echo(f"frames {record.frames[-1]:.0f}, messages heard {ear.messages}, restarts {restarts}")
     click.echo(f"memory {record.memory[0] >> 10} MiB at first, {record.memory[-1] >> 10} at last; {_per(slope, error)}")
     click.echo(f"that makes {grown:+.2f} MiB of {looked:.0f} frames, {growth} allowed")
@@ -238,7 +252,7 @@ def main(frames: int, restart: int, fps: float, model: Path | None, more: str, g
     click.echo(f"age of a frame at its answer: {usual * 1e3:.1f} ms (95% of samples), {oldest * 1e3:.1f} ms at most")
     click.echo(f"camera reopened {reopened:.0f} times, broker missed {missed} times, models adopted {adopted:.0f}")
     click.echo(f"after SIGTERM: exit status {status} in {seconds:.2f} s")
-    wrong = [grown > growth, oldest > age, reopened < restarts, missed > 0, adopted < restarts, status != 0]
+    wrong = [grown > growth, oldest > age, reopened < restarts, missed > 0, adopted < restarts + swaps, status != 0]
     if any(wrong):
         raise click.ClickException("not as promised")
 
@@ -252,13 +266,14 @@ def _soak(
 ) -> tuple[Record, int, int, dict[str, float]]:
     """All samples, how often things were restarted, how often the product was not heard afterwards, last figures."""
     record, restarts, missed, figures = Record(), 0, 0, dict[str, float]()
-    while not (figures.get("edgeclf_frames_total", 0) >= frames):
+    first = product.figures().get("edgeclf_frames_total", 0)
+    while figures.get("edgeclf_frames_total", 0) - first < frames:
         if product.process.poll() is not None:
             raise click.ClickException(f"it ended with exit status {product.process.returncode}")
         time.sleep(0.5)
         figures = product.figures() or figures
-        done = figures.get("edgeclf_frames_total", 0)
-        if not done:
+        done = figures.get("edgeclf_frames_total", first) - first
+        if done <= 0:
             continue
         memory, threads = product.memory()
         record.add(done, memory, figures["edgeclf_frame_age_seconds"])

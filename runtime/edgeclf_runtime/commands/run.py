@@ -26,7 +26,6 @@ from edgeclf_runtime.commands.options import (
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.reload import ModelWatch
-    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
 __all__ = ["run"]
@@ -81,7 +80,6 @@ def run(
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.preprocess import least_side
-    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import open_sinks
@@ -93,9 +91,6 @@ def run(
     import cv2
 
     cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
-    notifier = Notifier()
-    if notifier.wanted:  # the journal shows where it was when the watchdog ended it
-        faulthandler.enable()
     # Before it is opened, or a change could be missed.
     watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
@@ -105,7 +100,7 @@ def run(
             camera = replace(camera, least=least_side(classifier.card.preprocessing, chosen.gate.region[2:]))
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
-        with ended_by_signals(pipeline), _life(pipeline, notifier, watch) as heartbeat:
+        with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell)
             except BaseException:
@@ -126,10 +121,14 @@ def _model_watch(model: Path, open_model: Opener) -> ModelWatch:
 
 
 @contextmanager
-def _life(pipeline: Pipeline, notifier: Notifier, watch: ModelWatch | None) -> Iterator[Heartbeat]:
+def _life(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
     """What goes on beside it: the watchdog is told, the model file followed."""
+    from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
+    notifier = Notifier()
+    if notifier.wanted:
+        faulthandler.enable()  # the journal shows where it was when the watchdog ended it
     heartbeat = Heartbeat(notifier, pipeline)
     if watch is not None:
         watch.start(pipeline)
