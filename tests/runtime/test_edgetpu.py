@@ -57,7 +57,7 @@ def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Buil
     return built
 
 
-def _flatbuffer(operator: str) -> bytes:
+def small_flatbuffer(operator: str, metadata: bytes = b"") -> bytes:
     """One operator of that name from a 16x16 picture to three scores, as edgetpu_compiler leaves of a whole network."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -76,6 +76,11 @@ def _flatbuffer(operator: str) -> bytes:
     graph.tensors = [tensor(b"image", [1, 16, 16, 3], 1 / 128, 127), tensor(b"scores", [1, 3], 1 / 256, 0)]
     graph.inputs, graph.outputs, graph.operators = [0], [1], [step]
     model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [schema.BufferT()]
+    if metadata:
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data, entry.name, entry.buffer = list(metadata), "TFLITE_METADATA", 1
+        model.buffers.append(buffer)
+        model.metadata = [entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -88,7 +93,7 @@ def compiled(tmp_path: Path) -> Path:
     """A model file of ours, compiled for the Edge TPU."""
     golden = [GoldenVector(_picture(100), np.array([100 / 256, 0, 0], np.float32))]
     path = tmp_path / "m_edgetpu.tflite"
-    path.write_bytes(pack(_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))
+    path.write_bytes(pack(small_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))
     return path
 
 
@@ -214,7 +219,7 @@ def test_nothing_runs_elsewhere_than_was_asked(compiled: Path, tmp_path: Path) -
         "This model is compiled for the Edge TPU, and litert runs on the CPU: take --backend edgetpu."
     )
     plain = tmp_path / "m.tflite"
-    plain.write_bytes(pack(_flatbuffer("other-op"), CARD, (), 0.01))
+    plain.write_bytes(pack(small_flatbuffer("other-op"), CARD, (), 0.01))
     assert not is_compiled(plain.read_bytes())
     assert "all of it would run on the CPU: compile it" in _refused(plain, "edgetpu:usb")
     assert "other-op" in _refused(plain)
