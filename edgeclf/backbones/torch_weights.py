@@ -162,7 +162,8 @@ def _load(stream: io.BytesIO) -> Any:
     for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
         if operation.name not in _OPERATIONS:
             raise pickle.UnpicklingError(f"it holds the operation {operation.name}, which tensors do not need")
-        if operation.name.endswith("BINPUT") and argument > count:  # memory is taken up to that place
+        # Memory is taken up to the place that is put to.
+        if operation.name.endswith("BINPUT") and isinstance(argument, int) and argument > count:
             raise pickle.UnpicklingError("a memo with gaps")
     stream.seek(start)
     return _TensorUnpickler(stream).load()
