@@ -2,7 +2,9 @@
 
 The file is the legacy (pre-1.6) ``torch.save`` layout: five pickles (magic number, protocol, system information, the
 state dict, the list of storage keys) followed by the raw storages. Only the state dict's pickle names anything that
-is called; the unpickler below resolves exactly the names in ``_ALLOWED`` and refuses every other one.
+is called; the unpickler below resolves exactly the names in ``_ALLOWED`` and refuses every other one. Before it runs,
+each pickle's operations are looked through: those torch writes, with no more memory than the file's own size. What the
+names stand for, and what they make, cannot be changed by a pickle (tuples, text, objects without attributes).
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ import hashlib
 import io
 import math
 import pickle
+import pickletools
 import struct
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +31,7 @@ _LARGEST = 1 << 30  # bytes; the largest backbone we ship has 25 MB
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class _Storage:
+class _Storage(NamedTuple):
     """A storage announced by the pickle; its bytes come later in the file."""
 
     key: str
@@ -38,8 +39,7 @@ class _Storage:
     size: int
 
 
-@dataclass(frozen=True)
-class _View:
+class _View(NamedTuple):
     """A tensor as a window on a storage."""
 
     storage: _Storage
@@ -48,22 +48,36 @@ class _View:
     stride: tuple[int, ...]
 
 
-def _rebuild_tensor(storage: object, offset: object, shape: object, stride: object, *_rest: object) -> _View:
-    if not isinstance(storage, _Storage) or not isinstance(offset, int):
-        raise pickle.UnpicklingError("a tensor without a storage")
-    if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride):
-        raise pickle.UnpicklingError("a tensor without a shape")
-    if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *stride)):
-        raise pickle.UnpicklingError("a tensor with a negative or odd shape")
-    return _View(storage, offset, shape, stride)
+class _Rebuild:
+    """Stands for torch's function of the same arguments; without attributes that a pickle could set."""
+
+    __slots__ = ()
+
+    def __call__(self, storage: object, offset: object, shape: object, stride: object, *_rest: object) -> _View:
+        if not isinstance(storage, _Storage) or not isinstance(offset, int):
+            raise pickle.UnpicklingError("a tensor without a storage")
+        if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride):
+            raise pickle.UnpicklingError("a tensor without a shape")
+        if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *stride)):
+            raise pickle.UnpicklingError("a tensor with a negative or odd shape")
+        return _View(storage, offset, shape, stride)
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch", "FloatStorage"): np.dtype("<f4"),
-    ("torch", "LongStorage"): np.dtype("<i8"),
+    ("torch._utils", "_rebuild_tensor_v2"): _Rebuild(),
+    ("torch", "FloatStorage"): "<f4",
+    ("torch", "LongStorage"): "<i8",
 }
+_DTYPES = ("<f4", "<i8")
+# Of protocol 2, in which torch writes.
+# fmt: off
+_OPERATIONS = {
+    "PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE",
+    "GLOBAL", "BINPERSID", "REDUCE", "BUILD", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2",
+    "TUPLE3", "SETITEM", "SETITEMS", "APPEND", "APPENDS", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET",
+}
+# fmt: on
 
 
 class _TensorUnpickler(pickle.Unpickler):
@@ -75,12 +89,12 @@ class _TensorUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         # ("storage", type, key, location, element count, view metadata)
-        if not isinstance(pid, tuple) or len(pid) != 6 or pid[0] != "storage" or not isinstance(pid[1], np.dtype):
+        if not isinstance(pid, tuple) or len(pid) != 6 or pid[0] != "storage" or pid[1] not in _DTYPES:
             raise pickle.UnpicklingError("an unknown persistent object")
         key, size = pid[2], pid[4]
         if not isinstance(key, str) or not isinstance(size, int) or size < 0:
             raise pickle.UnpicklingError("a storage without key or size")
-        return _Storage(key, pid[1], size)
+        return _Storage(key, np.dtype(pid[1]), size)
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> Tensors:
@@ -125,13 +139,12 @@ def read_tensors(path: Path, sha256: str | None = None) -> Tensors:
 
 def _parse(data: bytes) -> Tensors:
     stream = io.BytesIO(data)
-    if _TensorUnpickler(stream).load() != _MAGIC or _TensorUnpickler(stream).load() != _PROTOCOL:
+    if _load(stream) != _MAGIC or _load(stream) != _PROTOCOL:
         raise ValueError("not the legacy torch.save layout")
-    system = _TensorUnpickler(stream).load()
+    system = _load(stream)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ValueError("not little-endian")
-    views = _TensorUnpickler(stream).load()
-    keys = _TensorUnpickler(stream).load()
+    views, keys = _load(stream), _load(stream)
     if not isinstance(views, dict) or not isinstance(keys, list):
         raise ValueError("no state dict")
     announced = {}
@@ -141,6 +154,19 @@ def _parse(data: bytes) -> Tensors:
         announced[view.storage.key] = view.storage
     storages = {key: _read_storage(stream, announced[key]) for key in keys}
     return {name: _materialise(view, storages[view.storage.key]) for name, view in views.items()}
+
+
+def _load(stream: io.BytesIO) -> Any:
+    """The next pickle, after a look at what it does."""
+    start = stream.tell()
+    for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
+        if operation.name not in _OPERATIONS:
+            raise pickle.UnpicklingError(f"it holds the operation {operation.name}, which tensors do not need")
+        # Memory is taken up to the place that is put to.
+        if operation.name.endswith("BINPUT") and isinstance(argument, int) and argument > count:
+            raise pickle.UnpicklingError("a memo with gaps")
+    stream.seek(start)
+    return _TensorUnpickler(stream).load()
 
 
 def _read_storage(stream: io.BytesIO, storage: _Storage) -> npt.NDArray[Any]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgeclf_runtime.errors import LabelsError, ModelError
+from edgeclf_runtime.plaintext import plain
 
 __all__ = ["ModelCard", "Preprocessing"]
 
@@ -98,10 +99,11 @@ class ModelCard:
             if content.pop("format") != _FORMAT:
                 raise ModelError("Its card has another format: update edgeclf-runtime.")
             return cls(labels=labels, **_typed(content))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
-            raise ModelError(f"Its card cannot be read ({type(error).__name__}: {error}).") from None
+            text = " ".join(str(error).split())[:200]  # it may repeat what stands in the card
+            raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
 
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
         """The same card for other labels; ids, which belonged to the old ones, are dropped."""
@@ -117,10 +119,10 @@ def _typed(content: dict[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{name} is not a whole number")
     threshold = content.get("threshold")
     return {
-        "name": str(content["name"]),
+        "name": plain(str(content["name"])),
         "preprocessing": Preprocessing(**pre),
-        "label_ids": tuple(str(label) for label in content.get("label_ids", ())),
-        "accuracy": {str(k): float(v) for k, v in content.get("accuracy", {}).items()},
+        "label_ids": tuple(plain(str(label)) for label in content.get("label_ids", ())),
+        "accuracy": {plain(str(k)): float(v) for k, v in content.get("accuracy", {}).items()},
         "threshold": None if threshold is None else float(threshold),
-        "provenance": {str(k): str(v) for k, v in content.get("provenance", {}).items()},
+        "provenance": {plain(str(k)): plain(str(v)) for k, v in content.get("provenance", {}).items()},
     }

@@ -15,6 +15,7 @@ import click
 
 from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import EdgeclfError, UsageError
+from edgeclf_runtime.plaintext import plain
 
 __all__ = ["cli", "main"]
 
@@ -58,9 +59,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(_shown(error)) from error
         except EdgeclfError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_shown(error)) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
         except OSError as error:
@@ -68,6 +69,11 @@ class _Group(click.Group):
                 raise
             where = f" writing {error.filename}" if error.filename else ""
             raise click.ClickException(f"No space left{where}; free some or write elsewhere.") from error
+
+
+def _shown(error: EdgeclfError) -> str:
+    """Its text may repeat what stands in a damaged or hostile file."""
+    return "\n".join(plain(line) for line in str(error).split("\n"))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

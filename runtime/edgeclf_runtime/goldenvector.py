@@ -49,7 +49,8 @@ def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...
     try:
         content = json.loads(data)
         tolerance = float(content["tolerance"])
-        scores = [np.array(row, np.float32) for row in content["scores"]]
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            scores = [np.array(row, np.float32) for row in content["scores"]]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"Its golden scores cannot be read ({type(error).__name__}).") from None
     if not (math.isfinite(tolerance) and tolerance > 0) or len(scores) > _COUNT_LIMIT:

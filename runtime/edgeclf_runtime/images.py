@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,10 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".
 """Of the files ``find_images`` finds; lower case."""
 
 _BYTES_LIMIT = 1 << 29
-_PIXELS_LIMIT = 100_000_000
+_PIXELS_LIMIT = 1 << 26  # 8192x8192; at most 20 bytes a pixel are taken, for one of 16 bits and transparent parts
+_STRIP = (
+    1 << 20
+)  # pixels converted at a time, or wide integers for the whole picture would take several times its memory
 
 
 def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -85,7 +89,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
     if header.alpha:
         stored = _decode(data, with_alpha=True)
         if stored is not None and stored.shape[2:] == (4,) and (stored[:, :, 3] < 255).any():
-            pixels = _over_white(stored)
+            pixels = _in_strips(_over_white, stored)
     return swapped(pixels)
 
 
@@ -131,11 +135,23 @@ def _decode(data: bytes, *, with_alpha: bool, part: int = 1) -> npt.NDArray[np.u
             return None
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         return None
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.asarray(pixels, np.uint8)
+    return _in_strips(_eight_bits, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
 
 
-def _over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    alpha = pixels[:, :, 3:].astype(np.uint32)
-    return ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+def _eight_bits(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    return (pixels + 128) // 257
+
+
+def _over_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    alpha = pixels[:, :, 3:]
+    return (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def _in_strips(
+    function: Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.uint32]], pixels: npt.NDArray[Any]
+) -> npt.NDArray[np.uint8]:
+    rows = max(1, _STRIP // pixels.shape[1])
+    made = np.empty((len(pixels), *function(pixels[:1].astype(np.uint32)).shape[1:]), np.uint8)
+    for top in range(0, len(pixels), rows):
+        made[top : top + rows] = function(pixels[top : top + rows].astype(np.uint32))
+    return made

@@ -11,6 +11,7 @@ from typing import Union
 from edgeclf_runtime.archive import Archive
 from edgeclf_runtime.errors import LabelsError
 from edgeclf_runtime.metadata import LabelFile
+from edgeclf_runtime.plaintext import plain
 
 __all__ = ["LABELS_LIMIT", "PathOrLabels", "embedded_labels", "given_labels", "labels_beside", "parse_labels"]
 
@@ -38,7 +39,7 @@ def parse_labels(data: bytes, name: str, *, numbered: bool = True) -> tuple[str,
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise LabelsError(f"{name}: expected a label per line in UTF-8.") from None
-    lines = [line.strip() for line in text.rstrip().split("\n")]
+    lines = [plain(line).strip() for line in text.rstrip().split("\n")]
     if "" in lines:
         raise LabelsError(f"{name}: no label in line {lines.index('') + 1}.")
     return _unnumbered(lines) if numbered else tuple(lines)

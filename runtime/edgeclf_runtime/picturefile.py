@@ -121,7 +121,8 @@ def _tiff(data: bytes) -> PictureHeader:
     tags: dict[int, int] = {}
     for index in range(count):
         tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
-        (tags[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * index)
+        (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * index)
+        tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
     # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
     alpha = tags.get(277) == 4 and tags.get(262) == 2
     return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha)

@@ -120,7 +120,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = toml.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
-    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of thousands of digits
         raise UsageError(f"{path}: {error}.") from None
     return content
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORKS, NO_DEVICE, REASON, CRASH_LOADING, CRASH_INVOKING, HANGS, OLD, MISFIT, FAILS };
+enum { WORKS, NO_DEVICE, REASON, CRASH_LOADING, CRASH_INVOKING, HANGS, OLD, MISFIT, FAILS, PICKY };
 
 typedef struct { int size; int data[]; } IntArray;
 typedef struct { int type; uint8_t *data; IntArray *dims; float scale; int32_t zero; int allocation; size_t bytes;
@@ -66,6 +66,16 @@ static int prepare(Context *context, Delegate *delegate) {
   return status;
 }
 
+/* As a library does that was built for another TensorFlow Lite. */
+static int within_litert(void) {
+  char line[4096];
+  int found = 0;
+  FILE *maps = fopen("/proc/self/maps", "r");
+  while (maps && fgets(line, sizeof line, maps)) found |= strstr(line, "ai_edge_litert") != NULL;
+  if (maps) fclose(maps);
+  return found;
+}
+
 Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count, void (*report)(const char *)) {
   const char *device = "";
   FILE *record = fopen(RECORD, "a");
@@ -75,7 +85,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
   }
   if (!count) fprintf(record, "%d\n", getpid());
   fclose(record);
-  if (MODE == CRASH_LOADING) raise(SIGSEGV);
+  if (MODE == CRASH_LOADING || (MODE == PICKY && within_litert())) raise(SIGSEGV);
   if (MODE == HANGS) for (;;) sleep(1);
   if (MODE == REASON) return report("the firmware\ncannot be loaded"), NULL;
   if (MODE == NO_DEVICE || (device[0] == ':' && atoi(device + 1) >= DEVICES)) return NULL;

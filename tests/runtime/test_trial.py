@@ -66,6 +66,25 @@ def test_a_file_that_wants_too_much_memory_is_refused(model: Path, tmp_path: Pat
     assert time.monotonic() - started < 60
 
 
+def test_a_file_that_crashes_the_interpreter_is_refused(model: Path, tmp_path: Path) -> None:
+    """The sum of two tensors lacks its scale, which the interpreter takes for granted."""
+    content = bytearray(model.read_bytes())
+    root = Table.root(bytes(content), b"TFL3")
+    graph, codes = next(root.tables(2)), list(root.tables(1))
+    sums = [
+        op
+        for op in graph.tables(3)
+        if max(codes[op.scalar(0, "I")].scalar(0, "b"), codes[op.scalar(0, "I")].scalar(3, "i")) == 0
+    ]
+    quantization = list(graph.tables(0))[sums[0].integers(2, "i")[0]].table(4)
+    assert quantization is not None
+    scale = struct.pack("<If", 1, quantization.numbers(2, "f")[0])  # a vector of one
+    place = content.index(scale, quantization._position)
+    content[place : place + 4] = bytes(4)
+    (tmp_path / "crash.tflite").write_bytes(content)
+    assert "crash.tflite: the interpreter crashes (SIG" in try_model(tmp_path / "crash.tflite")
+
+
 def test_a_trial_that_lasts_too_long_is_ended(model: Path) -> None:
     reason = try_model(model, seconds=0.05)
     assert "the interpreter does not end within 0.05 s on it, tried in another process" in reason

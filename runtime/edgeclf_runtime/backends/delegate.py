@@ -9,13 +9,10 @@ from typing import Any, Callable
 from edgeclf_runtime.backends import title
 from edgeclf_runtime.errors import BackendError
 
-__all__ = ["INSTALL_LIBRARY", "OTHER_VERSION", "Delegate", "misfit", "no_device"]
+__all__ = ["INSTALL_LIBRARY", "NEEDS_NEWER", "Delegate", "misfit", "no_device", "other_version"]
 
 INSTALL_LIBRARY = "sudo apt install libedgetpu1-std, from Coral's package source"
-OTHER_VERSION = (
-    "install a libedgetpu built for that interpreter's TensorFlow Lite,"
-    " or an older interpreter beside it (pip install tflite-runtime 'numpy<2')"
-)
+NEEDS_NEWER = "needs a newer"
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,16 @@ def no_device(library: str, name: str) -> str:
 
 def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
     """What it means that an interpreter with this delegate refuses a model, saying ``text``."""
-    if "runtime version" in text:
+    reason = text.partition("Encountered unresolved custom op")[0] or text  # which follows from whatever is before
+    if "runtime version" in reason:
         fix = f"update it ({INSTALL_LIBRARY}) or compile the model for an older one with edgetpu_compiler -m 13"
-        return f"This model needs a newer {delegate.library} ({text}): {fix}."
-    return f"{delegate.library} does not fit {title(interpreter)} ({text}): {OTHER_VERSION}."
+        return f"This model {NEEDS_NEWER} {delegate.library} ({reason}): {fix}."
+    return f"{delegate.library} does not fit {title(interpreter)} ({reason}): {other_version(interpreter)}."
+
+
+def other_version(interpreter: str) -> str:
+    """The way out where library and interpreter were built for different versions of TensorFlow Lite."""
+    if interpreter == "tflite-runtime":
+        return "install a libedgetpu built for TensorFlow 2.14"
+    older = "or an older interpreter beside it (pip install tflite-runtime 'numpy<2')"
+    return f"install a libedgetpu built for that interpreter's TensorFlow Lite, {older}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgeclf_runtime.backends import backend_class, installed_backends, title
-from edgeclf_runtime.backends.delegate import OTHER_VERSION, Delegate, no_device
+from edgeclf_runtime.backends.delegate import NEEDS_NEWER, Delegate, no_device, other_version
 from edgeclf_runtime.errors import BackendError
 from edgeclf_runtime.isolation import Ended, run_isolated
 
@@ -77,7 +77,7 @@ def _probe(library: str, devices: Sequence[str], content: bytes) -> Probed:
         if not answer.get("error"):
             return Probed(interpreter, tuple(answer["devices"]), ended.seconds, " ".join(refusals))
         refusals.append(answer["error"])
-        if answer["cause"] in _FINAL:
+        if answer["cause"] in _FINAL or NEEDS_NEWER in answer["error"]:
             break
     raise BackendError(" ".join(refusals))
 
@@ -99,7 +99,7 @@ def _answer(ended: Ended, interpreter: str, library: str) -> dict[str, str]:
     if ended.status is None:
         return {"error": f"{text}: unplug the device and plug it in again.", "cause": "hang"}
     if ended.status < 0:
-        return {"error": f"{text}: {OTHER_VERSION}.", "cause": "crash"}
+        return {"error": f"{text}: {other_version(interpreter)}.", "cause": "crash"}
     return {"error": f"{text}.", "cause": "failure"}
 
 

@@ -1,0 +1,15 @@
+"""Text of files from strangers, before it comes to a terminal."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["plain"]
+
+# What terminals obey: C0 and C1 with their escapes. Marks of joining and direction, which some scripts need, stay.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def plain(text: str) -> str:
+    """The text on one line, with a blank in place of control characters."""
+    return _CONTROLS.sub(" ", text)
