@@ -32,19 +32,26 @@ class Ahead(Generic[T]):
 
     def _work(self) -> None:
         try:
-            for item in self._items:
+            items = iter(self._items)
+            while self._has_room():  # before the next is asked for: a camera's frame would get old in the hand
+                item = next(items)
                 with self._changed:
-                    self._changed.wait_for(lambda: not self._made or self._closing)
-                    if self._closing:
-                        return
                     self._made.append(item)
                     self._changed.notify_all()
+        except StopIteration:
+            pass
         except BaseException as error:
             self._error = error
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Once the last one is taken; False when it is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._made or self._closing)
+            return not self._closing
 
     def __iter__(self) -> Iterator[T]:
         while True:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["Ended", "run_isolated"]
+
+_LOOK = 0.2  # seconds between two looks at whether it was cancelled
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,14 @@ class Ended:
 
 
 def run_isolated(
-    module: str, words: Sequence[str] = (), *, seconds: float, content: bytes = b"", memory: int = 0
+    module: str,
+    words: Sequence[str] = (),
+    *,
+    seconds: float,
+    content: bytes = b"",
+    memory: int = 0,
+    nice: int = 0,
+    cancelled: threading.Event | None = None,
 ) -> Ended:
     """Run ``python -m MODULE WORDS`` and wait for its end.
 
@@ -57,28 +68,51 @@ def run_isolated(
         seconds: after which it is killed.
         content: its standard input.
         memory: the most address space it may take, in bytes, where the system can bound it (Linux); 0 for no bound.
+        nice: by how much others go before it.
+        cancelled: ends it, as if its time were over, once this is set.
     """
     # The folder a module is started from comes first in its search path: here the one that holds this package.
     home, begun = Path(__file__).parents[1], time.monotonic()
     command = [sys.executable, "-m", module, *words]
-    with subprocess.Popen(
-        command, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         try:
-            _bound(process.pid, memory)
-            output, said = process.communicate(content, timeout=seconds)
+            _bound(process.pid, memory, nice)
+            output, said = _conversed(process, content, seconds, cancelled or threading.Event())
         except subprocess.TimeoutExpired:
-            process.kill()
+            _kill(process)
             output, said = process.communicate()
             return Ended(None, _text(output), _text(said), seconds)
         except BaseException:
-            process.kill()
+            _kill(process)
             raise
     return Ended(process.returncode, _text(output), _text(said), time.monotonic() - begun)
 
 
-def _bound(process: int, memory: int) -> None:
+def _conversed(
+    process: subprocess.Popen[bytes], content: bytes, seconds: float, cancelled: threading.Event
+) -> tuple[bytes, bytes]:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return process.communicate(content, timeout=min(_LOOK, max(0.0, until - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if cancelled.is_set() or time.monotonic() >= until:
+                raise
+            content = b""  # what was not sent yet is kept by it
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """And what it started: a process that tries a device for it would keep the device."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def _bound(process: int, memory: int, nice: int) -> None:
     """From outside, so that it holds before the module's first line runs."""
+    with suppress(OSError):  # over already, or not allowed here
+        os.setpriority(os.PRIO_PROCESS, process, nice)
     if memory and sys.platform == "linux":
         import resource
 

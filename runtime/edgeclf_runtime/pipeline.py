@@ -11,9 +11,11 @@ from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision import Decider, Decision, DecisionRule
+from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gate import Gate, GateRule
 from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.preprocess import least_side
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import Source, SourceState
@@ -64,10 +66,11 @@ class Pipeline:
         self._offered: Classifier | None = None
         self._offering = threading.Lock()
         self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
-        self._gate = Gate(gate or GateRule())
+        rule = gate or GateRule()
+        self._gate, self._region = Gate(rule), (rule.region[2], rule.region[3])
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
         self._lossless, self.stopping = lossless, threading.Event()
-        self._began: float | None = None  # with the present frame
+        self._began: dict[int, float] = {}  # by thread, with the present frame
         self.frames = 0
         self.answer: Decision | None = None
         self.source: Source | None = None
@@ -93,10 +96,14 @@ class Pipeline:
         return self._classifier.card.labels
 
     @property
+    def backend(self) -> str:
+        """Its name."""
+        return self._classifier.backend.name
+
+    @property
     def working(self) -> float:
         """Seconds since the present frame came; 0 while it waits for one, or for a sink that must lose nothing."""
-        began = self._began
-        return 0.0 if began is None else time.monotonic() - began
+        return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
 
     def run(self, source: Source, max_frames: int | None = None) -> None:
         """Until the source ends, so many frames were classified, or ``stop``; closes the source and the sinks.
@@ -130,18 +137,30 @@ class Pipeline:
         From the first one on that is made for it, the classifier that was offered takes the place of the one before.
         """
         for frame in source:
-            admitted = self._gate.admit(frame)
-            if admitted is None:
-                continue
+            if self.stopping.is_set():
+                return
             with self._offering:
                 self._newest, self._offered = self._offered or self._newest, None
-            yield _Prepared(frame, self._newest.fit(admitted), self._newest)
+            admitted = self._gate.admit(self._large_enough(frame))
+            if admitted is not None:
+                yield _Prepared(frame, self._newest.fit(admitted), self._newest)
+
+    def _large_enough(self, frame: Frame) -> Frame:
+        """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""
+        least = least_side(self._newest.card.preprocessing, self._region)
+        if frame.jpeg is None or min(frame.pixels.shape[:2]) >= least:
+            return frame
+        try:
+            return replace(frame, pixels=frame.whole())
+        except ImageError:  # damaged where it was not decoded; then it is enlarged
+            return frame
 
     def _score(self, prepared: _Prepared) -> tuple[_Prepared, Prediction]:
-        self._began = time.monotonic()
-        prediction = prepared.classifier.score(prepared.fitted)
-        self._began = None
-        return prepared, prediction
+        self._began[threading.get_ident()] = time.monotonic()
+        try:
+            return prepared, prepared.classifier.score(prepared.fitted)
+        finally:
+            del self._began[threading.get_ident()]
 
     def _observed(self, prepared: _Prepared, prediction: Prediction, waited: float) -> Observation:
         if prepared.classifier is not self._classifier:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import EdgeclfError
+from edgeclf_runtime.golden import verify
 from edgeclf_runtime.pipeline import Pipeline
 from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.trial import try_model
 
 __all__ = ["ModelWatch"]
 
 _log = logging.getLogger(__name__)
 _LOOK = 1.0  # seconds between two looks; a file that stayed the same from one to the next is complete
-_PATIENCE = 120.0  # seconds to try it in
 _NICE = 10  # what tries it leaves the camera's frames the processor
 
 _Version = tuple[int, int, int, int]
@@ -44,7 +40,6 @@ class ModelWatch:
         self._path, self._words, self._opened = path.absolute(), list(words), opened
         self._judged = _version(self._path)
         self._closing = threading.Event()
-        self._trial: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, pipeline: Pipeline) -> None:
@@ -65,10 +60,11 @@ class ModelWatch:
         """Offer it or say why not; neither when it was changed meanwhile, or all ends."""
         classifier: Classifier | None = None
         try:
-            reason = self._tried()
+            # An Edge TPU is in use here, and another process could only take it away: there it is tried in this one.
+            reason = "" if pipeline.backend.startswith("edgetpu") else self._tried()
             if not reason:
                 classifier = self._opened(self._path)
-                classifier.warm_up()
+                reason = _verified(classifier)
         except EdgeclfError as error:
             reason = str(error)
         except Exception as error:  # the service goes on, whatever a library makes of the file
@@ -86,43 +82,23 @@ class ModelWatch:
 
     def _tried(self) -> str:
         """Why it is no good, found by a process that may crash; empty where it is."""
-        command = [sys.executable, "-m", "edgeclf_runtime", "verify", "--if-any", *self._words, str(self._path)]
-        # The folder a module is started from comes first in its search path: here the one that holds this package.
-        home = Path(__file__).parents[1]
-        self._trial = subprocess.Popen(
-            command,
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        with self._trial as trial:
-            with suppress(OSError):  # over already, or not allowed here
-                os.setpriority(os.PRIO_PROCESS, trial.pid, _NICE)
-            try:
-                said = trial.communicate(timeout=_PATIENCE)[1]
-            except subprocess.TimeoutExpired:
-                trial.kill()
-                return f"{self._path}: not verified within {_PATIENCE:.0f} s."
-        return "" if trial.returncode == 0 else self._reason(trial.returncode, said)
-
-    def _reason(self, status: int, said: str) -> str:
-        if status < 0:
-            name = signal.Signals(-status).name
-            return f"{self._path}: crashes the interpreter ({name}), tried in another process."
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return lines[-1].removeprefix("Error: ") if lines else f"{self._path}: exit status {status} of edgeclf verify."
+        return try_model(self._path, self._words, nice=_NICE, cancelled=self._closing)
 
     def close(self) -> None:
         """Try no more."""
         self._closing.set()
-        trial = self._trial
-        if trial is not None and trial.poll() is None:
-            trial.kill()
         if self._thread is not None:
             self._thread.join(1)
+
+
+def _verified(classifier: Classifier) -> str:
+    """Why it is no good here; empty where it is."""
+    classifier.warm_up()
+    return (
+        ""
+        if not classifier.golden or verify(classifier).passed
+        else f"{classifier.path}: its golden pictures do not give their scores here."
+    )
 
 
 def _version(path: Path) -> _Version | None:

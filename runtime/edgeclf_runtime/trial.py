@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,26 +19,32 @@ MEMORY = 4 << 30
 
 
 def try_model(
-    path: str | os.PathLike[str], words: Sequence[str] = (), *, seconds: float = SECONDS, memory: int = MEMORY
+    path: str | os.PathLike[str],
+    words: Sequence[str] = (),
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+    nice: int = 0,
+    cancelled: threading.Event | None = None,
 ) -> str:
     """Load a model file, run it and compare its golden scores, where it has some, in another process.
 
-    Nothing of a damaged or hostile file can harm the caller but the time it takes: the interpreters do not check all of
-    what they read.
+    The interpreters do not check all of what they read: a damaged file can crash or hang them, and takes the other
+    process with it, not the caller. That process has the user's rights all the same; it is no sandbox.
 
     Args:
         path: of the file.
         words: further options of ``edgeclf verify``, such as ``["--labels", "/full/path.txt"]``.
         seconds: it may take.
         memory: it may take, in bytes of address space, on Linux; 0 for no bound.
+        nice, cancelled: see ``isolation.run_isolated``.
 
     Returns:
         why it is no good, in one line; empty where it is good.
     """
     full = Path(path).absolute()
-    ended = run_isolated(
-        "edgeclf_runtime", ["verify", "--if-any", *words, "--", str(full)], seconds=seconds, memory=memory
-    )
+    what = ["verify", "--if-any", *words, "--", str(full)]
+    ended = run_isolated("edgeclf_runtime", what, seconds=seconds, memory=memory, nice=nice, cancelled=cancelled)
     if ended.status == 0:
         return ""
     if ended.status is not None and ended.status > 0 and "MemoryError" not in ended.last:

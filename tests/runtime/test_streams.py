@@ -98,6 +98,8 @@ def watching(model: Path, address: str, folder: Path) -> Iterator[Watching]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
+        with suppress(ValueError):  # read to its end already
+            process.communicate()
 
 
 def frames(lines: list[dict[str, Any]]) -> list[int]:

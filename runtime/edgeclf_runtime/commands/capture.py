@@ -98,7 +98,7 @@ def _by_the_clock(album: Album, source: str, options: SourceOptions, label: str,
             if time.monotonic() < due:
                 continue
             due = max(due + every, time.monotonic())
-            path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time))
+            path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time), frame.jpeg)
             left -= 1
             click.echo(f"{path}", err=True)
             if not left:

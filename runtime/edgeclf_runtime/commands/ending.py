@@ -50,7 +50,8 @@ def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -
             if number not in (signal.SIGTERM, signal.SIGINT):
                 continue
             if number == signal.SIGTERM:  # Ctrl-C is an exception in the main thread besides
-                pipeline.stop()
+                # In a thread: it closes the source, which may wait for a read that hangs.
+                threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
             if not over.wait(max(0.0, until - time.monotonic())):
                 _log.warning("The source or the interpreter does not end; left as it is.")
                 os._exit(0 if number == signal.SIGTERM else 130)

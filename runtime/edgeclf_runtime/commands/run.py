@@ -97,7 +97,9 @@ def run(
         sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels, model.name)]
         camera = chosen.camera
         if camera.fast and not camera.least:
-            camera = replace(camera, least=least_side(classifier.card.preprocessing, chosen.gate.region[2:]))
+            camera = replace(
+                camera, least=least_side(classifier.card.preprocessing, (chosen.gate.region[2], chosen.gate.region[3]))
+            )
         waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:

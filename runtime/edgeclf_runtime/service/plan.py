@@ -72,6 +72,6 @@ def made_folders(unit: Unit, who: Person | None) -> list[Path]:
         missing = [path, *(parent for parent in path.parents if not parent.exists())]
         path.mkdir(parents=True)
         for folder in missing if who is not None else []:
-            os.chown(folder, who.number if who else -1, -1)
+            os.chown(folder, who.number if who else -1, -1, follow_symlinks=False)  # it may lie where he writes
         made.append(path)
     return made

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.picture import jpeg_of
+from edgeclf_runtime.sinks.picture import jpeg, pixels_of
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MqttOptions", "MqttSink"]
@@ -192,9 +192,9 @@ class MqttSink:
         decision = item.decision
         content = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
         self._send(f"{self._base}/state", json.dumps(content))
-        picture = jpeg_of(item) if decision.changed and self._options.snapshot else None
-        if picture is not None:
-            self._send(f"{self._base}/picture", picture)
+        pixels = pixels_of(item) if decision.changed and self._options.snapshot else None
+        if pixels is not None:  # encoded anew: a photograph's own file tells where and by whose camera it was taken
+            self._send(f"{self._base}/picture", jpeg(pixels))
 
     def close(self) -> None:
         """Say good-bye, if the broker is there to hear it."""

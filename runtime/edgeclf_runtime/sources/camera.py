@@ -45,7 +45,7 @@ def _opened(device: str, options: SourceOptions) -> OpenCVCapture:
         if not video.isOpened():
             raise SourceError(f"{device}: cannot be opened; it is no camera, or another program uses it.")
         _ask(cv2, video, options)
-    return OpenCVCapture(video, _described(cv2, video, device, options), _PATIENCE, least=options.least)
+    return OpenCVCapture(video, _described(cv2, video, device, options), _PATIENCE)
 
 
 def _ask(cv2: Any, video: Any, options: SourceOptions) -> None:

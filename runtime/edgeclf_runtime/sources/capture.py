@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.images import swapped
 from edgeclf_runtime.opencv import quiet
-from edgeclf_runtime.sources.undecoded import ask_undecoded, jpeg_of, rgb_of
+from edgeclf_runtime.sources.undecoded import ask_undecoded, is_jpeg
 
 __all__ = ["Capture", "OpenCVCapture"]
 
@@ -33,8 +34,7 @@ class Capture(Protocol):
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
         """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone.
 
-        Raises ImageError where the picture is damaged, which is then left out.
-        """
+        Not for a JPEG, which the source decodes."""
 
     def close(self) -> None:
         """Let go."""
@@ -48,11 +48,10 @@ class OpenCVCapture:
         description: for people.
         patience: seconds a read may take: OpenCV can answer one that timed out with the picture before.
         drain: seconds within which pictures that come at once, from a backlog, are thrown away.
-        least: of JPEGs, see ``SourceOptions``.
     """
 
-    def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0, least: int = 0) -> None:
-        self.description, self._least = description, least
+    def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0) -> None:
+        self.description = description
         self._undecoded = ask_undecoded(video)
         self._video, self._patience, self._given = video, patience, False
         self._drain_until = time.monotonic() + drain
@@ -71,7 +70,7 @@ class OpenCVCapture:
                     f"{self.description}: {what}. Check its cable, network or whether another program uses it."
                 )
             self._given = True
-            if self._undecoded and jpeg_of(pixels) is None:
+            if self._undecoded and not is_jpeg(pixels):
                 self._undecoded = False  # a driver that does not do as it says
                 self._video.set(cv2.CAP_PROP_CONVERT_RGB, 1)
                 continue
@@ -82,7 +81,7 @@ class OpenCVCapture:
                 return pixels
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        return rgb_of(picture, self.description, self._least)
+        return swapped(picture)
 
     def close(self) -> None:
         self._video.release()

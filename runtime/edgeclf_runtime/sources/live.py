@@ -13,7 +13,7 @@ from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sources.capture import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
-from edgeclf_runtime.sources.undecoded import jpeg_of
+from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg
 
 __all__ = ["LiveSource"]
 
@@ -54,11 +54,14 @@ class LiveSource:
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
         self._number, self._reopened, self._damaged, self._last = 0, 0, 0, time.monotonic()
+        self._spoilt = False  # all pictures are damaged, and that for longer than the options allow
+        self._damaged_since: float | None = None
         self._heard = self._last  # of the thread that reads, be it that it failed
         self._frozen: int | None = None  # checksum of the picture it froze at
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
+        self._decoded = JpegDecoder(self.description, options.least)
         self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
 
@@ -86,17 +89,23 @@ class LiveSource:
                     raise self._failure
                 (capture, picture, moment, number), self._newest = self._newest, None
             try:
-                pixels = capture.rgb(picture)
+                pixels, jpeg = self._decoded(picture) if is_jpeg(picture) else (capture.rgb(picture), None)
             except ImageError as error:
                 self._skipped(error)
                 continue
-            yield Frame(pixels, moment, number, self.description, jpeg_of(picture))
+            self._spoilt, self._damaged_since = False, None
+            yield Frame(pixels, moment, number, self.description, jpeg)
 
     def _skipped(self, error: ImageError) -> None:
         """A bad cable damages picture after picture: the log tells of the 1st, 2nd, 4th, 8th..."""
         self._damaged += 1
         if self._damaged & (self._damaged - 1) == 0:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
+        now = time.monotonic()
+        self._damaged_since = self._damaged_since or now
+        if now - self._damaged_since > self._options.stall:
+            self._spoilt = True
+            self._change("stalled", f"All pictures are damaged: {error}")
 
     @property
     def hangs(self) -> bool:
@@ -144,7 +153,8 @@ class LiveSource:
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
             if self._frozen is not None:  # opened again, and still the picture it froze at
                 continue
-            self._change("running", "")
+            if not self._spoilt:
+                self._change("running", "")
             with self._fresh:
                 self._newest, self._last = (capture, picture, moment, self._number), moment
                 self._fresh.notify()

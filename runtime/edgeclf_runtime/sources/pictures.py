@@ -77,6 +77,8 @@ class PictureSource:
     def _listed(self) -> Iterator[Frame]:
         failures = 0
         for number, file in enumerate(self._files):
+            if self._closing.is_set():
+                return
             try:
                 frame = self._frame(file, number)
             except ImageError as error:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import SourceEnded, SourceError
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
-from edgeclf_runtime.sources.undecoded import rgb_of
 
 __all__ = ["open_pipe", "take_jpeg"]
 
@@ -29,7 +28,7 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         file: standard input's bytes.
         options, listener: see ``LiveSource``.
     """
-    capture = _PipeCapture(file, options.least)
+    capture = _PipeCapture(file)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
     return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf)
 
@@ -91,8 +90,8 @@ def _marker(data: bytearray, place: int) -> int | None:
 class _PipeCapture:
     description = "standard input"
 
-    def __init__(self, file: BinaryIO, least: int) -> None:
-        self._file, self._least, self._data, self._closed = file, least, bytearray(), False
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._data, self._closed = file, bytearray(), False
 
     def reopened(self) -> _PipeCapture:
         """The same: there is only one standard input."""
@@ -117,7 +116,7 @@ class _PipeCapture:
         raise SourceError("Standard input: closed.")
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        return rgb_of(picture, self.description, self._least)
+        raise NotImplementedError  # all are JPEGs
 
     def close(self) -> None:
         self._closed = True

@@ -28,10 +28,10 @@ def open_stream(address: str, options: SourceOptions, listener: StateListener | 
     Raises:
         SourceError: nobody answers there within 10 s, or with no video.
     """
-    return LiveSource(functools.partial(_opened, address, without_password(address), options.least), options, listener)
+    return LiveSource(functools.partial(_opened, address, without_password(address)), options, listener)
 
 
-def _opened(address: str, shown: str, least: int) -> OpenCVCapture:
+def _opened(address: str, shown: str) -> OpenCVCapture:
     import cv2
 
     # FFmpeg heeds time-outs only when they are given while it opens.
@@ -40,7 +40,7 @@ def _opened(address: str, shown: str, least: int) -> OpenCVCapture:
         video = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
     if not video.isOpened():
         raise SourceError(f"{shown}: no video stream there. Check the address, the camera and the password.")
-    return OpenCVCapture(video, shown, 0.9 * _READ_MS / 1000, _BACKLOG if address.startswith("rtsp") else 0.0, least)
+    return OpenCVCapture(video, shown, 0.9 * _READ_MS / 1000, _BACKLOG if address.startswith("rtsp") else 0.0)
 
 
 def without_password(address: str) -> str:

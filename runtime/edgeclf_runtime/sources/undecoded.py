@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.images import decode_image, swapped
+from edgeclf_runtime.images import decode_image
 
-__all__ = ["ask_undecoded", "jpeg_of", "rgb_of"]
+__all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
 
+_END = b"\xff\xd9"
+_PADDING = 4096  # bytes that may follow the end
+_HABIT = 5  # pictures in a row
 _MJPG = int.from_bytes(b"MJPG", "little")
 
 
@@ -30,24 +33,34 @@ def ask_undecoded(video: Any) -> bool:
     return upright and bool(video.set(cv2.CAP_PROP_FORMAT, -1))
 
 
-def jpeg_of(picture: npt.NDArray[np.uint8]) -> bytes | None:
-    """The JPEG, where ``read`` gave one: a single row of bytes."""
-    if picture.ndim != 2 or bytes(picture[0, :2]) != b"\xff\xd8":
-        return None
-    return picture.tobytes()
+def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
+    """Whether ``read`` gave a JPEG's bytes, as one row, and not pixels."""
+    return picture.ndim == 2 and bytes(picture[0, :2]) == b"\xff\xd8"
 
 
-def rgb_of(picture: npt.NDArray[np.uint8], name: str, least: int) -> npt.NDArray[np.uint8]:
-    """What OpenCV gave, decoded or not, as uint8 RGB.
+class JpegDecoder:
+    """Decodes one source's JPEGs.
+
+    Some cameras leave the end marker out. One that is missing now and then tells of a picture cut short, which is left
+    out; one that is missing time after time is that camera's habit, and is put there.
 
     Args:
-        picture: BGR ``[height, width, 3]``, or a JPEG's bytes ``[1, count]``.
         name: of the source, for errors.
         least: see ``decode_image``.
-
-    Raises:
-        ImageError: a damaged JPEG.
     """
-    if picture.ndim == 3:
-        return swapped(picture)
-    return decode_image(picture.tobytes(), name, least=least)
+
+    def __init__(self, name: str, least: int) -> None:
+        self._name, self._least, self._unended = name, least, 0
+
+    def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
+        """A JPEG's bytes ``[1, count]`` to uint8 RGB ``[height, width, 3]``, and them.
+
+        Raises:
+            ImageError: damaged or cut short.
+        """
+        data = picture.tobytes()
+        ended = _END in data[-_PADDING:]
+        self._unended = 0 if ended else self._unended + 1
+        if self._unended > _HABIT:
+            data += _END
+        return decode_image(data, self._name, least=self._least), data

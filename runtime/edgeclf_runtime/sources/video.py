@@ -11,8 +11,9 @@ from typing import Any
 
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.images import swapped
 from edgeclf_runtime.opencv import quiet
-from edgeclf_runtime.sources.undecoded import ask_undecoded, jpeg_of, rgb_of
+from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded, is_jpeg
 
 __all__ = ["VideoSource"]
 
@@ -45,8 +46,8 @@ class VideoSource:
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
-        self._least = least
         ask_undecoded(self._capture)
+        self._decoded = JpegDecoder(self.description, least)
         self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
@@ -67,11 +68,11 @@ class VideoSource:
             self._closing.wait(max(0.0, -late))
             number += 1
             try:
-                rgb = rgb_of(pixels, self.description, self._least)
+                rgb, jpeg = self._decoded(pixels) if is_jpeg(pixels) else (swapped(pixels), None)
             except ImageError as error:
                 _log.warning("Skipped: %s", error)
                 continue
-            yield Frame(rgb, time.monotonic(), number - 1, self.description, jpeg_of(pixels))
+            yield Frame(rgb, time.monotonic(), number - 1, self.description, jpeg)
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
 

@@ -77,13 +77,14 @@ class Album:
         """What is written from now on can be taken back together."""
         self._burst = []
 
-    def write(self, name: str, pixels: npt.NDArray[np.uint8], moment: float) -> Path:
+    def write(self, name: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None = None) -> Path:
         """A picture of a class.
 
         Args:
             name: of a class in ``counts``.
             pixels: uint8 RGB ``[height, width, 3]``.
             moment: of its capture, in seconds since 1970.
+            data: the JPEG it came as, which is then written as it is.
 
         Raises:
             SinkError: no space, a read-only folder, or whatever else the disk has against it.
@@ -96,7 +97,7 @@ class Album:
             path = place / f"{stem}-{int(moment % 1 * 1000):03}-{number}.jpg"
         try:
             place.mkdir(exist_ok=True)
-            write_beside(path, jpeg(pixels, _QUALITY))
+            write_beside(path, data or jpeg(pixels, _QUALITY))
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}. Nothing was written.") from None
         self._count(name, 1)

@@ -62,7 +62,7 @@ class CapturePage:
         if first:
             self._album.begin()
         try:
-            self._album.write(name, frame.pixels, time.time() - (now - frame.time))
+            self._album.write(name, frame.pixels, time.time() - (now - frame.time), frame.jpeg)
             self._trouble, self._taken = "", self._taken + 1
         except SinkError as error:
             self._trouble = str(error)

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from edgeclf_runtime.errors import EdgeclfError, SinkError, UsageError
 from edgeclf_runtime.sinks.metrics import Figures
-from edgeclf_runtime.sinks.picture import pixels_of
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.web.files import file_routes
 from edgeclf_runtime.web.live import Live, Picture, live_response
@@ -83,9 +82,9 @@ class WebSink:
             self._figures.take(item)
         if isinstance(item, ModelState) and self._unsorted is not None:
             self._unsorted.labels = item.labels
-        pixels = pixels_of(item) if isinstance(item, Observation) else None
-        if pixels is not None:
-            self._picture.put(pixels)
+        frame = item.prediction.frame if isinstance(item, Observation) else None
+        if frame is not None:  # as it was decoded, be that at a part of its size: it is shown small
+            self._picture.put(frame.pixels)
 
     def close(self) -> None:
         """Stop serving."""

@@ -14,6 +14,7 @@ from edgeclf_runtime.web.classname import check_class_name
 __all__ = ["Unsorted"]
 
 _SHOWN = 24
+_GONE = "This picture is gone; somebody may have sorted it already."
 _LARGEST = 20_000_000  # bytes of a picture that is shown
 
 
@@ -43,9 +44,12 @@ class Unsorted:
             SinkError: there is none of this name.
         """
         path = self._path(UNSORTED, name)
-        if path.stat().st_size > _LARGEST:
-            raise SinkError(f"{name}: too large.")
-        return path.read_bytes()
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise SinkError(f"{name}: too large.")
+            return path.read_bytes()
+        except FileNotFoundError:  # moved since it was looked at
+            raise SinkError(_GONE) from None
 
     def sort(self, name: str, label: str) -> str:
         """Move one to the folder of a label; gives the folder's name.
@@ -88,7 +92,7 @@ class Unsorted:
         """One of the sink's own, no link, in this folder."""
         path = self._folder / folder / name
         if os.sep in name or "\0" in name or not read_name(name) or path.is_symlink() or not path.is_file():
-            raise SinkError("This picture is gone; somebody may have sorted it already.")
+            raise SinkError(_GONE)
         return path
 
 
