@@ -76,7 +76,8 @@ class SourceOptions:
         watch: of a folder, go on with files that come into it.
         fast: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size where
             that is enough for the model. Less work, and not quite the pixels of training: some answers change.
-        least: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast`` takes it from the model.
+        least: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast`` takes it from the
+            model.
     """
 
     width: int = 0
