@@ -85,4 +85,5 @@ class OpenCVCapture:
         return rgb_of(picture, self.description, self._least)
 
     def close(self) -> None:
-        self._video.release()
+        with quiet():
+            self._video.release()
