@@ -1,4 +1,4 @@
-"""What the runtime makes of pictures on this machine, as JSON: probe.py MODEL FOLDER; run here and on the device."""
+"""What the runtime makes of pictures on this machine, as JSON: probe.py MODEL FOLDER BACKEND."""
 
 from __future__ import annotations
 
@@ -36,17 +36,16 @@ def resized() -> dict[str, str]:
     return found
 
 
-def main(model: Path, folder: Path) -> None:
+def main(model: Path, folder: Path, backend: str) -> None:
     files = sorted(folder.iterdir())
     pictures = {path.name: decode_image(path.read_bytes(), path.name) for path in files}
     parts = {path.name: decode_image(path.read_bytes(), path.name, least=64) for path in files}
-    with Classifier.load(model, threads=1) as classifier:
+    with Classifier.load(model, backend=backend, threads=1) as classifier:
         scores = {name: classifier.classify(picture).scores.tolist() for name, picture in pictures.items()}
-        backend = classifier.backend.name
     decoded = {name: _hash(picture) for name, picture in pictures.items()}
     fast = {name: _hash(picture) for name, picture in parts.items()}
-    print(json.dumps({"backend": backend, "resized": resized(), "decoded": decoded, "fast": fast, "scores": scores}))
+    print(json.dumps({"resized": resized(), "decoded": decoded, "fast": fast, "scores": scores}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
