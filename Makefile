@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-pi bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -61,6 +61,10 @@ soak: setup
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready
 	$(BIN)/python -m pytest tests/interop
 
+# The runtime on emulated Raspberry Pis: other processors' pixels and labels, and a camera with faults; 15 minutes, as root.
+test-pi: setup .venv-tflite/ready
+	$(BIN)/python -m pytest -s tests/device
+
 .venv-mediapipe/ready:
 	$(PYTHON) -m venv .venv-mediapipe
 	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check mediapipe==1.2.3
@@ -75,4 +79,4 @@ wheels: setup
 	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:
-	rm -rf .venv .venv-mediapipe .venv-tflite build dist demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mediapipe .venv-tflite build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

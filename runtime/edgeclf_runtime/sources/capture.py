@@ -84,4 +84,5 @@ class OpenCVCapture:
         return swapped(picture)
 
     def close(self) -> None:
-        self._video.release()
+        with quiet():
+            self._video.release()

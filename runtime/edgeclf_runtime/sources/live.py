@@ -176,14 +176,15 @@ class LiveSource:
             self._fresh.notify()
 
     def close(self) -> None:
-        """Stop reading; a read that hangs is left to its time-out."""
-        first = not self._closing.is_set()
+        """Stop reading; a read that hangs for a second is left to its time-out.
+
+        Every caller waits: Python aborts when it ends while a thread comes back from OpenCV.
+        """
         self._closing.set()
         self._change("closed", "")
         with self._fresh:
             self._fresh.notify()
-        if first:
-            self._thread.join(timeout=1)
+        self._thread.join(timeout=1)
 
     def __enter__(self) -> LiveSource:
         return self

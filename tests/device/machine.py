@@ -1,0 +1,106 @@
+"""A whole emulated Raspberry Pi 4: Debian's kernel with a camera of the kernel's own (vivid), booted by qemu."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.device.userland import CACHE, PATH, need
+
+__all__ = ["boot", "initramfs", "kernel"]
+
+HERE = Path(__file__).parent
+_ENVIRONMENT = {**os.environ, "PATH": PATH}
+_USELESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "var/lib", "proc", "sys", "dev")
+
+
+def kernel() -> Path:
+    """The folder of Debian's arm64 kernel, fetched once by apt with lists of its own."""
+    folder = CACHE / "kernel"
+    if (folder / "ready").exists():
+        return folder / "unpacked"
+    need("apt-get", "dpkg-deb", "depmod")
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / "apt" / part).mkdir(parents=True)
+    (folder / "apt/status").touch()
+    _apt(folder, "apt-get", "-qq", "update")
+    depends = _apt(folder, "apt-cache", "depends", "linux-image-arm64")
+    name = re.search(r"Depends: (linux-image-\S+)", depends)
+    assert name, depends
+    _apt(folder, "apt-get", "-qq", "download", name[1])
+    subprocess.run(["dpkg-deb", "-x", next(folder.glob("*.deb")), folder / "unpacked"], check=True)
+    subprocess.run(["depmod", "-b", folder / "unpacked", _version(folder / "unpacked")], check=True, env=_ENVIRONMENT)
+    (folder / "ready").touch()
+    return folder / "unpacked"
+
+
+def _apt(folder: Path, program: str, *words: str) -> str:
+    apt = folder / "apt"
+    options = [f"Dir::State={apt}", f"Dir::State::lists={apt}/lists", f"Dir::State::status={apt}/status"]
+    options += [f"Dir::Cache={apt}/cache", "APT::Sandbox::User=root"]
+    options += ["APT::Architecture=arm64", "APT::Architectures=arm64"]
+    command = [program, *(word for option in options for word in ("-o", option)), *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def _version(unpacked: Path) -> str:
+    return next((unpacked / "lib/modules").iterdir()).name
+
+
+def initramfs(unpacked: Path, root: Path, site: str, extra: list[Path], out: Path) -> None:
+    """One archive of the userland, the site's packages, vivid with all it needs, our init, and ``extra`` in /work."""
+    need("modprobe", "cpio")
+    stage = out.with_suffix(".stage")
+    shutil.rmtree(stage, ignore_errors=True)
+    shutil.copytree(root, stage, symlinks=True, ignore=_left_out(root, root / site.lstrip("/")))
+    for folder in ("proc", "sys", "dev", "tmp", "mods", "work"):
+        (stage / folder).mkdir(exist_ok=True)
+    for path in extra:
+        shutil.copy(path, stage / "work")
+    shutil.copy(HERE / "init.py", stage / "init")
+    (stage / "init").chmod(0o755)
+    (stage / "mods/order").write_text("\n".join(_modules(unpacked, stage / "mods")), "utf-8")
+    with out.open("wb") as file:
+        names = subprocess.run(["find", ".", "-print0"], cwd=stage, check=True, capture_output=True).stdout
+        pack = ["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "0:0"]
+        subprocess.run(pack, cwd=stage, input=names, stdout=file, check=True, env=_ENVIRONMENT)
+    shutil.rmtree(stage)
+
+
+def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
+    """What no boot needs: documentation, devices, and other interpreters' packages."""
+    useless = {root / name for name in _USELESS}
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        here = Path(folder)
+        if here == root / "opt":
+            return set(names) - {site.name}
+        return {name for name in names if here / name in useless or here in useless}
+
+    return ignored
+
+
+def _modules(unpacked: Path, folder: Path) -> list[str]:
+    """Copies vivid and what it depends on; their names in the order of loading."""
+    show = ["modprobe", "-d", str(unpacked), "-S", _version(unpacked), "--show-depends", "vivid"]
+    text = subprocess.run(show, check=True, capture_output=True, text=True, env=_ENVIRONMENT).stdout
+    paths = [Path(line.split()[1]) for line in text.splitlines() if line.startswith("insmod")]
+    for path in paths:
+        shutil.copy(path, folder)
+    return [path.name for path in paths]
+
+
+def boot(unpacked: Path, archive: Path, seconds: float) -> str:
+    """What the serial console says until the machine turns itself off."""
+    need("qemu-system-aarch64")
+    image = unpacked / "boot" / f"vmlinuz-{_version(unpacked)}"
+    command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "3072"]
+    command += ["-accel", "tcg,thread=multi", "-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"]
+    command += ["-kernel", str(image), "-initrd", str(archive)]
+    command += ["-append", "console=ttyAMA0 panic=-1 quiet rdinit=/init"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,51 @@
+"""What the runtime makes of pictures on this machine, as JSON: probe.py MODEL FOLDER BACKEND."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf_runtime import Classifier, Preprocessing
+from edgeclf_runtime.images import decode_image
+from edgeclf_runtime.preprocess import resize
+
+SIZES = ((1, 1), (17, 33), (63, 64), (64, 64), (65, 127), (128, 128), (200, 300), (224, 225), (333, 500), (480, 640))
+SIZES += ((449, 448), (720, 1280), (1000, 37), (1079, 1919))
+INPUTS = ((64, 64), (160, 160), (224, 224), (96, 128))
+REPEATS = 3
+
+
+def _hash(pixels: np.ndarray) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
+
+
+def resized() -> dict[str, str]:
+    """Of random pictures, the hardest there are."""
+    random, found = np.random.default_rng(0), {}
+    for height, width in SIZES:
+        for repeat in range(REPEATS):
+            picture = random.integers(0, 256, (height, width, 3), np.uint8)
+            for wide, high in INPUTS:
+                for way in ("stretch", "crop"):
+                    name = f"{height}x{width} {repeat} to {high}x{wide} {way}"
+                    found[name] = _hash(resize(picture, Preprocessing(wide, high, resize=way)))
+    return found
+
+
+def main(model: Path, folder: Path, backend: str) -> None:
+    files = sorted(folder.iterdir())
+    pictures = {path.name: decode_image(path.read_bytes(), path.name) for path in files}
+    parts = {path.name: decode_image(path.read_bytes(), path.name, least=64) for path in files}
+    with Classifier.load(model, backend=backend, threads=1) as classifier:
+        scores = {name: classifier.classify(picture).scores.tolist() for name, picture in pictures.items()}
+    decoded = {name: _hash(picture) for name, picture in pictures.items()}
+    fast = {name: _hash(picture) for name, picture in parts.items()}
+    print(json.dumps({"resized": resized(), "decoded": decoded, "fast": fast, "scores": scores}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

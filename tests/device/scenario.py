@@ -1,0 +1,133 @@
+"""What is done in the emulated machine: one line of JSON after ``@@`` for each thing that was tried."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, "/work")
+from controls import Camera
+
+MODEL, SEEN = "/work/digits.tflite", "/tmp/seen.jsonl"
+EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
+ROUNDS = 3
+HELD = 4.0  # seconds that a fault lasts
+SETTLED = 11.0  # seconds of running after which the source waits less before it opens again
+
+
+def say(what: str, **values: object) -> None:
+    print(f"\n@@{json.dumps({'what': what, **values})}", flush=True)
+
+
+def tried(what: str, *words: str) -> None:
+    start = time.monotonic()
+    done = subprocess.run([*EDGECLF, *words], capture_output=True, text=True, timeout=180)
+    seconds = round(time.monotonic() - start, 1)
+    say(what, status=done.returncode, out=done.stdout, error=done.stderr[-3000:], seconds=seconds)
+
+
+def lines() -> list:
+    if not os.path.exists(SEEN):
+        return []
+    with open(SEEN) as file:
+        return [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def states() -> list:
+    return [line["state"] for line in lines() if "state" in line]
+
+
+def frames() -> int:
+    return sum("frame" in line for line in lines())
+
+
+def awaited(so, seconds: float) -> float:
+    """Seconds until it is so; -1 when it does not become so."""
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
+        if so():
+            return round(time.monotonic() - start, 2)
+        time.sleep(0.1)
+    return -1
+
+
+def faults(camera: Camera):
+    """Name, how it is pressed, how it is mended if it lasts, and the states one of which must be seen."""
+    yield "unplugged", lambda: camera.hold("Disconnect"), camera.release, ("lost",)
+    yield "fatal error", lambda: camera.press("Inject Fatal Streaming Error"), None, ("lost",)
+    dropped = "Percentage of Dropped Buffers"
+    yield "silent", lambda: camera.press(dropped, 100), lambda: camera.press(dropped, 0), ("stalled", "lost")
+    still = "Horizontal Movement"
+    yield "frozen", lambda: camera.press(still, 3), lambda: camera.press(still, 0), ("frozen",)
+
+
+def suffer(name: str, press, mend, expected: tuple) -> None:
+    """One fault from its begin until frames have come again for a while."""
+    known, begin = len(states()), time.time()
+    press()
+    noticed = awaited(lambda: set(states()[known:]) & set(expected), 30)
+    begun = time.time()
+    if mend:
+        time.sleep(HELD)
+    before, end = frames(), time.time()
+    if mend:
+        mend()
+    back = awaited(lambda: states()[-1] == "running" and frames() > before + 3, 60)
+    say("fault", name=name, gap=[begun, end], begin=begin, noticed=noticed, back=back, states=states()[known:])
+    time.sleep(SETTLED)
+
+
+def damaged(camera: Camera) -> None:
+    """Buffers that the driver marks as damaged are no reason to open it again."""
+    known, before = len(states()), frames()
+    for _ in range(5):
+        camera.press("Inject V4L2_BUF_FLAG_ERROR")
+        time.sleep(0.3)
+    say("damaged", back=awaited(lambda: frames() > before + 10, 60), states=states()[known:])
+
+
+def watched() -> None:
+    camera = Camera("/dev/video0")
+    camera.press("OSD Text Mode", 2)
+    camera.press("Horizontal Movement", 0)
+    with open("/tmp/run.toml", "w") as file:
+        file.write("[camera]\nfrozen = 3\n")
+    words = ["run", MODEL, "--source", "/dev/video0", "--size", "640x360", "--format", "YUYV", "--reopen"]
+    words += ["--config", "/tmp/run.toml", "--jsonl", SEEN]
+    with open("/tmp/said", "w") as said:
+        process = subprocess.Popen([*EDGECLF, *words], stdout=subprocess.DEVNULL, stderr=said)
+    say("first frames", seconds=awaited(lambda: frames() > 5, 90))
+    for _ in range(ROUNDS):
+        for fault in faults(camera):
+            suffer(*fault)
+    damaged(camera)
+    process.terminate()
+    start = time.monotonic()
+    status = process.wait(20)
+    with open("/tmp/said") as said:
+        say("ended", status=status, seconds=round(time.monotonic() - start, 2), error=said.read()[-3000:])
+    kept = [
+        {key: line[key] for key in ("frame", "time", "age", "state", "reopened") if key in line} for line in lines()
+    ]
+    say("seen", lines=kept)
+
+
+def main() -> None:
+    say("machine", name=os.uname().machine, release=os.uname().release, uptime=time.monotonic())
+    tried("doctor", "doctor", "--json")
+    tried("verify", "verify", MODEL)
+    granted = ["run", MODEL, "--source", "/dev/video0", "--max-frames", "2", "--json"]
+    tried("as asked", *granted, "--size", "640x360", "--format", "YUYV", "--fps", "30")
+    tried("not as asked", *granted, "--size", "700x500", "--format", "MJPG", "--fps", "77")
+    watched()
+    say("done", uptime=time.monotonic())
+
+
+try:
+    main()
+except BaseException:
+    say("broken", trace=traceback.format_exc())

@@ -1,0 +1,126 @@
+"""A Raspberry Pi's Debian as a folder, with our runtime and its wheels in it, made on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+__all__ = ["ARM64", "ARMHF", "CACHE", "Userland", "install", "need", "run", "userland"]
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CACHE = ROOT / ".pi"
+PACKAGES = "qemu-user-static mmdebstrap qemu-system-arm kmod cpio"
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+# Linked by a script of their packages, which mmdebstrap did not run.
+_ALTERNATIVES = "/usr/lib/arm-linux-gnueabihf/blas:/usr/lib/arm-linux-gnueabihf/lapack"
+_DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9)}
+
+
+@dataclass(frozen=True)
+class Userland:
+    """One kind of machine: Debian's name, the emulator's, the processor, the wheels that fit, and other packages."""
+
+    name: str
+    emulator: str
+    processor: str
+    platforms: tuple[str, ...]
+    packages: str
+
+
+ARM64 = Userland(
+    "arm64",
+    "qemu-aarch64-static",
+    "cortex-a72",
+    ("manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in (17, 27, 28, 34))),
+    "python3,libstdc++6,libgcc-s1",
+)
+ARMHF = Userland(
+    "armhf",
+    "qemu-arm-static",
+    "cortex-a7",
+    ("manylinux_2_34_armv7l",),
+    "python3,libstdc++6,libgcc-s1,python3-numpy,python3-opencv,python3-click",
+)
+
+
+def need(*programs: str) -> None:
+    """Skip without these programs, or without root, whom chroot and mmdebstrap ask for."""
+    missing = [program for program in programs if shutil.which(program, path=PATH) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install {PACKAGES}")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for chroot")
+
+
+def userland(kind: Userland) -> Path:
+    """Its folder below ``.pi``; Debian's packages are unpacked once, without a second stage."""
+    root = CACHE / kind.name
+    if (root / "ready").exists():
+        return root
+    need("mmdebstrap")
+    shutil.rmtree(root, ignore_errors=True)
+    CACHE.mkdir(exist_ok=True)
+    command = ["mmdebstrap", "-q", "--mode=root", "--variant=extract", f"--architectures={kind.name}"]
+    try:
+        _run([*command, f"--include={kind.packages}", "bookworm", str(root)])
+    except AssertionError as error:
+        pytest.skip(f"Debian's {kind.name} packages cannot be had: {' '.join(str(error).split())[-200:]}")
+    _stand_ins(root)
+    (root / "ready").touch()
+    return root
+
+
+def _stand_ins(root: Path) -> None:
+    """Plain files in place of the kernel's: XNNPACK reads /proc/cpuinfo, and this machine's would mislead it."""
+    for folder in ("proc", "sys/devices/system/cpu", "dev", "tmp", "opt", "work"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "cpuinfo.pi4", root / "proc" / "cpuinfo")
+    for name in ("possible", "present"):
+        (root / "sys/devices/system/cpu" / name).write_text("0-3\n", "utf-8")
+    for name, numbers in _DEVICES.items():
+        if not (root / "dev" / name).exists():
+            os.mknod(root / "dev" / name, 0o20666, os.makedev(*numbers))
+
+
+def install(kind: Userland, root: Path, name: str, wheel: Path, *others: str, alone: bool = False) -> str:
+    """Our wheel, and what it asks for, in ``/opt/NAME``, which is returned for PYTHONPATH.
+
+    Args:
+        others: requirements besides, which also choose versions.
+        alone: its requirements come from Debian or from ``others``.
+    """
+    target = root / "opt" / name
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--root-user-action=ignore"]
+    pip += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(target), "--upgrade"]
+    pip += ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
+    pip += [word for platform in (*kind.platforms, "any") for word in ("--platform", platform)]
+    if not target.exists():
+        _run([*pip, *(["--no-deps"] if alone else []), str(wheel), *others])
+    _run([*pip, "--no-deps", str(wheel)])
+    return f"/opt/{name}"
+
+
+def run(kind: Userland, root: Path, site: str, *words: str) -> str:
+    """What a Python program says in it on standard output, under the emulator of one processor."""
+    emulator, chroot = (shutil.which(program, path=PATH) for program in (kind.emulator, "chroot"))
+    assert emulator
+    assert chroot
+    shutil.copy(emulator, root / "emulator")  # is static, so that nothing has to be registered with the kernel
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "LD_LIBRARY_PATH": _ALTERNATIVES}
+    environment |= {"PYTHONPATH": site, "QEMU_CPU": kind.processor}
+    command = [chroot, str(root), "/emulator", "/usr/bin/python3", *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": PATH}, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
