@@ -57,8 +57,8 @@ bench-speed: setup .venv-mediapipe/ready
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 
-# Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own.
-test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready
+# Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own; and --window.
+test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready .venv-window/ready
 	$(BIN)/python -m pytest tests/interop
 
 # The runtime on emulated Raspberry Pis: other processors' pixels and labels, and a camera with faults; 15 minutes, as root.
@@ -75,8 +75,15 @@ test-pi: setup .venv-tflite/ready
 	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check -e './runtime[tflite-runtime]'
 	touch $@
 
+.venv-window/ready:
+	$(PYTHON) -m venv .venv-window
+	.venv-window/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./runtime
+	.venv-window/bin/python -m pip uninstall --quiet --yes opencv-python-headless
+	.venv-window/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python>=4.11,<6'
+	touch $@
+
 wheels: setup
 	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:
-	rm -rf .venv .venv-mediapipe .venv-tflite build dist demo .pi .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mediapipe .venv-tflite .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,55 @@
+"""``--window``, with the OpenCV that has windows, on a screen of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PYTHON = Path(__file__).parents[2] / ".venv-window" / "bin" / "python"
+
+
+@pytest.fixture
+def screen() -> Iterator[str]:
+    """A virtual screen's name."""
+    for program in ("Xvfb", "xwininfo"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program}: apt-get install xvfb x11-utils libgl1")
+    if not PYTHON.exists():
+        pytest.skip(f"no {PYTHON.parent.parent.name}: make test-interop builds it")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x700x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        number = told.readline().strip()
+    yield f":{number}"
+    process.terminate()
+    process.wait()
+
+
+def test_it_opens_and_shows_the_pictures(model: Path, digits: Path, screen: str) -> None:
+    environment = {**os.environ, "DISPLAY": screen}
+    words = [PYTHON, "-m", "edgeclf_runtime", "run", model, "--source", digits, "--watch", "--window"]
+    with subprocess.Popen(
+        list(map(str, words)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until, tree = time.monotonic() + 60, ""
+        while '"edgeclf"' not in tree and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.2)
+            found = subprocess.run(
+                ["xwininfo", "-root", "-tree"], env=environment, capture_output=True, text=True, check=False
+            )
+            tree = found.stdout
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    if "cannot open shared object file" in said:
+        pytest.skip("opencv-python needs system libraries: apt-get install libgl1 libglib2.0-0")
+    assert '"edgeclf"' in tree, said
+    assert process.returncode == 0, said
+    assert "Sink window" not in said
