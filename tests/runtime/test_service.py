@@ -45,7 +45,7 @@ def _unit(folder: Path, personal: bool) -> Unit:
         program.symlink_to(sys.executable)
     command = (str(program), "run", str(folder / ODD / "model.tflite"))
     writes = (folder / ODD / "kept", Path("/var/log/edgeclf x"), Path("/var/lib/edgeclf/a"))
-    return Unit(command, folder / ODD, (), writes, "daemon", ("video",), "512M", personal)
+    return Unit(command, folder / ODD, (), writes, "daemon", ("video",), "512M", (("A", ODD),), personal)
 
 
 @needs_systemd
@@ -171,6 +171,22 @@ def test_it_is_installed_updated_shown_and_removed(machine: Machine) -> None:
     assert "nothing to remove" in machine("remove").output
     assert machine.calls() == []
     machine("status", code=4)
+
+
+def test_a_library_of_ones_own_goes_along_and_a_token_does_not(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = machine.folder / "my libs" / "libedgetpu.so.1"
+    library.parent.mkdir()
+    library.touch()
+    monkeypatch.setenv("EDGECLF_EDGETPU_LIBRARY", str(library))
+    monkeypatch.setenv("EDGECLF_WEB_TOKEN", "a-secret-of-mine")
+    machine.configure('source = "/dev/video0"\n[sinks]\nweb = "8080"\n')
+    said = machine.install("--print", "--run-as", "root", "--memory", "512M").output
+    assert f'Environment="EDGECLF_EDGETPU_LIBRARY={library}"\n' in said
+    assert "OOMPolicy=continue" in said
+    assert "EDGECLF_WEB_TOKEN is not handed on" in said
+    assert "a-secret-of-mine" not in said
 
 
 def test_printing_writes_nothing_and_needs_no_systemd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
 from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service.access import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
@@ -30,9 +31,14 @@ def planned(model: Path, config: Path, words: Sequence[str], sinks: SinkSettings
     """
     model, config = model.absolute(), config.absolute()
     command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--changes", *words)
-    reads = (model, config, Path(sys.prefix), Path(sys.base_prefix), Path(__file__))
+    library = edgetpu_library() if os.environ.get(LIBRARY_VARIABLE) else ""
+    reads = [model, config, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
+    if os.path.isabs(library):  # others are looked for where the system keeps its libraries
+        reads.append(Path(library))
+    environment = ((LIBRARY_VARIABLE, library),) if library else ()
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
-    return Unit(command, Path.cwd(), reads, written_folders(sinks), name, groups, personal=who is None)
+    folders = written_folders(sinks)
+    return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, environment=environment, personal=who is None)
 
 
 def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:

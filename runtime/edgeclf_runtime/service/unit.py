@@ -62,6 +62,7 @@ class Unit:
         user: it runs as; empty for one of systemd's own, and in a user's own unit.
         groups: it is in besides.
         memory: at most, such as "512M"; empty for no bound.
+        environment: variables it is given besides; anybody on the machine may read them.
         personal: a user's own unit, whose manager may not confine it by mounts, devices and groups.
         version: of systemd.
 
@@ -76,11 +77,13 @@ class Unit:
     user: str = ""
     groups: tuple[str, ...] = ()
     memory: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
     personal: bool = False
     version: int = 252
 
     def __post_init__(self) -> None:
-        for text in (*self.command, *map(str, (self.folder, *self.writes))):
+        values = (value for _, value in self.environment)
+        for text in (*self.command, *values, *map(str, (self.folder, *self.writes))):
             if not text.isprintable():
                 raise UsageError(f"{text!r}: a systemd unit cannot hold such characters; rename it.")
         if set(self.command[0]) & set("'\"\\$"):
@@ -105,6 +108,7 @@ class Unit:
             f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in self.command)}",
             f"WorkingDirectory={str(self.folder).replace('%', '%%')}",
             "Environment=PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
+            *(f"Environment={_quoted(f'{name}={value}')}" for name, value in self.environment),
             "Restart=always",
             "RestartSec=5",
             *(("RestartSteps=6", "RestartMaxDelaySec=60") if self.version >= _BACK_OFF else ()),
@@ -113,7 +117,9 @@ class Unit:
             "TimeoutStopSec=10",
             "KillMode=mixed",
         ]
-        return "\n".join([*lines, f"MemoryMax={self.memory}"] if self.memory else lines)
+        if self.memory:  # a new model that takes too much while it is tried, apart, is no reason to stop the old one
+            lines += [f"MemoryMax={self.memory}", "OOMPolicy=continue"]
+        return "\n".join(lines)
 
     def _who(self) -> str:
         lines = [f"User={self.user}" if self.user else "DynamicUser=yes"]
