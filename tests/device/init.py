@@ -2,7 +2,10 @@
 """The emulated machine's first process: mounts, loads the camera's driver, runs /work/scenario.py, turns it off."""
 
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 import sys
 import traceback
@@ -10,6 +13,7 @@ import traceback
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FINIT_MODULE = 273  # of aarch64
 _POWER_OFF = 0x4321FEDC
+_SIOCSIFFLAGS, _UP = 0x8914, 1
 _ARGUMENTS = {"vivid.ko": "n_devs=1 node_types=0x1"}  # one camera, and nothing else
 
 
@@ -24,12 +28,19 @@ def _load(name):
             print("module", name, os.strerror(ctypes.get_errno()))
 
 
+def _loopback():
+    """127.0.0.1, which the kernel gives it when it is up."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _UP))
+
+
 def main():
     for name, kind in (("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/tmp", "tmpfs")):
         _mount(name, kind)
     with open("/mods/order") as order:
         for name in order.read().split():
             _load(name)
+    _loopback()
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": "/opt/site", "LANG": "C.UTF-8"}
     subprocess.run([sys.executable, "/work/scenario.py"], env=environment, cwd="/tmp")
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import traceback
+import urllib.request
 
 sys.path.insert(0, "/work")
 from controls import Camera
 
 MODEL, SEEN = "/work/digits.tflite", "/tmp/seen.jsonl"
 EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
+PAGE = "127.0.0.1:8000"
 ROUNDS = 3
 HELD = 4.0  # seconds that a fault lasts
 SETTLED = 11.0  # seconds of running after which the source waits less before it opens again
@@ -116,6 +118,35 @@ def watched() -> None:
     say("seen", lines=kept)
 
 
+def fetched(path: str) -> bytes:
+    with urllib.request.urlopen(f"http://{PAGE}{path}", timeout=30) as answer:
+        return answer.read()
+
+
+def serves() -> bool:
+    try:
+        return json.loads(fetched("/state.json"))["frames"] > 3
+    except (OSError, KeyError):
+        return False
+
+
+def page() -> None:
+    """The web page of a camera that runs, and what it asks for."""
+    words = ["run", MODEL, "--source", "/dev/video0", "--size", "640x360", "--format", "YUYV", "--web", PAGE]
+    with open("/tmp/web", "w") as said:
+        process = subprocess.Popen([*EDGECLF, *words], stdout=subprocess.DEVNULL, stderr=said)
+    seconds = awaited(serves, 120)
+    if seconds >= 0:
+        before = json.loads(fetched("/state.json"))
+        html, picture, metrics = fetched("/").decode(), fetched("/picture.jpg"), fetched("/metrics").decode()
+        time.sleep(2)
+        after = json.loads(fetched("/state.json"))
+        say("page", html=html[:300], picture=[len(picture), picture[:2].hex()], metrics=metrics, states=[before, after])
+    process.terminate()
+    with open("/tmp/web") as said:
+        say("page ended", seconds=seconds, status=process.wait(20), error=said.read()[-3000:])
+
+
 def main() -> None:
     say("machine", name=os.uname().machine, release=os.uname().release, uptime=time.monotonic())
     tried("doctor", "doctor", "--json")
@@ -123,6 +154,7 @@ def main() -> None:
     granted = ["run", MODEL, "--source", "/dev/video0", "--max-frames", "2", "--json"]
     tried("as asked", *granted, "--size", "640x360", "--format", "YUYV", "--fps", "30")
     tried("not as asked", *granted, "--size", "700x500", "--format", "MJPG", "--fps", "77")
+    page()
     watched()
     say("done", uptime=time.monotonic())
 

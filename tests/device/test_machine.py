@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.device.machine import boot, initramfs, kernel
-from tests.device.userland import ARM64, ROOT, install, need, userland
+from tests.device.userland import ARM64, EXTRAS, ROOT, install, need, userland
 
 HERE = Path(__file__).parent
 NOTICED = {"unplugged": 2.0, "fatal error": 2.0, "silent": 4.0, "frozen": 5.0}  # seconds; --config says frozen = 3
@@ -26,7 +27,7 @@ def events(wheel: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -
     need("qemu-system-aarch64", "modprobe", "cpio", "mmdebstrap")
     folder = tmp_path_factory.mktemp("machine")
     root, unpacked = userland(ARM64), kernel()
-    site = install(ARM64, root, "site", wheel, "-c", str(ROOT / "constraints.txt"))
+    site = install(ARM64, root, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
     shutil.copy(model, folder / "digits.tflite")
     extra = [HERE / "scenario.py", HERE / "controls.py", folder / "digits.tflite"]
     initramfs(unpacked, root, site, extra, folder / "initramfs.cpio")
@@ -97,3 +98,17 @@ def test_it_ends_in_order(events: Events) -> None:
     assert ended["seconds"] < 2 + SLACK
     assert "WARN" not in ended["error"]
     assert _only(events, "seen")["lines"][-1]["state"] == "closed"
+
+
+def test_its_page_shows_what_the_camera_sees(events: Events) -> None:
+    ended, page = _only(events, "page ended"), _only(events, "page")
+    assert ended["status"] == 0, ended
+    assert page["html"].lower().startswith("<!doctype html>")
+    size, begin = page["picture"]
+    assert size > 1000
+    assert begin == "ffd8"
+    before, after = page["states"]
+    assert before["source"]["state"] == after["source"]["state"] == "running"
+    assert after["frames"] > before["frames"]
+    families = {family.name: family for family in text_string_to_metric_families(page["metrics"])}
+    assert families["edgeclf_frames"].samples[0].value > 3

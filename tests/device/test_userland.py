@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgeclf.demo import digit_picture
-from tests.device.userland import ARM64, ARMHF, ROOT, Userland, install, need, run, userland
+from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, need, run, userland
 
 HERE = Path(__file__).parent
 COUNT = 200
@@ -86,7 +86,7 @@ def arm64() -> Path:
 
 
 def test_64_bits_with_litert(arm64: Path, wheel: Path, model: Path, pictures: Path, litert: dict[str, Any]) -> None:
-    site = install(ARM64, arm64, "site", wheel, "-c", str(ROOT / "constraints.txt"))
+    site = install(ARM64, arm64, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
     there = _there(ARM64, arm64, site, model, pictures, "litert")
     assert _compare("arm64, litert", litert, there) == 0
     assert there["scores"] == litert["scores"]

@@ -100,8 +100,10 @@ def test_silence_is_noticed_while_the_read_hangs() -> None:
     assert frames[1].time - frames[0].time > 1.1
 
 
-def test_a_frozen_picture_is_not_taken_for_the_world() -> None:
-    source, states, made = _source([[7] * 60, [7] * 60, [7, 7, 8, 9, 5.0]], reopen=True, frozen=0.3)
+@pytest.mark.parametrize("again", [7, 6])
+def test_a_frozen_picture_is_not_taken_for_the_world(again: int) -> None:
+    """Nor is the one that stands still after it was opened again, be it another."""
+    source, states, made = _source([[7] * 60, [again] * 60, [again, again, 8, 9, 5.0]], reopen=True, frozen=0.3)
     with source:
         frames = list(_until(source, 9))
     levels = [int(frame.pixels[0, 0, 0]) for frame in frames]

@@ -57,7 +57,7 @@ class LiveSource:
         self._spoilt = False  # all pictures are damaged, and that for longer than the options allow
         self._damaged_since: float | None = None
         self._heard = self._last  # of the thread that reads, be it that it failed
-        self._frozen: int | None = None  # checksum of the picture it froze at
+        self._frozen = False  # until it gives two different pictures in a row
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
@@ -130,7 +130,7 @@ class LiveSource:
                 self._read_all(capture)
             except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently
                 known = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
-                self._change("lost" if self._frozen is None else "frozen", str(known))
+                self._change("frozen" if self._frozen else "lost", str(known))
                 if not self._options.reopen or isinstance(known, SourceEnded):
                     return self._fail(known)
             finally:
@@ -141,17 +141,20 @@ class LiveSource:
             self._closing.wait(wait)
 
     def _read_all(self, capture: Capture) -> None:
-        before, changed = self._frozen, time.monotonic()
+        before: int | None = None
+        changed = time.monotonic()
         while not self._closing.is_set():
             picture = capture.read()
             moment = self._heard = time.monotonic()
             now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
             if now != before:
-                before, changed, self._frozen = now, moment, None
+                # The first picture after it was opened again is no proof: some cameras then freeze at another one.
+                self._frozen = self._frozen and before is None
+                before, changed = now, moment
             elif self._options.frozen and moment - changed > self._options.frozen:
-                self._frozen = now
+                self._frozen = True
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
-            if self._frozen is not None:  # opened again, and still the picture it froze at
+            if self._frozen:  # still
                 continue
             if not self._spoilt:
                 self._change("running", "")
