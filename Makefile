@@ -61,7 +61,7 @@ soak: setup
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready .venv-window/ready
 	$(BIN)/python -m pytest tests/interop
 
-# The runtime on emulated Raspberry Pis: other processors' pixels and labels, and a camera with faults; 15 minutes, as root.
+# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; eight minutes, as root.
 test-pi: setup .venv-tflite/ready
 	$(BIN)/python -m pytest -s tests/device
 

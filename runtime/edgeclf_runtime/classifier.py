@@ -75,6 +75,7 @@ class Classifier:
         labels: PathOrLabels | None = None,
         backend: str = "auto",
         threads: int | None = None,
+        lanes: int = 1,
         mean: PerChannel | None = None,
         std: PerChannel | None = None,
         color: str | None = None,
@@ -86,7 +87,7 @@ class Classifier:
             path: of the file.
             labels, mean, std, color, resize: in place of what the file says; see ``read_model``.
             backend: see ``backends.open_backend``.
-            threads: for the interpreter, at least 1; by default its own choice.
+            threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
 
         Raises:
             ModelError: the file is no image classifier, or lacks something that must then be given here.
@@ -94,7 +95,7 @@ class Classifier:
             UsageError: an unknown backend.
         """
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize)
-        return cls(model, open_backend(backend, model.content, threads))
+        return cls(model, open_backend(backend, model.content, threads, lanes))
 
     def classify(self, picture: Frame | Pixels) -> Prediction:
         """Classify one picture.

@@ -147,6 +147,11 @@ def page() -> None:
         say("page ended", seconds=seconds, status=process.wait(20), error=said.read()[-3000:])
 
 
+def photographs() -> list:
+    folder = "/tmp/photos/grey"
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
 def main() -> None:
     say("machine", name=os.uname().machine, release=os.uname().release, uptime=time.monotonic())
     tried("doctor", "doctor", "--json")
@@ -155,6 +160,9 @@ def main() -> None:
     tried("as asked", *granted, "--size", "640x360", "--format", "YUYV", "--fps", "30")
     tried("not as asked", *granted, "--size", "700x500", "--format", "MJPG", "--fps", "77")
     page()
+    collected = ["capture", "/tmp/photos", "--source", "/dev/video0", "--label", "grey"]
+    tried("capture", *collected, "--every", "0.3", "--count", "3")
+    say("photographs", kinds=[open(f"/tmp/photos/grey/{name}", "rb").read(2).hex() for name in photographs()])
     watched()
     say("done", uptime=time.monotonic())
 

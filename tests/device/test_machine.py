@@ -112,3 +112,8 @@ def test_its_page_shows_what_the_camera_sees(events: Events) -> None:
     assert after["frames"] > before["frames"]
     families = {family.name: family for family in text_string_to_metric_families(page["metrics"])}
     assert families["edgeclf_frames"].samples[0].value > 3
+
+
+def test_it_collects_photographs(events: Events) -> None:
+    assert _only(events, "capture")["status"] == 0, _only(events, "capture")
+    assert _only(events, "photographs")["kinds"] == ["ffd8"] * 3

@@ -53,23 +53,26 @@ def backend_class(name: str) -> type[InterpreterBackend]:
     return found
 
 
-def open_backend(name: str, content: bytes, threads: int | None = None) -> Backend:
+def open_backend(name: str, content: bytes, threads: int | None = None, lanes: int = 1) -> Backend:
     """Load a model into an interpreter.
 
     Args:
         name: a key of ``BACKENDS``; "edgetpu", also with devices (``edgetpu.edgetpu_devices``); or "auto": the Edge TPU
             for a model compiled for it, else the first of ``BACKENDS`` that is installed.
         content: a .tflite file's.
-        threads: for the interpreter, at least 1; by default its own choice.
+        threads: for the interpreter, at least 1; by default its own choice, or 1 where there are several.
+        lanes: interpreters on the processor, which work at the same time; Edge TPUs are as many as were named.
 
     Raises:
         BackendError: not installed, or the interpreter or its device refuses the model.
-        UsageError: an unknown name, or threads below 1.
+        UsageError: an unknown name, or threads or lanes below 1.
     """
     from edgeclf_runtime.backends.edgetpu import is_compiled, open_edgetpu
 
     if threads is not None and threads < 1:
         raise UsageError(f"Threads {threads}: expected at least 1.")
+    if lanes < 1:
+        raise UsageError(f"Interpreters {lanes}: expected at least 1.")
     if name.startswith("edgetpu"):
         return open_edgetpu(name, content, threads, "asked for by name")
     if name != "auto" and name not in BACKENDS:
@@ -85,7 +88,12 @@ def open_backend(name: str, content: bytes, threads: int | None = None) -> Backe
         chosen, reason = name, "asked for by name"
     else:
         raise BackendError(f"Backend {name} is not installed: {_INSTALL[name]}")
-    return backend_class(chosen)(content, threads, reason)
+    kind = backend_class(chosen)
+    if lanes == 1:
+        return kind(content, threads, reason)
+    from edgeclf_runtime.backends.pool import PoolBackend
+
+    return PoolBackend([kind(content, threads or 1, reason) for _ in range(lanes)], reason)
 
 
 def _compiled(content: bytes, threads: int | None) -> Backend:

@@ -35,7 +35,7 @@ class Backend(Protocol):
         name: as ``open_backend`` takes it.
         reason: how it came to be chosen, for people.
         input, output: its tensors.
-        lanes: calls of ``invoke`` that may last at the same time: 1, or one for each device.
+        lanes: calls of ``invoke`` that may last at the same time: 1, or one for each device or interpreter.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Several devices that run one model: pictures go to whichever is free, and come back in their order."""
+"""Several devices or interpreters that run one model: pictures go to whichever is free, and come back in their order."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class PoolBackend:
     """Backends of the same model as one; ``invoke`` takes the one that has been free longest, or waits.
 
     Args:
-        backends: one for each device; closed with this.
+        backends: one for each device or interpreter; closed with this.
         reason: see ``Backend``.
     """
 
     def __init__(self, backends: Sequence[Backend], reason: str) -> None:
-        self.name, self.reason = ",".join(backend.name for backend in backends), reason
+        self.name, self.reason = _name([backend.name for backend in backends]), reason
         self.input, self.output, self.lanes = backends[0].input, backends[0].output, len(backends)
         self._backends = list(backends)
         self._free: queue.SimpleQueue[Backend] = queue.SimpleQueue()
@@ -49,6 +49,11 @@ class PoolBackend:
         """See ``Backend``."""
         for backend in self._backends:
             backend.close()
+
+
+def _name(names: list[str]) -> str:
+    """Devices are named one by one, interpreters are counted."""
+    return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else ",".join(names)
 
 
 def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], lanes: int) -> Iterator[_Result]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Opener", "json_option", "model_argument", "model_options", "size_option", "top_option", "words_of"]
 
-Opener = Callable[[Path], "Classifier"]
-"""What a command gets as ``open_model``: a model's path to its classifier, with the user's options."""
+Opener = Callable[..., "Classifier"]
+"""What a command gets as ``open_model``: a model's path (and ``lanes``) to its classifier, with the user's options."""
 
 
 def _channels(value: str) -> tuple[float, ...]:
@@ -77,7 +77,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         resize: str | None,
         **others: Any,
     ) -> None:
-        def open_model(path: Path) -> Classifier:
+        def open_model(path: Path, lanes: int = 1) -> Classifier:
             from edgeclf_runtime.classifier import Classifier
 
             return Classifier.load(
@@ -85,6 +85,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
                 labels=labels,
                 backend=backend,
                 threads=threads,
+                lanes=lanes,
                 mean=mean,
                 std=std,
                 color=color,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--max-fps", type=float, help="Frames classified in a second, at most.")
 @click.option("--motion", type=float, help="Skip frames that differ by less than so many grey levels.")
 @click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at a part of their size where it is enough.")
+@click.option(
+    "--interpreters",
+    type=click.IntRange(1, 64),
+    help="That work at the same time on the processor; one for a camera by default, else one a core, up to 4.",
+)
 @click.option("--changes", is_flag=True, help="Print only when the answer changes.")
 @click.option("--jsonl", metavar="FILE", help="Append JSON lines to it; begun anew when it is large.")
 @click.option("--csv", metavar="FILE", help="The same as CSV.")
@@ -75,6 +81,7 @@ def run(
     as_json: bool,
     top: int,
     changes: bool,
+    interpreters: int | None,
     **given: Any,
 ) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
@@ -91,6 +98,9 @@ def run(
     import cv2
 
     cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
+    waits = not is_live(chosen.source)
+    # A camera's newest frame is sooner done by all cores together, unless it has more frames than they can do.
+    open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
     # Before it is opened, or a change could be missed.
     watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
@@ -100,7 +110,6 @@ def run(
             camera = replace(
                 camera, least=least_side(classifier.card.preprocessing, (chosen.gate.region[2], chosen.gate.region[3]))
             )
-        waits = not is_live(chosen.source)
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
@@ -113,6 +122,10 @@ def run(
             click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
             heartbeat.start(source.description or "awaited")
             pipeline.run(source, max_frames)
+
+
+def _cores() -> int:
+    return min(4, os.cpu_count() or 1)  # more than one thread can decode pictures for
 
 
 def _model_watch(model: Path, open_model: Opener) -> ModelWatch:

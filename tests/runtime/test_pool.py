@@ -1,0 +1,49 @@
+"""Several interpreters of one model: the same answers in the same order, and a wrong number is one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Classifier, UsageError
+from edgeclf_runtime.images import find_images, read_image
+
+KEPT = ("frame", "source", "answer", "label", "scores")
+
+
+def _seen(output: str) -> list[dict[str, Any]]:
+    return [{name: line[name] for name in KEPT} for line in map(json.loads, output.splitlines())]
+
+
+def _run(model: Path, source: Path, count: int) -> subprocess.CompletedProcess[str]:
+    words = ["run", str(model), "--source", str(source), "--json", "--interpreters", str(count)]
+    return subprocess.run([sys.executable, "-m", "edgeclf_runtime", *words], capture_output=True, text=True, check=False)
+
+
+def test_a_folder_is_classified_by_several_as_by_one(model: Path, digits: Path) -> None:
+    one, three = (_run(model, digits, count) for count in (1, 3))
+    assert one.returncode == three.returncode == 0, one.stderr + three.stderr
+    assert "backend 3 x " in three.stderr
+    assert "backend 3 x " not in one.stderr
+    assert len(_seen(one.stdout)) > 20
+    assert _seen(three.stdout) == _seen(one.stdout)
+
+
+def test_a_stream_of_several_is_that_of_one(model: Path, digits: Path) -> None:
+    pictures = [read_image(file) for file in find_images(digits)[:12]]
+    with Classifier.load(model) as one, Classifier.load(model, lanes=2) as two:
+        assert two.backend.lanes == 2
+        seen = [prediction.scores for prediction in two.stream(str(digits))]
+        assert len(seen) >= len(pictures)
+        assert all(np.array_equal(one.classify(picture).scores, seen[at]) for at, picture in enumerate(pictures))
+
+
+def test_none_is_too_few(model: Path) -> None:
+    with pytest.raises(UsageError, match="Interpreters 0: expected at least 1"):
+        Classifier.load(model, lanes=0)
