@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import urllib.request
 sys.path.insert(0, "/work")
 from controls import Camera
 
+LINK = "/dev/v4l/by-id/usb-vivid-video-index0"  # as udev makes it
 MODEL, SEEN = "/work/digits.tflite", "/tmp/seen.jsonl"
 EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
 PAGE = "127.0.0.1:8000"
@@ -98,7 +100,9 @@ def watched() -> None:
     camera.press("Horizontal Movement", 0)
     with open("/tmp/run.toml", "w") as file:
         file.write("[camera]\nfrozen = 3\n")
-    words = ["run", MODEL, "--source", "/dev/video0", "--size", "640x360", "--format", "YUYV", "--reopen"]
+    os.makedirs(os.path.dirname(LINK))
+    os.symlink("../../video0", LINK)
+    words = ["run", MODEL, "--source", LINK, "--size", "640x360", "--format", "YUYV", "--reopen"]
     words += ["--config", "/tmp/run.toml", "--jsonl", SEEN]
     with open("/tmp/said", "w") as said:
         process = subprocess.Popen([*EDGECLF, *words], stdout=subprocess.DEVNULL, stderr=said)
@@ -148,21 +152,22 @@ def page() -> None:
 
 
 def photographs() -> list:
-    folder = "/tmp/photos/grey"
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    """How each begins."""
+    files = sorted(pathlib.Path("/tmp/photos/grey").glob("*"))
+    return [file.read_bytes()[:2].hex() for file in files]
 
 
 def main() -> None:
     say("machine", name=os.uname().machine, release=os.uname().release, uptime=time.monotonic())
     tried("doctor", "doctor", "--json")
     tried("verify", "verify", MODEL)
-    granted = ["run", MODEL, "--source", "/dev/video0", "--max-frames", "2", "--json"]
+    granted = ["run", MODEL, "--source", "0", "--max-frames", "2", "--json"]
     tried("as asked", *granted, "--size", "640x360", "--format", "YUYV", "--fps", "30")
     tried("not as asked", *granted, "--size", "700x500", "--format", "MJPG", "--fps", "77")
     page()
     collected = ["capture", "/tmp/photos", "--source", "/dev/video0", "--label", "grey"]
     tried("capture", *collected, "--every", "0.3", "--count", "3")
-    say("photographs", kinds=[open(f"/tmp/photos/grey/{name}", "rb").read(2).hex() for name in photographs()])
+    say("photographs", kinds=photographs())
     watched()
     say("done", uptime=time.monotonic())
 

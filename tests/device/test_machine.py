@@ -98,6 +98,7 @@ def test_it_ends_in_order(events: Events) -> None:
     assert ended["seconds"] < 2 + SLACK
     assert "WARN" not in ended["error"]
     assert _only(events, "seen")["lines"][-1]["state"] == "closed"
+    assert "source /dev/v4l/by-id/usb-vivid-video-index0 640x360 YUYV" in ended["error"]
 
 
 def test_its_page_shows_what_the_camera_sees(events: Events) -> None:

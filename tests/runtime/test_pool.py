@@ -23,7 +23,8 @@ def _seen(output: str) -> list[dict[str, Any]]:
 
 def _run(model: Path, source: Path, count: int) -> subprocess.CompletedProcess[str]:
     words = ["run", str(model), "--source", str(source), "--json", "--interpreters", str(count)]
-    return subprocess.run([sys.executable, "-m", "edgeclf_runtime", *words], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "edgeclf_runtime", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_folder_is_classified_by_several_as_by_one(model: Path, digits: Path) -> None:
