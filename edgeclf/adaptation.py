@@ -15,9 +15,10 @@ from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.network import HEAD, HEAD_LAYERS
 
-__all__ = ["Adaptation", "Full", "Scale", "adaptation", "trained_share"]
+__all__ = ["Adaptation", "Full", "Scale", "adaptation", "fix_early", "trained_share"]
 
 _UNDECAYED = ("gamma", "beta", "bias")
+_PROBE = 256  # pixels
 
 
 class Adaptation(Protocol):
@@ -41,7 +42,7 @@ class Adaptation(Protocol):
 
 
 class Full:
-    """Every weight.
+    """Every weight of the layers that are not fixed.
 
     Args:
         model: the network, with its pretrained weights.
@@ -77,6 +78,7 @@ class Scale:
     def __init__(self, model: Any) -> None:
         tf, norms = tensorflow(), keras().layers.BatchNormalization
         layers = [layer for layer in model.layers if isinstance(layer, norms) and layer.scale and layer.center]
+        layers = [layer for layer in layers if layer.trainable]
         if not layers:
             raise ConfigError(f"adapt: {model.name} has no batch norm to scale; use --adapt full or head.")
         self._gammas = [layer.gamma for layer in layers]
@@ -99,6 +101,19 @@ class Scale:
             gamma.assign(pretrained * (1 + theta))
 
 
+def fix_early(model: Any, stride: int) -> None:
+    """Keep ImageNet's weights and statistics in the layers whose output is at most so many times smaller than the input.
+
+    They find edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and are where a step spends
+    much of its time.
+    """
+    shapes = keras().Model(model.input, [layer.output for layer in model.layers])
+    shapes = shapes.compute_output_shape((1, _PROBE, _PROBE, 3))
+    for layer, shape in zip(model.layers, shapes, strict=True):
+        if len(shape) == 4 and _PROBE // shape[1] <= stride:
+            layer.trainable = False
+
+
 def adaptation(model: Any, adapt: str, towards: str) -> Adaptation:
     """The one of that name, "full" or "scale", of a network with its pretrained weights."""
     return Scale(model) if adapt == "scale" else Full(model, towards)
@@ -106,9 +121,10 @@ def adaptation(model: Any, adapt: str, towards: str) -> Adaptation:
 
 def trained_share(model: Any, adapt: str) -> tuple[int, int]:
     """Numbers that an adaptation trains, and all there are: the moving statistics count to neither."""
-    total = sum(int(variable.shape.num_elements()) for variable in model.trainable_variables)
+    weights = [v for v in model.weights if not _name(v).startswith("moving_")]
+    total = sum(int(variable.shape.num_elements()) for variable in weights)
     if adapt == "full":
-        return total, total
+        return sum(int(variable.shape.num_elements()) for variable in model.trainable_variables), total
     # The nonlinear features of a mixed head stay random where the head alone is fitted.
     chosen = _variables(model, HEAD) if adapt == "head" else Scale(model).sources
     return sum(int(variable.shape.num_elements()) for variable in chosen), total

@@ -33,6 +33,8 @@ class TrainConfig(BaseModel):
         seed: of the split, the order of the pictures and their augmentation.
         adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
             convolutions fixed; ``head``, the head alone, on frozen features.
+        fixed_stride: the early layers whose output is at most so many times smaller than the input keep ImageNet's
+            weights; 0 for none.
         head: ``linear``, one dense layer; ``mixed``, a layer of nonlinear features added to the backbone's before it.
         init: ``imagenet``, pretrained weights; ``scratch``, random ones.
         alpha: after fine-tuning, choose on the validation pictures how far to go from the pretrained weights to it.
@@ -66,6 +68,7 @@ class TrainConfig(BaseModel):
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     adapt: Literal["full", "scale", "head"] = "full"
+    fixed_stride: Literal[0, 2, 4, 8, 16] = 4
     head: Literal["linear", "mixed"] = "linear"
     init: Literal["imagenet", "scratch"] = "imagenet"
     alpha: bool = False

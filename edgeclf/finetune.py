@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.adaptation import adaptation
+from edgeclf.adaptation import adaptation, fix_early
 from edgeclf.augment import augment
 from edgeclf.batches import Prefetched
 from edgeclf.config import TrainConfig
@@ -70,6 +70,8 @@ class FineTuner:
                 layer.momentum = _MOMENTUM
         self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
+        if config.init == "imagenet":
+            fix_early(model, config.fixed_stride)
         with distribution.scope():
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
             self._optimizer = self._built_optimizer()

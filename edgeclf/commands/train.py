@@ -27,6 +27,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")
 @click.option("--adapt", help="full, every weight; scale, a scale and shift per channel; head, alone, in seconds.")
+@click.option(
+    "--fixed-stride", type=int, help="Layers up to this stride keep ImageNet's weights, 4 by default; 0: none."
+)
 @click.option("--head", help="linear, or mixed: with a layer of nonlinear features before it.")
 @click.option("--init", help="imagenet, or scratch: random weights.")
 @click.option("--alpha/--no-alpha", default=None, help="Choose how far to go from the pretrained weights.")

@@ -27,7 +27,7 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _FRAMES = 60
 _SIZES = ((640, 480), (1280, 720))
-_WAYS = ("ours", "fast", "plain", "plain-linear", "mediapipe", "invoke")
+_WAYS = ("ours", "fast", "ours-two", "fast-two", "plain", "plain-linear", "mediapipe", "invoke")
 Figures = dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"]  # way: [rounds, (wall, cpu) ms a frame]
 
 
@@ -149,10 +149,10 @@ def _spread(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
 
 
 def _print_growth(folder: Path, place: Path, model: Path, rounds: int) -> None:
-    click.echo("\nFilms of JPEGs, 1 thread an interpreter: frames a second in all, by size and number of sources")
+    click.echo("\nFilms of JPEGs sharing two interpreters: frames a second in all, by size and number of sources")
     for size in ((320, 240), (640, 480), (1280, 720), (1920, 1080)):
         film = _sources(folder, place, size)[1]
-        workers = [Worker("fast", model, film, 1, sources) for sources in (1, 2, 4)]
+        workers = [Worker("ours-two", model, film, 1, sources) for sources in (1, 2, 4)]
         taken = np.array([[worker.round()[0] for worker in workers] for _ in range(max(3, rounds // 3))])
         for worker in workers:
             worker.close()

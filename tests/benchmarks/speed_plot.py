@@ -10,6 +10,8 @@ import numpy as np
 _NAMES = {
     "ours": "edgeclf run",
     "fast": "edgeclf run --fast",
+    "ours-two": "edgeclf run, two interpreters",
+    "fast-two": "edgeclf run --fast, two interpreters",
     "plain": "read, resize (area), invoke",
     "plain-linear": "read, resize (linear), invoke",
     "mediapipe": "MediaPipe ImageClassifier",
@@ -26,9 +28,9 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     for place, (way, name) in enumerate(_NAMES.items()):
         groups = [(index, figures[way][:, 0]) for index, figures in enumerate(found.values()) if way in figures]
         if groups:
-            at = np.array([index for index, _ in groups]) + (place - 2.5) * 0.14
+            at = np.array([index for index, _ in groups]) + (place - 3.5) * 0.11
             low, middle, high = np.array([np.percentile(values, [25, 50, 75]) for _, values in groups]).T
-            axes.bar(at, middle, 0.13, yerr=[middle - low, high - middle], label=name)
+            axes.bar(at, middle, 0.1, yerr=[middle - low, high - middle], label=name)
     axes.set_xticks(range(len(found)), [name.replace(" ", "\n", 1).replace(", ", "\n") for name in found])
     axes.set_ylabel("ms a frame, median and quartiles")
     axes.legend()

@@ -8,7 +8,6 @@ runs in an environment without us.
 from __future__ import annotations
 
 import json
-import queue
 import sys
 import threading
 import time
@@ -21,32 +20,28 @@ import numpy as np
 Round = Callable[[], int]
 
 
-def ours(model: str, path: str, threads: int, sources: int, fast: bool = False) -> Round:
-    """The frame path of ``edgeclf run``; several sources share two interpreters."""
+def ours(model: str, path: str, threads: int, sources: int, fast: bool = False, lanes: int = 1) -> Round:
+    """The frame path of ``edgeclf run``; several sources share its interpreters."""
     import cv2
 
     from edgeclf_runtime import Classifier
     from edgeclf_runtime.ahead import Ahead
+    from edgeclf_runtime.backends.pool import in_order
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.sources import SourceOptions, open_source
 
     cv2.setNumThreads(1)  # as ``edgeclf run`` does
-    pool: queue.Queue[Classifier] = queue.Queue()
-    for _ in range(min(sources, 2)):
-        pool.put(Classifier.load(model, threads=threads))
-    fitting = Classifier.load(model, threads=threads)
-    options = SourceOptions(least=least_side(fitting.card.preprocessing) if fast else 0)
+    classifier = Classifier.load(model, threads=threads, lanes=lanes)
+    options = SourceOptions(least=least_side(classifier.card.preprocessing) if fast else 0)
     frames = np.load(path) if path.endswith(".npy") else None
 
     def opened() -> Any:
         return open_source(path, options) if frames is None else iter(frames)
 
     def one(counts: list[int]) -> None:
-        with Ahead(map(fitting.fit, opened())) as ahead:
-            for fitted in ahead:
-                classifier = pool.get()
-                assert classifier.score(fitted).label
-                pool.put(classifier)
+        with Ahead(map(classifier.fit, opened())) as ahead:
+            for prediction in in_order(classifier.score, ahead, lanes):
+                assert prediction.label
                 counts.append(1)
 
     def run() -> int:
@@ -65,6 +60,16 @@ def ours(model: str, path: str, threads: int, sources: int, fast: bool = False) 
 def fast(model: str, path: str, threads: int, sources: int) -> Round:
     """``edgeclf run --fast``."""
     return ours(model, path, threads, sources, fast=True)
+
+
+def ours_two(model: str, path: str, threads: int, sources: int) -> Round:
+    """``edgeclf run --interpreters 2``, its choice for films where there are two cores."""
+    return ours(model, path, 1, sources, lanes=2)
+
+
+def fast_two(model: str, path: str, threads: int, sources: int) -> Round:
+    """The same with ``--fast``."""
+    return ours(model, path, 1, sources, fast=True, lanes=2)
 
 
 def _interpreter(model: str, threads: int) -> tuple[Any, int, int]:
@@ -157,6 +162,8 @@ def mediapipe(model: str, path: str, threads: int, _: int) -> Round:
 WAYS = {
     "ours": ours,
     "fast": fast,
+    "ours-two": ours_two,
+    "fast-two": fast_two,
     "plain": plain,
     "plain-linear": plain_linear,
     "mediapipe": mediapipe,
