@@ -9,6 +9,7 @@ from there, so that a stopped benchmark goes on.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -58,7 +59,10 @@ _PLAIN_SEEDS = 2
 @click.option("--ways", default=",".join([*WAYS, _HANDCRAFTED, _GRADIENTS, "time"]), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, seeds: str, ways: str, out: Path) -> None:
-    """Print a table of test accuracies with their intervals over the seeds, and times to 90%."""
+    """Print a table of test accuracies with their intervals over the seeds, and times to 90%.
+
+    "busy" is the share of this machine's cores that a training kept at work.
+    """
     if not (folder / "train").is_dir() or not (folder / "test").is_dir():
         click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
         sys.exit(0)
@@ -101,16 +105,18 @@ def _pictures(folder: Path, place: Path) -> Labelled:
 def _trained(folder: Path, way: str, seed: int, out: Path, test: Labelled) -> dict[str, Any]:
     path = out / ("efficientnet-lite0" if way == "full" else f"train-{way}")
     path = path.with_name(f"{path.name}-{seed}")
-    done = (path / "metrics.json").exists()
+    done, begun, worked = (path / "metrics.json").exists(), time.monotonic(), time.process_time()
     run = (
         Run.open(path) if done else train(folder / "train", path, make_config({"seed": seed, **WAYS[way]}), Terminal())
     )
+    busy = (time.process_time() - worked) / (time.monotonic() - begun) / len(os.sched_getaffinity(0))
     model = build_classifier(run.config.network, None, len(run.read_json("labels")), run.config.head)
     set_weights(model, run.read_arrays("weights"))
     hits = network_scores(model, test.pixels, preprocessing(run.config)).argmax(axis=1) == test.targets
     metrics = run.read_json("metrics")
     share = metrics["trained_parameters"] / metrics["parameters"] if "parameters" in metrics else 1.0
-    return {"accuracy": float(hits.mean()), "seconds": metrics["seconds"], "share": share}
+    found = {"accuracy": float(hits.mean()), "seconds": metrics["seconds"], "share": share}
+    return found if done else {**found, "busy": busy}
 
 
 def _handcrafted(folder: Path, seed: int) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _print(out: Path, ways: list[str], seeds: list[int]) -> None:
-    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'minutes':>8} {'trained':>8}   seeds")
+    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   seeds")
     for way in ways:
         name = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}.get(way, way)
         rows = [json.loads(_file(out, name, s).read_text("utf-8")) for s in seeds if _file(out, name, s).exists()]
@@ -189,8 +195,9 @@ def _print(out: Path, ways: list[str], seeds: list[int]) -> None:
         figures = np.array([row["accuracy"] for row in rows]) * 100
         each = " ".join(f"{figure:.2f}" for figure in figures)
         minutes, share = np.mean([row["seconds"] for row in rows]) / 60, rows[0]["share"]
+        busy = f"{np.mean([row['busy'] for row in rows]):.0%}" if all("busy" in row for row in rows) else ""
         spread = figures.std(ddof=1) if len(figures) > 1 else 0
-        click.echo(f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {minutes:8.1f} {share:8.1%}   {each}")
+        click.echo(f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {minutes:8.1f} {share:8.1%} {busy:>5}   {each}")
     for way in ("time ours", "time plain"):
         found = [json.loads(_file(out, way, s).read_text("utf-8")) for s in seeds if _file(out, way, s).exists()]
         texts = [f"{row['seconds']:.0f} s" if row["seconds"] else "never" for row in found]
