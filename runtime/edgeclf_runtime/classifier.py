@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -148,12 +149,26 @@ class Classifier:
             from edgeclf_runtime.sources import open_source
 
             source = open_source(source)
-        with Ahead(map(self.fit, source)) as ahead, source:
+        with closing(self._scored(source)) as scored, source:
             start = time.perf_counter()
-            for prediction in in_order(self.score, ahead, self.backend.lanes):
+            for prediction in scored:
                 captured = max(0.0, (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"])
                 yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
                 start = time.perf_counter()
+
+    def _scored(self, source: Source) -> Generator[Prediction, None, None]:
+        """Of its frames, in order; to be closed after the source."""
+        from edgeclf_runtime.sources.source import Undecoded
+
+        if self.backend.lanes > 1 and isinstance(source, Undecoded):
+            yield from filter(None, in_order(self._decoded, source.undecoded(), self.backend.lanes))
+            return
+        with Ahead(map(self.fit, source)) as ahead:
+            yield from in_order(self.score, ahead, self.backend.lanes)
+
+    def _decoded(self, decode: Callable[[], Frame | None]) -> Prediction | None:
+        frame = decode()
+        return self.classify(frame) if frame is not None else None
 
     def _dequantize(self, output: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         tensor = self.backend.output

@@ -57,6 +57,11 @@ class Gate:
         self._last = self._moved = -1e9
         self._seen: npt.NDArray[np.float32] | None = None
 
+    @property
+    def follows(self) -> bool:
+        """Whether what it lets through depends on the frames before."""
+        return bool(self._rule.max_fps or self._rule.motion)
+
     def admit(self, frame: Frame) -> Frame | None:
         """The frame cut to the region, or None where it is to be skipped."""
         rule = self._rule

@@ -81,7 +81,8 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         raise ImageError(f"{name}: {error}.") from None
     if header.width * header.height > limit:
         raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
-    pixels = _decode(data, with_alpha=False, part=_part(header, least))
+    rgb = header.kind == "JPEG" and _decodes_rgb()
+    pixels = _decode(data, with_alpha=False, part=_part(header, least), rgb=rgb)
     if pixels is None:
         import cv2
 
@@ -90,7 +91,14 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         stored = _decode(data, with_alpha=True)
         if stored is not None and stored.shape[2:] == (4,) and (stored[:, :, 3] < 255).any():
             pixels = _in_strips(_over_white, stored)
-    return swapped(pixels)
+    return pixels if rgb else swapped(pixels)
+
+
+def _decodes_rgb() -> bool:
+    """Whether this OpenCV (4.11 or newer) can give a JPEG as RGB by itself, which saves going through it again."""
+    import cv2
+
+    return hasattr(cv2, "IMREAD_COLOR_RGB")
 
 
 def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -121,13 +129,15 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
 
-def _decode(data: bytes, *, with_alpha: bool, part: int = 1) -> npt.NDArray[np.uint8] | None:
-    """BGR or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
+def _decode(data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False) -> npt.NDArray[np.uint8] | None:
+    """BGR, RGB or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     if part > 1:
         flags = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}[part]
+    if rgb:
+        flags = flags & ~cv2.IMREAD_COLOR | cv2.IMREAD_COLOR_RGB
     with quiet():
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

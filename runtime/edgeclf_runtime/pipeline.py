@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Callable
 
 from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.backends.pool import in_order
@@ -18,7 +20,7 @@ from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.preprocess import least_side
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
-from edgeclf_runtime.sources import Source, SourceState
+from edgeclf_runtime.sources import Source, SourceState, Undecoded
 
 __all__ = ["Pipeline"]
 
@@ -115,9 +117,9 @@ class Pipeline:
         if self.stopping.is_set():  # told before there was anything to stop
             source.close()
         try:
-            with Ahead(self._prepared(source)) as ahead, source:
+            with closing(self._results(source)) as results, source:
                 start = time.perf_counter()
-                for prepared, prediction in in_order(self._score, ahead, self._classifier.backend.lanes):
+                for prepared, prediction in results:
                     if self.stopping.is_set():
                         break
                     waited = (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"]
@@ -131,6 +133,42 @@ class Pipeline:
         finally:
             self.close()
 
+    def _results(self, source: Source) -> Generator[tuple[_Prepared, Prediction], None, None]:
+        """Of the frames that are let through, in their order; to be closed after the source."""
+        lanes = self._classifier.backend.lanes
+        if lanes > 1 and isinstance(source, Undecoded) and not self._gate.follows:
+            # Each lane does all of a frame: handing it from thread to thread costs a fifth of the speed.
+            yield from filter(None, in_order(self._whole, self._chosen(source), lanes))
+            return
+        with Ahead(self._prepared(source)) as ahead:
+            yield from in_order(self._score, ahead, lanes)
+
+    def _chosen(self, source: Undecoded) -> Iterator[tuple[Callable[[], Frame | None], Classifier]]:
+        for decode in source.undecoded():
+            if self.stopping.is_set():
+                return
+            yield decode, self._current()
+
+    def _whole(self, chosen: tuple[Callable[[], Frame | None], Classifier]) -> tuple[_Prepared, Prediction] | None:
+        """All of one frame; None for one that is damaged."""
+        (decode, classifier), me = chosen, threading.get_ident()
+        self._began[me] = time.monotonic()
+        try:
+            frame = decode()
+            admitted = self._gate.admit(self._large_enough(frame, classifier)) if frame is not None else None
+            if frame is None or admitted is None:
+                return None
+            fitted = classifier.fit(admitted)
+            return _Prepared(frame, fitted, classifier), classifier.score(fitted)
+        finally:
+            del self._began[me]
+
+    def _current(self) -> Classifier:
+        """The newest one, from now on the one that was offered."""
+        with self._offering:
+            self._newest, self._offered = self._offered or self._newest, None
+            return self._newest
+
     def _prepared(self, source: Source) -> Iterator[_Prepared]:
         """Frames that are let through, as the network takes them; made in a thread of its own.
 
@@ -139,15 +177,14 @@ class Pipeline:
         for frame in source:
             if self.stopping.is_set():
                 return
-            with self._offering:
-                self._newest, self._offered = self._offered or self._newest, None
-            admitted = self._gate.admit(self._large_enough(frame))
+            classifier = self._current()
+            admitted = self._gate.admit(self._large_enough(frame, classifier))
             if admitted is not None:
-                yield _Prepared(frame, self._newest.fit(admitted), self._newest)
+                yield _Prepared(frame, classifier.fit(admitted), classifier)
 
-    def _large_enough(self, frame: Frame) -> Frame:
+    def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
         """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""
-        least = least_side(self._newest.card.preprocessing, self._region)
+        least = least_side(classifier.card.preprocessing, self._region)
         if frame.jpeg is None or min(frame.pixels.shape[:2]) >= least:
             return frame
         try:

@@ -9,6 +9,7 @@ are medians of the rounds, ratios are taken within a round. The model is a head 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -99,9 +100,11 @@ def _model(folder: Path, out: Path) -> Path:
     run = out / "speed"
     if not (run / "int8.tflite").exists():
         edgeclf = Path(sys.executable).parent / "edgeclf"
-        train = [edgeclf, "train", folder / "train", "--out", run, "--adapt", "head"]
-        subprocess.run(list(map(str, train)), check=True)
-        export = [edgeclf, "export", run, "--int8", "--method", "ptq", "--out", run / "int8.tflite"]
+        if not (run / "metrics.json").exists():
+            shutil.rmtree(run, ignore_errors=True)
+            train = [edgeclf, "train", folder / "train", "--out", run, "--adapt", "head"]
+            subprocess.run(list(map(str, train)), check=True)
+        export = [edgeclf, "export", run, "--int8", "--method", "ptq", "--output", run / "int8.tflite"]
         subprocess.run(list(map(str, export)), check=True)
     return run / "int8.tflite"
 

@@ -35,14 +35,19 @@ def ours(model: str, path: str, threads: int, sources: int, fast: bool = False, 
     options = SourceOptions(least=least_side(classifier.card.preprocessing) if fast else 0)
     frames = np.load(path) if path.endswith(".npy") else None
 
-    def opened() -> Any:
-        return open_source(path, options) if frames is None else iter(frames)
+    def predictions() -> Iterator[Any]:
+        if frames is None:
+            yield from classifier.stream(open_source(path, options))
+        elif lanes > 1:
+            yield from in_order(classifier.classify, frames, lanes)
+        else:
+            with Ahead(map(classifier.fit, frames)) as ahead:
+                yield from map(classifier.score, ahead)
 
     def one(counts: list[int]) -> None:
-        with Ahead(map(classifier.fit, opened())) as ahead:
-            for prediction in in_order(classifier.score, ahead, lanes):
-                assert prediction.label
-                counts.append(1)
+        for prediction in predictions():
+            assert prediction.label
+            counts.append(1)
 
     def run() -> int:
         counts: list[int] = []

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import queue
-from collections import deque
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
 from edgeclf_runtime.backends.backend import Backend
 
@@ -18,7 +17,7 @@ __all__ = ["PoolBackend", "in_order"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_END = object()
+_AHEAD = 2  # results for each lane that may wait for one before them
 
 
 class PoolBackend:
@@ -64,7 +63,7 @@ def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], lanes
 
     Args:
         function: called by several threads.
-        items: asked for the next by one thread at a time, at most ``lanes`` items before the result that is due.
+        items: asked for the next by one thread at a time, when it can begin with it at once.
         lanes: at least 1.
 
     Raises:
@@ -74,25 +73,88 @@ def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], lanes
 
 
 def _overlapped(function: Callable[[_Item], _Result], items: Iterator[_Item], lanes: int) -> Iterator[_Result]:
-    threads = ThreadPoolExecutor(lanes + 1, "lane")
-    under_way: deque[Future[_Result]] = deque()
-    coming: Future[Any] | None = None
-    over = False
+    work = _Lanes(function, items, _AHEAD * lanes)
+    for _ in range(lanes):
+        threading.Thread(target=work.work, name="lane", daemon=True).start()
     try:
-        while under_way or not over:
-            if coming is None and len(under_way) < lanes and not over:  # no sooner, or a camera's frame would get old
-                coming = threads.submit(next, items, _END)
-            wait([*list(under_way)[:1], *([coming] if coming else [])], return_when=FIRST_COMPLETED)
-            if under_way and under_way[0].done():
-                yield under_way.popleft().result()
-            elif coming is not None and coming.done():
-                over = coming.exception() is not None or coming.result() is _END
-                if not over:
-                    under_way.append(threads.submit(function, coming.result()))
-                    coming = None
-        if coming is not None:
-            coming.result()  # raises what ended the items
+        yield from work.results()
     finally:
-        wait(under_way)
-        # Not for an item: a silent camera is closed, and so woken, by whoever opened it.
-        threads.shutdown(wait=False, cancel_futures=True)
+        work.close()
+
+
+class _Lanes(Generic[_Item, _Result]):
+    """Threads that each take the next item, work on it, and put the result where it belongs."""
+
+    def __init__(self, function: Callable[[_Item], _Result], items: Iterator[_Item], room: int) -> None:
+        self._function, self._items, self._room = function, items, room
+        self._taking, self._changed = threading.Lock(), threading.Condition()
+        self._made: dict[int, tuple[Any, BaseException | None]] = {}
+        self._taken = self._given = self._busy = 0
+        self._ended = self._closing = False
+        self._error: BaseException | None = None  # of the items
+
+    def work(self) -> None:
+        """Of each thread."""
+        while True:
+            with self._taking:
+                number = self._take()
+                if number is None:
+                    return
+                item = self._item
+            made: tuple[Any, BaseException | None]
+            try:
+                made = self._function(item), None
+            except BaseException as error:
+                made = None, error
+            with self._changed:
+                self._made[number] = made
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def _take(self) -> int | None:
+        """The next item's number, once there is room for its result; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or self._taken - self._given < self._room)
+            if self._over:
+                return None
+        error: BaseException | None = None
+        try:
+            self._item = next(self._items)
+        except BaseException as raised:
+            error = raised
+        with self._changed:
+            if error is None and not self._closing:
+                self._taken, self._busy = self._taken + 1, self._busy + 1
+                return self._taken - 1
+            self._ended, self._error = True, None if isinstance(error, StopIteration) else error
+            self._changed.notify_all()
+            return None
+
+    @property
+    def _over(self) -> bool:
+        return self._ended or self._closing
+
+    def results(self) -> Iterator[_Result]:
+        """In the items' order."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._given in self._made or (self._ended and self._given == self._taken)
+                )
+                if self._given not in self._made:
+                    break
+                result, error = self._made.pop(self._given)
+                self._given += 1
+                self._changed.notify_all()
+            if error is not None:
+                raise error
+            yield result
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Wait for what is under way, but not for an item: a silent camera is closed, and so woken, by its owner."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._busy == 0)

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Union
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener
+from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded
 
-__all__ = ["Source", "SourceOptions", "SourceSpec", "SourceState", "StateListener", "is_live", "open_source"]
+__all__ = [
+    "Source",
+    "SourceOptions",
+    "SourceSpec",
+    "SourceState",
+    "StateListener",
+    "Undecoded",
+    "is_live",
+    "open_source",
+]
 
 SourceSpec = Union[int, str, "os.PathLike[str]"]
 

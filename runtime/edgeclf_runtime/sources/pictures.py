@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
@@ -40,12 +42,19 @@ class PictureSource:
         if watch and not path.is_dir():
             raise SourceError(f"{path}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
+        self._failures, self._counting = 0, threading.Lock()
         self._files = find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
             raise SourceError(f"{path}: no pictures in this folder.")
 
     def __iter__(self) -> Iterator[Frame]:
-        return self._watched() if self._watch else self._listed()
+        return (frame for decode in self.undecoded() if (frame := decode()) is not None)
+
+    def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
+        """See ``Undecoded``."""
+        if self._watch:
+            return (functools.partial(_same, frame) for frame in self._watched())
+        return (functools.partial(self._listed, file, number) for number, file in enumerate(self._files))
 
     def _watched(self) -> Iterator[Frame]:
         number = 0
@@ -74,21 +83,21 @@ class PictureSource:
             _log.warning("%s: %s", self._folder, error)
             return []
 
-    def _listed(self) -> Iterator[Frame]:
-        failures = 0
-        for number, file in enumerate(self._files):
-            if self._closing.is_set():
-                return
-            try:
-                frame = self._frame(file, number)
-            except ImageError as error:
-                failures += 1
-                if failures == len(self._files):
-                    more = f" Nor any of the {failures} in {self.description}." if failures > 1 else ""
-                    raise SourceError(f"{error}{more}") from None
-                _log.warning("Skipped: %s", error)
-                continue
-            yield frame
+    def _listed(self, file: Path, number: int) -> Frame | None:
+        count = len(self._files)
+        if self._closing.is_set():
+            return None
+        try:
+            return self._frame(file, number)
+        except ImageError as error:
+            with self._counting:
+                self._failures += 1
+                failures = self._failures
+            if failures == count:
+                more = f" Nor any of the {failures} in {self.description}." if failures > 1 else ""
+                raise SourceError(f"{error}{more}") from None
+            _log.warning("Skipped: %s", error)
+            return None
 
     def _frame(self, file: Path, number: int) -> Frame:
         data = read_content(file)
@@ -105,6 +114,10 @@ class PictureSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _same(frame: Frame) -> Frame:
+    return frame
 
 
 def _version(file: Path) -> _Version:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Callable, Protocol
+from typing import Callable, Protocol, runtime_checkable
 
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 
-__all__ = ["Source", "SourceOptions", "SourceState", "StateListener"]
+__all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded"]
 
 
 class Source(Protocol):
@@ -35,6 +35,17 @@ class Source(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Undecoded(Protocol):
+    """A source whose frames several threads can decode at the same time."""
+
+    def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
+        """For each frame what decodes it, to be called once, in any thread; iterated in place of the source.
+
+        Each gives None for one that is damaged, of which the log tells, and raises SourceError where all were.
+        """
 
 
 @dataclass(frozen=True)

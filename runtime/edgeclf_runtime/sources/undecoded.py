@@ -39,7 +39,7 @@ def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
 
 
 class JpegDecoder:
-    """Decodes one source's JPEGs.
+    """Decodes one source's JPEGs: ``completed`` in their order, then ``decoded`` in any thread.
 
     Some cameras leave the end marker out. One that is missing now and then tells of a picture cut short, which is left
     out; one that is missing time after time is that camera's habit, and is put there.
@@ -58,9 +58,22 @@ class JpegDecoder:
         Raises:
             ImageError: damaged or cut short.
         """
+        data = self.completed(picture)
+        return self.decoded(data), data
+
+    def completed(self, picture: npt.NDArray[np.uint8]) -> bytes:
+        """A JPEG's bytes, with their end."""
         data = picture.tobytes()
         ended = _END in data[-_PADDING:]
         self._unended = 0 if ended else self._unended + 1
         if self._unended > _HABIT:
             data += _END
-        return decode_image(data, self._name, least=self._least), data
+        return data
+
+    def decoded(self, data: bytes) -> npt.NDArray[np.uint8]:
+        """A complete JPEG to uint8 RGB ``[height, width, 3]``.
+
+        Raises:
+            ImageError: damaged or cut short.
+        """
+        return decode_image(data, self._name, least=self._least)

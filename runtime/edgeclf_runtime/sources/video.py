@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
@@ -47,34 +48,46 @@ class VideoSource:
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
         ask_undecoded(self._capture)
-        self._decoded = JpegDecoder(self.description, least)
+        self._decoder = JpegDecoder(self.description, least)
         self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
+        return (frame for decode in self.undecoded() if (frame := decode()) is not None)
+
+    def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
+        """See ``Undecoded``."""
         number, start = 0, time.monotonic()
         while True:
             late = time.monotonic() - start - number * self._step if self._step else 0.0
-            if late > self._step > 0 and number:  # its time has passed: not even decoded
-                with self._reading:
-                    grabbed = not self._closing.is_set() and self._capture.grab()
-                if not grabbed:
-                    break
-                number += 1
-                continue
+            passed = late > self._step > 0 and number > 0  # its time has: not even decoded
             with self._reading:
-                pixels: Any = None if self._closing.is_set() else self._capture.read()[1]
-            if pixels is None:
+                picture = None if self._closing.is_set() else self._next(passed)
+            if picture is None:
                 break
-            self._closing.wait(max(0.0, -late))
             number += 1
-            try:
-                rgb, jpeg = self._decoded(pixels) if is_jpeg(pixels) else (swapped(pixels), None)
-            except ImageError as error:
-                _log.warning("Skipped: %s", error)
+            if passed:
                 continue
-            yield Frame(rgb, time.monotonic(), number - 1, self.description, jpeg)
+            self._closing.wait(max(0.0, -late))
+            if is_jpeg(picture):
+                picture = self._decoder.completed(picture)
+            yield functools.partial(self._frame, picture, time.monotonic(), number - 1)
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
+
+    def _next(self, passed: bool) -> Any:
+        """The next picture, or True for one that is left out; None at the end."""
+        if passed:
+            return self._capture.grab() or None
+        return self._capture.read()[1]
+
+    def _frame(self, picture: Any, moment: float, number: int) -> Frame | None:
+        jpeg = picture if isinstance(picture, bytes) else None
+        try:
+            rgb = swapped(picture) if jpeg is None else self._decoder.decoded(jpeg)
+        except ImageError as error:
+            _log.warning("Skipped: %s", error)
+            return None
+        return Frame(rgb, moment, number, self.description, jpeg)
 
     def close(self) -> None:
         """Close the file, as soon as no frame is being read from it."""
