@@ -102,7 +102,7 @@ class Scale:
 
 
 def fix_early(model: Any, stride: int) -> None:
-    """Keep ImageNet's weights and statistics in the layers whose output is at most so many times smaller than the input.
+    """Keep ImageNet's weights and statistics in the layers whose output is at most that much smaller than the input.
 
     They find edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and are where a step spends
     much of its time.

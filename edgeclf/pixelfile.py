@@ -5,6 +5,7 @@ The file is not mapped: its pages would count as memory of this process, all of 
 
 from __future__ import annotations
 
+import mmap
 import os
 import weakref
 from pathlib import Path
@@ -24,7 +25,8 @@ class PixelFile:
     """uint8 RGB ``[rows, height, width, 3]`` on a disk; safe to read and write from several threads.
 
     Args:
-        path: of a new file, whose room on the disk is taken now, so that a full one is an error here.
+        path: of a new file, whose room on the disk is taken now, so that a full one is an error here; once it is open
+            the name is gone.
         shape: rows, height, width.
     """
 
@@ -34,6 +36,7 @@ class PixelFile:
         self._rows: Indices = np.arange(shape[0])
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, self._file)
+        os.unlink(path)  # open it stays, and is gone with this process, however that ends
         if shape[0]:
             os.posix_fallocate(self._file, 0, shape[0] * self._size)
 
@@ -65,4 +68,5 @@ class PixelFile:
 
     def mapped(self) -> Pixels:
         """All rows as one array that is mapped, for what needs an array."""
-        return np.memmap(self._path, np.uint8, "r", shape=(len(self._rows), *self._picture))
+        pages = mmap.mmap(self._file, len(self._rows) * self._size, prot=mmap.PROT_READ)
+        return np.frombuffer(pages, np.uint8).reshape(len(self._rows), *self._picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from edgeclf_converters.export import Conversion, Measure, check_target, convert
 from edgeclf_converters.qat import QatConfig
 from edgeclf_converters.report import parity_report
 from edgeclf_converters.scores import Labelled
+from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.preprocess import Pixels
 
@@ -62,11 +62,11 @@ def quantize(
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)
     judged = [int(row) for row in data.rows("validation")]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.pictures.") as place:
+    with work_folder(path, "pictures") as place:
 
         def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
             part = data.take(rows)
-            pictures, unread = decode(part, rule, margin, Path(place) / name, reporter)
+            pictures, unread = decode(part, rule, margin, place / name, reporter)
             if unread:
                 raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)

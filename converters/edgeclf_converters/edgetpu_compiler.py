@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from edgeclf_converters.edgetpu import EdgeTpuCheck, check_edgetpu
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
+from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.flatbuffer import read_flat_model
 from edgeclf_runtime.modelfile import read_model
 
@@ -94,9 +94,9 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
         raise ConversionError(f"{path}: nothing of it would run on an Edge TPU: {check.problems[0]}")
     program = find_compiler()
     target = path.with_name(f"{path.stem}_edgetpu.tflite")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{target.name}.") as folder:
-        text = _run(program, path, Path(folder))
-        made = Path(folder) / target.name
+    with work_folder(target) as folder:
+        text = _run(program, path, folder)
+        made = folder / target.name
         if not made.is_file():
             raise ConversionError(f"{_NAME} wrote no {target.name}: {_last(text)}")
         mapped, on_cpu, reasons = parse_log(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.int8 import Search, SearchOptions, search_int8
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
+from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.golden import verify
@@ -143,8 +143,8 @@ def _write(
     content: bytes, path: Path, card: ModelCard, golden: Sequence[Pixels], measure: Measure | None
 ) -> tuple[int, ModelCard]:
     content = with_metadata(content, card)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        beside = Path(folder) / path.name
+    with work_folder(path) as folder:
+        beside = folder / path.name
         beside.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
         with Classifier.load(beside) as classifier:
             vectors = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in golden]

@@ -1,0 +1,181 @@
+"""What is left when a command is killed at a random moment: the old result or the new one, and it goes on.
+
+``EDGECLF_ROUNDS`` kills of each, 50 by default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf.configfile import config_text
+from edgeclf.shards import read_index
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.golden import verify
+from edgeclf_runtime.images import read_image
+from tests.conftest import SMALL
+from tests.faults.killing import EDGECLF, ROUNDS, Killer
+
+
+@pytest.fixture
+def killer(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killer]:
+    found = Killer(tmp_path / "said.log", 7)
+    yield found
+    print(f"\n{request.node.name}: killed {found.killed} times")
+    assert found.killed == ROUNDS
+
+
+def _hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob(".*") if path.name != ".gitignore")
+
+
+def test_a_training_goes_on_to_the_same_result(killer: Killer, digits: Path, tmp_path: Path) -> None:
+    options = make_config({**SMALL, "epochs": 3})
+    whole = train(digits, tmp_path / "whole", options, Quiet()).read_arrays("weights")
+    (tmp_path / "run.toml").write_text(config_text(digits, options), "utf-8")
+    begin = [*EDGECLF, "train", "--config", tmp_path / "run.toml", "--out"]
+    seconds, number = killer.whole([*begin, tmp_path / "timed"]), 0
+    while killer.killed < ROUNDS:
+        path, number = tmp_path / f"run-{number}", number + 1
+        lives = 1
+        cut = killer.cut([*begin, path], seconds)
+        while cut and killer.killed < ROUNDS:
+            _whole_files(path)
+            again = [*EDGECLF, "train", "--resume", path] if (path / "config.toml").exists() else [*begin, path]
+            cut = killer.cut(again, seconds)
+            lives += 1
+        if cut:
+            killer.whole([*EDGECLF, "train", "--resume", path])
+        after = Run.open(path).read_arrays("weights")
+        assert after.keys() == whole.keys()
+        assert all((after[name] == whole[name]).all() for name in whole), f"{lives} lives"
+        assert _hidden(path) == []
+        print(f"\na training of {lives} lives: the same weights, bit for bit")
+
+
+def _whole_files(path: Path) -> None:
+    """Whatever is there is whole; not what has not got its name yet."""
+    for file in path.glob("*") if path.exists() else ():
+        if file.suffix == ".json":
+            json.loads(file.read_text("utf-8"))
+        elif file.suffix == ".npz":
+            Run(path, make_config({}), path).read_arrays(file.stem)
+    if (path / "config.toml").exists():
+        Run.open(path)
+
+
+def test_an_export_leaves_the_old_file_or_the_new(killer: Killer, run: Run, tmp_path: Path) -> None:
+    own, path = tmp_path / "run", tmp_path / "out" / "model.tflite"
+    shutil.copytree(run.path, own)
+    path.parent.mkdir()
+    export_run(run, path, "float32", Quiet())
+    old = path.read_bytes()
+    words = [*EDGECLF, "export", own, "--int8", "--method", "ptq", "--max-drop", "100", "--output", path]
+    seconds, new = killer.whole(words), 0
+    while killer.killed < ROUNDS:
+        path.write_bytes(old)
+        killer.cut(words, seconds)
+        if path.read_bytes() != old:
+            new += 1
+            with Classifier.load(path) as classifier:
+                assert verify(classifier).passed
+        _whole_files(own)
+    killer.whole(words)
+    print(f"\nan export: the new file was there {new} times")
+    assert _hidden(path.parent) == []
+    assert _hidden(own) == []
+
+
+def test_shards_are_all_there_or_none(killer: Killer, digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "place" / "shards"
+    out.parent.mkdir()
+    words = [*EDGECLF, "data", "shard", digits, out, "--per-shard", "7"]
+    seconds = killer.whole(words)
+    while killer.killed < ROUNDS:
+        shutil.rmtree(out, ignore_errors=True)
+        killer.cut(words, seconds)
+        if out.exists():
+            assert sum(read_index(out).counts) == 60
+    shutil.rmtree(out, ignore_errors=True)
+    killer.whole(words)
+    assert sum(read_index(out).counts) == 60
+    assert [path.name for path in out.parent.iterdir()] == ["shards"]
+
+
+def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None:
+    film, photos = tmp_path / "film.avi", tmp_path / "photos"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 30, (640, 480))
+    noise = np.random.default_rng(0).integers(0, 256, (8, 480, 640, 3), np.uint8)
+    for number in range(240):
+        writer.write(noise[number % len(noise)])
+    writer.release()
+    words = [*EDGECLF, "capture", photos, "--source", film, "--every", "0.05", "--label", "noise", "--count", "60"]
+    before = 0
+    while killer.killed < ROUNDS:
+        killer.cut(words, 2.5)
+        files = sorted((photos / "noise").glob("*.jpg"))
+        assert len(files) >= before
+        assert all(read_image(file).shape == (480, 640, 3) for file in files[before:])
+        before = len(files)
+    killer.whole([*words[:-1], "3"])
+    print(f"\nphotographs: {before} of {ROUNDS} captures, all whole")
+    assert before > ROUNDS
+    assert len(sorted((photos / "noise").glob("*.jpg"))) == before + 3
+    assert _hidden(photos) == []
+
+
+_REPLACING = """
+import os, shutil, sys, time
+place, *models = sys.argv[1:]
+while True:
+    for model in models:
+        shutil.copyfile(model, place + ".new")
+        os.replace(place + ".new", place)
+        time.sleep(2.5)
+"""
+
+
+def test_a_replaced_model_is_the_old_one_or_the_new(
+    killer: Killer, model: Path, float_model: Path, digits: Path, tmp_path: Path
+) -> None:
+    """The runner and whoever replaces its file are killed by turns; it starts again each time with what lies there."""
+    place, seen, config = tmp_path / "model.tflite", tmp_path / "seen.jsonl", tmp_path / "run.toml"
+    shutil.copyfile(model, place)
+    config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
+    runner = [*EDGECLF, "run", place, "--source", digits, "--watch", "--config", config]
+    replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
+    good = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (model, float_model)}
+    other = Killer(tmp_path / "other.log", 8)
+    lines = adopted = 0
+    while killer.killed < ROUNDS:
+        with other.beside(replacer if killer.killed % 2 else runner):
+            killer.cut(runner if killer.killed % 2 else replacer, 7.0)
+            assert hashlib.sha256(place.read_bytes()).hexdigest() in good
+    with other.beside(runner):
+        before = _lines(seen)
+        until = time.monotonic() + 60
+        while len(_lines(seen)) < len(before) + 10 and time.monotonic() < until:
+            time.sleep(0.2)
+    found = _lines(seen)
+    lines, adopted = len(found), sum(line.get("model") == "adopted" for line in found)
+    print(f"\nhot swap: {lines} lines, {adopted} models adopted")
+    assert lines >= len(before) + 10
+    assert not [line for line in found if line.get("model") == "refused"]
+    assert _hidden(tmp_path) == []
+
+
+def _lines(seen: Path) -> list[dict[str, Any]]:
+    """All of them, each whole; the last one may still be being written."""
+    text = seen.read_text("utf-8") if seen.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
