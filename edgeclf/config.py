@@ -68,11 +68,11 @@ class TrainConfig(BaseModel):
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     adapt: Literal["full", "scale", "head"] = "full"
-    fixed_stride: Literal[0, 2, 4, 8, 16] = 4
+    fixed_stride: Literal[0, 2, 4, 8, 16] = 0
     head: Literal["linear", "mixed"] = "linear"
     init: Literal["imagenet", "scratch"] = "imagenet"
     alpha: bool = False
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 15
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
     patience: Annotated[int, Field(ge=1)] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -82,9 +82,9 @@ class TrainConfig(BaseModel):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    mixup: Annotated[float, Field(ge=0, le=10)] = 0.2
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
-    rand_augment: Annotated[float, Field(ge=0, le=10)] = 5.0
+    rand_augment: Annotated[float, Field(ge=0, le=10)] = 0.0
     flip: bool = True
     class_weights: Literal["auto", "none"] = "auto"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"

@@ -14,6 +14,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.beside import naming
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["PixelFile"]
@@ -38,7 +39,8 @@ class PixelFile:
         weakref.finalize(self, os.close, self._file)
         os.unlink(path)  # open it stays, and is gone with this process, however that ends
         if shape[0]:
-            os.posix_fallocate(self._file, 0, shape[0] * self._size)
+            with naming(path):
+                os.posix_fallocate(self._file, 0, shape[0] * self._size)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -23,6 +23,7 @@ from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.settings import TrainTable
 from edgeclf.sources import open_shards, root_of
+from edgeclf_runtime.beside import written_beside
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
 
@@ -138,10 +139,8 @@ class Run:
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         """Write ``name.npz``."""
-        beside = self.path / f".{name}.npz.part"
-        with beside.open("wb") as file:
+        with written_beside(self.path / f"{name}.npz") as hidden, hidden.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(beside, self.path / f"{name}.npz")
 
     def read_arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """Read ``name.npz``.
@@ -194,9 +193,8 @@ def new_folder(data: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file beside its place and rename it there."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, "utf-8")
-    os.replace(beside, path)
+    with written_beside(path) as hidden:
+        hidden.write_text(text, "utf-8")
 
 
 def _read_config(file: Path) -> tuple[TrainConfig, Path]:

@@ -103,14 +103,17 @@ def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Rec
 
 def _shard(data: Dataset, records: Iterator[_Record], path: Path) -> ShardRecords:
     rows, offsets, lengths, end = [], [], [], 0
-    with tensorflow().io.TFRecordWriter(str(path)) as writer:
-        for record in records:
-            content = _example(data, record)
-            writer.write(content)
-            rows.append(record.row)
-            offsets.append(end + RECORD_HEAD)
-            lengths.append(len(content))
-            end += len(content) + RECORD_FRAME
+    try:
+        with tensorflow().io.TFRecordWriter(str(path)) as writer:
+            for record in records:
+                content = _example(data, record)
+                writer.write(content)
+                rows.append(record.row)
+                offsets.append(end + RECORD_HEAD)
+                lengths.append(len(content))
+                end += len(content) + RECORD_FRAME
+    except tensorflow().errors.OpError as error:  # TensorFlow's own, also of a full disk
+        raise DataError(f"{path}: cannot be written ({' '.join(error.message.split())}).") from None
     return ShardRecords(
         file=path.name,
         bytes=path.stat().st_size,

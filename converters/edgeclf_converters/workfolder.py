@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edgeclf_runtime.beside import naming
+
 __all__ = ["work_folder"]
 
 
@@ -26,7 +28,7 @@ def work_folder(path: Path, purpose: str = "work") -> Iterator[Path]:
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError), _locked(left):  # refused while the process that made it lives
             shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder, _locked(Path(folder)):
+    with naming(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder, _locked(Path(folder)):
         yield Path(folder)
 
 

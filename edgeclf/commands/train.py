@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")
 @click.option("--adapt", help="full, every weight; scale, a scale and shift per channel; head, alone, in seconds.")
 @click.option(
-    "--fixed-stride", type=int, help="Layers up to this stride keep ImageNet's weights, 4 by default; 0: none."
+    "--fixed-stride", type=int, help="Layers up to this stride keep ImageNet's weights, which is faster; 0 for none."
 )
 @click.option("--head", help="linear, or mixed: with a layer of nonlinear features before it.")
 @click.option("--init", help="imagenet, or scratch: random weights.")

@@ -65,10 +65,12 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                where = f" writing {error.filename}" if error.filename else ""
+                raise click.ClickException(f"No space left{where}; free some or write elsewhere.") from error
+            if error.errno is None or error.filename is None:
                 raise
-            where = f" writing {error.filename}" if error.filename else ""
-            raise click.ClickException(f"No space left{where}; free some or write elsewhere.") from error
+            raise click.ClickException(f"{error.filename}: {error.strerror}.") from error
 
 
 def _shown(error: EdgeclfError) -> str:

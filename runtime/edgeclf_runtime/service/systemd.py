@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import ServiceError
 from edgeclf_runtime.service.unit import MARK
 
@@ -56,13 +57,11 @@ class Systemd:
             ServiceError: somebody else's is there, or it cannot be written.
         """
         path, replaced = self.path(name), self._ours(name)
-        beside = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(text, "utf-8")
-            os.replace(beside, path)
+            with written_beside(path) as hidden:
+                hidden.write_text(text, "utf-8")
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise ServiceError(f"{path}: {error.strerror}.") from None
         return replaced
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from edgeclf_runtime.lines import content, text_line
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
@@ -70,28 +71,31 @@ class TerminalSink:
 
 
 class _Rotating:
-    """A text file that is renamed to NAME.1, NAME.2 ... when it is full."""
+    """A file of whole lines that is renamed to NAME.1, NAME.2 ... when it is full."""
 
     def __init__(self, path: Path, limit: int, keep: int, head: str) -> None:
-        self._path, self._limit, self._keep, self._head = path, limit, keep, head
+        self._path, self._limit, self._keep, self._head = path, limit, keep, head.encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self._opened()
+        self._file = self._opened()
 
-    def _opened(self) -> IO[str]:
-        file = self._path.open("a", encoding="utf-8", newline="")
-        if self._head and file.tell() == 0:
-            file.write(self._head)
+    def _opened(self) -> io.FileIO:
+        file = io.FileIO(self._path, "a+")
+        end = file.seek(0, os.SEEK_END)
+        if not end:
+            _append(file, self._head)
+        elif os.pread(file.fileno(), 1, end - 1) != b"\n":  # the power went
+            _append(file, b"\n")
         return file
 
     def write(self, line: str) -> None:
+        data = line.encode()
         if self._file.closed:  # a rotation failed: the disk was full, say
             self._file = self._opened()
-        if self._file.tell() + len(line.encode()) > self._limit and self._file.tell() > len(self._head):
+        if self._file.tell() + len(data) > self._limit and self._file.tell() > len(self._head):
             self._file.close()
             self._rotate()
             self._file = self._opened()
-        self._file.write(line)
-        self._file.flush()
+        _append(self._file, data)
 
     def _rotate(self) -> None:
         if not self._keep:
@@ -106,6 +110,19 @@ class _Rotating:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _append(file: io.FileIO, data: bytes) -> None:
+    """All of it, or, where the disk is full, nothing."""
+    end = file.tell()
+    try:
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+    except OSError:
+        with suppress(OSError):
+            file.truncate(end)
+            file.seek(end)
+        raise
 
 
 class JsonLinesSink:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.sinks.sink import Observation
 
-__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "write_beside"]
+__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of"]
 
 _BAR = 0.08  # share of the height that the line of text takes
 
@@ -37,17 +34,6 @@ def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
     good, data = cv2.imencode(".jpg", swapped(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert good
     return data.tobytes()
-
-
-def write_beside(path: Path, data: bytes) -> None:
-    """A file that is there as a whole or not at all; until then it is hidden, and ends in ``.part``."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:

@@ -8,8 +8,9 @@ from collections import deque
 from pathlib import Path
 from urllib.parse import quote
 
+from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.decision import UNKNOWN
-from edgeclf_runtime.sinks.picture import jpeg_of, write_beside
+from edgeclf_runtime.sinks.picture import jpeg_of
 from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
@@ -92,7 +93,8 @@ class SnapshotSink:
         name = (
             f"{moment}-{int(item.time % 1 * 1000):03}-{folder_name(item.decision.label)}-{item.decision.score:.2f}.jpg"
         )
-        write_beside(place / name, data)
+        with written_beside(place / name) as hidden:
+            hidden.write_bytes(data)
         self._kept.append(place / name)
         while len(self._kept) > self._limit:
             self._kept.popleft().unlink(missing_ok=True)

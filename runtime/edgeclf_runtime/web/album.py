@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.images import find_images
-from edgeclf_runtime.sinks.picture import jpeg, write_beside
+from edgeclf_runtime.sinks.picture import jpeg
 from edgeclf_runtime.web.classname import check_class_name
 
 __all__ = ["Album"]
@@ -97,7 +98,8 @@ class Album:
             path = place / f"{stem}-{int(moment % 1 * 1000):03}-{number}.jpg"
         try:
             place.mkdir(exist_ok=True)
-            write_beside(path, data or jpeg(pixels, _QUALITY))
+            with written_beside(path) as hidden:
+                hidden.write_bytes(data or jpeg(pixels, _QUALITY))
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}. Nothing was written.") from None
         self._count(name, 1)
