@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-pi bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -61,6 +61,14 @@ soak: setup
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready .venv-window/ready
 	$(BIN)/python -m pytest tests/interop
 
+# Kills at random moments (EDGECLF_ROUNDS=5 for fewer), full and read-only disks (as root), the page under attack; an hour.
+test-faults: setup
+	$(BIN)/python -m pytest -s tests/faults
+
+# Each Python that is here, the lowest versions allowed, what the wheels hold, known holes; five minutes.
+test-supply: setup
+	$(BIN)/python -m pytest -s tests/supply
+
 # The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; eight minutes, as root.
 test-pi: setup .venv-tflite/ready
 	$(BIN)/python -m pytest -s tests/device
@@ -83,6 +91,7 @@ test-pi: setup .venv-tflite/ready
 	touch $@
 
 wheels: setup
+	rm -rf build runtime/build converters/build
 	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:

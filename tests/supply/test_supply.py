@@ -22,11 +22,20 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("wheels")
+    folder, clean = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("clean")
+    for name in _tracked(ROOT):  # without what earlier builds left lying about
+        (clean / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clean / name)
     for part in PARTS.values():
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT / part]
+        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, clean / part]
         subprocess.run(list(map(str, build)), check=True)
     return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+
+
+def _tracked(folder: Path) -> list[str]:
+    """Names of the files that git knows there."""
+    done = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split("\n") if name and (ROOT / name).exists()]
 
 
 def _python(version: str) -> Path:
@@ -116,8 +125,7 @@ def test_the_desktop_can_be_installed_on_each_python(version: str, wheels: dict[
 @pytest.mark.parametrize("name", PARTS)
 def test_a_wheel_has_its_package_and_nothing_else(name: str, wheels: dict[str, Path]) -> None:
     package = ROOT / PARTS[name] / name
-    tracked = subprocess.run(["git", "ls-files", package], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    expected = {str((ROOT / line).relative_to(package.parent)) for line in tracked.split("\n") if line}
+    expected = {str((ROOT / name).relative_to(package.parent)) for name in _tracked(package)}
     with zipfile.ZipFile(wheels[name]) as wheel:
         packed = {entry for entry in wheel.namelist() if ".dist-info/" not in entry}
         metadata = wheel.read(next(entry for entry in wheel.namelist() if entry.endswith("/METADATA"))).decode()
