@@ -1,37 +1,36 @@
 """The whole product for many frames: camera, broker and model file go and come, memory and age are looked at.
 
-python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--model FILE] [--more "--web"]
+python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--camera rtsp|mjpeg] [--model FILE]
 
-A real ``edgeclf run`` reads Motion JPEG over HTTP and writes JSON lines, CSV, snapshots, MQTT and Prometheus's figures.
-Every ``--restart`` frames camera and mosquitto are stopped for a second, and the model file is replaced. Exit
-status 1 where memory grows by more than ``--growth``, a reconnect is missing, or a frame is older than ``--age``.
+A real ``edgeclf run`` reads RTSP, or Motion JPEG over HTTP, writes JSON lines, CSV, snapshots, MQTT and Prometheus's
+figures, and serves its page, which one watches and another asks for the state. Every ``--restart`` frames camera and
+mosquitto are stopped for a second, and the model file is replaced. Exit status 1 where memory grows by more than
+``--growth``, a reconnect is missing, or a frame is older than ``--age``.
 """
 
 from __future__ import annotations
 
-import http.server
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import click
 import cv2
 import numpy as np
 
+from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, free_port, open_camera
 from tests.runtime.test_sinks import Broker
 
 ADOPTED = "edgeclf_models_total_adopted"
 
 CONFIG = """
-source = "http://127.0.0.1:{camera}/"
+source = "{camera}"
 reload = true
 [camera]
 reopen = true
@@ -47,96 +46,18 @@ snapshot_limit = 500
 mqtt = "mqtt://127.0.0.1:{broker}"
 mqtt_device = "soak"
 metrics = {metrics}
+web = "{web}"
 """
-
-
-class Camera:
-    """Motion JPEG over HTTP, noisy digits; can be stopped and started."""
-
-    def __init__(self, fps: float) -> None:
-        self._pictures, self._pause = _pictures(), 1 / fps
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        stopped, pictures, pause = threading.Event(), self._pictures, self._pause
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-                self.end_headers()
-                number, begun = 0, time.monotonic()
-                while not stopped.wait(max(0.0, begun + number * pause - time.monotonic())):
-                    data = pictures[number % len(pictures)]
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                    try:
-                        self.wfile.write(head.encode() + data + b"\r\n")
-                    except OSError:
-                        return
-                    number += 1
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        self._stopped = stopped
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _pictures() -> list[bytes]:
-    from sklearn.datasets import load_digits
-
-    from edgeclf.demo import digit_picture
-
-    rng, images = np.random.default_rng(0), load_digits().images
-    found = []
-    for image in images[:97]:
-        pixels = cv2.resize(digit_picture(image), (160, 120)).astype(np.int16)
-        noisy = np.clip(pixels + rng.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
-        found.append(cv2.imencode(".jpg", noisy)[1].tobytes())
-    return found
-
-
-class Ear:
-    """Whether the product was heard on the broker since ``again``."""
-
-    def __init__(self, port: int) -> None:
-        from paho.mqtt import client as mqtt
-
-        self.online, self.messages = threading.Event(), 0
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("edgeclf/soak/#", qos=1)
-        self._client.on_message = self._heard
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _heard(self, client: Any, data: Any, message: Any) -> None:
-        self.messages += 1
-        if message.topic.endswith("/available") and message.payload == b"online":
-            self.online.set()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 class Product:
     """The process that is looked at."""
 
-    def __init__(self, folder: Path, model: Path, camera: int, broker: int, more: str) -> None:
+    def __init__(self, folder: Path, model: Path, camera: str, broker: int, more: str) -> None:
         self.model, self._new = folder / "model.tflite", model
         shutil.copy(model, self.model)
-        self._metrics = _free_port()
-        text = CONFIG.format(camera=camera, broker=broker, metrics=self._metrics)
+        self._metrics, self.web = free_port(), free_port()
+        text = CONFIG.format(camera=camera, broker=broker, metrics=self._metrics, web=self.web)
         (folder / "soak.toml").write_text(text, "utf-8")
         command = [
             sys.executable,
@@ -219,26 +140,37 @@ class Record:
 @click.option("--frames", default=200_000, show_default=True)
 @click.option("--restart", default=5_000, show_default=True, help="Frames from one restart to the next.")
 @click.option("--swaps", default=40, show_default=True, help="Model files put in its place before memory is looked at.")
+@click.option("--camera", "kind", type=click.Choice(["rtsp", "mjpeg"]), default="rtsp", show_default=True)
 @click.option("--fps", default=250.0, show_default=True, help="Of the camera.")
 @click.option("--model", type=click.Path(path_type=Path, exists=True), help="By default one trained for it.")
 @click.option("--more", default="", help="Further words for edgeclf run.")
 @click.option("--growth", default=4.0, show_default=True, help="MiB that the slope may make of all frames.")
 @click.option("--age", default=1.0, show_default=True, help="Seconds, of the oldest frame at its answer.")
 def main(
-    frames: int, restart: int, swaps: int, fps: float, model: Path | None, more: str, growth: float, age: float
+    frames: int,
+    restart: int,
+    swaps: int,
+    kind: str,
+    fps: float,
+    model: Path | None,
+    more: str,
+    growth: float,
+    age: float,
 ) -> None:
     """Print what was seen, and what of it is not as promised."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        camera, broker = Camera(fps), Broker(folder)
+        camera, broker = open_camera(kind, fps), Broker(folder)
         ear = Ear(broker.port)
-        product = Product(folder, model or _trained(folder), camera.port, broker.port, more)
+        product = Product(folder, model or _trained(folder), camera.address, broker.port, more)
+        lookers = Lookers(product.web)
         try:
             product.swap(swaps)
             record, restarts, missed, figures = _soak(product, camera, broker, ear, frames, restart)
             status, seconds = product.close()
         finally:
             product.process.kill()
+            lookers.close()
             ear.close()
             camera.stop()
             broker.stop()
@@ -246,13 +178,23 @@ def main(
     grown = slope * looked / 1000 / 1024
     reopened, adopted = figures["edgeclf_source_reopened"], figures.get(ADOPTED, 0)
     click.echo(f"frames {record.frames[-1]:.0f}, messages heard {ear.messages}, restarts {restarts}")
+    click.echo(f"the page: {lookers.pictures} pieces of live pictures, {lookers.states} states")
     click.echo(f"memory {record.memory[0] >> 10} MiB at first, {record.memory[-1] >> 10} at last; {_per(slope, error)}")
     click.echo(f"that makes {grown:+.2f} MiB of {looked:.0f} frames, {growth} allowed")
     oldest, usual = max(record.age), float(np.percentile(record.age, 95))
     click.echo(f"age of a frame at its answer: {usual * 1e3:.1f} ms (95% of samples), {oldest * 1e3:.1f} ms at most")
     click.echo(f"camera reopened {reopened:.0f} times, broker missed {missed} times, models adopted {adopted:.0f}")
     click.echo(f"after SIGTERM: exit status {status} in {seconds:.2f} s")
-    wrong = [grown > growth, oldest > age, reopened < restarts, missed > 0, adopted < restarts + swaps, status != 0]
+    wrong = [
+        grown > growth,
+        oldest > age,
+        reopened < restarts,
+        missed > 0,
+        adopted < restarts + swaps,
+        status != 0,
+        not lookers.pictures,
+        not lookers.states,
+    ]
     if any(wrong):
         raise click.ClickException("not as promised")
 
@@ -262,7 +204,7 @@ def _per(slope: float, error: float) -> str:
 
 
 def _soak(
-    product: Product, camera: Camera, broker: Broker, ear: Ear, frames: int, restart: int
+    product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear, frames: int, restart: int
 ) -> tuple[Record, int, int, dict[str, float]]:
     """All samples, how often things were restarted, how often the product was not heard afterwards, last figures."""
     record, restarts, missed, figures = Record(), 0, 0, dict[str, float]()
@@ -284,7 +226,7 @@ def _soak(
     return record, restarts, missed, figures
 
 
-def _restarted(product: Product, camera: Camera, broker: Broker, ear: Ear) -> bool:
+def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear) -> bool:
     """Whether the product is heard on the new broker."""
     product.replace_model()
     camera.stop()
@@ -294,14 +236,6 @@ def _restarted(product: Product, camera: Camera, broker: Broker, ear: Ear) -> bo
     broker.start()
     camera.start()
     return ear.online.wait(60)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _trained(folder: Path) -> Path:

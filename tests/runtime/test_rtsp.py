@@ -50,7 +50,7 @@ class Server:
         return f"{scheme}://viewer:{password}@127.0.0.1:{self._port}/camera"
 
 
-def _missing(scheme: str) -> bool:
+def missing(scheme: str) -> bool:
     if scheme != "rtsp":
         return False
     python = Path("/usr/bin/python3")
@@ -59,7 +59,7 @@ def _missing(scheme: str) -> bool:
 
 @pytest.fixture(params=["rtsp", "http"])
 def scheme(request: pytest.FixtureRequest) -> str:
-    if _missing(request.param):
+    if missing(request.param):
         pytest.skip(f"no RTSP server: apt-get install {PACKAGES}")
     return str(request.param)
 

@@ -1,0 +1,162 @@
+"""What is around the soaked product: its camera, who listens to the broker, and who looks at its page."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tests.runtime.test_rtsp import PASSWORD, SERVERS, missing
+
+__all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
+
+
+def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
+    """The one of that name; RTSP needs GStreamer."""
+    if kind == "rtsp" and missing("rtsp"):
+        raise SystemExit("no RTSP server here (see tests/runtime/test_rtsp.py for its packages): take --camera mjpeg")
+    return RtspCamera(fps) if kind == "rtsp" else Camera(fps)
+
+
+class RtspCamera:
+    """Snow over RTSP, for who knows the password; can be killed and started."""
+
+    def __init__(self, fps: float) -> None:
+        self.port, self._fps = free_port(), fps
+        self.address = f"rtsp://viewer:{PASSWORD}@127.0.0.1:{self.port}/camera"
+        self.start()
+
+    def start(self) -> None:
+        command = [*map(str, SERVERS["rtsp"]), str(self.port), str(round(self._fps))]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline(), "the server does not start"
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class Lookers:
+    """One who watches the live picture, and one who asks for the state every second; each again when it is refused."""
+
+    def __init__(self, port: int) -> None:
+        self.pictures = self.states = 0
+        self._port, self._over = port, threading.Event()
+        for look in (self._watch, self._ask):
+            threading.Thread(target=self._again, args=(look,), daemon=True).start()
+
+    def _again(self, look: Any) -> None:
+        while not self._over.wait(1.0):
+            with suppress(OSError, http.client.HTTPException):
+                look()
+
+    def _watch(self) -> None:
+        answer = self._get("/live")
+        while not self._over.is_set() and answer.read(65536):
+            self.pictures += 1
+
+    def _ask(self) -> None:
+        self.states += b"frames" in self._get("/state.json").read()
+
+    def _get(self, path: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection.request("GET", path)
+        return connection.getresponse()
+
+    def close(self) -> None:
+        self._over.set()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Camera:
+    """Motion JPEG over HTTP, noisy digits; can be stopped and started."""
+
+    def __init__(self, fps: float) -> None:
+        self._pictures, self._pause = _pictures(), 1 / fps
+        self.port = 0
+        self.start()
+        self.address = f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        stopped, pictures, pause = threading.Event(), self._pictures, self._pause
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                number, begun = 0, time.monotonic()
+                while not stopped.wait(max(0.0, begun + number * pause - time.monotonic())):
+                    data = pictures[number % len(pictures)]
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                    try:
+                        self.wfile.write(head.encode() + data + b"\r\n")
+                    except OSError:
+                        return
+                    number += 1
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self._stopped = stopped
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _pictures() -> list[bytes]:
+    from sklearn.datasets import load_digits
+
+    from edgeclf.demo import digit_picture
+
+    rng, images = np.random.default_rng(0), load_digits().images
+    found = []
+    for image in images[:97]:
+        pixels = cv2.resize(digit_picture(image), (160, 120)).astype(np.int16)
+        noisy = np.clip(pixels + rng.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
+        found.append(cv2.imencode(".jpg", noisy)[1].tobytes())
+    return found
+
+
+class Ear:
+    """Whether the product was heard on the broker since ``again``."""
+
+    def __init__(self, port: int) -> None:
+        from paho.mqtt import client as mqtt
+
+        self.online, self.messages = threading.Event(), 0
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe("edgeclf/soak/#", qos=1)
+        self._client.on_message = self._heard
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _heard(self, client: Any, data: Any, message: Any) -> None:
+        self.messages += 1
+        if message.topic.endswith("/available") and message.payload == b"online":
+            self.online.set()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
