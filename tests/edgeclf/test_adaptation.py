@@ -33,6 +33,7 @@ def pretrained() -> Any:
 def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Scales alone, a mixed head, alpha; interrupted in the middle and resumed."""
     config = {**SMALL, "adapt": "scale", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
+    config["fixed_stride"] = 4
     folder = tmp_path_factory.mktemp("scaled") / "run"
     train(digits, folder, make_config(config), Interrupting())
     return resume(folder, Quiet())
