@@ -98,6 +98,8 @@ class Product:
 
     def swap(self, times: int) -> None:
         """Replace the model so often, each time until it is adopted: the allocator's blocks settle only after many."""
+        while self.process.poll() is None and not self.figures().get("edgeclf_frames_total"):
+            time.sleep(0.3)  # or the file would be replaced before it is first looked at
         for _ in range(times):
             before = self.figures().get(ADOPTED, 0)
             self.replace_model()
