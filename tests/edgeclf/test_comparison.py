@@ -122,7 +122,7 @@ def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:
         digits, tmp_path / "out", make_config(OPTIONS), Quiet(), methods=("scratch", "scale", "full"), percents=(20,)
     )
     trained = {cell.method: cell.trained for cell in cells}
-    assert trained["scratch"] > trained["full"] > 20 * trained["scale"] > 20 * 1281 * 3
+    assert trained["scratch"] == trained["full"] > 20 * trained["scale"] > 20 * 1281 * 3
 
 
 def test_shares_are_nested_and_of_every_class(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ while True:
     for model in models:
         shutil.copyfile(model, place + ".new")
         os.replace(place + ".new", place)
-        time.sleep(2.5)
+        time.sleep(5)
 """
 
 
@@ -160,7 +160,7 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     lines = adopted = 0
     while killer.killed < ROUNDS:
         with other.beside(replacer if killer.killed % 2 else runner):
-            killer.cut(runner if killer.killed % 2 else replacer, 7.0)
+            killer.cut(runner if killer.killed % 2 else replacer, 12.0)
             assert hashlib.sha256(place.read_bytes()).hexdigest() in good
     with other.beside(runner):
         before = _lines(seen)
@@ -171,6 +171,7 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     lines, adopted = len(found), sum(line.get("model") == "adopted" for line in found)
     print(f"\nhot swap: {lines} lines, {adopted} models adopted")
     assert lines >= len(before) + 10
+    assert adopted >= ROUNDS // 10  # or nothing was swapped
     assert not [line for line in found if line.get("model") == "refused"]
     assert _hidden(tmp_path) == []
 
