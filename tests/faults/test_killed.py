@@ -147,13 +147,18 @@ while True:
 
 
 def test_a_replaced_model_is_the_old_one_or_the_new(
-    killer: Killer, model: Path, float_model: Path, digits: Path, tmp_path: Path
+    killer: Killer, model: Path, float_model: Path, tmp_path: Path
 ) -> None:
     """The runner and whoever replaces its file are killed by turns; it starts again each time with what lies there."""
     place, seen, config = tmp_path / "model.tflite", tmp_path / "seen.jsonl", tmp_path / "run.toml"
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
-    runner = [*EDGECLF, "run", place, "--source", digits, "--watch", "--config", config]
+    film = tmp_path / "film.avi"  # a model is adopted with a frame: they must not end
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 20, (160, 120))
+    for number in range(20 * 120):
+        writer.write(np.full((120, 160, 3), number % 256, np.uint8))
+    writer.release()
+    runner = [*EDGECLF, "run", place, "--source", film, "--realtime", "--config", config]
     replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
     good = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (model, float_model)}
     other = Killer(tmp_path / "other.log", 8)
