@@ -8,7 +8,7 @@ network to the pretrained one in proportion to its own weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from edgeclf.errors import ConfigError
@@ -77,8 +77,8 @@ class Scale:
 
     def __init__(self, model: Any) -> None:
         tf, norms = tensorflow(), keras().layers.BatchNormalization
-        layers = [layer for layer in model.layers if isinstance(layer, norms) and layer.scale and layer.center]
-        layers = [layer for layer in layers if layer.trainable]
+        layers = [layer for layer in model.layers if isinstance(layer, norms) and layer.trainable]
+        layers = [layer for layer in layers if layer.scale and layer.center]
         if not layers:
             raise ConfigError(f"adapt: {model.name} has no batch norm to scale; use --adapt full or head.")
         self._gammas = [layer.gamma for layer in layers]
@@ -121,13 +121,15 @@ def adaptation(model: Any, adapt: str, towards: str) -> Adaptation:
 
 def trained_share(model: Any, adapt: str) -> tuple[int, int]:
     """Numbers that an adaptation trains, and all there are: the moving statistics count to neither."""
-    weights = [v for v in model.weights if not _name(v).startswith("moving_")]
-    total = sum(int(variable.shape.num_elements()) for variable in weights)
+    total = _count(v for v in model.weights if not _name(v).startswith("moving_"))
     if adapt == "full":
-        return sum(int(variable.shape.num_elements()) for variable in model.trainable_variables), total
+        return _count(model.trainable_variables), total
     # The nonlinear features of a mixed head stay random where the head alone is fitted.
-    chosen = _variables(model, HEAD) if adapt == "head" else Scale(model).sources
-    return sum(int(variable.shape.num_elements()) for variable in chosen), total
+    return _count(_variables(model, HEAD) if adapt == "head" else Scale(model).sources), total
+
+
+def _count(variables: Iterable[Any]) -> int:
+    return sum(int(variable.shape.num_elements()) for variable in variables)
 
 
 def _variables(model: Any, layer: str) -> list[Any]:

@@ -11,12 +11,12 @@ __all__ = ["naming", "written_beside"]
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An OSError that names no file, such as that of a full disk, names this one."""
+def naming(path: Path, hidden: Path | None = None) -> Iterator[None]:
+    """An OSError that names no file, such as that of a full disk, or the hidden one, names ``path``."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or error.filename not in (None, str(hidden)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -30,11 +30,10 @@ def written_beside(path: Path) -> Iterator[Path]:
     """
     hidden = path.with_name(f".{path.name}.part")
     try:
-        yield hidden
-        os.replace(hidden, path)
-    except BaseException as error:
+        with naming(path, hidden):
+            yield hidden
+            os.replace(hidden, path)
+    except BaseException:
         with suppress(OSError):
             hidden.unlink()
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(hidden)):
-            raise OSError(error.errno, error.strerror, str(path)) from error
         raise

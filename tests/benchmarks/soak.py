@@ -24,8 +24,9 @@ import click
 import cv2
 import numpy as np
 
-from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, free_port, open_camera
-from tests.runtime.test_sinks import Broker
+from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, open_camera
+from tests.ports import free_port
+from tests.runtime.mqtt_broker import Broker
 
 ADOPTED = "edgeclf_models_total_adopted"
 
@@ -164,7 +165,7 @@ def main(
         folder = Path(name)
         camera, broker = open_camera(kind, fps), Broker(folder)
         ear = Ear(broker.port)
-        product = Product(folder, model or _trained(folder), camera.address, broker.port, more)
+        product = Product(folder, model or _trained(folder), camera.url, broker.port, more)
         lookers = Lookers(product.web)
         try:
             product.swap(swaps)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import socket
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -14,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tests.runtime.test_rtsp import PASSWORD, SERVERS, missing
+from tests.runtime.test_rtsp import PASSWORD, Server, missing
 
 __all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
 
@@ -26,23 +24,15 @@ def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
     return RtspCamera(fps) if kind == "rtsp" else Camera(fps)
 
 
-class RtspCamera:
+class RtspCamera(Server):
     """Snow over RTSP, for who knows the password; can be killed and started."""
 
     def __init__(self, fps: float) -> None:
-        self.port, self._fps = free_port(), fps
-        self.address = f"rtsp://viewer:{PASSWORD}@127.0.0.1:{self.port}/camera"
-        self.start()
-
-    def start(self) -> None:
-        command = [*map(str, SERVERS["rtsp"]), str(self.port), str(round(self._fps))]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline(), "the server does not start"
+        super().__init__("rtsp", str(round(fps)))
+        self.url = self.address("rtsp", PASSWORD)
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self.kill()
 
 
 class Lookers:
@@ -76,12 +66,6 @@ class Lookers:
         self._over.set()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Camera:
     """Motion JPEG over HTTP, noisy digits; can be stopped and started."""
 
@@ -89,7 +73,7 @@ class Camera:
         self._pictures, self._pause = _pictures(), 1 / fps
         self.port = 0
         self.start()
-        self.address = f"http://127.0.0.1:{self.port}/"
+        self.url = f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
         stopped, pictures, pause = threading.Event(), self._pictures, self._pause

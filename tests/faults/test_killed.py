@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -26,6 +25,7 @@ from edgeclf_runtime.golden import verify
 from edgeclf_runtime.images import read_image
 from tests.conftest import SMALL
 from tests.faults.killing import EDGECLF, ROUNDS, Killer
+from tests.films import write_film
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def killer(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killer]:
 
 
 def _hidden(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob(".*") if path.name != ".gitignore")
+    return sorted(path.name for path in folder.rglob(".*"))
 
 
 def test_a_training_goes_on_to_the_same_result(killer: Killer, digits: Path, tmp_path: Path) -> None:
@@ -115,11 +115,8 @@ def test_shards_are_all_there_or_none(killer: Killer, digits: Path, tmp_path: Pa
 
 def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None:
     film, photos = tmp_path / "film.avi", tmp_path / "photos"
-    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 30, (640, 480))
     noise = np.random.default_rng(0).integers(0, 256, (8, 480, 640, 3), np.uint8)
-    for number in range(240):
-        writer.write(noise[number % len(noise)])
-    writer.release()
+    write_film(film, 30, 240, noise)
     words = [*EDGECLF, "capture", photos, "--source", film, "--every", "0.05", "--label", "noise", "--count", "60"]
     before = 0
     while killer.killed < ROUNDS:
@@ -154,15 +151,11 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
     film = tmp_path / "film.avi"  # a model is adopted with a frame: they must not end
-    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 20, (160, 120))
-    for number in range(20 * 120):
-        writer.write(np.full((120, 160, 3), number % 256, np.uint8))
-    writer.release()
+    write_film(film, 20, 20 * 120, [np.full((120, 160, 3), level, np.uint8) for level in range(256)])
     runner = [*EDGECLF, "run", place, "--source", film, "--realtime", "--config", config]
     replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
     good = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (model, float_model)}
     other = Killer(tmp_path / "other.log", 8)
-    lines = adopted = 0
     while killer.killed < ROUNDS:
         with other.beside(replacer if killer.killed % 2 else runner):
             killer.cut(runner if killer.killed % 2 else replacer, 12.0)

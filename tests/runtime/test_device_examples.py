@@ -40,7 +40,7 @@ def _run(model: Path, example: str, film: Path, *more: str) -> list[dict[str, ob
 def test_recycling_sorter(model: Path, film: Path) -> None:
     if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    from tests.runtime.test_sinks import Broker, Listener
+    from tests.runtime.mqtt_broker import Broker, Listener
 
     broker = Broker(film.parent)
     listener = Listener(broker.port)

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -298,44 +297,6 @@ def test_the_doctor_asks_the_library(build: Build, tmp_path: Path) -> None:
     os.symlink("/dev/bus/usb/001/012", root / "proc/77/fd/5")
     (found,) = [item for item in hardware.coral(Machine(root)) if str(tmp_path) in item.text]
     assert (found.state, found.text.partition(";")[0]) == ("note", "in use by edgeclf (77)")
-
-
-def test_results_keep_the_order_and_do_not_wait_for_the_next_item() -> None:
-    given: list[int] = []
-    more = threading.Event()
-
-    def items() -> Iterator[int]:
-        for number in range(5):
-            given.append(number)
-            yield number
-        more.wait(20)  # a camera whose next frame takes its time
-        yield 5
-
-    def slow(number: int) -> int:
-        time.sleep(0.01 * (5 - number))
-        return number * number
-
-    results = in_order(slow, items(), 3)
-    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-    more.set()
-    assert list(results) == [25]
-
-
-def test_an_error_comes_in_its_place_and_ends_the_threads() -> None:
-    def items() -> Iterator[int]:
-        yield from range(3)
-        raise OSError("camera gone")
-
-    results = in_order(lambda number: number, items(), 2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(OSError, match="camera gone"):
-        next(results)
-    with pytest.raises(ZeroDivisionError):
-        list(in_order(lambda number: 1 // number, iter([1, 0, 1]), 2))
-    deadline = time.monotonic() + 10
-    while any(thread.name.startswith("lane") for thread in threading.enumerate()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lane")]
 
 
 def test_frames_of_a_stream_keep_their_pictures(build: Build, compiled: Path) -> None:

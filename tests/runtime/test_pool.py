@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier, UsageError
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.images import find_images, read_image
 
 KEPT = ("frame", "source", "answer", "label", "scores")
@@ -48,3 +52,41 @@ def test_a_stream_of_several_is_that_of_one(model: Path, digits: Path) -> None:
 def test_none_is_too_few(model: Path) -> None:
     with pytest.raises(UsageError, match="Interpreters 0: expected at least 1"):
         Classifier.load(model, lanes=0)
+
+
+def test_results_keep_the_order_and_do_not_wait_for_the_next_item() -> None:
+    given: list[int] = []
+    more = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(5):
+            given.append(number)
+            yield number
+        more.wait(20)  # a camera whose next frame takes its time
+        yield 5
+
+    def slow(number: int) -> int:
+        time.sleep(0.01 * (5 - number))
+        return number * number
+
+    results = in_order(slow, items(), 3)
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    more.set()
+    assert list(results) == [25]
+
+
+def test_an_error_comes_in_its_place_and_ends_the_threads() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise OSError("camera gone")
+
+    results = in_order(lambda number: number, items(), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="camera gone"):
+        next(results)
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda number: 1 // number, iter([1, 0, 1]), 2))
+    deadline = time.monotonic() + 10
+    while any(thread.name.startswith("lane") for thread in threading.enumerate()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lane")]

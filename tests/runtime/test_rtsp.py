@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 SERVERS = {"rtsp": ["/usr/bin/python3", HERE / "rtsp_server.py"], "http": [sys.executable, HERE / "mjpeg_server.py"]}
@@ -30,11 +31,9 @@ SLACK = 6.0  # seconds, for a busy machine
 class Server:
     """One that can be stopped, killed and started again at the same port."""
 
-    def __init__(self, scheme: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self._command = [*map(str, SERVERS[scheme]), str(self._port)]
+    def __init__(self, scheme: str, *words: str) -> None:
+        self._port = free_port()
+        self._command = [*map(str, SERVERS[scheme]), str(self._port), *words]
         self.start()
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Where observations go: real files, a real web server, a real broker, Prometheus's own parser."""
+"""Where observations go: real files, a real web server, Prometheus's own parser."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import http.server
 import json
 import queue
 import shutil
-import socket
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -29,7 +27,6 @@ from edgeclf_runtime.sinks import ModelState, Observation
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
-from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
 from edgeclf_runtime.sinks.video import VideoSink
@@ -314,117 +311,6 @@ def test_what_needs_no_picture_keeps_none() -> None:
     outlet.wait(5)
     assert sink.taken[0].prediction.frame.pixels.size == 0
     assert sink.taken[0].prediction.frame.number == 0
-
-
-class Broker:
-    """mosquitto on a free port, which can be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-        assert program
-        self._process = subprocess.Popen([program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("mosquitto did not start")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
-        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    broker = Broker(tmp_path)
-    yield broker
-    broker.stop()
-
-
-class Listener:
-    """All messages by topic, newest last."""
-
-    def __init__(self, port: int) -> None:
-        from paho.mqtt import client as mqtt
-
-        self.seen: dict[str, list[bytes]] = {}
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
-        self._client.on_message = lambda client, data, message: self.seen.setdefault(message.topic, []).append(
-            message.payload
-        )
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def wait(self, topic: str, wanted: Any) -> bytes:
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            for payload in self.seen.get(topic, []):
-                if wanted(payload):
-                    return payload
-            time.sleep(0.05)
-        raise AssertionError(f"{topic}: {self.seen.get(topic)}")
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Broker) -> None:
-    listener = Listener(broker.port)
-    sink = MqttSink(MqttOptions(f"mqtt://user:secret@127.0.0.1:{broker.port}", "feeder", "Bird feeder"), LABELS)
-    assert "secret" not in sink.name
-    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
-    assert config["dev"]["ids"] == ["feeder"]
-    assert config["cmps"]["answer"]["options"] == ["cat", "dog", "unknown"]
-    assert all(part["p"] and part["unique_id"] for part in config["cmps"].values())
-    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
-    sink.take(_seen("dog"))
-    state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
-    assert state["answer"] == "dog"
-    picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
-    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
-    broker.stop()
-    time.sleep(0.5)
-    for _ in range(300):  # more than any queue holds: the newest must come, and "online"
-        sink.take(_seen("dog"))
-    sink.take(_seen("cat"))
-    listener.seen.clear()
-    broker.start()
-    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
-    listener.wait("edgeclf/feeder/state", lambda payload: b"cat" in payload)
-    sink.close()
-    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
-    listener.close()
-    with pytest.raises(SinkError, match="expected letters, digits"):
-        MqttOptions("mqtt://host", "a/b")
-
-
-def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None:
-    listener = Listener(broker.port)
-    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
-    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
-    sink.take(ModelState("refused", "model.tflite", LABELS, "cut"))
-    assert json.loads(listener.wait("edgeclf/feeder/model", bool)) == {"state": "refused", "reason": "cut"}
-    sink.take(ModelState("adopted", "model.tflite", ("owl", "cat")))
-    listener.wait("edgeclf/feeder/model", lambda payload: b"adopted" in payload)
-    config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"owl" in payload)
-    assert json.loads(config)["cmps"]["answer"]["options"] == ["owl", "cat", "unknown"]
-    assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
-    sink.close()
-    listener.close()
 
 
 def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

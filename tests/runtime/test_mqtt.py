@@ -1,0 +1,61 @@
+"""Over a real broker: Home Assistant finds the device, and both may go and come."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
+from tests.runtime.mqtt_broker import Broker, Listener
+from tests.runtime.test_sinks import LABELS, _seen
+
+
+def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://user:secret@127.0.0.1:{broker.port}", "feeder", "Bird feeder"), LABELS)
+    assert "secret" not in sink.name
+    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
+    assert config["dev"]["ids"] == ["feeder"]
+    assert config["cmps"]["answer"]["options"] == ["cat", "dog", "unknown"]
+    assert all(part["p"] and part["unique_id"] for part in config["cmps"].values())
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(_seen("dog"))
+    state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
+    assert state["answer"] == "dog"
+    picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    broker.stop()
+    time.sleep(0.5)
+    for _ in range(300):  # more than any queue holds: the newest must come, and "online"
+        sink.take(_seen("dog"))
+    sink.take(_seen("cat"))
+    listener.seen.clear()
+    broker.start()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    listener.wait("edgeclf/feeder/state", lambda payload: b"cat" in payload)
+    sink.close()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    listener.close()
+    with pytest.raises(SinkError, match="expected letters, digits"):
+        MqttOptions("mqtt://host", "a/b")
+
+
+def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(ModelState("refused", "model.tflite", LABELS, "cut"))
+    assert json.loads(listener.wait("edgeclf/feeder/model", bool)) == {"state": "refused", "reason": "cut"}
+    sink.take(ModelState("adopted", "model.tflite", ("owl", "cat")))
+    listener.wait("edgeclf/feeder/model", lambda payload: b"adopted" in payload)
+    config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"owl" in payload)
+    assert json.loads(config)["cmps"]["answer"]["options"] == ["owl", "cat", "unknown"]
+    assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
+    sink.close()
+    listener.close()
