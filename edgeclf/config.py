@@ -101,6 +101,8 @@ class TrainConfig(BaseModel):
             raise ValueError("validation and test together leave too little to train on")
         if self.init == "scratch" and (self.adapt != "full" or self.alpha or self.decay_towards != "zero"):
             raise ValueError("adapt, alpha and decay_towards start from pretrained weights; init is scratch")
+        if self.init == "scratch" and self.fixed_stride:
+            raise ValueError("fixed_stride keeps ImageNet's weights; init is scratch")
         if self.adapt == "head" and self.alpha:
             raise ValueError("alpha chooses how far to fine-tune; adapt head does not fine-tune")
         if self.decay_towards == "pretrained" and self.adapt != "full":

@@ -26,12 +26,12 @@ from edgeclf.network import HEAD
 from edgeclf.pixelfile import PixelFile
 from edgeclf.randaugment import rand_augment
 from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.schedule import warmup_cosine
 
 __all__ = ["FineTuner"]
 
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {"full": 5e-4, "frozen": 1e-4, "scale": 5e-3, "scratch": 2e-3}
-_WARMUP = 0.1  # share of all steps
 _CLIP = 1.0  # global norm of the gradients
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -86,7 +86,8 @@ class FineTuner:
         first, whole = number * self.steps, self.steps * self._config.epochs
         batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
         for done, (count, batch) in enumerate(batches, first):
-            loss = self._step(batch, tensorflow().constant(self._rate((done + 1) / whole), "float32"))
+            rate = self._highest * warmup_cosine((done + 1) / whole)
+            loss = self._step(batch, tensorflow().constant(rate, "float32"))
             yield count, float(loss)
         self.input_wait = batches.wait_share
 
@@ -141,12 +142,6 @@ class FineTuner:
             optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)
         optimizer.build(self._adaptation.variables)
         return optimizer
-
-    def _rate(self, progress: float) -> float:
-        """Linear warm-up, then half a cosine down to zero."""
-        if progress < _WARMUP:
-            return self._highest * progress / _WARMUP
-        return self._highest * 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
     def _read(self, rows: Indices, done: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
         """What one replica's step takes: its part of a batch, changed at random as it is on one device."""

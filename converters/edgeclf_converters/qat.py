@@ -22,6 +22,7 @@ from edgeclf_converters.fakequant import Ranges, quantized, set_ranges
 from edgeclf_converters.frameworks import keras, tensorflow
 from edgeclf_converters.graph import Node, build, features_node, logits_node
 from edgeclf_converters.ranges import normalized
+from edgeclf_converters.schedule import warmup_cosine
 from edgeclf_converters.scores import Labelled
 from edgeclf_runtime.card import Preprocessing
 
@@ -31,7 +32,6 @@ Augment = Callable[[Any, Any, slice, int], Any]
 """(uint8 pictures ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
 to pictures in 0..255 of the network's size."""
 
-_WARMUP = 0.1
 _CLIP = 1.0
 
 
@@ -112,7 +112,7 @@ def train_epochs(
         for number, rows in enumerate(np.array_split(order, steps)):
             seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
             batch = place.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
-            rate = _rate((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
+            rate = warmup_cosine((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
             step(batch, tf.constant(rate, tf.float32))
             advance(len(rows))
         trained = _trained(nodes, layers)
@@ -154,13 +154,6 @@ def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, confi
         optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
 
     return step
-
-
-def _rate(done: float) -> float:
-    """Share of the highest rate when a share of all steps is done: a linear rise, then half a cosine."""
-    if done < _WARMUP:
-        return done / _WARMUP
-    return 0.5 * (1 + math.cos(math.pi * (done - _WARMUP) / (1 - _WARMUP)))
 
 
 def _trained(nodes: Sequence[Node], variables: dict[str, list[Any]]) -> list[Node]:

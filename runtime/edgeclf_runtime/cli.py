@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
+import functools
 import os
 import sys
 import threading
@@ -106,7 +106,9 @@ def _leave(code: object) -> None:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+@functools.cache
 def _entries() -> dict[str, EntryPoint]:
+    """Looked for once: that reads a file of every package installed, and the help asks for every command."""
     if sys.version_info >= (3, 10):
         found = entry_points(group=_GROUP)
     else:
@@ -130,6 +132,8 @@ def _broken(name: str, error: Exception) -> click.Command:
 def _unknown(name: str, known: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
     if name in _DESKTOP:
         return _Missing(f"edgeclf {name} comes with the desktop package: pip install edgeclf")
+    import difflib
+
     near = difflib.get_close_matches(name, [*known, *_DESKTOP], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return click.UsageError(f"No command {name!r}.{hint}", ctx)

@@ -196,6 +196,8 @@ def test_a_bound_nothing_keeps_leads_through_every_method(
     assert names[0] == "ptq"
     assert names[-2:] == ["qat epoch 1", "qat epoch 2"]
     assert any("bias correction" in name for name in names)
+    files = [trial.content for trial in done.search.trials]
+    assert len(set(files)) == len(files)  # no conversion is done twice
     assert not done.within
     assert (tmp_path / "m.tflite").read_bytes() == b"old"
     assert done.path.name == "m.over-max-drop.tflite"

@@ -146,6 +146,8 @@ def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretra
     assert np.isfinite(after[kernel]).all()
     with pytest.raises(ConfigError, match="start from pretrained weights"):
         make_config({"init": "scratch", "adapt": "head"})
+    with pytest.raises(ConfigError, match="fixed_stride keeps ImageNet's weights; init is scratch"):
+        make_config({"init": "scratch", "fixed_stride": 4})
     with pytest.raises(ConfigError, match="adapt head does not fine-tune"):
         make_config({"adapt": "head", "alpha": True})
     with pytest.raises(ConfigError, match="goes with adapt full"):

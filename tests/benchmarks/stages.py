@@ -1,0 +1,88 @@
+"""Where the time of a training and of its int8 export goes, and how busy the processors are meanwhile.
+
+python tests/benchmarks/stages.py FOLDER [--epochs 3]     (FOLDER holds train/)
+
+"busy" is the processor time of all threads in a stage, over the stage's time and the number of cores.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from edgeclf import Terminal, export_run, make_config, train
+from edgeclf.frameworks import tensorflow
+from edgeclf.reporter import Bar
+
+_CORES = len(os.sched_getaffinity(0))
+
+
+class Clock(Terminal):
+    """A terminal that takes the time of everything that has a bar, and of what happens between two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spent: dict[str, list[float]] = {}
+        self._mark = (time.monotonic(), time.process_time())
+
+    def take(self, stage: str) -> None:
+        now = (time.monotonic(), time.process_time())
+        sums = self.spent.setdefault(stage, [0.0, 0.0])
+        for place in range(2):
+            sums[place] += now[place] - self._mark[place]
+        self._mark = now
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self.take("between")
+        with super().bar(title, total) as bar:
+            yield bar
+        self.take(title)
+
+    def say(self, line: str) -> None:
+        name = line.split()[0]
+        if name in ("ptq", "qat"):  # a file was converted and measured
+            self.take(f"{name} files")
+        super().say(line)
+
+    def table(self, heading: str) -> None:
+        self.take("between")
+        whole = [sum(times[place] for times in self.spent.values()) for place in range(2)]
+        click.echo(f"\n{heading:<24} {'seconds':>8} {'share':>6} {'busy':>5}")
+        for stage, (seconds, worked) in [*self.spent.items(), ("in all", whole)]:
+            click.echo(f"{stage:<24} {seconds:8.1f} {seconds / whole[0]:6.0%} {worked / seconds / _CORES:5.0%}")
+        self.spent = {}
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--epochs", default=3, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(folder: Path, epochs: int, seed: int) -> None:
+    """Print a table of a training's stages and one of its export's."""
+    if not (folder / "train").is_dir():
+        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train).")
+        sys.exit(0)
+    clock = Clock()
+    tensorflow()
+    clock.take("TensorFlow's start")
+    with tempfile.TemporaryDirectory() as place:
+        config = make_config({"seed": seed, "epochs": epochs})
+        run = train(folder / "train", Path(place) / "run", config, clock)
+        clock.table("training")
+        done = export_run(run, Path(place) / "model.tflite", "int8", clock)
+        clock.table("export")
+    assert done.search is not None
+    files = [trial.content for trial in done.search.trials]
+    click.echo(f"\n{len(files)} conversions, {len(set(files))} different files; kept: {done.search.best.step.name}")
+
+
+if __name__ == "__main__":
+    main()
