@@ -39,7 +39,7 @@ class TrainConfig(BaseModel):
         init: ``imagenet``, pretrained weights; ``scratch``, random ones.
         alpha: after fine-tuning, choose on the validation pictures how far to go from the pretrained weights to it.
         epochs: of fine-tuning, at most.
-        patience: epochs without a better validation result after which it stops.
+        patience: epochs without a better validation result than earlier ones' after which it stops.
         batch_size: pictures a step.
         learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``

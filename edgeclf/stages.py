@@ -163,8 +163,10 @@ class Training:
         return better
 
     def _exhausted(self) -> bool:
-        ranks = [_rank(item) for item in self._history]
-        if not self._place.agree(float(len(ranks) - 1 - ranks.index(max(ranks)) >= self._config.patience)):
+        # Not the head's: the first epochs, of the highest rates, fall behind it before the last ones overtake it.
+        ranks = [_rank(item) for item in self._history if item["epoch"]]
+        waited = len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
+        if not self._place.agree(float(waited >= self._config.patience)):
             return False
         self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
         return True

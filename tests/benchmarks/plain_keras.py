@@ -34,7 +34,7 @@ def plain_keras(folder: Path, test: Labelled, seed: int, epochs: int) -> Iterato
     keras().utils.set_random_seed(seed)
     started, measuring = time.monotonic(), 0.0
     data = keras().utils.image_dataset_from_directory(
-        folder, image_size=(backbone.size, backbone.size), batch_size=32, seed=seed, label_mode="int", verbose=0
+        folder, image_size=(backbone.size, backbone.size), batch_size=32, seed=seed, label_mode="int"
     )
     changes = keras().Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
     data = data.map(lambda x, y: (changes(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)

@@ -75,6 +75,28 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run
     assert all((again[name] == known[name]).all() for name in known)
 
 
+class Listening(Quiet):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path) -> None:
+    """Epochs of rates that ruin it fall behind the head; patience counts from the best of them."""
+    config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
+    listening = Listening()
+    history = train(digits, tmp_path / "run", config, listening).read_json("history")
+    ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in history]
+    assert max(ranks[1:]) < ranks[0]
+    worse = [number for number in range(2, len(ranks)) if ranks[number] <= max(ranks[1:number])]
+    assert len(ranks) - 1 == (worse[0] if worse else 6)
+    assert any("stopped early" in line for line in listening.said) == (len(ranks) - 1 < 6)
+
+
 def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     shutil.copytree(digits, folder)
