@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi bench-trashnet bench-int8 bench-train bench-memory bench-speed soak wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -35,6 +35,10 @@ bench-int8: setup
 # Ways to train on TrashNet, five seeds, and the time to 90% against Keras's guide; about three hours on two cores.
 bench-train: setup
 	$(BIN)/python tests/benchmarks/train.py $(DATA)
+
+# Where the time of a training and its int8 export goes, and how busy the cores are; five minutes, quiet.
+bench-stages: setup
+	$(BIN)/python tests/benchmarks/stages.py $(DATA)
 
 # Whole searches, which train many networks; minutes.
 test-slow: setup
