@@ -44,7 +44,7 @@ class TrainConfig(BaseModel):
         learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``
             keeps ImageNet's, which know more than a few small batches do; ``auto`` trains from 500 pictures and
-            batches of 16.
+            batches of 16, except with ``adapt`` ``scale``, which never made up for the features that its head then lost.
         weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
         ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none.
@@ -130,7 +130,8 @@ class TrainConfig(BaseModel):
             return True
         if self.batch_norm != "auto":
             return self.batch_norm == "train"
-        return pictures >= _BATCH_NORM_PICTURES and self.batch_size >= _BATCH_NORM_BATCH
+        large = pictures >= _BATCH_NORM_PICTURES and self.batch_size >= _BATCH_NORM_BATCH
+        return large and self.adapt != "scale"
 
 
 def make_config(options: dict[str, object]) -> TrainConfig:
