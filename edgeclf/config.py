@@ -44,7 +44,7 @@ class TrainConfig(BaseModel):
         learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``
             keeps ImageNet's, which know more than a few small batches do; ``auto`` trains from 500 pictures and
-            batches of 16, except with ``adapt`` ``scale``, which never made up for the features that its head then lost.
+            batches of 16, except with ``adapt`` ``scale``, whose head would lose the features it was fitted on.
         weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
         ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none.
