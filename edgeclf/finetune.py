@@ -70,7 +70,7 @@ class FineTuner:
                 layer.momentum = _MOMENTUM
         self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
-        if config.fixed_stride and config.init == "imagenet":
+        if config.fixed_stride:
             fix_early(model, config.fixed_stride)
         with distribution.scope():
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
