@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.mqtt_broker import Broker
+from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
+    if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     broker = Broker(tmp_path)
     yield broker

@@ -11,7 +11,9 @@ from typing import Any
 
 from tests.ports import free_port
 
-__all__ = ["Broker", "Listener"]
+__all__ = ["MOSQUITTO", "Broker", "Listener"]
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
 
 class Broker:
@@ -24,9 +26,8 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-        assert program
-        self._process = subprocess.Popen([program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        assert MOSQUITTO
+        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stderr=subprocess.DEVNULL)
         for _ in range(100):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

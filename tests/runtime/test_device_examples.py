@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +12,9 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.films import write_film
+from tests.runtime.mqtt_broker import Broker, Listener
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -20,12 +22,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def film(digits: Path, tmp_path: Path) -> Path:
     """Twenty frames of a 1, then twenty of a 2, moving a little."""
     path = tmp_path / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 64))
-    for digit in (1, 2):
-        picture = cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (64, 64))
-        for number in range(20):
-            writer.write(cv2.add(picture, (number % 4) * 12))
-    writer.release()
+    pictures = [cv2.resize(cv2.imread(str(next((digits / digit).iterdir()))), (64, 64)) for digit in ("1", "2")]
+    write_film(path, 30, 40, [cv2.add(picture, (number % 4) * 12) for picture in pictures for number in range(20)])
     return path
 
 
@@ -37,18 +35,12 @@ def _run(model: Path, example: str, film: Path, *more: str) -> list[dict[str, ob
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_recycling_sorter(model: Path, film: Path) -> None:
-    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
-        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    from tests.runtime.mqtt_broker import Broker, Listener
-
-    broker = Broker(film.parent)
+def test_recycling_sorter(broker: Broker, model: Path, film: Path) -> None:
     listener = Listener(broker.port)
     lines = _run(model, "recycling_sorter.toml", film, "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--motion", "0")
     last = json.loads(listener.wait("edgeclf/sorter/state", bool))
     listener.wait("edgeclf/sorter/available", lambda payload: payload == b"offline")
     listener.close()
-    broker.stop()
     assert last["answer"] in {"0", "1", "2", "unknown"}
     assert len((film.parent / "sorted.csv").read_text("utf-8").splitlines()) == 1 + len(lines)
 
