@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 __all__ = ["write_film"]
 
-Pictures = Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8]
 
-
-def write_film(path: Path, fps: float, count: int, pictures: Pictures) -> None:
-    """Motion JPEG of so many frames: the pictures, BGR and of one size, again and again."""
-    height, width = pictures[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
-    for number in range(count):
-        writer.write(pictures[number % len(pictures)])
+def write_film(path: Path, fps: float, pictures: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Motion JPEG of the pictures: BGR, of one size."""
+    writer = cv2.VideoWriter()
+    for picture in pictures:
+        if not writer.isOpened():
+            height, width = picture.shape[:2]
+            writer.open(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
+        writer.write(picture)
     writer.release()

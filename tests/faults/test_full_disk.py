@@ -144,7 +144,7 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     )
     _fill(place, 60)
     film = tmp_path / "film.avi"
-    write_film(film, 25, 600, np.random.default_rng(0).integers(0, 256, (600, 120, 160, 3), np.uint8))
+    write_film(film, 25, np.random.default_rng(0).integers(0, 256, (600, 120, 160, 3), np.uint8))
     words = ["run", model, "--source", film, "--realtime", "--config", config, "--json"]
     with (tmp_path / "said").open("w") as said, (tmp_path / "shown").open("w") as shown:
         process = subprocess.Popen([*EDGECLF, *map(str, words)], stdout=shown, stderr=said)

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_shards_are_all_there_or_none(killer: Killer, digits: Path, tmp_path: Pa
 def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None:
     film, photos = tmp_path / "film.avi", tmp_path / "photos"
     noise = np.random.default_rng(0).integers(0, 256, (8, 480, 640, 3), np.uint8)
-    write_film(film, 30, 240, noise)
+    write_film(film, 30, islice(cycle(noise), 240))
     words = [*EDGECLF, "capture", photos, "--source", film, "--every", "0.05", "--label", "noise", "--count", "60"]
     before = 0
     while killer.killed < ROUNDS:
@@ -151,7 +152,7 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
     film = tmp_path / "film.avi"  # a model is adopted with a frame: they must not end
-    write_film(film, 20, 20 * 120, [np.full((120, 160, 3), level, np.uint8) for level in range(256)])
+    write_film(film, 20, (np.full((120, 160, 3), number % 256, np.uint8) for number in range(20 * 120)))
     runner = [*EDGECLF, "run", place, "--source", film, "--realtime", "--config", config]
     replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
     good = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (model, float_model)}

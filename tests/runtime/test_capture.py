@@ -8,7 +8,6 @@ import sys
 import threading
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.images import read_image
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.shutter import Shutter
+from tests.films import write_film
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "capture"]
 PIXELS = np.full((24, 32, 3), (200, 30, 30), np.uint8)
@@ -25,10 +25,7 @@ PIXELS = np.full((24, 32, 3), (200, 30, 30), np.uint8)
 def film(tmp_path: Path) -> Path:
     """Two seconds of grey that grows lighter."""
     path = tmp_path / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
-    for number in range(60):
-        writer.write(np.full((48, 64, 3), 4 * number, np.uint8))
-    writer.release()
+    write_film(path, 30, (np.full((48, 64, 3), 4 * number, np.uint8) for number in range(60)))
     return path
 
 

@@ -23,7 +23,7 @@ def film(digits: Path, tmp_path: Path) -> Path:
     """Twenty frames of a 1, then twenty of a 2, moving a little."""
     path = tmp_path / "film.avi"
     pictures = [cv2.resize(cv2.imread(str(next((digits / digit).iterdir()))), (64, 64)) for digit in ("1", "2")]
-    write_film(path, 30, 40, [cv2.add(picture, (number % 4) * 12) for picture in pictures for number in range(20)])
+    write_film(path, 30, [cv2.add(picture, (number % 4) * 12) for picture in pictures for number in range(20)])
     return path
 
 

@@ -18,6 +18,7 @@ from edgeclf_runtime.sources import SourceOptions, SourceState
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.picamera import open_picamera
 from edgeclf_runtime.sources.pipe import open_pipe, take_jpeg
+from tests.films import write_film
 
 
 class _Scripted:
@@ -192,10 +193,7 @@ def test_a_watched_folder_gives_what_comes_into_it_complete(tmp_path: Path) -> N
 
 def test_a_film_at_its_own_speed(tmp_path: Path) -> None:
     path = tmp_path / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20, (64, 48))
-    for level in range(20):
-        writer.write(np.full((48, 64, 3), level * 10, np.uint8))
-    writer.release()
+    write_film(path, 20, (np.full((48, 64, 3), level * 10, np.uint8) for level in range(20)))
     start = time.monotonic()
     with open_source(path, SourceOptions(realtime=True)) as source:
         slow = []

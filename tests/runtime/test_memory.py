@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier
+from tests.films import write_film
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 FRAMES, WARM = 4000, 1500
@@ -26,11 +27,9 @@ def _anonymous(process: int | str) -> int:
 @pytest.fixture
 def film(digits: Path, tmp_path: Path) -> Path:
     path, rng = tmp_path / "film.avi", np.random.default_rng(0)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (96, 64))
     pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (96, 64)) for digit in range(3)]
-    for number in range(FRAMES):
-        writer.write(np.clip(pictures[number // 50 % 3] + rng.normal(0, 8, (64, 96, 3)), 0, 255).astype(np.uint8))
-    writer.release()
+    noisy = (pictures[number // 50 % 3] + rng.normal(0, 8, (64, 96, 3)) for number in range(FRAMES))
+    write_film(path, 30, (np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy))
     return path
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import pytest
 
+from tests.films import write_film
 from tests.runtime.browser import Browser
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
@@ -25,12 +26,8 @@ def film(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Digits that turn into one another, for longer than a test takes."""
     path = tmp_path_factory.mktemp("film") / "film.avi"
     pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (320, 240)) for digit in (0, 1, 2)]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
-    for number in range(10 * SECONDS):
-        share, first = number % 10 / 10, number // 10
-        here, there = pictures[first % 3], pictures[(first + 1) % 3]
-        writer.write(cv2.addWeighted(here, 1 - share, there, share, 0))
-    writer.release()
+    steps = ((number // 10, number % 10 / 10) for number in range(10 * SECONDS))
+    write_film(path, 10, (cv2.addWeighted(pictures[i % 3], 1 - s, pictures[(i + 1) % 3], s, 0) for i, s in steps))
     return path
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from edgeclf_runtime import UsageError
 from edgeclf_runtime.settings import read_settings, settings
+from tests.films import write_film
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
@@ -86,11 +87,8 @@ def test_a_watched_folder_runs_until_it_is_told_to_stop(model: Path, digits: Pat
 
 
 def test_every_frame_of_a_film_reaches_every_sink(model: Path, digits: Path, tmp_path: Path) -> None:
-    writer = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
     picture = cv2.resize(cv2.imread(str(next((digits / "2").iterdir()))), (64, 64))
-    for _ in range(150):
-        writer.write(picture)
-    writer.release()
+    write_film(tmp_path / "film.avi", 10, [picture] * 150)
     arguments = [str(model), "--source", "film.avi", "--jsonl", "seen.jsonl", "--video", "out.mp4", "--changes"]
     done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 1

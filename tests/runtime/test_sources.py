@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier, SourceError, open_source
+from tests.films import write_film
 
 
 def _grey(level: int) -> np.ndarray:
@@ -22,10 +23,7 @@ def _grey(level: int) -> np.ndarray:
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     path = tmp_path / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for level in range(0, 100, 10):
-        writer.write(_grey(level))
-    writer.release()
+    write_film(path, 10, map(_grey, range(0, 100, 10)))
     return path
 
 

@@ -15,6 +15,7 @@ from edgeclf_runtime.images import decode_image, read_image
 from edgeclf_runtime.sources import SourceOptions, open_source
 from edgeclf_runtime.sources.capture import OpenCVCapture
 from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg
+from tests.films import write_film
 
 
 def _picture(shift: int, height: int = 96, width: int = 128) -> np.ndarray:
@@ -30,10 +31,7 @@ def _jpeg(picture: np.ndarray) -> bytes:
 def film(tmp_path: Path) -> Path:
     """Eight JPEGs in an AVI file."""
     path = tmp_path / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, (128, 96))
-    for shift in range(8):
-        writer.write(_picture(shift)[:, :, ::-1])
-    writer.release()
+    write_film(path, 25, (_picture(shift)[:, :, ::-1] for shift in range(8)))
     return path
 
 
