@@ -12,7 +12,9 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 USER, PASSWORD = "viewer", "s3cret-of-the-camera"
-PIPELINE = "videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate={}/1 ! {} name=pay0"
+# Of the formats that jpegenc would choose RTP has no word for most.
+FORMAT = "video/x-raw,format=I420,width=320,height=240,framerate={}/1"
+PIPELINE = f"videotestsrc is-live=true pattern=snow ! {FORMAT} ! {{}} name=pay0"
 RIGHTS = "viewer, media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
 ENCODERS = {"x264enc": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay", "jpegenc": "jpegenc ! rtpjpegpay"}
 
