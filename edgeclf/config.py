@@ -14,8 +14,6 @@ from edgeclf_runtime.card import Preprocessing
 
 __all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing"]
 
-_BATCH_NORM_PICTURES, _BATCH_NORM_BATCH = 500, 16
-
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
 
@@ -42,9 +40,8 @@ class TrainConfig(BaseModel):
         patience: epochs without a better validation result than earlier ones' after which it stops.
         batch_size: pictures a step.
         learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
-        batch_norm: ``train`` normalizes with each batch's own statistics and keeps their moving average; ``frozen``
-            keeps ImageNet's, which know more than a few small batches do; ``auto`` trains from 500 pictures and
-            batches of 16, except with ``adapt`` ``scale``, whose head would lose the features it was fitted on.
+        batch_norm: ``frozen`` keeps ImageNet's statistics, and so the features that the head was fitted on; ``train``
+            normalizes with each batch's own and keeps their moving average, as from random weights in any case.
         weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
         ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none.
@@ -76,7 +73,7 @@ class TrainConfig(BaseModel):
     patience: Annotated[int, Field(ge=1)] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    batch_norm: Literal["auto", "train", "frozen"] = "auto"
+    batch_norm: Literal["frozen", "train"] = "frozen"
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
     decay_towards: Literal["zero", "pretrained"] = "zero"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
@@ -124,14 +121,10 @@ class TrainConfig(BaseModel):
         """Height and width of the pictures of the fine-tuning steps."""
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
 
-    def trains_batch_norm(self, pictures: int) -> bool:
-        """Whether batch norm is trained on so many pictures."""
-        if self.init == "scratch":
-            return True
-        if self.batch_norm != "auto":
-            return self.batch_norm == "train"
-        large = pictures >= _BATCH_NORM_PICTURES and self.batch_size >= _BATCH_NORM_BATCH
-        return large and self.adapt != "scale"
+    @property
+    def trains_batch_norm(self) -> bool:
+        """Whether batch norm's statistics are those of the pictures."""
+        return self.init == "scratch" or self.batch_norm == "train"
 
 
 def make_config(options: dict[str, object]) -> TrainConfig:

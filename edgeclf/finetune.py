@@ -1,8 +1,8 @@
 """Stage two: the network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
 
-With enough pictures batch norm adapts its statistics to them; with few it keeps those of ImageNet and only its scale
-and shift are trained. Order and augmentation are functions of (seed, epoch, step), so that a training resumed
-after any epoch is the training that was never stopped.
+Batch norm keeps ImageNet's statistics, unless told otherwise: with each batch's own the network would be another one
+than the head was fitted on, which costs epochs to make up for. Order and augmentation are functions of (seed, epoch,
+step), so that a training resumed after any epoch is the training that was never stopped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edgeclf_converters.schedule import warmup_cosine
 __all__ = ["FineTuner"]
 
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
-_RATES = {"full": 5e-4, "frozen": 1e-4, "scale": 5e-3, "scratch": 2e-3}
+_RATES = {"full": 5e-4, "frozen": 3e-4, "scale": 5e-3, "scratch": 2e-3}
 _CLIP = 1.0  # global norm of the gradients
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -63,7 +63,7 @@ class FineTuner:
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
-        self._adapts = config.trains_batch_norm(len(rows))
+        self._adapts = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):

@@ -128,7 +128,7 @@ class Training:
         before, after = self._run.read_arrays("start"), self._run.read_arrays("tuned")
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
-        adapts = self._config.trains_batch_norm(len(self._rows["train"]))
+        adapts = self._config.trains_batch_norm
         epoch = int(max(self._history, key=_rank)["epoch"])  # that the tuned weights are of
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:

@@ -23,7 +23,7 @@ from edgeclf_runtime import Classifier
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, seeds: str, out: Path) -> None:
-    """Print a row per seed, then the means. The runs are kept in OUT, where bench-int8 finds them."""
+    """Print a row per seed, then the means. The runs are kept in OUT, where bench-train finds them."""
     if not (folder / "train").is_dir() or not (folder / "test").is_dir():
         click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
         sys.exit(0)

@@ -19,7 +19,7 @@ from edgeclf.settings import ExportConfig, SearchConfig, TrainTable
 
 COMMANDS: dict[str, click.Command] = {"train": train, "export": export, "search": search}
 SAMPLES: tuple[Any, ...] = (True, False, 7, 64, 0.25, "none", "head", ["efficientnet-lite1"], [64], ["full"])
-SAMPLES += ("qat", "float16", "frozen", "mobilenet-v2", "mixed", "scratch", "mixed_float16", "pretrained", 8)
+SAMPLES += ("qat", "float16", "train", "mobilenet-v2", "mixed", "scratch", "mixed_float16", "pretrained", 8)
 
 
 def _file(folder: Path, text: str) -> Path:
