@@ -42,6 +42,7 @@ from edgeclf_converters.scores import network_scores
 
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},
+    "statistics": {"batch_norm": "train"},
     "scale": {"adapt": "scale"},
     "head": {"adapt": "head"},
     "scratch": {"init": "scratch"},
