@@ -30,7 +30,7 @@ def main(folder: Path, seeds: str, out: Path) -> None:
     rows = [_seed(folder, int(seed), out / f"efficientnet-lite0-{seed}") for seed in seeds.split(",")]
     for row in rows:
         click.echo(_line(row))
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0] if name != "seed"}
     click.echo("mean of the seeds " + _line(means))
 
 
