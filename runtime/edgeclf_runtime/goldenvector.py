@@ -15,8 +15,9 @@ from edgeclf_runtime.images import decode_image
 
 __all__ = ["DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
 
-DEFAULT_TOLERANCE = 0.08
-"""Interpreters differ by some steps of an int8 softmax, 1/256 each: 6 on trained networks, 13 seen on a torn answer."""
+DEFAULT_TOLERANCE = 0.12
+"""Interpreters differ by some steps of an int8 softmax, 1/256 each: 3 to 8 on trained networks, 21 on one of a few
+steps' training, whose answers are torn. Swapped colours make 44 and more."""
 
 _SCORES_LIMIT = 16 << 20
 _PICTURE_LIMIT = 1 << 20
