@@ -21,16 +21,17 @@ __all__ = ["plain_keras"]
 _HEAD_EPOCHS = 5
 
 
-def plain_keras(folder: Path, test: Labelled, seed: int, epochs: int) -> Iterator[tuple[float, float]]:
+def plain_keras(folder: Path, test: Labelled, name: str, seed: int, epochs: int) -> Iterator[tuple[float, float]]:
     """Train; gives (seconds so far, test accuracy) after each epoch, the measuring not counted.
 
     Args:
         folder: one sub-folder of pictures per class.
         test: pictures at the network's size.
+        name: of the backbone.
         seed: of everything random.
         epochs: with the head alone and then with everything, together.
     """
-    tf, layers, backbone = tensorflow(), keras().layers, BACKBONES["efficientnet-lite0"]
+    tf, layers, backbone = tensorflow(), keras().layers, BACKBONES[name]
     keras().utils.set_random_seed(seed)
     started, measuring = time.monotonic(), 0.0
     data = keras().utils.image_dataset_from_directory(

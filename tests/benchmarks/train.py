@@ -1,6 +1,8 @@
 """Training on TrashNet: full, scales alone, head alone, from scratch, hand-crafted features; and time to 90%.
 
-python tests/benchmarks/train.py FOLDER [--seeds 0,1,2,3,4] [--out RUNS]     (FOLDER holds train/ and test/)
+python tests/benchmarks/train.py FOLDER [--backbone NAME] [--seeds 0,1,2,3,4] [--out RUNS]
+
+FOLDER holds train/ and test/.
 
 What is kept is chosen on a validation part cut from train/; the figures are of test/. What is found in RUNS is taken
 from there, so that a stopped benchmark goes on.
@@ -15,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from plain_keras import plain_keras
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.cells import HANDCRAFTED_RULE, measure_cell
-from edgeclf.config import preprocessing
+from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import scan
 from edgeclf.division import split
 from edgeclf.fingerprints import Fingerprints
@@ -57,10 +60,11 @@ _PLAIN_SEEDS = 2
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--backbone", default="efficientnet-lite0", show_default=True)
 @click.option("--seeds", default="0,1,2,3,4", show_default=True)
 @click.option("--ways", default=",".join([*WAYS, _HANDCRAFTED, _GRADIENTS, "time"]), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-def main(folder: Path, seeds: str, ways: str, out: Path) -> None:
+def main(folder: Path, backbone: str, seeds: str, ways: str, out: Path) -> None:
     """Print a table of test accuracies with their intervals over the seeds, and times to 90%.
 
     "busy" is the share of this machine's cores that a training kept at work.
@@ -69,48 +73,62 @@ def main(folder: Path, seeds: str, ways: str, out: Path) -> None:
         click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
         sys.exit(0)
     out.mkdir(parents=True, exist_ok=True)
-    chosen, numbers = ways.split(","), [int(seed) for seed in seeds.split(",")]
+    bench, chosen, numbers = _Bench(folder, backbone, out), ways.split(","), [int(seed) for seed in seeds.split(",")]
     with tempfile.TemporaryDirectory() as place:
-        test = _pictures(folder / "test", Path(place))
+        test = _pictures(folder / "test", bench.config(0), Path(place))
         for seed in numbers:
             for way in chosen:
                 if way in WAYS:
-                    _kept(out, way, seed, lambda way=way, seed=seed: _trained(folder, way, seed, out, test))
+                    bench.keep(way, seed, lambda way=way, seed=seed: _trained(bench, way, seed, test))
                 elif way == _HANDCRAFTED:
-                    _kept(out, "handcrafted", seed, lambda seed=seed: _handcrafted(folder, seed))
+                    bench.keep("handcrafted", seed, lambda seed=seed: _handcrafted(folder, seed))
                 elif way == _GRADIENTS:
-                    _kept(out, "gradients", seed, lambda seed=seed: _gradients(folder, seed))
+                    bench.keep("gradients", seed, lambda seed=seed: _gradients(folder, seed))
         if "time" in chosen:
             for seed in numbers[:_PLAIN_SEEDS]:
-                _kept(out, "time ours", seed, lambda seed=seed: _times(_ours(folder, seed, test)))
-                _kept(out, "time plain", seed, lambda seed=seed: _times(_plain(folder, seed, test)))
-    _print(out, chosen, numbers)
+                config = bench.config(seed)
+                bench.keep("time ours", seed, lambda config=config: _times(_ours(folder, config, test)))
+                bench.keep("time plain", seed, lambda config=config: _times(_plain(folder, config, test)))
+    _print(bench, chosen, numbers)
 
 
-def _file(out: Path, way: str, seed: int) -> Path:
-    return out / f"train-{way.replace(' ', '-')}-{seed}.json"
+@dataclass(frozen=True)
+class _Bench:
+    """Where the pictures are, the network, and where what is found is kept."""
+
+    folder: Path
+    backbone: str
+    out: Path
+
+    def config(self, seed: int, way: str = "full") -> TrainConfig:
+        return make_config({"backbone": self.backbone, "seed": seed, **WAYS[way]})
+
+    def run(self, way: str, seed: int) -> Path:
+        return self.out / "-".join([self.backbone, *([] if way == "full" else [way]), str(seed)])
+
+    def found(self, way: str, seed: int) -> dict[str, Any] | None:
+        file = self._file(way, seed)
+        return json.loads(file.read_text("utf-8")) if file.exists() else None
+
+    def keep(self, way: str, seed: int, make: Callable[[], dict[str, Any]]) -> None:
+        if self.found(way, seed) is None:
+            write_text(self._file(way, seed), json.dumps(make()))
+            click.echo(f"{way}, seed {seed}: {json.dumps(self.found(way, seed))[:200]}", err=True)
+
+    def _file(self, way: str, seed: int) -> Path:
+        return self.out / f"train-{self.backbone}-{way.replace(' ', '-')}-{seed}.json"
 
 
-def _kept(out: Path, way: str, seed: int, make: Callable[[], dict[str, Any]]) -> None:
-    file = _file(out, way, seed)
-    if not file.exists():
-        write_text(file, json.dumps(make()))
-        click.echo(f"{way}, seed {seed}: {file.read_text('utf-8')[:200]}", err=True)
-
-
-def _pictures(folder: Path, place: Path) -> Labelled:
-    listed, rule = scan(folder)[0], preprocessing(make_config({}))
-    pictures, _ = decode(listed, rule, 0, place, Terminal())
+def _pictures(folder: Path, config: TrainConfig, place: Path) -> Labelled:
+    listed = scan(folder)[0]
+    pictures, _ = decode(listed, preprocessing(config), 0, place, Terminal())
     return Labelled(np.asarray(pictures.inputs), listed.targets)
 
 
-def _trained(folder: Path, way: str, seed: int, out: Path, test: Labelled) -> dict[str, Any]:
-    path = out / ("efficientnet-lite0" if way == "full" else f"train-{way}")
-    path = path.with_name(f"{path.name}-{seed}")
+def _trained(bench: _Bench, way: str, seed: int, test: Labelled) -> dict[str, Any]:
+    path, config = bench.run(way, seed), bench.config(seed, way)
     done, begun, worked = (path / "metrics.json").exists(), time.monotonic(), time.process_time()
-    run = (
-        Run.open(path) if done else train(folder / "train", path, make_config({"seed": seed, **WAYS[way]}), Terminal())
-    )
+    run = Run.open(path) if done else train(bench.folder / "train", path, config, Terminal())
     busy = (time.process_time() - worked) / (time.monotonic() - begun) / len(os.sched_getaffinity(0))
     model = build_classifier(run.config.network, None, len(run.read_json("labels")), run.config.head)
     set_weights(model, run.read_arrays("weights"))
@@ -163,11 +181,11 @@ class _Watched(Training):
         return super()._note(epoch, figures, result)
 
 
-def _ours(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
+def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as place:
-        started, config = time.monotonic(), make_config({"seed": seed})
+        started = time.monotonic()
         run = Run.create(Path(place) / "run", config, folder / "train")
-        seed_everything(seed)
+        seed_everything(config.seed)
         listed, skipped = read_source(folder / "train")
         prints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
         pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), prints)
@@ -179,9 +197,9 @@ def _ours(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
         return training.seen
 
 
-def _plain(folder: Path, seed: int, test: Labelled) -> list[tuple[float, float]]:
+def _plain(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float, float]]:
     seen = []
-    for seconds, accuracy in plain_keras(folder / "train", test, seed, _PLAIN_EPOCHS):
+    for seconds, accuracy in plain_keras(folder / "train", test, config.backbone, config.seed, _PLAIN_EPOCHS):
         click.echo(f"plain Keras after {seconds:.0f} s: {accuracy:.2%}", err=True)
         seen.append((seconds, accuracy))
         if accuracy >= _AIM:
@@ -194,11 +212,11 @@ def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
     return {"seconds": reached[0] if reached else None, "seen": seen}
 
 
-def _print(out: Path, ways: list[str], seeds: list[int]) -> None:
+def _print(bench: _Bench, ways: list[str], seeds: list[int]) -> None:
     click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   seeds")
     for way in ways:
         name = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}.get(way, way)
-        rows = [json.loads(_file(out, name, s).read_text("utf-8")) for s in seeds if _file(out, name, s).exists()]
+        rows = [row for seed in seeds if (row := bench.found(name, seed))]
         if not rows:
             continue
         figures = np.array([row["accuracy"] for row in rows]) * 100
@@ -208,7 +226,7 @@ def _print(out: Path, ways: list[str], seeds: list[int]) -> None:
         spread = figures.std(ddof=1) if len(figures) > 1 else 0
         click.echo(f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {minutes:8.1f} {share:8.1%} {busy:>5}   {each}")
     for way in ("time ours", "time plain"):
-        found = [json.loads(_file(out, way, s).read_text("utf-8")) for s in seeds if _file(out, way, s).exists()]
+        found = [row for seed in seeds if (row := bench.found(way, seed))]
         texts = [
             f"{row['seconds']:.0f} s"
             if row["seconds"]

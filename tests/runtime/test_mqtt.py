@@ -13,7 +13,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 from tests.runtime.mqtt_broker import Broker, Listener
-from tests.runtime.test_sinks import LABELS, _seen
+from tests.runtime.observations import LABELS, seen
 
 
 def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Broker) -> None:
@@ -25,7 +25,7 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     assert config["cmps"]["answer"]["options"] == ["cat", "dog", "unknown"]
     assert all(part["p"] and part["unique_id"] for part in config["cmps"].values())
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
-    sink.take(_seen("dog"))
+    sink.take(seen("dog"))
     state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
     assert state["answer"] == "dog"
     picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
@@ -33,8 +33,8 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     broker.stop()
     time.sleep(0.5)
     for _ in range(300):  # more than any queue holds: the newest must come, and "online"
-        sink.take(_seen("dog"))
-    sink.take(_seen("cat"))
+        sink.take(seen("dog"))
+    sink.take(seen("cat"))
     listener.seen.clear()
     broker.start()
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")

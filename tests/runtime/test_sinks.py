@@ -10,44 +10,29 @@ import shutil
 import stat
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 
-from edgeclf_runtime import Frame, Prediction
-from edgeclf_runtime.decision import Decision
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks import ModelState, Observation
+from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
-from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
 from edgeclf_runtime.sinks.video import VideoSink
 from edgeclf_runtime.sources import SourceState
-
-LABELS = ("cat", "dog")
-
-
-def _seen(
-    label: str = "cat", score: float = 0.9, changed: bool = True, number: int = 0, level: int = 90
-) -> Observation:
-    scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
-    frame = Frame(np.full((48, 64, 3), level, np.uint8), time.monotonic(), number, "/dev/video0")
-    prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
-    return Observation(prediction, Decision(label, score, changed, frame.time), 1_700_000_000.25 + number, 0.01)
+from tests.runtime.observations import seen
 
 
 def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
     sink = JsonLinesSink(tmp_path / "log" / "seen.jsonl", limit=2000, keep=50)
     for number in range(40):
-        sink.take(_seen(number=number))
+        sink.take(seen(number=number))
     sink.take(SourceState("lost", 0.0, "pulled out", 2))
     sink.close()
     files = sorted((tmp_path / "log").iterdir(), key=lambda p: -int(p.suffix[1:]) if p.suffix[1:].isdecimal() else 1)
@@ -63,7 +48,7 @@ def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
 def test_old_lines_are_given_up(tmp_path: Path) -> None:
     sink = CsvSink(tmp_path / "seen.csv", limit=1000, keep=2)
     for number in range(200):
-        sink.take(_seen(number=number))
+        sink.take(seen(number=number))
     sink.close()
     assert {path.name for path in tmp_path.iterdir()} == {"seen.csv", "seen.csv.1", "seen.csv.2"}
     for path in tmp_path.iterdir():
@@ -76,7 +61,7 @@ def test_old_lines_are_given_up(tmp_path: Path) -> None:
 def test_without_older_files_the_newest_stays_bounded_and_a_failed_rotation_heals(tmp_path: Path) -> None:
     sink = JsonLinesSink(tmp_path / "a.jsonl", limit=1000, keep=0)
     for number in range(50):
-        sink.take(_seen(number=number))
+        sink.take(seen(number=number))
     sink.close()
     assert (tmp_path / "a.jsonl").stat().st_size <= 1000
     sink = JsonLinesSink(tmp_path / "b.jsonl", limit=1000, keep=1)
@@ -85,12 +70,12 @@ def test_without_older_files_the_newest_stays_bounded_and_a_failed_rotation_heal
     failed = 0
     for number in range(20):
         try:
-            sink.take(_seen(number=number))
+            sink.take(seen(number=number))
         except OSError:
             failed += 1
     assert failed
     shutil.rmtree(tmp_path / "b.jsonl.1")
-    sink.take(_seen(number=99))
+    sink.take(seen(number=99))
     sink.close()
     assert json.loads((tmp_path / "b.jsonl").read_text("utf-8").splitlines()[-1])["frame"] == 99
 
@@ -98,24 +83,24 @@ def test_without_older_files_the_newest_stays_bounded_and_a_failed_rotation_heal
 def test_snapshots_are_bounded_and_train_can_read_them(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path / "kept", labels=("dog",), uncertain=0.6, every=0, limit=6)
     for number in range(5):
-        sink.take(_seen("cat", 0.9, number=number))
-        sink.take(_seen("dog", 0.95, number=number))
-        sink.take(_seen("dog", 0.55, number=number))
-        sink.take(_seen("unknown", 0.5, number=number))
+        sink.take(seen("cat", 0.9, number=number))
+        sink.take(seen("dog", 0.95, number=number))
+        sink.take(seen("dog", 0.55, number=number))
+        sink.take(seen("unknown", 0.5, number=number))
     found = [path.relative_to(tmp_path / "kept").parts[0] for path in (tmp_path / "kept").rglob("*.jpg")]
     assert len(found) == 6
     assert set(found) == {"dog", "__unsorted"}
     picture = cv2.imread(str(next((tmp_path / "kept" / "dog").iterdir())))
     assert abs(float(picture.mean()) - 90) < 2
     again = SnapshotSink(tmp_path / "kept", labels=("*",), every=0, limit=6)
-    again.take(_seen("cat", 0.9, number=9))
+    again.take(seen("cat", 0.9, number=9))
     assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 6
 
 
 def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path, labels=("*",), every=0, limit=100)
     for number in range(3):
-        sink.take(_seen("unknown", 0.5, number=number))
+        sink.take(seen("unknown", 0.5, number=number))
     (tmp_path / "cat").mkdir()
     sorted_one = next((tmp_path / "__unsorted").iterdir())
     kept = sorted_one.rename(tmp_path / "cat" / sorted_one.name)
@@ -124,7 +109,7 @@ def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) ->
     (tmp_path / "__unsorted" / ".left.jpg.part").write_bytes(b"half")
     sink = SnapshotSink(tmp_path, labels=("*",), every=0, limit=2)
     for number in range(10, 20):
-        sink.take(_seen("dog", 0.9, number=number))
+        sink.take(seen("dog", 0.9, number=number))
     assert kept.exists()
     assert mine.exists()
     assert len(list(tmp_path.rglob("*.jpg"))) == 4
@@ -142,7 +127,7 @@ def test_no_label_leads_out_of_its_folder(label: str, tmp_path: Path) -> None:
 def test_a_film_can_be_played(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "film.mp4", fps=10)
     for number in range(12):
-        sink.take(_seen(number=number))
+        sink.take(seen(number=number))
     sink.close()
     capture = cv2.VideoCapture(str(tmp_path / "film.mp4"))
     count = 0
@@ -156,11 +141,11 @@ def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
     script.write_text(f'#!/bin/sh\necho "$EDGECLF_LABEL $EDGECLF_SCORE $1" >> "{tmp_path}/log"\n', "utf-8")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     sink = CommandSink(f"'{script}' '$HOME'", labels=("dog",))
-    for item in (_seen("cat"), _seen("dog"), _seen("dog", changed=False), SourceState("lost", 0.0)):
+    for item in (seen("cat"), seen("dog"), seen("dog", changed=False), SourceState("lost", 0.0)):
         sink.take(item)
     assert (tmp_path / "log").read_text("utf-8") == "dog 0.900000 $HOME\n"
     with pytest.raises(SinkError, match="exit status 3"):
-        CommandSink(f"{sys.executable} -c 'raise SystemExit(3)'").take(_seen())
+        CommandSink(f"{sys.executable} -c 'raise SystemExit(3)'").take(seen())
     with pytest.raises(SinkError, match="No closing quotation"):
         CommandSink("say 'it")
 
@@ -195,11 +180,11 @@ def test_a_webhook_is_called_again_when_it_fails(hook: str) -> None:
     sink = WebhookSink(hook, token="t0ken")
     assert "secret" not in sink.name
     _Hook.failures = 1
-    sink.take(_seen("dog"))
+    sink.take(seen("dog"))
     headers, body = _Hook.got.get(timeout=5)
     assert headers["Authorization"] == "Bearer t0ken"
     assert body["answer"] == "dog"
-    sink.take(_seen("dog", changed=False))
+    sink.take(seen("dog", changed=False))
     assert _Hook.got.empty()
     with pytest.raises(SinkError, match="expected an http or https"):
         WebhookSink("ftp://somewhere")
@@ -215,7 +200,7 @@ def test_figures_are_prometheus_figures() -> None:
 
     sink = MetricsSink(0)
     for number in range(3):
-        sink.take(_seen("dog" if number else "cat", changed=number < 2))
+        sink.take(seen("dog" if number else "cat", changed=number < 2))
     sink.take(SourceState("lost", 0.0, "pulled out", 4))
     with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics") as answer:
         text = answer.read().decode()
@@ -230,87 +215,6 @@ def test_figures_are_prometheus_figures() -> None:
     assert samples["edgeclf_source_up", ()] == 0
     assert samples["edgeclf_source_reopened", ()] == 4
     assert samples["edgeclf_stage_milliseconds_count", ("invoke",)] == 3
-
-
-class _Slow:
-    name = "slow"
-    pictures = True
-
-    def __init__(self, pause: float = 0.02) -> None:
-        self.taken: list[Any] = []
-        self.closed, self._pause = False, pause
-
-    def take(self, item: Any) -> None:
-        time.sleep(self._pause)
-        if isinstance(item, SourceState) and item.name == "bad":
-            raise OSError("disk on fire")
-        self.taken.append(item)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def _numbers(items: list[Any]) -> list[int]:
-    return [item.prediction.frame.number for item in items if isinstance(item, Observation)]
-
-
-def test_a_slow_sink_stalls_nobody_and_loses_no_change() -> None:
-    sink = _Slow()
-    outlet = Outlet(sink, lossless=False)
-    start = time.monotonic()
-    for number in range(100):
-        outlet.put(_seen(number=number, changed=number in (3, 50)))
-        if number == 60:
-            outlet.put(SourceState("lost", 0.0, "pulled out"))
-    assert time.monotonic() - start < 1
-    outlet.end()
-    assert outlet.wait(5)
-    numbers = _numbers(sink.taken)
-    assert {3, 50, 99} <= set(numbers)
-    assert numbers == sorted(numbers)
-    assert sum(isinstance(item, SourceState) for item in sink.taken) == 1
-    assert outlet.dropped + len(sink.taken) == 101
-    assert outlet.dropped > 50
-    assert sink.closed
-
-
-def test_nothing_is_lost_where_nothing_may_be_and_errors_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    sink, bad = _Slow(), SourceState("bad", 0.0)
-    outlet = Outlet(sink, lossless=True)
-    for number in range(12):
-        outlet.put(_seen(number=number, changed=False))
-        if number in (4, 5):
-            outlet.put(bad)
-    outlet.end()
-    assert outlet.wait(5)
-    assert _numbers(sink.taken) == list(range(12))
-    assert outlet.failed == 2
-    assert caplog.text.count("disk on fire") == 1  # not again and again
-
-
-def test_a_sink_that_hangs_is_given_up_in_time_and_waits_for_no_room() -> None:
-    outlet = Outlet(_Slow(pause=30), lossless=True)
-    putting = threading.Thread(target=lambda: [outlet.put(_seen(number=number)) for number in range(50)], daemon=True)
-    putting.start()
-    time.sleep(0.1)
-    assert putting.is_alive()
-    outlet.end()
-    start = time.monotonic()
-    assert not outlet.wait(0.3)
-    putting.join(1)
-    assert not putting.is_alive()
-    assert time.monotonic() - start < 2
-
-
-def test_what_needs_no_picture_keeps_none() -> None:
-    sink = _Slow()
-    sink.pictures = False
-    outlet = Outlet(sink, lossless=False)
-    outlet.put(_seen())
-    outlet.end()
-    outlet.wait(5)
-    assert sink.taken[0].prediction.frame.pixels.size == 0
-    assert sink.taken[0].prediction.frame.number == 0
 
 
 def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

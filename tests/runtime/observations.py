@@ -1,0 +1,22 @@
+"""What a classifier saw, made up: for tests of where it goes."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from edgeclf_runtime import Frame, Prediction
+from edgeclf_runtime.decision import Decision
+from edgeclf_runtime.sinks import Observation
+
+__all__ = ["LABELS", "seen"]
+
+LABELS = ("cat", "dog")
+
+
+def seen(label: str = "cat", score: float = 0.9, changed: bool = True, number: int = 0, level: int = 90) -> Observation:
+    scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
+    frame = Frame(np.full((48, 64, 3), level, np.uint8), time.monotonic(), number, "/dev/video0")
+    prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
+    return Observation(prediction, Decision(label, score, changed, frame.time), 1_700_000_000.25 + number, 0.01)

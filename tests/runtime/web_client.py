@@ -1,0 +1,62 @@
+"""The web preview as a client sees it: one request, or a viewer of the stream."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import struct
+from typing import Any
+
+from edgeclf_runtime.web.preview import WebSink
+
+__all__ = ["JSON", "TOKEN", "Viewer", "ask", "port", "sentence"]
+
+TOKEN = "a-token-of-the-tests"
+JSON = {"Content-Type": "application/json"}
+
+
+def port(sink: WebSink) -> int:
+    return int(sink.name.rstrip("/").rpartition(":")[2])
+
+
+def ask(
+    sink: WebSink, path: str, body: object = None, headers: dict[str, str] | None = None, method: str = ""
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port(sink), timeout=20)
+    content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {**(JSON if body is not None else {}), **(headers or {})}
+    connection.request(method or ("GET" if body is None else "POST"), path, content, sent)
+    answer = connection.getresponse()
+    told = answer.status, answer.headers, answer.read()
+    connection.close()
+    return told
+
+
+def sentence(told: tuple[int, http.client.HTTPMessage, bytes]) -> str:
+    return str(json.loads(told[2])["error"])
+
+
+class Viewer:
+    """Reads the stream, or does not."""
+
+    def __init__(self, sink: WebSink) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port(sink)), timeout=20)
+        self.socket.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.answer = http.client.HTTPResponse(self.socket)
+
+    def begin(self) -> int:
+        self.answer.begin()
+        return self.answer.status
+
+    def message(self) -> tuple[dict[str, Any], bytes]:
+        told, picture = self._part(), self._part()
+        return json.loads(told), picture
+
+    def _part(self) -> bytes:
+        (size,) = struct.unpack(">I", self.answer.read(4))
+        return self.answer.read(size)
+
+    def close(self) -> None:
+        self.answer.close()
+        self.socket.close()
