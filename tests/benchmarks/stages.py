@@ -2,7 +2,9 @@
 
 python tests/benchmarks/stages.py FOLDER [--epochs 3]     (FOLDER holds train/)
 
-"busy" is the processor time of all threads in a stage, over the stage's time and the number of cores.
+"busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share
+of it that the system took, which without our setting of TensorFlow's allocator is mostly memory given back and mapped
+anew (TF_CPU_ALLOCATOR_USE_BFC=false for comparison).
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import numpy as np
+import numpy.typing as npt
 
 from edgeclf import Terminal, export_run, make_config, train
 from edgeclf.frameworks import tensorflow
@@ -24,19 +28,22 @@ from edgeclf.reporter import Bar
 _CORES = len(os.sched_getaffinity(0))
 
 
+def _now() -> npt.NDArray[np.float64]:
+    """Seconds: of the clock, of this process on all cores, and of those in the kernel."""
+    return np.array([time.monotonic(), time.process_time(), os.times().system])
+
+
 class Clock(Terminal):
     """A terminal that takes the time of everything that has a bar, and of what happens between two."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.spent: dict[str, list[float]] = {}
-        self._mark = (time.monotonic(), time.process_time())
+        self.spent: dict[str, npt.NDArray[np.float64]] = {}
+        self._mark = _now()
 
     def take(self, stage: str) -> None:
-        now = (time.monotonic(), time.process_time())
-        sums = self.spent.setdefault(stage, [0.0, 0.0])
-        for place in range(2):
-            sums[place] += now[place] - self._mark[place]
+        now = _now()
+        self.spent[stage] = self.spent.get(stage, np.zeros(3)) + now - self._mark
         self._mark = now
 
     @contextmanager
@@ -54,10 +61,11 @@ class Clock(Terminal):
 
     def table(self, heading: str) -> None:
         self.take("between")
-        whole = [sum(times[place] for times in self.spent.values()) for place in range(2)]
-        click.echo(f"\n{heading:<24} {'seconds':>8} {'share':>6} {'busy':>5}")
-        for stage, (seconds, worked) in [*self.spent.items(), ("in all", whole)]:
-            click.echo(f"{stage:<24} {seconds:8.1f} {seconds / whole[0]:6.0%} {worked / seconds / _CORES:5.0%}")
+        whole = np.sum([*self.spent.values()], axis=0)
+        click.echo(f"\n{heading:<24} {'seconds':>8} {'share':>6} {'busy':>5} {'kernel':>6}")
+        for stage, (seconds, worked, system) in [*self.spent.items(), ("in all", whole)]:
+            shares = f"{seconds / whole[0]:6.0%} {worked / seconds / _CORES:5.0%} {system / worked:6.0%}"
+            click.echo(f"{stage:<24} {seconds:8.1f} {shares}")
         self.spent = {}
 
 
