@@ -2,9 +2,8 @@
 
 python tests/benchmarks/stages.py FOLDER [--epochs 3]     (FOLDER holds train/)
 
-"busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share
-of it that the system took, which without our setting of TensorFlow's allocator is mostly memory given back and mapped
-anew (TF_CPU_ALLOCATOR_USE_BFC=false for comparison).
+"busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share of it
+that the system took. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is memory mapped anew in each step.
 """
 
 from __future__ import annotations
