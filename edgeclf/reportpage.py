@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
     figures = _pictures(run, shown, [*wrong, *uncertain])
     values = {
         **content,
+        "folder": shlex.quote(str(run.path)),
         "plots": _plots(content, shown),
         "matrices": {part: _matrix(known, shown.data.labels) for part, known in content["parts"].items()},
         "worst": figures[: len(wrong)],

@@ -87,6 +87,7 @@ def convert_int8(
         "int8 method": found.best.step.name,
         "int8 route": "; ".join(map(str, found.route)),
         "int8 drop": f"{parity.drop:.2f} points, 95% interval {parity.low:.2f} to {parity.high:.2f}, "
+        f"McNemar p {parity.p_value:.2g}, "
         f"on {parity.count} pictures judged by {found.judged_by}"
         + (f", which chose it of {len(found.trials)}" if len(found.trials) > 1 else ""),
     }

@@ -27,7 +27,8 @@ class LayerNoise:
     Attributes:
         name: of the tf_keras layer.
         decibels: signal to noise, 10 log10 of the float output's mean square by the difference's.
-        clipped: share of the outputs at either end of the integers' range.
+        clipped: share of the outputs at an end of the integers' range; not at a lower end that stands for zero, where a
+            ReLU's outputs are by right.
     """
 
     name: str
@@ -65,7 +66,8 @@ def layer_noise(
             signal[row] += float(np.square(wanted).mean())
             noise[row] += float(np.square((stored.astype(np.float32) - zero) * scale - wanted).mean())
             limits = np.iinfo(stored.dtype)
-            clipped[row] += float(((stored == limits.min) | (stored == limits.max)).mean())
+            low = (stored == limits.min) & (zero != limits.min)
+            clipped[row] += float((low | (stored == limits.max)).mean())
     decibels = 10 * np.log10(np.maximum(signal, 1e-12) / np.maximum(noise, 1e-12))
     return [
         LayerNoise(name, float(decibels[row]), float(clipped[row] / len(pictures))) for row, name in enumerate(names)

@@ -55,7 +55,8 @@ def compare(
 ) -> None:
     """Compare hand-crafted features, a network from scratch and transfer learning on DATA, by number of pictures.
 
-    What is finished is kept: the same command goes on where it was stopped.
+    What is finished is kept: the same command goes on where it was stopped. The [train] table of an edgeclf.toml in the
+    current folder holds here, too.
     """
     from edgeclf.cells import METHODS
     from edgeclf.comparison import compare as begin

@@ -51,5 +51,5 @@ def shard(source: Path, out: Path, per_shard: int) -> None:
     index = write_shards(source, out, per_shard, Terminal())
     for file, reason in index.skipped:
         click.echo(f"Skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
-    click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes in {len(index.shards)} shards: {out}")
+    click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes, shards: {len(index.shards)}, in {out}")
     click.echo(f"Next: edgeclf train {out}")

@@ -127,14 +127,15 @@ def _export_run(
 def _say_search(search: Search) -> None:
     parity = search.best.parity
     click.echo(
-        f"method: {search.best.step.name}; drop {parity.drop:.2f} points, 95% interval {parity.low:.2f} to "
-        f"{parity.high:.2f} (paired, {parity.count} pictures; McNemar p = {parity.p_value:.2g}); "
+        f"method: {search.best.step.name}; lost {parity.drop:.2f} points, 95% interval {parity.low:.2f} to "
+        f"{parity.high:.2f} (negative: won; paired, {parity.count} pictures; McNemar p = {parity.p_value:.2g}); "
         f"{len(parity.flips)} labels changed"
     )
 
 
 def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
-    click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB")
+    network = f", {len(done.search.best.content) / 1e6:.2f} of it the network" if done.search is not None else ""
+    click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB{network}")
     if max_drop is not None and not done.within:
         assert done.search is not None
         drop = done.search.best.parity.drop

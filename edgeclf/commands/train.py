@@ -19,39 +19,57 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", type=_PATH, help="The run's folder; by default runs/NAME-1, runs/NAME-2 ...")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Go on with an interrupted training.")
 @click.option("--config", type=_PATH, help="A TOML file of these options; by default edgeclf.toml where there is one.")
-@click.option("--backbone", help="The pretrained network, efficientnet-lite0 by default.")
+@click.option(
+    "--backbone",
+    help="The pretrained network: efficientnet-lite0, by default, -lite1, -lite2, mobilenet-v2, "
+    "mobilenet-v3-small-minimalistic or mobilenet-v3-large-minimalistic.",
+)
 @click.option("--weights", type=_PATH, help="Its ImageNet weights, where they do not come from a package.")
 @click.option("--size", type=int, help="Height and width of the model's input in pixels; by default the backbone's.")
 @click.option("--train-size", type=int, help="The same for the fine-tuning's pictures; by default 6/7 of it.")
 @click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
 @click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")
-@click.option("--adapt", help="full, every weight; scale, a scale and shift per channel; head, alone, in seconds.")
 @click.option(
-    "--fixed-stride", type=int, help="Layers up to this stride keep ImageNet's weights, which is faster; 0 for none."
+    "--adapt", help="full, every weight, by default; scale, a scale and shift per channel; head, alone, in seconds."
 )
-@click.option("--head", help="linear, or mixed: with a layer of nonlinear features before it.")
-@click.option("--init", help="imagenet, or scratch: random weights.")
-@click.option("--alpha/--no-alpha", default=None, help="Choose how far to go from the pretrained weights.")
-@click.option("--epochs", type=int, help="Of fine-tuning, at most.")
-@click.option("--patience", type=int, help="Epochs without a better validation result after which to stop.")
-@click.option("--batch-size", type=int, help="Pictures a step.")
-@click.option("--learning-rate", type=float, help="The highest of the schedule.")
-@click.option("--batch-norm", help="frozen, ImageNet's statistics; or train.")
-@click.option("--weight-decay", type=float, help="Of kernels.")
-@click.option("--decay-towards", help="zero, or pretrained: the weights' decay (L2-SP).")
-@click.option("--ema", type=float, help="Of the weights' moving average; 0 for none.")
-@click.option("--mixup", type=float, help="Pictures blended with one another; 0 for none.")
-@click.option("--cutmix", type=float, help="Pictures cut into one another; 0 for none.")
-@click.option("--rand-augment", type=float, help="Strength of more random changes, up to 10; 0 for none.")
-@click.option("--label-smoothing", type=float, help="Share of a target spread over all classes.")
-@click.option("--dropout", type=float, help="Share of the features zeroed in a step.")
 @click.option(
-    "--flip/--no-flip", default=None, help="Mirror pictures at random; not for letters or left against right."
+    "--fixed-stride",
+    type=int,
+    help="Layers up to this stride keep ImageNet's weights, which is faster; 0, for none, by default.",
 )
-@click.option("--class-weights", help="auto or none: whether rare classes weigh more.")
-@click.option("--precision", help="float32, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
-@click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA.")
+@click.option("--head", help="linear, by default, or mixed: with a layer of nonlinear features before it.")
+@click.option("--init", help="imagenet, by default, or scratch: random weights.")
+@click.option(
+    "--alpha/--no-alpha", default=None, help="Choose how far to go from the pretrained weights; off by default."
+)
+@click.option("--epochs", type=int, help="Of fine-tuning, at most; 10 by default.")
+@click.option(
+    "--patience", type=int, help="Epochs without a better validation result after which to stop, 5 by default."
+)
+@click.option("--batch-size", type=int, help="Pictures a step, 32 by default.")
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="The highest of the schedule; by default what suits --adapt, --init and --batch-norm.",
+)
+@click.option("--batch-norm", help="frozen, ImageNet's statistics, by default; or train.")
+@click.option("--weight-decay", type=float, help="Of kernels, 0.02 by default.")
+@click.option("--decay-towards", help="zero, by default, or pretrained: the weights' decay (L2-SP).")
+@click.option("--ema", type=float, help="Of the weights' moving average, 0.98 by default; 0 for none.")
+@click.option("--mixup", type=float, help="Pictures blended with one another; 0, for none, by default.")
+@click.option("--cutmix", type=float, help="Pictures cut into one another; 0, for none, by default.")
+@click.option("--rand-augment", type=float, help="Strength of more random changes, up to 10; 0, for none, by default.")
+@click.option("--label-smoothing", type=float, help="Share of a target spread over all classes, 0.1 by default.")
+@click.option("--dropout", type=float, help="Share of the features zeroed in a step, 0 by default.")
+@click.option(
+    "--flip/--no-flip",
+    default=None,
+    help="Mirror pictures at random; not for letters or left against right. On by default.",
+)
+@click.option("--class-weights", help="auto, by default, or none: whether rare classes weigh more.")
+@click.option("--precision", help="float32, by default, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
+@click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA; off by default.")
 @distribute_option("Over")
 def train(
     data: Path | None, out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any

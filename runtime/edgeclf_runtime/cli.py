@@ -131,7 +131,9 @@ def _broken(name: str, error: Exception) -> click.Command:
 
 def _unknown(name: str, known: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
     if name in _DESKTOP:
-        return _Missing(f"edgeclf {name} comes with the desktop package: pip install edgeclf")
+        return _Missing(
+            f"edgeclf {name} comes with the desktop package: pip install ./runtime ./converters . in a clone"
+        )
     import difflib
 
     near = difflib.get_close_matches(name, [*known, *_DESKTOP], n=1)

@@ -57,8 +57,11 @@ def test_classify_names_what_it_cannot_read_and_goes_on(model: Path, digits: Pat
 
 
 def test_inspect_and_verify(model: Path) -> None:
-    assert json.loads(_edgeclf("inspect", model, "--json").stdout)["labels"] == ["0", "1", "2"]
-    assert "validation_int8" in _edgeclf("inspect", model).stdout
+    content, text = json.loads(_edgeclf("inspect", model, "--json").stdout), _edgeclf("inspect", model).stdout
+    assert content["labels"] == ["0", "1", "2"]
+    assert "validation_int8" in text
+    assert "McNemar p" in text
+    assert ("below a score of" in text) == (content["threshold"] is not None)
     assert "as exported" in _edgeclf("verify", model).stdout
 
 

@@ -149,3 +149,16 @@ def test_runs_of_before_are_opened(run: Run, tmp_path: Path) -> None:
 
 def test_the_tables_are_models_that_refuse_unknown_options() -> None:
     assert all(issubclass(kind, BaseModel) and kind.model_config["extra"] == "forbid" for kind in TABLES.values())
+
+
+def _said(default: Any) -> str:
+    if isinstance(default, bool):
+        return "On by default" if default else "off by default"
+    return f"{default:g}" if isinstance(default, (int, float)) else default or "by default"
+
+
+def test_the_help_of_a_training_says_what_is_the_default() -> None:
+    helps = {parameter.name: getattr(parameter, "help", "") for parameter in train.params}
+    for name, field in TrainConfig.model_fields.items():
+        if name != "weights":
+            assert _said(field.default) in helps[name], name

@@ -50,7 +50,8 @@ def bench(model: Path, threads: list[int], size: str, seconds: float, backend: s
         click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in found]}))
         return
     click.echo(f"{facts['machine']}, {facts['cores']} cores; frames of {size}; memory {facts['memory_mib']} MiB")
-    click.echo(f"{'threads':>7}  {'stage':<7} {'median':>8} {'90%':>8} {'99%':>8} {'CPU':>8}  ms")
+    click.echo("Milliseconds:")
+    click.echo(f"{'threads':>7}  {'stage':<7} {'median':>8} {'90%':>8} {'99%':>8} {'CPU':>8}")
     for timing in found:
         figures = f"{timing.median:8.2f} {timing.p90:8.2f} {timing.p99:8.2f}"
         click.echo(f"{timing.threads:>7}  {timing.stage:<7} {figures} {f'{timing.cpu:.2f}' if timing.cpu else '':>8}")

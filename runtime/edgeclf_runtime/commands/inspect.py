@@ -55,6 +55,7 @@ def _text(content: dict[str, Any]) -> str:
         ("output", _tensor_text(content["output"])),
         ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
+        *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
         ("golden", f"{content['golden_pictures']} pictures"),
         *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
         *content["provenance"].items(),
