@@ -51,5 +51,6 @@ def shard(source: Path, out: Path, per_shard: int) -> None:
     index = write_shards(source, out, per_shard, Terminal())
     for file, reason in index.skipped:
         click.echo(f"Skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
-    click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes, shards: {len(index.shards)}, in {out}")
+    shards = f"{len(index.shards)} shard{'s' if len(index.shards) > 1 else ''}"
+    click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes in {shards}: {out}")
     click.echo(f"Next: edgeclf train {out}")
