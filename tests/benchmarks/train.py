@@ -112,8 +112,9 @@ class _Bench:
 
     def keep(self, way: str, seed: int, make: Callable[[], dict[str, Any]]) -> None:
         if self.found(way, seed) is None:
-            write_text(self._file(way, seed), json.dumps(make()))
-            click.echo(f"{way}, seed {seed}: {json.dumps(self.found(way, seed))[:200]}", err=True)
+            text = json.dumps(make())
+            write_text(self._file(way, seed), text)
+            click.echo(f"{way}, seed {seed}: {text[:200]}", err=True)
 
     def _file(self, way: str, seed: int) -> Path:
         return self.out / f"train-{self.backbone}-{way.replace(' ', '-')}-{seed}.json"
