@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RULE", "Acceptance", "Bin", "Reliability", "acceptance", "reliability", "suggest_threshold"]
+__all__ = ["RULE", "Acceptance", "Bin", "Reliability", "acceptance", "reliability", "suggest_threshold", "temperature"]
 
 RULE = "the lowest of 0.01, 0.02 ... 0.99 at which the accepted answers are wrong at most half as often as all answers"
 
 _BINS = 10
+_TEMPERATURES = (0.05, 20.0)
 
 Scores = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -89,6 +91,32 @@ def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance
     """Count the answers with a best score of at least ``threshold``, and those of them that are right."""
     kept = _best(scores) >= threshold
     return Acceptance(len(targets), int(kept.sum()), int((scores.argmax(axis=1) == targets)[kept].sum()))
+
+
+def temperature(logits: Scores, targets: Indices) -> float:
+    """By what to divide logits for the least log loss (temperature scaling: Guo et al., ICML 2017).
+
+    As if one picture more had every label equally: where no answer is wrong, the scores would else become 0 and 1.
+
+    Args:
+        logits: ``[pictures, classes]``, of pictures the network was not trained on.
+        targets: ``[pictures]``.
+
+    Returns:
+        a number in 0.05..20.
+    """
+    from scipy.optimize import minimize_scalar
+
+    shown, rows = np.asarray(logits, np.float64), np.arange(len(targets))
+
+    def loss(log: float) -> float:
+        scaled = shown / math.exp(log)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        likely = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        return -float(likely[rows, targets].sum() + likely.mean())
+
+    low, high = _TEMPERATURES
+    return math.exp(minimize_scalar(loss, bounds=(math.log(low), math.log(high)), method="bounded").x)
 
 
 def _best(scores: Scores) -> npt.NDArray[np.float64]:

@@ -27,6 +27,9 @@ class TrainConfig(BaseModel):
         train_size: the same for the pictures of the fine-tuning steps; None takes 6/7 of ``size`` (a network
             fine-tuned on somewhat smaller, randomly cropped pictures sees objects at the size they have in the larger,
             whole ones it is used on: Touvron et al., NeurIPS 2019; and a step is that much faster).
+        own_size: share of the epochs, the last ones, whose steps have pictures of ``size`` whatever ``train_size`` is:
+            what the network answers to smaller ones is another distribution, which its last layers learn to leave
+            behind (the fine-tuning at the end of the same paper).
         validation, test: shares of the pictures set aside, where the folder has no such part.
         seed: of the split, the order of the pictures and their augmentation.
         adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
@@ -61,6 +64,7 @@ class TrainConfig(BaseModel):
     weights: Path | None = None
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=1)] | None = None
     train_size: Annotated[int, Field(ge=32, le=1024)] | None = None
+    own_size: Annotated[float, Field(ge=0, le=1)] = 0.3
     validation: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     test: _Share = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -116,9 +120,10 @@ class TrainConfig(BaseModel):
         """Height and width of the model's input in pixels."""
         return self.size or self.network.size
 
-    @property
-    def step_size(self) -> int:
-        """Height and width of the pictures of the fine-tuning steps."""
+    def step_size(self, epoch: int) -> int:
+        """Height and width of the pictures of the fine-tuning steps of an epoch, numbered from 0."""
+        if epoch >= self.epochs - round(self.own_size * self.epochs):
+            return self.input_size
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeclf.answers import read_answers
 from edgeclf.backbones.registry import backbone
 from edgeclf.confidence import acceptance
 from edgeclf.config import preprocessing
@@ -62,12 +63,11 @@ def export_run(
     """
     place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
-    reference = run.read_json("history")
     size = None if mode == "int8" else run.config.input_size
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
-    best = max(reference, key=lambda item: (item["validation_accuracy"], -item["validation_log_loss"]))
-    accuracy = {"validation_float": float(best["validation_accuracy"])}
+    known = read_answers(run, reporter)["validation"]
+    accuracy = {"validation_float": float((known.chosen == known.data.targets).mean())}
     name, threshold = run.path.resolve().name, suggested_threshold(run)
     card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
     rows = data.rows("validation")

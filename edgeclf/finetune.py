@@ -94,9 +94,10 @@ class FineTuner:
     def _prepared(self, job: tuple[int, Indices]) -> tuple[int, Any]:
         """The pictures of a step, changed at random, for every replica its part."""
         tf, config, (done, rows) = tensorflow(), self._config, job
-        share, box = draw(config.mixup, config.cutmix, config.step_size, np.random.default_rng([config.seed, 3, done]))
+        size = config.step_size(done // self.steps)
+        share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, done]))
         common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
-        return len(rows), self._distribution.shares(len(rows), functools.partial(self._read, rows, done, common))
+        return len(rows), self._distribution.shares(len(rows), functools.partial(self._read, rows, done, size, common))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -143,13 +144,13 @@ class FineTuner:
         optimizer.build(self._adaptation.variables)
         return optimizer
 
-    def _read(self, rows: Indices, done: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
+    def _read(self, rows: Indices, done: int, size: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
         """What one replica's step takes: its part of a batch, changed at random as it is on one device."""
         tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
         pixels = tf.constant(self._pixels[rows[part]])
-        images = augment(pixels, config.step_size, config.flip, seed, part, len(rows))
+        images = augment(pixels, size, config.flip, seed, part, len(rows))
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common

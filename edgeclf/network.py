@@ -22,6 +22,7 @@ __all__ = [
     "get_weights",
     "pretrained_classifier",
     "set_weights",
+    "tempered",
     "with_softmax",
 ]
 
@@ -78,6 +79,12 @@ def with_softmax(model: Any) -> Any:
 def get_weights(model: Any) -> Weights:
     """All weights by name, copied."""
     return {weight.name: weight.numpy() for weight in model.weights}
+
+
+def tempered(weights: Weights, temperature: float) -> Weights:
+    """The weights whose logits are divided by ``temperature``; both share the backbone's arrays."""
+    own = {name for name in weights if name.startswith(f"{HEAD}/")}
+    return {**weights, **{name: np.asarray(weights[name] / temperature, np.float32) for name in own}}
 
 
 def set_weights(model: Any, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:

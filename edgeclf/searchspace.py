@@ -61,7 +61,8 @@ def work(candidate: Candidate, base: TrainConfig) -> float:
     config, once = train_config(candidate, base), multiplications(candidate.backbone, candidate.size)
     if candidate.adapt == "head":
         return once
-    return once * (1 + _FULL_STEP * config.epochs * (config.step_size / config.input_size) ** 2)
+    areas = sum((config.step_size(epoch) / config.input_size) ** 2 for epoch in range(config.epochs))
+    return once * (1 + _FULL_STEP * areas)
 
 
 def multiplications(name: str, size: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from edgeclf.adaptation import trained_share
 from edgeclf.answers import JUDGED, write_scores
+from edgeclf.confidence import temperature
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.errors import ConfigError
@@ -19,7 +21,7 @@ from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import precision
 from edgeclf.head import features, fit_head
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
-from edgeclf.network import HEAD, build_classifier, get_weights, set_weights
+from edgeclf.network import HEAD, build_classifier, get_weights, set_weights, tempered
 from edgeclf.pictures import Pictures
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
@@ -58,7 +60,7 @@ class Training:
             reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
         _check_replicas(self._config, place, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
-        self._best = (0.0, 0.0)
+        self._best = -math.inf
 
     def complete(self) -> None:
         """Both stages, from the beginning or from the saved state."""
@@ -82,7 +84,7 @@ class Training:
         """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
         if self._config.init == "imagenet":
             return self._fit_head()
-        self._note(0, {"seconds": time.monotonic() - self._started}, self._measure("validation"))
+        self._note(0, {"seconds": time.monotonic() - self._started}, self._validated())
 
     def _fit_head(self) -> None:
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
@@ -92,11 +94,10 @@ class Training:
             (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
         )
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
-        result = self._measure("validation")
-        self._note(0, {"seconds": time.monotonic() - self._started}, result)
-        self._reporter.say(
-            f"Head on frozen features: validation {result.accuracy:.1%} after {time.monotonic() - self._started:.0f} s."
-        )
+        judged = self._validated()
+        self._note(0, {"seconds": time.monotonic() - self._started}, judged)
+        took = time.monotonic() - self._started
+        self._reporter.say(f"Head on frozen features: validation {judged[0].accuracy:.1%} after {took:.0f} s.")
 
     def _tuner(self) -> FineTuner:
         rows, targets = self._rows["train"], self._data.targets
@@ -135,30 +136,31 @@ class Training:
                 set_weights(self._model, interpolated(before, after, alpha))
                 if adapts:
                     meter.measure(self._pictures.inputs, self._rows["train"])
-                result = self._measure("validation")
-                self._note(epoch, {"alpha": alpha}, result)
-                self._reporter.say(f"Alpha {alpha}: validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}.")
+                judged = self._validated()
+                self._note(epoch, {"alpha": alpha}, judged)
+                self._reporter.say(f"Alpha {alpha}: {_figures(judged[0])}.")
                 bar.advance(1)
 
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         with tuner.averaged():
-            result = self._measure("validation")
+            judged = self._validated()
             figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
-            better = self._note(done, figures, result)
+            better = self._note(done, figures, judged)
         self._save(tuner, done)
         mark = ", the best so far" if better else ""
-        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, validation {result.accuracy:.1%}"
-        self._reporter.say(f"{text}, log loss {result.log_loss:.3f}{mark}; input wait {tuner.input_wait:.0%}.")
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {_figures(judged[0])}"
+        self._reporter.say(f"{text}{mark}; input wait {tuner.input_wait:.0%}.")
 
-    def _note(self, epoch: int, figures: dict[str, float], result: Score) -> bool:
-        """Add to the history; keep the weights when they are the best."""
+    def _note(self, epoch: int, figures: dict[str, float], judged: tuple[Score, float]) -> bool:
+        """Add to the history; keep the weights when they are the best, with the temperature in the head."""
+        result, warmth = judged
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
-        self._history.append({"epoch": epoch, **figures, **measured})
-        rank = (result.accuracy, -result.log_loss)
+        self._history.append({"epoch": epoch, **figures, **measured, "temperature": warmth})
+        rank = _rank(self._history[-1])
         better = not epoch or bool(self._place.agree(float(rank > self._best)))
         if better:
             self._best = rank
-            self._run.write_arrays("weights", get_weights(self._model))
+            self._run.write_arrays("weights", tempered(get_weights(self._model), warmth))
         self._run.write_json("history", self._history)
         return better
 
@@ -190,11 +192,14 @@ class Training:
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
         return done
 
-    def _measure(self, part: str) -> Score:
-        return score(self._scores(part), self._data.targets[self._rows[part]], self._data.labels)
+    def _validated(self) -> tuple[Score, float]:
+        """The figures of the network with its logits at the temperature at which its scores are worth the most."""
+        targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
+        warmth = temperature(logits, targets)
+        return score(softmax(logits / np.float32(warmth)), targets, self._data.labels), warmth
 
-    def _scores(self, part: str) -> npt.NDArray[np.float32]:
-        return softmax(self._logits(self._pictures.inputs.take(self._rows[part])))
+    def _answers(self, part: str) -> npt.NDArray[np.float32]:
+        return self._logits(self._pictures.inputs.take(self._rows[part]))
 
     def _finish(self, status: str) -> None:
         self._place.agree(0)  # the others wait until the first has written
@@ -211,7 +216,7 @@ class Training:
             "seconds": time.monotonic() - self._started,
             "head_validation_accuracy": self._history[0]["validation_accuracy"],
         }
-        scores = {part: self._scores(part) for part in JUDGED if len(self._rows[part])}
+        scores = {part: softmax(self._answers(part)) for part in JUDGED if len(self._rows[part])}
         for part, values in scores.items():
             metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
         self._run.write_json("metrics", metrics)
@@ -230,9 +235,16 @@ def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> 
         raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
 
 
-def _rank(item: Mapping[str, float]) -> tuple[float, float]:
-    """Of an entry of the history: the larger, the better."""
-    return item["validation_accuracy"], -item["validation_log_loss"]
+def _rank(item: Mapping[str, float]) -> float:
+    """Of an entry of the history: the larger, the better.
+
+    By how much each right label was believed: a few hundred pictures' accuracies differ by chance more than by epoch.
+    """
+    return -item["validation_log_loss"]
+
+
+def _figures(result: Score) -> str:
+    return f"validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}"
 
 
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:

@@ -27,6 +27,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--weights", type=_PATH, help="Its ImageNet weights, where they do not come from a package.")
 @click.option("--size", type=int, help="Height and width of the model's input in pixels; by default the backbone's.")
 @click.option("--train-size", type=int, help="The same for the fine-tuning's pictures; by default 6/7 of it.")
+@click.option(
+    "--own-size", type=float, help="Share of the epochs, the last ones, with pictures of --size: 0.3 by default."
+)
 @click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
 @click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")

@@ -35,9 +35,9 @@ from edgeclf_converters.scores import file_scores, network_scores
 from edgeclf_runtime import Preprocessing
 
 NETS: dict[str, dict[str, object]] = {
-    # Batch norm trained, as the nets were whose figures README has.
-    "efficientnet-lite0": {"batch_norm": "train"},
-    "efficientnet-lite1": {"batch_norm": "train", "size": 160, "epochs": 5},
+    # As the nets were trained whose figures README has.
+    "efficientnet-lite0": {"batch_norm": "train", "own_size": 0.0},
+    "efficientnet-lite1": {"batch_norm": "train", "own_size": 0.0, "size": 160, "epochs": 5},
     # Its ImageNet weights come with no package: its shape, trained from random weights.
     "mobilenet-v2": {"init": "scratch", "size": 96, "train_size": 96, "epochs": 30, "patience": 30},
 }

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeclf.confidence import acceptance, reliability, suggest_threshold
+from edgeclf.confidence import acceptance, reliability, suggest_threshold, temperature
 from edgeclf.scoring import class_figures, softmax
 
 
@@ -56,3 +56,25 @@ def test_precision_recall_and_f1_of_a_known_confusion() -> None:
 
 def test_softmax_of_huge_logits() -> None:
     assert softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]], np.float32)).tolist() == [[0.5, 0.5], [1.0, 0.0]]
+
+
+def _drawn(count: int, sharpness: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Logits, and labels drawn with the probabilities of the same logits times ``sharpness``."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (count, 4)).astype(np.float32)
+    likely = softmax(logits * np.float32(sharpness))
+    return logits, np.array([rng.choice(4, p=row / row.sum()) for row in likely.astype(np.float64)])
+
+
+@pytest.mark.parametrize("sharpness", [0.4, 1.0, 2.5])
+def test_the_temperature_makes_scores_as_sure_as_the_answers_are_right(sharpness: float) -> None:
+    logits, targets = _drawn(4000, sharpness)
+    warmth = temperature(logits, targets)
+    assert warmth == pytest.approx(1 / sharpness, rel=0.1)
+    assert reliability(softmax(logits / np.float32(warmth)), targets).error < 0.02
+
+
+def test_a_few_pictures_that_are_all_right_do_not_make_every_score_one() -> None:
+    logits = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 2.0], [2.0, 0.0, 0.0]], np.float32)
+    scores = softmax(logits / np.float32(temperature(logits, np.array([0, 1, 2, 0]))))
+    assert 0.8 < scores.max(axis=1).min() < 0.95

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
+from edgeclf.augment import augment
 from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.reporter import Bar
@@ -59,6 +61,31 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     assert metrics["test"]["count"] == 9
 
 
+def test_what_is_kept_is_the_least_log_loss_at_its_temperature(run: Run) -> None:
+    history, metrics = run.read_json("history"), run.read_json("metrics")
+    best = min(history, key=lambda item: item["validation_log_loss"])
+    assert metrics["best_epoch"] == best["epoch"]
+    assert abs(best["temperature"] - 1) > 0.05  # else the next line would hold without it
+    assert metrics["validation"]["log_loss"] == pytest.approx(best["validation_log_loss"], rel=1e-3)
+
+
+def test_the_last_epochs_pictures_have_the_inputs_own_size(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def listening(pixels: Any, size: int, *rest: Any) -> Any:
+        sizes.append(size)
+        return augment(pixels, size, *rest)
+
+    monkeypatch.setattr("edgeclf.finetune.augment", listening)
+    config = make_config({**SMALL, "train_size": 32, "epochs": 3, "own_size": 0.4})
+    train(digits, tmp_path / "run", config, Quiet())
+    steps = len(sizes) // 3
+    assert sizes == [32] * 2 * steps + [64] * steps
+    assert [make_config({"size": 224, "own_size": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
+
+
 def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run, digits: Path, tmp_path: Path) -> None:
     stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
     assert stopped.read_json("metrics")["status"] == "interrupted"
@@ -90,7 +117,7 @@ def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path)
     config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
     listening = Listening()
     history = train(digits, tmp_path / "run", config, listening).read_json("history")
-    ranks = [(item["validation_accuracy"], -item["validation_log_loss"]) for item in history]
+    ranks = [-item["validation_log_loss"] for item in history]
     assert max(ranks[1:]) < ranks[0]
     worse = [number for number in range(2, len(ranks)) if ranks[number] <= max(ranks[1:number])]
     assert len(ranks) - 1 == (worse[0] if worse else 6)
