@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import click
 import numpy as np
+from photographs import require
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.augment import augment
@@ -57,9 +57,7 @@ _NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, nets: str, seeds: str, out: Path) -> None:
     """Print a table per network: test accuracy, drop with its paired interval, minutes, size."""
-    if not (folder / "train").is_dir() or not (folder / "test").is_dir():
-        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
-        sys.exit(0)
+    require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     for seed in seeds.split(","):
         for net in nets.split(","):

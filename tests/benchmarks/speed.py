@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from photographs import require
 from speed_agreement import agreements
 from speed_plot import draw
 from speed_start import starts
@@ -73,9 +74,7 @@ class Worker:
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the figures as an SVG there.")
 def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | None) -> None:
     """Print tables of milliseconds a frame, by size, kind of source, threads, and number of sources."""
-    if not (folder / "train").is_dir():
-        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
-        sys.exit(0)
+    require(folder, "train", "test")
     model = model or _model(folder, out)
     found: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory() as place:

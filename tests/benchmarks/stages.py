@@ -9,7 +9,6 @@ that the system took. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is memory
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 import numpy.typing as npt
+from photographs import require
 
 from edgeclf import Terminal, export_run, make_config, train
 from edgeclf.frameworks import tensorflow
@@ -74,9 +74,7 @@ class Clock(Terminal):
 @click.option("--seed", default=0, show_default=True)
 def main(folder: Path, epochs: int, seed: int) -> None:
     """Print a table of a training's stages and one of its export's."""
-    if not (folder / "train").is_dir():
-        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train).")
-        sys.exit(0)
+    require(folder, "train")
     clock = Clock()
     tensorflow()
     clock.take("TensorFlow's start")

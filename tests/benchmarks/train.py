@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from typing import Any
 
 import click
 import numpy as np
+from photographs import require
 from plain_keras import plain_keras
 
 from edgeclf import Run, Terminal, make_config, train
@@ -69,9 +69,7 @@ def main(folder: Path, backbone: str, seeds: str, ways: str, out: Path) -> None:
 
     "busy" is the share of this machine's cores that a training kept at work.
     """
-    if not (folder / "train").is_dir() or not (folder / "test").is_dir():
-        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
-        sys.exit(0)
+    require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     bench, chosen, numbers = _Bench(folder, backbone, out), ways.split(","), [int(seed) for seed in seeds.split(",")]
     with tempfile.TemporaryDirectory() as place:

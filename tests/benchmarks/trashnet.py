@@ -6,13 +6,13 @@ python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2] [--out RUNS]     (FOL
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from photographs import require
 
 from edgeclf import Terminal, evaluate, export_run, make_config, train
 from edgeclf_runtime import Classifier
@@ -24,9 +24,7 @@ from edgeclf_runtime import Classifier
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, seeds: str, out: Path) -> None:
     """Print a row per seed, then the means. The runs are kept in OUT, where bench-train finds them."""
-    if not (folder / "train").is_dir() or not (folder / "test").is_dir():
-        click.echo(f"Skipped: TrashNet is not in {folder} (expected {folder}/train and {folder}/test).")
-        sys.exit(0)
+    require(folder, "train", "test")
     rows = [_seed(folder, int(seed), out / f"efficientnet-lite0-{seed}") for seed in seeds.split(",")]
     for row in rows:
         click.echo(_line(row))
