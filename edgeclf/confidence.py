@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RULE", "Acceptance", "Bin", "Reliability", "acceptance", "reliability", "suggest_threshold", "temperature"]
+__all__ = [
+    "RULE",
+    "Acceptance",
+    "Bin",
+    "Reliability",
+    "acceptance",
+    "fit_temperature",
+    "reliability",
+    "suggest_threshold",
+]
 
 RULE = "the lowest of 0.01, 0.02 ... 0.99 at which the accepted answers are wrong at most half as often as all answers"
 
@@ -93,7 +102,7 @@ def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance
     return Acceptance(len(targets), int(kept.sum()), int((scores.argmax(axis=1) == targets)[kept].sum()))
 
 
-def temperature(logits: Scores, targets: Indices) -> float:
+def fit_temperature(logits: Scores, targets: Indices) -> float:
     """By what to divide logits for the least log loss (temperature scaling: Guo et al., ICML 2017).
 
     As if one picture more had every label equally: where no answer is wrong, the scores would else become 0 and 1.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgeclf.adaptation import trained_share
 from edgeclf.answers import JUDGED, write_scores
-from edgeclf.confidence import temperature
+from edgeclf.confidence import fit_temperature
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.errors import ConfigError
@@ -153,14 +153,14 @@ class Training:
 
     def _note(self, epoch: int, figures: dict[str, float], judged: tuple[Score, float]) -> bool:
         """Add to the history; keep the weights when they are the best, with the temperature in the head."""
-        result, warmth = judged
+        result, temperature = judged
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
-        self._history.append({"epoch": epoch, **figures, **measured, "temperature": warmth})
+        self._history.append({"epoch": epoch, **figures, **measured, "temperature": temperature})
         rank = _rank(self._history[-1])
         better = not epoch or bool(self._place.agree(float(rank > self._best)))
         if better:
             self._best = rank
-            self._run.write_arrays("weights", tempered(get_weights(self._model), warmth))
+            self._run.write_arrays("weights", tempered(get_weights(self._model), temperature))
         self._run.write_json("history", self._history)
         return better
 
@@ -195,8 +195,8 @@ class Training:
     def _validated(self) -> tuple[Score, float]:
         """The figures of the network with its logits at the temperature at which its scores are worth the most."""
         targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
-        warmth = temperature(logits, targets)
-        return score(softmax(logits / np.float32(warmth)), targets, self._data.labels), warmth
+        temperature = fit_temperature(logits, targets)
+        return score(softmax(logits / np.float32(temperature)), targets, self._data.labels), temperature
 
     def _answers(self, part: str) -> npt.NDArray[np.float32]:
         return self._logits(self._pictures.inputs.take(self._rows[part]))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeclf.confidence import acceptance, reliability, suggest_threshold, temperature
+from edgeclf.confidence import acceptance, fit_temperature, reliability, suggest_threshold
 from edgeclf.scoring import class_figures, softmax
 
 
@@ -69,12 +69,12 @@ def _drawn(count: int, sharpness: float) -> tuple[npt.NDArray[np.float32], npt.N
 @pytest.mark.parametrize("sharpness", [0.4, 1.0, 2.5])
 def test_the_temperature_makes_scores_as_sure_as_the_answers_are_right(sharpness: float) -> None:
     logits, targets = _drawn(4000, sharpness)
-    warmth = temperature(logits, targets)
-    assert warmth == pytest.approx(1 / sharpness, rel=0.1)
-    assert reliability(softmax(logits / np.float32(warmth)), targets).error < 0.02
+    temperature = fit_temperature(logits, targets)
+    assert temperature == pytest.approx(1 / sharpness, rel=0.1)
+    assert reliability(softmax(logits / np.float32(temperature)), targets).error < 0.02
 
 
 def test_a_few_pictures_that_are_all_right_do_not_make_every_score_one() -> None:
     logits = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 2.0], [2.0, 0.0, 0.0]], np.float32)
-    scores = softmax(logits / np.float32(temperature(logits, np.array([0, 1, 2, 0]))))
+    scores = softmax(logits / np.float32(fit_temperature(logits, np.array([0, 1, 2, 0]))))
     assert 0.8 < scores.max(axis=1).min() < 0.95
