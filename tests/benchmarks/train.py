@@ -27,6 +27,7 @@ from plain_keras import plain_keras
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.cells import HANDCRAFTED_RULE, measure_cell
+from edgeclf.confidence import reliability
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import scan
 from edgeclf.division import split
@@ -36,6 +37,7 @@ from edgeclf.handcrafted import describe, fit_handcrafted
 from edgeclf.network import build_classifier, set_weights
 from edgeclf.pictures import decode
 from edgeclf.run import write_text
+from edgeclf.scoring import softmax
 from edgeclf.sources import read_source
 from edgeclf.splitting import divide
 from edgeclf.stages import Training
@@ -65,7 +67,9 @@ _PLAIN_SEEDS = 2
 @click.option("--ways", default=",".join([*WAYS, _HANDCRAFTED, _GRADIENTS, "time"]), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, backbone: str, seeds: str, ways: str, out: Path) -> None:
-    """Print a table of test accuracies with their intervals over the seeds, and times to 90%.
+    """Print a table of test accuracies with their spread over the seeds, and times to 90%.
+
+    "ECE" is the mean distance of score and share that is right, on the test part.
 
     "busy" is the share of this machine's cores that a training kept at work.
     """
@@ -131,10 +135,12 @@ def _trained(bench: _Bench, way: str, seed: int, test: Labelled) -> dict[str, An
     busy = (time.process_time() - worked) / (time.monotonic() - begun) / len(os.sched_getaffinity(0))
     model = build_classifier(run.config.network, None, len(run.read_json("labels")), run.config.head)
     set_weights(model, run.read_arrays("weights"))
-    hits = network_scores(model, test.pixels, preprocessing(run.config)).argmax(axis=1) == test.targets
+    scores = softmax(network_scores(model, test.pixels, preprocessing(run.config)))
     metrics = run.read_json("metrics")
     share = metrics["trained_parameters"] / metrics["parameters"] if "parameters" in metrics else 1.0
-    found = {"accuracy": float(hits.mean()), "seconds": metrics["seconds"], "share": share}
+    accuracy = float((scores.argmax(axis=1) == test.targets).mean())
+    apart = reliability(scores, test.targets).error
+    found = {"accuracy": accuracy, "ece": apart, "seconds": metrics["seconds"], "share": share}
     return found if done else {**found, "busy": busy}
 
 
@@ -212,7 +218,7 @@ def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _print(bench: _Bench, ways: list[str], seeds: list[int]) -> None:
-    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   seeds")
+    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'ECE':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   seeds")
     for way in ways:
         name = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}.get(way, way)
         rows = [row for seed in seeds if (row := bench.found(name, seed))]
@@ -222,8 +228,11 @@ def _print(bench: _Bench, ways: list[str], seeds: list[int]) -> None:
         each = " ".join(f"{figure:.2f}" for figure in figures)
         minutes, share = np.mean([row["seconds"] for row in rows]) / 60, rows[0]["share"]
         busy = f"{np.mean([row['busy'] for row in rows]):.0%}" if all("busy" in row for row in rows) else ""
+        apart = f"{np.mean([row['ece'] for row in rows]):.3f}" if all("ece" in row for row in rows) else ""
         spread = figures.std(ddof=1) if len(figures) > 1 else 0
-        click.echo(f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {minutes:8.1f} {share:8.1%} {busy:>5}   {each}")
+        click.echo(
+            f"{way:<22} {figures.mean():6.2f}% {spread:5.2f} {apart:>5} {minutes:8.1f} {share:8.1%} {busy:>5}   {each}"
+        )
     for way in ("time ours", "time plain"):
         found = [row for seed in seeds if (row := bench.found(way, seed))]
         texts = [
