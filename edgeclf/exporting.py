@@ -66,8 +66,8 @@ def export_run(
     size = None if mode == "int8" else run.config.input_size
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
-    known = read_answers(run, reporter)["validation"]
-    accuracy = {"validation_float": float((known.chosen == known.data.targets).mean())}
+    # By the first alone: what is computed is kept in the run's folder, which all may share.
+    accuracy = {"validation_float": place.agree(_validation_accuracy(run, reporter) if place.first else 0.0)}
     name, threshold = run.path.resolve().name, suggested_threshold(run)
     card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
     rows = data.rows("validation")
@@ -100,6 +100,11 @@ def export_run(
         write_report(run, reporter)
     place.agree(0)  # none leaves before the others
     return done
+
+
+def _validation_accuracy(run: Run, reporter: Reporter) -> float:
+    known = read_answers(run, reporter)["validation"]
+    return float((known.chosen == known.data.targets).mean())
 
 
 def export_pretrained(

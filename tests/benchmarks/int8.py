@@ -35,7 +35,7 @@ from edgeclf_converters.scores import file_scores, network_scores
 from edgeclf_runtime import Preprocessing
 
 NETS: dict[str, dict[str, object]] = {
-    # As the nets were trained whose figures README has.
+    # As the nets were trained whose figures README has, but that their epoch was chosen by accuracy.
     "efficientnet-lite0": {"batch_norm": "train", "own_size": 0.0},
     "efficientnet-lite1": {"batch_norm": "train", "own_size": 0.0, "size": 160, "epochs": 5},
     # Its ImageNet weights come with no package: its shape, trained from random weights.
