@@ -60,7 +60,6 @@ class Training:
             reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
         _check_replicas(self._config, place, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
-        self._best = -math.inf
 
     def complete(self) -> None:
         """Both stages, from the beginning or from the saved state."""
@@ -155,11 +154,10 @@ class Training:
         """Add to the history; keep the weights when they are the best, with the temperature in the head."""
         result, temperature = judged
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
+        best = max(map(_rank, self._history), default=-math.inf)
         self._history.append({"epoch": epoch, **figures, **measured, "temperature": temperature})
-        rank = _rank(self._history[-1])
-        better = not epoch or bool(self._place.agree(float(rank > self._best)))
+        better = not epoch or bool(self._place.agree(float(_rank(self._history[-1]) > best)))
         if better:
-            self._best = rank
             self._run.write_arrays("weights", tempered(get_weights(self._model), temperature))
         self._run.write_json("history", self._history)
         return better
@@ -188,7 +186,6 @@ class Training:
         self._started -= float(state["seconds"])
         known = self._run.read_json("history")
         self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
-        self._best = max(map(_rank, self._history))
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
         return done
 
