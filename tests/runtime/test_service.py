@@ -1,93 +1,19 @@
-"""``edgeclf service``: units that systemd itself checks; a stand-in takes the place of systemctl, which starts them."""
+"""``edgeclf service``; a stand-in takes the place of systemctl, which starts the units."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
-import subprocess
-import sys
-from itertools import product
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from edgeclf_runtime.cli import cli
-from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service import systemd
-from edgeclf_runtime.service.access import Person, person
-from edgeclf_runtime.service.plan import check_access, made_folders
-from edgeclf_runtime.service.unit import MARK, Unit
+from edgeclf_runtime.service.unit import MARK
 
-ODD = """it's 100% $HOME "x" \\n;#"""
-
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed: apt-get install systemd"
-)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
-
-
-def _analyzed(text: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    path = folder / "edgeclf-test.service"
-    path.write_text(text, "utf-8")
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "SYSTEMD_COLORS": "0"}
-    command = ["systemd-analyze", *words, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-def _unit(folder: Path, personal: bool) -> Unit:
-    """Paths as nobody would choose them, with a program that is there, which systemd looks for."""
-    program = folder / "100% of it; #" / "python"
-    if not program.exists():
-        program.parent.mkdir(parents=True)
-        program.symlink_to(sys.executable)
-    command = (str(program), "run", str(folder / ODD / "model.tflite"))
-    writes = (folder / ODD / "kept", Path("/var/log/edgeclf x"), Path("/var/lib/edgeclf/a"))
-    return Unit(command, folder / ODD, (), writes, "daemon", ("video",), "512M", (("A", ODD),), personal)
-
-
-@needs_systemd
-@pytest.mark.parametrize("personal", [False, True])
-def test_systemd_takes_the_unit_whatever_the_paths(personal: bool, tmp_path: Path) -> None:
-    words = ("verify", "--man=no", *(["--user"] if personal else []))
-    text = _unit(tmp_path, personal).text()
-    done = _analyzed(text, tmp_path, *words)
-    assert (done.returncode, done.stderr) == (0, "")
-    wrong = _analyzed(text.replace("100%%", "100%h"), tmp_path, *words)  # it does look
-    assert wrong.returncode or wrong.stderr
-
-
-@needs_systemd
-def test_the_unit_lets_it_do_little(tmp_path: Path) -> None:
-    unit = Unit(("/usr/bin/python3",), Path("/srv"), (), (Path("/var/lib/edgeclf"),), "daemon", ("video", "plugdev"))
-    done = _analyzed(unit.text(), tmp_path, "security", "--offline=true", "--threshold=20")
-    assert done.returncode == 0, done.stdout
-    assert "StateDirectory=edgeclf\n" in unit.text()
-
-
-def test_what_a_unit_says_follows_from_its_paths(tmp_path: Path) -> None:
-    plain = Unit(("/usr/bin/python3", "-m", "x"), Path("/srv"), user="pi", groups=("video",)).text()
-    assert plain.startswith(MARK)
-    assert all(
-        line in plain
-        for line in ("ProtectHome=yes", "PrivateTmp=yes", "SupplementaryGroups=video", "User=pi", "WatchdogSec=30")
-    )
-    assert "RestartSteps" not in plain
-    assert "RestartSteps=6" in Unit(("/a",), Path("/srv"), version=257).text()
-    home = Unit(("/home/pi/env/bin/python",), Path("/tmp/x")).text()
-    assert "ProtectHome=read-only" in home
-    assert "PrivateTmp" not in home
-    assert "DynamicUser=yes" in home
-    own = Unit(("/a",), Path("/srv"), personal=True).text()
-    assert not re.search("User=|ProtectHome|DeviceAllow|ReadWritePaths", own)
-    with pytest.raises(UsageError, match="cannot hold"):
-        Unit(("/a\nExecStartPre=/bin/evil",), Path("/srv"))
-    with pytest.raises(UsageError, match="quotes or"):
-        Unit(('/a"b',), Path("/srv"))
-    with pytest.raises(UsageError, match="such as 512M"):
-        Unit(("/a",), Path("/srv"), memory="lots")
 
 
 SYSTEMCTL = """#!/bin/sh
@@ -252,52 +178,9 @@ def test_systemds_own_words_are_handed_on(machine: Machine) -> None:
 
 
 @needs_root
-def test_access_is_seen_as_the_kernel_sees_it(tmp_path: Path) -> None:
-    code = (
-        "import json, os, sys; os.setgroups([]); os.setgid(2); os.setuid(2)\n"
-        "print(json.dumps([os.access(p, os.W_OK | os.X_OK) for p in json.load(sys.stdin)]))"
-    )
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.name.startswith(("pytest", "popen")):  # the latter of tests in several processes
-            parent.chmod(0o755)
-    folders = []
-    for number, (owner, group, outer, inner) in enumerate(product((0, 2), (0, 2), (0o755, 0o750), (0o775, 0o757))):
-        folder = tmp_path / str(number) / "in"
-        folder.mkdir(parents=True)
-        for path, mode in ((folder, inner), (folder.parent, outer)):
-            os.chown(path, owner, group)
-            path.chmod(mode)
-        folders.append(folder)
-    asked = json.dumps([str(folder) for folder in folders])
-    done = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True, text=True, check=True)
-    who = Person("bin", 2, (2,))
-    assert [who.may_write(folder) for folder in folders] == json.loads(done.stdout)
-    assert len(set(json.loads(done.stdout))) == 2
-    assert person("root").may_read(tmp_path / "0")
-    assert not Person().may_read(tmp_path / "none")
-    with pytest.raises(ServiceError, match="No user"):
-        person("nobody-here")
-
-
-@needs_root
 def test_a_user_who_may_not_is_told_what(machine: Machine) -> None:
     machine.config.chmod(0o600)
     result = machine.install("--run-as", "daemon", code=1)
     assert "daemon may not read it; give a user who may with --run-as" in result.output
     assert not machine.unit.exists()
     assert not (machine.folder / "kept").exists()
-
-
-@needs_root
-def test_folders_are_made_for_whom_the_service_runs_as(tmp_path: Path) -> None:
-    writes = (tmp_path / "a" / "b", tmp_path / "there", Path("/var/lib/edgeclf-none"))
-    (tmp_path / "there").mkdir(mode=0o700)
-    unit, who = Unit(("/usr/bin/python3",), Path("/"), writes=writes), Person("daemon", 1, (1,))
-    assert made_folders(unit, who) == [tmp_path / "a" / "b"]
-    assert [(tmp_path / name).stat().st_uid for name in ("a", "a/b", "there")] == [1, 1, 0]
-    assert not writes[2].exists()
-    with pytest.raises(ServiceError, match="daemon may not write there"):
-        check_access(unit, who)
-    with pytest.raises(ServiceError, match="folders of its own in /var/lib"):
-        check_access(Unit(("/a",), Path("/"), writes=(Path("/srv/none"),)), Person())
