@@ -1,4 +1,4 @@
-"""Random crops, mirroring and colour changes, as a pure function of the seed."""
+"""Random crops, mirroring, quarter turns and colour changes, as a pure function of the seed."""
 
 from __future__ import annotations
 
@@ -13,33 +13,41 @@ _ASPECT = 1.25
 _JITTER = 0.25  # of brightness, contrast and saturation, each way
 
 
-def augment(pixels: Any, size: int, flip: bool, seed: Any, part: slice | None = None, count: int = 0) -> Any:
+def augment(
+    pixels: Any, size: int, flip: bool, turn: bool, seed: Any, part: slice | None = None, count: int = 0
+) -> Any:
     """A batch as training sees it.
 
     Args:
         pixels: uint8 RGB tensor ``[batch, height, width, 3]``.
-        part, count: where the pictures are this part of a batch of so many; each is changed as it is in the whole.
         size: height and width of the result.
         flip: mirror half of the pictures.
+        turn: turn them by none to three quarters, each as often.
         seed: int32 ``[2]``; the same seed gives the same result.
+        part, count: where the pictures are this part of a batch of so many; each is changed as it is in the whole.
 
     Returns:
         float32 ``[batch, size, size, 3]`` in 0..255.
     """
     tf = tensorflow()
     batch = tf.shape(pixels)[0]
-    draws = tf.random.stateless_uniform([8, count or batch], seed)
-    draw = tf.unstack(draws[:, part] if part else draws, num=8)
+    whole, part = count or batch, part or slice(None)
+    draw = tf.unstack(tf.random.stateless_uniform([8, whole], seed)[:, part], num=8)
     area = _AREA[0] + draw[0] * (_AREA[1] - _AREA[0])
     aspect = tf.exp((2 * draw[1] - 1) * tf.math.log(_ASPECT))
     height = tf.minimum(1.0, tf.sqrt(area / aspect))
     width = tf.minimum(1.0, tf.sqrt(area * aspect))
     top, left = draw[2] * (1 - height), draw[3] * (1 - width)
-    right = left + width
-    mirrored = tf.logical_and(draw[4] < 0.5, flip)
+    bottom, right = top + height, left + width
+    quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4 if turn else 1, tf.int32)[part]
+    # A quarter turn is one mirroring and then a transposition; half a turn is two mirrorings.
+    mirrored = tf.not_equal(tf.logical_and(draw[4] < 0.5, flip), tf.logical_or(quarters == 1, quarters == 2))
     left, right = tf.where(mirrored, right, left), tf.where(mirrored, left, right)
-    boxes = tf.stack([top, left, top + height, right], axis=1)
+    top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)
+    boxes = tf.stack([top, left, bottom, right], axis=1)
     crops = tf.image.crop_and_resize(tf.cast(pixels, tf.float32), boxes, tf.range(batch), [size, size])
+    if turn:
+        crops = tf.where((quarters % 2 == 1)[:, None, None, None], tf.transpose(crops, [0, 2, 1, 3]), crops)
     factors = 1 + (2 * tf.stack(draw[5:]) - 1)[:, :, None, None, None] * _JITTER
     return tf.clip_by_value(_recolour(crops, factors), 0.0, 255.0)
 

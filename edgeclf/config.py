@@ -53,6 +53,7 @@ class TrainConfig(BaseModel):
         mixup, cutmix: parameters of the Beta distribution by which two pictures are mixed; 0 for none.
         rand_augment: strength of two more random changes of every picture, up to 10; 0 for none.
         flip: mirror pictures at random; not for digits, letters, or left against right.
+        turn: turn pictures by quarters at random: for a camera that sees things lie any way round, from above, say.
         class_weights: ``auto`` weighs rare classes up when the largest has more than 1.5 times the smallest's pictures.
         precision: of the fine-tuning's computations; the mixed ones for GPUs and CPUs that have them.
         xla: compile the fine-tuning's steps with XLA.
@@ -87,6 +88,7 @@ class TrainConfig(BaseModel):
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
     rand_augment: Annotated[float, Field(ge=0, le=10)] = 0.0
     flip: bool = True
+    turn: bool = False
     class_weights: Literal["auto", "none"] = "auto"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False

@@ -150,7 +150,7 @@ class FineTuner:
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
         pixels = tf.constant(self._pixels[rows[part]])
-        images = augment(pixels, size, config.flip, seed, part, len(rows))
+        images = augment(pixels, size, config.flip, config.turn, seed, part, len(rows))
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common

@@ -72,7 +72,7 @@ def quantize(
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
 
         def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-            return augment(pixels, rule.height, config.flip, seed, part, count)
+            return augment(pixels, rule.height, config.flip, config.turn, seed, part, count)
 
         validation = decoded(judged, 0, "validation")
         done = convert_int8(

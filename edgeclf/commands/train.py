@@ -70,6 +70,11 @@ _PATH = click.Path(path_type=Path)
     default=None,
     help="Mirror pictures at random; not for letters or left against right. On by default.",
 )
+@click.option(
+    "--turn/--no-turn",
+    default=None,
+    help="Turn pictures by quarters at random: for things that lie any way round. Off by default.",
+)
 @click.option("--class-weights", help="auto, by default, or none: whether rare classes weigh more.")
 @click.option("--precision", help="float32, by default, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
 @click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA; off by default.")

@@ -110,7 +110,7 @@ def _variants(
         return Labelled(pixels[data.rows(name)], data.targets[data.rows(name)])
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        return augment(pixels, rule.height, run.config.flip, seed, part, count)
+        return augment(pixels, rule.height, run.config.flip, run.config.turn, seed, part, count)
 
     started = time.monotonic()
     if method == "plain":

@@ -47,6 +47,7 @@ from edgeclf_converters.scores import network_scores
 
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},
+    "thorough": {"epochs": 20, "turn": True},
     "statistics": {"batch_norm": "train"},
     "scale": {"adapt": "scale"},
     "head": {"adapt": "head"},
