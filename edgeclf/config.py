@@ -40,7 +40,7 @@ class TrainConfig(BaseModel):
         init: ``imagenet``, pretrained weights; ``scratch``, random ones.
         alpha: after fine-tuning, choose on the validation pictures how far to go from the pretrained weights to it.
         epochs: of fine-tuning, at most.
-        patience: epochs without a better validation result than earlier ones' after which it stops.
+        patience: epochs in a row whose validation result is clearly worse than the best after which it stops.
         batch_size: pictures a step.
         learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``frozen`` keeps ImageNet's statistics, and so the features that the head was fitted on; ``train``

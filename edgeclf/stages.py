@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,8 @@ from edgeclf.network import HEAD, build_classifier, get_weights, set_weights, te
 from edgeclf.pictures import Pictures
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
-from edgeclf.scoring import Score, score, softmax
+from edgeclf.scoring import Score, log_losses, score, softmax
+from edgeclf.selection import Selection
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
@@ -33,6 +32,15 @@ from edgeclf_converters.scores import NetworkScores
 __all__ = ["Training", "class_weights"]
 
 _UNBALANCED = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A network's figures on the validation pictures, its logits divided by ``temperature``; ``losses`` of each."""
+
+    score: Score
+    temperature: float
+    losses: npt.NDArray[np.float64]
 
 
 class Training:
@@ -60,6 +68,7 @@ class Training:
             reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
         _check_replicas(self._config, place, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
+        self._selection = Selection()
 
     def complete(self) -> None:
         """Both stages, from the beginning or from the saved state."""
@@ -83,7 +92,7 @@ class Training:
         """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
         if self._config.init == "imagenet":
             return self._fit_head()
-        self._note(0, {"seconds": time.monotonic() - self._started}, self._validated())
+        self._note_first(self._validated())
 
     def _fit_head(self) -> None:
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
@@ -94,9 +103,13 @@ class Training:
         )
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
         judged = self._validated()
-        self._note(0, {"seconds": time.monotonic() - self._started}, judged)
+        self._note_first(judged)
         took = time.monotonic() - self._started
-        self._reporter.say(f"Head on frozen features: validation {judged[0].accuracy:.1%} after {took:.0f} s.")
+        self._reporter.say(f"Head on frozen features: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
+
+    def _note_first(self, judged: Judged) -> None:
+        taken = self._selection.takes(judged.losses, tuned=False)
+        self._note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
 
     def _tuner(self) -> FineTuner:
         rows, targets = self._rows["train"], self._data.targets
@@ -129,46 +142,47 @@ class Training:
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
         adapts = self._config.trains_batch_norm
-        epoch = int(max(self._history, key=_rank)["epoch"])  # that the tuned weights are of
+        epoch = int(self._kept()["epoch"])  # that the tuned weights are of
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
                 set_weights(self._model, interpolated(before, after, alpha))
                 if adapts:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 judged = self._validated()
-                self._note(epoch, {"alpha": alpha}, judged)
-                self._reporter.say(f"Alpha {alpha}: {_figures(judged[0])}.")
+                better = judged.score.log_loss < self._kept()["validation_log_loss"]
+                self._note(epoch, {"alpha": alpha}, judged, better)
+                self._reporter.say(f"Alpha {alpha}: {_figures(judged.score)}.")
                 bar.advance(1)
 
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         with tuner.averaged():
             judged = self._validated()
             figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
-            better = self._note(done, figures, judged)
+            kept = self._note(done, figures, judged, self._selection.takes(judged.losses, tuned=True))
         self._save(tuner, done)
-        mark = ", the best so far" if better else ""
-        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {_figures(judged[0])}"
+        mark = ", kept" if kept else ""
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {_figures(judged.score)}"
         self._reporter.say(f"{text}{mark}; input wait {tuner.input_wait:.0%}.")
 
-    def _note(self, epoch: int, figures: dict[str, float], judged: tuple[Score, float]) -> bool:
-        """Add to the history; keep the weights when they are the best, with the temperature in the head."""
-        result, temperature = judged
+    def _note(self, epoch: int, figures: dict[str, float], judged: Judged, better: bool) -> bool:
+        """Add to the history; keep the weights when they are the better ones, with the temperature in the head."""
+        result, kept = judged.score, bool(self._place.agree(float(better)))
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
-        best = max(map(_rank, self._history), default=-math.inf)
-        self._history.append({"epoch": epoch, **figures, **measured, "temperature": temperature})
-        better = not epoch or bool(self._place.agree(float(_rank(self._history[-1]) > best)))
-        if better:
-            self._run.write_arrays("weights", tempered(get_weights(self._model), temperature))
+        noted = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
+        self._history.append({"epoch": epoch, **noted})
+        if kept:
+            self._run.write_arrays("weights", tempered(get_weights(self._model), judged.temperature))
         self._run.write_json("history", self._history)
-        return better
+        return kept
+
+    def _kept(self) -> dict[str, float]:
+        """Of the history, the network whose weights are kept."""
+        return next(item for item in reversed(self._history) if item["kept"])
 
     def _exhausted(self) -> bool:
-        # Not the head's: the first epochs, of the highest rates, fall behind it before the last ones overtake it.
-        ranks = [_rank(item) for item in self._history if item["epoch"]]
-        waited = len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
-        if not self._place.agree(float(waited >= self._config.patience)):
+        if not self._place.agree(float(self._selection.waited >= self._config.patience)):
             return False
-        self._reporter.say(f"No better validation result for {self._config.patience} epochs: stopped early.")
+        self._reporter.say(f"Validation results were worse for {self._config.patience} epochs: stopped early.")
         return True
 
     def _save(self, tuner: FineTuner, done: int) -> None:
@@ -176,12 +190,13 @@ class Training:
         if done == 0 and self._config.alpha:
             self._run.write_arrays("start", get_weights(self._model))
         progress = {"epoch": np.array(done), "seconds": np.array(time.monotonic() - self._started)}
-        self._run.write_arrays("state", {**weights, **tuner.state(), **progress})
+        self._run.write_arrays("state", {**weights, **tuner.state(), **self._selection.state(), **progress})
 
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)
+        self._selection.restore(state)
         done = int(state["epoch"])
         self._started -= float(state["seconds"])
         known = self._run.read_json("history")
@@ -189,11 +204,12 @@ class Training:
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
         return done
 
-    def _validated(self) -> tuple[Score, float]:
+    def _validated(self) -> Judged:
         """The figures of the network with its logits at the temperature at which its scores are worth the most."""
         targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
         temperature = fit_temperature(logits, targets)
-        return score(softmax(logits / np.float32(temperature)), targets, self._data.labels), temperature
+        scores = softmax(logits / np.float32(temperature))
+        return Judged(score(scores, targets, self._data.labels), temperature, log_losses(scores, targets))
 
     def _answers(self, part: str) -> npt.NDArray[np.float32]:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
@@ -201,7 +217,7 @@ class Training:
     def _finish(self, status: str) -> None:
         self._place.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
-        best = max(self._history, key=_rank)
+        best = self._kept()
         trained, total = trained_share(self._model, self._config.adapt)
         metrics: dict[str, Any] = {
             "status": status,
@@ -230,14 +246,6 @@ def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> 
         raise ConfigError("Options: xla does not go with --distribute.")
     if place.replicas > 1 and min(config.batch_size, pictures) < 2 * place.replicas:
         raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
-
-
-def _rank(item: Mapping[str, float]) -> float:
-    """Of an entry of the history: the larger, the better.
-
-    By how much each right label was believed: a few hundred pictures' accuracies differ by chance more than by epoch.
-    """
-    return -item["validation_log_loss"]
 
 
 def _figures(result: Score) -> str:

@@ -48,7 +48,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--epochs", type=int, help="Of fine-tuning, at most; 10 by default.")
 @click.option(
-    "--patience", type=int, help="Epochs without a better validation result after which to stop, 5 by default."
+    "--patience", type=int, help="Epochs of clearly worse validation results after which to stop, 5 by default."
 )
 @click.option("--batch-size", type=int, help="Pictures a step, 32 by default.")
 @click.option(

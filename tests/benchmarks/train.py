@@ -47,7 +47,7 @@ from edgeclf_converters.scores import network_scores
 
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},
-    "thorough": {"epochs": 20, "turn": True},
+    "thorough": {"epochs": 15, "turn": True},
     "statistics": {"batch_norm": "train"},
     "scale": {"adapt": "scale"},
     "head": {"adapt": "head"},
@@ -177,14 +177,14 @@ class _Watched(Training):
         self.seen: list[tuple[float, float]] = []
         self._test = test
 
-    def _note(self, epoch: int, figures: dict[str, float], result: Any) -> bool:
+    def _note(self, epoch: int, figures: dict[str, float], *rest: Any) -> bool:
         pause = time.monotonic()
         accuracy = float((self._logits(self._test.pixels).argmax(axis=1) == self._test.targets).mean())
         self.seen.append((figures["seconds"], accuracy))
         self._started += time.monotonic() - pause
         if accuracy >= _AIM:
             raise _Reached
-        return super()._note(epoch, figures, result)
+        return super()._note(epoch, figures, *rest)
 
 
 def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float, float]]:
