@@ -10,13 +10,14 @@ import numpy as np
 
 from edgeclf.answers import read_answers
 from edgeclf.backbones.registry import backbone
+from edgeclf.balance import balanced_rows
 from edgeclf.confidence import acceptance
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.measuring import Measurement, measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
-from edgeclf.quantizing import balanced_rows, quantize
+from edgeclf.quantizing import quantize
 from edgeclf.report import note_parity, suggested_threshold, write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run

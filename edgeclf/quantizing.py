@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgeclf.augment import augment
+from edgeclf.balance import balanced_rows, class_weights
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
@@ -16,7 +15,6 @@ from edgeclf.frameworks import seed_everything
 from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
-from edgeclf.stages import class_weights
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
 from edgeclf_converters.qat import QatConfig
@@ -26,7 +24,7 @@ from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["balanced_rows", "qat_config", "quantize"]
+__all__ = ["qat_config", "quantize"]
 
 _CALIBRATION = 200
 _MARGIN = 8 / 7  # as in the float training
@@ -111,11 +109,3 @@ def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
         class_weights=tuple(class_weights(data, config)),
         seed=config.seed,
     )
-
-
-def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:
-    """Rows of so many pictures of a part, about as many of each class, chosen by a fixed seed."""
-    rng, rows = np.random.default_rng(0), data.rows(part)
-    shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
-    longest = max(map(len, shuffled), default=0)
-    return [int(queue[turn]) for turn in range(longest) for queue in shuffled if turn < len(queue)][:count]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgeclf.adaptation import trained_share
 from edgeclf.answers import JUDGED, write_scores
+from edgeclf.balance import class_weights
 from edgeclf.confidence import fit_temperature
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset
@@ -29,9 +30,7 @@ from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.ranges import normalized
 from edgeclf_converters.scores import NetworkScores
 
-__all__ = ["Training", "class_weights"]
-
-_UNBALANCED = 1.5
+__all__ = ["Judged", "Training"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,13 +249,3 @@ def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> 
 
 def _figures(result: Score) -> str:
     return f"validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}"
-
-
-def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
-    """Weights of the loss, one per class, of mean 1 over the training pictures."""
-    counts = data.counts("train").astype(np.float64)
-    if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
-        return [1.0] * len(counts)
-    weights = np.sqrt(counts.max() / counts)
-    weights *= counts.sum() / (weights * counts).sum()
-    return [float(weight) for weight in weights]

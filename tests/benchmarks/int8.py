@@ -21,12 +21,13 @@ from photographs import require
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.augment import augment
+from edgeclf.balance import balanced_rows
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset, scan
 from edgeclf.frameworks import keras, seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
 from edgeclf.pictures import Pictures, decode
-from edgeclf.quantizing import balanced_rows, qat_config
+from edgeclf.quantizing import qat_config
 from edgeclf_converters import Labelled, search_int8
 from edgeclf_converters.convert import convert_rounding
 from edgeclf_converters.frameworks import tfmot

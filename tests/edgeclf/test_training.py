@@ -14,10 +14,10 @@ import pytest
 
 from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
 from edgeclf.augment import augment
+from edgeclf.balance import class_weights
 from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.reporter import Bar
-from edgeclf.stages import class_weights
 from edgeclf_runtime import Classifier
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
