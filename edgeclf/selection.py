@@ -51,6 +51,11 @@ class Selection:
         known = {"best": self._best, "tuned": self._tuned, "waited": np.array(self.waited)}
         return {f"selection/{name}": value for name, value in known.items()}
 
+    @staticmethod
+    def knows(state: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Whether ``restore`` can take it."""
+        return {"selection/best", "selection/tuned", "selection/waited"} <= set(state)
+
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Put back what ``state`` gave."""
         self._best, self._tuned = state["selection/best"], state["selection/tuned"]

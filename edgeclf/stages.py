@@ -15,7 +15,7 @@ from edgeclf.balance import class_weights
 from edgeclf.confidence import fit_temperature
 from edgeclf.config import TrainConfig, preprocessing
 from edgeclf.dataset import PARTS, Dataset
-from edgeclf.errors import ConfigError
+from edgeclf.errors import ConfigError, RunError
 from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import precision
 from edgeclf.head import features, fit_head
@@ -193,6 +193,8 @@ class Training:
 
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
+        if not Selection.knows(state):
+            raise RunError(f"{self._run.path}: another version of edgeclf began it. Train anew.")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)
         self._selection.restore(state)

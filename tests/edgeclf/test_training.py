@@ -102,6 +102,14 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run
     assert all((again[name] == known[name]).all() for name in known)
 
 
+def test_what_another_version_began_is_not_gone_on_with(digits: Path, tmp_path: Path) -> None:
+    stopped = train(digits, tmp_path / "run", make_config(SMALL), Interrupting())
+    state = stopped.read_arrays("state")
+    stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
+    with pytest.raises(RunError, match="another version of edgeclf began it"):
+        resume(stopped.path, Quiet())
+
+
 class Listening(Quiet):
     """Keeps what was said."""
 
