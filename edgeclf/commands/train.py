@@ -73,7 +73,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--turn/--no-turn",
     default=None,
-    help="Turn pictures by quarters at random: for things that lie any way round. Off by default.",
+    help="Turn pictures by quarters at random: for things that lie any way round; off by default.",
 )
 @click.option("--class-weights", help="auto, by default, or none: whether rare classes weigh more.")
 @click.option("--precision", help="float32, by default, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
