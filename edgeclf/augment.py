@@ -39,11 +39,12 @@ def augment(
     width = tf.minimum(1.0, tf.sqrt(area * aspect))
     top, left = draw[2] * (1 - height), draw[3] * (1 - width)
     bottom, right = top + height, left + width
-    quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4 if turn else 1, tf.int32)[part]
-    # A quarter turn is one mirroring and then a transposition; half a turn is two mirrorings.
-    mirrored = tf.not_equal(tf.logical_and(draw[4] < 0.5, flip), tf.logical_or(quarters == 1, quarters == 2))
+    mirrored = tf.logical_and(draw[4] < 0.5, flip)
+    if turn:  # a quarter is one mirroring and then a transposition; two quarters are two mirrorings
+        quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4, tf.int32)[part]
+        mirrored = tf.not_equal(mirrored, tf.logical_or(quarters == 1, quarters == 2))
+        top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)
     left, right = tf.where(mirrored, right, left), tf.where(mirrored, left, right)
-    top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)
     boxes = tf.stack([top, left, bottom, right], axis=1)
     crops = tf.image.crop_and_resize(tf.cast(pixels, tf.float32), boxes, tf.range(batch), [size, size])
     if turn:

@@ -17,14 +17,14 @@ from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
-from edgeclf_converters.qat import QatConfig
+from edgeclf_converters.qat import Augment, QatConfig
 from edgeclf_converters.report import parity_report
 from edgeclf_converters.scores import Labelled
 from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["qat_config", "quantize"]
+__all__ = ["qat_augment", "qat_config", "quantize"]
 
 _CALIBRATION = 200
 _MARGIN = 8 / 7  # as in the float training
@@ -69,9 +69,6 @@ def quantize(
                 raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
 
-        def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-            return augment(pixels, rule.height, config.flip, config.turn, seed, part, count)
-
         validation = decoded(judged, 0, "validation")
         done = convert_int8(
             model,
@@ -85,7 +82,7 @@ def quantize(
             validation=validation,
             training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
             qat=qat_config(config, data),
-            augment=changed,
+            augment=qat_augment(config),
             say=reporter.say,
             progress=reporter.bar,
             distribution=distribution,
@@ -109,3 +106,12 @@ def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
         class_weights=tuple(class_weights(data, config)),
         seed=config.seed,
     )
+
+
+def qat_augment(config: TrainConfig) -> Augment:
+    """Its pictures' changes: the float training's, at the input's own size."""
+
+    def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
+        return augment(pixels, config.input_size, config.flip, config.turn, seed, part, count)
+
+    return changed

@@ -54,7 +54,7 @@ class Selection:
     @staticmethod
     def knows(state: Mapping[str, npt.NDArray[Any]]) -> bool:
         """Whether ``restore`` can take it."""
-        return {"selection/best", "selection/tuned", "selection/waited"} <= set(state)
+        return set(Selection().state()) <= set(state)
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Put back what ``state`` gave."""

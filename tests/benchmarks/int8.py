@@ -20,14 +20,13 @@ import numpy as np
 from photographs import require
 
 from edgeclf import Run, Terminal, make_config, train
-from edgeclf.augment import augment
 from edgeclf.balance import balanced_rows
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset, scan
 from edgeclf.frameworks import keras, seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
 from edgeclf.pictures import Pictures, decode
-from edgeclf.quantizing import qat_config
+from edgeclf.quantizing import qat_augment, qat_config
 from edgeclf_converters import Labelled, search_int8
 from edgeclf_converters.convert import convert_rounding
 from edgeclf_converters.frameworks import tfmot
@@ -110,9 +109,6 @@ def _variants(
     def part(name: str, pixels: Any) -> Labelled:
         return Labelled(pixels[data.rows(name)], data.targets[data.rows(name)])
 
-    def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        return augment(pixels, rule.height, run.config.flip, run.config.turn, seed, part, count)
-
     started = time.monotonic()
     if method == "plain":
         content = _plain(run, data, part("train", pictures.inputs), rule)
@@ -126,7 +122,7 @@ def _variants(
         method=method,
         max_drop=_NEVER,
         qat=qat_config(run.config, data),
-        augment=changed,
+        augment=qat_augment(run.config),
         say=Terminal().say,
     )
     whole = {_LAST[method]: (time.monotonic() - started, found.best.content)}

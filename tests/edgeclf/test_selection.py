@@ -22,8 +22,9 @@ def test_the_latest_is_taken_unless_it_is_clearly_worse() -> None:
     assert selection.takes(_of(-0.1, 0.3), tuned=True)
     assert selection.takes(_of(-0.1 + 0.5 * error, 0.3), tuned=True)  # worse by less than an error
     assert not selection.takes(_of(-0.1 + 3 * error, 0.3), tuned=True)
-    assert not selection.takes(BASE, tuned=True)  # small steps do not add up: all are compared with the best
-    assert selection.waited == 2
+    assert not selection.takes(_of(-0.1 + 1.8 * error, 0.3), tuned=True)  # small steps do not add up: than the best
+    assert not selection.takes(BASE, tuned=True)
+    assert selection.waited == 3
     assert selection.takes(_of(-0.2, 0.3), tuned=True)
     assert selection.waited == 0
 

@@ -15,8 +15,7 @@ from edgeclf_runtime.errors import ServiceError
 from edgeclf_runtime.service.access import Person, person
 from edgeclf_runtime.service.plan import check_access, made_folders
 from edgeclf_runtime.service.unit import Unit
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
+from tests.runtime.test_service import needs_root
 
 
 @needs_root
