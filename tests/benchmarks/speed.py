@@ -89,7 +89,7 @@ def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | 
     for line in starts(model, find_images(folder / "test")[0]):
         click.echo(line)
     click.echo("\nTrashNet's test part, JPEGs decoded at a part of their size:")
-    for line in agreements(model, folder / "test"):
+    for line in agreements([model], folder / "test"):
         click.echo(f"  {line}")
     if plot:
         draw(found, plot)

@@ -1,46 +1,81 @@
-"""What decoding JPEGs at a part of their size changes, against decoding them in full as training did."""
+"""What decoding JPEGs at a part of their size changes, against decoding them in full as training did.
+
+python tests/benchmarks/speed_agreement.py FOLDER MODEL...
+
+FOLDER holds train/ and test/; the figures are of test/, means over the models. To compare with: what it changes to save
+the same picture at JPEG quality 91 where it had 90, and decode it in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
+import numpy.typing as npt
+from photographs import require
 
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.images import decode_image, find_images, read_content, read_image, swapped
+from edgeclf_runtime.images import decode_image, find_images, read_image, swapped
 from edgeclf_runtime.preprocess import least_side
 
-_SIZES = (0, 1280, 1920)  # widths to which the photographs are enlarged, as a camera would give them; 0: as they are
+_WIDTHS = (960, 1280, 1920)  # to which the photographs are enlarged, as a camera would give them
+_QUALITIES = (90, 91)
+
+Labels = npt.NDArray[np.int64]
 
 
-def agreements(model: Path, folder: Path) -> Iterator[str]:
-    """A line for each size: share of the same best labels, both accuracies, largest difference of a score."""
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("models", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+def main(folder: Path, models: Sequence[Path]) -> None:
+    """Print a line for each size of picture."""
+    require(folder, "train", "test")
+    for line in agreements(models, folder / "test"):
+        click.echo(line)
+
+
+def agreements(models: Sequence[Path], folder: Path) -> Iterator[str]:
+    """A line for each size: shares of the same best labels, and by how many points the accuracy changes."""
     files = find_images(folder)
-    with Classifier.load(model) as classifier:
-        truth = np.array([classifier.card.labels.index(file.parent.name) for file in files])
-        least = least_side(classifier.card.preprocessing)
-        for width in _SIZES:
-            datas = [_enlarged(file, width) for file in files]
-            exact = _scores(classifier, datas, 0)
-            fast = _scores(classifier, datas, least)
-            same = float((exact.argmax(axis=1) == fast.argmax(axis=1)).mean())
-            right = [float((scores.argmax(axis=1) == truth).mean()) for scores in (exact, fast)]
-            yield (
-                f"{f'{width} pixels wide' if width else 'as they are':<17} the same label {same:.2%}, right in full "
-                f"{right[0]:.2%}, at a part {right[1]:.2%}, scores differ by up to {np.abs(exact - fast).max():.3f}"
-            )
+    classifiers = [Classifier.load(model) for model in models]
+    truth = np.array([classifiers[0].card.labels.index(file.parent.name) for file in files])
+    least = least_side(classifiers[0].card.preprocessing)
+    for width in _WIDTHS:
+        saved, again = zip(*(_saved(file, width) for file in files), strict=True)
+        pairs = [_labels(classifier, saved, again, least) for classifier in classifiers]
+        exact, fast, other = (np.stack(labels) for labels in zip(*pairs, strict=True))
+        gained = ((fast == truth).mean(axis=1) - (exact == truth).mean(axis=1)) * 100
+        yield (
+            f"{width} pixels wide: the same label at a part {(fast == exact).mean():.2%}, saved again "
+            f"{(other == exact).mean():.2%}; right in full {(exact == truth).mean():.2%}, "
+            f"at a part {gained.mean():+.2f} points ({gained.min():+.2f} to {gained.max():+.2f})"
+        )
+    for classifier in classifiers:
+        classifier.close()
 
 
-def _enlarged(file: Path, width: int) -> bytes:
-    if not width:
-        return read_content(file)
+def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
+    """A photograph, enlarged, as a JPEG of either quality."""
     pixels = read_image(file)
     size = (width, round(width * pixels.shape[0] / pixels.shape[1]))
-    larger = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    return cv2.imencode(".jpg", swapped(larger), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    larger = swapped(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8))
+    first, second = (
+        cv2.imencode(".jpg", larger, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes() for quality in _QUALITIES
+    )
+    return first, second
 
 
-def _scores(classifier: Classifier, datas: list[bytes], least: int) -> np.ndarray:
-    return np.stack([classifier.classify(decode_image(data, "picture", least=least)).scores for data in datas])
+def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes], least: int) -> tuple[Labels, ...]:
+    """In full, at a part, and of the pictures saved again."""
+
+    def best(datas: Sequence[bytes], part: int) -> Labels:
+        return np.array([classifier.classify(decode_image(d, "picture", least=part)).scores.argmax() for d in datas])
+
+    return best(saved, 0), best(saved, least), best(again, 0)
+
+
+if __name__ == "__main__":
+    main()

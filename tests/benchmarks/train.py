@@ -48,6 +48,7 @@ from edgeclf_converters.scores import network_scores
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},
     "thorough": {"epochs": 15, "turn": True},
+    "thorough-scale": {"adapt": "scale", "epochs": 15, "turn": True},
     "statistics": {"batch_norm": "train"},
     "scale": {"adapt": "scale"},
     "head": {"adapt": "head"},

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from edgeclf import Quiet, make_config, train
+from edgeclf import make_config, train
 from edgeclf.commands.data import data as command
 from edgeclf.labelcheck import doubted
+from tests.listening import Listening
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +93,11 @@ def test_json_and_nothing_to_find(digits: Path, tmp_path: Path) -> None:
 
 
 def test_train_warns_in_one_line_of_copies_across_parts(dirty: Path, tmp_path: Path) -> None:
-    class Noting(Quiet):
-        lines: list[str] = []  # noqa: RUF012
-
-        def say(self, line: str) -> None:
-            self.lines.append(line)
-
     for name in ("4.png", "5.png"):
         shutil.copy(next((dirty / "test" / "2").glob("*.png")), dirty / "train" / "2" / name)
-    train(dirty, tmp_path / "run", make_config({"size": 64, "adapt": "head"}), Noting())
-    (warning,) = (line for line in Noting.lines if line.startswith("Warning"))
+    listening = Listening()
+    train(dirty, tmp_path / "run", make_config({"size": 64, "adapt": "head"}), listening)
+    (warning,) = (line for line in listening.lines if line.startswith("Warning"))
     assert "5 pictures have copies across parts" in warning
     assert re.search(r"first test/0/smaller.jpg \(test\) and train/0/10.png \(train\)", warning)
     assert f"edgeclf data check {dirty}" in warning

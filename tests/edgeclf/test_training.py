@@ -19,6 +19,7 @@ from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.reporter import Bar
 from edgeclf_runtime import Classifier
+from tests.listening import Listening
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
@@ -110,16 +111,6 @@ def test_what_another_version_began_is_not_gone_on_with(digits: Path, tmp_path: 
         resume(stopped.path, Quiet())
 
 
-class Listening(Quiet):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
-
-
 def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path) -> None:
     """Epochs of rates that ruin it fall behind the head; patience counts among them alone."""
     config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
@@ -127,7 +118,7 @@ def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path)
     history = train(digits, tmp_path / "run", config, listening).read_json("history")
     assert [item["kept"] for item in history] == [True] + [False] * (len(history) - 1)
     assert len(history) > 2
-    assert any("stopped early" in line for line in listening.said) == (len(history) - 1 < 6)
+    assert any("stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
 
 
 def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:

@@ -22,21 +22,15 @@ from edgeclf.searchresult import SearchResult
 from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf_runtime import Classifier
+from tests.listening import Listening
 
 LITE0 = "efficientnet-lite0"
 BASE = make_config({"epochs": 2, "batch_size": 16, "flip": False, "validation": 0.3})
 HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")
 
 
-class _Noting(Quiet):
-    """Keeps what is said; presses Ctrl-C where fine-tuning begins."""
-
-    def __init__(self, interrupts: bool = False) -> None:
-        self.lines: list[str] = []
-        self._interrupts = interrupts
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
+class _Interrupting(Quiet):
+    """Presses Ctrl-C where fine-tuning begins."""
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
@@ -44,7 +38,7 @@ class _Noting(Quiet):
         yield self
 
     def advance(self, steps: int) -> None:
-        if self._interrupts and self._counts:
+        if self._counts:
             raise KeyboardInterrupt
 
 
@@ -58,12 +52,12 @@ def settings() -> SearchConfig:
 
 @pytest.fixture(scope="module")
 def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Noting(interrupts=True))
+    return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Interrupting())
 
 
 @pytest.fixture(scope="module")
 def found(digits: Path, settings: SearchConfig, stopped: SearchResult) -> SearchResult:
-    reporter = _Noting()
+    reporter = Listening()
     result = search(digits, stopped.folder, settings, BASE, reporter)
     assert any(line.startswith("Going on after epoch 0 of 2") for line in reporter.lines)
     return result

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -65,15 +67,13 @@ class Outlet:
                     break
                 item = self._items.popleft()
                 self._changed.notify_all()
-            self._guarded(lambda item=item: self.sink.take(item))
+            self._guarded(functools.partial(self.sink.take, item))
         self._guarded(self.sink.close)
 
-    def _guarded(self, call: object) -> None:
-        """Whatever a network or a disk does, the others go on."""
-        assert callable(call)
+    def _guarded(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # whatever a network or a disk does, the other sinks go on
             self.failed += 1
             if time.monotonic() - self._said >= _QUIET:
                 self._said = time.monotonic()

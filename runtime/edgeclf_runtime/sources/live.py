@@ -197,9 +197,8 @@ class LiveSource:
 
 
 def _close(capture: Capture | None) -> None:
-    """Whatever a broken device raises, it is to be opened again."""
     if capture is not None:
         try:
             capture.close()
-        except Exception as error:
+        except Exception as error:  # whatever a broken device raises, it is to be opened again
             _log.warning("%s: closing: %s", capture.description, error)
