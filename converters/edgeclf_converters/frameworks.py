@@ -73,7 +73,7 @@ def quiet() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except Exception:
+        except Exception:  # what was held back says more of it than the error itself
             log.seek(0)
             os.write(kept, log.read())
             raise

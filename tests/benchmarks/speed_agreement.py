@@ -2,13 +2,14 @@
 
 python tests/benchmarks/speed_agreement.py FOLDER MODEL...
 
-FOLDER holds train/ and test/; the figures are of test/, means over the models. To compare with: what it changes to save
-the same picture at JPEG quality 91 where it had 90, and decode it in full.
+FOLDER holds train/ and test/; the figures are of test/, means over the models, which have the same labels. To compare
+with: what it changes to save the same picture at JPEG quality 91 where it had 90, and decode it in full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -40,21 +41,19 @@ def main(folder: Path, models: Sequence[Path]) -> None:
 def agreements(models: Sequence[Path], folder: Path) -> Iterator[str]:
     """A line for each size: shares of the same best labels, and by how many points the accuracy changes."""
     files = find_images(folder)
-    classifiers = [Classifier.load(model) for model in models]
-    truth = np.array([classifiers[0].card.labels.index(file.parent.name) for file in files])
-    least = least_side(classifiers[0].card.preprocessing)
-    for width in _WIDTHS:
-        saved, again = zip(*(_saved(file, width) for file in files), strict=True)
-        pairs = [_labels(classifier, saved, again, least) for classifier in classifiers]
-        exact, fast, other = (np.stack(labels) for labels in zip(*pairs, strict=True))
-        gained = ((fast == truth).mean(axis=1) - (exact == truth).mean(axis=1)) * 100
-        yield (
-            f"{width} pixels wide: the same label at a part {(fast == exact).mean():.2%}, saved again "
-            f"{(other == exact).mean():.2%}; right in full {(exact == truth).mean():.2%}, "
-            f"at a part {gained.mean():+.2f} points ({gained.min():+.2f} to {gained.max():+.2f})"
-        )
-    for classifier in classifiers:
-        classifier.close()
+    with ExitStack() as opened:
+        classifiers = [opened.enter_context(Classifier.load(model)) for model in models]
+        truth = np.array([classifiers[0].card.labels.index(file.parent.name) for file in files])
+        for width in _WIDTHS:
+            saved, again = zip(*(_saved(file, width) for file in files), strict=True)
+            answers = [_labels(classifier, saved, again) for classifier in classifiers]
+            exact, fast, other = (np.stack(labels) for labels in zip(*answers, strict=True))
+            gained = ((fast == truth).mean(axis=1) - (exact == truth).mean(axis=1)) * 100
+            yield (
+                f"{width} pixels wide: the same label at a part {(fast == exact).mean():.2%}, saved again "
+                f"{(other == exact).mean():.2%}; right in full {(exact == truth).mean():.2%}, "
+                f"at a part {gained.mean():+.2f} points ({gained.min():+.2f} to {gained.max():+.2f})"
+            )
 
 
 def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
@@ -68,12 +67,13 @@ def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
     return first, second
 
 
-def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes], least: int) -> tuple[Labels, ...]:
+def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes]) -> tuple[Labels, ...]:
     """In full, at a part, and of the pictures saved again."""
 
     def best(datas: Sequence[bytes], part: int) -> Labels:
         return np.array([classifier.classify(decode_image(d, "picture", least=part)).scores.argmax() for d in datas])
 
+    least = least_side(classifier.card.preprocessing)
     return best(saved, 0), best(saved, least), best(again, 0)
 
 
