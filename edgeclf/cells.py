@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.config import TrainConfig, make_config
+from edgeclf.config import TrainConfig, trained_otherwise
 from edgeclf.dataset import Dataset
 from edgeclf.errors import ConfigError, DataError
 from edgeclf.frameworks import keras
@@ -38,13 +38,14 @@ METHODS = {
 
 HANDCRAFTED_RULE = Preprocessing(SIDE, SIDE)
 
-_OPTIONS: dict[str, dict[str, object]] = {
-    "hog-svm": {},
-    "scratch": {"init": "scratch"},
-    "head": {"adapt": "head"},
-    "scale": {"adapt": "scale"},
-    "full": {"adapt": "full"},
+_OPTIONS = {
+    "hog-svm": ("full", "imagenet"),  # of which it has the seed alone
+    "scratch": ("full", "scratch"),
+    "head": ("head", "imagenet"),
+    "scale": ("scale", "imagenet"),
+    "full": ("full", "imagenet"),
 }
+"""``adapt`` and ``init`` of each."""
 _FLOAT = 4  # bytes
 
 
@@ -87,11 +88,11 @@ def method_config(config: TrainConfig, method: str, seed: int) -> TrainConfig:
     """The config of a method's training.
 
     Raises:
-        ConfigError: no such method, or options it cannot be trained with.
+        ConfigError: no such method.
     """
     if method not in METHODS:
         raise ConfigError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
-    return make_config({**config.model_dump(), **_OPTIONS[method], "seed": seed})
+    return trained_otherwise(config, *_OPTIONS[method], seed=seed)
 
 
 def measure_cell(

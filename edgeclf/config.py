@@ -12,7 +12,7 @@ from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
 from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing"]
+__all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing", "trained_otherwise"]
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
@@ -145,6 +145,18 @@ def make_config(options: dict[str, object]) -> TrainConfig:
     except ValidationError as error:
         wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
         raise ConfigError(f"Options: {'; '.join(wrong)}.") from None
+
+
+def trained_otherwise(config: TrainConfig, adapt: str, init: str = "imagenet", **others: object) -> TrainConfig:
+    """The same training of more or less of the network, without the options that do not go with that."""
+    chosen: dict[str, object] = {"adapt": adapt, "init": init, **others}
+    if adapt == "head" or init == "scratch":
+        chosen["alpha"] = False
+    if adapt != "full" or init == "scratch":
+        chosen["decay_towards"] = "zero"
+    if init == "scratch":
+        chosen["fixed_stride"] = 0
+    return make_config({**config.model_dump(), **chosen})
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:

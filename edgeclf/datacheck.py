@@ -161,7 +161,10 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
     known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
-    doubts = doubted(judged(known, targets, data.groups[rows]), targets)
+    probabilities = judged(known, targets, data.groups[rows])
+    if probabilities is None:
+        return reporter.say("Labels were not looked at: a class has too few groups of unlike pictures.")
+    doubts = doubted(probabilities, targets)
     if doubts:
         names = [data.labels[label] for label in labels]
         yield Finding(

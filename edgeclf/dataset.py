@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ __all__ = [
     "find_parts",
     "in_order",
     "natural",
+    "printable",
     "scan",
 ]
 
@@ -34,6 +36,7 @@ PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid
 PART_NAMES |= {"validation": "validation", "test": "test", "testing": "test"}
 """What a part may be called."""
 _IGNORED = {"thumbs.db", "desktop.ini"}
+_MADE_BY_SYSTEMS = {"__MACOSX", "__pycache__"}
 
 Indices = npt.NDArray[np.int64]
 
@@ -121,11 +124,16 @@ def find_parts(root: Path) -> dict[str, Path]:
     """The folder's own ``train``, ``val`` and ``test`` sub-folders, or nothing where it has classes.
 
     Raises:
-        DataError: the folder is missing, or two sub-folders mean the same part.
+        DataError: the folder is missing, two sub-folders mean the same part, or one beside several parts is none.
     """
     found: dict[str, Path] = {}
     folders = _folders(root)
     names = {PART_NAMES.get(folder.name.lower()) for folder in folders}
+    if None in names and "train" in names and len(names) > 2:
+        other = next(folder.name for folder in folders if folder.name.lower() not in PART_NAMES)
+        raise DataError(
+            f"{root}: {other} lies beside its parts and is none. Call it train, val or test, or move it away."
+        )
     if not folders or None in names or not names & {"train", "test"}:
         return {}
     for folder in folders:
@@ -155,11 +163,18 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     for part, folder in sorted(parts.items()):
         for target, path in _labelled(folder, labels):
             file = path.relative_to(root).as_posix()
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if (shown := printable(file)) != file:
+                skipped.append(Skipped(shown, "its name is not UTF-8 text; rename it"))
+            elif path.suffix.lower() in IMAGE_SUFFIXES:
                 listed.append(Listed(part, target, file))
             else:
                 skipped.append(Skipped(file, f"no kind of picture edgeclf reads ({path.suffix or 'no suffix'})"))
     return in_order(root, labels, listed), skipped
+
+
+def printable(name: str) -> str:
+    """The name of a file, with escapes for bytes that are not UTF-8, which could not be written to any text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def in_order(root: Path, labels: Sequence[str], listed: Iterable[Listed], shards: Shards | None = None) -> Dataset:
@@ -194,7 +209,7 @@ def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise DataError(f"{root}: is a file; expected a folder with one sub-folder of pictures per class.")
     return sorted(
-        (p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))), key=lambda p: natural(p.name)
+        (p for p in root.iterdir() if p.is_dir() and not _is_hidden(p.name)), key=lambda path: natural(path.name)
     )
 
 
@@ -234,5 +249,8 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _ignored(path: Path, below: Path) -> bool:
-    hidden = any(piece.startswith((".", "__MACOSX")) for piece in path.relative_to(below).parts)
-    return hidden or path.name.lower() in _IGNORED
+    return any(map(_is_hidden, path.relative_to(below).parts)) or path.name.lower() in _IGNORED
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _MADE_BY_SYSTEMS

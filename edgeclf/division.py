@@ -50,7 +50,7 @@ def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -
         where = data.root / "train" if set(data.parts) & {"train"} else data.root
         raise DataError(
             f"{where}: class {data.labels[target]!r} has {len(rows)} readable pictures; at least {FEWEST} are needed. "
-            "Add pictures or remove its folder."
+            "Add pictures or leave the class out."
         )
     return rows[np.random.default_rng([seed, target]).permutation(len(rows))]
 
@@ -116,5 +116,5 @@ class _Division:
                 return self._put(group, part)
         raise DataError(
             f"{self._data.root}: class {self._data.labels[target]!r} has too few groups of unlike pictures for a "
-            f"{part} part. Add other pictures, or see: edgeclf data check {self._data.root}"
+            f"{part} part. Add other pictures; edgeclf data check shows which are alike."
         )

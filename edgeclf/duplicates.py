@@ -44,8 +44,10 @@ def near_groups(prints: Fingerprints) -> Indices:
     rows = np.flatnonzero(prints.readable)
     search = _Search(prints)
     search.union.join(_chains(prints.digests, rows))
-    search.verify(_chains(prints.hashes, rows))
-    search.near(rows[np.unique(prints.hashes[rows], return_index=True)[1]])
+    search.same(rows)
+    # Of each hash one picture of each group so far: a hash knows brightness alone, so that unlike ones may share it.
+    known = np.stack([prints.hashes[rows], search.union.labels[rows].astype(np.uint64)])
+    search.near(rows[np.unique(known, axis=1, return_index=True)[1]])
     return _numbered(search.union.labels)
 
 
@@ -110,8 +112,16 @@ class _Search:
         quarters = prints.thumbs.reshape(len(prints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
         self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(prints.thumbs), 12)
 
+    def same(self, rows: Indices) -> None:
+        """Join those of these rows that look alike and have the same hash."""
+        self.verify(_chains(self._hashes, rows))
+        order = rows[np.argsort(self._hashes[rows], kind="stable")]
+        for run in np.split(order, np.flatnonzero(np.diff(self._hashes[order])) + 1):
+            if len(run) > 2:
+                self._compare(run)
+
     def near(self, rows: Indices) -> None:
-        """Join those of these rows, of different hashes, that look alike."""
+        """Join those of these rows that look alike, by hashes that differ little."""
         for low, high in pairwise(_BAND_EDGES):
             band = (self._hashes[rows] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
             order = np.lexsort((self._hashes[rows], band))

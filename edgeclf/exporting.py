@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,12 @@ def export_pretrained(
         "edgeclf": importlib.metadata.version("edgeclf"),
     }
     card = ModelCard(f"{name} ImageNet", labels, rule, label_ids=ids, provenance=provenance)
-    pictures = _photographs(photographs) if photographs else _crops(network.size)
+    pictures = _photographs(photographs) if photographs else iter(_crops(network.size))
+    golden: list[Pixels] = []
+    calibration: list[Pixels] = []
+    for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
+        golden += [_small(pixels)] if len(golden) < _GOLDEN else []
+        calibration.append(resize(pixels, rule))  # at once: 200 whole photographs are gigabytes
     reporter.say(
         f"Converting to {mode}; pictures for calibration and checks: {photographs or 'those of scikit-learn'}."
     )
@@ -149,8 +155,8 @@ def export_pretrained(
         path,
         card,
         mode=mode,
-        calibration=[resize(pixels, rule) for pixels in pictures] if mode == "int8" else (),
-        golden=[_small(pixels) for pixels in pictures[:_GOLDEN]],
+        calibration=calibration if mode == "int8" else (),
+        golden=golden,
     )
 
 
@@ -180,13 +186,14 @@ def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
         raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
 
 
-def _photographs(folder: Path) -> list[Pixels]:
+def _photographs(folder: Path) -> Iterator[Pixels]:
+    """Read one by one, in the order of a seed."""
     try:
         files = find_images(folder)
         if not files:
             raise DataError(f"{folder}: no pictures in it.")
-        order = np.random.default_rng(0).permutation(len(files))[:_CALIBRATION]
-        return [read_image(files[i]) for i in order]
+        for row in np.random.default_rng(0).permutation(len(files)):
+            yield read_image(files[row])
     except ImageError as error:
         raise DataError(str(error)) from None
 

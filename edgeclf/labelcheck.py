@@ -34,16 +34,16 @@ class Doubt:
     own: float
 
 
-def judged(features: Floats, targets: Indices, groups: Indices) -> Floats:
+def judged(features: Floats, targets: Indices, groups: Indices) -> Floats | None:
     """Probabilities of every class for every picture, each from the other folds.
 
     Args:
         features: float32 ``[pictures, features]``, which are overwritten.
-        targets: int64 ``[pictures]``; of every class at least two pictures.
+        targets: int64 ``[pictures]``; of every class one picture or more.
         groups: int64 ``[pictures]``; pictures of one number are in one fold, -1 stands alone.
 
     Returns:
-        float32 ``[pictures, classes]``.
+        float32 ``[pictures, classes]``; None where a class has too few groups for every judge to have seen it.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -51,11 +51,16 @@ def judged(features: Floats, targets: Indices, groups: Indices) -> Floats:
     standardise(features)
     alone = groups < 0
     numbers = np.where(alone, groups.max(initial=-1) + 1 + np.cumsum(alone), groups)
-    folds = StratifiedGroupKFold(min(_FOLDS, int(np.bincount(targets).min())), shuffle=True, random_state=0)
+    count = min(_FOLDS, *(len(np.unique(numbers[targets == label])) for label in np.unique(targets)))
+    if count < 2:
+        return None
+    folds = list(StratifiedGroupKFold(count, shuffle=True, random_state=0).split(features, targets, numbers))
+    if any(len(np.unique(targets[fitted])) < len(np.unique(targets)) for fitted, _ in folds):
+        return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of stopping at max_iter, and of classes with fewer pictures than folds
+        warnings.simplefilter("ignore")  # of stopping at max_iter
         judge = LogisticRegression(C=_STRENGTH, max_iter=200)
-        found = cross_val_predict(judge, features, targets, groups=numbers, cv=folds, method="predict_proba")
+        found = cross_val_predict(judge, features, targets, cv=folds, method="predict_proba")
     return np.asarray(found, np.float32)
 
 

@@ -52,6 +52,8 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
     """
     listed, _ = read_source(data)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
+    for candidate in candidates(settings.backbones, settings.sizes, settings.adapts):
+        train_config(candidate, base)  # raises before anything is written
     space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
     searched = {"backbone", "size", "train_size", "adapt", "weights"}
     told = {"data": str(data.resolve()), "options": base.model_dump_json(exclude=searched)}

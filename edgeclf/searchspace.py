@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgeclf.backbones.registry import backbone
-from edgeclf.config import TrainConfig, make_config
+from edgeclf.config import TrainConfig, trained_otherwise
 
 __all__ = ["ADAPTS", "Candidate", "candidates", "multiplications", "train_config", "work"]
 
@@ -45,15 +45,14 @@ def candidates(backbones: Iterable[str], sizes: Iterable[int], adapts: Iterable[
 
 
 def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
-    """The training of a candidate: everything else as in ``base``, whose weights file is that of its own backbone."""
-    chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None}
+    """The training of a candidate: everything else as in ``base``, whose weights file is that of its own backbone.
+
+    Raises:
+        ConfigError: it cannot be trained so.
+    """
     weights = base.weights if candidate.backbone == base.backbone else None
-    return make_config({**base.model_dump(), **chosen, **_options(candidate.adapt, base), "weights": weights})
-
-
-def _options(adapt: str, base: TrainConfig) -> dict[str, object]:
-    """The other two stay near the pretrained weights by themselves."""
-    return {"adapt": adapt, "decay_towards": base.decay_towards if adapt == "full" else "zero"}
+    chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None, "weights": weights}
+    return trained_otherwise(base, candidate.adapt, base.init, **chosen)
 
 
 def work(candidate: Candidate, base: TrainConfig) -> float:

@@ -38,7 +38,7 @@ class ShardRecords(BaseModel):
     files: list[str]
     targets: list[_Count]
     parts: list[Literal["", "train", "validation", "test"]]
-    groups: list[Annotated[int, Field(ge=-1)]]
+    groups: list[Annotated[int, Field(ge=-1, lt=2**31)]]
     offsets: list[_Count]
     lengths: list[_Count]
 
@@ -52,10 +52,12 @@ class ShardIndex(BaseModel):
     labels: list[str]
     counts: list[_Count]
     shards: list[ShardRecords]
-    skipped: list[list[str]]
+    skipped: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
     def wrong(self, root: Path) -> Iterator[str]:
         """What does not fit together, or with the folder's files."""
+        if len(set(self.labels)) != len(self.labels):
+            yield "a label stands in it twice"
         for shard in self.shards:
             columns = (shard.targets, shard.parts, shard.groups, shard.offsets, shard.lengths)
             if any(len(column) != len(shard.files) for column in columns):
@@ -93,9 +95,11 @@ class Shards:
         """The bytes of one picture.
 
         Raises:
-            ImageError: the shard is not what the index says.
+            ImageError: it is in none of them, or the shard is not what the index says.
         """
-        row = self._row[file]
+        row = self._row.get(file)
+        if row is None:
+            raise ImageError(f"{self.root / file}: was left out when the shards were written.")
         path = self.root / self._names[self._shard[row]]
         try:
             with path.open("rb") as shard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeclf.dataset import Dataset, Listed, Skipped, in_order, scan
+from edgeclf.dataset import Dataset, Listed, Skipped, check_labels, in_order, scan
 from edgeclf.errors import DataError
 from edgeclf.manifest import read_manifest
 from edgeclf.shards import INDEX, Shards, read_index
@@ -48,6 +48,7 @@ def open_shards(path: Path) -> Shards | None:
 
 def _shards(root: Path) -> tuple[Dataset, list[Skipped]]:
     index = read_index(root)
+    check_labels(root, index.labels, "expected shards of pictures")
     listed = [
         Listed(part, target, file, group)
         for shard in index.shards

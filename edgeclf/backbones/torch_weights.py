@@ -153,7 +153,10 @@ def _parse(data: bytes) -> Tensors:
             raise ValueError("an entry that is not a named tensor")
         announced[view.storage.key] = view.storage
     storages = {key: _read_storage(stream, announced[key]) for key in keys}
-    return {name: _materialise(view, storages[view.storage.key]) for name, view in views.items()}
+    windows = {name: _window(view, storages[view.storage.key]) for name, view in views.items()}
+    if sum(window.size for window in windows.values()) > sum(storage.size for storage in storages.values()):
+        raise ValueError("tensors that share their numbers")  # copied, those of a small file could fill the memory
+    return {name: np.ascontiguousarray(window).copy() for name, window in windows.items()}
 
 
 def _load(stream: io.BytesIO) -> Any:
@@ -177,12 +180,11 @@ def _read_storage(stream: io.BytesIO, storage: _Storage) -> npt.NDArray[Any]:
     return np.frombuffer(raw, storage.dtype)
 
 
-def _materialise(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The window copied out, any strides (TensorFlow's kernels are stored transposed) but none beyond the storage."""
+def _window(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of a storage, with any strides (TensorFlow's kernels are stored transposed) but none beyond it."""
     count = math.prod(view.shape)
     last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride, strict=True))
     if count > storage.size or (count and last >= storage.size):
         raise ValueError("a tensor reaches beyond its storage")
     strides = tuple(step * storage.itemsize for step in view.stride)
-    window = np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides, writeable=False)
-    return np.ascontiguousarray(window).copy()
+    return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides, writeable=False)

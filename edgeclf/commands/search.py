@@ -83,6 +83,7 @@ def _conclude(result: SearchResult, page: Path, data: Path) -> None:
 
 
 def _nothing(result: SearchResult) -> str:
-    if result.measured or result.latency_ms is not None:
+    bound = any("over the bound" in reason for reason in result.skipped.values())
+    if result.latency_ms is not None and (result.measured or bound):
         return f"No int8 file within {result.latency_ms:g} ms; give a larger --latency-ms or a smaller --size."
     return "No trial came to an end; the reasons are above."

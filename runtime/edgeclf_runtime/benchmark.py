@@ -71,7 +71,7 @@ def time_model(
             def whole(classifier: Classifier = classifier, resized: list[float] = resized) -> None:
                 resized.append(classifier.classify(frame).milliseconds["resize"])
 
-            found.append(_timed(number, "invoke", lambda c=classifier, b=batch: c.backend.invoke(b), seconds))  # type: ignore[misc]
+            found.append(_timed(number, "invoke", functools.partial(classifier.backend.invoke, batch), seconds))
             found.append(_timed(number, "frame", whole, seconds))
             found.append(_summary(number, "resize", resized, 0.0))
             lanes = classifier.backend.lanes

@@ -114,9 +114,9 @@ class Classifier:
 
         Args, raises: as ``classify``.
         """
-        frame = picture if isinstance(picture, Frame) else None
+        frame, pixels = (picture, picture.pixels) if isinstance(picture, Frame) else (None, picture)
         start = time.perf_counter()
-        fitted = resize(frame.pixels if frame else picture, self.card.preprocessing)  # type: ignore[arg-type]
+        fitted = resize(pixels, self.card.preprocessing)
         batch = self._encode(fitted)[np.newaxis]
         return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
 

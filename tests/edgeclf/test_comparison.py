@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgeclf import ConfigError, DataError, Quiet, RunError, make_config
-from edgeclf.cells import Cell
+from edgeclf.cells import METHODS, Cell, method_config
 from edgeclf.comparison import compare, subset
 from edgeclf.comparisonpage import comparison_table, summarize
 from edgeclf.dataset import Dataset
@@ -123,6 +123,22 @@ def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:
     )
     trained = {cell.method: cell.trained for cell in cells}
     assert trained["scratch"] == trained["full"] > 20 * trained["scale"] > 20 * 1281 * 3
+
+
+@pytest.mark.parametrize(
+    "options", [{"alpha": True}, {"fixed_stride": 4, "decay_towards": "pretrained"}, {"init": "scratch"}]
+)
+def test_options_that_do_not_go_with_a_method_are_left_out(options: dict[str, object]) -> None:
+    config = make_config(options)
+    done = {method: method_config(config, method, 3) for method in METHODS}
+    assert {method: (item.adapt, item.init, item.seed) for method, item in done.items()} == {
+        "hog-svm": ("full", "imagenet", 3),
+        "scratch": ("full", "scratch", 3),
+        "head": ("head", "imagenet", 3),
+        "scale": ("scale", "imagenet", 3),
+        "full": ("full", "imagenet", 3),
+    }
+    assert (done["full"].alpha, done["full"].fixed_stride) == (config.alpha, config.fixed_stride)
 
 
 def test_shares_are_nested_and_of_every_class(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from edgeclf import make_config, train
 from edgeclf.commands.data import data as command
-from edgeclf.labelcheck import doubted
+from edgeclf.labelcheck import doubted, judged
 from tests.listening import Listening
 
 
@@ -110,6 +110,16 @@ def test_labels_are_doubted_by_the_surest_first() -> None:
     assert (first.row, first.rather) == (2, 1)
     assert first.probability == pytest.approx(0.95)
     assert first.own == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("films", "judges"), [(1, False), (2, True), (4, True)])
+def test_few_groups_are_judged_by_fewer_classifiers_or_not(films: int, judges: bool) -> None:
+    rng, targets = np.random.default_rng(0), np.repeat([0, 1], 12)
+    features = rng.normal(size=(24, 8)).astype(np.float32) + 3 * targets[:, None]
+    groups = np.concatenate([np.arange(12) % films, np.full(12, -1)])  # the films of one class; the other's stand alone
+    found = judged(features, targets, groups)
+    assert (found is not None) == judges
+    assert found is None or (found.argmax(axis=1) == targets).mean() > 0.9
 
 
 def test_a_report_where_a_file_lies_is_refused(digits: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,31 @@ def test_bad_folders_are_one_line_each(tmp_path: Path) -> None:
     _fill(tmp_path / "dog", 2)
     with pytest.raises(DataError, match="'dog' has 2 readable pictures; at least 5"):
         split(scan(tmp_path)[0], 0.2, 0.0, 0)
+
+
+def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
+    for part in ("train", "test", "dev"):
+        _fill(tmp_path / part / "cat", 5)
+    with pytest.raises(DataError, match="dev lies beside its parts and is none"):
+        scan(tmp_path)
+
+
+def test_train_may_be_a_class(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", 5)
+    _fill(tmp_path / "__background__", 5)
+    assert scan(tmp_path)[0].labels == ("__background__", "train")
+
+
+def test_a_name_that_is_no_text_is_skipped_by_name(tmp_path: Path) -> None:
+    _fill(tmp_path / "cat", 5)
+    _fill(tmp_path / "dog", 5)
+    try:
+        (tmp_path / "cat" / "0.png").rename(tmp_path / "cat" / os.fsdecode(b"K\xe4tzchen.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    data, (skipped,) = scan(tmp_path)
+    assert len(data.files) == 9
+    assert (skipped.file, skipped.reason) == (r"cat/K\xe4tzchen.png", "its name is not UTF-8 text; rename it")
 
 
 def test_a_part_with_another_class_is_refused(tmp_path: Path) -> None:

@@ -68,6 +68,17 @@ def test_pictures_of_one_colour_are_told_apart_by_it() -> None:
     assert others == [-1, -1]
 
 
+def test_a_picture_of_like_brightness_hides_no_copy() -> None:
+    """A hash knows brightness alone: a grey picture and its coloured one share it."""
+    for pixels in crops(40):
+        grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
+        first, other, copy, smaller = near_groups(
+            _prints([pixels, grey, _encoded(pixels, 1.0, 90), _encoded(grey, 0.7, 90)])
+        ).tolist()
+        assert first == copy
+        assert other == smaller >= 0
+
+
 def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
     rng, count = np.random.default_rng(0), 400
     prints = Fingerprints.of(2 * count)

@@ -108,6 +108,7 @@ def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
         (_state(_tensor(0, (2, 3), (-3, 1))), "negative or odd shape"),
         (_state(_tensor(5, (2, 3))), "beyond its storage"),
         (_state(_tensor(0, (2**30, 2**30), (0, 0))), "beyond its storage"),
+        (b"\x80\x02}(" + b"".join(b"X\x01\0\0\0" + name + _tensor() for name in (b"a", b"b")) + b"u.", "share their"),
         # Made as it should be, then changed by an operation that sets attributes.
         (_state(_tensor() + b"}X\x06\0\0\0stride(J\xfd\xff\xff\xff\x8a\x00tsb"), "not a checkpoint"),
         (_state(_tensor() + b"N}X\x06\0\0\0strideNs\x86b"), "not a checkpoint"),

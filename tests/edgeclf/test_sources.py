@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -152,6 +153,37 @@ def test_bad_csv_files_are_refused(content: bytes, message: str, tmp_path: Path)
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_source(tmp_path / "list.csv")
+
+
+def test_shards_are_checked_like_their_source(shards: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, ["check", str(shards), "--out", str(tmp_path / "check"), "--json"])
+    assert done.exit_code == 0, done.output
+    kinds = {item["kind"]: item["groups"] for item in json.loads(done.stdout)["findings"]}
+    assert kinds["unreadable"] == [["2/cut.png"], ["2/page.png"]]
+    assert len(kinds["near-duplicates"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"skipped": [["x"]]}, r"damaged \(skipped.0"),
+        ({"labels": ["0", "0", "2"]}, "a label stands in it twice"),
+        ({"labels": ["0", "1", "2\n"]}, "cannot be a label"),
+        ({"groups": 2**63}, r"damaged \(shards.0.groups.0"),
+    ],
+)
+def test_an_index_that_fits_its_files_and_is_wrong(
+    change: dict[str, Any], words: str, shards: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shards, tmp_path / "changed")
+    index = json.loads((shards / "edgeclf-shards.json").read_text("utf-8"))
+    if "groups" in change:
+        index["shards"][0]["groups"][0] = change["groups"]
+    else:
+        index |= change
+    (tmp_path / "changed" / "edgeclf-shards.json").write_text(json.dumps(index), "utf-8")
+    with pytest.raises(DataError, match=words):
+        read_source(tmp_path / "changed")
 
 
 def test_damaged_shards_are_refused_by_name(shards: Path, tmp_path: Path) -> None:

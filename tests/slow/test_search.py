@@ -114,6 +114,8 @@ def test_other_options_or_another_folder_are_refused(
         search(digits, tmp_path, settings, BASE, Quiet())
     with pytest.raises(DataError, match="no such folder"):
         search(tmp_path / "none", tmp_path / "new", settings, BASE, Quiet())
+    with pytest.raises(ConfigError, match="init is scratch"):
+        search(digits, tmp_path / "new", settings, make_config({"init": "scratch"}), Quiet())
     assert not (tmp_path / "new").exists()
 
 
@@ -178,7 +180,7 @@ def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:
     code = "import sys; sys.modules['optuna'] = None; from edgeclf_runtime.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "search", digits], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "Error: edgeclf search needs optuna and matplotlib: pip install 'edgeclf[search]'\n"
+    assert done.stderr == "Error: edgeclf search needs optuna, in the clone: pip install '.[search]'\n"
 
 
 def test_the_command_names_the_best_and_the_next_step(
