@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,9 @@ import numpy.typing as npt
 from edgeclf.errors import DataError
 from edgeclf.shards import Shards
 from edgeclf_runtime.images import IMAGE_SUFFIXES, decode_image, read_content
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.sinks.snapshots import UNSORTED
 
 __all__ = [
     "PARTS",
@@ -27,7 +28,6 @@ __all__ = [
     "find_parts",
     "in_order",
     "natural",
-    "printable",
     "scan",
 ]
 
@@ -36,7 +36,7 @@ PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid
 PART_NAMES |= {"validation": "validation", "test": "test", "testing": "test"}
 """What a part may be called."""
 _IGNORED = {"thumbs.db", "desktop.ini"}
-_MADE_BY_SYSTEMS = {"__MACOSX", "__pycache__"}
+_PASSED_OVER = {"__MACOSX", "__pycache__", UNSORTED}
 
 Indices = npt.NDArray[np.int64]
 
@@ -172,11 +172,6 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     return in_order(root, labels, listed), skipped
 
 
-def printable(name: str) -> str:
-    """The name of a file, with escapes for bytes that are not UTF-8, which could not be written to any text."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def in_order(root: Path, labels: Sequence[str], listed: Iterable[Listed], shards: Shards | None = None) -> Dataset:
     """A dataset sorted by part, class and path: the same from every source, as the seed's choices go by position."""
     rows = sorted(listed, key=lambda row: (row.part, row.target, PurePosixPath(row.file).parts))
@@ -253,4 +248,4 @@ def _ignored(path: Path, below: Path) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _MADE_BY_SYSTEMS
+    return name.startswith(".") or name in _PASSED_OVER

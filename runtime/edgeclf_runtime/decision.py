@@ -97,9 +97,17 @@ class Decider:
             self._answer = None
 
     def decide(self, prediction: Prediction, moment: float) -> Decision:
-        """The answer after one more prediction, of a frame captured at this moment of ``time.monotonic()``."""
-        scores = self._smoothed(prediction.scores, moment)
-        winner, score = self._winner(scores, prediction.labels)
+        """The answer after one more prediction, of a frame captured at this moment of ``time.monotonic()``.
+
+        Scores that are no numbers, of a broken model, speak for "unknown" and are in no average.
+        """
+        if math.isfinite(float(prediction.scores.sum())):
+            scores = self._smoothed(prediction.scores, moment)
+            winner, score = self._winner(scores, prediction.labels)
+        else:
+            import numpy as np
+
+            scores, winner, score = np.zeros_like(prediction.scores), UNKNOWN, 0.0
         self._won.append(winner)
         before = self._answer.label if self._answer else None
         label = winner if Counter(self._won)[winner] >= self._rule.votes else before or UNKNOWN

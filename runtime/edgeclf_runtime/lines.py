@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 from edgeclf_runtime.prediction import Prediction
 
-__all__ = ["content", "json_line", "text_line"]
+__all__ = ["content", "json_line", "rounded", "text_line"]
 
 
 def text_line(prediction: Prediction, name: str, top: int) -> str:
@@ -23,11 +24,16 @@ def json_line(prediction: Prediction, top: int) -> str:
     return json.dumps({**known, **content(prediction, top)}, ensure_ascii=False)
 
 
+def rounded(score: float, digits: int) -> float:
+    """A score as JSON knows it: a broken model gives NaN."""
+    return round(float(score), digits) if math.isfinite(score) else 0.0
+
+
 def content(prediction: Prediction, top: int) -> dict[str, object]:
     """Label, score, the best ``scores``, and milliseconds, for JSON."""
     return {
         "label": prediction.label,
-        "score": round(prediction.score, 6),
-        "scores": [{"label": label, "score": round(score, 6)} for label, score in prediction.ranked[:top]],
+        "score": rounded(prediction.score, 6),
+        "scores": [{"label": label, "score": rounded(score, 6)} for label, score in prediction.ranked[:top]],
         "milliseconds": {stage: round(value, 3) for stage, value in prediction.milliseconds.items()},
     }

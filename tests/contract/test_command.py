@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -63,6 +64,26 @@ def test_inspect_and_verify(model: Path) -> None:
     assert "McNemar p" in text
     assert ("below a score of" in text) == (content["threshold"] is not None)
     assert "as exported" in _edgeclf("verify", model).stdout
+
+
+def test_a_file_of_others_is_timed_and_inspected_with_what_it_does_not_say(model: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(model) as archive:
+        first = min(info.header_offset for info in archive.infolist())
+    (tmp_path / "foreign.tflite").write_bytes(model.read_bytes()[:first])
+    (tmp_path / "names.txt").write_text("a\nb\nc\n", "utf-8")
+    words = ("foreign.tflite", "--labels", "names.txt", "--json")
+    timed = json.loads(_edgeclf("bench", *words, "--seconds", 0.05, "--threads", "1", cwd=tmp_path).stdout)
+    assert timed["timings"][0]["stage"] == "invoke"
+    assert json.loads(_edgeclf("inspect", *words, cwd=tmp_path).stdout)["labels"] == ["a", "b", "c"]
+
+
+def test_a_file_is_inspected_where_no_interpreter_is(model: Path) -> None:
+    code = "import sys; sys.modules.update(dict.fromkeys(['ai_edge_litert', 'tflite_runtime', 'tensorflow'])); "
+    code += "from edgeclf_runtime.cli import main; main()"
+    words = [sys.executable, "-c", code, "inspect", str(model)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "uint8 [1, 64, 64, 3]" in done.stdout
 
 
 def test_evaluate_prints_the_accuracy(model: Path, digits: Path) -> None:

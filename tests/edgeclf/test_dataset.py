@@ -75,6 +75,7 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
 def test_train_may_be_a_class(tmp_path: Path) -> None:
     _fill(tmp_path / "train", 5)
     _fill(tmp_path / "__background__", 5)
+    _fill(tmp_path / "__unsorted", 5)  # of ``edgeclf run --snapshots``
     assert scan(tmp_path)[0].labels == ("__background__", "train")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from edgeclf_runtime import Frame, Prediction, UsageError
 from edgeclf_runtime.decision import Decider, DecisionRule
 from edgeclf_runtime.gate import Gate, GateRule
+from edgeclf_runtime.lines import json_line
 
 LABELS = ("cat", "dog", "owl")
 
@@ -49,6 +52,15 @@ def test_smoothing_goes_by_time_not_by_frames() -> None:
     rows = [CAT, DOG]
     assert _answers(DecisionRule(smoothing=1.0), rows, step=0.1) == ["cat", "cat"]
     assert _answers(DecisionRule(smoothing=1.0), rows, step=5.0) == ["cat", "dog"]
+
+
+def test_scores_that_are_no_numbers_are_unknown_and_in_no_average() -> None:
+    broken = (float("nan"), 0.1, 0.1)
+    assert _answers(DecisionRule(), [CAT, broken, CAT]) == ["cat", "unknown", "cat"]
+    assert _answers(DecisionRule(smoothing=1.0), [CAT, broken, CAT]) == ["cat", "unknown", "cat"]
+    assert _answers(DecisionRule(votes=2, window=3), [CAT, CAT, broken, CAT]) == ["unknown", "cat", "cat", "cat"]
+    text = json_line(Prediction(np.array(broken, np.float32), LABELS), 3)
+    assert json.loads(text, parse_constant=pytest.fail)["scores"][0]["score"] in (0.0, 0.1)
 
 
 def test_hysteresis_keeps_the_present_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +53,20 @@ def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
     process.send_signal(number)
     status = process.wait(20)  # not for the end of its output: a command of its may hold that for longer
     return time.monotonic() - start, status
+
+
+def test_it_ends_when_nobody_reads_what_it_says(
+    model: Path, tmp_path: Path, digits: Path, started: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    folder, pictures = tmp_path / "watched", sorted(digits.rglob("*.png"))
+    folder.mkdir()
+    shutil.copy(pictures[0], folder / "0.png")
+    process = started(model, "--source", folder, "--watch", "--json")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()  # as of ``| head -1``
+    shutil.copy(pictures[1], folder / "1.png")
+    assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

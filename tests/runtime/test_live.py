@@ -170,6 +170,29 @@ def test_standard_input_gives_its_pictures_and_ends() -> None:
     assert levels == [10, 100, 200]
 
 
+def test_standard_input_goes_on_after_what_is_no_picture() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
+        source = open_pipe(file, SourceOptions(reopen=True))
+        endless = b"\xff\xd8\xff\xda\x00\x02" + bytes(33 << 20)  # a picture that is never ended
+        feeder = threading.Thread(target=lambda: [pipe.write(data) for data in (endless, *_jpegs())])
+        feeder.start()
+        with source:
+            assert next(iter(source)).pixels.shape == (40, 60, 3)
+        feeder.join()
+
+
+def test_closing_a_silent_standard_input_ends_its_thread() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
+        before = threading.enumerate()
+        source = open_pipe(file, SourceOptions())
+        source.close()
+        assert not set(threading.enumerate()) - set(before)
+        pipe.write(b"for the next reader")
+        assert file.read(3) == b"for"
+
+
 def test_a_watched_folder_gives_what_comes_into_it_complete(tmp_path: Path) -> None:
     first = _jpegs()[0]
     (tmp_path / "a.jpg").write_bytes(first)

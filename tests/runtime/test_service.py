@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgeclf_runtime.cli import cli
-from edgeclf_runtime.service import systemd
+from edgeclf_runtime.service import systemd, unit
 from edgeclf_runtime.service.unit import MARK
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
@@ -113,6 +113,31 @@ def test_a_library_of_ones_own_goes_along_and_a_token_does_not(
     assert "OOMPolicy=continue" in said
     assert "EDGECLF_WEB_TOKEN is not handed on" in said
     assert "a-secret-of-mine" not in said
+
+
+def test_sinks_that_cannot_be_opened_are_named_at_once(machine: Machine) -> None:
+    sinks = (
+        'mqtt = "broker.local"\nwebhook = "example.com/x"\nweb = "localhost"\nweb_token = "short"\ncommand = "a \'b"'
+    )
+    machine.configure(f'source = "/dev/video0"\n[sinks]\n{sinks}\n')
+    (said,) = machine.install("--print", code=1).output.splitlines()
+    assert all(name in said for name in ("MQTT address: expected", "Webhook", "Web page on 'localhost'", 'Command "a'))
+    run = CliRunner().invoke(cli, ["run", str(machine.model), "--config", str(machine.config)])
+    assert run.output.splitlines() == [said]
+    assert "short" not in said
+
+
+def test_it_sees_the_folder_it_watches_and_its_labels(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unit, "_TEMPORARY", ("/srv/incoming", "/srv/labels.txt"))
+    machine.configure('source = "/srv/photos"\n[camera]\nwatch = true\n')
+    assert "PrivateTmp=yes" in machine.install("--print", "--run-as", "root").output
+    monkeypatch.setattr(unit, "_TEMPORARY", ("/srv/photos",))
+    assert "PrivateTmp" not in machine.install("--print", "--run-as", "root").output
+    labels = machine.folder / "labels.txt"
+    labels.write_text("a\nb\nc\n", "utf-8")
+    monkeypatch.setattr(unit, "_TEMPORARY", (str(labels),))
+    assert "PrivateTmp=yes" in machine.install("--print", "--run-as", "root").output
+    assert "PrivateTmp" not in machine.install("--print", "--run-as", "root", "--labels", str(labels)).output
 
 
 def test_printing_writes_nothing_and_needs_no_systemd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
 from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
 from edgeclf_runtime.sinks.video import VideoSink
 from edgeclf_runtime.sources import SourceState
-from tests.runtime.observations import seen
+from edgeclf_runtime.web.unsorted import Unsorted
+from tests.runtime.observations import LABELS, seen
 
 
 def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
@@ -114,6 +115,24 @@ def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) ->
     assert mine.exists()
     assert len(list(tmp_path.rglob("*.jpg"))) == 4
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "before", "after"),
+    [("cat", 0.597, 0.6, 0.6), ("cat", 0.8, 0.9, 0.6), ("unknown", 0.75, 0.6, 0.6)],
+    ids=["rounded up to the bound", "bound lowered since", "a class called unknown"],
+)
+def test_a_sorted_picture_stays_whatever_its_score(
+    label: str, score: float, before: float, after: float, tmp_path: Path
+) -> None:
+    SnapshotSink(tmp_path, uncertain=before, every=0).take(seen(label, score))
+    (picture,) = Unsorted(tmp_path, LABELS).listed()["pictures"]
+    Unsorted(tmp_path, LABELS).sort(picture["name"], label)
+    sink = SnapshotSink(tmp_path, labels=("*",), uncertain=after, every=0, limit=1)
+    for number in (1, 2, 3):
+        sink.take(seen("dog", 0.9, number=number))
+    assert (tmp_path / label / picture["name"]).exists()
+    assert len(list((tmp_path / "dog").iterdir())) == 1
 
 
 @pytest.mark.parametrize("label", ["../../etc", "a/b", ".", "..", ".hidden", "__x", "", "C:\\x", "größe", "two words"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier, SourceError, open_source
+from edgeclf_runtime.sources import is_live
 from tests.films import write_film
 
 
@@ -66,6 +69,40 @@ def test_what_is_not_there_is_one_line(spec: str | int, message: str) -> None:
     with pytest.raises(SourceError, match=message) as caught:
         open_source(spec)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["3", "csi", "-"])
+def test_a_path_is_no_camera_whatever_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / name / "a.png"), _grey(10))
+    monkeypatch.chdir(tmp_path)
+    with open_source(Path(name)) as source:
+        assert len(list(source)) == 1
+    assert is_live(name)
+    assert not is_live(Path(name))
+
+
+def test_files_below_dev_are_no_cameras() -> None:
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("needs a /dev/shm to write to")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        cv2.imwrite(f"{folder}/a.png", _grey(10))
+        for spec in (folder, f"{folder}/a.png"):
+            assert not is_live(spec)
+            with open_source(spec) as source:
+                assert len(list(source)) == 1
+    assert is_live("/dev/video7")
+
+
+def test_a_name_that_is_no_text_is_shown_with_escapes(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), _grey(10))
+    try:
+        (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    with open_source(tmp_path) as source:
+        (frame,) = source
+    assert frame.source.encode() == f"{tmp_path}/caf\\xe9.png".encode()
 
 
 def test_a_text_file_is_no_video(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,36 @@ def test_a_damaged_picture_of_a_film_is_left_out(tmp_path: Path, caplog: pytest.
         numbers = [frame.number for frame in source]
     assert numbers == [0, 2]
     assert "film.mjpeg" in caplog.text
+
+
+def _spoilt(film: Path, count: int) -> Path:
+    """Of its pictures the second to so many do not begin as JPEGs any more."""
+    data = bytearray(film.read_bytes())
+    places = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
+    assert len(places) == 8
+    for place in places[1 : 1 + count]:
+        data[place : place + 2] = b"\0\0"
+    film.write_bytes(data)
+    return film
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_does_not_begin_as_a_jpeg_is_no_picture(film: Path, count: int, caplog: pytest.LogCaptureFixture) -> None:
+    with open_source(_spoilt(film, count)) as source:
+        frames = list(source)
+    assert [frame.number for frame in frames] == [0, *range(1 + count, 8)]
+    assert all(frame.pixels.shape == (96, 128, 3) for frame in frames)
+    assert caplog.text.count("Skipped") == count
+
+
+def test_nor_is_it_one_of_a_streams(film: Path) -> None:
+    capture = OpenCVCapture(cv2.VideoCapture(str(_spoilt(film, 3)), cv2.CAP_FFMPEG), "stream", 9.0)
+    pictures = [capture.read() for _ in range(8)]
+    assert [is_jpeg(picture) for picture in pictures] == [True, False, False, False, True, True, True, True]
+    for picture in pictures[1:4]:
+        with pytest.raises(ImageError, match="stream: a damaged JPEG"):
+            capture.rgb(picture)
+    capture.close()
 
 
 def test_folders_keep_the_jpeg_and_decode_less_of_it(tmp_path: Path) -> None:

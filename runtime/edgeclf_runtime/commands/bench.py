@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from edgeclf_runtime.commands.options import model_argument
+from edgeclf_runtime.commands.options import Opener, model_argument, untimed_model_options
 
 __all__ = ["bench"]
 
@@ -27,24 +27,20 @@ def _most() -> int:
 
 @click.command()
 @model_argument
-@click.option("--threads", callback=_numbers, default=lambda: f"1,{_most()}", help="To try, as 1,2,4.")
+@click.option("--threads", "numbers", callback=_numbers, default=lambda: f"1,{_most()}", help="To try, as 1,2,4.")
 @click.option("--size", default="1280x720", show_default=True, metavar="WxH", help="Of the frames.")
 @click.option("--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, help="For each figure.")
-@click.option("--backend", default="auto", show_default=True, help="As of run.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, to compare devices by.")
-def bench(model: Path, threads: list[int], size: str, seconds: float, backend: str, as_json: bool) -> None:
+@untimed_model_options
+def bench(open_model: Opener, model: Path, numbers: list[int], size: str, seconds: float, as_json: bool) -> None:
     """Time MODEL on this machine: the interpreter alone, and the whole way from a frame to its label."""
     from edgeclf_runtime.benchmark import machine_facts, time_model
-    from edgeclf_runtime.classifier import Classifier
 
     width, _, height = size.lower().partition("x")
     if not width.isdecimal() or not height.isdecimal() or not 0 < int(width) * int(height) <= 100_000_000:
         raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT.", param_hint="--size")
 
-    def load(number: int) -> Classifier:
-        return Classifier.load(model, backend=backend, threads=number)
-
-    found = time_model(load, threads, (int(width), int(height)), seconds)
+    found = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
     facts = machine_facts()
     if as_json:
         click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in found]}))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, model_argument, model_options
+from edgeclf_runtime.commands.options import model_argument, reading_options
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.flatbuffer import TensorInfo
+    from edgeclf_runtime.modelfile import ModelFile
 
 __all__ = ["inspect"]
 
@@ -17,31 +21,29 @@ __all__ = ["inspect"]
 @click.command()
 @model_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@model_options
-def inspect(open_model: Opener, model: Path, as_json: bool) -> None:
-    """Show what a model file says of itself."""
-    from edgeclf_runtime.classifier import Classifier
-
-    with open_model(model) as classifier:
-        assert isinstance(classifier, Classifier)
-        content = _content(classifier)
+@reading_options
+def inspect(read: Callable[[Path], ModelFile], model: Path, as_json: bool) -> None:
+    """Show what a model file says of itself; no interpreter is needed."""
+    content = _content(read(model))
     click.echo(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(content))
 
 
-def _content(classifier: Any) -> dict[str, Any]:
-    backend = classifier.backend
+def _content(file: ModelFile) -> dict[str, Any]:
+    from edgeclf_runtime.flatbuffer import read_flat_model
+
+    model = read_flat_model(file.content)
     return {
-        "file": str(classifier.path),
-        "bytes": classifier.path.stat().st_size,
-        **asdict(classifier.card),
-        "input": _tensor(backend.input),
-        "output": _tensor(backend.output),
-        "golden_pictures": len(classifier.golden),
+        "file": str(file.path),
+        "bytes": len(file.content),
+        **asdict(file.card),
+        "input": _tensor(model.inputs[0]),
+        "output": _tensor(model.outputs[0]),
+        "golden_pictures": len(file.golden),
     }
 
 
-def _tensor(spec: Any) -> dict[str, Any]:
-    return {"shape": list(spec.shape), "dtype": str(spec.dtype), "scale": spec.scale, "zero_point": spec.zero_point}
+def _tensor(spec: TensorInfo) -> dict[str, Any]:
+    return {"shape": list(spec.shape), "dtype": spec.dtype, "scale": spec.scale, "zero_point": spec.zero_point}
 
 
 def _text(content: dict[str, Any]) -> str:

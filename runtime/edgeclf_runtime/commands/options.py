@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -11,8 +11,19 @@ import click
 
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
+    from edgeclf_runtime.modelfile import ModelFile
 
-__all__ = ["Opener", "json_option", "model_argument", "model_options", "size_option", "top_option", "words_of"]
+__all__ = [
+    "Opener",
+    "json_option",
+    "model_argument",
+    "model_options",
+    "reading_options",
+    "size_option",
+    "top_option",
+    "untimed_model_options",
+    "words_of",
+]
 
 Opener = Callable[..., "Classifier"]
 """What a command gets as ``open_model``: a model's path (and ``lanes``) to its classifier, with the user's options."""
@@ -42,12 +53,10 @@ _BACKENDS = (
     " by the model and what is installed."
 )
 
-_OPTIONS = (
+_READING = (
     click.option(
         "--labels", type=click.Path(path_type=Path), help="A file with a label per line, for a model without."
     ),
-    click.option("--backend", default="auto", show_default=True, help=_BACKENDS),
-    click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice."),
     click.option(
         "--mean", type=_channels, metavar="N|R,G,B", help="In place of the file's: the model sees (pixel - mean) / std."
     ),
@@ -55,6 +64,9 @@ _OPTIONS = (
     click.option("--color", type=click.Choice(["RGB", "BGR"]), help="In place of the file's order of channels."),
     click.option("--resize", type=click.Choice(["stretch", "crop"]), help="In place of the file's way of fitting."),
 )
+_BACKEND = click.option("--backend", default="auto", show_default=True, help=_BACKENDS)
+_NAMES = ("labels", "mean", "std", "color", "resize", "backend", "threads")
+_THREADS = click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice.")
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -64,37 +76,40 @@ top_option = click.option("--top", type=click.IntRange(1), default=3, show_defau
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how to open a model; the command gets ``open_model`` in their place."""
+    return _in_place(command, (*_READING, _BACKEND, _THREADS), "open_model", _load)
 
+
+def untimed_model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same without ``--threads``, for a command that gives ``open_model`` their number itself."""
+    return _in_place(command, (*_READING, _BACKEND), "open_model", _load)
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Those that say how to read a model file; the command gets ``read``, a path to its ``ModelFile``."""
+    return _in_place(command, _READING, "read", _read)
+
+
+def _in_place(
+    command: Callable[..., None], options: Sequence[Callable[..., Any]], name: str, open_: Callable[..., Any]
+) -> Callable[..., None]:
     @functools.wraps(command)
-    def wrapper(
-        *,
-        labels: Path | None,
-        backend: str,
-        threads: int | None,
-        mean: tuple[float, ...] | None,
-        std: tuple[float, ...] | None,
-        color: str | None,
-        resize: str | None,
-        **others: Any,
-    ) -> None:
-        def open_model(path: Path, lanes: int = 1) -> Classifier:
-            from edgeclf_runtime.classifier import Classifier
+    def wrapper(**given: Any) -> None:
+        own = {key: given.pop(key) for key in _NAMES if key in given}
+        command(**{name: functools.partial(open_, **own)}, **given)
 
-            return Classifier.load(
-                path,
-                labels=labels,
-                backend=backend,
-                threads=threads,
-                lanes=lanes,
-                mean=mean,
-                std=std,
-                color=color,
-                resize=resize,
-            )
+    return functools.reduce(lambda function, option: option(function), reversed(options), wrapper)
 
-        command(open_model=open_model, **others)
 
-    return functools.reduce(lambda function, option: option(function), reversed(_OPTIONS), wrapper)
+def _load(path: Path, **options: Any) -> Classifier:
+    from edgeclf_runtime.classifier import Classifier
+
+    return Classifier.load(path, **options)
+
+
+def _read(path: Path, **options: Any) -> ModelFile:
+    from edgeclf_runtime.modelfile import read_model
+
+    return read_model(path, **options)
 
 
 def words_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:

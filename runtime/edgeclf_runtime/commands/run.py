@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import functools
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,10 +90,11 @@ def run(
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
-    from edgeclf_runtime.sinks.opening import open_sinks
+    from edgeclf_runtime.sinks.opening import check_sinks, open_sinks
     from edgeclf_runtime.sources import is_live, open_source
 
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
+    check_sinks(chosen.sinks)
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
@@ -104,7 +106,13 @@ def run(
     # Before it is opened, or a change could be missed.
     watch = _model_watch(model, open_model) if chosen.reload else None
     with open_model(model) as classifier:
-        sinks = [TerminalSink(top, as_json, changes), *open_sinks(chosen.sinks, classifier.card.labels, model.name)]
+        others = open_sinks(chosen.sinks, classifier.card.labels, model.name)
+
+        def unread() -> None:
+            if not others:  # in a thread: it waits, also for the sink that calls this
+                threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
+
+        sinks = [TerminalSink(top, as_json, changes, unread), *others]
         camera = chosen.camera
         if camera.fast and not camera.least:
             camera = replace(

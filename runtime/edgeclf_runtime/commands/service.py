@@ -88,15 +88,18 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None) 
     from edgeclf_runtime.commands.verify import verify
     from edgeclf_runtime.service.plan import check_source, planned
     from edgeclf_runtime.settings import read_settings, settings
+    from edgeclf_runtime.sinks.opening import check_sinks
     from edgeclf_runtime.web.address import TOKEN_VARIABLE
 
     chosen = settings(read_settings(config), {}, str(config))
     check_source(chosen)
+    check_sinks(chosen.sinks)
     if chosen.sinks.web and not chosen.sinks.web_token and os.environ.get(TOKEN_VARIABLE):
         click.echo(f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}.", err=True)
+    options = click.get_current_context().params
     with open_model(model):
-        words = words_of(verify, click.get_current_context().params)
-    return planned(model, config, words, chosen.sinks, who)
+        words = words_of(verify, options)
+    return planned(model, config, words, chosen, who, options["labels"])
 
 
 def _prepare(unit: Unit, who: Person | None) -> None:

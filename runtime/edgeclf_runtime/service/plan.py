@@ -20,24 +20,29 @@ _GROUPS = ("video", "plugdev", "apex")  # of cameras and Edge TPUs; not every sy
 _RUN_AS = "give a user who may with --run-as, or with --user make it a service of your own"
 
 
-def planned(model: Path, config: Path, words: Sequence[str], sinks: SinkSettings, who: Person | None) -> Unit:
+def planned(
+    model: Path, config: Path, words: Sequence[str], chosen: RunSettings, who: Person | None, labels: Path | None = None
+) -> Unit:
     """The unit for this machine; its bound of memory and systemd's version are still to be given.
 
     Args:
         model, config: of ``edgeclf run``.
         words: further options of it.
-        sinks: of the config.
+        chosen: what the config says.
         who: it runs as; None for a user's own unit.
+        labels: a file of them, among the words.
     """
     model, config = model.absolute(), config.absolute()
     command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--changes", *words)
     library = edgetpu_library() if os.environ.get(LIBRARY_VARIABLE) else ""
     reads = [model, config, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
+    reads += [] if is_live(chosen.source) else [Path(chosen.source).absolute()]
+    reads += [labels.absolute()] if labels else []
     if os.path.isabs(library):  # others are looked for where the system keeps its libraries
         reads.append(Path(library))
     environment = ((LIBRARY_VARIABLE, library),) if library else ()
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
-    folders = written_folders(sinks)
+    folders = written_folders(chosen.sinks)
     return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, environment=environment, personal=who is None)
 
 

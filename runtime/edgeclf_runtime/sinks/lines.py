@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Callable
 
 from edgeclf_runtime.lines import content, text_line
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
@@ -47,15 +48,31 @@ class TerminalSink:
         top: labels to show.
         json_lines: one JSON object a line, the states among them.
         changes: only when the answer changes.
+        gone: called when nobody reads standard output any more (``| head``); what would go there is dropped.
     """
 
     name = "terminal"
     pictures = False
 
-    def __init__(self, top: int = 3, json_lines: bool = False, changes: bool = False) -> None:
-        self._top, self._json, self._changes = top, json_lines, changes
+    def __init__(
+        self,
+        top: int = 3,
+        json_lines: bool = False,
+        changes: bool = False,
+        gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._top, self._json, self._changes, self._gone = top, json_lines, changes, gone
 
     def take(self, item: Item) -> None:
+        try:
+            self._print(item)
+        except BrokenPipeError:
+            # What is left in its buffer would fail again, at the latest when Python ends.
+            with open(os.devnull, "w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            self._gone()
+
+    def _print(self, item: Item) -> None:
         if isinstance(item, Observation):
             if not self._changes or item.decision.changed:
                 print(as_json(item, self._top) if self._json else as_text(item, self._top), flush=True)

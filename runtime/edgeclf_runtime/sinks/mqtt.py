@@ -16,7 +16,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.picture import jpeg, pixels_of
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
-__all__ = ["MqttOptions", "MqttSink"]
+__all__ = ["MqttOptions", "MqttSink", "paho"]
 
 _QUEUED = 100  # messages on their way to a broker that does not answer
 _log = logging.getLogger(__name__)
@@ -57,6 +57,19 @@ class MqttOptions:
             )
 
 
+def paho() -> Any:
+    """The library.
+
+    Raises:
+        SinkError: it is not installed.
+    """
+    try:
+        from paho.mqtt import client
+    except ImportError:
+        raise SinkError(_HOW) from None
+    return client
+
+
 class MqttSink:
     """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source`` and
     ``.../model``.
@@ -75,10 +88,7 @@ class MqttSink:
     pictures = True
 
     def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
-        try:
-            from paho.mqtt import client as mqtt
-        except ImportError:
-            raise SinkError(_HOW) from None
+        mqtt = paho()
         self._options, self._labels, self._lock = options, labels, threading.Lock()
         self._latest: dict[str, Any] = {}
         self._online = False

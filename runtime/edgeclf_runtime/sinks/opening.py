@@ -7,13 +7,70 @@ import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
 
-__all__ = ["open_sinks"]
+if TYPE_CHECKING:
+    from edgeclf_runtime.sinks.mqtt import MqttOptions
+
+__all__ = ["check_sinks", "open_sinks"]
+
+
+def check_sinks(asked: SinkSettings) -> None:
+    """Whether they are written as they must be, and the packages they need are there; nothing is opened.
+
+    Raises:
+        SinkError: names all that is wrong.
+    """
+    wrong = []
+    for check in (_check_command, _check_webhook, _check_mqtt, _check_metrics, _check_page):
+        try:
+            check(asked)
+        except SinkError as error:
+            wrong.append(str(error).rstrip("."))
+    if wrong:
+        raise SinkError(f"{'; '.join(wrong)}.")
+
+
+def _check_command(asked: SinkSettings) -> None:
+    if asked.command:
+        from edgeclf_runtime.sinks.calls import CommandSink
+
+        CommandSink(asked.command)
+
+
+def _check_webhook(asked: SinkSettings) -> None:
+    if asked.webhook:
+        from edgeclf_runtime.sinks.calls import WebhookSink
+
+        WebhookSink(asked.webhook, token=asked.webhook_token)
+
+
+def _check_mqtt(asked: SinkSettings) -> None:
+    if asked.mqtt:
+        from edgeclf_runtime.sinks.mqtt import paho
+
+        _mqtt_options(asked)
+        paho()
+
+
+def _check_metrics(asked: SinkSettings) -> None:
+    if asked.metrics:
+        from edgeclf_runtime.sinks.metrics import Figures
+
+        Figures()
+
+
+def _check_page(asked: SinkSettings) -> None:
+    if asked.web:
+        from edgeclf_runtime.web import check_installed
+        from edgeclf_runtime.web.address import read_address
+
+        read_address(asked.web, asked.web_token)
+        check_installed()
 
 
 def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str) -> list[Sink]:
@@ -77,9 +134,9 @@ def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], N
     if asked.webhook:
         add(WebhookSink(asked.webhook, asked.on, asked.webhook_token))
     if asked.mqtt:
-        from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
+        from edgeclf_runtime.sinks.mqtt import MqttSink
 
-        add(MqttSink(MqttOptions(asked.mqtt, asked.mqtt_device or _device(), asked.mqtt_name), labels))
+        add(MqttSink(_mqtt_options(asked), labels))
     if asked.metrics:
         from edgeclf_runtime.sinks.metrics import MetricsSink
 
@@ -97,5 +154,8 @@ def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:
     return sink
 
 
-def _device() -> str:
-    return f"edgeclf-{re.sub('[^A-Za-z0-9_-]', '-', platform.node())}"[:64]
+def _mqtt_options(asked: SinkSettings) -> MqttOptions:
+    from edgeclf_runtime.sinks.mqtt import MqttOptions
+
+    here = f"edgeclf-{re.sub('[^A-Za-z0-9_-]', '-', platform.node())}"[:64]
+    return MqttOptions(asked.mqtt, asked.mqtt_device or here, asked.mqtt_name)

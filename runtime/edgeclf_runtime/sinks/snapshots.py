@@ -15,9 +15,9 @@ from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
 
-_OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)\.jpg$", re.DOTALL)
+_OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)(-kept)?\.jpg$", re.DOTALL)
 UNSORTED = "__unsorted"
-"""The folder of uncertain pictures; ``edgeclf train`` passes over folders that begin so."""
+"""The folder of uncertain pictures; ``edgeclf train`` passes over it."""
 
 
 def folder_name(label: str) -> str:
@@ -30,6 +30,15 @@ def read_name(name: str) -> tuple[str, float] | None:
     """The answer, as the name of a folder, and the score that a picture's file name tells; None if no sink wrote it."""
     match = _OWN.match(name)
     return (match[1], float(match[2])) if match else None
+
+
+def _is_own(path: Path) -> bool:
+    """Put there by a sink; not one that somebody sorted, nor anybody's own picture.
+
+    What a sink puts into a label's folder says so in its name: an uncertain one sorted there does not.
+    """
+    match = _OWN.match(path.name)
+    return match is not None and (path.parent.name == UNSORTED or (path.parent.name == match[1] and bool(match[3])))
 
 
 class SnapshotSink:
@@ -61,14 +70,7 @@ class SnapshotSink:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("*/.*.part"):  # of a process that was killed
             left.unlink(missing_ok=True)
-        self._kept = deque(sorted(filter(self._is_own, folder.glob("*/*.jpg")), key=lambda path: path.name))
-
-    def _is_own(self, path: Path) -> bool:
-        """Put there by a sink; not one that somebody sorted into another folder, nor anybody's own picture."""
-        told = read_name(path.name)
-        if told is None or path.parent.name == UNSORTED:
-            return told is not None
-        return path.parent.name == told[0] and told[1] >= self._uncertain
+        self._kept = deque(sorted(filter(_is_own, folder.glob("*/*.jpg")), key=lambda path: path.name))
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or time.monotonic() - self._last < self._every:
@@ -90,9 +92,8 @@ class SnapshotSink:
     def _write(self, place: Path, item: Observation, data: bytes) -> None:
         place.mkdir(exist_ok=True)
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(item.time))
-        name = (
-            f"{moment}-{int(item.time % 1 * 1000):03}-{folder_name(item.decision.label)}-{item.decision.score:.2f}.jpg"
-        )
+        answer, mark = folder_name(item.decision.label), "" if place.name == UNSORTED else "-kept"
+        name = f"{moment}-{int(item.time % 1 * 1000):03}-{answer}-{item.decision.score:.2f}{mark}.jpg"
         with written_beside(place / name) as hidden:
             hidden.write_bytes(data)
         self._kept.append(place / name)

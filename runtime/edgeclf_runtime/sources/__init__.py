@@ -37,7 +37,7 @@ def open_source(
     Args:
         spec: a camera's number (also as text), a video device or a link to one, ``csi`` or ``csi:1`` for a Raspberry
             Pi's own camera, a video file, a picture, a folder of pictures, an rtsp, rtsps, http or https address, or
-            ``-`` for JPEGs from standard input.
+            ``-`` for JPEGs from standard input. A ``Path`` is a file, folder or device, whatever its name.
         options: what is asked of it.
         listener: told how a live source is doing.
 
@@ -45,18 +45,19 @@ def open_source(
         SourceError: there is no such thing, or it cannot be opened.
     """
     text, options = _text(spec), options or SourceOptions()
-    csi, scheme = _CSI.fullmatch(text), _SCHEME.match(text)
+    word = "" if isinstance(spec, os.PathLike) else text
+    csi, scheme = _CSI.fullmatch(word), _SCHEME.match(word)
     if csi:
         from edgeclf_runtime.sources.picamera import open_picamera
 
         return open_picamera(int(csi[1] or 0), options, listener)
-    if text == "-":
+    if word == "-":
         from edgeclf_runtime.sources.pipe import open_pipe
 
         return open_pipe(sys.stdin.buffer, options, listener)
     if scheme:
         return _stream(scheme[1].lower(), text, options, listener)
-    if is_live(text):
+    if is_live(spec):
         from edgeclf_runtime.sources.camera import open_camera
 
         return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, options, listener)
@@ -67,10 +68,13 @@ def open_source(
 
 def is_live(spec: SourceSpec) -> bool:
     """Whether frames come from it when the world gives them, so that those nobody takes are lost."""
-    text = _text(spec)
-    if _CSI.fullmatch(text) or _SCHEME.match(text) or text == "-":
+    text, path = _text(spec), Path(_text(spec))
+    if not isinstance(spec, os.PathLike) and (
+        _CSI.fullmatch(text) or _SCHEME.match(text) or text == "-" or text.isdecimal()
+    ):
         return True
-    return text.isdecimal() or text.startswith("/dev/") or Path(text).is_char_device()
+    # A camera that is not connected has no device; files lie below /dev in /dev/shm.
+    return path.is_char_device() or (text.startswith("/dev/") and not path.is_file() and not path.is_dir())
 
 
 def _text(spec: SourceSpec) -> str:

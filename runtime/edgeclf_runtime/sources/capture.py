@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.opencv import quiet
-from edgeclf_runtime.sources.undecoded import ask_undecoded, is_jpeg
+from edgeclf_runtime.sources.undecoded import ask_undecoded
 
 __all__ = ["Capture", "OpenCVCapture"]
 
@@ -34,7 +34,7 @@ class Capture(Protocol):
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
         """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone.
 
-        Not for a JPEG, which the source decodes."""
+        Not for a JPEG, which the source decodes. Raises ImageError for a damaged one."""
 
     def close(self) -> None:
         """Let go."""
@@ -70,7 +70,7 @@ class OpenCVCapture:
                     f"{self.description}: {what}. Check its cable, network or whether another program uses it."
                 )
             self._given = True
-            if self._undecoded and not is_jpeg(pixels):
+            if self._undecoded and pixels.ndim != 2:
                 self._undecoded = False  # a driver that does not do as it says
                 self._video.set(cv2.CAP_PROP_CONVERT_RGB, 1)
                 continue
@@ -81,6 +81,8 @@ class OpenCVCapture:
                 return pixels
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
+        if self._undecoded:  # bytes that do not begin as a JPEG
+            raise ImageError(f"{self.description}: a damaged JPEG.")
         return swapped(picture)
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ class LiveSource:
         listener: told of every change of ``state``.
         patience: seconds that opening, reading or waiting for the next attempt can take; its thread hangs when it was
             not heard of for longer.
+        wake: ends a read that waits, where that is possible; called from another thread.
 
     Raises:
         SourceError: it cannot be opened, and is not to be waited for.
@@ -48,8 +49,10 @@ class LiveSource:
         options: SourceOptions,
         listener: StateListener | None = None,
         patience: float = 60.0,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._opened, self._options, self._listener, self._patience = opened, options, listener, patience
+        self._wake = wake
         self._fresh, self._closing = threading.Condition(), threading.Event()
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
@@ -185,6 +188,7 @@ class LiveSource:
         """
         self._closing.set()
         self._change("closed", "")
+        self._wake()
         with self._fresh:
             self._fresh.notify()
         self._thread.join(timeout=1)

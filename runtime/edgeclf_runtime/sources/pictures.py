@@ -13,6 +13,7 @@ from typing import Callable
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import decode_image, find_images, read_content
+from edgeclf_runtime.plaintext import printable
 
 __all__ = ["PictureSource"]
 
@@ -101,8 +102,8 @@ class PictureSource:
 
     def _frame(self, file: Path, number: int) -> Frame:
         data = read_content(file)
-        pixels = decode_image(data, str(file), least=self._least)
-        return Frame(pixels, time.monotonic(), number, str(file), data if data.startswith(b"\xff\xd8") else None)
+        pixels, name = decode_image(data, str(file), least=self._least), printable(file)
+        return Frame(pixels, time.monotonic(), number, name, data if data.startswith(b"\xff\xd8") else None)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -30,7 +30,7 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
     """
     capture = _PipeCapture(file)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
-    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf)
+    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf, wake=capture.wake)
 
 
 def take_jpeg(data: bytearray) -> bytes | None:
@@ -48,6 +48,7 @@ def take_jpeg(data: bytearray) -> bytes | None:
     end = _end(data, start)
     if end is None:
         if len(data) - start > _LARGEST:
+            del data[: start + 2]  # it is given up; the next one may be good
             raise SourceError("Standard input: a picture of more than 32 MB, or no stream of JPEGs.")
         return None
     picture = bytes(data[start:end])
@@ -91,12 +92,15 @@ class _PipeCapture:
     description = "standard input"
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._data, self._closed = file, bytearray(), False
+        self._file, self._data, self._woken = file, bytearray(), False
 
     def reopened(self) -> _PipeCapture:
         """The same: there is only one standard input."""
-        self._closed = False
         return self
+
+    def wake(self) -> None:
+        """End a read that waits; there will be no other."""
+        self._woken = True
 
     def read(self) -> Any:
         while True:
@@ -107,7 +111,7 @@ class _PipeCapture:
 
     def _chunk(self) -> bytes:
         descriptor = self._file.fileno()
-        while not self._closed:
+        while not self._woken:
             if select.select([descriptor], [], [], 0.2)[0]:
                 chunk = os.read(descriptor, _CHUNK)
                 if not chunk:
@@ -119,4 +123,4 @@ class _PipeCapture:
         raise NotImplementedError  # all are JPEGs
 
     def close(self) -> None:
-        self._closed = True
+        """Standard input stays open."""

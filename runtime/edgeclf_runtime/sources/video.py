@@ -14,7 +14,7 @@ from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.opencv import quiet
-from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded, is_jpeg
+from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded
 
 __all__ = ["VideoSource"]
 
@@ -47,7 +47,7 @@ class VideoSource:
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
-        ask_undecoded(self._capture)
+        self._undecoded = ask_undecoded(self._capture)
         self._decoder = JpegDecoder(self.description, least)
         self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
 
@@ -68,7 +68,7 @@ class VideoSource:
             if passed:
                 continue
             self._closing.wait(max(0.0, -late))
-            if is_jpeg(picture):
+            if self._undecoded:  # also what is damaged so that it does not begin as one
                 picture = self._decoder.completed(picture)
             yield functools.partial(self._frame, picture, time.monotonic(), number - 1)
         if number == 0 and not self._closing.is_set():

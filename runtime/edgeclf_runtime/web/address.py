@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from edgeclf_runtime.errors import SinkError
 
-__all__ = ["TOKEN_VARIABLE", "Listener", "listen"]
+__all__ = ["TOKEN_VARIABLE", "Listener", "listen", "read_address"]
 
 TOKEN_VARIABLE = "EDGECLF_WEB_TOKEN"
 """The environment variable a token is taken from where none is given otherwise."""
@@ -57,18 +57,24 @@ def listen(address: str, token: str = "") -> Listener:
     Raises:
         SinkError: no such address, the port is taken, or a token of too few or other characters.
     """
+    host, port, token = read_address(address, token)
+    bound = _bind(host, port)
+    host, port = bound.getsockname()[:2]
+    loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    generated = not token and not loopback
+    url = f"http://{_shown(host)}:{port}/"
+    return Listener(bound, url, loopback, secrets.token_urlsafe(18) if generated else token, generated)
+
+
+def read_address(address: str, token: str) -> tuple[str, int, str]:
+    """Host, port and token, "" for none; raises as ``listen`` does, but opens nothing."""
     match = _ADDRESS.fullmatch(address.strip())
     if match is None or int(match["port"]) > 65535:
         raise SinkError(f"Web page on {address!r}: expected [HOST:]PORT, such as 8080 or 0.0.0.0:8080.")
     token = token or os.environ.get(TOKEN_VARIABLE, "")
     if token and not _TOKEN.fullmatch(token):
         raise SinkError("The web page's token: expected 12 to 128 letters, digits, or any of - . _ ~")
-    bound = _bind((match["host"] or "127.0.0.1").strip("[]"), int(match["port"]))
-    host, port = bound.getsockname()[:2]
-    loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    generated = not token and not loopback
-    url = f"http://{_shown(host)}:{port}/"
-    return Listener(bound, url, loopback, secrets.token_urlsafe(18) if generated else token, generated)
+    return (match["host"] or "127.0.0.1").strip("[]"), int(match["port"]), token
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from typing import Any
 
+from edgeclf_runtime.lines import rounded
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.thermal import temperature
@@ -86,7 +86,7 @@ class Status:
             old = self._stages
             self._stages = {name: _KEPT * old.get(name, ms) + (1 - _KEPT) * ms for name, ms in spent.items()}
             if not self._history or item.time - self._history[-1][0] >= _STEP:
-                self._history.append((round(item.time, 2), item.decision.label, _plain(item.decision.score)))
+                self._history.append((round(item.time, 2), item.decision.label, rounded(item.decision.score, 4)))
 
     def _follow(self, model: ModelState) -> None:
         with self._lock:
@@ -110,18 +110,13 @@ class Status:
         told: dict[str, Any] = {"frames": frames, **models, **self._source.now()}
         if item is None:
             return told
-        best = [[label, _plain(score)] for label, score in item.prediction.ranked[:_SHOWN]]
+        best = [[label, rounded(score, 4)] for label, score in item.prediction.ranked[:_SHOWN]]
         return {
             **told,
             "time": round(item.time, 3),
             "answer": item.decision.label,
-            "score": _plain(item.decision.score),
+            "score": rounded(item.decision.score, 4),
             "scores": best,
             "age": round(item.age, 4),
             "milliseconds": {name: round(ms, 2) for name, ms in stages.items()},
         }
-
-
-def _plain(score: float) -> float:
-    """A score that JSON knows: a broken model gives NaN."""
-    return round(float(score), 4) if math.isfinite(score) else 0.0
