@@ -73,7 +73,7 @@ test-faults: setup
 test-supply: setup
 	$(BIN)/python -m pytest -s tests/supply
 
-# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; eight minutes, as root.
+# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; twelve minutes, as root.
 test-pi: setup .venv-tflite/ready
 	$(BIN)/python -m pytest -s tests/device
 
