@@ -18,7 +18,7 @@ from edgeclf.errors import DataError
 from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import device_in_use, seed_everything
 from edgeclf.head import features
-from edgeclf.labelcheck import doubted, judged
+from edgeclf.labelcheck import doubted, folds, judged
 from edgeclf.leakage import grouped, leaks, members
 from edgeclf.network import build_classifier
 from edgeclf.pictures import Pictures, decode
@@ -157,14 +157,14 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
     labels, targets = np.unique(data.targets[rows], return_inverse=True)
     if len(labels) < 2:
         return
+    parts = folds(targets, data.groups[rows])
+    if not parts:
+        return reporter.say("Labels were not looked at: a class has too few groups of unlike pictures.")
     network = backbone(_BACKBONE)
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
     known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
-    probabilities = judged(known, targets, data.groups[rows])
-    if probabilities is None:
-        return reporter.say("Labels were not looked at: a class has too few groups of unlike pictures.")
-    doubts = doubted(probabilities, targets)
+    doubts = doubted(judged(known, targets, parts), targets)
     if doubts:
         names = [data.labels[label] for label in labels]
         yield Finding(

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from edgeclf.head import standardise
 
-__all__ = ["Doubt", "doubted", "judged"]
+__all__ = ["Doubt", "doubted", "folds", "judged"]
 
 _FOLDS = 5
 _STRENGTH = 0.01  # inverse regularisation, on standardised features
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+Folds = list[tuple[Indices, Indices]]
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,43 @@ class Doubt:
     own: float
 
 
-def judged(features: Floats, targets: Indices, groups: Indices) -> Floats | None:
-    """Probabilities of every class for every picture, each from the other folds.
+def folds(targets: Indices, groups: Indices) -> Folds:
+    """Rows to fit a judge to and rows for it to judge, up to five times.
 
     Args:
-        features: float32 ``[pictures, features]``, which are overwritten.
         targets: int64 ``[pictures]``; of every class one picture or more.
         groups: int64 ``[pictures]``; pictures of one number are in one fold, -1 stands alone.
 
     Returns:
-        float32 ``[pictures, classes]``; None where a class has too few groups for every judge to have seen it.
+        every row is judged once; nothing where a class has too few groups for every judge to have seen it.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold
 
-    standardise(features)
     alone = groups < 0
     numbers = np.where(alone, groups.max(initial=-1) + 1 + np.cumsum(alone), groups)
-    count = min(_FOLDS, *(len(np.unique(numbers[targets == label])) for label in np.unique(targets)))
+    labels = np.unique(targets)
+    count = min(_FOLDS, *(len(np.unique(numbers[targets == label])) for label in labels))
     if count < 2:
-        return None
-    folds = list(StratifiedGroupKFold(count, shuffle=True, random_state=0).split(features, targets, numbers))
-    if any(len(np.unique(targets[fitted])) < len(np.unique(targets)) for fitted, _ in folds):
-        return None
+        return []
+    found = list(StratifiedGroupKFold(count, shuffle=True, random_state=0).split(targets, targets, numbers))
+    return found if all(len(np.unique(targets[fitted])) == len(labels) for fitted, _ in found) else []
+
+
+def judged(features: Floats, targets: Indices, folds: Folds) -> Floats:
+    """Probabilities of every class for every picture, each from the other folds.
+
+    Args:
+        features: float32 ``[pictures, features]``, which are overwritten.
+        targets: int64 ``[pictures]``.
+        folds: of ``folds``, not empty.
+
+    Returns:
+        float32 ``[pictures, classes]``.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    standardise(features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of stopping at max_iter
         judge = LogisticRegression(C=_STRENGTH, max_iter=200)

@@ -19,7 +19,7 @@ from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.scoring import wilson
 from edgeclf.searchlog import Outcome, SearchLog
-from edgeclf.searchresult import SearchResult
+from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf.sources import read_source
@@ -133,7 +133,7 @@ class _Searching:
             reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
             return self._set_aside(reason, candidate.__eq__)
         if bound is not None and (taken := self._untrained(candidate)) > bound:
-            reason = f"{taken:.2f} ms for a picture of {size} pixels, over the bound of {bound:g} ms"
+            reason = f"{taken:.2f} ms for a picture of {size} pixels, {OVER_BOUND} {bound:g} ms"
             return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
         return True
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from edgeclf.searchlog import Outcome
 
-__all__ = ["SearchResult"]
+__all__ = ["OVER_BOUND", "SearchResult"]
+
+OVER_BOUND = "over the bound of"
+"""In the reason why a candidate that takes too long was not tried."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class SearchResult:
         """The most accurate within the bound; None where none is."""
         within = [item for item in self.frontier if item.milliseconds <= (self.latency_ms or math.inf)]
         return within[-1] if within else None
+
+    @property
+    def none_within_bound(self) -> bool:
+        """Whether it is for their time that there is no best one, and not that all failed or none could be tried."""
+        too_slow = any(OVER_BOUND in reason for reason in self.skipped.values())
+        return self.best is None and bool(self.measured or too_slow)
 
     @property
     def measured(self) -> tuple[Outcome, ...]:

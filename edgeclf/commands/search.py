@@ -83,7 +83,6 @@ def _conclude(result: SearchResult, page: Path, data: Path) -> None:
 
 
 def _nothing(result: SearchResult) -> str:
-    bound = any("over the bound" in reason for reason in result.skipped.values())
-    if result.latency_ms is not None and (result.measured or bound):
+    if result.none_within_bound:
         return f"No int8 file within {result.latency_ms:g} ms; give a larger --latency-ms or a smaller --size."
     return "No trial came to an end; the reasons are above."

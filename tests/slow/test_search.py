@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from edgeclf.reporter import Bar
 from edgeclf.searching import search
 from edgeclf.searchlog import Outcome, SearchLog
 from edgeclf.searchpage import search_table, write_search
-from edgeclf.searchresult import SearchResult
+from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf_runtime import Classifier
@@ -174,6 +175,13 @@ def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Pat
     assert len(log.outcomes) == 6
     assert [item.candidate for item in log.frontier] == [Candidate(LITE0, 32, "full"), Candidate(LITE0, 96, "full")]
     assert SearchLog(tmp_path / "s", space, {}, 0).outcomes == log.outcomes
+
+
+def test_the_bound_is_blamed_only_where_it_was_the_reason() -> None:
+    failed = SearchResult(Path("s"), (Outcome(HEAD, reason="No space left on device"),), (), {}, 8.0, 9, False)
+    slow = replace(failed, skipped={FULL.name: f"9.00 ms for a picture of 32 pixels, {OVER_BOUND} 8 ms"})
+    assert not failed.none_within_bound
+    assert slow.none_within_bound
 
 
 def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:

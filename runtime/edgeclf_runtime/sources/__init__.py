@@ -68,7 +68,8 @@ def open_source(
 
 def is_live(spec: SourceSpec) -> bool:
     """Whether frames come from it when the world gives them, so that those nobody takes are lost."""
-    text, path = _text(spec), Path(_text(spec))
+    text = _text(spec)
+    path = Path(text)
     if not isinstance(spec, os.PathLike) and (
         _CSI.fullmatch(text) or _SCHEME.match(text) or text == "-" or text.isdecimal()
     ):
