@@ -148,7 +148,7 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     """List a folder with one sub-folder per class, or with parts that have them. Nothing is opened.
 
     Returns:
-        the files with a picture's suffix, and the others.
+        the files with a picture's suffix, and the others, pictures that lie in no class's folder among them.
 
     Raises:
         DataError: no such folder, no class, one class, or parts with different classes.
@@ -161,6 +161,9 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     listed: list[Listed] = []
     skipped: list[Skipped] = []
     for part, folder in sorted(parts.items()):
+        skipped += [
+            Skipped(printable(str(path.relative_to(root))), "lies in no class's folder") for path in _loose(folder)
+        ]
         for target, path in _labelled(folder, labels):
             file = path.relative_to(root).as_posix()
             if (shown := printable(file)) != file:
@@ -237,6 +240,12 @@ def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
         target = labels.index(sub.name)
         found += [(target, path) for path in _visible(sub)]
     return found
+
+
+def _loose(folder: Path) -> list[Path]:
+    """The pictures beside the classes' folders."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not _ignored(path, folder)]
+    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from edgeclf.measuring import Measurement, measure
 from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.plaintext import printable
 
 __all__ = ["evaluate", "evaluation_folder"]
 
@@ -43,7 +44,9 @@ def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurem
     targets: list[int] = []
     for folder, pictures in class_files(root).items():
         if folder not in known:
-            raise DataError(f"{root / folder}: not a label of this model. Its labels: {_shown(classifier.card)}.")
+            raise DataError(
+                f"{printable(str(root / folder))}: not a label of this model. Its labels: {_shown(classifier.card)}."
+            )
         files += pictures
         targets += [known[folder]] * len(pictures)
     if not files:

@@ -24,7 +24,7 @@ from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
-from edgeclf_converters.pack import GOLDEN_SIDE
+from edgeclf_converters.prepared import GOLDEN_SIDE
 from edgeclf_runtime.card import ModelCard, Preprocessing
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import ImageError
@@ -77,6 +77,9 @@ def export_run(
 
     def figures(classifier: Classifier) -> dict[str, float]:
         outcome = measure(classifier, files, targets, reporter, lambda file: data.picture(file.as_posix()))
+        if outcome.skipped:
+            reason = f"{outcome.skipped[0].reason} It was there when the network was trained"
+            raise DataError(f"{reason}; {len(outcome.skipped)} of {len(files)} are gone.")
         _say_threshold(outcome, threshold, reporter)
         return {f"validation_{mode}": outcome.score.accuracy}
 

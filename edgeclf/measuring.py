@@ -18,6 +18,7 @@ from edgeclf.scoring import Score, score
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import read_image
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["Measurement", "measure"]
@@ -92,4 +93,4 @@ def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:
     try:
         return read(file)
     except ImageError as error:
-        return Skipped(str(file), str(error))
+        return Skipped(printable(str(file)), printable(str(error)))

@@ -15,14 +15,11 @@ __all__ = ["write_parity"]
 _SHOWN = 24
 
 
-def write_parity(
-    report: ParityReport, folder: Path, name: str, pictures: Sequence[Pixels], files: Sequence[str]
-) -> Path:
+def write_parity(report: ParityReport, model: Path, pictures: Sequence[Pixels], files: Sequence[str]) -> Path:
     """Write both.
 
     Args:
-        folder: that of the model file.
-        name: of the model file, without its suffix.
+        model: the file, beside which they are written.
         pictures, files: those of the report's rows.
 
     Returns:
@@ -39,7 +36,7 @@ def write_parity(
         }
         for flip in parity.flips[:_SHOWN]
     ]
-    write_text(folder / f"{name}.parity.json", report.to_json())
-    page = folder / f"{name}.parity.html"
+    write_text(model.with_suffix(".parity.json"), report.to_json())
+    page, name = model.with_suffix(".parity.html"), model.stem
     write_text(page, render("parity.html", {"report": report, "parity": parity, "flips": flips, "name": name}))
     return page

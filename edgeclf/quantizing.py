@@ -92,7 +92,7 @@ def quantize(
             return done
         report = parity_report(model, done.search, list(validation.pixels), rule, data.labels)
         files = [data.files[row] for row in judged]
-        page = write_parity(report, done.path.parent, done.path.stem, list(validation.pixels), files)
+        page = write_parity(report, done.path, list(validation.pixels), files)
     reporter.say(report.text())
     reporter.say(f"Float against int8 in full: {page}")
     return done

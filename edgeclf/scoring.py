@@ -61,26 +61,32 @@ class ClassFigures:
 
 def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
     """Compare scores ``[pictures, classes]`` with targets ``[pictures]``."""
-    chosen, rows = scores.argmax(axis=1), np.arange(len(targets))
+    chosen, classes = scores.argmax(axis=1), np.flatnonzero(np.bincount(targets, minlength=len(labels)))
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (targets, chosen), 1)
     totals = confusion.sum(axis=1)
-    recall = {labels[int(i)]: float(confusion[i, i] / totals[i]) for i in np.flatnonzero(totals)}
+    shares = [float(confusion[i, i] / totals[i]) for i in classes]
     correct, count = int((chosen == targets).sum()), len(targets)
     low, high = wilson(correct, count)
-    rank = (scores > scores[rows, targets][:, None]).sum(axis=1)
+    # Of equal scores, of which an integer file has many at 0, the first counts, as in what a user is shown.
+    first = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     return Score(
         count,
         correct,
         correct / count,
         low,
         high,
-        sum(recall.values()) / len(recall),
-        float((rank < 5).mean()),
+        sum(shares) / len(shares),
+        float((first == targets[:, None]).any(axis=1).mean()),
         float(log_losses(scores, targets).mean()),
-        recall,
+        {name: share for name, share in zip(_told_apart(labels, classes), shares, strict=True)},
         confusion.tolist(),
     )
+
+
+def _told_apart(labels: Sequence[str], classes: npt.NDArray[np.int64]) -> list[str]:
+    """The labels of these classes, with its number where two share one."""
+    return [labels[i] if labels.count(labels[i]) == 1 else f"{labels[i]} ({i})" for i in map(int, classes)]
 
 
 def log_losses(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -11,16 +11,18 @@ from typing import Any
 
 from typing_extensions import Unpack
 
-from edgeclf_converters.convert import convert
+from edgeclf_converters.convert import check_model, convert
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.int8 import Search, SearchOptions, search_int8
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
+from edgeclf_converters.prepared import prepared
 from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.golden import verify
 from edgeclf_runtime.goldenvector import DEFAULT_TOLERANCE, GoldenVector
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["Conversion", "Measure", "check_target", "convert_int8", "export"]
@@ -78,6 +80,8 @@ def convert_int8(
         ConversionError: see ``search_int8`` and ``export``.
     """
     path, started = check_target(path), time.monotonic()
+    check_model(model, card.preprocessing)
+    card = prepared(card, model.output_shape[1], golden)
     found = search_int8(model, calibration, card.preprocessing, max_drop=max_drop, **search)
     seconds = time.monotonic() - started
     if max_drop is not None and not found.within:
@@ -119,9 +123,11 @@ def export(
         measure: is given the real file, opened.
 
     Raises:
-        ConversionError: see ``convert`` and ``pack``; or the file, read again, does not give its golden scores.
+        ConversionError: see ``convert`` and ``prepared``; or the file, read again, does not give its golden scores.
     """
     path, started = check_target(path), time.monotonic()
+    check_model(model, card.preprocessing)
+    card = prepared(card, model.output_shape[1], golden)
     content = convert(model, mode, calibration, card.preprocessing)
     seconds = time.monotonic() - started
     size, card = _write(content, path, card, golden, measure)
@@ -132,11 +138,13 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     """Refuse early where no file can be written.
 
     Raises:
-        ConversionError: a folder, or in a folder that does not exist.
+        ConversionError: a folder, in a folder that does not exist, or a name that no page could say.
     """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise ConversionError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}.")
+    if printable(path) != str(path):
+        raise ConversionError(f"{printable(path)}: its name is not UTF-8 text; choose another.")
     return path
 
 
@@ -150,7 +158,8 @@ def _write(
         with Classifier.load(beside) as classifier:
             vectors = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in golden]
             if measure is not None:
-                card = replace(card, accuracy={**card.accuracy, **measure(classifier)})
+                measured = {name: float(value) for name, value in measure(classifier).items()}
+                card = replace(card, accuracy={**card.accuracy, **measured})
         data = pack(content, card, vectors, DEFAULT_TOLERANCE)
         beside.write_bytes(data)
         _check(beside, card)

@@ -145,9 +145,8 @@ def search_int8(
         raise ConversionError("Quantization-aware training needs training pictures with their labels.")
     check_model(model, rule)
     check_pictures(calibration, rule)
-    if validation is not None and validation.pixels.shape[1:3] != (rule.height, rule.width):
-        got = f"{validation.pixels.shape[2]}x{validation.pixels.shape[1]}"
-        raise ConversionError(f"Validation pictures of {got}, expected {rule.width}x{rule.height}.")
+    if validation is not None:
+        validation.check("Validation pictures", model.output_shape[1], (rule.height, rule.width))
     bound, place = AIM if max_drop is None else max_drop, distribution or Distribution()
     way = _Way(model, calibration, rule, validation, bound, say, place)
     if method == "qat":
@@ -241,6 +240,8 @@ class _Way:
         nodes, started = self._folded(), time.monotonic()
         check_logits(nodes)
         data = training()
+        size = None if augment else (self._rule.height, self._rule.width)
+        data.check("Training pictures", self._model.output_shape[1], size)
         start = correct_biases(nodes, self._calibration, self._rule)
         total = config.epochs * len(data.targets)
         with progress("Quantization-aware", total) if progress else nullcontext() as bar:

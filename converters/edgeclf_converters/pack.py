@@ -15,10 +15,7 @@ from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.goldenvector import GoldenVector
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["GOLDEN_SIDE", "pack"]
-
-GOLDEN_SIDE = 320
-"""The longest side of a golden picture, in pixels."""
+__all__ = ["pack"]
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
 
@@ -29,11 +26,11 @@ def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolera
     Args:
         content: a .tflite flatbuffer with its TFLITE_METADATA.
         card: its labels one line each.
-        golden: pictures of at most ``GOLDEN_SIDE`` pixels a side.
+        golden: pictures, as ``prepared`` takes them.
         tolerance: the largest difference of a score that is no fault.
 
     Raises:
-        ConversionError: a label that is not one line, or a golden picture too large.
+        ConversionError: a golden picture that cannot be written.
     """
     file = io.BytesIO()
     file.write(content)
@@ -53,16 +50,10 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _lines(labels: Sequence[str]) -> bytes:
-    for label in labels:
-        if not label.isprintable() or not label or label != label.strip():
-            raise ConversionError(f"Label {label!r}: expected one line of visible text.")
     return ("\n".join(labels) + "\n").encode()
 
 
 def _png(pixels: Pixels) -> bytes:
-    if max(pixels.shape[:2]) > GOLDEN_SIDE:
-        height, width = pixels.shape[:2]
-        raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")
     good, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
     if not good:
         raise ConversionError("A golden picture cannot be written as PNG.")

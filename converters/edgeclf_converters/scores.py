@@ -47,8 +47,31 @@ class Labelled:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
             got = f"{self.pixels.dtype} {list(self.pixels.shape)}"
             raise ConversionError(f"Labelled pictures: expected uint8 [pictures, height, width, 3], got {got}.")
-        if self.targets.shape != self.pixels.shape[:1] or not len(self.targets):
-            raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {self.targets.shape} targets.")
+        targets = np.asarray(self.targets)
+        if targets.shape != self.pixels.shape[:1] or not len(targets):
+            raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {targets.shape} targets.")
+        if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
+            raise ConversionError(
+                "Labelled pictures: expected targets that are whole numbers from 0, indices of labels."
+            )
+        object.__setattr__(self, "targets", targets.astype(np.int64))
+
+    def check(self, what: str, classes: int, size: tuple[int, int] | None) -> None:
+        """Refuse what a network cannot be asked or taught.
+
+        Args:
+            what: they are, for people.
+            classes: outputs of the network.
+            size: height and width of its input, or None where others are taken, too.
+
+        Raises:
+            ConversionError: targets beyond the outputs, or pictures of another size.
+        """
+        if self.targets.max() >= classes:
+            raise ConversionError(f"{what}: target {self.targets.max()} of {classes} outputs, which count from 0.")
+        if size is not None and self.pixels.shape[1:3] != size:
+            got = f"{self.pixels.shape[2]}x{self.pixels.shape[1]}"
+            raise ConversionError(f"{what} of {got}, expected {size[1]}x{size[0]}.")
 
 
 class NetworkScores:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import platform
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,19 +26,49 @@ def work_folder(path: Path, purpose: str = "work") -> Iterator[Path]:
         path: of the file that is made.
         purpose: part of the folder's name.
     """
-    prefix = f".{path.name}.{purpose}."
+    prefix = f".{path.name}.{purpose}.{_machine()}."
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError), _locked(left):  # refused while the process that made it lives
             shutil.rmtree(left)
-    with naming(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder, _locked(Path(folder)):
-        yield Path(folder)
+    with naming(path):
+        folder, handle = _made(path.parent, prefix)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+
+def _machine() -> str:
+    """Part of the names: on a network's disk another machine's lock on a folder may not be seen."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _made(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder with a lock on it, which another process may have taken, or removed it, in between."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        with suppress(FileNotFoundError, BlockingIOError):
+            handle = _lock(folder)
+            if folder.exists():
+                return folder, handle
+            os.close(handle)
+
+
+def _lock(folder: Path) -> int:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _lock(folder)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(handle)

@@ -66,13 +66,15 @@ def export(
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
         raise UsageError("--method and --max-drop go with the int8 file of a run.")
     options = _options(config, {"mode": mode, "method": method, "max_drop": max_drop, "edgetpu": edgetpu})
+    if (method is not None or max_drop is not None) and options.mode != "int8":
+        raise UsageError(f"--method and --max-drop go with --int8; the config file says {options.mode}.")
+    if distribute != "none" and options.mode != "int8":
+        raise UsageError("--distribute goes with --int8, whose training it is of.")
     if edgetpu and options.mode != "int8":
         raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
     compiles = options.edgetpu and options.mode == "int8"
     if compiles:
-        from edgeclf_converters.edgetpu_compiler import find_compiler
-
-        find_compiler()
+        _say_without_compiler()
     path: Path | None
     if run is None:
         path = _export_pretrained(str(pretrained), options.mode, output, weights, calibration)
@@ -80,6 +82,17 @@ def export(
         path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute)
     if compiles and path is not None:
         _compile(path)
+
+
+def _say_without_compiler() -> None:
+    """At once: the search may take long, and its file is of use anyway."""
+    from edgeclf_converters.edgetpu_compiler import find_compiler
+    from edgeclf_converters.errors import ConversionError
+
+    try:
+        find_compiler()
+    except ConversionError as error:
+        click.echo(f"To be exported and checked, not compiled: {error}", err=True)
 
 
 def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:

@@ -85,7 +85,7 @@ class ModelCard:
         """All but the labels, which stand in ``labels.txt`` alone."""
         content = {"format": _FORMAT, **asdict(self)}
         del content["labels"]
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n"  # numpy's numbers, too
 
     @classmethod
     def from_json(cls, text: str, labels: tuple[str, ...]) -> ModelCard:

@@ -13,7 +13,7 @@ from edgeclf_runtime.archive import Archive
 from edgeclf_runtime.errors import ImageError, ModelError
 from edgeclf_runtime.images import decode_image
 
-__all__ = ["DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
+__all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
 
 DEFAULT_TOLERANCE = 0.12
 """Interpreters differ by some steps of an int8 softmax, 1/256 each: 3 to 8 on trained networks, 21 on one of a few
@@ -21,7 +21,7 @@ steps' training, whose answers are torn. Swapped colours make 44 and more."""
 
 _SCORES_LIMIT = 16 << 20
 _PICTURE_LIMIT = 1 << 20
-_COUNT_LIMIT = 64
+COUNT_LIMIT = 64
 _PIXELS_LIMIT = 1 << 20
 
 
@@ -54,8 +54,8 @@ def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...
             scores = [np.array(row, np.float32) for row in content["scores"]]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"Its golden scores cannot be read ({type(error).__name__}).") from None
-    if not (math.isfinite(tolerance) and tolerance > 0) or len(scores) > _COUNT_LIMIT:
-        raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {_COUNT_LIMIT} pictures.")
+    if not (math.isfinite(tolerance) and tolerance > 0) or len(scores) > COUNT_LIMIT:
+        raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {COUNT_LIMIT} pictures.")
     if any(row.shape != (classes,) or not np.isfinite(row).all() for row in scores):
         raise ModelError(f"Its golden scores: expected {classes} finite numbers per picture.")
     return tuple(GoldenVector(_picture(archive, index), row) for index, row in enumerate(scores)), tolerance

@@ -158,6 +158,24 @@ def test_a_bound_that_cannot_be_kept_is_exit_status_3(
     ]
 
 
+def test_a_bound_is_not_dropped_for_a_config_file_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "edgeclf.toml").write_text('[export]\nmode = "float16"\n', "utf-8")
+    errors = _edgeclf("export", "nowhere", "--max-drop", "0.1", code=2, cwd=tmp_path).stderr
+    assert "--method and --max-drop go with --int8; the config file says float16" in errors
+
+
+def test_pictures_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, tmp_path: Path) -> None:
+    data, pictures = run.read_split(), tmp_path / "pictures"
+    config = shutil.copytree(run.path, tmp_path / "run") / "config.toml"
+    config.write_text(config.read_text("utf-8").replace(str(run.data), str(pictures)), "utf-8")
+    shutil.copytree(run.data, pictures)
+    gone = pictures / data.files[int(data.rows("validation")[-1])]
+    gone.unlink()
+    done = _edgeclf("export", "--float16", "run", code=1, cwd=tmp_path)
+    assert gone.name in done.stderr
+    assert not list(tmp_path.glob("run/*.tflite"))
+
+
 def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) -> None:
     from sklearn.datasets import load_sample_image
 
@@ -197,6 +215,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["export", "nowhere"], "not the folder of a training", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
+        (["export", "nowhere", "--float16", "--distribute", "mirrored"], "--distribute goes with --int8", 2),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
         (["report", "nowhere"], "not the folder of a training", 1),

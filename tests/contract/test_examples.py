@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,6 +29,21 @@ def test_classify_pictures(model: Path, digits: Path) -> None:
 def test_count_labels(model: Path, digits: Path) -> None:
     lines = _run("count_labels.py", model, digits)
     assert 0 < sum(int(line.split()[0]) for line in lines) <= 60
+
+
+def test_count_labels_of_a_camera_until_ctrl_c(model: Path) -> None:
+    command = [sys.executable, EXAMPLES / "count_labels.py", model, "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for number in range(10):  # more than a pipe holds: it reads, then
+            noise = np.random.default_rng(number).integers(0, 256, (240, 320, 3), np.uint8)
+            process.stdin.write(cv2.imencode(".jpg", noise)[1].tobytes())
+            process.stdin.flush()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=30)
+    assert (process.returncode, b"Traceback" in errors) == (0, False)
+    assert all(0 < int(line.split()[0]) <= 10 for line in said.decode().splitlines())
 
 
 def test_convert_own_network(tmp_path: Path) -> None:

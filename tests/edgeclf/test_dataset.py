@@ -97,3 +97,12 @@ def test_a_part_with_another_class_is_refused(tmp_path: Path) -> None:
     _fill(tmp_path / "test" / "horse", 5)
     with pytest.raises(DataError, match="a class the train part does not have"):
         scan(tmp_path)
+
+
+def test_a_picture_in_no_class_is_said_to_be_left_out(tmp_path: Path) -> None:
+    for name in ("train/cat/a.png", "train/dog/a.png", "train/lost.png", "train/notes.txt", "test/cat/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    data, skipped = scan(tmp_path)
+    assert len(data.files) == 3
+    assert [(item.file, item.reason) for item in skipped] == [("train/lost.png", "lies in no class's folder")]

@@ -48,5 +48,31 @@ def test_figures_of_a_small_example() -> None:
     assert figures.log_loss == pytest.approx(-np.log([0.8, 0.7, 0.4, 0.8]).mean(), rel=1e-5)
 
 
+def test_of_equal_scores_the_first_five_count() -> None:
+    scores = np.zeros((2, 1000), np.float32)
+    scores[:, 7] = 255 / 256
+    labels = [str(i) for i in range(1000)]
+    assert score(scores, np.array([3, 500]), labels).top5 == 0.5  # 7, then 0 to 3, as they are shown
+    assert score(scores, np.array([7, 7]), labels).top5 == 1.0
+
+
+def test_classes_that_share_a_label_are_told_apart() -> None:
+    scores = np.eye(3, dtype=np.float32)[[0, 1, 0, 2]]
+    figures = score(scores, np.array([0, 1, 1, 2]), ("crane", "crane", "x"))
+    assert figures.recall == {"crane (0)": 1.0, "crane (1)": 0.5, "x": 1.0}
+    assert figures.balanced == pytest.approx(2.5 / 3)
+
+
+def test_names_that_are_not_utf8_are_shown_with_escapes(model: Path, digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "1", tmp_path / "1")
+    (tmp_path / "1" / "b\udcff.png").write_text("x", "utf-8")
+    with Classifier.load(model) as classifier:
+        (skipped,) = evaluate(classifier, tmp_path, Quiet()).skipped
+        assert r"b\xff.png" in skipped.reason
+        (tmp_path / "gl\udcff").mkdir()
+        with pytest.raises(DataError, match=r"gl\\xff: not a label"):
+            evaluate(classifier, tmp_path, Quiet())
+
+
 def test_the_interval_is_wilsons() -> None:
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)

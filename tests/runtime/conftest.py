@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgeclf_converters.pack import pack
+from edgeclf_runtime.backends import probe as probing
+from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE
+from edgeclf_runtime.goldenvector import GoldenVector
 from edgeclf_runtime.sinks.snapshots import SnapshotSink
 from edgeclf_runtime.web.preview import WebSink
+from tests.runtime.edgetpu_files import CARD, SOURCE, Build, picture, small_flatbuffer
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.web_client import TOKEN
@@ -44,3 +52,36 @@ def guarded(folder: Path) -> Iterator[WebSink]:
     sink = WebSink("0.0.0.0:0", TOKEN, "pets.tflite", LABELS, folder)
     yield sink
     sink.close()
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Where the stand-in writes the process and the options of every loading."""
+    return tmp_path / "record"
+
+
+@pytest.fixture
+def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Compiles a stand-in and sets it in libedgetpu's place."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+
+    def built(mode: str = "WORKS", devices: int = 2, source: Path = SOURCE) -> Path:
+        library = tmp_path / f"lib{mode.lower()}.so"
+        defines = [f"-DMODE={mode}", f"-DDEVICES={devices}", f'-DRECORD="{record}"']
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", *defines, str(source), "-o", str(library)], check=True)
+        monkeypatch.setenv(LIBRARY_VARIABLE, str(library))
+        return library
+
+    monkeypatch.setattr(probing, "_found", {})
+    return built
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Path:
+    """A model file of ours, compiled for the Edge TPU."""
+    golden = [GoldenVector(picture(100), np.array([100 / 256, 0, 0], np.float32))]
+    path = tmp_path / "m_edgetpu.tflite"
+    path.write_bytes(pack(small_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))
+    return path

@@ -61,6 +61,13 @@ def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
     assert album.add("Größe, 2") == "Größe, 2"
 
 
+def test_a_folder_of_parts_is_not_filled_with_pictures_of_train(tmp_path: Path) -> None:
+    (tmp_path / "Val" / "cat").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"divided into parts \(Val\); name one, .*train"):
+        Album(tmp_path)
+    assert Album(tmp_path / "Val").counts == {"cat": 0}
+
+
 def test_a_disk_that_takes_nothing_is_a_sentence(tmp_path: Path) -> None:
     album = Album(tmp_path, ["cat"])
     (tmp_path / "cat").write_text("a file", "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -52,7 +53,14 @@ def test_bird_feeder(model: Path, film: Path) -> None:
     assert len((film.parent / "visits.jsonl").read_text("utf-8").splitlines()) == len(lines) == 40
 
 
-def test_doorway(model: Path, film: Path, tmp_path: Path) -> None:
+def test_doorway(model: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = tmp_path / "bin" / "logger"
+    logger.parent.mkdir()
+    logger.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/logged"\n', "utf-8")
+    logger.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{logger.parent}:{os.environ['PATH']}")
+    config = tmp_path / "doorway.toml"  # its person is a 1
+    config.write_text((EXAMPLES / "doorway.toml").read_text("utf-8").replace('"person"', '"1"'), "utf-8")
     called: list[dict[str, object]] = []
 
     class Hook(http.server.BaseHTTPRequestHandler):
@@ -67,8 +75,15 @@ def test_doorway(model: Path, film: Path, tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/door"
-        lines = _run(model, "doorway.toml", film, "--webhook", address, "--command", "true", "--threshold", "0")
+        changes = _changes(_run(model, str(config), film, "--webhook", address, "--threshold", "0", "--max-fps", "0"))
         server.shutdown()
-    changes = [line["answer"] for line in lines if line["changed"]]
-    assert [item["answer"] for item in called] == changes
-    assert 1 <= len(changes) <= 4
+    wanted = [answer for answer in changes if answer == "1"]
+    assert [item["answer"] for item in called] == wanted
+    assert 1 <= len(wanted) < len(changes) <= 4
+    logged = [line.split() for line in (tmp_path / "logged").read_text("utf-8").splitlines()]
+    assert [words[:3] for words in logged] == [["-t", "doorway", answer] for answer in wanted]
+    assert all(0 < float(words[3]) <= 1 for words in logged)
+
+
+def _changes(lines: list[dict[str, object]]) -> list[object]:
+    return [line["answer"] for line in lines if line["changed"]]

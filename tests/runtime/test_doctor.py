@@ -70,6 +70,25 @@ def test_cameras_are_named_with_whoever_holds_them(tmp_path: Path) -> None:
     assert _states(list(hardware.cameras(Machine(tmp_path / "none")))) == ["note"]
 
 
+def test_a_camera_that_may_be_opened_needs_no_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getgroups", lambda: [])
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).stat().st_mode & 6 == 6)
+    monkeypatch.setattr(hardware, "_exists", lambda name: True)
+    assert _states(list(hardware.groups(Machine(tmp_path)))) == ["note"]
+    files = {"sys/class/video4linux/video0/name": "HD", "sys/class/video4linux/video0/index": "0", "dev/video0": ""}
+    machine = _machine(tmp_path, files)
+    (tmp_path / "dev/video0").chmod(0o660)
+    (found,) = hardware.groups(machine)
+    assert (found.state, "may not open" in found.text, "usermod -aG video" in found.fix) == ("problem", True, True)
+    (tmp_path / "dev/video0").chmod(0o666)
+    (found,) = hardware.groups(machine)
+    assert (found.state, "without being a member of video" in found.text) == ("ok", True)
+    monkeypatch.setattr(os, "getgroups", lambda: [4444])
+    monkeypatch.setattr(hardware, "_group", lambda number: "video")
+    assert [item.text for item in hardware.groups(machine)] == ["member of video"]
+
+
 @pytest.mark.parametrize(
     ("bits", "state", "words"),
     [

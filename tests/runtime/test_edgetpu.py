@@ -7,93 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from edgeclf_converters.pack import pack
-from edgeclf_runtime import BackendError, Classifier, Frame, ModelCard, Preprocessing, UsageError
+from edgeclf_runtime import BackendError, Classifier, Frame, UsageError
 from edgeclf_runtime.backends import probe as probing
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_devices, is_compiled
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.doctor import Machine, hardware
-from edgeclf_runtime.goldenvector import GoldenVector
-
-SOURCE = Path(__file__).with_name("edgetpu_stand_in.c")
-CARD = ModelCard("stand-in", ("a", "b", "c"), Preprocessing(16, 16))
-
-Build = Callable[..., Path]
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """Where the stand-in writes the process and the options of every loading."""
-    return tmp_path / "record"
-
-
-@pytest.fixture
-def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Compiles a stand-in and sets it in libedgetpu's place."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-
-    def built(mode: str = "WORKS", devices: int = 2, source: Path = SOURCE) -> Path:
-        library = tmp_path / f"lib{mode.lower()}.so"
-        defines = [f"-DMODE={mode}", f"-DDEVICES={devices}", f'-DRECORD="{record}"']
-        subprocess.run([compiler, "-shared", "-fPIC", "-O1", *defines, str(source), "-o", str(library)], check=True)
-        monkeypatch.setenv(LIBRARY_VARIABLE, str(library))
-        return library
-
-    monkeypatch.setattr(probing, "_found", {})
-    return built
-
-
-def small_flatbuffer(operator: str, metadata: bytes = b"") -> bytes:
-    """One operator of that name from a 16x16 picture to three scores, as edgetpu_compiler leaves of a whole network."""
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    def tensor(name: bytes, shape: list[int], scale: float, zero: int) -> Any:
-        made = schema.TensorT()
-        made.name, made.shape, made.type, made.buffer = name, shape, schema.TensorType.UINT8, 0
-        made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale, made.quantization.zeroPoint = [scale], [zero]
-        return made
-
-    code, step, graph, model = schema.OperatorCodeT(), schema.OperatorT(), schema.SubGraphT(), schema.ModelT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-    code.customCode, code.version = operator.encode(), 1
-    step.opcodeIndex, step.inputs, step.outputs, step.customOptions = 0, [0], [1], list(b"code")
-    graph.tensors = [tensor(b"image", [1, 16, 16, 3], 1 / 128, 127), tensor(b"scores", [1, 3], 1 / 256, 0)]
-    graph.inputs, graph.outputs, graph.operators = [0], [1], [step]
-    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [schema.BufferT()]
-    if metadata:
-        buffer, entry = schema.BufferT(), schema.MetadataT()
-        buffer.data, entry.name, entry.buffer = list(metadata), "TFLITE_METADATA", 1
-        model.buffers.append(buffer)
-        model.metadata = [entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def _picture(value: int) -> np.ndarray:
-    return np.full((16, 16, 3), value, np.uint8)
-
-
-@pytest.fixture
-def compiled(tmp_path: Path) -> Path:
-    """A model file of ours, compiled for the Edge TPU."""
-    golden = [GoldenVector(_picture(100), np.array([100 / 256, 0, 0], np.float32))]
-    path = tmp_path / "m_edgetpu.tflite"
-    path.write_bytes(pack(small_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))
-    return path
+from tests.runtime.edgetpu_files import CARD, Build, picture, small_flatbuffer
 
 
 def _refused(path: Path, backend: str = "auto") -> str:
@@ -109,7 +37,7 @@ def test_a_compiled_model_takes_the_edge_tpu_by_itself_and_says_so(build: Build,
         assert classifier.backend.name == "edgetpu"
         assert classifier.backend.reason.startswith("the model is compiled for it; with litert 2.")
         assert "tried in another process in" in classifier.backend.reason
-        assert classifier.classify(_picture(77)).scores[0] == 77 / 256
+        assert classifier.classify(picture(77)).scores[0] == 77 / 256
     processes = [int(line) for line in record.read_text().split()]  # no options for any device
     assert len(processes) == 2
     assert processes[0] != processes[1] == os.getpid()
@@ -166,7 +94,7 @@ def test_several_devices_overlap_and_keep_the_order(build: Build, compiled: Path
         assert (classifier.backend.name, classifier.backend.lanes) == ("edgetpu:0,edgetpu:1", 2)
         options = [line.split(" ")[1] for line in record.read_text().splitlines()]
         assert options == ["device=:0", "device=:1"] * 2
-        seen = [p.scores * 256 for p in in_order(classifier.classify, map(_picture, range(40)), 2)]
+        seen = [p.scores * 256 for p in in_order(classifier.classify, map(picture, range(40)), 2)]
     assert [int(scores[0]) for scores in seen] == list(range(40))
     second = sum(int(scores[1]) for scores in seen)  # the device's own number is the second score
     assert 20 < second < 40  # the faster one did more, and both did some
@@ -248,7 +176,7 @@ def test_other_names_are_refused_with_those_there_are(name: str) -> None:
 def test_a_device_that_fails_during_a_run_ends_it_in_one_line(build: Build, compiled: Path) -> None:
     build("FAILS")
     with Classifier.load(compiled) as classifier, pytest.raises(BackendError, match=r"failed at a picture: .*gone"):
-        classifier.classify(_picture(13))
+        classifier.classify(picture(13))
 
 
 def test_the_command_line_runs_it_on_all_devices(build: Build, compiled: Path, tmp_path: Path) -> None:
@@ -257,7 +185,7 @@ def test_the_command_line_runs_it_on_all_devices(build: Build, compiled: Path, t
     build()
     (tmp_path / "in").mkdir()
     for value in range(0, 120, 4):
-        cv2.imwrite(str(tmp_path / "in" / f"{value:03}.png"), _picture(value))
+        cv2.imwrite(str(tmp_path / "in" / f"{value:03}.png"), picture(value))
     command = [sys.executable, "-m", "edgeclf_runtime"]
 
     def edgeclf(*words: str) -> subprocess.CompletedProcess[str]:
@@ -304,7 +232,7 @@ def test_frames_of_a_stream_keep_their_pictures(build: Build, compiled: Path) ->
         description, live = "test", False
 
         def __iter__(self) -> Iterator[Frame]:
-            return (Frame(_picture(value), time.monotonic(), value, "test") for value in range(12))
+            return (Frame(picture(value), time.monotonic(), value, "test") for value in range(12))
 
         def close(self) -> None: ...
 

@@ -30,7 +30,7 @@ from edgeclf_runtime.metadata import read_metadata
 from edgeclf_runtime.modelfile import read_model
 from edgeclf_runtime.settings import read_settings, settings
 from tests.fuzzing import JSON, bounded, fuzz, mutated
-from tests.runtime.test_edgetpu import small_flatbuffer
+from tests.runtime.edgetpu_files import small_flatbuffer
 
 CARD = ModelCard("fuzzed", ("a", "b", "c"), Preprocessing(16, 16), ("x", "y", "z"), {"test": 0.5}, 0.3, {"seed": "1"})
 CONTROLS = [chr(code) for code in (*range(32), *range(127, 160))]

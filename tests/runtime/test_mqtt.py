@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 import cv2
@@ -59,3 +60,21 @@ def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None
     assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
     sink.close()
     listener.close()
+
+
+def test_a_broker_that_cannot_be_reached_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{taken.getsockname()[1]}", "feeder"), LABELS)
+        time.sleep(2.5)  # it has tried again
+        sink.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1, told
+    assert "cannot be reached" in told[0]
+    assert "refused" in told[0].lower()
+
+
+@pytest.mark.parametrize("end", ["user:12#34@host", "user:1?2@host", "host/topic", "home..local", ":1883", "host:x"])
+def test_an_address_that_would_lead_elsewhere_is_refused(end: str) -> None:
+    with pytest.raises(SinkError, match="# as %23"):
+        MqttOptions(f"mqtt://{end}")

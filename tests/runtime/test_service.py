@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from edgeclf_runtime.cli import cli
 from edgeclf_runtime.service import systemd, unit
 from edgeclf_runtime.service.unit import MARK
+from tests.runtime.edgetpu_files import Build
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
 
@@ -138,6 +139,26 @@ def test_it_sees_the_folder_it_watches_and_its_labels(machine: Machine, monkeypa
     monkeypatch.setattr(unit, "_TEMPORARY", (str(labels),))
     assert "PrivateTmp=yes" in machine.install("--print", "--run-as", "root").output
     assert "PrivateTmp" not in machine.install("--print", "--run-as", "root", "--labels", str(labels)).output
+
+
+@needs_root
+def test_a_change_asks_no_edge_tpu_that_the_service_holds(machine: Machine, build: Build, compiled: Path) -> None:
+    words = ("install", str(compiled), "--config", str(machine.config), "--run-as", "root")
+    build("WORKS")
+    assert "Written" in machine(*words).output
+    build("NO_DEVICE")  # what a busy one looks like
+    assert "Replaced" in machine(*words).output
+    assert "[Service]" in machine(*words, "--print").output
+    (machine.folder / "state").write_text("LoadState=loaded\nActiveState=failed\n", "utf-8")
+    assert "finds no device" in machine(*words, code=1).output
+
+
+@pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8080", True), ("8080", False), ("[::1]:8080", False)])
+def test_a_token_that_changes_with_every_start_is_told(address: str, said: bool, machine: Machine) -> None:
+    machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\n')
+    assert ("Each start makes up a new token" in machine.install("--print", "--run-as", "root").output) is said
+    machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\nweb_token = "a-secret-of-mine"\n')
+    assert "new token" not in machine.install("--print", "--run-as", "root").output
 
 
 def test_printing_writes_nothing_and_needs_no_systemd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

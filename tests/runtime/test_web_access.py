@@ -23,6 +23,7 @@ from tests.runtime.web_client import JSON, TOKEN, ask, port, sentence
         ({"Host": "evil.example"}, 403),
         ({"Host": "localhost.evil.example"}, 403),
         ({"Host": "[::1"}, 403),
+        ({"Host": "localhost/page.css?"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
         ({"Origin": "http://evil.example"}, 403),
@@ -125,6 +126,12 @@ def test_another_address_needs_the_token(guarded: WebSink, caplog: pytest.LogCap
         {"Cookie": f"edgeclf_{port(guarded)}={TOKEN}"},
     ):
         assert ask(guarded, "/state.json", headers=headers)[0] == 401
+    for host in (
+        "x/page.css?",
+        "x/page.css#",
+        "x:1/page.css?y=",
+    ):  # as an address: another path
+        assert ask(guarded, "/state.json", headers={"Host": host})[0] == 403
     assert ask(guarded, "/state.json", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 200
     status, headers_back, page = ask(guarded, f"/?token={TOKEN}")
     cookie = headers_back["Set-Cookie"]

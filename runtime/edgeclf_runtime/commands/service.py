@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +65,11 @@ def install(
         raise UsageError("--user is a service of your own: --run-as does not go with it.")
     systemd = None if only_print else found_systemd(personal, changes=True)
     who = None if personal else person(_caller() if run_as is None else run_as)
-    unit = replace(_planned(open_model, model, config, who), memory=memory)
+
+    def runs() -> bool:
+        return systemd is None or systemd.state(name).get("ActiveState") == "active"
+
+    unit = replace(_planned(open_model, model, config, who, runs), memory=memory)
     if systemd is None:
         click.echo(unit.text(), nl=False)
         return
@@ -83,23 +88,34 @@ def _caller() -> str:
     return "" if name == "root" else name
 
 
-def _planned(open_model: Opener, model: Path, config: Path, who: Person | None) -> Unit:
-    """After what it is to run was opened once: a service that cannot start is not to be installed."""
+def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, runs: Callable[[], bool]) -> Unit:
+    """After what it is to run was opened once: a service that cannot start is not to be installed.
+
+    Args:
+        runs: whether it may be running, and hold the Edge TPU: a model for that is then only read.
+    """
+    from edgeclf_runtime.backends.edgetpu import is_compiled
     from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.modelfile import read_model
     from edgeclf_runtime.service.plan import check_source, planned
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.opening import check_sinks
-    from edgeclf_runtime.web.address import TOKEN_VARIABLE
+    from edgeclf_runtime.web.address import TOKEN_VARIABLE, is_local
 
     chosen = settings(read_settings(config), {}, str(config))
     check_source(chosen)
     check_sinks(chosen.sinks)
-    if chosen.sinks.web and not chosen.sinks.web_token and os.environ.get(TOKEN_VARIABLE):
-        click.echo(f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}.", err=True)
+    if chosen.sinks.web and not chosen.sinks.web_token:
+        if os.environ.get(TOKEN_VARIABLE):
+            said = f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}."
+            click.echo(said, err=True)
+        elif not is_local(chosen.sinks.web):
+            click.echo(f"Each start makes up a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
-    with open_model(model):
-        words = words_of(verify, options)
-    return planned(model, config, words, chosen, who, options["labels"])
+    given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize")}
+    if not (is_compiled(read_model(model, **given).content) and runs()):
+        open_model(model).backend.close()
+    return planned(model, config, words_of(verify, options), chosen, who, options["labels"])
 
 
 def _prepare(unit: Unit, who: Person | None) -> None:

@@ -25,10 +25,7 @@ _BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the star
 
 def cameras(machine: Machine) -> Iterator[Finding]:
     """V4L2 nodes that capture, their names, and who holds them."""
-    nodes = machine.glob("/sys/class/video4linux/video*")
-    usable = [
-        node for node in nodes if _reads(node, "index") == "0" and not _reads(node, "name").startswith(_NO_CAMERAS)
-    ]
+    usable = _capturing(machine)
     if not usable:
         yield note(
             "camera", "no V4L2 camera; a USB one is missing or not recognised", "dmesg | tail, another port or cable"
@@ -42,6 +39,11 @@ def cameras(machine: Machine) -> Iterator[Finding]:
             )
         else:
             yield ok("camera", text)
+
+
+def _capturing(machine: Machine) -> list[Path]:
+    nodes = machine.glob("/sys/class/video4linux/video*")
+    return [node for node in nodes if _reads(node, "index") == "0" and not _reads(node, "name").startswith(_NO_CAMERAS)]
 
 
 def _reads(folder: Path, name: str) -> str:
@@ -64,23 +66,27 @@ def _holders(machine: Machine, device: str) -> list[str]:
 
 
 def groups(machine: Machine) -> Iterator[Finding]:
-    """The user's groups, by which devices may be opened."""
+    """Whether the user may open cameras and a USB Coral: as a member of a group, or as who sits at the machine."""
     if os.geteuid() == 0:
         yield note("groups", "running as root; a service should not", "run it as a user that is a member of video")
         return
+    wanted = [("video", "cameras", [machine.path(f"/dev/{node.name}") for node in _capturing(machine)])]
+    corals = [device for device in machine.glob("/sys/bus/usb/devices/*") if _ids(device) in _CORAL]
+    if corals:
+        wanted.append(("plugdev", "a Coral on USB", [machine.path(_usb_node(device)) for device in corals]))
     have = {_group(number) for number in os.getgroups()}
-    wanted = [("video", "cameras")]
-    if any(_ids(device) in _CORAL for device in machine.glob("/sys/bus/usb/devices/*")):
-        wanted.append(("plugdev", "a Coral on USB"))
-    for name, why in wanted:
+    for name, what, nodes in filter(lambda item: _exists(item[0]), wanted):
+        refused = [node for node in nodes if node.exists() and not os.access(node, os.R_OK | os.W_OK)]
         if name in have:
             yield ok("groups", f"member of {name}")
-        elif _exists(name):
-            yield problem(
-                "groups",
-                f"not a member of {name}, which {why} need",
-                f"sudo usermod -aG {name} $USER, then log in again",
-            )
+        elif refused:
+            fix = f"sudo usermod -aG {name} $USER, then log in again"
+            yield problem("groups", f"not a member of {name}, and may not open {refused[0]}", fix)
+        elif nodes:
+            yield ok("groups", f"may open {what} without being a member of {name}, logged in like this")
+        else:
+            fix = f"should one be refused: sudo usermod -aG {name} $USER, then log in again"
+            yield note("groups", f"not a member of {name}, by which {what} may be opened", fix)
 
 
 def _group(number: int) -> str:

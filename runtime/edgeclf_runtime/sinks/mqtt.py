@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["MqttOptions", "MqttSink", "paho"]
 _QUEUED = 100  # messages on their way to a broker that does not answer
 _log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
+_QUIET = 60.0  # seconds between two log lines about the same broker
 _HOW = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
 
 
@@ -45,16 +47,22 @@ class MqttOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
             raise SinkError(f"MQTT device {self.device!r}: expected letters, digits, - and _, at most 64.")
-        try:
-            parts = urlsplit(self.address)
-            good = parts.scheme in ("mqtt", "mqtts") and parts.hostname and (parts.port or 1)
-        except ValueError:
-            good = False
-        if not good:
+        if not _is_address(self.address):
             raise SinkError(
                 "MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://; in a password write / as %2F, "
-                "@ as %40, : as %3A."
+                "@ as %40, : as %3A, # as %23, ? as %3F."
             )
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is all of it one: what follows a ``#`` or ``?`` would be left out, and may be most of a password."""
+    try:
+        parts = urlsplit(text)
+        (parts.hostname or "").encode("idna")  # as a connection will; a UnicodeError is a ValueError
+        whole = parts.path in ("", "/") and not parts.query and not parts.fragment
+        return parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0 and whole
+    except ValueError:
+        return False
 
 
 def paho() -> Any:
@@ -105,14 +113,14 @@ class MqttSink:
         client.reconnect_delay_set(1, 30)
         client.will_set(f"{self._base}/available", "offline", qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        client.on_connect_fail, self._said = self._unreachable, -_QUIET
         self._client = client
         client.connect_async(parts.hostname or "", port)
         client.loop_start()
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            _log.warning("%s: refused: %s", self.name, reason)
-            return
+            return self._warn(f"refused: {reason}")
         self._announce()
         client.publish(f"{self._base}/available", "online", qos=1, retain=True)
         with self._lock:
@@ -127,7 +135,19 @@ class MqttSink:
 
     def _disconnected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         with self._lock:
-            self._online = False
+            lost, self._online = self._online and reason.is_failure, False
+        if lost:  # also again and again, where another device has the same id: a broker keeps the newer one
+            self._warn(f"connection lost: {reason}")
+
+    def _unreachable(self, client: Any, data: Any) -> None:
+        """Called where the connection's error is being handled."""
+        self._warn(f"cannot be reached: {sys.exc_info()[1]}")
+
+    def _warn(self, text: str) -> None:
+        """Not at every try: it goes on trying."""
+        if time.monotonic() - self._said >= _QUIET:
+            self._said = time.monotonic()
+            _log.warning("%s: %s", self.name, text)
 
     def _send(self, topic: str, payload: Any) -> None:
         """Now, or when the broker is there again: all topics are retained, so that their newest message is enough."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ _QUIET = 60.0  # seconds between two log lines about mistakes of ours
 _YEAR = 365 * 24 * 3600
 _OPEN = frozenset({"/page.css", "/icon.svg"})  # what the page that asks for the token needs
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_NETLOC = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.%a-z]+\](:\d+)?")
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -96,7 +98,7 @@ class Access:
 
     def _stranger(self, request: Request) -> Response | None:
         """Asks for the token."""
-        if not self._token or request.url.path in _OPEN:
+        if not self._token or request.scope["path"] in _OPEN:
             return None
         given = request.query_params.get("token")
         if given is not None and request.method == "GET" and self._is_token(_digest(given)):
@@ -131,15 +133,16 @@ def _digest(token: str) -> str:
 
 def _name(request: Request) -> str:
     """The last part of the path, which a page under any prefix can go to; the page itself where it is odd."""
-    last = request.url.path.rpartition("/")[2]
+    last = request.scope["path"].rpartition("/")[2]
     return f"./{last}" if last.replace(".", "").isalnum() and last.isascii() else "./"
 
 
 def _host(request: Request) -> str | None:
-    """The host's name or number, of a Host header that makes sense."""
+    """The host's name or number, of a Host header that makes sense: older starlettes build addresses of any."""
+    host = request.headers.get("host", "")
     try:
-        return urlsplit(f"//{request.headers['host']}").hostname
-    except (KeyError, ValueError):
+        return urlsplit(f"//{host}").hostname if _NETLOC.fullmatch(host) else None
+    except ValueError:
         return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from edgeclf_runtime.errors import SinkError
 
-__all__ = ["TOKEN_VARIABLE", "Listener", "listen", "read_address"]
+__all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
 
 TOKEN_VARIABLE = "EDGECLF_WEB_TOKEN"
 """The environment variable a token is taken from where none is given otherwise."""
@@ -75,6 +75,15 @@ def read_address(address: str, token: str) -> tuple[str, int, str]:
     if token and not _TOKEN.fullmatch(token):
         raise SinkError("The web page's token: expected 12 to 128 letters, digits, or any of - . _ ~")
     return (match["host"] or "127.0.0.1").strip("[]"), int(match["port"]), token
+
+
+def is_local(address: str) -> bool:
+    """Whether only this machine can reach an address of ``listen``, by its text: a name but localhost may be any."""
+    host = read_address(address, "")[0].partition("%")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _bind(host: str, port: int) -> socket.socket:

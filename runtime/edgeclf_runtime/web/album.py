@@ -14,7 +14,7 @@ from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.images import find_images
 from edgeclf_runtime.sinks.picture import jpeg
-from edgeclf_runtime.web.classname import check_class_name
+from edgeclf_runtime.web.classname import check_class_name, is_part
 
 __all__ = ["Album"]
 
@@ -34,7 +34,7 @@ class Album:
 
     Raises:
         SinkError: the folder cannot be made or read.
-        UsageError: no name for a class.
+        UsageError: no name for a class, or the folder is divided into parts, which have the classes.
     """
 
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
@@ -46,6 +46,8 @@ class Album:
             for left in folder.glob("*/.*.jpg.part"):  # of a process that was killed
                 left.unlink(missing_ok=True)
             for place in sorted(folder.iterdir()):
+                if place.is_dir() and is_part(place.name):
+                    raise UsageError(f"{folder}: is divided into parts ({place.name}); name one, {folder / 'train'}.")
                 if place.is_dir() and not place.name.startswith((".", "__")):
                     self.counts[place.name] = len(find_images(place))
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeclf_runtime.errors import UsageError
 
-__all__ = ["check_class_name"]
+__all__ = ["check_class_name", "is_part"]
 
 _LONGEST = 60  # characters; a folder's name holds 255 bytes
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
@@ -23,6 +23,11 @@ def check_class_name(name: str) -> str:
         raise UsageError(f"{name!r}: a class's name is that of a folder, without any of / \\ : * ? \" < > |.")
     if name.startswith((".", "__")) or name.endswith("."):
         raise UsageError(f"{name!r}: a class's name begins with neither . nor __ and does not end with a dot.")
-    if name.lower() in _PARTS:
+    if is_part(name):
         raise UsageError(f"{name!r}: a folder of this name would be taken for a part of the data set.")
     return name
+
+
+def is_part(name: str) -> bool:
+    """Whether ``edgeclf train`` takes a folder of this name for a part of a data set."""
+    return name.lower() in _PARTS
