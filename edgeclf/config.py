@@ -42,12 +42,13 @@ class TrainConfig(BaseModel):
         epochs: of fine-tuning, at most.
         patience: epochs in a row whose validation result is clearly worse than the best after which it stops.
         batch_size: pictures a step.
-        learning_rate: the highest of the cosine schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
+        learning_rate: the highest of the schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
         batch_norm: ``frozen`` keeps ImageNet's statistics, and so the features that the head was fitted on; ``train``
             normalizes with each batch's own and keeps their moving average, as from random weights in any case.
         weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
-        ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none.
+        ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none; None
+            takes what suits ``adapt``: 0.99 for ``scale``, whose rate stays high to the end, else 0.98.
         label_smoothing: share of a target spread over all classes.
         dropout: share of the pooled features zeroed in a step.
         mixup, cutmix: parameters of the Beta distribution by which two pictures are mixed; 0 for none.
@@ -81,7 +82,7 @@ class TrainConfig(BaseModel):
     batch_norm: Literal["frozen", "train"] = "frozen"
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
     decay_towards: Literal["zero", "pretrained"] = "zero"
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
@@ -127,6 +128,13 @@ class TrainConfig(BaseModel):
         if epoch >= self.epochs - round(self.own_size * self.epochs):
             return self.input_size
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
+
+    @property
+    def average(self) -> float:
+        """``ema``, or what suits ``adapt``."""
+        if self.ema is not None:
+            return self.ema
+        return 0.99 if self.adapt == "scale" else 0.98
 
     @property
     def trains_batch_norm(self) -> bool:

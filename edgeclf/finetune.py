@@ -26,7 +26,7 @@ from edgeclf.network import HEAD
 from edgeclf.pixelfile import PixelFile
 from edgeclf.randaugment import rand_augment
 from edgeclf_converters.distribution import Distribution
-from edgeclf_converters.schedule import warmup_cosine
+from edgeclf_converters.schedule import warmup, warmup_cosine
 
 __all__ = ["FineTuner"]
 
@@ -65,6 +65,10 @@ class FineTuner:
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
         self._adapts = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
+        # Scales and shifts that settle at a falling rate fit the training pictures as well as the whole network does
+        # and others worse; the mean of those of a rate that stays high does better (flat minima: Izmailov et al.,
+        # UAI 2018). The whole network is better with the falling one.
+        self._schedule = warmup if self._kind() == "scale" and config.average else warmup_cosine
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
@@ -86,7 +90,7 @@ class FineTuner:
         first, whole = number * self.steps, self.steps * self._config.epochs
         batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
         for done, (count, batch) in enumerate(batches, first):
-            rate = self._highest * warmup_cosine((done + 1) / whole)
+            rate = self._highest * self._schedule((done + 1) / whole)
             loss = self._step(batch, tensorflow().constant(rate, "float32"))
             yield count, float(loss)
         self.input_wait = batches.wait_share
@@ -102,7 +106,7 @@ class FineTuner:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The network with the moving average of its weights, while the ``with`` lasts."""
-        if not self._config.ema:
+        if not self._config.average:
             yield
             return
         variables = self._adaptation.variables
@@ -137,7 +141,8 @@ class FineTuner:
         return "full" if self._adapts else "frozen"
 
     def _built_optimizer(self) -> Any:
-        averages = {"use_ema": True, "ema_momentum": self._config.ema} if self._config.ema else {}
+        average = self._config.average
+        averages = {"use_ema": True, "ema_momentum": average} if average else {}
         optimizer = keras().optimizers.Adam(0.0, **averages)
         if self._config.precision == "mixed_float16":
             optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)

@@ -59,7 +59,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--batch-norm", help="frozen, ImageNet's statistics, by default; or train.")
 @click.option("--weight-decay", type=float, help="Of kernels, 0.02 by default.")
 @click.option("--decay-towards", help="zero, by default, or pretrained: the weights' decay (L2-SP).")
-@click.option("--ema", type=float, help="Of the weights' moving average, 0.98 by default; 0 for none.")
+@click.option(
+    "--ema", type=float, help="Of the weights' moving average, 0.98 by default, 0.99 with --adapt scale; 0 for none."
+)
 @click.option("--mixup", type=float, help="Pictures blended with one another; 0, for none, by default.")
 @click.option("--cutmix", type=float, help="Pictures cut into one another; 0, for none, by default.")
 @click.option("--rand-augment", type=float, help="Strength of more random changes, up to 10; 0, for none, by default.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from edgeclf import Quiet, Run, export_run, make_config, resume, train
 from edgeclf.adaptation import Full, Scale, trained_share
 from edgeclf.backbones.registry import BACKBONES
 from edgeclf.errors import ConfigError
+from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf.network import HEAD, MIX, build_classifier, get_weights
@@ -60,6 +62,25 @@ def test_scaling_trains_few_parameters(scaled: Run) -> None:
     assert trained_share(build_classifier(LITE0, 64, 6, "mixed"), "head")[0] == 1280 * 6 + 6
     full, total = trained_share(linear, "full")
     assert full == total == trained_share(linear, "scale")[1]
+
+
+@pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"adapt": "full"}, 0.0)])
+def test_scales_are_averaged_at_a_rate_that_stays_high(
+    options: dict[str, object], last: float, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    epoch = FineTuner.epoch
+
+    def watched(tuner: FineTuner, number: int) -> Iterator[tuple[int, float]]:
+        for done in epoch(tuner, number):
+            rates.append(float(tuner._optimizer.learning_rate))
+            yield done
+
+    monkeypatch.setattr(FineTuner, "epoch", watched)
+    config = make_config({**SMALL, "adapt": "scale", "learning_rate": 1e-3, **options})
+    train(digits, tmp_path / "run", config, Quiet())
+    assert max(rates) <= 1e-3 * 1.001
+    assert rates[-1] == pytest.approx(last * 1e-3, abs=1e-6)
 
 
 def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
