@@ -140,4 +140,4 @@ def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | Non
     done = _checked(kind, table)
     values = {key: getattr(done, key) for key in table}
     folder = path.parent if path else Path()
-    return {key: (folder / value).absolute() if isinstance(value, Path) else value for key, value in values.items()}
+    return {key: (folder / value).resolve() if isinstance(value, Path) else value for key, value in values.items()}

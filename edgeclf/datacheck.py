@@ -121,7 +121,8 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
         yield Finding(
             "unreadable",
             f"{len(items)} files cannot be used.",
-            "Training leaves them out. Copy them again from where they come, save them as JPEG, or delete them.",
+            "Training leaves them out. Copy them again from where they come, save them as JPEG, move them into a "
+            "class's folder, or delete them.",
             tuple((item.file,) for item in items),
             tuple(item.reason for item in items),
         )

@@ -160,10 +160,9 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     check_labels(root, labels, "expected one sub-folder of pictures per class")
     listed: list[Listed] = []
     skipped: list[Skipped] = []
+    for path in sorted({path for folder in (root, *parts.values()) for path in _loose(folder)}):
+        skipped.append(Skipped(printable(path.relative_to(root)), "lies in no class's folder"))
     for part, folder in sorted(parts.items()):
-        skipped += [
-            Skipped(printable(str(path.relative_to(root))), "lies in no class's folder") for path in _loose(folder)
-        ]
         for target, path in _labelled(folder, labels):
             file = path.relative_to(root).as_posix()
             if (shown := printable(file)) != file:

@@ -12,14 +12,14 @@ import numpy as np
 from edgeclf.answers import read_answers
 from edgeclf.backbones.registry import backbone
 from edgeclf.balance import balanced_rows
-from edgeclf.confidence import acceptance
+from edgeclf.confidence import acceptance, suggest_threshold
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.measuring import Measurement, measure
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import quantize
-from edgeclf.report import note_parity, suggested_threshold, write_report
+from edgeclf.report import note_parity, write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Run
 from edgeclf_converters.distribution import Distribution
@@ -69,8 +69,8 @@ def export_run(
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
     # By the first alone: what is computed is kept in the run's folder, which all may share.
-    accuracy = {"validation_float": place.agree(_validation_accuracy(run, reporter) if place.first else 0.0)}
-    name, threshold = run.path.resolve().name, suggested_threshold(run)
+    share, threshold = _judged(run, reporter) if place.first else (0.0, None)
+    accuracy, name = {"validation_float": place.agree(share)}, run.path.resolve().name
     card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
     rows = data.rows("validation")
     files, targets = [Path(data.files[i]) for i in rows], [int(data.targets[i]) for i in rows]
@@ -107,9 +107,11 @@ def export_run(
     return done
 
 
-def _validation_accuracy(run: Run, reporter: Reporter) -> float:
+def _judged(run: Run, reporter: Reporter) -> tuple[float, float | None]:
+    """Accuracy on the validation part, and the score below which to answer "unknown", where one can be suggested."""
     known = read_answers(run, reporter)["validation"]
-    return float((known.chosen == known.data.targets).mean())
+    accuracy = float((known.chosen == known.data.targets).mean())
+    return accuracy, suggest_threshold(known.scores, known.data.targets)
 
 
 def export_pretrained(

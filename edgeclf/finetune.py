@@ -121,9 +121,14 @@ class FineTuner:
             self._adaptation.apply()
 
     def state(self) -> Arrays:
-        """The optimizer's variables and what it moves."""
+        """The optimizer's variables, what it moves, and by which schedule."""
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
-        return {**moved, **{f"optimizer/{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}}
+        rate = {"rate/stays high": np.array(self._schedule is warmup)}
+        return {**moved, **rate, **{f"optimizer/{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}}
+
+    def knows(self, state: Arrays) -> bool:
+        """Whether ``restore`` leads on as it began."""
+        return bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
         """Put back what ``state`` gave."""

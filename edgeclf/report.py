@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -14,14 +15,13 @@ import numpy as np
 
 from edgeclf.answers import JUDGED, Answers, read_answers
 from edgeclf.confidence import RULE, acceptance, reliability, suggest_threshold
-from edgeclf.config import TrainConfig
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.reporter import Reporter
 from edgeclf.reportpage import render_report
 from edgeclf.run import Run, write_text
 from edgeclf.scoring import class_figures, score
 
-__all__ = ["note_parity", "repeat_command", "suggested_threshold", "write_report"]
+__all__ = ["note_parity", "repeat_command", "write_report"]
 
 _CONFUSIONS, _UNCERTAIN = 20, 50
 
@@ -40,6 +40,9 @@ def write_report(run: Run, reporter: Reporter) -> Path:
         DataError: a picture is gone.
     """
     metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
+    kept = next((item for item in reversed(run.read_json("history")) if item["kept"]), None)
+    if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
+        metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
     metrics["threshold"] = _threshold(answers)
     run.write_json("metrics", metrics)
     content = _content(run, metrics, answers)
@@ -49,32 +52,16 @@ def write_report(run: Run, reporter: Reporter) -> Path:
     return page
 
 
-def suggested_threshold(run: Run) -> float | None:
-    """The score below which the run's model should answer "unknown", where its report suggests one."""
-    if not (run.path / "metrics.json").exists():
-        return None
-    known = run.read_json("metrics").get("threshold") or {}
-    value = known.get("score")
-    return None if value is None else float(value)
-
-
 def note_parity(run: Run, path: Path) -> None:
     """Remember where the comparison of the int8 file with the float network lies, for the report."""
     metrics = run.read_json("metrics")
-    metrics["parity"] = os.path.relpath(path, run.path)
+    metrics["parity"] = {"file": os.path.relpath(path, run.path), "sha256": _sha256(path)}
     run.write_json("metrics", metrics)
 
 
 def repeat_command(run: Run) -> str:
-    """What to type to train the same again; the split follows from the seed."""
-    words, defaults = ["edgeclf", "train", str(run.data)], TrainConfig().model_dump(mode="json")
-    for name, value in run.config.model_dump(mode="json").items():
-        option = name.replace("_", "-")
-        if value == defaults[name]:
-            continue
-        words += ([f"--{option}"] if value else [f"--no-{option}"]) if value is True or value is False else []
-        words += [f"--{option}", str(value)] if value is not True and value is not False else []
-    return shlex.join(words)
+    """What to type to train the same again, whatever an edgeclf.toml says there; the split follows from the seed."""
+    return shlex.join(["edgeclf", "train", "--config", str(run.path / "config.toml")])
 
 
 def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers]) -> dict[str, Any]:
@@ -124,9 +111,10 @@ def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
     return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
 
 
-def _parity(run: Run, name: str | None) -> dict[str, Any] | None:
-    """The figures of the int8 file's own page, and where that is."""
-    if name is None or not (run.path / name).is_file():
+def _parity(run: Run, noted: Mapping[str, str] | None) -> dict[str, Any] | None:
+    """The figures of the int8 file's own page, and where that is; nothing where another run's has taken its place."""
+    name = noted["file"] if noted else ""
+    if not noted or not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
         return None
     known = json.loads((run.path / name).read_text("utf-8"))
     figures = {key: value for key, value in known["parity"].items() if key != "flips"}
@@ -134,6 +122,10 @@ def _parity(run: Run, name: str | None) -> dict[str, Any] | None:
     page = Path(name).with_suffix(".html").as_posix()
     changed, spent = len(known["parity"]["flips"]), known["int8_milliseconds"]
     return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _answer(known: Answers, row: int) -> dict[str, Any]:

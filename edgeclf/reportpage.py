@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from edgeclf_runtime.preprocess import resize
 __all__ = ["render_report"]
 
 _WRONG, _UNCERTAIN, _SKIPPED = 12, 8, 50
+_SHOWN = 18  # characters of a label beside the matrix
 _CELL, _SMALL_CELL, _FEW = 40, 16, 24  # pixels of a confusion matrix's cell, up to so many classes and above
 
 
@@ -76,7 +78,13 @@ def _matrix(part: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     counts = np.array(part["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = [(int(j), int(i), int(counts[i, j]), float(shares[i, j])) for i, j in np.argwhere(counts)]
-    return {"cells": cells, "side": _CELL if len(labels) <= _FEW else _SMALL_CELL, "labels": labels}
+    side, widest = _CELL if len(labels) <= _FEW else _SMALL_CELL, max(map(_width, labels))
+    return {"cells": cells, "side": side, "labels": labels, "widest": widest}
+
+
+def _width(label: str) -> int:
+    """About the pixels of as much of a label as is shown, at 12 pixels: East Asian characters are as wide as high."""
+    return sum(12 if unicodedata.east_asian_width(sign) in "WF" else 7 for sign in label[:_SHOWN])
 
 
 def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -230,7 +231,7 @@ def _environment() -> dict[str, object]:
             return "not installed"
 
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),

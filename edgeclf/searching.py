@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import time
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeclf.config import TrainConfig, preprocessing
+from edgeclf.dataset import Dataset
 from edgeclf.division import split
 from edgeclf.exporting import export_run
 from edgeclf.forecast import predicted_seconds
@@ -56,7 +59,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
         train_config(candidate, base)  # raises before anything is written
     space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
     searched = {"backbone", "size", "train_size", "adapt", "weights"}
-    told = {"data": str(data.resolve()), "options": base.model_dump_json(exclude=searched)}
+    told = {"data": str(data.resolve()), "pictures": _digest(listed), "options": base.model_dump_json(exclude=searched)}
     log = SearchLog(out, space, told, base.seed)
     searching = _Searching(data, out, settings, base, log, reporter)
     interrupted = False
@@ -70,7 +73,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
         tuple(log.frontier),
         {candidate.name: reason for candidate, reason in searching.skipped.items()},
         settings.latency_ms,
-        pictures,
+        next((outcome.count for outcome in log.measured if outcome.count), pictures),
         interrupted,
     )
 
@@ -85,6 +88,7 @@ class _Searching:
         self._log, self._reporter = log, reporter
         self._end = time.monotonic() + 60 * settings.budget_minutes
         self._with_weights: set[str] = set()
+        self._failed: set[Candidate] = set()  # of this call: the reasons of an earlier one may be gone
         self.skipped: dict[Candidate, str] = {}
 
     def run(self) -> None:
@@ -101,14 +105,18 @@ class _Searching:
                 self._log.drop()
                 raise
             self._log.finish(outcome)
+            self._failed |= {candidate} if outcome.reason else set()
             self._reporter.say(_said(outcome))
 
     def _all(self) -> list[Candidate]:
         return candidates(self._settings.backbones, self._settings.sizes, self._settings.adapts)
 
+    def _ended(self) -> set[Candidate]:
+        return {outcome.candidate for outcome in self._log.measured} | self._failed
+
     def _next(self) -> Candidate | None:
         """Begin the next in the log; the first of all is the cheapest, so that there is always a result."""
-        ended = {outcome.candidate for outcome in self._log.outcomes}
+        ended = self._ended()
         while left := [item for item in self._all() if item not in ended and item not in self.skipped]:
             candidate = self._log.propose(left) if self._log.measured else self._log.take(left[0])
             try:
@@ -124,7 +132,7 @@ class _Searching:
         """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
         name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
         measured, bound = self._log.measured, self._settings.latency_ms
-        if measured and left <= 0:
+        if (measured or self._failed) and left <= 0:
             return self._set_aside("no time was left", lambda other: True)
         if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
             return self._set_aside(reason, lambda other: other.backbone == name)
@@ -146,7 +154,7 @@ class _Searching:
         return self._log.times[key]
 
     def _set_aside(self, reason: str, same: Callable[[Candidate], bool]) -> bool:
-        ended = {outcome.candidate for outcome in self._log.outcomes}
+        ended = self._ended()
         new = [item for item in self._all() if same(item) and item not in ended and item not in self.skipped]
         self.skipped.update(dict.fromkeys(new, reason))
         self._reporter.say(f"Not tried: {', '.join(item.name for item in new)}: {reason}.")
@@ -186,6 +194,7 @@ class _Searching:
             multiply_accumulates(content),
             metrics["seconds"],
             time.monotonic() - started,
+            count=count,
         )
 
     def _milliseconds(self, candidate: Candidate, content: bytes, rule: Preprocessing) -> float:
@@ -206,6 +215,12 @@ class _Searching:
                 return run
             shutil.rmtree(folder)
         return train(self._data, folder, train_config(candidate, self._base), self._reporter)
+
+
+def _digest(listed: Dataset) -> str:
+    """Of which pictures there are, and what is said of them."""
+    rows = zip(listed.files, listed.targets.tolist(), listed.parts, listed.groups.tolist(), strict=True)
+    return hashlib.sha256(json.dumps([listed.labels, *rows]).encode()).hexdigest()
 
 
 def _rename(done: Conversion, path: Path) -> None:

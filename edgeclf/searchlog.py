@@ -24,6 +24,7 @@ class Outcome:
 
     Attributes:
         candidate: what was tried.
+        count: validation pictures it was measured on.
         accuracy, low, high: share of the validation pictures its int8 file is right about, and the 95% interval.
         float_accuracy: that of the network before its conversion.
         milliseconds: median of the int8 file's interpreter for a picture, on this machine; of the first file of its
@@ -45,6 +46,7 @@ class Outcome:
     train_seconds: float = 0.0
     export_seconds: float = 0.0
     reason: str = ""
+    count: int = 0
 
 
 class SearchLog:
@@ -85,8 +87,9 @@ class SearchLog:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """All trials that ended, in order."""
-        return [_outcome(trial) for trial in self._study.get_trials(deepcopy=False) if "outcome" in trial.user_attrs]
+        """All trials that ended, in order; of one tried again, after it had failed, the last."""
+        ended = (trial for trial in self._study.get_trials(deepcopy=False) if "outcome" in trial.user_attrs)
+        return list({outcome.candidate: outcome for outcome in map(_outcome, ended)}.values())
 
     @property
     def measured(self) -> list[Outcome]:

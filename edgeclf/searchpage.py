@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,12 @@ def write_search(result: SearchResult) -> Path:
 
     write_text(result.folder / "search.csv", _csv(result))
     page = result.folder / "search.html"
-    values = {"result": result, "name": result.folder.resolve().name, "plot": Markup(_plot(result))}
+    plot, model = "", ""
+    if result.measured:
+        plot = Markup(_plot(result))
+    if result.best is not None:
+        model = shlex.quote(str(result.model(result.best)))
+    values = {"result": result, "name": result.folder.resolve().name, "plot": plot, "model": model}
     write_text(page, render("search.html", values))
     return page
 

@@ -18,9 +18,9 @@ class Selection:
     """The latest network that is not clearly worse than the best so far.
 
     Of a few hundred validation pictures the mean log loss differs from one epoch to the next by chance, by more than
-    the last epochs differ; but with a rate that falls to zero these are the better ones. So a later network is taken
-    unless it is worse by more than one standard error of their paired difference (the one-standard-error rule:
-    Breiman et al., Classification and Regression Trees, 1984).
+    the last epochs differ; but with a rate that falls to zero, or weights that are averaged, these are the better ones.
+    So a later network is taken unless it is worse by more than one standard error of their paired difference (the
+    one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984).
 
     Attributes:
         waited: fine-tuned networks since one was not clearly worse than all fine-tuned before it. The head's network

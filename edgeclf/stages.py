@@ -84,7 +84,7 @@ class Training:
             self._save(tuner, 0)
         status = self._fine_tune(tuner, first)
         if status == "finished" and self._config.alpha:
-            self._choose_alpha()
+            status = self._choose_alpha()
         self._finish(status)
 
     def _begin(self) -> None:
@@ -132,8 +132,17 @@ class Training:
             return "interrupted"
         return "finished"
 
-    def _choose_alpha(self) -> None:
+    def _choose_alpha(self) -> str:
         """Of networks between the pretrained one, with its head, and the fine-tuned one, the best on validation."""
+        try:
+            self._try_alphas()
+        except KeyboardInterrupt:
+            if self._place.way == "multi-worker":  # the others wait for this one
+                raise
+            return "interrupted"
+        return "finished"
+
+    def _try_alphas(self) -> None:
         if not self._run.has_arrays("tuned"):
             self._run.write_arrays("tuned", self._run.read_arrays("weights"))
         self._place.agree(0)
@@ -193,7 +202,7 @@ class Training:
 
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
-        if not Selection.knows(state):
+        if not Selection.knows(state) or not tuner.knows(state):
             raise RunError(f"{self._run.path}: another version of edgeclf began it. Train anew.")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)

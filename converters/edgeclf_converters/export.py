@@ -143,7 +143,7 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise ConversionError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}.")
-    if printable(path) != str(path):
+    if printable(path.name) != path.name:
         raise ConversionError(f"{printable(path)}: its name is not UTF-8 text; choose another.")
     return path
 

@@ -160,6 +160,10 @@ def search_int8(
     return way.end()
 
 
+class _UnfitError(ConversionError):
+    """Pictures given to train on that are none: no reason to end with an untrained file and without a word."""
+
+
 class _Way:
     """Steps taken so far."""
 
@@ -192,7 +196,7 @@ class _Way:
         try:
             self._trials.extend(trials)
         except ConversionError as error:
-            if not self._trials:
+            if not self._trials or isinstance(error, _UnfitError):
                 raise
             if str(error) != self._refused:
                 self._say(f"No further method: {error}")
@@ -239,9 +243,12 @@ class _Way:
             return
         nodes, started = self._folded(), time.monotonic()
         check_logits(nodes)
-        data = training()
-        size = None if augment else (self._rule.height, self._rule.width)
-        data.check("Training pictures", self._model.output_shape[1], size)
+        try:
+            data = training()
+            size = None if augment else (self._rule.height, self._rule.width)
+            data.check("Training pictures", self._model.output_shape[1], size)
+        except ConversionError as error:
+            raise _UnfitError(str(error)) from None
         start = correct_biases(nodes, self._calibration, self._rule)
         total = config.epochs * len(data.targets)
         with progress("Quantization-aware", total) if progress else nullcontext() as bar:

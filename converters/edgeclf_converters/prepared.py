@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgeclf_converters.errors import ConversionError
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.errors import ModelError
@@ -31,16 +33,19 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     if len(labels) != classes:
         raise ConversionError(f"The card has {len(labels)} labels for the network's {classes} outputs.")
     for label in labels:
-        if not label.isprintable() or not label or label != label.strip():
+        if not isinstance(label, str) or not label.isprintable() or not label or label != label.strip():
             raise ConversionError(f"Label {label!r}: expected one line of visible text.")
     if card.preprocessing.color != "RGB":
         raise ConversionError(
-            "The card says BGR, but pictures are given and measured as RGB: turn the first layer's kernel around "
-            "([:, :, ::-1]) and say RGB."
+            "The card says BGR, but pictures are given and measured as RGB: turn the first layer's kernel "
+            "([:, :, ::-1]), mean and std around and say RGB."
         )
     if len(golden) > COUNT_LIMIT:
         raise ConversionError(f"{len(golden)} golden pictures, expected at most {COUNT_LIMIT}.")
     for pixels in golden:
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+            got = f"{pixels.dtype} {list(pixels.shape)}"
+            raise ConversionError(f"Golden picture: expected uint8 [height, width, 3], got {got}.")
         if max(pixels.shape[:2]) > GOLDEN_SIDE:
             height, width = pixels.shape[:2]
             raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")

@@ -16,6 +16,4 @@ def warmup(done: float) -> float:
 
 def warmup_cosine(done: float) -> float:
     """The same with half a cosine down to zero after the rise."""
-    if done < _WARMUP:
-        return done / _WARMUP
-    return 0.5 * (1 + math.cos(math.pi * (done - _WARMUP) / (1 - _WARMUP)))
+    return warmup(done) * 0.5 * (1 + math.cos(math.pi * max(0.0, done - _WARMUP) / (1 - _WARMUP)))

@@ -48,11 +48,16 @@ def _made(parent: Path, prefix: str) -> tuple[Path, int]:
     """A new folder with a lock on it, which another process may have taken, or removed it, in between."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
-        with suppress(FileNotFoundError, BlockingIOError):
+        try:
             handle = _lock(folder)
-            if folder.exists():
-                return folder, handle
-            os.close(handle)
+        except (FileNotFoundError, BlockingIOError):
+            continue
+        except OSError:  # a disk without locks
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if folder.exists():
+            return folder, handle
+        os.close(handle)
 
 
 def _lock(folder: Path) -> int:

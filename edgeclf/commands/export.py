@@ -68,8 +68,8 @@ def export(
     options = _options(config, {"mode": mode, "method": method, "max_drop": max_drop, "edgetpu": edgetpu})
     if (method is not None or max_drop is not None) and options.mode != "int8":
         raise UsageError(f"--method and --max-drop go with --int8; the config file says {options.mode}.")
-    if distribute != "none" and options.mode != "int8":
-        raise UsageError("--distribute goes with --int8, whose training it is of.")
+    if distribute != "none" and (run is None or options.mode != "int8"):
+        raise UsageError("--distribute goes with the int8 file of a run, whose training it is of.")
     if edgetpu and options.mode != "int8":
         raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
     compiles = options.edgetpu and options.mode == "int8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,20 +67,22 @@ def _conclude(result: SearchResult, page: Path, data: Path) -> None:
         click.echo(search_table(result))
     click.echo(f"Accuracy and time in full: {page}")
     if result.interrupted:
-        click.echo(
-            f"Interrupted; all is kept. Go on: edgeclf search {data} --out {result.folder}, with the same options"
-        )
+        click.echo(f"Interrupted; all is kept. Go on: {_again(data, result)}, with the same options")
     best = result.best
     if best is not None:
         within = f" within {result.latency_ms:g} ms" if result.latency_ms else ""
         click.echo(
             f"Best{within}: {best.candidate.name}, int8 {best.accuracy:.1%}, {best.milliseconds:.2f} ms a picture"
         )
-        click.echo(f"Next: edgeclf run {result.model(best)} --source 0")
+        click.echo(f"Next: {shlex.join(['edgeclf', 'run', str(result.model(best))])} --source 0")
     if result.interrupted:
         raise click.exceptions.Exit(130)
     if best is None:
         raise click.ClickException(_nothing(result))
+
+
+def _again(data: Path, result: SearchResult) -> str:
+    return shlex.join(["edgeclf", "search", str(data), "--out", str(result.folder)])
 
 
 def _nothing(result: SearchResult) -> str:

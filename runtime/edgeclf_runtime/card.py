@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -85,7 +86,7 @@ class ModelCard:
         """All but the labels, which stand in ``labels.txt`` alone."""
         content = {"format": _FORMAT, **asdict(self)}
         del content["labels"]
-        return json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n"  # numpy's numbers, too
+        return json.dumps(content, indent=1, ensure_ascii=False, default=_number) + "\n"
 
     @classmethod
     def from_json(cls, text: str, labels: tuple[str, ...]) -> ModelCard:
@@ -108,6 +109,11 @@ class ModelCard:
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
         """The same card for other labels; ids, which belonged to the old ones, are dropped."""
         return replace(self, labels=labels, label_ids=())
+
+
+def _number(value: Any) -> float:
+    """One of numpy's."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _typed(content: dict[str, Any]) -> dict[str, Any]:

@@ -215,7 +215,11 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["export", "nowhere"], "not the folder of a training", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
-        (["export", "nowhere", "--float16", "--distribute", "mirrored"], "--distribute goes with --int8", 2),
+        (
+            ["export", "nowhere", "--float16", "--distribute", "mirrored"],
+            "--distribute goes with the int8 file of a run",
+            2,
+        ),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
         (["report", "nowhere"], "not the folder of a training", 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,8 @@ def test_a_failed_export_leaves_the_old_file(network: object, tmp_path: Path) ->
 
 def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path: Path) -> None:
     mean: Any = [np.float32(127)] * 3
-    given: Any = {"epochs": 10, "notes": "two\nlines"}
-    card = ModelCard("tiny\n1", list(LABELS), Preprocessing(32, 32, mean=mean), provenance=given)  # type: ignore[arg-type]
+    given: Any = {"epochs": np.int64(10), "notes": "two\nlines"}
+    card = ModelCard("tiny\n1", list(LABELS), Preprocessing(np.int64(32), 32, mean=mean), provenance=given)  # type: ignore[arg-type]
     measure = lambda classifier: {"validation": np.float32(0.5)}  # noqa: E731
     export(network, tmp_path / "m.tflite", card, mode="float32", measure=measure)
     with Classifier.load(tmp_path / "m.tflite") as classifier:
@@ -107,6 +107,7 @@ def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tm
     refused("needs calibration pictures", card, [])
     refused("expected at most 64", card, [np.zeros((8, 8, 3), np.uint8)] * 65)
     refused("of 400x8, expected at most 320", card, [np.zeros((8, 400, 3), np.uint8)])
+    refused("expected uint8", card, [np.zeros((8, 8, 3), np.float32)])
     refused("one line of visible text", ModelCard("tiny", ("a", "b\n", "c"), RULE), [])
     refused("say RGB", ModelCard("tiny", LABELS, Preprocessing(32, 32, color="BGR")), [])
     refused(r"n\\xff\.tflite: its name is not UTF-8", card, [], "n\udcff.tflite")
@@ -114,8 +115,8 @@ def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tm
 
 
 def test_processes_that_make_the_same_file_leave_each_other_alone(tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(3) as pool:
-        assert pool.map(_make_often, [tmp_path / "m.tflite"] * 3) == [300] * 3
+    with ThreadPoolExecutor(3) as pool:  # whose locks keep each other out as those of processes do
+        assert list(pool.map(_make_often, [tmp_path / "m.tflite"] * 3)) == [300] * 3
     assert not list(tmp_path.iterdir())
 
 

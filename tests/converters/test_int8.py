@@ -283,6 +283,8 @@ def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labell
         search_int8(network, _pictures(digits), RULE, validation=beyond)
     with pytest.raises(ConversionError, match="Training pictures: target 10 of 10 outputs"):
         search_int8(network, _pictures(digits), RULE, training=lambda: beyond, method="qat")
+    with pytest.raises(ConversionError, match="Training pictures: target 10 of 10 outputs"):
+        search_int8(network, _pictures(digits), RULE, training=lambda: beyond, max_drop=-100)
     with pytest.raises(ConversionError, match="Training pictures of 8x8, expected 32x32"):
         search_int8(network, _pictures(digits), RULE, training=lambda: small, method="qat")
     with pytest.raises(ConversionError, match="3 pictures"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf.network import HEAD, MIX, build_classifier, get_weights
+from edgeclf.reporter import Bar
 from edgeclf_runtime import Classifier
 from tests.edgeclf.test_training import SMALL, Interrupting
 
@@ -93,6 +95,30 @@ def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
     assert (metrics["best_epoch"], metrics["alpha"]) == (best["epoch"], best.get("alpha"))
     assert metrics["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
     assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
+
+
+class _AtAlpha(Quiet):
+    """Presses Ctrl-C at the third alpha."""
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._left = 3 if title == "Alpha" else total + 1
+        yield self
+
+    def advance(self, steps: int) -> None:
+        self._left -= steps
+        if not self._left:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
+    config = make_config({**SMALL, "epochs": 1, "alpha": True})
+    run = train(digits, tmp_path / "run", config, _AtAlpha())
+    assert run.read_json("metrics")["status"] == "interrupted"
+    assert (run.path / "report.html").exists()
+    done = resume(run.path, Quiet())
+    assert done.read_json("metrics")["status"] == "finished"
+    assert [item["alpha"] for item in done.read_json("history") if "alpha" in item] == list(ALPHAS)
 
 
 def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:

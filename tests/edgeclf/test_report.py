@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +15,12 @@ from markupsafe import escape
 
 from edgeclf import DataError, Quiet, Run, RunError, make_config, train
 from edgeclf.answers import read_answers
-from edgeclf.report import repeat_command, write_report
+from edgeclf.confidence import suggest_threshold
+from edgeclf.configfile import configure
+from edgeclf.report import note_parity, repeat_command, write_report
 from edgeclf.reporter import Bar
+from edgeclf.reportpage import _matrix
+from edgeclf.settings import TrainTable
 from edgeclf.tensorboard import write_events
 from edgeclf_runtime import Classifier
 
@@ -88,7 +92,7 @@ def test_wrong_answers_come_with_the_surest_first(copy: Run) -> None:
     assert all(item["answer"] != item["label"] for item in content["wrong"])
     page = (copy.path / "report.html").read_text("utf-8")
     assert content["wrong"][0]["file"] in page
-    assert "taken for <b>2</b>" in page
+    assert "taken for <b><bdi>2</bdi></b>" in page
 
 
 def test_names_are_data(digits: Path, tmp_path: Path) -> None:
@@ -106,12 +110,9 @@ def test_names_are_data(digits: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_repeats_the_training(run: Run) -> None:
-    words = repeat_command(run).split()
-    assert words[:3] == ["edgeclf", "train", str(run.data)]
-    options = dict(itertools.pairwise(words))
-    assert (options["--epochs"], options["--size"], options["--test"]) == ("2", "64", "0.15")
-    assert "--no-flip" in words
-    assert "--backbone" not in words
+    words = shlex.split(repeat_command(run))
+    assert words[:3] == ["edgeclf", "train", "--config"]
+    assert configure(TrainTable, {}, Path(words[3])) == TrainTable(data=run.data, **run.config.model_dump())
 
 
 def test_an_unfinished_training_has_no_report(copy: Run) -> None:
@@ -135,14 +136,42 @@ def test_the_int8_file_has_the_threshold_and_is_in_the_report(model: Path, run: 
     assert (run.path / report["int8"]["page"]).resolve() == model.with_suffix(".parity.html").resolve()
 
 
-def test_a_threshold_goes_from_the_report_into_the_card(copy: Run, tmp_path: Path) -> None:
+def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_path: Path) -> None:
+    path = tmp_path / "m.parity.json"
+    shutil.copy(copy.path / copy.read_json("report")["int8"]["page"].replace(".html", ".json"), path)
+    note_parity(copy, path)
+    write_report(copy, Quiet())
+    assert copy.read_json("report")["int8"]["page"] == "../m.parity.html"
+    path.write_text(path.read_text("utf-8").replace('"float_bytes"', '"float_bytes" '), "utf-8")
+    write_report(copy, Quiet())
+    assert copy.read_json("report")["int8"] is None
+
+
+def test_labels_of_wide_characters_have_room() -> None:
+    page = _matrix({"confusion": np.eye(2, dtype=int)}, ["\u91d1\u5c5e\u7f50\u5934\u76d2", "can"])
+    assert page["widest"] == 60
+
+
+def test_a_resumed_training_that_was_killed_is_told_of_by_its_own_weights(copy: Run) -> None:
+    history = copy.read_json("history")
+    copy.write_json("history", [*history, {**history[-1], "epoch": 3, "kept": True}])
+    write_report(copy, Quiet())
+    assert copy.read_json("report")["metrics"]["best_epoch"] == 3
+    assert "the network of epoch 3 kept" in (copy.path / "report.html").read_text("utf-8")
+
+
+def test_the_threshold_of_the_weights_as_they_are_goes_into_the_card(copy: Run, tmp_path: Path) -> None:
     from edgeclf import export_run
 
-    metrics = copy.read_json("metrics")
-    copy.write_json("metrics", {**metrics, "threshold": {"score": 0.37}})
+    weights, shift = copy.read_arrays("weights"), np.array([0, 0, 2.5], np.float32)
+    copy.write_arrays("weights", {**weights, "logits/bias:0": weights["logits/bias:0"] + shift})  # metrics of before
+    known = read_answers(copy, Quiet())["validation"]
+    wanted = suggest_threshold(known.scores, known.data.targets)
+    assert wanted is not None
+    assert wanted != copy.read_json("metrics")["threshold"]["score"]
     export_run(copy, tmp_path / "model.tflite", "float16", Quiet())
     with Classifier.load(tmp_path / "model.tflite") as classifier:
-        assert classifier.card.threshold == 0.37
+        assert classifier.card.threshold == wanted
 
 
 def test_tensorboard_reads_the_history(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,12 +145,22 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     (out / HEAD.name / "mine.txt").touch()
     (out / "search.journal").touch()
     result = search(digits, out, settings, BASE, Quiet())
-    assert [(item.candidate.size, bool(item.reason)) for item in result.outcomes] == [(32, True), (48, False)]
+    assert [(item.candidate.size, bool(item.reason)) for item in result.outcomes] == [(32, True)]
     assert "exists already" in result.failed[0].reason
-    assert list(result.skipped) == [f"{LITE0}-64-head"]
-    assert result.skipped[f"{LITE0}-64-head"] == "no time was left"
-    assert "exists already" in write_search(result).read_text("utf-8")
+    assert result.skipped == dict.fromkeys((f"{LITE0}-48-head", f"{LITE0}-64-head"), "no time was left")
+    page = write_search(result).read_text("utf-8")
+    assert "exists already" in page
+    assert "No trial has come to an end." in page
     assert f"{HEAD.name}: failed: " in search_table(result)
+    (out / HEAD.name / "mine.txt").unlink()
+    again = search(digits, out, settings, BASE, Quiet())  # what failed is tried again, first as before
+    assert [(item.candidate.size, bool(item.reason)) for item in again.outcomes] == [(32, False)]
+    assert not again.failed
+    shutil.copytree(digits, moved := tmp_path / "digits")
+    search(moved, tmp_path / "other", settings, BASE, Quiet())
+    next((moved / "1").iterdir()).unlink()
+    with pytest.raises(ConfigError, match="began with other pictures"):
+        search(moved, tmp_path / "other", settings, BASE, Quiet())
 
 
 def test_time_is_predicted_by_multiplications() -> None:
@@ -208,4 +220,6 @@ def test_the_command_names_the_best_and_the_next_step(
     )
     assert "Options of [search] from edgeclf.toml: sizes, adapts." in done.stderr
     assert "Best within" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith(f"Next: edgeclf run {found.folder.name}/{LITE0}-32-")
+    words = shlex.split(done.stdout.splitlines()[-1])
+    assert words[:3] == ["Next:", "edgeclf", "run"]
+    assert words[3].startswith(f"{found.folder.name}/{LITE0}-32-")
