@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import signal
 import subprocess
@@ -32,7 +33,10 @@ def test_count_labels(model: Path, digits: Path) -> None:
 
 def test_count_labels_of_a_camera_until_ctrl_c(model: Path, digits: Path) -> None:
     command = [sys.executable, EXAMPLES / "count_labels.py", model, "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Started from a background job, a test inherits that SIGINT is ignored.
+    listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, preexec_fn=listens, **pipes) as process:
         assert process.stdin is not None
         for number in range(10):  # more than a pipe holds: it reads, then
             picture = cv2.imread(str(next((digits / str(number % 3)).iterdir())))
@@ -42,7 +46,7 @@ def test_count_labels_of_a_camera_until_ctrl_c(model: Path, digits: Path) -> Non
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=30)
-    assert (process.returncode, b"Traceback" in errors) == (0, False)
+    assert process.returncode == 0, errors.decode()
     assert 0 < sum(int(line.split()[0]) for line in said.decode().splitlines()) <= 10
 
 
