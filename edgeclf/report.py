@@ -40,7 +40,7 @@ def write_report(run: Run, reporter: Reporter) -> Path:
         DataError: a picture is gone.
     """
     metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
-    kept = next((item for item in reversed(run.read_json("history")) if item["kept"]), None)
+    kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
     if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
         metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
     metrics["threshold"] = _threshold(answers)
@@ -111,10 +111,12 @@ def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
     return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
 
 
-def _parity(run: Run, noted: Mapping[str, str] | None) -> dict[str, Any] | None:
+def _parity(run: Run, noted: object) -> dict[str, Any] | None:
     """The figures of the int8 file's own page, and where that is; nothing where another run's has taken its place."""
-    name = noted["file"] if noted else ""
-    if not noted or not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
+    if not isinstance(noted, dict):  # never exported, or by a version that kept no digest
+        return None
+    name = str(noted["file"])
+    if not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
         return None
     known = json.loads((run.path / name).read_text("utf-8"))
     figures = {key: value for key, value in known["parity"].items() if key != "flips"}
