@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,7 +66,7 @@ def config_text(data: Path, config: TrainConfig) -> str:
 
     options = config.model_dump(mode="json", exclude_none=True)
     if config.weights is not None:
-        options["weights"] = str(config.weights.resolve())
+        options["weights"] = str(_absolute(config.weights))
     text = tomli_w.dumps({"train": {"data": str(data), **options}})
     return f"# Every option of this training. The same again: edgeclf train --config THIS_FILE\n{text}"
 
@@ -140,4 +141,9 @@ def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | Non
     done = _checked(kind, table)
     values = {key: getattr(done, key) for key in table}
     folder = path.parent if path else Path()
-    return {key: (folder / value).resolve() if isinstance(value, Path) else value for key, value in values.items()}
+    return {key: _absolute(folder / value) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+def _absolute(path: Path) -> Path:
+    """Without its dots, so that it compares, but not where a link leads, whose name may tell another format."""
+    return Path(os.path.abspath(path))

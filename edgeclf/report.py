@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeclf.answers import JUDGED, Answers, read_answers
 from edgeclf.confidence import RULE, acceptance, reliability, suggest_threshold
+from edgeclf.configfile import config_text
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.reporter import Reporter
 from edgeclf.reportpage import render_report
@@ -40,6 +41,8 @@ def write_report(run: Run, reporter: Reporter) -> Path:
         DataError: a picture is gone.
     """
     metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
+    if not (run.path / "config.toml").exists():  # of 0.1, which wrote config.json
+        write_text(run.path / "config.toml", config_text(run.data, run.config))
     kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
     if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
         metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
@@ -61,7 +64,7 @@ def note_parity(run: Run, path: Path) -> None:
 
 def repeat_command(run: Run) -> str:
     """What to type to train the same again, whatever an edgeclf.toml says there; the split follows from the seed."""
-    return shlex.join(["edgeclf", "train", "--config", str(run.path / "config.toml")])
+    return shlex.join(["edgeclf", "train", "--config", str(run.path.resolve() / "config.toml")])
 
 
 def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers]) -> dict[str, Any]:

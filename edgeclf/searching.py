@@ -69,7 +69,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
         interrupted = True
     return SearchResult(
         out,
-        tuple(log.outcomes),
+        tuple(item for item in log.outcomes if item.candidate not in searching.skipped),
         tuple(log.frontier),
         {candidate.name: reason for candidate, reason in searching.skipped.items()},
         settings.latency_ms,
@@ -132,7 +132,7 @@ class _Searching:
         """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
         name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
         measured, bound = self._log.measured, self._settings.latency_ms
-        if (measured or self._failed) and left <= 0:
+        if (measured or self._failed or self.skipped) and left <= 0:
             return self._set_aside("no time was left", lambda other: True)
         if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
             return self._set_aside(reason, lambda other: other.backbone == name)

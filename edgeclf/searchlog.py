@@ -24,7 +24,6 @@ class Outcome:
 
     Attributes:
         candidate: what was tried.
-        count: validation pictures it was measured on.
         accuracy, low, high: share of the validation pictures its int8 file is right about, and the 95% interval.
         float_accuracy: that of the network before its conversion.
         milliseconds: median of the int8 file's interpreter for a picture, on this machine; of the first file of its
@@ -33,6 +32,7 @@ class Outcome:
         multiplications: of one picture.
         train_seconds, export_seconds: taken.
         reason: why it failed; then every figure is 0. Empty where it did not.
+        count: validation pictures it was measured on.
     """
 
     candidate: Candidate

@@ -20,7 +20,7 @@ class SearchResult:
 
     Attributes:
         folder: with a run's folder for each trial.
-        outcomes: all trials that ended, also those of earlier calls, in order.
+        outcomes: all trials that ended, also those of earlier calls, in order; of one tried again the last.
         frontier: those that no other beats in both accuracy and time, the fastest first.
         skipped: why the others were not tried, by their name.
         latency_ms: the bound, or None.

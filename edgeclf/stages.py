@@ -145,6 +145,8 @@ class Training:
     def _try_alphas(self) -> None:
         if not self._run.has_arrays("tuned"):
             self._run.write_arrays("tuned", self._run.read_arrays("weights"))
+        else:  # stopped here before, with the weights of one of them
+            self._run.write_arrays("weights", self._run.read_arrays("tuned"))
         self._place.agree(0)
         before, after = self._run.read_arrays("start"), self._run.read_arrays("tuned")
         rule = preprocessing(self._config)

@@ -138,13 +138,13 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     """Refuse early where no file can be written.
 
     Raises:
-        ConversionError: a folder, in a folder that does not exist, or a name that no page could say.
+        ConversionError: a folder, in a folder that does not exist, or a path that no page could say.
     """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise ConversionError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}.")
-    if printable(path.name) != path.name:
-        raise ConversionError(f"{printable(path)}: its name is not UTF-8 text; choose another.")
+    if printable(path) != str(path):
+        raise ConversionError(f"{printable(path)}: its path is not UTF-8 text; choose another.")
     return path
 
 

@@ -110,11 +110,11 @@ def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tm
     refused("expected uint8", card, [np.zeros((8, 8, 3), np.float32)])
     refused("one line of visible text", ModelCard("tiny", ("a", "b\n", "c"), RULE), [])
     refused("say RGB", ModelCard("tiny", LABELS, Preprocessing(32, 32, color="BGR")), [])
-    refused(r"n\\xff\.tflite: its name is not UTF-8", card, [], "n\udcff.tflite")
+    refused(r"n\\xff\.tflite: its path is not UTF-8", card, [], "n\udcff.tflite")
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_that_make_the_same_file_leave_each_other_alone(tmp_path: Path) -> None:
+def test_threads_that_make_the_same_file_leave_each_other_alone(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:  # whose locks keep each other out as those of processes do
         assert list(pool.map(_make_often, [tmp_path / "m.tflite"] * 3)) == [300] * 3
     assert not list(tmp_path.iterdir())

@@ -116,6 +116,10 @@ def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Pat
     run = train(digits, tmp_path / "run", config, _AtAlpha())
     assert run.read_json("metrics")["status"] == "interrupted"
     assert (run.path / "report.html").exists()
+    again = resume(run.path, _AtAlpha())  # and once more: what is kept is what is told of
+    kept = [item for item in again.read_json("history") if item["kept"]][-1]
+    figures = again.read_json("metrics")["validation"]
+    assert figures["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
     done = resume(run.path, Quiet())
     assert done.read_json("metrics")["status"] == "finished"
     assert [item["alpha"] for item in done.read_json("history") if "alpha" in item] == list(ALPHAS)
