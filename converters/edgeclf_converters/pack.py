@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.prepared import check_golden, label_lines
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.goldenvector import GoldenVector
 from edgeclf_runtime.preprocess import Pixels
@@ -26,16 +27,16 @@ def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolera
     Args:
         content: a .tflite flatbuffer with its TFLITE_METADATA.
         card: its labels one line each.
-        golden: pictures, as ``prepared`` takes them.
+        golden: pictures of at most ``prepared.GOLDEN_SIDE`` pixels a side.
         tolerance: the largest difference of a score that is no fault.
 
     Raises:
-        ConversionError: a golden picture that cannot be written.
+        ConversionError: a label that is not one line, or a golden picture too large.
     """
     file = io.BytesIO()
     file.write(content)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
-        _add(archive, "labels.txt", _lines(card.labels))
+        _add(archive, "labels.txt", label_lines(card.labels).encode())
         _add(archive, "edgeclf.json", card.to_json().encode())
         for index, vector in enumerate(golden):
             _add(archive, f"golden/{index}.png", _png(vector.pixels))
@@ -49,11 +50,8 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name, _DATE), data)
 
 
-def _lines(labels: Sequence[str]) -> bytes:
-    return ("\n".join(labels) + "\n").encode()
-
-
 def _png(pixels: Pixels) -> bytes:
+    check_golden(pixels)
     good, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
     if not good:
         raise ConversionError("A golden picture cannot be written as PNG.")

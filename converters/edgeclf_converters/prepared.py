@@ -12,7 +12,7 @@ from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.goldenvector import COUNT_LIMIT
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["GOLDEN_SIDE", "prepared"]
+__all__ = ["GOLDEN_SIDE", "check_golden", "label_lines", "prepared"]
 
 GOLDEN_SIDE = 320
 """The longest side of a golden picture, in pixels."""
@@ -32,9 +32,7 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     labels = tuple(card.labels)
     if len(labels) != classes:
         raise ConversionError(f"The card has {len(labels)} labels for the network's {classes} outputs.")
-    for label in labels:
-        if not isinstance(label, str) or not label.isprintable() or not label or label != label.strip():
-            raise ConversionError(f"Label {label!r}: expected one line of visible text.")
+    label_lines(labels)
     if card.preprocessing.color != "RGB":
         raise ConversionError(
             "The card says BGR, but pictures are given and measured as RGB: turn the first layer's kernel "
@@ -43,13 +41,26 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     if len(golden) > COUNT_LIMIT:
         raise ConversionError(f"{len(golden)} golden pictures, expected at most {COUNT_LIMIT}.")
     for pixels in golden:
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            got = f"{pixels.dtype} {list(pixels.shape)}"
-            raise ConversionError(f"Golden picture: expected uint8 [height, width, 3], got {got}.")
-        if max(pixels.shape[:2]) > GOLDEN_SIDE:
-            height, width = pixels.shape[:2]
-            raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")
+        check_golden(pixels)
     try:
         return ModelCard.from_json(card.to_json(), labels)
     except (ModelError, TypeError, ValueError) as error:
         raise ConversionError(f"The card cannot be written: {error}") from None
+
+
+def label_lines(labels: Sequence[str]) -> str:
+    """The text of ``labels.txt``; raises ConversionError for a label that is not one line."""
+    for label in labels:
+        if not isinstance(label, str) or not label.isprintable() or not label or label != label.strip():
+            raise ConversionError(f"Label {label!r}: expected one line of visible text.")
+    return "\n".join(labels) + "\n"
+
+
+def check_golden(pixels: Pixels) -> None:
+    """Raises ConversionError for what is no uint8 RGB picture of at most ``GOLDEN_SIDE`` pixels a side."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        got = f"{pixels.dtype} {list(pixels.shape)}"
+        raise ConversionError(f"Golden picture: expected uint8 [height, width, 3], got {got}.")
+    if max(pixels.shape[:2]) > GOLDEN_SIDE:
+        height, width = pixels.shape[:2]
+        raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")

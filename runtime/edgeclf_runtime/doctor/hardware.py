@@ -78,16 +78,16 @@ def groups(machine: Machine) -> Iterator[Finding]:
     for name, what, nodes in filter(lambda item: _exists(item[0]), wanted):
         there = [node for node in nodes if node.exists()]  # a container may see a camera that was not passed in
         refused = [node for node in there if not os.access(node, os.R_OK | os.W_OK)]
+        fix = f"sudo usermod -aG {name} $USER, then log in again"
         if name in have:
             yield ok("groups", f"member of {name}")
         elif refused:
-            fix = f"sudo usermod -aG {name} $USER, then log in again"
             yield problem("groups", f"not a member of {name}, and may not open {refused[0]}", fix)
         elif there:
             yield ok("groups", f"may open {what} without being a member of {name}, logged in like this")
         else:
-            fix = f"should one be refused: sudo usermod -aG {name} $USER, then log in again"
-            yield note("groups", f"not a member of {name}, by which {what} may be opened", fix)
+            text = f"not a member of {name}, by which {what} may be opened"
+            yield note("groups", text, f"should one be refused: {fix}")
 
 
 def _group(number: int) -> str:
