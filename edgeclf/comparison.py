@@ -23,7 +23,7 @@ from edgeclf.fingerprints import Fingerprints
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
-from edgeclf.sources import read_source
+from edgeclf.sources import read_source, refuse_inside
 from edgeclf.splitting import divide
 
 __all__ = ["compare", "subset"]
@@ -59,6 +59,7 @@ def compare(
         DataError, RunError: see ``train``.
         KeyboardInterrupt: the finished cells are kept.
     """
+    refuse_inside(data, out)
     configs = {(method, seed): method_config(config, method, seed) for method in methods for seed in seeds}
     folder = _opened(out, config if config.test else make_config({**config.model_dump(), "test": _TEST}), data)
     divided = _split(folder, reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,12 @@ from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
 from edgeclf_runtime.card import Preprocessing
 
-__all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing", "trained_otherwise"]
+__all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing", "trained_otherwise", "without_effect"]
+
+_FINE_TUNING = ["train_size", "own_size", "fixed_stride", "epochs", "patience", "batch_size", "learning_rate"]
+_FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
+_FINE_TUNING += ["rand_augment", "flip", "turn", "precision", "xla"]
+"""Options of the stage that a training of the head alone has not."""
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
@@ -165,6 +171,18 @@ def trained_otherwise(config: TrainConfig, adapt: str, init: str = "imagenet", *
     if init == "scratch":
         chosen["fixed_stride"] = 0
     return make_config({**config.model_dump(), **chosen})
+
+
+def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, list[str]]:
+    """Options that are not the default's and change nothing, by why; ``parts`` are those of the source."""
+    given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
+    idle = {
+        "adapt is head": _FINE_TUNING if config.adapt == "head" else [],
+        "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
+        "the photographs have such a part": [part for part in ("validation", "test") if part in parts],
+    }
+    found = {reason: [name for name in given if name in names] for reason, names in idle.items()}
+    return {reason: names for reason, names in found.items() if names}
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:

@@ -124,10 +124,11 @@ def _in_values(kind: type[BaseModel], table: Mapping[str, object]) -> list[tuple
 
 
 def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Each flag's own; whether they go together can be told with the file's options alone."""
     try:
         kind.model_validate(flags)
     except ValidationError as error:
-        return mistakes(error)
+        return [(name, text) for name, text in mistakes(error) if name]
     return []
 
 

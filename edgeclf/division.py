@@ -22,7 +22,7 @@ Shares = dict[str, float]
 def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     """Give every file its part; each class is divided in the same shares, as nearly as its groups allow.
 
-    A part the folder has is left as it is; a missing validation part is taken from the training part. Without
+    A part the folder has is left as it is; a missing one with a share is taken from the training part. Without
     groups a class's shares are exact. A group goes where its first picture would have gone alone, if there is room
     for all of it, else to the training part; the pictures without a group fill what is left.
 
@@ -30,8 +30,8 @@ def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
         DataError: a class with too few pictures, or too few groups of them, to divide.
     """
     ready = set(data.parts) & set(PARTS)  # not "unreadable"
-    shares: Shares = {} if "validation" in ready else {"validation": validation, **({} if ready else {"test": test})}
-    shares = {part: share for part, share in shares.items() if share}
+    asked: Shares = {"validation": validation, "test": test}
+    shares = {part: share for part, share in asked.items() if share and part not in ready}
     parts = np.array(data.parts, dtype="U10")
     free = np.isin(parts, ("", "train"))
     orders = [_order(data, free, target, seed) for target in range(len(data.labels))]
@@ -56,7 +56,11 @@ def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -
 
 
 def _quota(count: int, shares: Shares) -> list[str]:
-    quota = [part for part, share in shares.items() for _ in range(max(1, round(count * share)))]
+    """The parts of so many pictures of a class, one of them at least in each."""
+    numbers = {part: max(1, round(count * share)) for part, share in shares.items()}
+    if sum(numbers.values()) >= count:  # rounded up, they leave nothing to train on
+        numbers[max(numbers, key=lambda part: numbers[part])] -= 1 + sum(numbers.values()) - count
+    quota = [part for part, number in numbers.items() for _ in range(number)]
     return quota + ["train"] * (count - len(quota))
 
 

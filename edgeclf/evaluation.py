@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
-from edgeclf.dataset import class_files, find_parts
 from edgeclf.errors import DataError
+from edgeclf.folders import class_files, find_parts
 from edgeclf.measuring import Measurement, measure
 from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import ModelCard
@@ -57,7 +58,8 @@ def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurem
 def _names(card: ModelCard) -> dict[str, int]:
     """Every name that means one label alone; ImageNet has two "crane"s, told apart by their ids."""
     names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
-    return {**names, **{name: i for i, name in enumerate(card.label_ids)}}
+    known = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
+    return {unicodedata.normalize("NFC", name): i for name, i in known.items()}
 
 
 def _shown(card: ModelCard) -> str:

@@ -122,21 +122,30 @@ class FineTuner:
 
     def state(self) -> Arrays:
         """The optimizer's variables, what it moves, and by which schedule."""
+        variables = enumerate(self._optimizer_variables())
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
         rate = {"rate/stays high": np.array(self._schedule is warmup)}
-        return {**moved, **rate, **{f"optimizer/{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}}
+        return {**moved, **rate, **{f"optimizer/{i}": v.numpy() for i, v in variables}}
 
     def knows(self, state: Arrays) -> bool:
         """Whether ``restore`` leads on as it began."""
-        return bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
+        complete = f"optimizer/{len(self._optimizer_variables()) - 1}" in state
+        return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
         """Put back what ``state`` gave."""
         for i, variable in enumerate(self._adaptation.variables):
             variable.assign(state[f"moved/{i}"])
-        for i, variable in enumerate(self._optimizer.variables):
+        for i, variable in enumerate(self._optimizer_variables()):
             variable.assign(state[f"optimizer/{i}"])
         self._adaptation.apply()
+
+    def _optimizer_variables(self) -> list[Any]:
+        """Also those of the scale that keeps a mixed_float16 loss in range, which Keras leaves out."""
+        if self._config.precision != "mixed_float16":
+            return list(self._optimizer.variables)
+        scale = self._optimizer._loss_scale
+        return [*self._optimizer.variables, scale.current_loss_scale, scale.counter]
 
     def _kind(self) -> str:
         if self._config.init == "scratch":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edgeclf.dataset import PART_NAMES, Dataset, Listed, check_labels, in_order, natural
 from edgeclf.errors import DataError
+from edgeclf_runtime.plaintext import is_label, plain
 
 __all__ = ["read_manifest"]
 
@@ -66,6 +68,7 @@ def _rows(path: Path) -> Iterator[_Row]:
                 if cells:
                     known = dict(zip(columns, [cell.strip() for cell in cells], strict=False))
                     text = known if len(cells) == len(columns) else {"label": f"\0{len(cells)} of {len(columns)}"}
+                    text["label"] = unicodedata.normalize("NFC", text["label"])
                     yield _Row(reader.line_num, *(text.get(name, "") for name in _COLUMNS))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}.") from None
@@ -92,10 +95,10 @@ def _mistake(root: Path, row: _Row, divided: bool, trained: set[str]) -> str | N
         return f"has {row.label[1:]} columns"
     if not row.file or not row.label:
         return "has no file" if not row.file else f"{row.file} has no label"
-    if not row.label.isprintable():
+    if not is_label(row.label):
         return f"{row.label!r} cannot be a label"
     path = PurePosixPath(row.file)
-    if path.is_absolute() or ".." in path.parts or "\0" in row.file or path.as_posix() != row.file:
+    if path.is_absolute() or ".." in path.parts or plain(row.file) != row.file or path.as_posix() != row.file:
         return f"{row.file!r} is not a plain path inside the CSV's folder; keep the CSV in it or above it"
     if not _is_file(root / path):
         return f"{row.file}: no such file in {root}"

@@ -9,6 +9,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from edgeclf_runtime.plaintext import plain
+
 __all__ = ["Bar", "Quiet", "Reporter", "Terminal"]
 
 
@@ -45,7 +47,7 @@ class Terminal:
         self._console = Console(stderr=True, highlight=False)
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print("\n".join(map(plain, line.split("\n"))), markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:

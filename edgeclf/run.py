@@ -28,6 +28,7 @@ from edgeclf_runtime.beside import written_beside
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
 
+_BEGINNING = {"config.toml", "environment.json"}  # what there is of a training that found no picture, say
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -47,12 +48,12 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, data: Path) -> Run:
-        """Begin a new folder.
+        """Begin a new folder, or one in which a training ended before it had read its pictures.
 
         Raises:
-            RunError: it exists and is not empty.
+            RunError: it exists and holds anything else.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(item.name not in _BEGINNING for item in path.iterdir())):
             raise RunError(
                 f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
             )

@@ -25,7 +25,7 @@ from edgeclf.searchlog import Outcome, SearchLog
 from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
-from edgeclf.sources import read_source
+from edgeclf.sources import read_source, refuse_inside
 from edgeclf.training import resume, train
 from edgeclf_converters.export import Conversion
 from edgeclf_converters.layers import multiply_accumulates
@@ -53,6 +53,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
     Raises:
         DataError, ConfigError: nothing was tried.
     """
+    refuse_inside(data, out)
     listed, _ = read_source(data)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
     for candidate in candidates(settings.backbones, settings.sizes, settings.adapts):

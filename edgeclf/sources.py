@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeclf.dataset import Dataset, Listed, Skipped, check_labels, in_order, scan
+from edgeclf.dataset import Dataset, Listed, Skipped, check_labels, in_order
 from edgeclf.errors import DataError
+from edgeclf.folders import scan
 from edgeclf.manifest import read_manifest
 from edgeclf.shards import INDEX, Shards, read_index
+from edgeclf_runtime.plaintext import printable
 
-__all__ = ["open_shards", "read_source", "root_of"]
+__all__ = ["open_shards", "read_source", "refuse_inside", "root_of"]
 
 
 def read_source(path: Path) -> tuple[Dataset, list[Skipped]]:
@@ -25,6 +27,8 @@ def read_source(path: Path) -> tuple[Dataset, list[Skipped]]:
     Raises:
         DataError: see the text.
     """
+    if printable(path) != str(path):
+        raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(f"{path}: expected a folder of pictures, a .csv that lists them, or a folder of shards.")
@@ -34,6 +38,24 @@ def read_source(path: Path) -> tuple[Dataset, list[Skipped]]:
     if path.is_dir() and any(path.glob("*.tfrecord")):
         raise DataError(f"{path}: has .tfrecord files but no {INDEX}. Write shards with: edgeclf data shard.")
     return scan(path)
+
+
+def refuse_inside(source: Path, out: Path) -> None:
+    """Refuse to write into a folder of photographs, whose sub-folders are its classes.
+
+    Raises:
+        DataError: ``out`` is visible in it, or no text.
+    """
+    if printable(out) != str(out):
+        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another --out.")
+    root, place = source.resolve(), out.resolve()
+    if not source.is_dir() or (source / INDEX).is_file() or root not in place.parents:
+        return
+    if not any(part.startswith(".") for part in place.relative_to(root).parts):
+        raise DataError(
+            f"{out}: lies in the folder of photographs, {root}, where it would be taken for a class. "
+            "Choose an --out beside that folder."
+        )
 
 
 def root_of(path: Path) -> Path:

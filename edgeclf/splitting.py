@@ -50,8 +50,12 @@ def divide(
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
-    reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes: {counts}.")
+    reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
     return divided
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
 
 
 def _report_skipped(run: Run, skipped: Sequence[Skipped], reporter: Reporter) -> None:

@@ -42,12 +42,29 @@ class Judged:
     losses: npt.NDArray[np.float64]
 
 
+def starting_network(config: TrainConfig, classes: int, place: Distribution) -> Any:
+    """The network a training begins with, its backbone's weights pretrained or random.
+
+    Raises:
+        WeightsError: there are no pretrained ones.
+        ConfigError: the steps cannot be shared so.
+    """
+    if place.way != "none" and config.xla:
+        raise ConfigError("Options: xla does not go with --distribute.")
+    with place.scope(), precision(config.precision):
+        model = build_classifier(config.network, None, classes, config.head)
+    if config.init == "imagenet":
+        config.network.load(model, config.backbone, config.weights)
+    return model
+
+
 class Training:
-    """The two stages on decoded pictures."""
+    """The two stages on decoded pictures, of a ``starting_network``."""
 
     def __init__(
         self,
         run: Run,
+        model: Any,
         data: Dataset,
         pictures: Pictures,
         reporter: Reporter,
@@ -57,8 +74,7 @@ class Training:
         self._run, self._config, self._data, self._place = run, run.config, data, place
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
-        with place.scope(), precision(self._config.precision):
-            self._model = build_classifier(run.config.network, None, len(data.labels), run.config.head)
+        self._model = model
         self._logits = NetworkScores(self._model, preprocessing(run.config))
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
@@ -71,8 +87,6 @@ class Training:
 
     def complete(self) -> None:
         """Both stages, from the beginning or from the saved state."""
-        if self._config.init == "imagenet":
-            self._config.network.load(self._model, self._config.backbone, self._config.weights)
         if self._run.has_arrays("state"):
             tuner = self._tuner()
             first = self._restore(tuner)
@@ -254,8 +268,6 @@ class Training:
 
 def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> None:
     """Refuse what several replicas cannot do."""
-    if place.way != "none" and config.xla:
-        raise ConfigError("Options: xla does not go with --distribute.")
     if place.replicas > 1 and min(config.batch_size, pictures) < 2 * place.replicas:
         raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from edgeclf.config import TrainConfig, preprocessing
+from edgeclf.config import TrainConfig, preprocessing, without_effect
 from edgeclf.dataset import Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.fingerprints import Fingerprints
@@ -17,9 +17,9 @@ from edgeclf.pictures import decode
 from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
-from edgeclf.sources import read_source
+from edgeclf.sources import read_source, refuse_inside
 from edgeclf.splitting import divide
-from edgeclf.stages import Training
+from edgeclf.stages import Training, starting_network
 from edgeclf_converters.distribution import Distribution
 
 __all__ = ["resume", "train", "train_dataset"]
@@ -45,7 +45,10 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
         DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
         KeyboardInterrupt: before there was anything to keep.
     """
+    refuse_inside(data, out)
     listed, skipped = read_source(data)
+    for reason, idle in without_effect(config, listed.parts).items():
+        reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     place = Distribution(distribute)
     run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
     return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
@@ -74,6 +77,11 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     run = Run.open(path)
     if _is_finished(run):
         raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
+    if not run.data.exists():
+        raise RunError(
+            f"{path}: its photographs, {run.data}, are not there. Put them back (or say where they are, as "
+            f"data in {path / 'config.toml'}), then resume again."
+        )
     place = Distribution(distribute)
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
@@ -120,6 +128,7 @@ def _in_folder(
     replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
     reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}.")
     seed_everything(run.config.seed)
+    model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
     margin = 0 if run.config.adapt == "head" else _MARGIN
     started = time.monotonic()
     folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
@@ -128,13 +137,13 @@ def _in_folder(
     with pictures:
         if skipped is None or prints is None:
             if unread:
-                changed = f"{len(unread)} of its pictures have changed, the first {unread[0].file}"
-                raise RunError(f"{run.path}: {changed}. Train anew.")
+                changed = f"{len(unread)} of its pictures cannot be read any more ({unread[0].reason.rstrip('.')})"
+                raise RunError(f"{run.path}: {changed}. Put them back, or train anew.")
             data = listed
         else:
             make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
             data = _first(place, make) or _as_kept(run, listed)
-        Training(run, data, pictures, reporter, started, place).complete()
+        Training(run, model, data, pictures, reporter, started, place).complete()
     return run
 
 

@@ -10,6 +10,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.goldenvector import COUNT_LIMIT
+from edgeclf_runtime.plaintext import is_label
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["GOLDEN_SIDE", "check_golden", "label_lines", "prepared"]
@@ -51,7 +52,7 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
 def label_lines(labels: Sequence[str]) -> str:
     """The text of ``labels.txt``; raises ConversionError for a label that is not one line."""
     for label in labels:
-        if not isinstance(label, str) or not label.isprintable() or not label or label != label.strip():
+        if not isinstance(label, str) or not is_label(label):
             raise ConversionError(f"Label {label!r}: expected one line of visible text.")
     return "\n".join(labels) + "\n"
 

@@ -44,7 +44,7 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
     try:
         filled = _construct(name, 224, "imagenet" if weights is None else str(weights))
     except Exception as error:  # keras says a failed fetch by a bare Exception
-        if not isinstance(error, (OSError, ValueError)) and type(error) is not Exception:
+        if not isinstance(error, (OSError, ValueError, KeyError)) and type(error) is not Exception:
             raise
         raise WeightsError(_why(name, weights, error)) from None
     for layer in filled.layers:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 
-__all__ = ["plain", "printable"]
+__all__ = ["is_label", "plain", "printable"]
 
 # What terminals obey: C0 and C1 with their escapes. Marks of joining and direction, which some scripts need, stay.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_NO_TEXT = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}  # categories of characters that are none, or end a line
+_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn what follows them around
 
 
 def plain(text: str) -> str:
     """The text on one line, with a blank in place of control characters."""
     return _CONTROLS.sub(" ", text)
+
+
+def is_label(text: str) -> bool:
+    """Whether it can name a class: one line of text, in any script, with no space around it."""
+    signs = set(text)
+    plain_text = not signs & _OVERRIDES and not _NO_TEXT & {unicodedata.category(sign) for sign in signs}
+    return bool(text) and text == text.strip() and plain_text
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -22,7 +22,8 @@ from photographs import require
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.balance import balanced_rows
 from edgeclf.config import preprocessing
-from edgeclf.dataset import Dataset, scan
+from edgeclf.dataset import Dataset
+from edgeclf.folders import scan
 from edgeclf.frameworks import keras, seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
 from edgeclf.pictures import Pictures, decode

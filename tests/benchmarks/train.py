@@ -29,9 +29,9 @@ from edgeclf import Run, Terminal, make_config, train
 from edgeclf.cells import HANDCRAFTED_RULE, measure_cell
 from edgeclf.confidence import reliability
 from edgeclf.config import TrainConfig, preprocessing
-from edgeclf.dataset import scan
 from edgeclf.division import split
 from edgeclf.fingerprints import Fingerprints
+from edgeclf.folders import scan
 from edgeclf.frameworks import seed_everything
 from edgeclf.handcrafted import describe, fit_handcrafted
 from edgeclf.network import build_classifier, set_weights

@@ -122,6 +122,13 @@ def test_what_is_right_alone_may_be_wrong_together(tmp_path: Path) -> None:
         configure(TrainTable, {}, tmp_path / "none.toml")
 
 
+def test_a_flag_is_judged_together_with_the_file(tmp_path: Path) -> None:
+    path = _file(tmp_path, "[train]\nvalidation = 0.05\n")
+    assert configure(TrainTable, {"test": 0.8}, path).config().test == 0.8
+    with pytest.raises(ConfigError, match=r"^Options: validation and test together leave too little"):
+        configure(TrainTable, {"test": 0.8}, None)
+
+
 def test_a_path_in_the_file_is_relative_to_it(tmp_path: Path) -> None:
     done = configure(TrainTable, {}, _file(tmp_path, '[train]\ndata = "photos"\nweights = "w.h5"\n'))
     assert (done.data, done.weights) == (tmp_path / "photos", tmp_path / "w.h5")

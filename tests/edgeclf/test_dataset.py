@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edgeclf.dataset import scan
 from edgeclf.division import split
 from edgeclf.errors import DataError
+from edgeclf.folders import scan
 
 
 def _fill(folder: Path, count: int) -> None:
@@ -70,6 +71,68 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
         _fill(tmp_path / part / "cat", 5)
     with pytest.raises(DataError, match="dev lies beside its parts and is none"):
         scan(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("pictures", "eval")])
+def test_parts_under_other_names_are_no_classes(names: tuple[str, str], tmp_path: Path) -> None:
+    for name in names:
+        _fill(tmp_path / name / "cat", 5)
+        _fill(tmp_path / name / "dog", 5)
+    with pytest.raises(DataError, match="looks like a part, not a class"):
+        scan(tmp_path)
+
+
+def test_a_class_may_have_folders_and_a_name_like_a_part(tmp_path: Path) -> None:
+    _fill(tmp_path / "pregnancy test" / "positive", 5)
+    _fill(tmp_path / "cats" / "2024", 5)
+    with pytest.raises(DataError, match="looks like a part"):
+        scan(tmp_path)
+    cv2.imwrite(str(tmp_path / "pregnancy test" / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    assert scan(tmp_path)[0].labels == ("cats", "pregnancy test")
+
+
+def test_one_name_in_two_forms_of_unicode_is_one_class(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for part, name in (("train", decomposed), ("test", composed)):
+        _fill(tmp_path / part / name, 5)
+        _fill(tmp_path / part / "tea", 5)
+    data = scan(tmp_path)[0]
+    assert data.labels == (composed, "tea")
+    assert data.counts("test").tolist() == [5, 5]
+    assert all((tmp_path / file).is_file() for file in data.files)
+    _fill(tmp_path / "train" / composed, 5)
+    with pytest.raises(DataError, match="twice, in two spellings"):
+        scan(tmp_path)
+
+
+def test_a_name_that_is_equal_but_for_a_zero_has_its_place(tmp_path: Path) -> None:
+    for name in ("1", "01", "001"):
+        _fill(tmp_path / name, 1)
+    assert scan(tmp_path)[0].labels == ("001", "01", "1")
+
+
+def test_labels_are_of_any_script_but_do_not_turn_text_around(tmp_path: Path) -> None:
+    for name in ("می‌خواهم", "क्‍ष", "fruit\u00a0rouge"):
+        _fill(tmp_path / name, 1)
+    assert len(scan(tmp_path)[0].labels) == 3
+    _fill(tmp_path / "cat\u202egod", 1)
+    with pytest.raises(DataError, match="cannot be a label"):
+        scan(tmp_path)
+
+
+def test_what_cannot_be_read_or_written_down_is_skipped_by_name(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        _fill(tmp_path / name, 5)
+    _fill(tmp_path / "elsewhere" / "deep", 5)
+    (tmp_path / "elsewhere").rename(tmp_path / ".elsewhere")
+    (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (tmp_path / "cat" / "linked").symlink_to(tmp_path / ".elsewhere")
+    (tmp_path / "dog" / "0.png").rename(tmp_path / "dog" / "0\r\x1b[31m.png")
+    data, skipped = scan(tmp_path)
+    assert len(data.files) == 9
+    assert [item.file for item in skipped] == ["cat/gone.png", "cat/linked", "dog/0 [31m.png"]
+    assert "a link that leads to no file" in skipped[0].reason
+    assert "control character" in skipped[2].reason
 
 
 def test_train_may_be_a_class(tmp_path: Path) -> None:

@@ -70,3 +70,15 @@ def test_parts_that_were_given_stay_even_through_a_group() -> None:
         _data([row % 2 for row in range(24)], [0 if row in (0, 20) else -1 for row in range(24)], parts), 0.2, 0, 0
     )
     assert list(data.parts) == parts
+
+
+def test_a_part_that_is_asked_for_and_missing_is_cut_from_the_training_part() -> None:
+    parts = ["train"] * 20 + ["validation"] * 4
+    data = split(_data([row % 2 for row in range(24)], parts=parts), 0.5, 0.2, 0)
+    assert [data.counts(part).tolist() for part in ("train", "validation", "test")] == [[8, 8], [2, 2], [2, 2]]
+
+
+@pytest.mark.parametrize(("count", "validation", "test"), [(6, 0.25, 0.6), (5, 0.3, 0.59), (5, 0.05, 0.84)])
+def test_large_shares_of_few_pictures_leave_one_to_train_on(count: int, validation: float, test: float) -> None:
+    data = split(_data([0] * count + [1] * 40), validation, test, 0)
+    assert min(data.counts(part)[0] for part in ("train", "validation", "test")) == 1

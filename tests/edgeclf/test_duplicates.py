@@ -11,10 +11,10 @@ import pytest
 from sklearn.datasets import load_digits, load_sample_images
 
 from edgeclf import Quiet
-from edgeclf.dataset import scan
 from edgeclf.demo import digit_picture
 from edgeclf.duplicates import exact_groups, joined, near_groups
 from edgeclf.fingerprints import Fingerprints
+from edgeclf.folders import scan
 from edgeclf.pictures import decode
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import Pixels, resize

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,15 @@ import pytest
 from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
 from edgeclf.augment import augment
 from edgeclf.balance import class_weights
+from edgeclf.config import without_effect
 from edgeclf.dataset import Dataset
-from edgeclf.errors import ConfigError, DataError
+from edgeclf.errors import ConfigError, DataError, WeightsError
+from edgeclf.finetune import FineTuner
+from edgeclf.network import build_classifier
+from edgeclf.pixelfile import PixelFile
 from edgeclf.reporter import Bar
+from edgeclf.sources import read_source, refuse_inside
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
 from tests.listening import Listening
 
@@ -111,6 +118,44 @@ def test_what_another_version_began_is_not_gone_on_with(digits: Path, tmp_path: 
         resume(stopped.path, Quiet())
 
 
+def test_resuming_without_the_photographs_says_so(digits: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(digits, photos)
+    stopped = train(photos, tmp_path / "run", make_config(SMALL), Interrupting())
+    used = photos / stopped.read_split().files[0]
+    content = used.read_bytes()
+    used.unlink()
+    with pytest.raises(RunError, match=f"1 of its pictures cannot be read any more .*{used.name}.*Put them back"):
+        resume(stopped.path, Quiet())
+    used.write_bytes(content)
+    photos.rename(tmp_path / "moved")
+    with pytest.raises(RunError, match=r"its photographs, .*photos, are not there"):
+        resume(stopped.path, Quiet())
+    config = stopped.path / "config.toml"
+    config.write_text(config.read_text("utf-8").replace(str(photos), str(tmp_path / "moved")), "utf-8")
+    assert resume(stopped.path, Quiet()).read_json("metrics")["status"] == "finished"
+
+
+def test_the_loss_scale_of_float16_is_part_of_the_state(tmp_path: Path) -> None:
+    config = make_config({**SMALL, "precision": "mixed_float16", "backbone": "mobilenet-v3-small-minimalistic"})
+    pixels = PixelFile(tmp_path / "pixels", (4, 64, 64, 3))
+    place = Distribution("none")
+    tuners = []
+    for _ in range(2):
+        model = build_classifier(config.network, None, 2)
+        tuners.append(FineTuner(model, config, pixels, np.arange(4), np.array([0, 1, 0, 1]), [1.0, 1.0], place))
+    scale = tuners[0]._optimizer._loss_scale
+    scale.current_loss_scale.assign(1024.0)
+    scale.counter.assign(7)
+    state = tuners[0].state()
+    assert tuners[1].knows(state)
+    tuners[1].restore(state)
+    assert float(tuners[1]._optimizer.loss_scale) == 1024.0
+    assert int(tuners[1]._optimizer.dynamic_counter) == 7
+    last = f"optimizer/{len(state) - len([name for name in state if not name.startswith('optimizer/')]) - 1}"
+    assert not tuners[1].knows({name: value for name, value in state.items() if name != last})
+
+
 def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path) -> None:
     """Epochs of rates that ruin it fall behind the head; patience counts among them alone."""
     config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
@@ -145,6 +190,36 @@ def test_no_readable_picture_is_one_line(tmp_path: Path) -> None:
 def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
     with pytest.raises(RunError, match="exists already"):
         train(digits, run.path, make_config(SMALL), Quiet())
+
+
+def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digits: Path, tmp_path: Path) -> None:
+    head = {**SMALL, "adapt": "head"}
+    listening = Listening()
+    with pytest.raises(WeightsError, match="gone"):
+        train(digits, tmp_path / "run", make_config({**head, "weights": tmp_path / "gone.pth"}), listening)
+    assert not any("pictures" in line for line in listening.lines)
+    assert train(digits, tmp_path / "run", make_config(head), listening).read_json("metrics")["status"] == "finished"
+
+
+def test_options_that_do_nothing_are_named(digits: Path, tmp_path: Path) -> None:
+    listening, config = Listening(), make_config({**SMALL, "adapt": "head", "turn": True})
+    train(digits, tmp_path / "run", config, listening)
+    assert "Without effect, as adapt is head: train_size, epochs, batch_size, flip, turn." in listening.lines
+    parts = without_effect(make_config({"test": 0.2, "validation": 0.15}), ["train", "validation", "test"])
+    assert parts == {"the photographs have such a part": ["test"]}
+    assert without_effect(make_config({"test": 0.2, "turn": True, "epochs": 5}), ["train", "validation"]) == {}
+
+
+def test_a_run_inside_the_photographs_is_refused(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lies in the folder of photographs"):
+        train(digits, digits / "runs" / "1", make_config(SMALL), Quiet())
+    assert not (digits / "runs").exists()
+    refuse_inside(digits, digits / ".runs" / "1")  # hidden, so no class
+    refuse_inside(digits, tmp_path / "run")
+    with pytest.raises(DataError, match="not UTF-8"):
+        refuse_inside(digits, tmp_path / os.fsdecode(b"r\xe9"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_source(tmp_path / os.fsdecode(b"photos\xe9"))
 
 
 def test_all_wrong_options_are_named_at_once() -> None:

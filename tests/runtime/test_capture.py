@@ -119,7 +119,7 @@ def test_counts_are_right_whoever_adds(tmp_path: Path) -> None:
 
 
 def test_without_a_page_by_the_clock(film: Path, tmp_path: Path) -> None:
-    from edgeclf.dataset import scan  # what edgeclf train reads
+    from edgeclf.folders import scan  # what edgeclf train reads
 
     for name in ("light", "dark grey"):
         words = ["photos", "--source", film.name, "--every", "0.1", "--label", name, "--count", "5"]

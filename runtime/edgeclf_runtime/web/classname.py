@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.plaintext import is_label
 
 __all__ = ["check_class_name", "is_part"]
 
@@ -19,7 +20,7 @@ def check_class_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > _LONGEST or len(name.encode("utf-8", "replace")) > 4 * _LONGEST:
         raise UsageError(f"A class has a name of 1 to {_LONGEST} characters.")
-    if not name.isprintable() or any(sign in name for sign in '/\\:*?"<>|'):
+    if not is_label(name) or any(sign in name for sign in '/\\:*?"<>|'):
         raise UsageError(f"{name!r}: a class's name is that of a folder, without any of / \\ : * ? \" < > |.")
     if name.startswith((".", "__")) or name.endswith("."):
         raise UsageError(f"{name!r}: a class's name begins with neither . nor __ and does not end with a dot.")
