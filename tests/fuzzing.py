@@ -66,5 +66,8 @@ def _peak() -> int:
         return 0
     lines = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    Path("/proc/self/clear_refs").write_text("5")
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:  # some containers do not let it be asked anew
+        return 0
     return peak >> 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,10 @@ def network(digits: tuple[Labelled, Labelled]) -> Any:
     """Depthwise and residual blocks, trained for a moment."""
     keras().utils.set_random_seed(0)
     layers = keras().layers
+    norm = functools.partial(layers.BatchNormalization, momentum=0.9)  # of 114 steps, 0.99 would keep the beginning
     image = layers.Input((32, 32, 3))
-    x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(16, 3, strides=2, use_bias=False)(image)))
-    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
+    x = layers.ReLU(6.0)(norm()(layers.Conv2D(16, 3, strides=2, use_bias=False)(image)))
+    y = layers.ReLU(6.0)(norm()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
     x = layers.Add()([x, layers.Conv2D(16, 1)(y)])
     x = layers.Conv2D(24, 3, strides=2, activation="relu")(x)
     x = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
@@ -111,26 +114,29 @@ def test_depthwise_kernels_round_by_channel(network: Any) -> None:
     assert (error <= np.abs(node.weights[0]).max(axis=(0, 1)) / 254 + 1e-7).all()
 
 
-def test_corrected_biases_bring_the_mean_outputs_closer(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    from dataclasses import replace
-
+def test_corrected_biases_give_a_rounded_layer_its_mean_output_again(
+    network: Any, digits: tuple[Labelled, Labelled]
+) -> None:
+    """Exactly where every input counts alike, in 1x1 convolutions and dense layers."""
     nodes = fold(flatten(network))
-    corrected = correct_biases(nodes, _pictures(digits), RULE)
-    rounded = [replace(n, weights=(rounded_kernel(n), n.weights[1])) if n.weights else n for n in nodes]
-    better = [
-        replace(n, weights=(rounded_kernel(n), c.weights[1])) if n.weights else n
-        for n, c in zip(nodes, corrected, strict=True)
-    ]
-    last = [next(node.name for node in reversed(nodes) if node.kind == "Conv2D")]
-    pixels = digits[0].pixels[:100]
-    wanted, before, after = (
-        network_scores(build(some, outputs=last), pixels, RULE).mean(axis=(0, 1, 2))
-        for some in (nodes, rounded, better)
-    )
-    assert np.square(after - wanted).sum() < np.square(before - wanted).sum()
+    corrected = {node.name: node for node in correct_biases(nodes, _pictures(digits), RULE)}
+    exact = [node for node in nodes if node.kind == "Dense" or (node.weights and node.weights[0].shape[:2] == (1, 1))]
+    assert len(exact) == 2
+
+    def mean(node: Any, weights: tuple[Any, ...]) -> Any:
+        changed = [replace(n, weights=weights) if n is node else n for n in nodes]
+        scores = network_scores(build(changed, outputs=[node.name]), digits[0].pixels[:100], RULE)
+        return scores.reshape(-1, scores.shape[-1]).mean(axis=0)
+
+    for node in exact:
+        wanted, kernel = mean(node, node.weights), rounded_kernel(node)
+        before = np.abs(mean(node, (kernel, node.weights[1])) - wanted).max()
+        after = np.abs(mean(node, (kernel, corrected[node.name].weights[1])) - wanted).max()
+        assert after < 0.02 * before, (node.name, before, after)
 
 
 def test_a_dead_channel_is_left_alone_and_the_function_stays() -> None:
+    keras().utils.set_random_seed(0)
     layers = keras().layers
     image = layers.Input((8, 8, 3))
     x = layers.Conv2D(6, 1, activation="relu", name="first")(image)
@@ -157,8 +163,7 @@ def test_class_weights_reach_the_loss(network: Any, digits: tuple[Labelled, Labe
     *_, (after, _) = train_epochs(nodes, nodes, ranges, lambda nodes: ranges, digits[0], RULE, config)
     threes = digits[1].pixels[digits[1].targets == 3]
     before, now = ((network_scores(build(n), threes, RULE).argmax(1) == 3).mean() for n in (nodes, after))
-    assert before > 0.6
-    assert now < 0.3
+    assert before - now > 0.4, (before, now)
 
 
 def test_a_sigmoid_is_refused_before_training(digits: tuple[Labelled, Labelled]) -> None:

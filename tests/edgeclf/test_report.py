@@ -136,6 +136,7 @@ def test_the_int8_file_has_the_threshold_and_is_in_the_report(model: Path, run: 
     assert (run.path / report["int8"]["page"]).resolve() == model.with_suffix(".parity.html").resolve()
 
 
+@pytest.mark.usefixtures("model")  # its report tells of the file
 def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_path: Path) -> None:
     path = tmp_path / "m.parity.json"
     shutil.copy(copy.path / copy.read_json("report")["int8"]["page"].replace(".html", ".json"), path)

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +52,37 @@ def test_a_photograph_gets_its_imagenet_class() -> None:
 
 
 class _Evil:
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, ("touch /tmp/edgeclf-was-here",)
+        return os.system, (f"touch {self._mark}",)
 
 
-def test_a_pickle_that_calls_something_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "evil.pth"
+def _as_zip(pickled: bytes) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({"weight": _Evil()}, protocol=2))
+        archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/version", "3\n")
-    path.write_bytes(data.getvalue())
+    return data.getvalue()
+
+
+def _as_torch_1_5(pickled: bytes) -> bytes:
+    """The form that is read: three pickles of what it is, then the one of its tensors."""
+    head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    return b"".join(pickle.dumps(part, protocol=2) for part in head) + pickled + pickle.dumps([], protocol=2)
+
+
+@pytest.mark.parametrize("form", [_as_zip, _as_torch_1_5])
+def test_a_pickle_that_calls_something_is_refused(form: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path, mark = tmp_path / "evil.pth", tmp_path / "was-here"
+    pickled = pickle.dumps({"weight": _Evil(mark)}, protocol=2)
+    path.write_bytes(form(pickled))
     with pytest.raises(WeightsError, match=r"evil\.pth"):
         read_tensors(path)
+    assert not mark.exists()
+    pickle.loads(pickled)
+    assert mark.exists()  # it would have
 
 
 def test_altered_weights_are_noticed(tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def test_each_fault_of_the_library_has_its_own_sentence(
 
 def test_a_library_that_hangs_is_given_up(build: Build, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build("HANGS")
-    monkeypatch.setattr(probing, "PATIENCE", 4.0)
-    assert "does not end within 4 s, while it is loaded: unplug the device" in _refused(compiled)
+    monkeypatch.setattr(probing, "PATIENCE", 10.0)
+    assert "does not end within 10 s, while it is loaded: unplug the device" in _refused(compiled)
 
 
 def test_a_missing_library_and_one_that_is_none_are_told_apart(

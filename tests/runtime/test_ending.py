@@ -13,21 +13,23 @@ from pathlib import Path
 
 import pytest
 
+Started = Callable[..., "subprocess.Popen[bytes]"]
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
-WITHIN = 2.0 + 1.0  # the promise, and slack for a busy machine
+WITHIN = 2.0 + 4.0  # the promise, and slack for a busy machine; what hangs here would hang for 20 s
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
-    """The port of a server that lets everybody come and answers nobody."""
+def silent() -> Iterator[socket.socket]:
+    """A server that lets everybody come and answers nobody."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(50)
-        yield server.getsockname()[1]
+        server.settimeout(60)
+        yield server
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def started() -> Iterator[Started]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(*words: object) -> subprocess.Popen[bytes]:
@@ -55,9 +57,7 @@ def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
     return time.monotonic() - start, status
 
 
-def test_it_ends_when_nobody_reads_what_it_says(
-    model: Path, tmp_path: Path, digits: Path, started: Callable[..., subprocess.Popen[bytes]]
-) -> None:
+def test_it_ends_when_nobody_reads_what_it_says(model: Path, tmp_path: Path, digits: Path, started: Started) -> None:
     folder, pictures = tmp_path / "watched", sorted(digits.rglob("*.png"))
     folder.mkdir()
     shutil.copy(pictures[0], folder / "0.png")
@@ -71,10 +71,16 @@ def test_it_ends_when_nobody_reads_what_it_says(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_slow_sinks_are_given_up(
-    number: int, status: int, silent: int, model: Path, digits: Path, started: Callable[..., subprocess.Popen[bytes]]
+    number: int,
+    status: int,
+    silent: socket.socket,
+    model: Path,
+    digits: Path,
+    started: Started,
 ) -> None:
-    slow = ["--command", "sleep 20", "--webhook", f"http://127.0.0.1:{silent}/"]
-    slow += ["--mqtt", f"mqtt://127.0.0.1:{silent}", "--threshold", "0"]
+    port = silent.getsockname()[1]
+    slow = ["--command", "sleep 20", "--webhook", f"http://127.0.0.1:{port}/"]
+    slow += ["--mqtt", f"mqtt://127.0.0.1:{port}", "--threshold", "0"]
     process = started(model, "--source", digits, "--watch", "--json", *slow)
     assert process.stdout is not None
     process.stdout.readline()
@@ -84,12 +90,11 @@ def test_slow_sinks_are_given_up(
     assert seconds < WITHIN
 
 
-def test_a_source_that_does_not_open_is_left(
-    silent: int, model: Path, started: Callable[..., subprocess.Popen[bytes]]
-) -> None:
-    process = started(model, "--source", f"http://127.0.0.1:{silent}/video")
-    time.sleep(4)
-    assert process.poll() is None
-    seconds, left = _ended(process, signal.SIGTERM)
+def test_a_source_that_does_not_open_is_left(silent: socket.socket, model: Path, started: Started) -> None:
+    process = started(model, "--source", f"http://127.0.0.1:{silent.getsockname()[1]}/video")
+    with silent.accept()[0]:  # it has asked, and waits for the answer
+        time.sleep(0.5)
+        assert process.poll() is None
+        seconds, left = _ended(process, signal.SIGTERM)
     assert left == 0
     assert seconds < WITHIN

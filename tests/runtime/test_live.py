@@ -70,7 +70,7 @@ def test_a_device_that_breaks_while_it_is_closed_is_opened_again_all_the_same() 
 
 
 def test_a_lost_source_is_opened_again_and_says_so() -> None:
-    source, states, made = _source([[1, 2, SourceError("pulled out")], [3, 4, 5.0]], reopen=True)
+    source, states, made = _source([[1, 0.5, 2, 0.5, SourceError("pulled out")], [3, 0.5, 4, 5.0]], reopen=True)
     with source:
         levels = [int(frame.pixels[0, 0, 0]) for _, frame in zip(range(4), source, strict=False)]
     assert levels == [1, 2, 3, 4]

@@ -66,7 +66,12 @@ def test_a_broker_that_cannot_be_reached_is_told_once(caplog: pytest.LogCaptureF
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{taken.getsockname()[1]}", "feeder"), LABELS)
-        time.sleep(2.5)  # it has tried again
+        failed, tries = sink._client.on_connect_fail, []
+        sink._client.on_connect_fail = lambda *words: (tries.append(words), failed(*words))
+        until = time.monotonic() + 30
+        while len(tries) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.1)
         sink.close()
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1, told

@@ -89,7 +89,9 @@ def test_a_run_says_that_it_is_ready_alive_and_ending(
     first = systemd.read()
     assert first["READY"] == "1"
     assert str(digits) in first["STATUS"]
-    assert systemd.count("WATCHDOG=1", 2.0) in range(4, 10)  # every 0.25 s, though no picture comes any more
+    start = time.monotonic()
+    beats = systemd.count("WATCHDOG=1", 2.0)  # every 0.25 s, though no picture comes any more
+    assert 4 <= beats <= (time.monotonic() - start) / 0.25 + 2
     told = systemd.until("STATUS")[-1]["STATUS"]
     assert "60 so far" in told
     assert any(told.startswith(answer) for answer in ("0", "1", "2", "unknown"))
@@ -181,7 +183,7 @@ def test_a_lost_camera_is_no_reason_to_start_anew(going: Going, telling: tuple[S
 def test_a_driver_that_hangs_is_one(going: Going, telling: tuple[Systemd, Notifier]) -> None:
     systemd, _ = telling
     going.camera.go.clear()
-    time.sleep(1.6)
+    time.sleep(2.6)  # a second until it is a fault, and one for a beat that waits where nobody reads
     assert systemd.count("WATCHDOG=1", 0.5) == 0
     assert going.heartbeat.trouble() == "the source hangs"
     going.camera.go.set()

@@ -68,7 +68,7 @@ def _running(*words: object, cwd: Path) -> Iterator[str]:
             rest = process.stderr.read()
             assert process.wait(20) == 0
             assert "Traceback" not in rest
-            assert time.monotonic() - start < 4  # two, with slack
+            assert time.monotonic() - start < 6  # two, with slack
 
 
 def _fits(browser: Browser) -> None:
@@ -162,10 +162,13 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         browser.wait("parseInt(document.querySelector('.class[data-name=cat] .count').textContent) >= 3")
         assert browser.value("document.querySelector('.class[data-name=cat]').classList.contains('held')")
         browser.release('.class[data-name="cat"]')
-        time.sleep(0.7)
-        taken = len(_files(photos / "cat"))
-        time.sleep(1)
-        assert len(_files(photos / "cat")) == taken >= 3  # none after it was let go
+        counts = [0]
+        while len(_files(photos / "cat")) != counts[-1]:  # none comes any more after it was let go
+            counts.append(len(_files(photos / "cat")))
+            assert len(counts) < 10
+            time.sleep(1)
+        taken = counts[-1]
+        assert taken >= 3
         assert str(taken) == browser.value("document.querySelector('.class[data-name=cat] .count').textContent")
         assert {path.suffix for path in _files(photos / "cat")} == {".jpg"}
         browser.value("document.activeElement.blur()")

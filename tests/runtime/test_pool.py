@@ -62,7 +62,7 @@ def test_results_keep_the_order_and_do_not_wait_for_the_next_item() -> None:
         for number in range(5):
             given.append(number)
             yield number
-        more.wait(20)  # a camera whose next frame takes its time
+        assert more.wait(20)  # a camera whose next frame takes its time
         yield 5
 
     def slow(number: int) -> int:

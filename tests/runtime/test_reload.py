@@ -175,8 +175,8 @@ def test_files_that_are_no_good_leave_the_one_before(running: Running, model: Pa
     assert sum(line["changed"] for line in seen) == 1  # the same answer goes on over a model with the same labels
 
 
-def test_a_slow_copy_is_never_half_read(running: Running, model: Path) -> None:
-    slow = _variant(model, model.parent / "slow.tflite", labels=lambda text: text.replace("0", "nought"))
+def test_a_slow_copy_is_never_half_read(running: Running, model: Path, tmp_path: Path) -> None:
+    slow = _variant(model, tmp_path / "slow.tflite", labels=lambda text: text.replace("0", "nought"))
     content = slow.read_bytes()
     after = len(running.lines)
     with running.model.open("wb", 0) as file:

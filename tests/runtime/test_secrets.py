@@ -72,6 +72,7 @@ def test_a_run_keeps_them_to_itself(broker: Broker, model: Path, tmp_path: Path)
     finally:
         run.terminate()
         assert run.wait(20) == 0, said.read_text("utf-8")[-2000:]
+        listener.close()
     assert listener.seen
     places |= {f"mqtt {topic}": b"".join(payloads).decode("latin-1") for topic, payloads in listener.seen.items()}
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "run.toml"]
@@ -92,29 +93,42 @@ def _until(true: object) -> None:
 def test_neither_does_what_only_looks(model: Path, tmp_path: Path) -> None:
     config = _config(tmp_path, free_port(), free_port(), free_port())
     environment = {**os.environ, "EDGECLF_WEB_TOKEN": "s3cret-of-the-page"}
-    places = {}
-    for words in (
-        ["doctor", "--json"],
-        ["service", "install", str(model), "--config", str(config), "--print"],
-        [
-            "run",
-            str(model),
-            "--config",
-            str(config),
-            "--source",
-            f"http://{USER}:{PASSWORD}@127.0.0.1:1/x",
-            "--no-reopen",
-        ],
-        ["run", str(model), "--config", str(config), "--mqtt", "mqtt://a:s3cret-of-the-broker@", "--max-frames", "1"],
+    places: dict[str, bytes] = {}
+    for number, words in enumerate(
+        (
+            ["doctor", "--json"],
+            ["service", "install", str(model), "--config", str(config), "--print"],
+            [
+                "run",
+                str(model),
+                "--config",
+                str(config),
+                "--source",
+                f"http://{USER}:{PASSWORD}@127.0.0.1:1/x",
+                "--no-reopen",
+            ],
+            [
+                "run",
+                str(model),
+                "--config",
+                str(config),
+                "--mqtt",
+                "mqtt://a:s3cret-of-the-broker@",
+                "--max-frames",
+                "1",
+            ],
+        )
     ):
         command = [*COMMAND, *words]
         try:
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=15)
-            places[" ".join(words[:2])] = done.stdout + done.stderr
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment, timeout=15)
+            said = done.stdout + done.stderr
         except subprocess.TimeoutExpired as ended:  # waits for its camera, as it was told
-            places[" ".join(words[:2])] = f"{ended.stdout}{ended.stderr}"
-    assert all(places.values())
-    assert _shown(places) == []
+            said = (ended.stdout or b"") + (ended.stderr or b"")
+        places[f"{number} {words[0]}"] = said
+    assert len(places) == 4
+    assert all(places.values()), places
+    assert _shown({name: text.decode("latin-1") for name, text in places.items()}) == []
 
 
 @pytest.mark.parametrize("name", SECRETS)
