@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.ports import free_port
 
-__all__ = ["MOSQUITTO", "Broker", "Listener"]
+__all__ = ["MOSQUITTO", "Broker", "Link", "Listener"]
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
@@ -38,6 +40,49 @@ class Broker:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+class Link:
+    """A way to a port that can stall, as radio does, and be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to, self._open = port, threading.Event()
+        self._open.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self) -> None:
+        """Nothing comes through, and nobody is told."""
+        self._open.clear()
+
+    def cut(self) -> None:
+        """What is on its way is lost; connections can be made anew."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.set()
+
+    def close(self) -> None:
+        self._server.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                here, there = self._server.accept()[0], socket.create_connection(("127.0.0.1", self._to))
+                self._ends += [here, there]
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
 
 
 class Listener:

@@ -13,7 +13,8 @@ import pytest
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
-from tests.runtime.mqtt_broker import Broker, Listener
+from edgeclf_runtime.sources import SourceState
+from tests.runtime.mqtt_broker import Broker, Link, Listener
 from tests.runtime.observations import LABELS, seen
 
 
@@ -45,6 +46,49 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     listener.close()
     with pytest.raises(SinkError, match="expected letters, digits"):
         MqttOptions("mqtt://host", "a/b")
+    with pytest.raises(SinkError, match=r"without \+ and #"):
+        MqttOptions("mqtt://host", discovery="homeassistant/#")
+
+
+@pytest.mark.parametrize("flips", [1, 300])  # the latter more than any queue holds
+def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flips: int) -> None:
+    listener, link = Listener(broker.port), Link(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{link.port}", "feeder"), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    link.stall()
+    for number in range(flips):
+        sink.take(SourceState("lost", 0.0, str(number)))
+        sink.take(seen("dog"))
+    time.sleep(0.5)
+    link.cut()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    sink.take(SourceState("running", 0.0, "at last"))
+    sink.take(seen("cat"))
+    newest = {"available": b"online", "source": b"at last", "state": b"cat"}
+    until = time.monotonic() + 20
+    while not all(end in listener.seen.get(f"edgeclf/feeder/{topic}", [b""])[-1] for topic, end in newest.items()):
+        assert time.monotonic() < until, listener.seen
+        time.sleep(0.05)
+    time.sleep(1)  # nothing older comes behind
+    assert all(end in listener.seen[f"edgeclf/feeder/{topic}"][-1] for topic, end in newest.items())
+    sink.close()
+    assert listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    listener.close()
+    link.close()
+
+
+def test_every_change_is_sent_while_the_broker_answers(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder", snapshot=False), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    for number in range(100):
+        sink.take(seen("dog" if number % 2 else "cat"))
+        time.sleep(0.005)
+    sink.close()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    answers = [json.loads(payload)["answer"] for payload in listener.seen["edgeclf/feeder/state"]]
+    assert answers == ["cat", "dog"] * 50
+    listener.close()
 
 
 def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None:

@@ -6,20 +6,20 @@ import json
 import logging
 import re
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.delivery import Delivery
+from edgeclf_runtime.sinks.homeassistant import discovery
 from edgeclf_runtime.sinks.picture import jpeg, pixels_of
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MqttOptions", "MqttSink", "paho"]
 
-_QUEUED = 100  # messages on their way to a broker that does not answer
+_QUEUED = 100  # messages on their way to a broker that does not answer, more than there are
 _log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
 _QUIET = 60.0  # seconds between two log lines about the same broker
@@ -47,6 +47,8 @@ class MqttOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
             raise SinkError(f"MQTT device {self.device!r}: expected letters, digits, - and _, at most 64.")
+        if re.search(r"[+#\x00-\x1f]", self.discovery):
+            raise SinkError(f"MQTT discovery {self.discovery!r}: expected the beginning of a topic, without + and #.")
         if not _is_address(self.address):
             raise SinkError(
                 "MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://; in a password write / as %2F, "
@@ -82,8 +84,8 @@ class MqttSink:
     """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source`` and
     ``.../model``.
 
-    Connects by itself, again and again; meanwhile the newest message of each topic waits. When the process dies the
-    broker says that the device is offline.
+    All are retained. Connects by itself, again and again; meanwhile the newest message of each topic waits. When the
+    process dies the broker says that the device is offline.
 
     Args:
         options: where to.
@@ -97,9 +99,8 @@ class MqttSink:
 
     def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
         mqtt = paho()
-        self._options, self._labels, self._lock = options, labels, threading.Lock()
-        self._latest: dict[str, Any] = {}
-        self._online = False
+        self._options, self._online = options, False
+        self._labels: tuple[str, ...] = ()
         parts = urlsplit(options.address)
         port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
         self.name = f"mqtt {parts.hostname}:{port}"
@@ -114,28 +115,21 @@ class MqttSink:
         client.will_set(f"{self._base}/available", "offline", qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_connect_fail, self._said = self._unreachable, -_QUIET
-        self._client = client
+        self._client, self._delivery = client, Delivery(client)
+        self._change_labels(labels)
+        self._delivery.send(f"{self._base}/available", "online")
         client.connect_async(parts.hostname or "", port)
         client.loop_start()
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             return self._warn(f"refused: {reason}")
-        self._announce()
-        client.publish(f"{self._base}/available", "online", qos=1, retain=True)
-        with self._lock:
-            self._online = True
-            for topic, payload in self._latest.items():
-                client.publish(topic, payload, qos=1, retain=True)
-
-    def _announce(self) -> None:
-        if self._options.discovery:
-            topic = f"{self._options.discovery}/device/{self._options.device}/config"
-            self._client.publish(topic, json.dumps(self._discovery()), qos=1, retain=True)
+        self._online = True
+        self._delivery.connected()
 
     def _disconnected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        with self._lock:
-            lost, self._online = self._online and reason.is_failure, False
+        lost, self._online = self._online and reason.is_failure, False
+        self._delivery.disconnected()
         if lost:  # also again and again, where another device has the same id: a broker keeps the newer one
             self._warn(f"connection lost: {reason}")
 
@@ -149,87 +143,38 @@ class MqttSink:
             self._said = time.monotonic()
             _log.warning("%s: %s", self.name, text)
 
-    def _send(self, topic: str, payload: Any) -> None:
-        """Now, or when the broker is there again: all topics are retained, so that their newest message is enough."""
-        with self._lock:
-            self._latest[topic] = payload
-            if self._online:
-                self._client.publish(topic, payload, qos=1, retain=True)
-
-    def _discovery(self) -> dict[str, Any]:
-        """Home Assistant's device discovery: one message for all entities."""
-        device, base = self._options.device, self._base
-        parts: dict[str, Any] = {
-            "answer": {
-                "p": "sensor",
-                "name": "Answer",
-                "unique_id": f"{device}_answer",
-                "state_topic": f"{base}/state",
-                "value_template": "{{ value_json.answer }}",
-                "device_class": "enum",
-                "options": [*self._labels, "unknown"],
-            },
-            "score": {
-                "p": "sensor",
-                "name": "Score",
-                "unique_id": f"{device}_score",
-                "state_topic": f"{base}/state",
-                "value_template": "{{ (value_json.score * 100) | round(1) }}",
-                "unit_of_measurement": "%",
-            },
-            "source": {
-                "p": "binary_sensor",
-                "name": "Camera",
-                "unique_id": f"{device}_source",
-                "state_topic": f"{base}/source",
-                "value_template": "{{ 'ON' if value_json.state == 'running' else 'OFF' }}",
-                "device_class": "connectivity",
-            },
-        }
-        if self._options.snapshot:
-            parts["picture"] = {
-                "p": "image",
-                "name": "Picture",
-                "unique_id": f"{device}_picture",
-                "image_topic": f"{base}/picture",
-                "content_type": "image/jpeg",
-            }
-        return {
-            "dev": {"ids": [device], "name": self._options.name, "mf": "edgeclf", "sw": __version__},
-            "o": {"name": "edgeclf", "sw": __version__},
-            "cmps": parts,
-            "availability_topic": f"{base}/available",
-            "qos": 1,
-        }
-
     def _change_labels(self, labels: tuple[str, ...]) -> None:
         """Home Assistant would refuse an answer that is not among them."""
         if labels != self._labels:
             self._labels = labels
-            if self._online:
-                self._announce()
+            if self._options.discovery:
+                topic = f"{self._options.discovery}/device/{self._options.device}/config"
+                self._delivery.send(topic, json.dumps(self._discovery()))
+
+    def _discovery(self) -> dict[str, Any]:
+        options = self._options
+        return discovery(options.device, options.name, self._base, [*self._labels, "unknown"], options.snapshot)
 
     def take(self, item: Item) -> None:
         if isinstance(item, ModelState):
             self._change_labels(item.labels)
-            return self._send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
+            return self._delivery.send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
         if not isinstance(item, Observation):
             text = json.dumps({"state": item.name, "reason": item.reason})
-            return self._send(f"{self._base}/source", text)
+            return self._delivery.send(f"{self._base}/source", text)
         if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
             return
         self._sent = time.monotonic()
         decision = item.decision
         content = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
-        self._send(f"{self._base}/state", json.dumps(content))
+        self._delivery.send(f"{self._base}/state", json.dumps(content))
         pixels = pixels_of(item) if decision.changed and self._options.snapshot else None
         if pixels is not None:  # encoded anew: a photograph's own file tells where and by whose camera it was taken
-            self._send(f"{self._base}/picture", jpeg(pixels))
+            self._delivery.send(f"{self._base}/picture", jpeg(pixels))
 
     def close(self) -> None:
         """Say good-bye, if the broker is there to hear it."""
-        last = self._client.publish(f"{self._base}/available", "offline", qos=1, retain=True)
-        if self._client.is_connected():
-            last.wait_for_publish(1.0)
+        self._delivery.send(f"{self._base}/available", "offline")
+        self._delivery.close(1.0)
         self._client.disconnect()
         self._client.loop_stop()

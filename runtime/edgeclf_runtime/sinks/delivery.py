@@ -1,0 +1,90 @@
+"""Retained MQTT messages, delivered so that the newest of each topic is the one that stays."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from queue import SimpleQueue
+from typing import Any, Callable
+
+__all__ = ["Delivery"]
+
+_MOST = 10  # messages of a topic on their way; seven topics of them are less than paho's queue takes
+
+
+class Delivery:
+    """Gives messages to a paho client; while the broker does not answer, the newest of each topic waits.
+
+    After a reconnection paho sends again what was not acknowledged, behind everything that it was given meanwhile: an
+    old message would come last, and stay. So a topic gets another message only while few of its own are on their way,
+    and after a reconnection, when a broker may have forgotten all, only topics that have none are sent anew.
+
+    All is done by one thread, told by a queue, as paho holds a lock over a callback that publishing takes, too.
+
+    Args:
+        client: of paho, whose ``on_publish`` is taken.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._newest: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}
+        self._waiting: dict[int, str] = {}  # topics by the number of a message that is not acknowledged
+        self._online = False
+        self._settled = threading.Event()
+        client.on_publish = lambda _client, _data, number, *_: self._jobs.put(lambda: self._acknowledged(number))
+        self._thread = threading.Thread(target=self._work, name="delivery", daemon=True)
+        self._thread.start()
+
+    def send(self, topic: str, payload: Any) -> None:
+        """Now, or when the broker is there again."""
+        self._jobs.put(lambda: self._renew(topic, payload))
+
+    def connected(self) -> None:
+        """The broker is there: what is not on its way is sent, also what an earlier connection brought it."""
+        self._jobs.put(self._again)
+
+    def disconnected(self) -> None:
+        """Nothing can be sent."""
+        self._jobs.put(self._pause)
+
+    def close(self, seconds: float) -> None:
+        """End when all is acknowledged, or after so many seconds."""
+        self._settled.clear()
+        self._jobs.put(lambda: None)
+        self._settled.wait(seconds)
+        self._jobs.put(None)
+        self._thread.join(1.0)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            if self._online:
+                self._give()
+            if not self._waiting and self._jobs.empty():
+                self._settled.set()
+
+    def _renew(self, topic: str, payload: Any) -> None:
+        self._newest[topic] = payload
+        self._given.pop(topic, None)
+
+    def _acknowledged(self, number: int) -> None:
+        self._waiting.pop(number, None)
+
+    def _again(self) -> None:
+        self._online = True
+        on_their_way = set(self._waiting.values())
+        self._given = {topic: payload for topic, payload in self._given.items() if topic in on_their_way}
+
+    def _pause(self) -> None:
+        self._online = False
+
+    def _give(self) -> None:
+        on_their_way = Counter(self._waiting.values())
+        for topic, payload in self._newest.items():
+            if topic not in self._given and on_their_way[topic] < _MOST:
+                message = self._client.publish(topic, payload, qos=1, retain=True)
+                if message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
+                    self._waiting[message.mid] = topic
+                    self._given[topic] = payload

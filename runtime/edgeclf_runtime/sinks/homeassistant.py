@@ -1,0 +1,64 @@
+"""What Home Assistant is told to find a device by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeclf_runtime import __version__
+
+__all__ = ["discovery"]
+
+
+def discovery(device: str, name: str, base: str, answers: Sequence[str], picture: bool) -> dict[str, Any]:
+    """Its device discovery: one message for all entities.
+
+    Args:
+        device: id of the device.
+        name: of it, for people.
+        base: what its topics begin with.
+        answers: the answer's possible values.
+        picture: whether pictures are sent.
+    """
+    parts: dict[str, Any] = {
+        "answer": {
+            "p": "sensor",
+            "name": "Answer",
+            "unique_id": f"{device}_answer",
+            "state_topic": f"{base}/state",
+            "value_template": "{{ value_json.answer }}",
+            "device_class": "enum",
+            "options": list(answers),
+        },
+        "score": {
+            "p": "sensor",
+            "name": "Score",
+            "unique_id": f"{device}_score",
+            "state_topic": f"{base}/state",
+            "value_template": "{{ (value_json.score * 100) | round(1) }}",
+            "unit_of_measurement": "%",
+        },
+        "source": {
+            "p": "binary_sensor",
+            "name": "Camera",
+            "unique_id": f"{device}_source",
+            "state_topic": f"{base}/source",
+            "value_template": "{{ 'ON' if value_json.state == 'running' else 'OFF' }}",
+            "device_class": "connectivity",
+        },
+    }
+    if picture:
+        parts["picture"] = {
+            "p": "image",
+            "name": "Picture",
+            "unique_id": f"{device}_picture",
+            "image_topic": f"{base}/picture",
+            "content_type": "image/jpeg",
+        }
+    return {
+        "dev": {"ids": [device], "name": name, "mf": "edgeclf", "sw": __version__},
+        "o": {"name": "edgeclf", "sw": __version__},
+        "cmps": parts,
+        "availability_topic": f"{base}/available",
+        "qos": 1,
+    }
