@@ -51,8 +51,11 @@ class Archive:
         """
         if self._zip is None or name not in self._zip.namelist():
             return None
-        if self._zip.getinfo(name).file_size > limit:
+        info = self._zip.getinfo(name)
+        if info.file_size > limit:
             raise ModelError(f"{name} in it is larger than {limit >> 10} KB.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
+            raise ModelError(f"{name} in it is compressed in a way that is not read; write it with deflate.")
         try:
             with self._zip.open(name) as file:
                 return file.read(limit + 1)

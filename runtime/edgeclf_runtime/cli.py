@@ -20,7 +20,7 @@ from edgeclf_runtime.plaintext import plain
 __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
-_READERS = ("frames", "ahead")  # names of threads that read from sources
+_READERS = ("frames", "ahead", "lane", "sink")  # beginnings of names of threads that work in libraries
 _DESKTOP = frozenset({"compare", "data", "demo", "evaluate", "export", "report", "search", "train"})
 """Commands of the desktop package, to say where they are when it is not installed."""
 
@@ -98,7 +98,7 @@ def _leave(code: object) -> None:
 
     Python ends such a thread when it comes back from the library's code, which aborts the process (SIGABRT).
     """
-    if not any(thread.name in _READERS for thread in threading.enumerate()):
+    if not any(thread.name.startswith(_READERS) for thread in threading.enumerate()):
         return
     with suppress(OSError, ValueError):
         sys.stdout.flush()

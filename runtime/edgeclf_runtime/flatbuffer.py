@@ -1,6 +1,7 @@
 """A small reader of flatbuffers, and of what is needed from TensorFlow Lite's schema.
 
-Every access is checked against the bounds. Only the standard library is used, so that a model can be inspected
+Every access is checked against the bounds, and all together read a few times the buffer at most: in one that is made to
+hinder, ten thousand tensors share one long list. Only the standard library is used, so that a model can be inspected
 where no interpreter is installed.
 """
 
@@ -16,6 +17,7 @@ __all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model"]
 
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _CUSTOM = 32
+_READ = 16  # times its size; models read in full took less than twice
 _DAMAGED = "The file is cut short or damaged; copy it again."
 _SIZES = {"B": 1, "b": 1, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 
@@ -26,13 +28,14 @@ class Table:
     Args:
         data: the whole buffer.
         position: of the table in it.
+        left: bytes of vectors that may still be read, shared by all its tables.
 
     Raises:
         ModelError: from every method, where an offset or a length leads out of the buffer.
     """
 
-    def __init__(self, data: bytes, position: int) -> None:
-        self._data = data
+    def __init__(self, data: bytes, position: int, left: list[int]) -> None:
+        self._data, self._left = data, left
         self._position = position
         self._fields = position - self._number("i", position)
         self._count = (self._number("H", self._fields) - 4) // 2
@@ -43,7 +46,7 @@ class Table:
         """The root table of a buffer with this four-byte file identifier."""
         if data[4:8] != identifier:
             raise ModelError(f"Expected a flatbuffer of kind {identifier.decode()}.")
-        return cls(data, int(_unpack(data, "I", 0)))
+        return cls(data, int(_unpack(data, "I", 0)), [_READ * len(data)])
 
     def scalar(self, field: int, kind: str, default: int = 0) -> int:
         """A whole number, ``kind`` as in ``struct``."""
@@ -52,7 +55,7 @@ class Table:
 
     def numbers(self, field: int, kind: str) -> tuple[float, ...]:
         """A vector of numbers; empty where absent."""
-        start, count = self._vector(field, _SIZES[kind])
+        start, count = self._read(field, _SIZES[kind])
         return struct.unpack_from(f"<{count}{kind}", self._data, start)
 
     def integers(self, field: int, kind: str) -> tuple[int, ...]:
@@ -61,7 +64,7 @@ class Table:
 
     def content(self, field: int) -> bytes:
         """A vector of bytes; empty where absent."""
-        start, count = self._vector(field, 1)
+        start, count = self._read(field, 1)
         return self._data[start : start + count]
 
     def size(self, field: int) -> int:
@@ -79,7 +82,7 @@ class Table:
 
     def tables(self, field: int) -> Iterator[Table]:
         """A vector of tables."""
-        start, count = self._vector(field, 4)
+        start, count = self._read(field, 4)
         for index in range(count):
             yield self._follow(start + 4 * index)
 
@@ -88,7 +91,14 @@ class Table:
         return self._position + offset if offset else None
 
     def _follow(self, position: int) -> Table:
-        return Table(self._data, position + self._number("I", position))
+        return Table(self._data, position + self._number("I", position), self._left)
+
+    def _read(self, field: int, size: int) -> tuple[int, int]:
+        start, count = self._vector(field, size)
+        self._left[0] -= count * size
+        if self._left[0] < 0:
+            raise ModelError(_DAMAGED)
+        return start, count
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
         position = self._field(field)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.flatbuffer import Table
+from edgeclf_runtime.plaintext import plain
 
 __all__ = ["LabelFile", "Metadata", "read_metadata"]
 
@@ -51,12 +52,12 @@ def read_metadata(data: bytes) -> Metadata:
     root = Table.root(data, b"M001")
     graph = next(root.tables(3), None)
     if graph is None:
-        return Metadata(root.text(0))
+        return Metadata(plain(root.text(0)))
     inputs, outputs = list(graph.tables(2)), list(graph.tables(3))
     mean, std = _normalization(inputs[0]) if inputs else ((), ())
     files = [file for output in outputs[:1] for file in _label_files(output)]
     files.sort(key=lambda file: (file.locale != "", not file.locale.startswith("en")))
-    return Metadata(root.text(0), mean, std, tuple(files))
+    return Metadata(plain(root.text(0)), mean, std, tuple(files))
 
 
 def _normalization(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...]]:

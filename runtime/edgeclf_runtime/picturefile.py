@@ -14,6 +14,8 @@ __all__ = ["PictureHeader", "read_header"]
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _CUT = "cut short; copy the file again"
+_SHORT, _LONG = 3, 4  # of TIFF's kinds of numbers, those that a size may have
+_SIDES = (256, 257, 322, 323)  # width and height of a TIFF, and of its tiles
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,12 @@ def _tiff(data: bytes) -> PictureHeader:
     tags: dict[int, int] = {}
     for index in range(count):
         tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
-        (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * index)
+        if tag in _SIDES and kind not in (_SHORT, _LONG):  # a decoder may read another number than is read here
+            raise ImageError("a TIFF with sizes of an unusual kind; convert it to PNG")
+        (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, start + 10 + 12 * index)
         tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
     # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
     alpha = tags.get(277) == 4 and tags.get(262) == 2
-    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha)
+    # A tile is decoded whole, also one much larger than the picture.
+    width, height = (max(tags.get(side, 0), tags.get(tile, 0)) for side, tile in ((256, 322), (257, 323)))
+    return PictureHeader("TIFF", width, height, alpha)

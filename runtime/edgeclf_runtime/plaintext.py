@@ -15,8 +15,8 @@ _OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # tu
 
 
 def plain(text: str) -> str:
-    """The text on one line, with a blank in place of control characters."""
-    return _CONTROLS.sub(" ", text)
+    """The text on one line, with a blank in place of control characters, and an escape for half a character."""
+    return _CONTROLS.sub(" ", text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_label(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -189,6 +190,8 @@ def _as(value: Any, hint: Any) -> Any:
         return float(value)
     if type(value) is not hint:
         raise TypeError({str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint])
+    if hint is float and not math.isfinite(value):
+        raise TypeError("a finite number")
     return value
 
 

@@ -124,6 +124,24 @@ def test_picamera_hidden_by_a_virtual_environment_is_explained(tmp_path: Path) -
     assert "--system-site-packages" in found.fix
 
 
+@pytest.mark.parametrize(
+    ("content", "state", "fix"),
+    [
+        ("", "ok", ""),
+        ("raise ValueError('numpy.dtype size changed')", "problem", "pip install 'numpy<2'"),
+        ("raise OSError('no camera')", "problem", ""),
+    ],
+)
+def test_picamera_is_imported_where_it_is_installed(
+    content: str, state: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "picamera2.py").write_text(content, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (found,) = software.picamera(_machine(tmp_path, {"proc/device-tree/model": "Raspberry Pi 4 Model B\0"}))
+    assert (found.state, fix in found.fix) == (state, True)
+
+
 def test_the_command_prints_lines_or_json() -> None:
     done = subprocess.run([sys.executable, "-m", "edgeclf_runtime", "doctor", "--json"], capture_output=True, text=True)
     found = json.loads(done.stdout)

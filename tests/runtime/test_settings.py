@@ -40,7 +40,8 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path: P
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(
-        'sorce = "0"\n[camera]\nwidht = 3\nfps = "fast"\n[decision]\nthreshold = 7\n[sinks]\nsnapshot_labels = [1]\n',
+        'sorce = "0"\n[camera]\nwidht = 3\nfps = "fast"\nstall = nan\n'
+        "[decision]\nthreshold = 7\n[sinks]\nsnapshot_labels = [1]\n",
         "utf-8",
     )
     with pytest.raises(UsageError) as caught:
@@ -49,6 +50,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     assert "sorce: unknown, did you mean source?" in text
     assert "camera.widht: unknown, did you mean width?" in text
     assert "camera.fps: expected a number, got 'fast'" in text
+    assert "camera.stall: expected a finite number, got nan" in text
     assert "threshold 7" in text
     assert "sinks.snapshot_labels: expected a text" in text
     assert "\n" not in text

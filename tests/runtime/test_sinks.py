@@ -143,6 +143,22 @@ def test_no_label_leads_out_of_its_folder(label: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
 
 
+@pytest.mark.parametrize("label", ["Käse", "größe", "蓝山雀", "two words", "a-b_c"])
+def test_a_label_that_can_be_a_folder_is_that_folder(label: str) -> None:
+    assert folder_name(label) == label  # as in the photographs that were trained on
+
+
+def test_a_label_of_any_length_has_its_folder(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, labels=("*",), every=0)
+    labels = ["蓝山雀" * 40, "蓝山雀" * 40 + "二"]
+    for number, label in enumerate(labels):
+        for score in (0.9, 0.3):
+            sink.take(seen(label, score, number=number))
+    assert len(list(tmp_path.rglob("*.jpg"))) == 4
+    assert len({folder_name(label) for label in labels}) == 2
+    assert len(SnapshotSink(tmp_path)._kept) == 4  # they are known again
+
+
 def test_a_film_can_be_played(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "film.mp4", fps=10)
     for number in range(12):
@@ -212,6 +228,13 @@ def test_a_webhook_is_called_again_when_it_fails(hook: str) -> None:
     assert "s3cret" not in str(caught.value)
     with pytest.raises(SinkError, match="cannot be sent"):
         WebhookSink(hook, token="t0ken\n")
+
+
+@pytest.mark.parametrize("end", ["host/my hook?key=s3cret", "host/ü?key=s3cret", "", "host:x/s3cret", "host/\ns3cret"])
+def test_an_address_that_cannot_be_called_is_refused_and_not_shown(end: str) -> None:
+    with pytest.raises(SinkError, match="Webhook address: expected") as caught:
+        WebhookSink(f"http://{end}")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_figures_are_prometheus_figures() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import platform
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from edgeclf_runtime.backends import installed_backends
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
+from edgeclf_runtime.plaintext import plain
 
 __all__ = ["interpreter", "numpy_version", "opencv", "picamera", "python"]
 
@@ -91,12 +93,26 @@ def _has(text: str, key: str) -> bool:
     return "YES" in line
 
 
+def _imported() -> Finding:
+    """Whether it can be used, tried in another process: it loads the system's modules, built for the system's numpy."""
+    command = [sys.executable, "-c", "import picamera2"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return problem("picamera2", "installed, and its import does not end", "sudo apt reinstall python3-picamera2")
+    if done.returncode == 0:
+        return ok("picamera2", "installed")
+    last = plain((done.stderr.strip().splitlines() or ["no reason given"])[-1])
+    fix = "pip install 'numpy<2' 'opencv-python-headless<4.12'"
+    return problem("picamera2", f"installed, and cannot be imported ({last})", fix if "numpy" in last else "")
+
+
 def picamera(machine: Machine) -> Iterator[Finding]:
     """picamera2, on a Raspberry Pi, and whether a virtual environment hides it."""
     if "Raspberry Pi" not in machine.text("/proc/device-tree/model"):
         return
     if importlib.util.find_spec("picamera2") is not None:
-        yield ok("picamera2", "installed")
+        yield _imported()
     elif machine.path("/usr/lib/python3/dist-packages/picamera2").is_dir() and sys.prefix != sys.base_prefix:
         fix = f"python3 -m venv --system-site-packages --clear {sys.prefix}"
         yield problem("picamera2", "installed for the system, but this virtual environment does not see it", fix)

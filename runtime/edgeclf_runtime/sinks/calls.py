@@ -87,6 +87,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _names_a_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 class WebhookSink:
     """Sends the observation, as JSON, to an address whenever the answer changes; three tries.
 
@@ -104,6 +112,11 @@ class WebhookSink:
     def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "") -> None:
         if not address.startswith(("http://", "https://")):
             raise SinkError(f"Webhook {address.partition('://')[0]}: expected an http or https address.")
+        if not address.isascii() or not address.isprintable() or " " in address or not _names_a_host(address):
+            # It is not shown: a key may stand in it.
+            raise SinkError(
+                "Webhook address: expected http://HOST[:PORT]/PATH, blanks and letters beyond ASCII as %20."
+            )
         self.name = f"webhook {without_password(address)}"
         parts = urlsplit(address)
         if parts.username is not None:

@@ -106,13 +106,21 @@ class _Rotating:
 
     def write(self, line: str) -> None:
         data = line.encode()
-        if self._file.closed:  # a rotation failed: the disk was full, say
+        if self._file.closed or self._is_gone():  # a rotation failed: the disk was full, say
+            self._file.close()
             self._file = self._opened()
         if self._file.tell() + len(data) > self._limit and self._file.tell() > len(self._head):
             self._file.close()
             self._rotate()
             self._file = self._opened()
         _append(self._file, data)
+
+    def _is_gone(self) -> bool:
+        """Whether somebody else, logrotate say, renamed or removed it."""
+        try:
+            return not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+        except FileNotFoundError:
+            return True
 
     def _rotate(self) -> None:
         if not self._keep:

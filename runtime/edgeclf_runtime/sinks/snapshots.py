@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
 
+_LONGEST = 190  # bytes of a label in a name, which holds 255 with time, score and what is written beside it
 _OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)(-kept)?\.jpg$", re.DOTALL)
 UNSORTED = "__unsorted"
 """The folder of uncertain pictures; ``edgeclf train`` passes over it."""
@@ -22,7 +24,10 @@ UNSORTED = "__unsorted"
 
 def folder_name(label: str) -> str:
     """A label as the name of a folder that is not hidden and leads nowhere else."""
-    safe = quote(label, safe=" !#$&'()+,;=@[]{}~^-_." + "".join(c for c in label if ord(c) > 127))
+    safe = "".join(sign if ord(sign) > 127 else quote(sign, safe=" !#$&'()+,;=@[]{}~^-_.") for sign in label)
+    if len(safe.encode()) > _LONGEST:
+        mark = hashlib.sha256(label.encode()).hexdigest()[:8]
+        safe = f"{safe.encode()[: _LONGEST - 9].decode('utf-8', 'ignore')} {mark}"
     return safe if safe.strip(". ") and not safe.startswith((".", "__")) else f"label {safe.lstrip('._ ')}"
 
 
@@ -90,7 +95,7 @@ class SnapshotSink:
         return self._folder / folder_name(label) if wanted else None
 
     def _write(self, place: Path, item: Observation, data: bytes) -> None:
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(item.time))
         answer, mark = folder_name(item.decision.label), "" if place.name == UNSORTED else "-kept"
         name = f"{moment}-{int(item.time % 1 * 1000):03}-{answer}-{item.decision.score:.2f}{mark}.jpg"

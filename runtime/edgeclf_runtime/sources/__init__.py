@@ -54,6 +54,8 @@ def open_source(
     if word == "-":
         from edgeclf_runtime.sources.pipe import open_pipe
 
+        if sys.stdin is None:
+            raise SourceError("-: standard input is closed.")
         return open_pipe(sys.stdin.buffer, options, listener)
     if scheme:
         return _stream(scheme[1].lower(), text, options, listener)

@@ -71,10 +71,11 @@ class LiveSource:
     def _open_first(self) -> Capture | None:
         try:
             first = self._opened()
-        except SourceError as error:
+        except Exception as error:  # as later, whatever a library raises
+            known = error if isinstance(error, SourceError) else SourceError(f"Cannot be opened: {error}.")
             if not self._options.wait:
-                raise
-            self._change("lost", str(error))
+                raise known from error
+            self._change("lost", str(known))
             return None
         self.description = first.description
         return first
@@ -106,7 +107,7 @@ class LiveSource:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
         now = time.monotonic()
         self._damaged_since = self._damaged_since or now
-        if now - self._damaged_since > self._options.stall:
+        if now - self._damaged_since > self._options.stall and not self._spoilt:
             self._spoilt = True
             self._change("stalled", f"All pictures are damaged: {error}")
 
@@ -127,7 +128,7 @@ class LiveSource:
             try:
                 if capture is None:
                     capture = self._opened()
-                    self.description = capture.description
+                    self.description = self._decoded.name = capture.description
                     self._reopened += 1
                 began = time.monotonic()
                 self._read_all(capture)

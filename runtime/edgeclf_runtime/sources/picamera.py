@@ -21,6 +21,10 @@ _HOW = (
     "picamera2 is not installed for this Python. On Raspberry Pi OS: sudo apt install python3-picamera2; in a virtual "
     "environment, make it with --system-site-packages."
 )
+_OLD_NUMPY = (
+    "Where it says numpy.dtype size changed: pip install 'numpy<2' 'opencv-python-headless<4.12', as the system's "
+    "modules are built for numpy 1."
+)
 
 
 def open_picamera(number: int, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
@@ -45,6 +49,8 @@ class _PiCapture:
             from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
             raise SourceError(f"csi:{number}: {_HOW} ({error})") from None
+        except Exception as error:  # ValueError: its modules are built for another numpy than pip has installed
+            raise SourceError(f"csi:{number}: picamera2 cannot be imported ({error}). {_OLD_NUMPY}") from None
         size = (options.width, options.height) if options.width else _SIZE
         try:
             self._camera: Any = Picamera2(number)

@@ -43,7 +43,7 @@ class PictureSource:
         if watch and not path.is_dir():
             raise SourceError(f"{path}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
-        self._failures, self._counting = 0, threading.Lock()
+        self._failures, self._counting, self._gone = 0, threading.Lock(), False
         self._files = find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
             raise SourceError(f"{path}: no pictures in this folder.")
@@ -61,7 +61,10 @@ class PictureSource:
         number = 0
         given, before = dict[Path, _Version](), dict[Path, _Version]()
         while not self._closing.is_set():
-            now = {file: _version(file) for file in self._found()}
+            if (found := self._found()) is None:  # what was given is not to be given again when it is back
+                self._closing.wait(_LOOK)
+                continue
+            now = {file: _version(file) for file in found}
             given = {file: version for file, version in given.items() if file in now}
             for file, version in now.items():
                 if version == given.get(file) or version != before.get(file) or not version[1]:
@@ -77,12 +80,17 @@ class PictureSource:
             before = now
             self._closing.wait(_LOOK)
 
-    def _found(self) -> list[Path]:
+    def _found(self) -> list[Path] | None:
+        """Its pictures; None where it cannot be looked at, which is said once."""
         try:
-            return find_images(self._folder)
+            found = find_images(self._folder)
         except (OSError, ImageError) as error:  # a folder that went while it was looked at
-            _log.warning("%s: %s", self._folder, error)
-            return []
+            if not self._gone:
+                _log.warning("%s: %s", self._folder, error)
+            self._gone = True
+            return None
+        self._gone = False
+        return found
 
     def _listed(self, file: Path, number: int) -> Frame | None:
         count = len(self._files)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import decode_image
 
 __all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
@@ -50,7 +51,7 @@ class JpegDecoder:
     """
 
     def __init__(self, name: str, least: int) -> None:
-        self._name, self._least, self._unended = name, least, 0
+        self.name, self._least, self._unended = name, least, 0
 
     def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
         """A JPEG's bytes ``[1, count]`` to uint8 RGB ``[height, width, 3]``, and them.
@@ -76,4 +77,7 @@ class JpegDecoder:
         Raises:
             ImageError: damaged or cut short.
         """
-        return decode_image(data, self._name, least=self._least)
+        try:
+            return decode_image(data, self.name, least=self._least)
+        except ImageError as error:  # whose remedies are a file's
+            raise ImageError(f"{self.name}: a picture came damaged or cut short.") from error
