@@ -17,7 +17,7 @@ __all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing", "trained_o
 
 _FINE_TUNING = ["train_size", "own_size", "fixed_stride", "epochs", "patience", "batch_size", "learning_rate"]
 _FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
-_FINE_TUNING += ["rand_augment", "flip", "turn", "precision", "xla"]
+_FINE_TUNING += ["rand_augment", "flip", "turn", "xla"]
 """Options of the stage that a training of the head alone has not."""
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]

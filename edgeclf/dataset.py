@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -147,6 +148,12 @@ def check_labels(source: Path, labels: Sequence[str], expected: str) -> None:
     for label in labels:
         if not is_label(label):
             raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
+    named = {unquote(label): label for label in labels}
+    if len(named) < len(set(labels)):
+        one, other = next((label, named[unquote(label)]) for label in labels if named[unquote(label)] != label)
+        raise DataError(
+            f"{source}: classes {one!r} and {other!r} are one, as snapshots of earlier versions were called. Join them."
+        )
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise DataError(f"{source}: class {twice!r} is there twice, in two spellings of Unicode. Join them.")

@@ -82,8 +82,9 @@ def _prepare(out: Path) -> None:
     if out.exists():
         if not (out / _MARKER).is_file() and any(out.iterdir() if out.is_dir() else [out]):
             raise DataError(f"{out}: exists already and is no earlier demo. Choose another --out.")
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
+        for item in out.iterdir():  # not the folder: it may be a link to one, or the current one
+            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+    out.mkdir(parents=True, exist_ok=True)
     (out / _MARKER).touch()
 
 

@@ -59,7 +59,8 @@ def _names(card: ModelCard) -> dict[str, int]:
     """Every name that means one label alone; ImageNet has two "crane"s, told apart by their ids."""
     names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
     known = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
-    return {unicodedata.normalize("NFC", name): i for name, i in known.items()}
+    forms = [unicodedata.normalize("NFC", name) for name in known]
+    return {form if forms.count(form) == 1 else name: known[name] for form, name in zip(forms, known, strict=True)}
 
 
 def _shown(card: ModelCard) -> str:

@@ -37,8 +37,7 @@ def find_parts(root: Path) -> dict[str, Path]:
             f"{root}: {other} lies beside its parts and is none. Call it train, val or test, or move it away."
         )
     if not folders or None in names or not names & {"train", "test"}:
-        for folder in folders:
-            _refuse_part(folder)
+        _refuse_parts(folders)
         return {}
     for folder in folders:
         part = PART_NAMES[folder.name.lower()]
@@ -48,13 +47,15 @@ def find_parts(root: Path) -> dict[str, Path]:
     return found
 
 
-def _refuse_part(folder: Path) -> None:
+def _refuse_parts(folders: list[Path]) -> None:
     """Parts under other names, ``training_set`` and ``test_set``, say, would else become the classes."""
-    if _PART_LIKE.search(folder.name) and _folders(folder) and not _loose(folder):
-        raise DataError(
-            f"{folder}: looks like a part, not a class: its name, and it holds folders, no picture. Call the parts "
-            "train, val and test, and move away what is none; a class has its pictures in its own folder."
-        )
+    for folder in folders:
+        called = folder.name.lower() in PART_NAMES or all(_PART_LIKE.search(other.name) for other in folders)
+        if called and len(_folders(folder)) > 1 and not _loose(folder):
+            raise DataError(
+                f"{folder}: looks like a part, not a class: its name, and it holds folders, no picture. Call the parts "
+                "train, val and test, and move away what is none; a class has its pictures in its own folder."
+            )
 
 
 def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
@@ -97,10 +98,11 @@ def class_files(root: Path) -> dict[str, list[Path]]:
     Raises:
         DataError: no such folder.
     """
-    return {
-        _name(folder): [path for path in _entries(folder) if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES]
-        for folder in _folders(root)
-    }
+    found: dict[str, list[Path]] = {}
+    for folder in _folders(root):
+        files = (path for path in _entries(folder) if path.is_file())
+        found.setdefault(_name(folder), []).extend(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
+    return found
 
 
 def _name(folder: Path) -> str:

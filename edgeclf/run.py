@@ -28,7 +28,7 @@ from edgeclf_runtime.beside import written_beside
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
 
-_BEGINNING = {"config.toml", "environment.json"}  # what there is of a training that found no picture, say
+_BEGINNING = ("config.toml", "environment.json")
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -48,12 +48,12 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, data: Path) -> Run:
-        """Begin a new folder, or one in which a training ended before it had read its pictures.
+        """Begin a new folder.
 
         Raises:
-            RunError: it exists and holds anything else.
+            RunError: it exists and is not empty.
         """
-        if path.exists() and (not path.is_dir() or any(item.name not in _BEGINNING for item in path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(
                 f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
             )
@@ -62,6 +62,13 @@ class Run:
         write_text(path / "config.toml", config_text(run.data, config))
         run.write_json("environment", _environment())
         return run
+
+    def abandon(self) -> None:
+        """Remove a folder that was begun and holds nothing yet; one that holds anything else stays."""
+        if sorted(item.name for item in self.path.iterdir()) == sorted(_BEGINNING):
+            for name in _BEGINNING:
+                (self.path / name).unlink()
+            self.path.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -170,6 +177,9 @@ class Run:
 
 class Follower(Run):
     """The same of a process that another one writes it for: writing does nothing."""
+
+    def abandon(self) -> None:
+        """Nothing."""
 
     def write_json(self, name: str, content: object) -> None:
         """Nothing."""

@@ -47,14 +47,14 @@ def refuse_inside(source: Path, out: Path) -> None:
         DataError: ``out`` is visible in it, or no text.
     """
     if printable(out) != str(out):
-        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another --out.")
+        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another.")
     root, place = source.resolve(), out.resolve()
     if not source.is_dir() or (source / INDEX).is_file() or root not in place.parents:
         return
     if not any(part.startswith(".") for part in place.relative_to(root).parts):
         raise DataError(
             f"{out}: lies in the folder of photographs, {root}, where it would be taken for a class. "
-            "Choose an --out beside that folder."
+            "Choose a place beside that folder."
         )
 
 

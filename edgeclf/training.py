@@ -21,6 +21,7 @@ from edgeclf.sources import read_source, refuse_inside
 from edgeclf.splitting import divide
 from edgeclf.stages import Training, starting_network
 from edgeclf_converters.distribution import Distribution
+from edgeclf_runtime.errors import EdgeclfError
 
 __all__ = ["resume", "train", "train_dataset"]
 
@@ -51,7 +52,12 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     place = Distribution(distribute)
     run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
-    return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
+    try:
+        _in_folder(run, listed, skipped, reporter, place)
+    except EdgeclfError:  # the next try, with other options, may have this folder
+        run.abandon()
+        raise
+    return _reported(run, place, reporter)
 
 
 def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:

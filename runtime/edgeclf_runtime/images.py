@@ -81,6 +81,8 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         raise ImageError(f"{name}: {error}.") from None
     if header.width * header.height > limit:
         raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
+    if header.tile > limit:
+        raise ImageError(f"{name}: a tile of {header.tile} pixels, expected at most {limit}.")
     rgb = header.kind == "JPEG" and _decodes_rgb()
     pixels = _decode(data, with_alpha=False, part=_part(header, least), rgb=rgb)
     if pixels is None:

@@ -26,12 +26,14 @@ class PictureHeader:
         kind: the format, such as "JPEG".
         width, height: in pixels, as stored.
         alpha: whether it can have transparent parts.
+        tile: pixels of a part that is decoded whole, be it larger than the picture.
     """
 
     kind: str
     width: int
     height: int
     alpha: bool
+    tile: int = 0
 
 
 def read_header(data: bytes) -> PictureHeader:
@@ -129,6 +131,4 @@ def _tiff(data: bytes) -> PictureHeader:
         tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
     # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
     alpha = tags.get(277) == 4 and tags.get(262) == 2
-    # A tile is decoded whole, also one much larger than the picture.
-    width, height = (max(tags.get(side, 0), tags.get(tile, 0)) for side, tile in ((256, 322), (257, 323)))
-    return PictureHeader("TIFF", width, height, alpha)
+    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tags.get(322, 0) * tags.get(323, 0))

@@ -190,8 +190,8 @@ def _as(value: Any, hint: Any) -> Any:
         return float(value)
     if type(value) is not hint:
         raise TypeError({str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint])
-    if hint is float and not math.isfinite(value):
-        raise TypeError("a finite number")
+    if hint is float and math.isnan(value):
+        raise TypeError("a number")
     return value
 
 

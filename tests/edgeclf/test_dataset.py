@@ -73,7 +73,7 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("pictures", "eval")])
+@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("dev", "eval")])
 def test_parts_under_other_names_are_no_classes(names: tuple[str, str], tmp_path: Path) -> None:
     for name in names:
         _fill(tmp_path / name / "cat", 5)
@@ -83,12 +83,22 @@ def test_parts_under_other_names_are_no_classes(names: tuple[str, str], tmp_path
 
 
 def test_a_class_may_have_folders_and_a_name_like_a_part(tmp_path: Path) -> None:
-    _fill(tmp_path / "pregnancy test" / "positive", 5)
-    _fill(tmp_path / "cats" / "2024", 5)
+    for name in ("pregnancy test", "cats"):
+        _fill(tmp_path / name / "2024", 5)
+        _fill(tmp_path / name / "2025", 5)
+    assert scan(tmp_path)[0].labels == ("cats", "pregnancy test")
+    (tmp_path / "pregnancy test").rename(tmp_path / "train")
     with pytest.raises(DataError, match="looks like a part"):
         scan(tmp_path)
-    cv2.imwrite(str(tmp_path / "pregnancy test" / "a.png"), np.zeros((4, 4, 3), np.uint8))
-    assert scan(tmp_path)[0].labels == ("cats", "pregnancy test")
+    cv2.imwrite(str(tmp_path / "train" / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    assert scan(tmp_path)[0].labels == ("cats", "train")
+
+
+def test_a_class_under_the_name_that_earlier_snapshots_gave_it_is_not_another(tmp_path: Path) -> None:
+    for name in ("Brot", "K%C3%A4se", "Käse"):
+        _fill(tmp_path / name, 5)
+    with pytest.raises(DataError, match=r"'K%C3%A4se' and 'Käse' are one.*Join them"):
+        scan(tmp_path)
 
 
 def test_one_name_in_two_forms_of_unicode_is_one_class(tmp_path: Path) -> None:

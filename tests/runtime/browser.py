@@ -111,13 +111,9 @@ class Browser:
         raise AssertionError(f"never: {expression}\n{text}\n{self.errors}")
 
     def _mouse(self, kind: str, selector: str) -> None:
-        """Where the middle of an element is."""
-        box = self.value(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
-            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
-        self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+        self.value(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
+        x, y = self._middle(selector)
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def press(self, selector: str) -> None:
         self._mouse("mousePressed", selector)
@@ -130,8 +126,38 @@ class Browser:
         self.release(selector)
 
     def key(self, text: str, down: bool) -> None:
-        kind, code = ("keyDown" if down else "keyUp"), f"Digit{text}" if text.isdecimal() else f"Key{text.upper()}"
-        self.call("Input.dispatchKeyEvent", type=kind, key=text, code=code)
+        code = text if len(text) > 1 else f"Digit{text}" if text.isdecimal() else f"Key{text.upper()}"
+        self.keyed(text, code, down)
+
+    def keyed(self, key: str, code: str, down: bool) -> None:
+        """What a key says, and which one it is."""
+        more: dict[str, Any] = {"windowsVirtualKeyCode": 13, "text": "\r"} if key == "Enter" and down else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown" if down else "keyUp", key=key, code=code, **more)
+
+    def swipe(self, selector: str, distance: int) -> None:
+        """With a finger that begins on an element, so many pixels up."""
+        x, y = self._middle(selector)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        for step in range(1, 6):
+            self.call(
+                "Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": x, "y": y - distance * step / 5}]
+            )
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def touch(self, selector: str, seconds: float) -> None:
+        """With a finger that stays where it is, and lets go."""
+        x, y = self._middle(selector)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        time.sleep(seconds)
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        """Where the middle of an element is."""
+        box = self.value(
+            f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+        )
+        return box[0], box[1]
 
     def type(self, selector: str, text: str) -> None:
         self.value(f"document.querySelector({json.dumps(selector)}).focus()")

@@ -93,18 +93,31 @@ def test_a_full_disk_leaves_no_half_picture(film: Path, tmp_path: Path) -> None:
 def test_a_button_that_is_held() -> None:
     shutter = Shutter()
     assert shutter.due(10.0) == ("", False)
-    shutter.hold("cat", 10.0)
+    shutter.hold("cat", "a", 10.0)
     taken = [number for number in range(100) if shutter.due(10 + number / 30)[0]]
     assert 7 <= len(taken) <= 9  # five a second until its word is 1.5 s old
     assert taken[-1] <= 45
-    shutter.hold("dog", 20.0)  # a short press
-    shutter.release()
+    shutter.hold("dog", "b", 20.0)  # a short press
+    shutter.release("b")
     assert shutter.due(20.1) == ("dog", True)
     assert shutter.due(20.4) == ("", False)
-    shutter.hold("dog", 21.0)
+    shutter.hold("dog", "c", 21.0)
     assert shutter.due(21.0) == ("dog", True)
-    shutter.hold("dog", 21.4)
+    shutter.hold("dog", "c", 21.4)
     assert shutter.due(21.4) == ("dog", False)
+    shutter.hold("dog", "c", 24.0)  # late, and no press of its own: Take back would leave the first ones
+    assert shutter.due(24.0) == ("dog", False)
+
+
+def test_a_press_before_a_camera_that_stands_still_is_forgotten() -> None:
+    shutter = Shutter()
+    shutter.hold("paper", "a", 10.0)
+    shutter.release("a")
+    assert shutter.due(14.0) == ("", False)
+    shutter.hold("paper", "b", 20.0)
+    shutter.hold("glass", "c", 20.1)  # on another page
+    shutter.release("b")  # which does not let go of it
+    assert shutter.due(20.5) == ("glass", True)
 
 
 def test_counts_are_right_whoever_adds(tmp_path: Path) -> None:

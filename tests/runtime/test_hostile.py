@@ -92,7 +92,7 @@ def test_a_tiff_with_a_tile_much_larger_than_itself_is_refused() -> None:
     side = 12_288
     tags = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1)]
     tags += [(322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 8), (325, 4, 1, 100)]
-    with bounded(16), pytest.raises(ImageError, match="12288x12288 pixels"):
+    with bounded(16), pytest.raises(ImageError, match="a tile of 150994944 pixels"):
         decode_image(_tiff(tags, bytes(100)), "x")
 
 

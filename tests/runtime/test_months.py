@@ -106,12 +106,31 @@ class _BadCable:
 
 def test_a_cable_that_damages_all_pictures_is_one_state() -> None:
     states: list[SourceState] = []
-    source = LiveSource(lambda: _BadCable(3), SourceOptions(stall=0.3), states.append)
-    threading.Timer(2.0, source.close).start()
+    source = LiveSource(lambda: _BadCable(3), SourceOptions(stall=1.0), states.append)
+    threading.Timer(4.0, source.close).start()
     frames = list(source)
     assert frames
     assert [state.name for state in states] == ["running", "stalled", "closed"]
     assert states[1].reason == "All pictures are damaged: camera: a picture came damaged or cut short."
+
+
+def test_one_that_is_opened_again_with_the_same_cable_says_so() -> None:
+    states: list[SourceState] = []
+    pulled = threading.Event()
+
+    class Pulled(_BadCable):
+        def read(self) -> Any:
+            if pulled.is_set() and self._turn < 1000:
+                pulled.clear()
+                raise SourceError("camera: unplugged")
+            return super().read()
+
+    source = LiveSource(lambda: Pulled(3), SourceOptions(stall=1.0, reopen=True), states.append)
+    threading.Timer(2.0, pulled.set).start()
+    threading.Timer(6.0, source.close).start()
+    list(source)
+    names = [state.name for state in states]
+    assert names == ["running", "stalled", "lost", "running", "stalled", "closed"]
 
 
 def test_what_a_library_raises_at_the_first_opening_is_waited_for_or_one_line() -> None:

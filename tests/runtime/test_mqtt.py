@@ -72,7 +72,9 @@ def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flip
     time.sleep(1)  # nothing older comes behind
     assert all(end in listener.seen[f"edgeclf/feeder/{topic}"][-1] for topic, end in newest.items())
     sink.close()
-    assert listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    while listener.seen["edgeclf/feeder/available"][-1] != b"offline":
+        assert time.monotonic() < until + 20
+        time.sleep(0.05)
     listener.close()
     link.close()
 
@@ -81,13 +83,13 @@ def test_every_change_is_sent_while_the_broker_answers(broker: Broker) -> None:
     listener = Listener(broker.port)
     sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder", snapshot=False), LABELS)
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
-    for number in range(100):
+    for number in range(40):
         sink.take(seen("dog" if number % 2 else "cat"))
-        time.sleep(0.005)
+        time.sleep(0.05)  # ten may be on their way
     sink.close()
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
     answers = [json.loads(payload)["answer"] for payload in listener.seen["edgeclf/feeder/state"]]
-    assert answers == ["cat", "dog"] * 50
+    assert answers == ["cat", "dog"] * 20
     listener.close()
 
 

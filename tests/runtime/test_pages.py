@@ -131,8 +131,33 @@ def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
     _until((tmp_path / "kept" / "__unsorted" / name).is_file)
     browser.wait(f"document.querySelector({own!r})")
     browser.type(f"{own} input", "none of these")
-    browser.value(f"document.querySelector({own!r} + ' input').dispatchEvent(new Event('change'))")
+    browser.key("Enter", down=True)
+    browser.key("Enter", down=False)
     _until((tmp_path / "kept" / "none of these" / name).is_file)
+    assert not browser.errors
+
+
+def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
+    browser: Browser, preview: str, tmp_path: Path
+) -> None:
+    browser.size(1200)
+    browser.open(preview)
+    browser.wait("document.querySelectorAll('#pictures figure').length >= 2")
+    names = "[...document.querySelectorAll('#pictures figure')].map((figure) => figure.dataset.name)"
+    before = browser.value(names)
+    browser.type(f'#pictures figure[data-name="{before[0]}"] input', "ca")
+    waiting = "parseInt(document.getElementById('waiting').textContent)"
+    count = browser.value(waiting)
+    browser.wait(f"{waiting} > {count + 10}")  # so many came meanwhile
+    assert browser.value(names) == before
+    assert browser.value("document.activeElement.value") == "ca"
+    browser.click(f'#pictures figure[data-name="{before[1]}"] .chip:nth-child(2)')
+    _until((tmp_path / "kept" / "1" / before[1]).is_file)
+    assert not (tmp_path / "kept" / "ca").exists()
+    assert browser.value(names) == before  # the sorted one keeps its place, too, until nobody points
+    browser.wait(f"{names}[0] !== {before[0]!r} || document.activeElement.value")
+    browser.value("document.querySelector('#pictures input').value = ''; document.activeElement.blur()")
+    browser.wait(f"!{names}.includes({before[1]!r})")
     assert not browser.errors
 
 
@@ -162,12 +187,7 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         browser.wait("parseInt(document.querySelector('.class[data-name=cat] .count').textContent) >= 3")
         assert browser.value("document.querySelector('.class[data-name=cat]').classList.contains('held')")
         browser.release('.class[data-name="cat"]')
-        counts = [0]
-        while len(_files(photos / "cat")) != counts[-1]:  # none comes any more after it was let go
-            counts.append(len(_files(photos / "cat")))
-            assert len(counts) < 10
-            time.sleep(1)
-        taken = counts[-1]
+        taken = _taken(photos / "cat")
         assert taken >= 3
         assert str(taken) == browser.value("document.querySelector('.class[data-name=cat] .count').textContent")
         assert {path.suffix for path in _files(photos / "cat")} == {".jpg"}
@@ -179,10 +199,69 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         time.sleep(0.7)
         browser.wait("!document.getElementById('undo').disabled")
         browser.click("#undo")
-        _until(lambda: not _files(photos / "dog"))
+        _until(lambda: not (photos / "dog").exists())  # an empty one would be a class
         browser.wait("document.querySelector('.class[data-name=dog] .count').textContent === '0'")
         assert len(_files(photos / "cat")) == taken
         _fits(browser)
+        assert not browser.errors
+
+
+def _taken(folder: Path) -> int:
+    """Pictures in it, when no more come."""
+    counts = [-1]
+    while len(_files(folder)) != counts[-1]:
+        counts.append(len(_files(folder)))
+        assert len(counts) < 20
+        time.sleep(1)
+    return counts[-1]
+
+
+def test_a_button_is_let_go_whatever_else_happens(browser: Browser, film: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    classes = ",".join(["cat", "dog", *(f"class {number}" for number in range(12))])
+    with _running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+        browser.size(420, 700)
+        browser.open(url)
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        browser.keyed("1", "Digit1", down=True)
+        _until(lambda: len(_files(photos / "cat")) >= 2)
+        browser.keyed("Shift", "ShiftLeft", down=True)
+        browser.keyed("!", "Digit1", down=False)
+        browser.wait("!document.querySelector('.held')")
+        browser.keyed("Shift", "ShiftLeft", down=False)
+        cats = _taken(photos / "cat")
+        browser.keyed("2", "Digit2", down=True)
+        _until(lambda: len(_files(photos / "dog")) >= 2)
+        browser.value("document.getElementById('name').focus()")
+        browser.wait("!document.querySelector('.held')")
+        dogs = _taken(photos / "dog")
+        browser.keyed("2", "Digit2", down=False)
+        browser.value("document.querySelector('.class[data-name=dog]').click()")  # as a screen reader does
+        assert _taken(photos / "dog") == dogs + 1
+        assert _taken(photos / "cat") == cats
+        assert not browser.errors
+
+
+def test_a_finger_takes_pictures_and_a_swipe_none(browser: Browser, film: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    classes = ",".join(f"class {number}" for number in range(14))
+    with _running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+        browser.size(420, 700)
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        browser.open(url)
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        browser.wait("document.querySelectorAll('.class').length === 14")
+        browser.swipe('.class[data-name="class 1"]', 300)
+        assert browser.value("window.scrollY") > 50
+        assert not [path for path in photos.rglob("*.jpg")]
+        time.sleep(1.5)  # it goes on of itself
+        browser.value("window.scrollTo(0, 0)")
+        browser.touch('.class[data-name="class 0"]', 0.02)
+        _until(lambda: len(_files(photos / "class 0")) == 1)
+        browser.touch('.class[data-name="class 1"]', 1.5)
+        assert _taken(photos / "class 1") >= 3
+        assert _taken(photos / "class 0") == 1
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
         assert not browser.errors
 
 

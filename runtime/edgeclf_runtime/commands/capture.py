@@ -95,9 +95,10 @@ def _by_the_clock(album: Album, source: str, options: SourceOptions, label: str,
     due, left = time.monotonic(), count
     with open_source(source, options) as frames:
         for frame in frames:
-            if time.monotonic() < due:
+            now = time.monotonic()
+            if now < due:
                 continue
-            due = max(due + every, time.monotonic())
+            due = due + every if now < due + every else now + every
             path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time), frame.jpeg)
             left -= 1
             click.echo(f"{path}", err=True)

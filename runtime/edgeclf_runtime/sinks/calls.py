@@ -115,7 +115,7 @@ class WebhookSink:
         if not address.isascii() or not address.isprintable() or " " in address or not _names_a_host(address):
             # It is not shown: a key may stand in it.
             raise SinkError(
-                "Webhook address: expected http://HOST[:PORT]/PATH, blanks and letters beyond ASCII as %20."
+                "Webhook address: expected http://HOST[:PORT]/PATH in ASCII; other signs as %20, of a host as xn--."
             )
         self.name = f"webhook {without_password(address)}"
         parts = urlsplit(address)

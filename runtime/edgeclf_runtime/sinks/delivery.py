@@ -31,6 +31,7 @@ class Delivery:
         self._newest: dict[str, Any] = {}
         self._given: dict[str, Any] = {}
         self._waiting: dict[int, str] = {}  # topics by the number of a message that is not acknowledged
+        self._again_on_way: set[int] = set()  # of them, those that paho sends again after a reconnection
         self._online = False
         self._settled = threading.Event()
         client.on_publish = lambda _client, _data, number, *_: self._jobs.put(lambda: self._acknowledged(number))
@@ -71,9 +72,10 @@ class Delivery:
 
     def _acknowledged(self, number: int) -> None:
         self._waiting.pop(number, None)
+        self._again_on_way.discard(number)
 
     def _again(self) -> None:
-        self._online = True
+        self._online, self._again_on_way = True, set(self._waiting)
         on_their_way = set(self._waiting.values())
         self._given = {topic: payload for topic, payload in self._given.items() if topic in on_their_way}
 
@@ -82,8 +84,9 @@ class Delivery:
 
     def _give(self) -> None:
         on_their_way = Counter(self._waiting.values())
+        blocked = {self._waiting[number] for number in self._again_on_way}
         for topic, payload in self._newest.items():
-            if topic not in self._given and on_their_way[topic] < _MOST:
+            if topic not in self._given and topic not in blocked and on_their_way[topic] < _MOST:
                 message = self._client.publish(topic, payload, qos=1, retain=True)
                 if message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
                     self._waiting[message.mid] = topic

@@ -130,6 +130,7 @@ class LiveSource:
                     capture = self._opened()
                     self.description = self._decoded.name = capture.description
                     self._reopened += 1
+                    self._spoilt, self._damaged_since = False, None  # another cable, perhaps
                 began = time.monotonic()
                 self._read_all(capture)
             except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently

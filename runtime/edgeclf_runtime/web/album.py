@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +116,14 @@ class Album:
             SinkError: the disk has something against it.
         """
         burst, self._burst = self._burst, []
-        for name, path in burst:
+        for number, (name, path) in enumerate(burst):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
+                self._burst = burst[number:] + self._burst  # to be tried again
                 raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
             self._count(name, -1)
+        for place in {path.parent for _, path in burst}:
+            with suppress(OSError):  # an empty folder would be a class without pictures; others stay
+                place.rmdir()
         return len(burst)

@@ -91,14 +91,15 @@ class CapturePage:
                 raise HTTPException(400, str(error)) from None
 
         async def hold(request: Request) -> Response:
-            (name,) = await read_texts(request, "name")
+            name, press = await read_texts(request, "name", "press")
             if name not in self._album.counts:
                 raise HTTPException(404, f"There is no class {name!r}.")
-            self._shutter.hold(name, time.monotonic())
+            self._shutter.hold(name, press, time.monotonic())
             return JSONResponse({})
 
         async def release(request: Request) -> Response:
-            self._shutter.release()
+            (press,) = await read_texts(request, "press")
+            self._shutter.release(press)
             return JSONResponse({})
 
         async def undo(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 __all__ = ["Shutter"]
 
@@ -13,29 +14,39 @@ _EVERY = 0.2  # seconds between two pictures
 class Shutter:
     """One button a class, one held at a time; told by the server's thread, asked by the camera's.
 
-    A page that is gone cannot let go: what it held ends by itself. A short press is one picture all the same.
+    A page that is gone cannot let go: what it held ends by itself. A short press is one picture all the same, but only
+    if a frame comes soon: not of what is in view when a camera is back after minutes.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._name, self._until, self._owed, self._last = "", 0.0, False, -_EVERY
+        self._name, self._until, self._last = "", 0.0, -_EVERY
+        self._press, self._owed = "", 0.0  # until when its first picture is
+        self._known = deque[str](maxlen=8)  # presses that have begun
 
-    def hold(self, name: str, moment: float) -> None:
-        """The button of this class is pressed, or still held, at a moment of ``time.monotonic()``."""
-        with self._lock:
-            self._owed = self._owed or name != self._name or moment > self._until
-            self._name, self._until = name, moment + _HOLDS
+    def hold(self, name: str, press: str, moment: float) -> None:
+        """The button of this class is pressed, or still held, at a moment of ``time.monotonic()``.
 
-    def release(self) -> None:
-        """It was let go."""
+        Args:
+            press: what tells this press from others; one that was known is gone on with, however late its word comes.
+        """
         with self._lock:
-            self._until = 0.0
+            if press not in self._known:
+                self._known.append(press)
+                self._owed = moment + _HOLDS
+            self._name, self._press, self._until = name, press, moment + _HOLDS
+
+    def release(self, press: str) -> None:
+        """It was let go; another that was begun meanwhile goes on."""
+        with self._lock:
+            if press == self._press:
+                self._until = 0.0
 
     def due(self, moment: float) -> tuple[str, bool]:
         """The class a picture is to be taken of now, empty for none; and whether it is the first of its press."""
         with self._lock:
-            first = self._owed
+            first = moment <= self._owed
             if not first and (moment > self._until or moment - self._last < _EVERY):
                 return "", False
-            self._owed, self._last = False, moment
+            self._owed, self._last = 0.0, moment
             return self._name, first

@@ -85,6 +85,8 @@ class Status:
             self._newest, self._frames = item, self._frames + 1
             old = self._stages
             self._stages = {name: _KEPT * old.get(name, ms) + (1 - _KEPT) * ms for name, ms in spent.items()}
+            if self._history and item.time < self._history[-1][0]:  # the clock was set back
+                self._history.clear()
             if not self._history or item.time - self._history[-1][0] >= _STEP:
                 self._history.append((round(item.time, 2), item.decision.label, rounded(item.decision.score, 4)))
 
@@ -102,12 +104,13 @@ class Status:
     def now(self) -> dict[str, Any]:
         """The last frame's ``time``, ``answer``, ``score``, best ``scores`` and ``milliseconds``, and the source's.
 
-        Also how many models were ``adopted`` since the start, and why the last one was ``refused``.
+        Also the ``clock``, in seconds since 1970, how many models were ``adopted`` since the start, and why the last
+        one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
         models = {"adopted": self._adopted, "refused": self._refused}
-        told: dict[str, Any] = {"frames": frames, **models, **self._source.now()}
+        told: dict[str, Any] = {"clock": round(time.time(), 2), "frames": frames, **models, **self._source.now()}
         if item is None:
             return told
         best = [[label, rounded(score, 4)] for label, score in item.prediction.ranked[:_SHOWN]]

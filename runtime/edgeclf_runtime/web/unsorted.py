@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -65,7 +66,8 @@ class Unsorted:
         return self._move(name, self._place(label), UNSORTED)
 
     def _place(self, label: str) -> str:
-        return folder_name(label if label in self.labels else check_class_name(label))
+        alike = next((known for known in self.labels if known.casefold() == label.strip().casefold()), None)
+        return folder_name(alike or check_class_name(label))
 
     def _move(self, name: str, source: str, target: str) -> str:
         path = self._path(source, name)
@@ -78,6 +80,9 @@ class Unsorted:
             if isinstance(error, SinkError):
                 raise
             raise SinkError(f"{target}/{name}: {error.strerror}.") from None
+        if source != UNSORTED:
+            with suppress(OSError):  # an empty folder would be a class without pictures; others stay
+                (self._folder / source).rmdir()
         return target
 
     def _names(self) -> list[str]:

@@ -1,6 +1,9 @@
 import { element, lost, make, notice, post, setText, showSource, watch } from "./live.js";
 
 const STILL = 400; // ms between two words that a button is still held
+const LATE = 1000; // ms after which a press that could not be sent is none: the view has changed
+const SWIPE = 120; // ms in which a touch that begins on a button may turn out to be a swipe over the page
+const SAME = 300; // ms after a release in which a click belongs to it
 const GOOD = 100; // pictures of a class that are enough to begin with
 const STRIP = 12; // pictures shown
 const HEIGHT = 144; // pixels of one of them
@@ -8,13 +11,15 @@ const HEIGHT = 144; // pixels of one of them
 let names = [];
 let taken = null;
 let held = "";
+let press = null; // what tells it from others, and by which key it is held
+let lifted = -SAME;
 let timer = 0;
 let busy = 0;
 let told = Promise.resolve();
 
 function greeting({ folder }) {
   setText(element("folder"), folder);
-  setText(element("command"), `edgeclf train ${/^[\w./~-]+$/.test(folder) ? folder : `'${folder}'`}`);
+  setText(element("command"), `edgeclf train ${/^[\w./~-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`}`);
   taken = null;
 }
 
@@ -50,31 +55,49 @@ function button(name, index) {
   const track = make("span", "track");
   track.append(make("i"));
   row.append(make("span", "key", index < 9 ? String(index + 1) : "·"), make("span", "name", name), make("span", "count"), track);
+  let touched = 0;
   row.addEventListener("pointerdown", (event) => {
     if (event.button) return;
+    if (event.pointerType === "touch") return void (touched = setTimeout(() => begin(name), SWIPE));
     row.setPointerCapture(event.pointerId);
-    press(name);
+    begin(name);
   });
-  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) row.addEventListener(end, lift);
+  for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    row.addEventListener(kind, () => {
+      if (touched && kind === "pointerup") begin(name); // a short one; otherwise it is begun already
+      clearTimeout(touched);
+      touched = 0;
+      lift();
+    });
+  }
+  row.addEventListener("touchmove", (event) => held && event.preventDefault(), { passive: false });
   row.addEventListener("contextmenu", (event) => event.preventDefault());
+  row.addEventListener("click", (event) => {
+    // Of a program that reads or hears, without a pointer or a key.
+    if (event.detail || held || performance.now() - lifted < SAME) return;
+    begin(name);
+    lift();
+  });
   return row;
 }
 
-function press(name) {
+function begin(name, code = "") {
   if (held === name) return;
   lift();
   held = name;
+  press = { id: `${Date.now()}-${Math.random()}`, code };
   mark();
-  tell("hold", { name });
-  timer = setInterval(() => busy || tell("hold", { name }), STILL);
+  tell("hold", { name, press: press.id });
+  timer = setInterval(() => busy || tell("hold", { name, press: press.id }), STILL);
 }
 
 function lift() {
   if (!held) return;
   clearInterval(timer);
   held = "";
+  lifted = performance.now();
   mark();
-  tell("release", {});
+  tell("release", { press: press.id });
 }
 
 function mark() {
@@ -83,9 +106,10 @@ function mark() {
 
 /** One after the other, so that the word of letting go is the last. */
 function tell(path, body) {
+  const asked = performance.now();
   busy += 1;
   told = told
-    .then(() => post(path, body))
+    .then(() => path === "hold" && performance.now() - asked > LATE ? null : post(path, body, STILL * 4))
     .then(() => problem(""), (error) => problem(error.message))
     .finally(() => (busy -= 1));
 }
@@ -127,9 +151,14 @@ document.addEventListener("keydown", (event) => {
   const name = keyed(event);
   if (!name) return;
   event.preventDefault();
-  if (!event.repeat) press(name);
+  if (!event.repeat) begin(name, event.code);
 });
-document.addEventListener("keyup", (event) => keyed(event) && lift());
+document.addEventListener("keyup", (event) => {
+  if (!held || event.code !== press.code) return; // whatever else is pressed, or has the focus, by now
+  event.preventDefault();
+  lift();
+});
+document.addEventListener("focusin", (event) => event.target.tagName === "INPUT" && lift());
 window.addEventListener("blur", lift);
 document.addEventListener("visibilitychange", lift);
 

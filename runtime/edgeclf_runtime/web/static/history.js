@@ -13,6 +13,7 @@ export class History {
     this.svg = svg;
     this.legend = legend;
     this.points = [];
+    this.clock = 0; // the device's, in seconds
     this.colours = new Map([["unknown", "none"]]);
     new ResizeObserver(() => this.draw()).observe(svg);
   }
@@ -24,9 +25,17 @@ export class History {
 
   add(time, answer, score) {
     const last = this.points[this.points.length - 1];
-    if (last && time - last[0] < 1) return;
+    if (last && time < last[0]) this.points = []; // its clock was set back
+    else if (last && time - last[0] < 1) return;
     this.points.push([time, answer, score]);
-    this.points = this.points.filter((point) => point[0] > time - SPANS[1]);
+    this.draw();
+  }
+
+  /** What was drawn moves on while no answers come. */
+  tick(clock) {
+    if (Math.abs(clock - this.clock) < 1) return;
+    this.clock = clock;
+    this.points = this.points.filter((point) => point[0] > clock - SPANS[1]);
     this.draw();
   }
 
@@ -39,7 +48,7 @@ export class History {
     const width = this.svg.clientWidth;
     const height = this.svg.clientHeight - BOTTOM;
     if (!width || height <= 0) return;
-    const end = this.points.length ? this.points[this.points.length - 1][0] : 0;
+    const end = this.points.length ? Math.max(this.clock, this.points[this.points.length - 1][0]) : 0;
     const span = this.points.length && end - this.points[0][0] > SPANS[0] ? SPANS[1] : SPANS[0];
     const x = (time) => width - ((end - time) / span) * (width - 34);
     const y = (score) => 2 + (1 - score) * (height - 4);

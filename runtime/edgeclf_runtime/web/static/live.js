@@ -19,11 +19,11 @@ export function setText(node, text) {
 export const percent = (share) => `${Math.round(100 * share)}%`;
 
 /** POST a JSON object; gives the answer's, throws its sentence. */
-export async function post(path, body) {
+export async function post(path, body, patience = 15000) {
   let answer;
   try {
     const headers = { "Content-Type": "application/json" };
-    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(patience) });
   } catch {
     throw new Error("No connection to edgeclf.");
   }
@@ -59,7 +59,7 @@ async function follow(on) {
   try {
     const answer = await fetch("live", { signal: stop.signal }).catch(() => null);
     if (!answer) throw new Error("No connection to edgeclf.");
-    if (!answer.ok) throw new Error((await answer.json()).error);
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || `Error ${answer.status}.`);
     let greeted = false;
     for await (const [told, picture] of messages(answer.body.getReader())) {
       clearTimeout(timer);

@@ -5,6 +5,7 @@ import { Unsorted } from "./unsorted.js";
 const FEW = 8; // labels that keep their places
 const BEST = 5; // shown in order where there are more
 const LONG = 18; // letters of an answer that is written smaller
+const OLD = 5; // seconds without a frame after which the last one's delay says nothing
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
@@ -28,13 +29,15 @@ function state(told) {
   setText(element("frames"), told.frames.toLocaleString("en"));
   element("warmth").hidden = told.temperature === null;
   if (told.temperature !== null) setText(element("temperature"), `${told.temperature.toFixed(0)} °C`);
+  history.tick(told.clock);
   if (told.answer === undefined) return;
   setText(element("answer"), told.answer);
   const unknown = told.answer === "unknown" && !labels.includes("unknown");
   setText(element("score"), unknown ? `${told.scores[0][0]}? ${percent(told.scores[0][1])}` : percent(told.score));
   element("headline").classList.toggle("unknown", unknown);
   element("headline").classList.toggle("long", told.answer.length > LONG);
-  setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
+  if (told.silence > OLD) setText(element("age"), "–");
+  else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
   bars(told.scores);
   stages(told.milliseconds);
   history.add(told.time, told.answer, told.score);

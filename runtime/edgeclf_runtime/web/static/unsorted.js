@@ -3,8 +3,10 @@
 import { element, make, percent, post, setText } from "./live.js";
 
 const EVERY = 5000; // ms between two looks for new ones
+const CALM = 4000; // ms without a sign of the person at the page after which the pictures may change places
 const CHIPS = 8; // labels that have a button each; of more, the likely ones and a field to type in
 const SAID = 8000; // ms a message stays
+const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "focusin"];
 
 export class Unsorted {
   constructor() {
@@ -12,10 +14,13 @@ export class Unsorted {
     this.used = [];
     this.undo = null;
     this.timer = 0;
+    this.sign = -CALM;
     element("undo").addEventListener("click", () => this.takeBack());
+    for (const kind of SIGNS) element("pictures").addEventListener(kind, () => (this.sign = performance.now()));
   }
 
   begin(labels) {
+    if (labels.join("\n") !== this.labels.join("\n")) element("pictures").replaceChildren(); // their buttons
     this.labels = labels;
     element("labels").replaceChildren(...labels.map((label) => Object.assign(make("option"), { value: label })));
     element("unsorted").hidden = false;
@@ -30,15 +35,31 @@ export class Unsorted {
   }
 
   show({ count, pictures }) {
-    const place = element("pictures");
-    const known = new Map([...place.children].map((figure) => [figure.dataset.name, figure]));
-    const wanted = pictures.map((picture) => known.get(picture.name) || this.figure(picture));
-    if (wanted.some((figure, index) => place.children[index] !== figure) || place.children.length !== wanted.length) {
-      place.replaceChildren(...wanted);
-    }
+    const names = new Set(pictures.map((picture) => picture.name));
+    for (const figure of element("pictures").children) if (!names.has(figure.dataset.name)) leave(figure, true);
+    if (!this.busy()) this.lay(pictures, names);
     element("none").hidden = count > 0;
     const more = count > pictures.length ? `, the newest ${pictures.length} shown` : "";
     setText(element("waiting"), count ? `${count} to be sorted${more}` : "");
+  }
+
+  /** Somebody points or types: a picture that moved would be sorted for another. */
+  busy() {
+    const place = element("pictures");
+    if (!place.querySelector("figure:not(.leaving)")) return false;
+    const typing = place.contains(document.activeElement) && document.activeElement.value;
+    return Boolean(typing) || performance.now() - this.sign < CALM;
+  }
+
+  /** None that stays is taken out of the page: what has the focus would lose it. */
+  lay(pictures, names) {
+    const place = element("pictures");
+    const known = new Map([...place.children].map((figure) => [figure.dataset.name, figure]));
+    for (const [name, figure] of known) if (!names.has(name)) figure.remove();
+    pictures.forEach((picture, index) => {
+      const there = place.children[index] || null;
+      if (there?.dataset.name !== picture.name) place.insertBefore(known.get(picture.name) || this.figure(picture), there);
+    });
   }
 
   figure(picture) {
@@ -55,7 +76,7 @@ export class Unsorted {
   }
 
   chips(picture, figure) {
-    const chips = make("div", "chips");
+    const chips = make("form", "chips");
     const few = this.labels.length <= CHIPS;
     const likely = this.labels.includes(picture.answer) ? [picture.answer] : [];
     const offered = few ? this.labels : [...new Set([...likely, ...this.used])].slice(0, 4);
@@ -67,29 +88,43 @@ export class Unsorted {
     }
     const other = make("input");
     other.placeholder = few ? "Other" : "Label";
+    other.enterKeyHint = "done";
     other.setAttribute("list", "labels");
-    other.setAttribute("aria-label", "Another label");
-    other.addEventListener("change", () => other.value.trim() && this.sort(picture, other.value, figure));
+    other.setAttribute("aria-label", "Another label, then Enter");
+    // Enter, or one chosen from the list, which comes in one piece; not what is half typed when something else is clicked.
+    other.addEventListener("input", (event) => {
+      const chosen = !event.inputType || event.inputType === "insertReplacementText";
+      if (chosen && this.labels.includes(other.value)) this.sort(picture, other.value, figure);
+    });
+    chips.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (other.value.trim()) this.sort(picture, other.value.trim(), figure);
+    });
     chips.append(other);
     return chips;
   }
 
   async sort(picture, label, figure) {
-    figure.classList.add("leaving");
+    const kind = figure.contains(document.activeElement) ? document.activeElement.tagName : "";
+    leave(figure, true);
+    if (kind) element("pictures").querySelector(`figure:not(.leaving) ${kind}`)?.focus();
     try {
       const { folder } = await post("sort", { name: picture.name, label });
       this.used = [label, ...this.used.filter((one) => one !== label)].slice(0, 4);
       this.say(`Moved to ${folder}.`, { name: picture.name, label });
     } catch (error) {
-      figure.classList.remove("leaving");
+      leave(figure, false);
       this.say(error.message);
     }
     this.look();
   }
 
   async takeBack() {
+    const { undo } = this;
+    if (!undo) return;
+    this.undo = null; // another click on it has nothing to take back
     try {
-      await post("unsort", this.undo);
+      await post("unsort", undo);
       this.say("Moved back.");
     } catch (error) {
       this.say(error.message);
@@ -106,6 +141,12 @@ export class Unsorted {
     clearTimeout(this.hiding);
     this.hiding = setTimeout(() => (element("toast").hidden = true), SAID);
   }
+}
+
+/** Dim and dead, in its place, until the others may move up. */
+function leave(figure, leaving) {
+  figure.classList.toggle("leaving", leaving);
+  figure.inert = leaving;
 }
 
 /** The time of day in a snapshot's name, which is in UTC. */
