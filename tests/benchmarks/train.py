@@ -40,7 +40,7 @@ from edgeclf.run import write_text
 from edgeclf.scoring import softmax
 from edgeclf.sources import read_source
 from edgeclf.splitting import divide
-from edgeclf.stages import Training
+from edgeclf.stages import Training, starting_network
 from edgeclf_converters import Labelled
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.scores import network_scores
@@ -194,10 +194,11 @@ def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float
         run = Run.create(Path(place) / "run", config, folder / "train")
         seed_everything(config.seed)
         listed, skipped = read_source(folder / "train")
+        model = starting_network(config, len(listed.labels), Distribution())
         prints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
         pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), prints)
         data = divide(run, listed, skipped, unread, prints, Terminal())
-        training = _Watched(run, data, pictures, Terminal(), started, Distribution())
+        training = _Watched(run, model, data, pictures, Terminal(), started, Distribution())
         training.watch(test)
         with suppress(_Reached):
             training.complete()
