@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import pytest
 
 from edgeclf_runtime import UsageError
-from edgeclf_runtime.settings import read_settings, settings
+from edgeclf_runtime.decision import DecisionRule
+from edgeclf_runtime.gate import GateRule
+from edgeclf_runtime.settings import SinkSettings, read_settings, settings
+from edgeclf_runtime.sources import SourceOptions
 from tests.films import write_film
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
@@ -106,3 +110,26 @@ def test_the_readmes_file_is_taken(tmp_path: Path) -> None:
     assert found.camera.reopen
     assert found.gate.region == (0.25, 0.0, 0.5, 1.0)
     assert found.sinks.on == ("bird", "squirrel")
+
+
+def test_the_reference_has_every_key_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "device.md").read_text("utf-8").partition("## run.toml")[2]
+    for name, kind in (
+        ("camera", SourceOptions),
+        ("decision", DecisionRule),
+        ("gate", GateRule),
+        ("sinks", SinkSettings),
+    ):
+        rows = text.partition(f"### `[{name}]`")[2].partition("###")[0].splitlines()
+        known = {
+            key: default.strip()
+            for keys, default in (row.split("|")[1:3] for row in rows if row.startswith("| `"))
+            for key in re.findall(r"`(\w+)`", keys)
+        }
+        assert set(known) == {item.name for item in fields(kind)}
+        for item in fields(kind):
+            said = known[item.name].strip("`")
+            if "'s" in said:  # found out when it starts
+                assert item.default in (None, "")
+            else:
+                assert json.loads(said) == (list(item.default) if isinstance(item.default, tuple) else item.default)
