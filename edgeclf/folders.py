@@ -49,13 +49,13 @@ def find_parts(root: Path) -> dict[str, Path]:
 
 def _refuse_parts(folders: list[Path]) -> None:
     """Parts under other names, ``training_set`` and ``test_set``, say, would else become the classes."""
-    for folder in folders:
-        called = folder.name.lower() in PART_NAMES or all(_PART_LIKE.search(other.name) for other in folders)
-        if called and len(_folders(folder)) > 1 and not _loose(folder):
-            raise DataError(
-                f"{folder}: looks like a part, not a class: its name, and it holds folders, no picture. Call the parts "
-                "train, val and test, and move away what is none; a class has its pictures in its own folder."
-            )
+    called = [folder for folder in folders if _PART_LIKE.search(folder.name)]
+    likely = [folder for folder in called if len(_folders(folder)) > 1 and not _loose(folder)]
+    if len(likely) > 1 or (likely and likely[0].name.lower() in PART_NAMES):
+        raise DataError(
+            f"{likely[0]}: looks like a part, not a class: its name, and it holds folders, no picture. Call the parts "
+            "train, val and test, and move away what is none; a class has its pictures in its own folder."
+        )
 
 
 def scan(root: Path) -> tuple[Dataset, list[Skipped]]:

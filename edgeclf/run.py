@@ -11,6 +11,7 @@ import shlex
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ class Run:
         if sorted(item.name for item in self.path.iterdir()) == sorted(_BEGINNING):
             for name in _BEGINNING:
                 (self.path / name).unlink()
-            self.path.rmdir()
+            with suppress(OSError):  # a link, the current folder, the place of a disk: it stays, empty
+                self.path.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -73,8 +73,8 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("dev", "eval")])
-def test_parts_under_other_names_are_no_classes(names: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("dev", "eval", "labels")])
+def test_parts_under_other_names_are_no_classes(names: tuple[str, ...], tmp_path: Path) -> None:
     for name in names:
         _fill(tmp_path / name / "cat", 5)
         _fill(tmp_path / name / "dog", 5)

@@ -115,6 +115,10 @@ class Browser:
         x, y = self._middle(selector)
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def away(self) -> None:
+        """The mouse, to a corner."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+
     def press(self, selector: str) -> None:
         self._mouse("mousePressed", selector)
 

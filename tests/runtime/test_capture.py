@@ -118,6 +118,30 @@ def test_a_press_before_a_camera_that_stands_still_is_forgotten() -> None:
     shutter.hold("glass", "c", 20.1)  # on another page
     shutter.release("b")  # which does not let go of it
     assert shutter.due(20.5) == ("glass", True)
+    shutter.hold("paper", "b", 20.6)  # a word that was long on its way
+    assert shutter.due(21.0) == ("glass", False)
+
+
+def test_a_press_that_outlasts_a_camera_that_stands_still_is_taken_back_alone() -> None:
+    shutter = Shutter()
+    shutter.hold("paper", "a", 10.0)
+    assert shutter.due(10.0) == ("paper", True)
+    shutter.release("a")
+    for moment in range(20, 25):
+        shutter.hold("glass", "b", float(moment))
+    assert shutter.due(24.5) == ("glass", True)
+    assert shutter.due(24.8) == ("glass", False)
+
+
+def test_take_back_removes_the_folders_it_made_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    album = Album(tmp_path, ["new"])
+    for name in ("mine", "new"):
+        album.begin()
+        album.write(name, PIXELS, 0.0)
+        assert album.take_back() == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert album.counts == {"mine": 0, "new": 0}
 
 
 def test_counts_are_right_whoever_adds(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
     name = browser.value("document.querySelector('#pictures figure:last-child').dataset.name")
     own = f'#pictures figure[data-name="{name}"]'
     browser.click(f"{own} .chip:nth-child(2)")
+    browser.away()
     _until((tmp_path / "kept" / "1" / name).is_file)
     assert not (tmp_path / "kept" / "__unsorted" / name).exists()
     browser.wait(f"!document.querySelector({own!r})")
@@ -157,7 +158,16 @@ def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
     assert browser.value(names) == before  # the sorted one keeps its place, too, until nobody points
     browser.wait(f"{names}[0] !== {before[0]!r} || document.activeElement.value")
     browser.value("document.querySelector('#pictures input').value = ''; document.activeElement.blur()")
+    browser.away()
     browser.wait(f"!{names}.includes({before[1]!r})")
+    first, second = browser.value(names)[:2]
+    browser.value(f"document.querySelector('figure[data-name=\"{first}\"] .chip:nth-child(2)').focus()")
+    for _ in range(5):  # held down
+        browser.key("Enter", down=True)
+    browser.key("Enter", down=False)
+    _until((tmp_path / "kept" / "1" / first).is_file)
+    assert browser.value("document.activeElement.dataset.name") == second  # nor was it sorted
+    assert (tmp_path / "kept" / "__unsorted" / second).is_file()
     assert not browser.errors
 
 

@@ -95,15 +95,22 @@ class SnapshotSink:
         return self._folder / folder_name(label) if wanted else None
 
     def _write(self, place: Path, item: Observation, data: bytes) -> None:
-        place.mkdir(parents=True, exist_ok=True)
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(item.time))
         answer, mark = folder_name(item.decision.label), "" if place.name == UNSORTED else "-kept"
         name = f"{moment}-{int(item.time % 1 * 1000):03}-{answer}-{item.decision.score:.2f}{mark}.jpg"
-        with written_beside(place / name) as hidden:
-            hidden.write_bytes(data)
+        try:
+            self._store(place / name, data)
+        except FileNotFoundError:  # somebody removed the folder, empty, at this very moment
+            self._store(place / name, data)
         self._kept.append(place / name)
         while len(self._kept) > self._limit:
             self._kept.popleft().unlink(missing_ok=True)
+
+    @staticmethod
+    def _store(path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(path) as hidden:
+            hidden.write_bytes(data)
 
     def close(self) -> None:
         """All is written already."""

@@ -40,7 +40,8 @@ class Album:
 
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
         self.folder, self.counts = folder, dict[str, int]()
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._made: set[Path] = set()  # folders, that are removed again when they are empty
         self._burst: list[tuple[str, Path]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -99,10 +100,15 @@ class Album:
             if not path.exists():
                 break
             path = place / f"{stem}-{int(moment % 1 * 1000):03}-{number}.jpg"
+        content = data or jpeg(pixels, _QUALITY)
         try:
-            place.mkdir(exist_ok=True)
-            with written_beside(path) as hidden:
-                hidden.write_bytes(data or jpeg(pixels, _QUALITY))
+            with self._writing:
+                fresh = not place.exists()
+                place.mkdir(exist_ok=True)
+                if fresh:
+                    self._made.add(place)
+                with written_beside(path) as hidden:
+                    hidden.write_bytes(content)
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}. Nothing was written.") from None
         self._count(name, 1)
@@ -123,7 +129,7 @@ class Album:
                 self._burst = burst[number:] + self._burst  # to be tried again
                 raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
             self._count(name, -1)
-        for place in {path.parent for _, path in burst}:
-            with suppress(OSError):  # an empty folder would be a class without pictures; others stay
+        for place in self._made & {path.parent for _, path in burst}:
+            with self._writing, suppress(OSError):  # an empty folder would be a class without pictures; others stay
                 place.rmdir()
         return len(burst)

@@ -21,8 +21,9 @@ class Shutter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._name, self._until, self._last = "", 0.0, -_EVERY
-        self._press, self._owed = "", 0.0  # until when its first picture is
-        self._known = deque[str](maxlen=8)  # presses that have begun
+        self._press, self._owed = "", 0.0  # until when a short one has its picture
+        self._fresh = False  # none of it was taken yet
+        self._known, self._over = deque[str](maxlen=8), deque[str](maxlen=8)  # presses that have begun, and that ended
 
     def hold(self, name: str, press: str, moment: float) -> None:
         """The button of this class is pressed, or still held, at a moment of ``time.monotonic()``.
@@ -31,22 +32,25 @@ class Shutter:
             press: what tells this press from others; one that was known is gone on with, however late its word comes.
         """
         with self._lock:
+            if press in self._over:  # the word of it was long on its way
+                return
             if press not in self._known:
                 self._known.append(press)
-                self._owed = moment + _HOLDS
+                self._owed, self._fresh = moment + _HOLDS, True
             self._name, self._press, self._until = name, press, moment + _HOLDS
 
     def release(self, press: str) -> None:
         """It was let go; another that was begun meanwhile goes on."""
         with self._lock:
+            self._over.append(press)
             if press == self._press:
                 self._until = 0.0
 
     def due(self, moment: float) -> tuple[str, bool]:
         """The class a picture is to be taken of now, empty for none; and whether it is the first of its press."""
         with self._lock:
-            first = moment <= self._owed
-            if not first and (moment > self._until or moment - self._last < _EVERY):
+            owed = self._fresh and moment <= self._owed
+            if not owed and (moment > self._until or moment - self._last < _EVERY):
                 return "", False
-            self._owed, self._last = 0.0, moment
+            first, self._fresh, self._last = self._fresh, False, moment
             return self._name, first

@@ -32,6 +32,7 @@ class Unsorted:
 
     def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
         self._folder, self.labels = folder, labels
+        self._made: set[str] = set()  # folders
 
     def listed(self) -> dict[str, Any]:
         """How many there are, and of the newest ``pictures`` their ``name``, ``answer`` and ``score``."""
@@ -66,13 +67,18 @@ class Unsorted:
         return self._move(name, self._place(label), UNSORTED)
 
     def _place(self, label: str) -> str:
+        if label in self.labels:  # ImageNet has a cardigan, which is worn, and a Cardigan, which barks
+            return folder_name(label)
         alike = next((known for known in self.labels if known.casefold() == label.strip().casefold()), None)
         return folder_name(alike or check_class_name(label))
 
     def _move(self, name: str, source: str, target: str) -> str:
         path = self._path(source, name)
         try:
+            fresh = not (self._folder / target).exists()
             (self._folder / target).mkdir(exist_ok=True)
+            if fresh:
+                self._made.add(target)
             if (self._folder / target / name).exists():
                 raise SinkError(f"{target}/{name} is there already.")
             os.rename(path, self._folder / target / name)
@@ -80,7 +86,7 @@ class Unsorted:
             if isinstance(error, SinkError):
                 raise
             raise SinkError(f"{target}/{name}: {error.strerror}.") from None
-        if source != UNSORTED:
+        if source in self._made:
             with suppress(OSError):  # an empty folder would be a class without pictures; others stay
                 (self._folder / source).rmdir()
         return target

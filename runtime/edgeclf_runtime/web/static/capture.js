@@ -58,7 +58,13 @@ function button(name, index) {
   let touched = 0;
   row.addEventListener("pointerdown", (event) => {
     if (event.button) return;
-    if (event.pointerType === "touch") return void (touched = setTimeout(() => begin(name), SWIPE));
+    if (event.pointerType === "touch") {
+      touched = setTimeout(() => {
+        touched = 0;
+        begin(name);
+      }, SWIPE);
+      return;
+    }
     row.setPointerCapture(event.pointerId);
     begin(name);
   });

@@ -25,7 +25,7 @@ export class History {
 
   add(time, answer, score) {
     const last = this.points[this.points.length - 1];
-    if (last && time < last[0]) this.points = []; // its clock was set back
+    if (last && time < last[0] - 1) this.points = []; // its clock was set back
     else if (last && time - last[0] < 1) return;
     this.points.push([time, answer, score]);
     this.draw();

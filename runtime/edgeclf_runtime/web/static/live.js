@@ -20,12 +20,16 @@ export const percent = (share) => `${Math.round(100 * share)}%`;
 
 /** POST a JSON object; gives the answer's, throws its sentence. */
 export async function post(path, body, patience = 15000) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), patience);
   let answer;
   try {
     const headers = { "Content-Type": "application/json" };
-    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(patience) });
+    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: stop.signal });
   } catch {
     throw new Error("No connection to edgeclf.");
+  } finally {
+    clearTimeout(timer);
   }
   const told = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(told.error || `Error ${answer.status}.`);

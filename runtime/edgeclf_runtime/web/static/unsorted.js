@@ -4,6 +4,7 @@ import { element, make, percent, post, setText } from "./live.js";
 
 const EVERY = 5000; // ms between two looks for new ones
 const CALM = 4000; // ms without a sign of the person at the page after which the pictures may change places
+const REST = 20000; // the same while the mouse rests on them
 const CHIPS = 8; // labels that have a button each; of more, the likely ones and a field to type in
 const SAID = 8000; // ms a message stays
 const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "focusin"];
@@ -14,7 +15,8 @@ export class Unsorted {
     this.used = [];
     this.undo = null;
     this.timer = 0;
-    this.sign = -CALM;
+    this.sign = -REST;
+    this.sorting = new Set(); // names of those that are being moved
     element("undo").addEventListener("click", () => this.takeBack());
     for (const kind of SIGNS) element("pictures").addEventListener(kind, () => (this.sign = performance.now()));
   }
@@ -36,7 +38,11 @@ export class Unsorted {
 
   show({ count, pictures }) {
     const names = new Set(pictures.map((picture) => picture.name));
-    for (const figure of element("pictures").children) if (!names.has(figure.dataset.name)) leave(figure, true);
+    const oldest = count > pictures.length ? pictures[pictures.length - 1].name : ""; // older ones are there, unlisted
+    for (const figure of element("pictures").children) {
+      const { name } = figure.dataset;
+      leave(figure, this.sorting.has(name) || !(names.has(name) || name < oldest));
+    }
     if (!this.busy()) this.lay(pictures, names);
     element("none").hidden = count > 0;
     const more = count > pictures.length ? `, the newest ${pictures.length} shown` : "";
@@ -48,7 +54,8 @@ export class Unsorted {
     const place = element("pictures");
     if (!place.querySelector("figure:not(.leaving)")) return false;
     const typing = place.contains(document.activeElement) && document.activeElement.value;
-    return Boolean(typing) || performance.now() - this.sign < CALM;
+    const mouse = matchMedia("(hover: hover)").matches && place.matches(":hover");
+    return Boolean(typing) || performance.now() - this.sign < (mouse ? REST : CALM);
   }
 
   /** None that stays is taken out of the page: what has the focus would lose it. */
@@ -64,6 +71,7 @@ export class Unsorted {
 
   figure(picture) {
     const figure = make("figure");
+    figure.tabIndex = -1;
     figure.dataset.name = picture.name;
     const image = make("img");
     image.loading = "lazy";
@@ -83,7 +91,7 @@ export class Unsorted {
     for (const label of offered) {
       const chip = make("button", label === picture.answer ? "chip likely" : "chip", label);
       chip.type = "button";
-      chip.addEventListener("click", () => this.sort(picture, label, figure));
+      chip.addEventListener("click", (event) => this.sort(picture, label, figure, event.detail ? "" : "figure"));
       chips.append(chip);
     }
     const other = make("input");
@@ -94,20 +102,25 @@ export class Unsorted {
     // Enter, or one chosen from the list, which comes in one piece; not what is half typed when something else is clicked.
     other.addEventListener("input", (event) => {
       const chosen = !event.inputType || event.inputType === "insertReplacementText";
-      if (chosen && this.labels.includes(other.value)) this.sort(picture, other.value, figure);
+      if (chosen && this.labels.includes(other.value)) this.sort(picture, other.value, figure, "input");
     });
     chips.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (other.value.trim()) this.sort(picture, other.value.trim(), figure);
+      if (other.value.trim()) this.sort(picture, other.value.trim(), figure, "input");
     });
     chips.append(other);
     return chips;
   }
 
-  async sort(picture, label, figure) {
-    const kind = figure.contains(document.activeElement) ? document.activeElement.tagName : "";
+  /** By keyboard, what has the focus goes dead: it goes on in the next picture, not on a label, which a held key would press. */
+  async sort(picture, label, figure, next = "") {
+    this.sorting.add(picture.name);
     leave(figure, true);
-    if (kind) element("pictures").querySelector(`figure:not(.leaving) ${kind}`)?.focus();
+    if (next) {
+      const live = [...element("pictures").querySelectorAll("figure:not(.leaving)")];
+      const after = live.find((one) => figure.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) || live[0];
+      (next === "input" ? after?.querySelector("input") : after)?.focus();
+    }
     try {
       const { folder } = await post("sort", { name: picture.name, label });
       this.used = [label, ...this.used.filter((one) => one !== label)].slice(0, 4);
@@ -116,6 +129,7 @@ export class Unsorted {
       leave(figure, false);
       this.say(error.message);
     }
+    this.sorting.delete(picture.name);
     this.look();
   }
 
