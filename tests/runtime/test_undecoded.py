@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf_runtime import ImageError
+from edgeclf_runtime import ImageError, SourceError
 from edgeclf_runtime.images import decode_image, read_image
 from edgeclf_runtime.sources import SourceOptions, open_source
 from edgeclf_runtime.sources.capture import OpenCVCapture
@@ -53,17 +53,34 @@ def test_the_smaller_picture_is_the_larger_ones_mean(film: Path) -> None:
     assert np.abs(means - frame.pixels).mean() < 1.5
 
 
+def _damaged(data: bytes) -> bytes:
+    """Its frame's header says more components than it has: whole for who looks for its end, not for who decodes it."""
+    place = data.index(b"\xff\xc0")
+    return data[: place + 9] + b"\x07" + data[place + 10 :]
+
+
 def test_a_damaged_picture_of_a_film_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "film.mjpeg"
     good = [_jpeg(_picture(shift)) for shift in range(3)]
-    # Its frame's header says more components than it has: whole for who looks for its end, damaged for who decodes it.
-    place = good[1].index(b"\xff\xc0")
-    bad = good[1][: place + 9] + b"\x07" + good[1][place + 10 :]
-    path.write_bytes(good[0] + bad + good[2])
+    path.write_bytes(good[0] + _damaged(good[1]) + good[2])
     with caplog.at_level(logging.WARNING), open_source(path, SourceOptions(least=48)) as source:
         numbers = [frame.number for frame in source]
     assert numbers == [0, 2]
     assert "film.mjpeg" in caplog.text
+
+
+def test_a_film_whose_pictures_are_all_damaged_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "film.mjpeg"
+    good = [_jpeg(_picture(shift)) for shift in range(3)]
+    path.write_bytes(b"".join(map(_damaged, good)))
+    with open_source(path) as source, pytest.raises(SourceError, match="none of its 3 pictures can be decoded"):
+        list(source)
+    with open_source(path) as source:  # as with several interpreters, which decode after its end was read
+        decoders = list(source.undecoded())
+        assert decoders[1]() is None
+        assert decoders[0]() is None
+        with pytest.raises(SourceError, match="none of its 3 pictures"):
+            decoders[2]()
 
 
 def _spoilt(film: Path, count: int) -> Path:

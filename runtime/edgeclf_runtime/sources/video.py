@@ -32,7 +32,7 @@ class VideoSource:
         least: of a film of JPEGs, see ``SourceOptions``.
 
     Raises:
-        SourceError: it is no video, or has no frame.
+        SourceError: it is no video; while iterating, it has no frame, or none that can be decoded.
     """
 
     live = False
@@ -42,6 +42,7 @@ class VideoSource:
 
         self.description = str(path)
         self._closing, self._reading = threading.Event(), threading.Lock()
+        self._counting, self._failed, self._whole = threading.Lock(), 0, -1  # frames; -1 until its end is known
         with quiet():
             # An absolute path cannot be taken for an address or a pattern of numbered pictures.
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
@@ -56,7 +57,7 @@ class VideoSource:
 
     def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
         """See ``Undecoded``."""
-        number, start = 0, time.monotonic()
+        number, given, start = 0, 0, time.monotonic()
         while True:
             late = time.monotonic() - start - number * self._step if self._step else 0.0
             passed = late > self._step > 0 and number > 0  # its time has: not even decoded
@@ -67,12 +68,21 @@ class VideoSource:
             number += 1
             if passed:
                 continue
+            given += 1
             self._closing.wait(max(0.0, -late))
             if self._undecoded:  # also what is damaged so that it does not begin as one
                 picture = self._decoder.completed(picture)
             yield functools.partial(self._frame, picture, time.monotonic(), number - 1)
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
+        with self._counting:
+            self._whole = given
+            hopeless = self._failed == given > 0
+        if hopeless and not self._closing.is_set():
+            raise self._hopeless()
+
+    def _hopeless(self) -> SourceError:
+        return SourceError(f"{self.description}: none of its {self._whole} pictures can be decoded.")
 
     def _next(self, passed: bool) -> Any:
         """The next picture, or True for one that is left out; None at the end."""
@@ -85,6 +95,11 @@ class VideoSource:
         try:
             rgb = swapped(picture) if jpeg is None else self._decoder.decoded(jpeg)
         except ImageError as error:
+            with self._counting:
+                self._failed += 1
+                hopeless = self._failed == self._whole  # the last one, in whichever thread
+            if hopeless:
+                raise self._hopeless() from None
             _log.warning("Skipped: %s", error)
             return None
         return Frame(rgb, moment, number, self.description, jpeg)
