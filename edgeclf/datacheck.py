@@ -23,7 +23,7 @@ from edgeclf.leakage import grouped, leaks, members
 from edgeclf.network import build_classifier
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
-from edgeclf.sources import read_source
+from edgeclf.sources import read_source, refuse_inside
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.card import Preprocessing
 
@@ -91,8 +91,9 @@ def check(source: Path, folder: Path, reporter: Reporter) -> Check:
         folder: of the report, where decoded pictures are kept meanwhile.
 
     Raises:
-        DataError: the source cannot be used, or has no readable picture.
+        DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
     """
+    refuse_inside(source, folder)
     listed, skipped = read_source(source)
     seed_everything(0)
     network, prints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))

@@ -145,15 +145,14 @@ def check_labels(source: Path, labels: Sequence[str], expected: str) -> None:
         raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
     if len(labels) == 1:
         raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
+    known: dict[str, str] = {}
     for label in labels:
         if not is_label(label):
             raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
-    named = {unquote(label): label for label in labels}
-    if len(named) < len(set(labels)):
-        one, other = next((label, named[unquote(label)]) for label in labels if named[unquote(label)] != label)
-        raise DataError(
-            f"{source}: classes {one!r} and {other!r} are one, as snapshots of earlier versions were called. Join them."
-        )
-    if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise DataError(f"{source}: class {twice!r} is there twice, in two spellings of Unicode. Join them.")
+        other = known.get(unquote(label))
+        if other == label:
+            raise DataError(f"{source}: class {label!r} is there twice, in two spellings of Unicode. Join them.")
+        if other is not None:
+            old = "as snapshots of earlier versions were called"
+            raise DataError(f"{source}: classes {other!r} and {label!r} are one, {old}. Join them.")
+        known[unquote(label)] = label

@@ -122,10 +122,10 @@ class FineTuner:
 
     def state(self) -> Arrays:
         """The optimizer's variables, what it moves, and by which schedule."""
-        variables = enumerate(self._optimizer_variables())
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
         rate = {"rate/stays high": np.array(self._schedule is warmup)}
-        return {**moved, **rate, **{f"optimizer/{i}": v.numpy() for i, v in variables}}
+        optimizer = {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer_variables())}
+        return {**moved, **rate, **optimizer}
 
     def knows(self, state: Arrays) -> bool:
         """Whether ``restore`` leads on as it began."""

@@ -17,7 +17,7 @@ from edgeclf.frameworks import tensorflow
 from edgeclf.reporter import Reporter
 from edgeclf.run import write_text
 from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
-from edgeclf.sources import read_source
+from edgeclf.sources import read_source, refuse_inside
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.picturefile import PictureHeader, read_header
 
@@ -53,10 +53,11 @@ def write_shards(source: Path, out: Path, per_shard: int, reporter: Reporter) ->
         per_shard: pictures in each, the last excepted.
 
     Raises:
-        DataError: the source cannot be used, or ``out`` exists.
+        DataError: the source cannot be used, or ``out`` exists or lies in it.
     """
     if out.exists():
         raise DataError(f"{out}: exists already. Choose another name or remove it.")
+    refuse_inside(source, out)
     data, skipped = read_source(source)
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)

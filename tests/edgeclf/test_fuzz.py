@@ -17,6 +17,7 @@ from edgeclf.backbones.torch_weights import read_tensors
 from edgeclf.configfile import TABLES, configure
 from edgeclf.errors import ConfigError, DataError, WeightsError
 from edgeclf.manifest import read_manifest
+from tests.checkpoints import checkpoint
 from tests.fuzzing import bounded, fuzz, mutated
 
 MANIFEST = "file,label,part,group\na.png,cat,train,1\nb/c.png,dog,val,\nd.png,cat,test,2\n"
@@ -59,13 +60,6 @@ def test_a_damaged_config_file(content: bytes, table: str, tmp_path: Path) -> No
         configure(TABLES[table], {}, tmp_path / "edgeclf.toml")
 
 
-def _checkpoint(views: bytes, storage: bytes = np.arange(6, dtype="<f4").tobytes()) -> bytes:
-    """A file as torch 1.5 wrote it, with that pickle as its state dict."""
-    head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    parts = [pickle.dumps(part, protocol=2) for part in head]
-    return b"".join([*parts, views, pickle.dumps(["0"], protocol=2), struct.pack("<q", len(storage) // 4), storage])
-
-
 REBUILD, STORAGE = b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n"
 
 
@@ -81,7 +75,7 @@ def _state(tensor: bytes) -> bytes:
     return b"\x80\x02}X\x01\0\0\0w" + tensor + b"s."
 
 
-GOOD = _checkpoint(_state(_tensor()))
+GOOD = checkpoint(_state(_tensor()))
 
 
 def _read(tmp_path: Path, content: bytes) -> dict[str, Any]:
@@ -91,7 +85,7 @@ def _read(tmp_path: Path, content: bytes) -> dict[str, Any]:
 
 def test_the_checkpoint_that_is_damaged_below_is_a_good_one(tmp_path: Path) -> None:
     assert _read(tmp_path, GOOD)["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert _read(tmp_path, _checkpoint(_state(_tensor(1, (2, 2), (1, 3)))))["w"].tolist() == [[1, 4], [2, 5]]
+    assert _read(tmp_path, checkpoint(_state(_tensor(1, (2, 2), (1, 3)))))["w"].tolist() == [[1, 4], [2, 5]]
 
 
 @given(content=mutated(GOOD))
@@ -128,7 +122,7 @@ def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
 def test_a_hostile_checkpoint_is_refused(views: bytes, words: str, tmp_path: Path) -> None:
     defaults = read_tensors.__defaults__
     with bounded(64), pytest.raises(WeightsError, match=words):
-        _read(tmp_path, _checkpoint(views))
+        _read(tmp_path, checkpoint(views))
     assert read_tensors.__defaults__ == defaults
     assert np.dtype("float32").byteorder == "="  # which the pickled type stands for
     assert _read(tmp_path, GOOD)["w"].tolist() == [[0, 1, 2], [3, 4, 5]]

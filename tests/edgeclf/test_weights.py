@@ -19,6 +19,7 @@ from edgeclf.frameworks import keras
 from edgeclf.network import build_classifier, pretrained_classifier
 from edgeclf_runtime import Preprocessing
 from edgeclf_runtime.preprocess import resize
+from tests.checkpoints import checkpoint
 
 PINNED = {
     "efficientnet-lite0": (818, [-1.0062, 0.1812, -0.8854, 1.0559, -0.4505]),
@@ -67,13 +68,7 @@ def _as_zip(pickled: bytes) -> bytes:
     return data.getvalue()
 
 
-def _as_torch_1_5(pickled: bytes) -> bytes:
-    """The form that is read: three pickles of what it is, then the one of its tensors."""
-    head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    return b"".join(pickle.dumps(part, protocol=2) for part in head) + pickled + pickle.dumps([], protocol=2)
-
-
-@pytest.mark.parametrize("form", [_as_zip, _as_torch_1_5])
+@pytest.mark.parametrize("form", [_as_zip, checkpoint])
 def test_a_pickle_that_calls_something_is_refused(form: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path, mark = tmp_path / "evil.pth", tmp_path / "was-here"
     pickled = pickle.dumps({"weight": _Evil(mark)}, protocol=2)

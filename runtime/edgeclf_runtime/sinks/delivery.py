@@ -29,7 +29,7 @@ class Delivery:
         self._client = client
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._newest: dict[str, Any] = {}
-        self._given: dict[str, Any] = {}
+        self._given: set[str] = set()  # topics whose newest message paho has
         self._waiting: dict[int, str] = {}  # topics by the number of a message that is not acknowledged
         self._again_on_way: set[int] = set()  # of them, those that paho sends again after a reconnection
         self._online = False
@@ -68,7 +68,7 @@ class Delivery:
 
     def _renew(self, topic: str, payload: Any) -> None:
         self._newest[topic] = payload
-        self._given.pop(topic, None)
+        self._given.discard(topic)
 
     def _acknowledged(self, number: int) -> None:
         self._waiting.pop(number, None)
@@ -76,8 +76,7 @@ class Delivery:
 
     def _again(self) -> None:
         self._online, self._again_on_way = True, set(self._waiting)
-        on_their_way = set(self._waiting.values())
-        self._given = {topic: payload for topic, payload in self._given.items() if topic in on_their_way}
+        self._given &= set(self._waiting.values())
 
     def _pause(self) -> None:
         self._online = False
@@ -90,4 +89,4 @@ class Delivery:
                 message = self._client.publish(topic, payload, qos=1, retain=True)
                 if message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
                     self._waiting[message.mid] = topic
-                    self._given[topic] = payload
+                    self._given.add(topic)

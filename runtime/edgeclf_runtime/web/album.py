@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.images import find_images
 from edgeclf_runtime.sinks.picture import jpeg
 from edgeclf_runtime.web.classname import check_class_name, is_part
+from edgeclf_runtime.web.madefolders import MadeFolders
 
 __all__ = ["Album"]
 
@@ -41,7 +41,7 @@ class Album:
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
         self.folder, self.counts = folder, dict[str, int]()
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._made: set[Path] = set()  # folders, that are removed again when they are empty
+        self._made = MadeFolders()
         self._burst: list[tuple[str, Path]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -103,10 +103,7 @@ class Album:
         content = data or jpeg(pixels, _QUALITY)
         try:
             with self._writing:
-                fresh = not place.exists()
-                place.mkdir(exist_ok=True)
-                if fresh:
-                    self._made.add(place)
+                self._made.make(place)
                 with written_beside(path) as hidden:
                     hidden.write_bytes(content)
         except OSError as error:
@@ -129,7 +126,7 @@ class Album:
                 self._burst = burst[number:] + self._burst  # to be tried again
                 raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
             self._count(name, -1)
-        for place in self._made & {path.parent for _, path in burst}:
-            with self._writing, suppress(OSError):  # an empty folder would be a class without pictures; others stay
-                place.rmdir()
+        for place in {path.parent for _, path in burst}:
+            with self._writing:
+                self._made.remove_empty(place)
         return len(burst)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.snapshots import UNSORTED, folder_name, read_name
 from edgeclf_runtime.web.classname import check_class_name
+from edgeclf_runtime.web.madefolders import MadeFolders
 
 __all__ = ["Unsorted"]
 
@@ -32,7 +32,7 @@ class Unsorted:
 
     def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
         self._folder, self.labels = folder, labels
-        self._made: set[str] = set()  # folders
+        self._made = MadeFolders()
 
     def listed(self) -> dict[str, Any]:
         """How many there are, and of the newest ``pictures`` their ``name``, ``answer`` and ``score``."""
@@ -75,10 +75,7 @@ class Unsorted:
     def _move(self, name: str, source: str, target: str) -> str:
         path = self._path(source, name)
         try:
-            fresh = not (self._folder / target).exists()
-            (self._folder / target).mkdir(exist_ok=True)
-            if fresh:
-                self._made.add(target)
+            self._made.make(self._folder / target)
             if (self._folder / target / name).exists():
                 raise SinkError(f"{target}/{name} is there already.")
             os.rename(path, self._folder / target / name)
@@ -86,9 +83,7 @@ class Unsorted:
             if isinstance(error, SinkError):
                 raise
             raise SinkError(f"{target}/{name}: {error.strerror}.") from None
-        if source in self._made:
-            with suppress(OSError):  # an empty folder would be a class without pictures; others stay
-                (self._folder / source).rmdir()
+        self._made.remove_empty(self._folder / source)
         return target
 
     def _names(self) -> list[str]:

@@ -1,6 +1,7 @@
 // The stream of pictures and state that both pages read, and what they have in common.
 
 const SILENT = 8000; // ms without a message after which the connection is taken for dead
+export const OLD = 5; // seconds without a frame after which the last one says nothing of now
 const AGAIN = 1500; // ms before the next try
 
 export const element = (id) => document.getElementById(id);
@@ -128,7 +129,7 @@ const STATES = { running: "good", opening: "warn", stalled: "warn", frozen: "war
 /** The source's state in the header, and what is wrong with it in the notice. */
 export function showSource(told) {
   const { state, reason, reopened } = told.source;
-  const silent = state === "running" && told.silence > 5;
+  const silent = state === "running" && told.silence > OLD;
   const pill = element("source");
   pill.className = `pill ${silent ? "warn" : STATES[state] || ""}`;
   setText(pill, silent ? "no new frame" : state);

@@ -1,11 +1,10 @@
-import { element, lost, make, notice, percent, post, setText, showSource, watch } from "./live.js";
+import { OLD, element, lost, make, notice, percent, post, setText, showSource, watch } from "./live.js";
 import { History } from "./history.js";
 import { Unsorted } from "./unsorted.js";
 
 const FEW = 8; // labels that keep their places
 const BEST = 5; // shown in order where there are more
 const LONG = 18; // letters of an answer that is written smaller
-const OLD = 5; // seconds without a frame after which the last one's delay says nothing
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
