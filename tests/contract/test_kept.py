@@ -1,0 +1,79 @@
+"""What version 0.1 wrote is read for ever: a run, its config, a run.toml and a model file; and 0.1 reads today's files.
+
+``tests/kept/0.1`` was made by 0.1 itself, before anything after it: a training of ten images a class at 32 pixels
+(without its 13 MB of weights), a model file by ``examples/convert_own_network.py``, and the runtime's wheel.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edgeclf import Run
+from edgeclf.configfile import configure
+from edgeclf.settings import SearchConfig, TrainTable
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.images import read_image
+
+KEPT = Path(__file__).parents[1] / "kept" / "0.1"
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A copy that may be written to, with the photographs where the run says they are."""
+    folder = tmp_path / "kept"
+    shutil.copytree(KEPT, folder)
+    config = folder / "run" / "config.toml"
+    config.write_text(config.read_text("utf-8").replace('"/photos"', f'"{folder / "photos"}"'), "utf-8")
+    return folder
+
+
+def test_a_run_is_opened(kept: Path) -> None:
+    run = Run.open(kept / "run")
+    split = run.read_split()
+    assert (len(split.files), split.labels) == (20, ("0", "1"))
+    assert {part: len(split.rows(part)) for part in ("train", "validation", "test")} == {
+        "train": 12,
+        "validation": 4,
+        "test": 4,
+    }
+    assert split.picture(split.files[0]).shape[2] == 3
+    assert run.read_skipped() == []
+    assert run.config.input_size == 32
+
+
+def test_its_config_trains_the_same(kept: Path) -> None:
+    table = configure(TrainTable, {}, kept / "run" / "config.toml")
+    assert table.data == kept / "photos"
+    assert table.config() == Run.open(kept / "run").config
+    assert configure(TrainTable, {}, kept / "edgeclf.toml").config().epochs == 1
+    assert configure(SearchConfig, {}, kept / "edgeclf.toml").sizes == (32,)
+
+
+def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
+    expected = json.loads((kept / "answers.json").read_text("utf-8"))  # as 0.1 gave them
+    with Classifier.load(kept / "model.tflite") as classifier:
+        for file, (label, score) in expected.items():
+            answer = classifier.classify(read_image(kept / "photos" / file))
+            assert (answer.label, answer.score) == (label, pytest.approx(score, abs=0.02)), file
+    command = [sys.executable, "-m", "edgeclf_runtime", "run", "model.tflite", "--config", "run.toml"]
+    done = subprocess.run(command, cwd=kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) >= 20
+
+
+def test_its_runtime_reads_the_files_of_today(kept: Path, model: Path) -> None:
+    old = kept / "old"
+    with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
+        wheel.extractall(old)
+    script = f"import sys; sys.path.insert(0, {str(old)!r}); from edgeclf_runtime.cli import main; main()"
+    words = [sys.executable, "-c", script, "verify", str(model)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "as exported" in done.stdout
