@@ -19,7 +19,9 @@ from edgeclf.run import write_text
 from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
 from edgeclf.sources import read_source, refuse_inside
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.picturefile import PictureHeader, read_header
+from edgeclf_runtime.images import checked_header
+from edgeclf_runtime.jpegend import whole_jpeg
+from edgeclf_runtime.picturefile import PictureHeader
 
 __all__ = ["write_shards"]
 
@@ -97,9 +99,12 @@ def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Rec
             skipped.append(Skipped(file, str(error)))
             continue
         try:
-            yield _Record(int(row), content, read_header(content))
+            header = checked_header(content, str(data.root / file))
+            if not header.ended:
+                whole_jpeg(content, str(data.root / file))
+            yield _Record(int(row), content, header)
         except ImageError as error:
-            skipped.append(Skipped(file, f"{data.root / file}: {error}."))
+            skipped.append(Skipped(file, str(error)))
 
 
 def _shard(data: Dataset, records: Iterator[_Record], path: Path) -> ShardRecords:

@@ -1,4 +1,4 @@
-"""Pictures from files: JPEG, PNG, BMP, WebP, TIFF, and GIF where OpenCV is 4.12 or newer."""
+"""Pictures from files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF where OpenCV is 4.12 or newer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.jpegend import whole_jpeg
 from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.orientation import upright
 from edgeclf_runtime.picturefile import PictureHeader, read_header
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "find_images", "read_content", "read_image", "swapped"]
+__all__ = ["IMAGE_SUFFIXES", "checked_header", "decode_image", "find_images", "read_content", "read_image", "swapped"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES |= {".heic", ".heif", ".hif", ".avif"}
 """Of the files ``find_images`` finds; lower case."""
 
 _BYTES_LIMIT = 1 << 29
@@ -59,8 +62,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
 def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: int = 0) -> npt.NDArray[np.uint8]:
     """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
 
-    Grey becomes RGB, 16 bits become 8 by rounding. Transparent parts are laid over white; a picture that has some
-    is not turned.
+    Grey becomes RGB, more bits become 8 by rounding. Transparent parts are laid over white.
 
     Args:
         data: a file's content.
@@ -73,7 +75,22 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         uint8 RGB, ``[height, width, 3]``.
 
     Raises:
-        ImageError: not a picture, cut short, damaged or too large.
+        ImageError: not a picture, cut short, damaged or too large, or of a format whose library is not installed.
+    """
+    header = checked_header(data, name, limit=limit)
+    if header.kind in ("HEIC", "AVIF"):
+        from edgeclf_runtime.heif import decode_heif
+
+        pixels = decode_heif(data, header, name)
+        return pixels if pixels.shape[2] == 3 else _in_strips(_over_white, pixels)
+    return _decoded(data if header.ended else whole_jpeg(data, name), header, name, least)
+
+
+def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
+    """What a picture's header says.
+
+    Raises:
+        ImageError: not a picture, cut short as far as that is seen without decoding it, or too large.
     """
     try:
         header = read_header(data)
@@ -83,16 +100,28 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
     if header.tile > limit:
         raise ImageError(f"{name}: a tile of {header.tile} pixels, expected at most {limit}.")
+    return header
+
+
+def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.NDArray[np.uint8]:
+    """By OpenCV."""
     rgb = header.kind == "JPEG" and _decodes_rgb()
-    pixels = _decode(data, with_alpha=False, part=_part(header, least), rgb=rgb)
-    if pixels is None:
+    own = header.kind in ("PNG", "WebP")  # which OpenCV turns depending on its version and on alpha
+    stored = _stored(data, with_alpha=False, part=_part(header, least), rgb=rgb, as_stored=own)
+    if stored is None:
         import cv2
 
         raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
+    pixels = _eight_bits(stored)
     if header.alpha:
-        stored = _decode(data, with_alpha=True)
-        if stored is not None and stored.shape[2:] == (4,) and (stored[:, :, 3] < 255).any():
-            pixels = _in_strips(_over_white, stored)
+        stored = _stored(data, with_alpha=True)
+        if stored is not None and stored.shape[2:] == (4,):
+            # Of a TIFF of 8 bits OpenCV gives colours that alpha has been applied to.
+            applied = header.extra == 1 or (header.extra == 2 and stored.dtype == np.uint8)
+            with_alpha = _eight_bits(stored)
+            if (with_alpha[:, :, 3] < 255).any():
+                pixels = _in_strips(_added_to_white if applied else _over_white, with_alpha)
+    pixels = upright(pixels, header.orientation) if own else pixels
     return pixels if rgb else swapped(pixels)
 
 
@@ -131,8 +160,10 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
 
-def _decode(data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False) -> npt.NDArray[np.uint8] | None:
-    """BGR, RGB or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
+def _stored(
+    data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False, as_stored: bool = False
+) -> npt.NDArray[Any] | None:
+    """uint8 or uint16; BGR, RGB or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
@@ -140,23 +171,32 @@ def _decode(data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False) 
         flags = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}[part]
     if rgb:
         flags = flags & ~cv2.IMREAD_COLOR | cv2.IMREAD_COLOR_RGB
+    if as_stored:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     with quiet():
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error:
             return None
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        return None
-    return _in_strips(_eight_bits, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
+    return None if pixels is None or pixels.dtype not in (np.uint8, np.uint16) else pixels
 
 
-def _eight_bits(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return _in_strips(_rounded, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
+
+
+def _rounded(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return (pixels + 128) // 257
 
 
 def _over_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     alpha = pixels[:, :, 3:]
     return (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def _added_to_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The same where the colours are multiplied by alpha already."""
+    return (pixels[:, :, :3] + 255 - pixels[:, :, 3:]).clip(max=255)
 
 
 def _in_strips(

@@ -6,7 +6,10 @@ import re
 import struct
 from dataclasses import dataclass
 
+from edgeclf_runtime.boxes import is_heif, read_boxes
+from edgeclf_runtime.conversion import conversion
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.orientation import read_orientation
 
 __all__ = ["PictureHeader", "read_header"]
 
@@ -16,6 +19,7 @@ _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _CUT = "cut short; copy the file again"
 _SHORT, _LONG = 3, 4  # of TIFF's kinds of numbers, those that a size may have
 _SIDES = (256, 257, 322, 323)  # width and height of a TIFF, and of its tiles
+_EXTRA = 338  # what the sample beside the colours is
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class PictureHeader:
         width, height: in pixels, as stored.
         alpha: whether it can have transparent parts.
         tile: pixels of a part that is decoded whole, be it larger than the picture.
+        orientation: EXIF's, 1 to 8, of a PNG or WebP; the decoders of the others apply it.
+        turned: whether a HEIC file says itself how to turn it, so that EXIF's orientation does not count.
+        ended: whether the end marker of a JPEG is there; see ``jpegend``.
+        extra: what a TIFF's fourth sample is: 1, alpha that its colours are multiplied by; 2, alpha alone; 0, not said.
     """
 
     kind: str
@@ -34,6 +42,10 @@ class PictureHeader:
     height: int
     alpha: bool
     tile: int = 0
+    orientation: int = 1
+    turned: bool = False
+    ended: bool = True
+    extra: int = 0
 
 
 def read_header(data: bytes) -> PictureHeader:
@@ -64,15 +76,20 @@ def _read(data: bytes) -> PictureHeader:
     if data.startswith((b"II*\0", b"MM\0*")):
         return _tiff(data)
     if data[4:8] == b"ftyp":
-        raise ImageError("a HEIC, AVIF or video file; convert it to JPEG")
-    raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP or TIFF)")
+        if not is_heif(data):
+            raise ImageError("a film, not a picture; take pictures out of it: " + conversion("FILM.mp4"))
+        boxes = read_boxes(data)
+        return PictureHeader(boxes.kind, boxes.width, boxes.height, alpha=True, turned=boxes.turned)
+    raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC or AVIF)")
 
 
 def _jpeg(data: bytes) -> PictureHeader:
     """Walks from marker to marker to the end of the first image; a phone may have appended a second one or a film."""
-    width, height, position = 0, 0, 2
+    width, height, position, scanned = 0, 0, 2, False
     while True:
         found = _JPEG_MARKER.search(data, position)
+        if found is None and scanned and position <= len(data):
+            return PictureHeader("JPEG", width, height, alpha=False, ended=False)
         if found is None:
             raise ImageError(_CUT)
         marker, position = data[found.start() + 1], found.end()
@@ -83,19 +100,22 @@ def _jpeg(data: bytes) -> PictureHeader:
         if marker in _JPEG_FRAMES and not width:
             height, width = struct.unpack_from(">HH", data, position + 3)
         position += struct.unpack_from(">H", data, position)[0]
+        scanned = marker == 0xDA
 
 
 def _png(data: bytes) -> PictureHeader:
     width, height, _, color = struct.unpack_from(">IIBB", data, 16)
-    alpha, position = color in (4, 6), 8
+    alpha, position, orientation = color in (4, 6), 8, 1
     while True:
         length, name = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
+        start, position = position + 8, position + 12 + length
         if position > len(data):
             raise ImageError(_CUT)
         alpha = alpha or name == b"tRNS"
+        if name == b"eXIf":
+            orientation = read_orientation(data[start : start + length])
         if name == b"IEND":
-            return PictureHeader("PNG", width, height, alpha)
+            return PictureHeader("PNG", width, height, alpha, orientation=orientation)
 
 
 def _webp(data: bytes) -> PictureHeader:
@@ -104,12 +124,23 @@ def _webp(data: bytes) -> PictureHeader:
         raise ImageError(_CUT)
     if kind == b"VP8X":
         width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
-        return PictureHeader("WebP", width, height, bool(data[20] & 0x10))
+        orientation = _webp_orientation(data) if data[20] & 0x08 else 1
+        return PictureHeader("WebP", width, height, bool(data[20] & 0x10), orientation=orientation)
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1))
     width, height = struct.unpack_from("<HH", data, 26)
     return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF, alpha=False)
+
+
+def _webp_orientation(data: bytes) -> int:
+    position = 12
+    while position + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, position)
+        if name == b"EXIF":
+            return read_orientation(data[position + 8 : position + 8 + length])
+        position += 8 + length + length % 2
+    return 1
 
 
 def _bmp(data: bytes) -> PictureHeader:
@@ -131,4 +162,5 @@ def _tiff(data: bytes) -> PictureHeader:
         tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
     # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
     alpha = tags.get(277) == 4 and tags.get(262) == 2
-    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tags.get(322, 0) * tags.get(323, 0))
+    tile = tags.get(322, 0) * tags.get(323, 0)
+    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tile, extra=tags.get(_EXTRA, 0))

@@ -170,6 +170,27 @@ def test_standard_input_gives_its_pictures_and_ends() -> None:
     assert levels == [10, 100, 200]
 
 
+def test_standard_input_gives_pictures_without_their_end_markers() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
+        source = open_pipe(file, SourceOptions(reopen=True))
+        first, second, third = (data[:-2] for data in _jpegs())
+        with source:
+            levels = []
+            for data in (
+                first + second[:4],
+                second[4:] + third[:4],
+                third[4:],
+            ):  # each is ended by the next one's start
+                pipe.write(data)
+                if data == third[4:]:
+                    pipe.close()
+                levels.append(round(float(next(iter(source)).pixels.mean()), -1))
+            with pytest.raises(SourceError, match="ended"):
+                next(iter(source))
+    assert levels == [10, 100, 200]
+
+
 def test_standard_input_goes_on_after_what_is_no_picture() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:

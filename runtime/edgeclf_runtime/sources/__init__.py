@@ -95,10 +95,22 @@ def _stream(scheme: str, address: str, options: SourceOptions, listener: StateLi
 def _file(path: Path, options: SourceOptions) -> Source:
     from edgeclf_runtime.images import IMAGE_SUFFIXES
 
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path):
         from edgeclf_runtime.sources.pictures import PictureSource
 
         return PictureSource(path, options.watch, options.least)
+    from edgeclf_runtime.conversion import foreign_reason
     from edgeclf_runtime.sources.video import VideoSource
 
+    if reason := foreign_reason(str(path), ffmpeg=True):
+        raise SourceError(f"{path}: {reason}")
     return VideoSource(path, options.realtime, options.least)
+
+
+def _is_heif(path: Path) -> bool:
+    """Of which FFmpeg, the reader of films, would give one tile."""
+    from edgeclf_runtime.boxes import is_heif
+
+    with path.open("rb") as file:
+        head = file.read(256)
+    return head[4:8] == b"ftyp" and is_heif(head)

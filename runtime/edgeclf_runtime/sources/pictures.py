@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
+from edgeclf_runtime.conversion import foreign_reason
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import decode_image, find_images, read_content
@@ -46,7 +47,7 @@ class PictureSource:
         self._failures, self._counting, self._gone = 0, threading.Lock(), False
         self._files = find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
-            raise SourceError(f"{path}: no pictures in this folder.")
+            raise SourceError(f"{path}: no pictures in this folder{_first_foreign(path)}.")
 
     def __iter__(self) -> Iterator[Frame]:
         return (frame for decode in self.undecoded() if (frame := decode()) is not None)
@@ -123,6 +124,11 @@ class PictureSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _first_foreign(folder: Path) -> str:
+    found = ((file, foreign_reason(str(file))) for file in sorted(folder.rglob("*")))
+    return next((f" that are read. {printable(file)}: {reason}" for file, reason in found if reason), "")
 
 
 def _same(frame: Frame) -> Frame:

@@ -19,6 +19,7 @@ __all__ = ["open_pipe", "take_jpeg"]
 
 _LARGEST = 32 * 1024 * 1024  # bytes of one picture
 _CHUNK = 65_536
+_SCAN = b"\xff\xda"
 
 
 def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
@@ -36,7 +37,8 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
 def take_jpeg(data: bytearray) -> bytes | None:
     """Cut the first whole picture off, with what lies before it.
 
-    Its segments are walked by their lengths, so that a thumbnail inside does not end it.
+    Its segments are walked by their lengths, so that a thumbnail inside does not end it. Where its end marker is
+    missing, the next picture's beginning ends it.
 
     Raises:
         SourceError: a picture of more than 32 MB, or what is no JPEG.
@@ -65,6 +67,8 @@ def _end(data: bytearray, start: int) -> int | None:
         kind = data[place + 1]
         if kind == 0xD9:
             return place + 2
+        if kind == 0xD8:
+            return place
         if kind == 0xFF or 0xD0 <= kind <= 0xD7 or kind == 0x01:
             place += 1 if kind == 0xFF else 2
             continue
@@ -105,9 +109,16 @@ class _PipeCapture:
     def read(self) -> Any:
         while True:
             picture = take_jpeg(self._data)
-            if picture is not None:
-                return np.frombuffer(picture, np.uint8)[np.newaxis]
-            self._data += self._chunk()
+            if picture is None:
+                try:
+                    self._data += self._chunk()
+                    continue
+                except SourceEnded:  # perhaps behind a picture without its end marker
+                    if not self._data.startswith(b"\xff\xd8") or _SCAN not in self._data:
+                        raise
+                    picture = bytes(self._data)
+                    self._data.clear()
+            return np.frombuffer(picture, np.uint8)[np.newaxis]
 
     def _chunk(self) -> bytes:
         descriptor = self._file.fileno()

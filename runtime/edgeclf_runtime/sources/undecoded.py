@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import decode_image
+from edgeclf_runtime.jpegend import END
 
 __all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
 
-_END = b"\xff\xd9"
 _PADDING = 4096  # bytes that may follow the end
 _HABIT = 5  # pictures in a row
 _MJPG = int.from_bytes(b"MJPG", "little")
@@ -42,8 +42,9 @@ def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
 class JpegDecoder:
     """Decodes one source's JPEGs: ``completed`` in their order, then ``decoded`` in any thread.
 
-    Some cameras leave the end marker out. One that is missing now and then tells of a picture cut short, which is left
-    out; one that is missing time after time is that camera's habit, and is put there.
+    Some cameras leave the end marker out. Where it is missing, the picture is looked at for whether it was cut short,
+    which takes several times as long (see ``jpegend``); where it is missing time after time, that is the camera's
+    habit, and it is put there.
 
     Args:
         name: of the source, for errors.
@@ -65,10 +66,10 @@ class JpegDecoder:
     def completed(self, picture: npt.NDArray[np.uint8]) -> bytes:
         """A JPEG's bytes, with their end."""
         data = picture.tobytes()
-        ended = _END in data[-_PADDING:]
+        ended = END in data[-_PADDING:]
         self._unended = 0 if ended else self._unended + 1
         if self._unended > _HABIT:
-            data += _END
+            data += END
         return data
 
     def decoded(self, data: bytes) -> npt.NDArray[np.uint8]:
