@@ -62,6 +62,8 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     run = train(out / "photos", out / "run", make_config(_OPTIONS), reporter)
     model = out / "model.tflite"
     done = export_run(run, model, "int8", reporter)
+    if done.interrupted:
+        raise KeyboardInterrupt
     accuracy = done.card.accuracy
     reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
     film = out / "film.avi"

@@ -58,6 +58,9 @@ def export_run(
         method, max_drop: of int8; see ``edgeclf_converters.convert_int8``.
         distribute: of its training; one of ``edgeclf_converters.distribution.WAYS``.
 
+    Returns:
+        what was written; also after Ctrl-C, once an int8 file was finished (see ``Conversion.interrupted``).
+
     Raises:
         RunError: the training did not get that far.
         DataError: its pictures are gone.

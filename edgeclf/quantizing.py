@@ -90,6 +90,7 @@ def quantize(
         assert done.search is not None
         if not distribution.first:
             return done
+        reporter.say(f"Wrote {done.path}; comparing it with the float network.")
         report = parity_report(model, done.search, list(validation.pixels), rule, data.labels)
         files = [data.files[row] for row in judged]
         page = write_parity(report, done.path, list(validation.pixels), files)

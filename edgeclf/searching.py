@@ -175,14 +175,18 @@ class _Searching:
         if metrics["status"] == "interrupted":
             raise KeyboardInterrupt
         path = run.path / "model.tflite"
-        done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=_WORST_DROP)
+        count = metrics["validation"]["count"]
+        may_drop = max(_WORST_DROP, 100 / count)  # no bound is finer than one picture
+        done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=may_drop)
+        if done.interrupted:
+            raise KeyboardInterrupt
         if done.path != path:
             _rename(done, path)
             note_parity(run, path.with_suffix(".parity.json"))
             write_report(run, self._reporter)
         assert done.search is not None
         content, rule = done.search.best.content, preprocessing(run.config)
-        accuracy, count = done.card.accuracy["validation_int8"], metrics["validation"]["count"]
+        accuracy = done.card.accuracy["validation_int8"]
         low, high = wilson(round(accuracy * count), count)
         return Outcome(
             candidate,

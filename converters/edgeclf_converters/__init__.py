@@ -13,10 +13,11 @@ from __future__ import annotations
 from edgeclf_converters.convert import MODES, convert
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.export import Conversion, convert_int8, export
-from edgeclf_converters.int8 import METHODS, Search, Step, search_int8
+from edgeclf_converters.int8 import METHODS, search_int8
 from edgeclf_converters.parity import Parity
 from edgeclf_converters.qat import QatConfig
 from edgeclf_converters.scores import Labelled
+from edgeclf_converters.trials import Search, Step
 
 __all__ = [
     "METHODS",

@@ -13,10 +13,11 @@ from typing_extensions import Unpack
 
 from edgeclf_converters.convert import check_model, convert
 from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.int8 import Search, SearchOptions, search_int8
+from edgeclf_converters.int8 import SearchOptions, search_int8
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
 from edgeclf_converters.prepared import prepared
+from edgeclf_converters.trials import Search
 from edgeclf_converters.workfolder import work_folder
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
@@ -56,6 +57,11 @@ class Conversion:
         """Whether an int8 file keeps within its bound; the other modes have none."""
         return self.search is None or self.search.within
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the way to an int8 file, which is the best of those that were finished."""
+        return self.search is not None and self.search.stop is not None and self.search.stop.interrupted
+
 
 def convert_int8(
     model: Any,
@@ -76,6 +82,9 @@ def convert_int8(
         max_drop: points of accuracy that may be lost. Where no method keeps within it, the best file is written beside
             ``path``, with ``over-max-drop`` in its name; without a bound the best is written at any rate.
 
+    Returns:
+        what was written; also after Ctrl-C, once a file was finished (see ``Conversion.interrupted``).
+
     Raises:
         ConversionError: see ``search_int8`` and ``export``.
     """
@@ -95,6 +104,8 @@ def convert_int8(
         f"on {parity.count} pictures judged by {found.judged_by}"
         + (f", which chose it of {len(found.trials)}" if len(found.trials) > 1 else ""),
     }
+    if found.stop is not None:
+        said["int8 stopped"] = str(found.stop)
     card = replace(card, provenance={**card.provenance, **said})
     place = search.get("distribution")
     if place is not None and not place.first:  # the first process writes

@@ -2,7 +2,8 @@
 
 Each step converts a real file and runs it through the runtime's interpreter: plain post-training quantization, other
 ranges, corrected biases, and at last quantization-aware training. Steps of a kind are tried together; the first kind
-with one within the bound ends the way, and of all that was tried the best is kept.
+with one within the bound ends the way, and of all that was tried the best is kept. So it is where a later step fails or
+is interrupted: a file that is finished is never lost.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
@@ -21,21 +21,22 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized
 from edgeclf_converters.fold import fold
 from edgeclf_converters.graph import Node, check_logits, flatten
-from edgeclf_converters.parity import Parity, compare
+from edgeclf_converters.parity import compare
 from edgeclf_converters.qat import Augment, QatConfig, train_epochs
 from edgeclf_converters.ranges import ESTIMATORS, Statistics, estimate, observe
 from edgeclf_converters.refine import correct_biases, equalize, equalized_pairs, rounded_kernels
 from edgeclf_converters.scores import Labelled, file_scores, log_loss, network_scores
+from edgeclf_converters.trials import Search, Step, Stop, Trial
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["AIM", "METHODS", "Search", "SearchOptions", "Step", "Trial", "search_int8"]
+__all__ = ["AIM", "METHODS", "SearchOptions", "search_int8"]
 
 METHODS = ("auto", "ptq", "qat")
 """All steps until one keeps within the bound; only those without training; only the training."""
 
 AIM = 0.5
-"""Points of accuracy that may be lost where no bound is given."""
+"""Points of accuracy that may be lost where no bound is given; or one picture, where that is more."""
 
 Progress = Callable[[str, int], AbstractContextManager[Any]]
 """(title, total) to a ``with`` block whose value has ``advance(steps)``."""
@@ -52,56 +53,6 @@ class SearchOptions(TypedDict, total=False):
     say: Callable[[str], None]
     progress: Progress | None
     distribution: Distribution | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """One method tried: its name, the real file's accuracy (a share), its drop in points, and seconds taken."""
-
-    name: str
-    accuracy: float
-    drop: float
-    log_loss: float
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.accuracy:.1%} ({0 - self.drop:+.1f})"
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A step with its file's content, and float against int8 on the pictures it was chosen on.
-
-    ``floats`` is the folded float network whose layers are the file's; None where the converter chose them itself.
-    """
-
-    step: Step
-    content: bytes = field(repr=False)
-    parity: Parity
-    floats: list[Node] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """Where the way led.
-
-    Attributes:
-        best: what is kept.
-        trials: all that was tried, in order.
-        within: its drop is within the bound.
-        judged_by: what says which answers are right, for people. Where several files were tried, the best was chosen on
-            these pictures, so its own figures are a little too good; other pictures say how good it is.
-    """
-
-    best: Trial
-    trials: tuple[Trial, ...]
-    within: bool
-    judged_by: str
-
-    @property
-    def route(self) -> tuple[Step, ...]:
-        """The steps tried, in order."""
-        return tuple(trial.step for trial in self.trials)
 
 
 def search_int8(
@@ -130,14 +81,19 @@ def search_int8(
         training: gives pictures to train on, of any size that ``augment`` takes, when they are needed; without it
             there is no training.
         method: one of ``METHODS``.
-        max_drop: points of accuracy that may be lost; ``AIM`` by default.
+        max_drop: points of accuracy that may be lost, exactly; by default ``AIM``, or one picture where that is more.
         qat, augment: see ``qat.train_epochs``.
         say, progress: told what happens.
         distribution: where the training runs; all its processes do the rest alike.
 
+    Returns:
+        the best file; also where a step after the first failed, in whatever way, or was interrupted (see
+        ``Search.stop``), but with several workers, which wait for one another.
+
     Raises:
         ConversionError: unfit pictures or network, an unknown method, or "qat" for a network of unknown layers or
             without pictures to train on.
+        KeyboardInterrupt: before there was anything to keep.
     """
     if method not in METHODS:
         raise ConversionError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
@@ -147,17 +103,13 @@ def search_int8(
     check_pictures(calibration, rule)
     if validation is not None:
         validation.check("Validation pictures", model.output_shape[1], (rule.height, rule.width))
-    bound, place = AIM if max_drop is None else max_drop, distribution or Distribution()
-    way = _Way(model, calibration, rule, validation, bound, say, place)
+    place = distribution or Distribution()
+    way = _Way(model, calibration, rule, validation, max_drop, say, place)
+    trained = way.trained(training, qat or QatConfig(), augment, progress)
     if method == "qat":
-        way.take(way.trained(training, qat or QatConfig(), augment, progress))
-    else:
-        way.take(way.plain())
-        way.take(way.ranged())
-        way.take(way.corrected())
-        if method == "auto":
-            way.take(way.trained(training, qat or QatConfig(), augment, progress))
-    return way.end()
+        return way.follow([trained])
+    untrained = [way.plain(), way.ranged(), way.corrected()]
+    return way.follow([*untrained, trained] if method == "auto" else untrained)
 
 
 class _UnfitError(ConversionError):
@@ -173,28 +125,47 @@ class _Way:
         calibration: Sequence[Pixels],
         rule: Preprocessing,
         validation: Labelled | None,
-        bound: float,
+        max_drop: float | None,
         say: Callable[[str], None],
         place: Distribution,
     ) -> None:
         self._place = place
-        self._model, self._calibration, self._rule, self._bound, self._say = model, calibration, rule, bound, say
+        self._model, self._calibration, self._rule, self._say = model, calibration, rule, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
         self._before = network_scores(model, pixels, rule)
         self._judges = validation or Labelled(pixels, self._before.argmax(axis=1))
         self._judged_by = "their labels" if validation else "the float network's answers"
+        self._bound = self._allowed(max_drop)
         self._trials: list[Trial] = []
+        self._step, self._started = "", 0.0  # that is being tried, and since when
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
         self._estimator = "mse"
         self._refused = ""
 
-    def take(self, trials: Iterable[Trial]) -> None:
-        """A group of steps, unless one within the bound was found or the network is not one for them."""
-        if self._trials and self._place.agree(float(self._within())):
-            return
+    def follow(self, groups: Iterable[Iterable[Trial]]) -> Search:
+        """Take one group of steps after the other until a file is within the bound."""
+        stop = None
         try:
-            self._trials.extend(trials)
+            for group in groups:
+                if self._trials and self._place.agree(float(self._within())):
+                    break
+                self._take(group)
+        except (Exception, KeyboardInterrupt) as error:
+            # Of several workers the others wait in the middle of a step, for ever.
+            if not self._trials or isinstance(error, _UnfitError) or self._place.way == "multi-worker":
+                raise
+            stop = Stop.of(self._step, error)
+        if stop is not None:  # outside of the handler, whose error holds what the step had in memory
+            self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
+        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop)
+
+    def _take(self, group: Iterable[Trial]) -> None:
+        """One group of steps, unless the network is not one for them."""
+        try:
+            for trial in group:
+                self._trials.append(trial)
+                self._say(f"{trial.step}, {trial.step.seconds:.0f} s")  # after: what was said is kept, whatever comes
         except ConversionError as error:
             if not self._trials or isinstance(error, _UnfitError):
                 raise
@@ -202,24 +173,31 @@ class _Way:
                 self._say(f"No further method: {error}")
             self._refused = str(error)
 
+    def _allowed(self, max_drop: float | None) -> float:
+        """Points that may be lost: no aim is finer than one of the pictures that it is judged by."""
+        count = len(self._judges.targets)
+        if max_drop is not None or 100 / count <= AIM:
+            return AIM if max_drop is None else max_drop
+        self._say(f"Of {count} images to judge by, one is {100 / count:.1f} points: a loss of one counts as within.")
+        return 100 / count
+
     def _best(self) -> Trial:
         return max(self._trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
 
     def _within(self) -> bool:
         return self._best().parity.drop <= self._bound + 1e-9  # a drop of 0.5 may come out a little above
 
-    def end(self) -> Search:
-        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by)
-
     def plain(self) -> Iterable[Trial]:
         """What TensorFlow's converter does by itself; for every network."""
-        yield self._trial("ptq", time.monotonic(), convert(self._model, "int8", self._calibration, self._rule))
+        self._begin("ptq")
+        yield self._trial(convert(self._model, "int8", self._calibration, self._rule))
 
     def ranged(self) -> Iterable[Trial]:
         """Ranges by each estimator but the plain extremes; the best goes on into the next steps."""
         found = []
         for name in ESTIMATORS[1:]:
-            found.append(self._rounded(f"ptq {name}", self._folded(), self._ranges(name)))
+            self._begin(f"ptq {name}")
+            found.append(self._rounded(self._folded(), self._ranges(name)))
             yield found[-1]
         best = max(found, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
         self._estimator = best.step.name.removeprefix("ptq ")
@@ -241,7 +219,8 @@ class _Way:
         """The file of every epoch of a quantization-aware training."""
         if training is None:
             return
-        nodes, started = self._folded(), time.monotonic()
+        self._begin("qat epoch 1")
+        nodes = self._folded()
         check_logits(nodes)
         try:
             data = training()
@@ -265,8 +244,11 @@ class _Way:
                 self._place,
             )
             for number, (after, ranges) in enumerate(epochs, 1):
-                content = convert_rounding(quantized(after, ranges, kernels=False)[0], self._rule)
-                yield self._trial(f"qat epoch {number}", started, content, nodes)
+                yield self._rounded(after, ranges, nodes)
+                self._step = f"qat epoch {number + 1}"
+
+    def _begin(self, step: str) -> None:
+        self._step, self._started = step, time.monotonic()
 
     def _folded(self) -> list[Node]:
         if self._nodes is None:
@@ -287,19 +269,17 @@ class _Way:
         return estimate(observe(nodes, self._calibration, self._rule), self._estimator, self._rule, nodes[0].name)
 
     def _refined(self, name: str, nodes: list[Node]) -> Trial:
+        self._begin(name)
         corrected = correct_biases(nodes, self._calibration, self._rule)
         ranges = self._ranges(self._estimator) if nodes is self._nodes else self._measured(nodes)
-        return self._rounded(name, corrected, ranges, nodes)
+        return self._rounded(corrected, ranges, nodes)
 
-    def _rounded(self, name: str, nodes: list[Node], ranges: Ranges, floats: list[Node] | None = None) -> Trial:
-        started = time.monotonic()
-        content = convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule)
-        return self._trial(name, started, content, floats or nodes)
+    def _rounded(self, nodes: list[Node], ranges: Ranges, floats: list[Node] | None = None) -> Trial:
+        return self._trial(convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule), floats or nodes)
 
-    def _trial(self, name: str, started: float, content: bytes, floats: list[Node] | None = None) -> Trial:
+    def _trial(self, content: bytes, floats: list[Node] | None = None) -> Trial:
         scores = file_scores(content, self._judges.pixels, self._rule)
         parity = compare(self._before, scores, self._judges.targets)
-        loss, seconds = log_loss(scores, self._judges.targets), time.monotonic() - started
-        step = Step(name, parity.int8_accuracy, parity.drop, loss, seconds)
-        self._say(f"{step}, {seconds:.0f} s")
+        loss, seconds = log_loss(scores, self._judges.targets), time.monotonic() - self._started
+        step = Step(self._step, parity.int8_accuracy, parity.drop, loss, seconds)
         return Trial(step, content, parity, floats)

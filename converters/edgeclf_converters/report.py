@@ -13,9 +13,9 @@ import numpy as np
 from edgeclf_converters.convert import convert
 from edgeclf_converters.fold import fold
 from edgeclf_converters.graph import flatten
-from edgeclf_converters.int8 import Search, Step, Trial
 from edgeclf_converters.layers import LayerNoise, layer_noise, multiply_accumulates
 from edgeclf_converters.parity import Parity
+from edgeclf_converters.trials import Search, Step, Trial
 from edgeclf_runtime.backends import Backend, open_backend
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
@@ -41,6 +41,7 @@ class ParityReport:
         float_bytes, int8_bytes: sizes of the two flatbuffers.
         float_milliseconds, int8_milliseconds: medians of the interpreter's time for a picture, on this machine.
         multiply_accumulates: of one picture.
+        stop: why methods were left out; empty where none was.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +55,7 @@ class ParityReport:
     float_milliseconds: float
     int8_milliseconds: float
     multiply_accumulates: int
+    stop: str = ""
 
     @property
     def worst(self) -> list[LayerNoise]:
@@ -105,6 +107,7 @@ def parity_report(
         float_ms,
         int8_ms,
         multiply_accumulates(content),
+        str(search.stop or ""),
     )
 
 

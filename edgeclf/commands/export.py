@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -12,7 +13,7 @@ from edgeclf.commands.options import distribute_option
 if TYPE_CHECKING:
     from edgeclf.settings import ExportConfig
     from edgeclf_converters.export import Conversion
-    from edgeclf_converters.int8 import Search
+    from edgeclf_converters.trials import Search
 
 __all__ = ["export"]
 
@@ -40,7 +41,8 @@ _PATH = click.Path(path_type=Path)
     "--max-drop",
     type=click.FloatRange(-100, 100),
     metavar="POINTS",
-    help="Of accuracy that int8 may lose on the validation pictures; else exit status 3. Without it, 0.5 is aimed at.",
+    help="Points of accuracy that int8 may lose on the validation images; else exit status 3. Without it, 0.5 is aimed "
+    "at, and one lost image counts as within.",
 )
 @distribute_option("Of int8's training: over")
 def export(
@@ -56,7 +58,10 @@ def export(
     config: Path | None,
     distribute: str,
 ) -> None:
-    """Write the model file of RUN, a training's folder, and measure it."""
+    """Write the model file of RUN, a training's folder, and measure it.
+
+    Where a method of int8 fails or is stopped with Ctrl-C, the best file of those that were finished is written.
+    """
     from edgeclf_runtime.errors import UsageError
 
     if (run is None) == (pretrained is None):
@@ -134,6 +139,8 @@ def _export_run(
     click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
     if done.search is not None:
         _say_search(done.search)
+    if done.interrupted:
+        _say_interrupted(done, folder, output, method, max_drop)
     return _conclude(done, max_drop)
 
 
@@ -144,6 +151,16 @@ def _say_search(search: Search) -> None:
         f"{parity.high:.2f} (negative: won; paired, {parity.count} pictures; McNemar p = {parity.p_value:.2g}); "
         f"{len(parity.flips)} labels changed"
     )
+
+
+def _say_interrupted(
+    done: Conversion, folder: Path, output: Path | None, method: str, max_drop: float | None
+) -> NoReturn:
+    words = ["edgeclf", "export", "--int8", *([] if method == "auto" else ["--method", method])]
+    words += [] if max_drop is None else ["--max-drop", f"{max_drop:g}"]
+    again = shlex.join([*words, str(folder), *([] if output is None else ["-o", str(output)])])
+    click.echo(f"Interrupted; kept the best file so far: {done.path}. Try all methods again with: {again}")
+    raise click.exceptions.Exit(130)
 
 
 def _conclude(done: Conversion, max_drop: float | None = None) -> Path:

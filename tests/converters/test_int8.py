@@ -14,7 +14,7 @@ from edgeclf_converters import ConversionError, Labelled, QatConfig, convert_int
 from edgeclf_converters.convert import convert
 from edgeclf_converters.fakequant import quantized, ranged_nodes
 from edgeclf_converters.fold import fold
-from edgeclf_converters.frameworks import keras
+from edgeclf_converters.frameworks import keras, tensorflow
 from edgeclf_converters.graph import build, features_node, flatten
 from edgeclf_converters.qat import train_epochs
 from edgeclf_converters.ranges import ESTIMATORS, estimate, observe
@@ -209,6 +209,82 @@ def test_a_bound_nothing_keeps_leads_through_every_method(
     with Classifier.load(done.path) as classifier:
         assert classifier.card.provenance["int8 method"] == done.search.best.step.name
         assert classifier.card.provenance["int8 route"].count(";") == len(names) - 1
+
+
+def _cut(data: Labelled, count: int) -> Labelled:
+    return Labelled(data.pixels[:count], data.targets[:count])
+
+
+@pytest.mark.parametrize("kind", ["ResourceExhaustedError", "KeyboardInterrupt"])
+def test_a_finished_file_is_kept_however_a_later_step_ends(
+    network: Any, digits: tuple[Labelled, Labelled], tmp_path: Path, kind: str
+) -> None:
+    errors: dict[str, BaseException] = {
+        "ResourceExhaustedError": tensorflow().errors.ResourceExhaustedError(None, None, "out of memory\nmore"),
+        "KeyboardInterrupt": KeyboardInterrupt(),
+    }
+    steps, said = iter(range(100)), list[str]()
+
+    def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
+        if next(steps) == 4:  # the first of the second epoch
+            raise errors[kind]
+        return pixels
+
+    done = convert_int8(
+        network,
+        _pictures(digits),
+        tmp_path / "m.tflite",
+        ModelCard("digits", LABELS, RULE),
+        validation=_cut(digits[1], 50),
+        training=lambda: _cut(digits[0], 200),
+        method="qat",
+        qat=QatConfig(epochs=2, batch_size=64),
+        augment=changed,
+        say=said.append,
+    )
+    assert done.search is not None
+    assert done.search.stop is not None
+    assert [step.name for step in done.search.route] == ["qat epoch 1"]
+    assert done.interrupted == (kind == "KeyboardInterrupt")
+    wanted = "Interrupted during qat epoch 2" if done.interrupted else f"qat epoch 2 failed: {kind}"
+    assert [line for line in said if line.startswith(wanted) and "Keeping the best file so far: qat epoch 1" in line]
+    with Classifier.load(done.path) as classifier:
+        assert classifier.card.provenance["int8 stopped"] == str(done.search.stop)
+        assert "\n" not in str(done.search.stop)
+
+
+def test_before_there_is_a_file_an_error_stays_one(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    def training() -> Labelled:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_int8(network, _pictures(digits), RULE, training=training, method="qat")
+
+
+def test_no_aim_is_finer_than_one_picture_and_a_bound_is_exact(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    """Twelve pictures, of which plain quantization loses one or two that the float network gets right."""
+    content = convert(network, "int8", _pictures(digits), RULE)
+    blends = digits[1].pixels[:300] // 2 + digits[1].pixels[297:597] // 2  # of two digits: many are hard to tell
+    known = network_scores(network, blends, RULE), file_scores(content, blends, RULE)
+    floats, integers = (scores.argmax(axis=1) for scores in known)
+    flipped, same = np.flatnonzero(floats != integers), np.flatnonzero(floats == integers)
+    assert len(flipped) >= 2
+
+    def goes_on(lost: int, max_drop: float | None) -> bool:
+        def said(line: str) -> None:
+            if line.startswith("ptq moving-average"):  # a second step: that is enough
+                raise KeyboardInterrupt
+
+        rows = [*flipped[:lost], *same[: 12 - lost]]
+        judged = Labelled(blends[rows], floats[rows])
+        found = search_int8(network, _pictures(digits), RULE, validation=judged, max_drop=max_drop, say=said)
+        assert found.trials[0].parity.drop == pytest.approx(100 * lost / 12)
+        assert found.within or len(found.trials) > 1
+        return len(found.trials) > 1
+
+    assert not goes_on(1, None)
+    assert goes_on(2, None)
+    assert goes_on(1, 0.5)
 
 
 def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digits: tuple[Labelled, Labelled]) -> None:
