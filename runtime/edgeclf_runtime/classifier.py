@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Generator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from edgeclf_runtime.sources import Source
 
 __all__ = ["Classifier", "Fitted"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class Classifier:
         backend: what runs it; ``backend.name`` and ``backend.reason`` say which and why.
         golden, tolerance: pictures with the scores they must give, for ``golden.verify``.
         path: of the model file.
+        score_rule: how the network's outputs become scores.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -65,6 +69,8 @@ class Classifier:
         self.golden: tuple[GoldenVector, ...] = model.golden
         self.tolerance = model.tolerance
         self.path: Path = model.path
+        self.score_rule = model.scores
+        self._is_checked = False  # whether what is given raw was looked at
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
 
@@ -81,21 +87,22 @@ class Classifier:
         std: PerChannel | None = None,
         color: str | None = None,
         resize: str | None = None,
+        scores: str = "auto",
     ) -> Classifier:
         """Open a .tflite file.
 
         Args:
             path: of the file.
-            labels, mean, std, color, resize: in place of what the file says; see ``read_model``.
+            labels, mean, std, color, resize, scores: in place of what the file says; see ``read_model``.
             backend: see ``backends.open_backend``.
             threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
 
         Raises:
             ModelError: the file is no image classifier, or lacks something that must then be given here.
             BackendError: no interpreter, or one that refuses the model.
-            UsageError: an unknown backend.
+            UsageError: an unknown backend, or way to scores.
         """
-        model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize)
+        model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
         return cls(model, open_backend(backend, model.content, threads, lanes))
 
     def classify(self, picture: Frame | Pixels) -> Prediction:
@@ -123,9 +130,22 @@ class Classifier:
     def score(self, fitted: Fitted) -> Prediction:
         """The second half of ``classify``."""
         start = time.perf_counter()
-        scores = self._dequantize(self.backend.invoke(fitted.batch)[0])
+        scores = self.score_rule.apply(self._dequantize(self.backend.invoke(fitted.batch)[0]))
         spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
+        if not self._is_checked:
+            self._check(scores)
         return Prediction(scores, self.card.labels, spent, fitted.frame)
+
+    def _check(self, scores: npt.NDArray[np.float32]) -> None:
+        """Warn once where a threshold would mean nothing."""
+        if self.score_rule.misfit(scores):
+            self._is_checked = True
+            _log.warning(
+                "%s: its scores (%.3g to %.3g) are no probabilities. If they are logits: --scores softmax",
+                self.path,
+                scores.min(),
+                scores.max(),
+            )
 
     def warm_up(self) -> None:
         """Classify a grey picture: a first one takes longer, and shows that it works at all."""

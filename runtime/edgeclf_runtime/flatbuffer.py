@@ -17,6 +17,7 @@ __all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model"]
 
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _CUSTOM = 32
+_FORMS = {6, 22, 39, 43, 53, 70, 114}  # DEQUANTIZE, RESHAPE, TRANSPOSE, SQUEEZE, CAST, EXPAND_DIMS, QUANTIZE
 _READ = 16  # times its size; models read in full took less than twice
 _DAMAGED = "The file is cut short or damaged; copy it again."
 _SIZES = {"B": 1, "b": 1, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
@@ -145,12 +146,15 @@ class FlatModel:
 
     Attributes:
         inputs, outputs: of its first graph.
+        last_operator: builtin code of the operator that computes the output, before those that only change its type or
+            shape; 32 for one that TensorFlow Lite does not have itself, -1 for none.
         custom_ops: names of operators that TensorFlow Lite does not have itself.
         metadata: the TFLITE_METADATA buffer, or no bytes.
     """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    last_operator: int
     custom_ops: tuple[str, ...]
     metadata: bytes
 
@@ -173,7 +177,20 @@ def read_flat_model(data: bytes) -> FlatModel:
         _check_graph(graph, len(buffers), sum(1 for _ in model.tables(1)))
     tensors = list(graphs[0].tables(0))
     ops = tuple(code.text(1) for code in model.tables(1) if code.scalar(3, "i") == _CUSTOM or code.size(1))
-    return FlatModel(_pick(graphs[0], 1, tensors), _pick(graphs[0], 2, tensors), ops, _metadata(model, buffers))
+    inputs, outputs = _pick(graphs[0], 1, tensors), _pick(graphs[0], 2, tensors)
+    return FlatModel(inputs, outputs, _last_operator(model, graphs[0]), ops, _metadata(model, buffers))
+
+
+def _last_operator(model: Table, graph: Table) -> int:
+    codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
+    made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
+    tensor = next(iter(graph.integers(2, "i")), -1)
+    while (operator := made_by.pop(tensor, None)) is not None:  # popped: a loop of operators ends
+        code = codes[operator.scalar(0, "I")]
+        if code not in _FORMS:
+            return code
+        tensor = next(iter(operator.integers(1, "i")), -1)
+    return -1
 
 
 def _check_graph(graph: Table, buffers: int, codes: int) -> None:

@@ -41,7 +41,7 @@ def verify(classifier: Classifier) -> VerifyReport:
         raise ModelError(f"{classifier.path}: no golden pictures to compare; a file from `edgeclf export` has some.")
     worst, same, tolerance = 0.0, True, classifier.tolerance
     for golden in classifier.golden:
-        scores = classifier.classify(golden.pixels).scores
-        worst = float(np.maximum(worst, np.abs(scores - golden.scores).max()))  # np.maximum keeps a NaN
-        same = same and bool(scores[golden.scores.argmax()] >= scores.max() - tolerance)
+        scores, expected = classifier.classify(golden.pixels).scores, classifier.score_rule.apply(golden.scores)
+        worst = float(np.maximum(worst, np.abs(scores - expected).max()))  # np.maximum keeps a NaN
+        same = same and bool(scores[expected.argmax()] >= scores.max() - tolerance)
     return VerifyReport(worst, tolerance, len(classifier.golden), same, worst <= tolerance and same)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Union
 
 from edgeclf_runtime.archive import Archive
 from edgeclf_runtime.card import ModelCard, Preprocessing
-from edgeclf_runtime.errors import LabelsError, ModelError
+from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
 from edgeclf_runtime.flatbuffer import FlatModel, TensorInfo, read_flat_model
 from edgeclf_runtime.goldenvector import GoldenVector, read_golden
 from edgeclf_runtime.labels import (
@@ -27,6 +27,7 @@ from edgeclf_runtime.labels import (
     parse_labels,
 )
 from edgeclf_runtime.metadata import Metadata, read_metadata
+from edgeclf_runtime.scores import SCORES, ScoreRule, score_rule
 
 __all__ = ["GoldenVector", "ModelFile", "PathOrLabels", "PerChannel", "read_model"]
 
@@ -48,6 +49,7 @@ class ModelFile:
         card: what it says of itself, completed and corrected by what was given.
         golden: pictures with the scores they must give; empty for a foreign file.
         tolerance: the largest difference of such a score that is no fault.
+        scores: how its outputs become scores.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class ModelFile:
     card: ModelCard
     golden: tuple[GoldenVector, ...]
     tolerance: float
+    scores: ScoreRule = field(default_factory=ScoreRule)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class _Given:
     std: PerChannel | None
     color: str | None
     resize: str | None
+    scores: str
 
 
 def read_model(
@@ -76,6 +80,7 @@ def read_model(
     std: PerChannel | None = None,
     color: str | None = None,
     resize: str | None = None,
+    scores: str = "auto",
 ) -> ModelFile:
     """Read a .tflite file of an image classifier.
 
@@ -85,14 +90,18 @@ def read_model(
         mean, std: one value or one per channel, in pixel values 0 to 255; the network sees ``(pixel - mean) / std``.
         color: order of the channels the network expects, "RGB" or "BGR"; "RGB" for a foreign file.
         resize: "stretch" or "crop"; "stretch" for a foreign file.
+        scores: how outputs become scores, one of ``scores.SCORES``.
 
     Raises:
+        UsageError: an unknown way to scores.
         ModelError: missing, cut, not TFLite, no image classifier, or of an unknown normalization.
         LabelsError: no labels, or another number of them than of outputs.
     """
     path = Path(path)
+    if scores not in SCORES:
+        raise UsageError(f"Scores {scores!r}: expected one of {', '.join(SCORES)}.")
     try:
-        return _read(path, _Given(labels, mean, std, color, resize))
+        return _read(path, _Given(labels, mean, std, color, resize, scores))
     except ModelError as error:
         text = str(error)
         raise type(error)(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error.__cause__
@@ -105,12 +114,12 @@ def _read(path: Path, given: _Given) -> ModelFile:
     archive = Archive(content)
     own = archive.read("edgeclf.json", _CARD_LIMIT)
     card = _foreign_card(path, model, source, archive, given) if own is None else _own_card(own, archive, given)
-    if len(card.labels) != classes:
+    if len(card.labels) != classes and (classes, len(card.labels)) != (1, 2):
         raise LabelsError(f"{len(card.labels)} labels for {classes} outputs; give a label per output, in their order.")
     if (1, card.preprocessing.height, card.preprocessing.width, 3) != (1, *source.shape[1:]):
         raise ModelError(f"Its card says {card.preprocessing.width}x{card.preprocessing.height}, its input differs.")
     golden, tolerance = read_golden(archive, classes)
-    return ModelFile(path, content, card, golden, tolerance)
+    return ModelFile(path, content, card, golden, tolerance, score_rule(given.scores, model, len(card.labels)))
 
 
 def _content(path: Path) -> bytes:

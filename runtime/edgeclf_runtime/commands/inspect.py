@@ -39,7 +39,12 @@ def _content(file: ModelFile) -> dict[str, Any]:
         "input": _tensor(model.inputs[0]),
         "output": _tensor(model.outputs[0]),
         "golden_pictures": len(file.golden),
+        "scores": _scores(file),
     }
+
+
+def _scores(file: ModelFile) -> str:
+    return f"{file.scores.way}{' of the second label' if file.scores.binary else ''}"
 
 
 def _tensor(spec: TensorInfo) -> dict[str, Any]:
@@ -55,6 +60,7 @@ def _text(content: dict[str, Any]) -> str:
         ("labels", shown),
         ("input", _tensor_text(content["input"])),
         ("output", _tensor_text(content["output"])),
+        ("scores", {"raw": "the outputs"}.get(content["scores"], content["scores"])),
         ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),

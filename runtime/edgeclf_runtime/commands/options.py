@@ -63,9 +63,16 @@ _READING = (
     click.option("--std", type=_channels, metavar="N|R,G,B", help="See --mean."),
     click.option("--color", type=click.Choice(["RGB", "BGR"]), help="In place of the file's order of channels."),
     click.option("--resize", type=click.Choice(["stretch", "crop"]), help="In place of the file's way of fitting."),
+    click.option(
+        "--scores",
+        type=click.Choice(["auto", "raw", "softmax", "sigmoid"]),
+        default="auto",
+        show_default=True,
+        help="How the network's outputs become scores; auto adds a softmax where it lacks one.",
+    ),
 )
 _BACKEND = click.option("--backend", default="auto", show_default=True, help=_BACKENDS)
-_NAMES = ("labels", "mean", "std", "color", "resize", "backend", "threads")
+_NAMES = ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads")
 _THREADS = click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice.")
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
@@ -103,7 +110,10 @@ def _in_place(
 def _load(path: Path, **options: Any) -> Classifier:
     from edgeclf_runtime.classifier import Classifier
 
-    return Classifier.load(path, **options)
+    classifier = Classifier.load(path, **options)
+    if classifier.score_rule.note:
+        click.echo(f"{path}: {classifier.score_rule.note}", err=True)
+    return classifier
 
 
 def _read(path: Path, **options: Any) -> ModelFile:

@@ -112,7 +112,7 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
         elif not is_local(chosen.sinks.web):
             click.echo(f"Each start makes up a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
-    given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize")}
+    given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize", "scores")}
     if not (is_compiled(read_model(model, **given).content) and runs()):
         open_model(model).backend.close()
     return planned(model, config, words_of(verify, options), chosen, who, options["labels"])
