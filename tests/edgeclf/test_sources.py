@@ -131,11 +131,68 @@ def test_every_mistake_of_a_csv_is_named_by_its_line(photos: Path, tmp_path: Pat
         read_source(tmp_path / "list.csv")
     text = str(error.value).splitlines()
     expected = ["9 mistakes", "line 4: 0/none.png: no such file", f"line 5: 0/{good[0]} stands on line 2 already"]
-    expected += ["line 6: '../secret.png' is not a plain path", "line 7: '/etc/passwd' is not", "line 8: part 'exam'"]
+    expected += ["line 6: '../secret.png' lies outside of", "line 7: '/etc/passwd' lies outside", "line 8: part 'exam'"]
     expected += ["has no label", "line 10: has 2 of 3 columns", "label 'cow' is in no line of the train part"]
     expected += ["has no part, others have"]
     assert len(text) == len(expected)
     assert all(words in line for words, line in zip(expected, text, strict=True))
+
+
+def _csv_folder(root: Path) -> Path:
+    for number in range(6):
+        path = root / "set" / "img" / f"{number}é.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (root / "link").symlink_to(root / "set")
+    return root / "set"
+
+
+def _rows(*lines: str) -> str:
+    return "\r\n".join(["file,label", *lines])
+
+
+def test_other_spellings_of_a_path_inside_are_that_path(tmp_path: Path) -> None:
+    folder = _csv_folder(tmp_path)
+    spelled = ["./img/0é.jpg", "img\\1é.jpg", f"{folder}/img/2é.jpg", "img/no/../3é.jpg", f"{tmp_path}/link/img/4é.jpg"]
+    lines = [f"{file},{row % 2}" for row, file in enumerate([*spelled, "../set//img/./5e\u0301.jpg"])]
+    for csv in (folder / "list.csv", tmp_path / "link" / "list.csv"):
+        csv.write_text(_rows(*lines), "utf-8")
+        listed, _ = read_source(csv)
+        assert sorted(listed.files) == [f"img/{number}é.jpg" for number in range(6)]
+        csv.write_text(_rows(*lines, "img/2é.jpg,1"), "utf-8")
+        with pytest.raises(DataError, match=r"line 8: img/2é.jpg stands on line 4 already"):
+            read_source(csv)
+
+
+def test_a_path_outside_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    folder = _csv_folder(tmp_path)
+    outside = ["../other.jpg,a", "C:\\photos\\x.jpg,a", ".,b", "img/none.jpg,b"]
+    (folder / "list.csv").write_text(_rows(*outside), "utf-8")
+    with pytest.raises(DataError) as error:
+        read_source(folder / "list.csv")
+    reasons = ["lies outside of the CSV's folder", "path of another computer", "lies outside", "no such file"]
+    assert all(reason in line for reason, line in zip(reasons, str(error.value).splitlines()[1:], strict=True))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_csv_as_spreadsheets_write_it(tmp_path: Path, encoding: str, between: str) -> None:
+    folder = _csv_folder(tmp_path)
+    rows = [
+        ['"File"', " Label "],
+        [],
+        ["img/0é.jpg", " a "],
+        [" ", ""],
+        ['"img/1é.jpg"', '"b"', ""],
+        ["", "", ""],
+        [""],
+    ]
+    text = "\r\n".join(between.join(row) for row in [*rows, ["", ""], []])
+    (folder / "list.csv").write_bytes(text.encode(encoding))
+    listed, _ = read_source(folder / "list.csv")
+    assert (listed.files, listed.labels) == (("img/0é.jpg", "img/1é.jpg"), ("a", "b"))
+    (folder / "list.csv").write_bytes(f"sep={between}\r\n{text}".encode(encoding))
+    assert read_source(folder / "list.csv")[0].files == listed.files
 
 
 @pytest.mark.parametrize(
