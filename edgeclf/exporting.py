@@ -12,11 +12,11 @@ import numpy as np
 from edgeclf.answers import read_answers
 from edgeclf.backbones.registry import backbone
 from edgeclf.balance import balanced_rows
-from edgeclf.confidence import acceptance, suggest_threshold
+from edgeclf.confidence import suggest_threshold
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
-from edgeclf.measuring import Measurement, measure
+from edgeclf.filefigures import FileFigures, float_accuracy
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import quantize
 from edgeclf.report import note_parity, write_report
@@ -26,7 +26,6 @@ from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
 from edgeclf_converters.prepared import GOLDEN_SIDE
 from edgeclf_runtime.card import ModelCard, Preprocessing
-from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import find_images, read_image
 from edgeclf_runtime.preprocess import Pixels, resize
@@ -47,7 +46,7 @@ def export_run(
     max_drop: float | None = None,
     distribute: str = "none",
 ) -> Conversion:
-    """Write the model file of a training and measure it on the validation part, through the runtime.
+    """Write the model file of a training and measure it through the runtime, on the validation and any test part.
 
     Its card suggests the threshold of the run's report; int8 against float is added to the report.
 
@@ -72,20 +71,13 @@ def export_run(
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
     # By the first alone: what is computed is kept in the run's folder, which all may share.
-    share, threshold = _judged(run, reporter) if place.first else (0.0, None)
-    accuracy, name = {"validation_float": place.agree(share)}, run.path.resolve().name
+    answers = read_answers(run, reporter) if place.first else {}
+    place.agree(0)
+    known = answers.get("validation")
+    threshold = None if known is None else suggest_threshold(known.scores, known.data.targets)
+    accuracy, name = float_accuracy(answers), run.path.resolve().name
     card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
-    rows = data.rows("validation")
-    files, targets = [Path(data.files[i]) for i in rows], [int(data.targets[i]) for i in rows]
-
-    def figures(classifier: Classifier) -> dict[str, float]:
-        outcome = measure(classifier, files, targets, reporter, lambda file: data.picture(file.as_posix()))
-        if outcome.skipped:
-            reason = f"{outcome.skipped[0].reason} It was there when the network was trained"
-            raise DataError(f"{reason}; {len(outcome.skipped)} of {len(files)} are gone.")
-        _say_threshold(outcome, threshold, reporter)
-        return {f"validation_{mode}": outcome.score.accuracy}
-
+    figures = FileFigures(answers, mode, threshold, reporter)
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     reporter.say(f"Converting to {mode}.")
     if mode != "int8":
@@ -108,13 +100,6 @@ def export_run(
         write_report(run, reporter)
     place.agree(0)  # none leaves before the others
     return done
-
-
-def _judged(run: Run, reporter: Reporter) -> tuple[float, float | None]:
-    """Accuracy on the validation part, and the score below which to answer "unknown", where one can be suggested."""
-    known = read_answers(run, reporter)["validation"]
-    accuracy = float((known.chosen == known.data.targets).mean())
-    return accuracy, suggest_threshold(known.scores, known.data.targets)
 
 
 def export_pretrained(
@@ -166,15 +151,6 @@ def export_pretrained(
         calibration=calibration if mode == "int8" else (),
         golden=golden,
     )
-
-
-def _say_threshold(outcome: Measurement, threshold: float | None, reporter: Reporter) -> None:
-    """What the threshold, chosen on the float network's scores, does to the file's."""
-    if threshold is None:
-        return
-    kept = acceptance(outcome.scores, outcome.targets, threshold)
-    refused = f'"unknown" below {threshold:.2f} refuses {kept.count - kept.accepted} of {kept.count}'
-    reporter.say(f"Suggested threshold: {refused}; of the others {kept.right} of {kept.accepted} are right.")
 
 
 def _provenance(run: Run) -> dict[str, str]:

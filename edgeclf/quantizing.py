@@ -11,12 +11,13 @@ from edgeclf.balance import balanced_rows, class_weights
 from edgeclf.config import TrainConfig
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
+from edgeclf.filefigures import FileFigures
 from edgeclf.frameworks import seed_everything
 from edgeclf.paritypage import write_parity
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf_converters.distribution import Distribution
-from edgeclf_converters.export import Conversion, Measure, check_target, convert_int8
+from edgeclf_converters.export import Conversion, check_target, convert_int8
 from edgeclf_converters.qat import Augment, QatConfig
 from edgeclf_converters.report import parity_report
 from edgeclf_converters.scores import Labelled
@@ -37,7 +38,7 @@ def quantize(
     path: Path,
     card: ModelCard,
     golden: Sequence[Pixels],
-    measure: Measure,
+    figures: FileFigures,
     reporter: Reporter,
     *,
     method: str,
@@ -49,6 +50,7 @@ def quantize(
     Args:
         model: with a softmax, its input's size open.
         config, data: of the training.
+        figures: measures the file.
         distribution: where a quantization-aware training runs; its first process writes the files.
 
     Raises:
@@ -76,7 +78,7 @@ def quantize(
             path,
             card,
             golden=golden,
-            measure=measure,
+            measure=figures,
             max_drop=max_drop,
             method=method,
             validation=validation,
@@ -91,7 +93,7 @@ def quantize(
         if not distribution.first:
             return done
         reporter.say(f"Wrote {done.path}; comparing it with the float network.")
-        report = parity_report(model, done.search, list(validation.pixels), rule, data.labels)
+        report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
         files = [data.files[row] for row in judged]
         page = write_parity(report, done.path, list(validation.pixels), files)
     reporter.say(report.text())

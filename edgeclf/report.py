@@ -122,11 +122,16 @@ def _parity(run: Run, noted: object) -> dict[str, Any] | None:
     if not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
         return None
     known = json.loads((run.path / name).read_text("utf-8"))
-    figures = {key: value for key, value in known["parity"].items() if key != "flips"}
+    figures = _without_flips(known["parity"])
     sizes = {key: known[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
     page = Path(name).with_suffix(".html").as_posix()
     changed, spent = len(known["parity"]["flips"]), known["int8_milliseconds"]
-    return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page}
+    test = _without_flips(known["test"]) if known.get("test") else None  # as of a version that did not measure it
+    return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page, "test": test}
+
+
+def _without_flips(parity: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parity.items() if key != "flips"}
 
 
 def _sha256(path: Path) -> str:

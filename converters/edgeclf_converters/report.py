@@ -42,6 +42,7 @@ class ParityReport:
         float_milliseconds, int8_milliseconds: medians of the interpreter's time for a picture, on this machine.
         multiply_accumulates: of one picture.
         stop: why methods were left out; empty where none was.
+        test: the same on pictures that took no part in any choice, where there are any.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +57,7 @@ class ParityReport:
     int8_milliseconds: float
     multiply_accumulates: int
     stop: str = ""
+    test: Parity | None = None
 
     @property
     def worst(self) -> list[LayerNoise]:
@@ -77,6 +79,7 @@ class ParityReport:
                 f"judged by {self.judged_by}{chosen}",
                 f"drop      {p.drop:+.2f} points, 95% interval {p.low:+.2f} to {p.high:+.2f}; {p.lost} lost, "
                 f"{p.won} won, McNemar p = {p.p_value:.2g}; {len(p.flips)} labels changed",
+                *self._tested(),
                 f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
                 f"time      float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms a picture "
                 f"here; {self.multiply_accumulates / 1e6:.0f} million multiplications",
@@ -84,14 +87,29 @@ class ParityReport:
             )
         )
 
+    def _tested(self) -> list[str]:
+        t = self.test
+        if t is None:
+            return []
+        return [
+            f"test      float {t.float_accuracy:.2%}, int8 {t.int8_accuracy:.2%} on {t.count} others, which took no "
+            f"part in any choice; drop {t.drop:+.2f} points, 95% interval {t.low:+.2f} to {t.high:+.2f}"
+        ]
+
 
 def parity_report(
-    model: Any, search: Search, pictures: Sequence[Pixels], rule: Preprocessing, labels: Sequence[str]
+    model: Any,
+    search: Search,
+    pictures: Sequence[Pixels],
+    rule: Preprocessing,
+    labels: Sequence[str],
+    test: Parity | None = None,
 ) -> ParityReport:
     """Compare a float tf_keras network with the best file of its search.
 
     Args:
         pictures: uint8, of the input's size, for layers and times.
+        test: see ``ParityReport``.
     """
     content, float_content = search.best.content, convert(model, "float32", (), rule)
     float_ms, int8_ms = invoke_milliseconds([float_content, content], pictures, rule)
@@ -108,6 +126,7 @@ def parity_report(
         int8_ms,
         multiply_accumulates(content),
         str(search.stop or ""),
+        test,
     )
 
 

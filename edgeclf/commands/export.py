@@ -135,8 +135,10 @@ def _export_run(
         click.echo("Done here; the first worker writes the file.")
         return None
     accuracy = done.card.accuracy
-    before, after = accuracy["validation_float"], accuracy[f"validation_{mode}"]
-    click.echo(f"validation: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
+    for part in ("validation", "test"):
+        if f"{part}_{mode}" in accuracy:
+            before, after = accuracy[f"{part}_float"], accuracy[f"{part}_{mode}"]
+            click.echo(f"{part}: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
     if done.search is not None:
         _say_search(done.search)
     if done.interrupted:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from edgeclf import Run, Terminal
+from edgeclf import DataError, Quiet, Run, Terminal
+from edgeclf.answers import JUDGED, Answers, read_answers
 from edgeclf.commands.export import export
+from edgeclf.filefigures import FileFigures
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.golden import verify
 
@@ -20,6 +23,37 @@ def copy(run: Run, tmp_path: Path) -> Run:
     """A copy of the run, to be changed."""
     shutil.copytree(run.path, tmp_path / "run")
     return Run.open(tmp_path / "run")
+
+
+def test_the_test_part_is_measured_and_reported(model: Path, float_model: Path, run: Run) -> None:
+    with Classifier.load(model) as classifier, Classifier.load(float_model) as other:
+        accuracy = classifier.card.accuracy
+        assert set(other.card.accuracy) == {f"{part}_{kind}" for part in JUDGED for kind in ("float", "float32")}
+    assert accuracy["test_float"] == run.read_json("metrics")["test"]["accuracy"]
+    known = run.read_json("report")["int8"]["test"]
+    assert (known["count"], known["int8_accuracy"]) == (9, accuracy["test_int8"])
+    assert known["drop"] == pytest.approx(100 * (accuracy["test_float"] - accuracy["test_int8"]))
+    assert "int8 file, test" in (run.path / "report.html").read_text("utf-8")
+    assert "test part, int8" in model.with_suffix(".parity.html").read_text("utf-8")
+
+
+def test_an_export_goes_on_without_the_test_images(float_model: Path, run: Run, tmp_path: Path) -> None:
+    answers, said = read_answers(run, Quiet()), list[str]()
+    shutil.copytree(run.data, tmp_path / "photos")
+    moved = {
+        part: Answers(replace(known.data, root=tmp_path / "photos"), known.scores) for part, known in answers.items()
+    }
+    (tmp_path / "photos" / moved["test"].data.files[0]).unlink()
+    reporter = Quiet()
+    reporter.say = said.append  # type: ignore[method-assign]
+    with Classifier.load(float_model) as classifier:
+        figures = FileFigures(moved, "float32", None, reporter)
+        assert list(figures(classifier)) == ["validation_float32"]
+        (tmp_path / "photos" / moved["validation"].data.files[0]).unlink()
+        with pytest.raises(DataError, match="1 of 9 are gone"):
+            figures(classifier)
+    assert figures.test is None
+    assert [line for line in said if "The test part is not measured: 1 of 9 images are gone" in line]
 
 
 class _Interrupting(Terminal):
