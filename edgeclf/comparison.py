@@ -104,7 +104,7 @@ def _opened(out: Path, config: TrainConfig, data: Path) -> Run:
 def _split(folder: Run, reporter: Reporter) -> Dataset:
     """Made once, of the pictures that can be read."""
     if not (folder.path / "split.csv").exists():
-        listed, skipped = read_source(folder.data)
+        listed, skipped = read_source(folder.data, reporter.say)
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
         with pictures:

@@ -14,7 +14,6 @@ from edgeclf.backbones.registry import backbone
 from edgeclf.dataset import Dataset, Skipped
 from edgeclf.division import FEWEST
 from edgeclf.duplicates import exact_groups, near_groups
-from edgeclf.errors import DataError
 from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import device_in_use, seed_everything
 from edgeclf.head import features
@@ -23,6 +22,7 @@ from edgeclf.leakage import grouped, leaks, members
 from edgeclf.network import build_classifier
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
+from edgeclf.skipped import no_readable
 from edgeclf.sources import read_source, refuse_inside
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.card import Preprocessing
@@ -94,7 +94,7 @@ def check(source: Path, folder: Path, reporter: Reporter) -> Check:
         DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
     """
     refuse_inside(source, folder)
-    listed, skipped = read_source(source)
+    listed, skipped = read_source(source, reporter.say)
     seed_everything(0)
     network, prints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
     reporter.say(f"Computing on {device_in_use()}.")
@@ -102,7 +102,7 @@ def check(source: Path, folder: Path, reporter: Reporter) -> Check:
     pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, prints)
     with pictures:
         if not prints.readable.any():
-            raise DataError(f"{source}: has no readable picture.")
+            raise no_readable(source, sorted([*skipped, *unread], key=lambda item: item.file))
         near = near_groups(prints)
         data = grouped(listed, near)
         found = [
@@ -122,7 +122,7 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
         yield Finding(
             "unreadable",
             f"{len(items)} files cannot be used.",
-            "Training leaves them out. Copy them again from where they come, save them as JPEG, move them into a "
+            "Training leaves them out. Copy them again from where they come, convert them to JPEG, move them into a "
             "class's folder, or delete them.",
             tuple((item.file,) for item in items),
             tuple(item.reason for item in items),

@@ -43,6 +43,10 @@ class Skipped:
     file: str
     reason: str
 
+    def __str__(self) -> str:
+        named = self.file in self.reason.partition(": ")[0]
+        return self.reason if named else f"{self.file}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -66,6 +70,7 @@ class Dataset:
         parts: one of ``PARTS`` for each file, or "" where the source does not say.
         groups: int64 ``[files]``; files of one number belong in one part, -1 stands alone.
         shards: where the pictures' bytes are, if not in files.
+        note: how the source was understood, in a line, where that is to be said; else empty.
     """
 
     root: Path
@@ -75,6 +80,7 @@ class Dataset:
     parts: tuple[str, ...]
     groups: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     shards: Shards | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not len(self.groups):

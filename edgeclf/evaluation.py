@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeclf.errors import DataError
 from edgeclf.folders import class_files, find_parts
+from edgeclf.layout import unwrapped
 from edgeclf.measuring import Measurement, measure
 from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import ModelCard
@@ -43,6 +44,7 @@ def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurem
     known = _names(classifier.card)
     files: list[Path] = []
     targets: list[int] = []
+    root = unwrapped(root, known)
     for folder, pictures in class_files(root).items():
         if folder not in known:
             raise DataError(

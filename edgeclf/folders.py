@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
-from edgeclf.dataset import PART_NAMES, Dataset, Listed, Skipped, check_labels, in_order, natural
+from edgeclf.dataset import Dataset, Listed, Skipped, check_labels, in_order
 from edgeclf.errors import DataError
+from edgeclf.layout import class_name, ignored, loose_pictures, read_layout, subfolders
+from edgeclf_runtime.conversion import foreign_reason
 from edgeclf_runtime.images import IMAGE_SUFFIXES
 from edgeclf_runtime.plaintext import plain, printable
-from edgeclf_runtime.sinks.snapshots import UNSORTED
 
 __all__ = ["class_files", "find_parts", "scan"]
 
-_IGNORED = {"thumbs.db", "desktop.ini"}
-_PASSED_OVER = {"__MACOSX", "__pycache__", UNSORTED}
-_PART_LIKE = re.compile(
-    r"(^|[ _.-])(train|training|val|valid|validation|test|testing|dev|eval|holdout)([ _.-]|$)", re.IGNORECASE
-)
-
 
 def find_parts(root: Path) -> dict[str, Path]:
-    """The folder's own ``train``, ``val`` and ``test`` sub-folders, or nothing where it has classes.
+    """The folder's ``train``, ``val`` and ``test`` parts, or nothing where it has classes.
 
     Raises:
-        DataError: the folder is missing, two sub-folders mean the same part, one beside several parts is none, or one
-            looks like a part and is called otherwise.
+        DataError: see ``read_layout``.
     """
-    found: dict[str, Path] = {}
-    folders = _folders(root)
-    names = {PART_NAMES.get(folder.name.lower()) for folder in folders}
-    if None in names and "train" in names and len(names) > 2:
-        other = next(folder.name for folder in folders if folder.name.lower() not in PART_NAMES)
-        raise DataError(
-            f"{root}: {other} lies beside its parts and is none. Call it train, val or test, or move it away."
-        )
-    if not folders or None in names or not names & {"train", "test"}:
-        _refuse_parts(folders)
-        return {}
-    for folder in folders:
-        part = PART_NAMES[folder.name.lower()]
-        if part in found:
-            raise DataError(f"{root}: both {found[part].name} and {folder.name} mean the {part} part. Keep one.")
-        found[part] = folder
-    return found
-
-
-def _refuse_parts(folders: list[Path]) -> None:
-    """Parts under other names, ``training_set`` and ``test_set``, say, would else become the classes."""
-    called = [folder for folder in folders if _PART_LIKE.search(folder.name)]
-    likely = [folder for folder in called if len(_folders(folder)) > 1 and not _loose(folder)]
-    if len(likely) > 1 or (likely and likely[0].name.lower() in PART_NAMES):
-        raise DataError(
-            f"{likely[0]}: looks like a part, not a class: its name, and it holds folders, no picture. Call the parts "
-            "train, val and test, and move away what is none; a class has its pictures in its own folder."
-        )
+    return {part: folder for part, folder in read_layout(root).parts.items() if part}
 
 
 def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
@@ -67,14 +33,15 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
     Raises:
         DataError: no such folder, no class, one class, or parts with different classes.
     """
-    parts = find_parts(root) or {"": root}
+    layout = read_layout(root)
+    parts = layout.parts
     if "" not in parts and "train" not in parts:
         raise DataError(f"{root}: has {', '.join(sorted(p.name for p in parts.values()))} but no train folder.")
-    labels = tuple(_name(folder) for folder in _folders(parts.get("train", root)))
+    labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
     check_labels(root, labels, "expected one sub-folder of pictures per class")
     listed: list[Listed] = []
     skipped: list[Skipped] = []
-    for path in sorted({path for folder in (root, *parts.values()) for path in _loose(folder)}):
+    for path in sorted({path for folder in (root, *parts.values()) for path in loose_pictures(folder)}):
         skipped.append(Skipped(plain(printable(path.relative_to(root))), "lies in no class's folder"))
     for part, folder in sorted(parts.items()):
         for target, path in _labelled(folder, labels):
@@ -88,8 +55,8 @@ def scan(root: Path) -> tuple[Dataset, list[Skipped]]:
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 listed.append(Listed(part, target, file))
             else:
-                skipped.append(Skipped(file, f"no kind of picture edgeclf reads ({path.suffix or 'no suffix'})"))
-    return in_order(root, labels, listed), skipped
+                skipped.append(Skipped(file, foreign_reason(str(path)) or _other_kind(path)))
+    return replace(in_order(root, labels, listed), note=layout.note), skipped
 
 
 def class_files(root: Path) -> dict[str, list[Path]]:
@@ -99,52 +66,27 @@ def class_files(root: Path) -> dict[str, list[Path]]:
         DataError: no such folder.
     """
     found: dict[str, list[Path]] = {}
-    for folder in _folders(root):
+    for folder in subfolders(root):
         files = (path for path in _entries(folder) if path.is_file())
-        found.setdefault(_name(folder), []).extend(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
+        found.setdefault(class_name(folder), []).extend(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     return found
 
 
-def _name(folder: Path) -> str:
-    """In the composed form of Unicode, whatever form the disk it comes from has."""
-    return unicodedata.normalize("NFC", folder.name)
-
-
-def _folders(root: Path) -> list[Path]:
-    if not root.exists():
-        raise DataError(f"{root}: no such folder.")
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; expected a folder with one sub-folder of pictures per class.")
-    return sorted(
-        (p for p in root.iterdir() if p.is_dir() and not _is_hidden(p.name)), key=lambda path: natural(_name(path))
-    )
+def _other_kind(path: Path) -> str:
+    return f"no kind of picture edgeclf reads ({path.suffix or 'no suffix'})"
 
 
 def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
     found = []
-    for sub in _folders(folder):
-        if _name(sub) not in labels:
+    for sub in subfolders(folder):
+        if class_name(sub) not in labels:
             raise DataError(f"{sub}: a class the train part does not have. Its classes: {', '.join(labels)}.")
-        target = labels.index(_name(sub))
+        target = labels.index(class_name(sub))
         found += [(target, path) for path in _entries(sub)]
     return found
-
-
-def _loose(folder: Path) -> list[Path]:
-    """The pictures beside the classes' folders."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not _ignored(path, folder)]
-    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _entries(folder: Path) -> list[Path]:
     """The files in it and below, and links, also those that lead to none."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink())
-    return [path for path in found if not _ignored(path, folder)]
-
-
-def _ignored(path: Path, below: Path) -> bool:
-    return any(map(_is_hidden, path.relative_to(below).parts)) or path.name.lower() in _IGNORED
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _PASSED_OVER
+    return [path for path in found if not ignored(path, folder)]

@@ -54,7 +54,7 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
         DataError, ConfigError: nothing was tried.
     """
     refuse_inside(data, out)
-    listed, _ = read_source(data)
+    listed, _ = read_source(data, reporter.say)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
     for candidate in candidates(settings.backbones, settings.sizes, settings.adapts):
         train_config(candidate, base)  # raises before anything is written

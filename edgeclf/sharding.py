@@ -17,6 +17,7 @@ from edgeclf.frameworks import tensorflow
 from edgeclf.reporter import Reporter
 from edgeclf.run import write_text
 from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
+from edgeclf.skipped import no_readable
 from edgeclf.sources import read_source, refuse_inside
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import checked_header
@@ -60,7 +61,7 @@ def write_shards(source: Path, out: Path, per_shard: int, reporter: Reporter) ->
     if out.exists():
         raise DataError(f"{out}: exists already. Choose another name or remove it.")
     refuse_inside(source, out)
-    data, skipped = read_source(source)
+    data, skipped = read_source(source, reporter.say)
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -84,7 +85,7 @@ def _write(data: Dataset, skipped: list[Skipped], folder: Path, per_shard: int, 
             bar.advance(len(rows))
     targets = [target for shard in written.shards for target in shard.targets]
     if not targets:
-        raise DataError(f"{data.root}: has no readable picture.")
+        raise no_readable(data.root, sorted(written.skipped, key=lambda item: item.file))
     counts = np.bincount(targets, minlength=len(data.labels)).tolist()
     left_out = sorted([item.file, item.reason] for item in written.skipped)
     return ShardIndex(version=1, labels=list(data.labels), counts=counts, shards=written.shards, skipped=left_out)

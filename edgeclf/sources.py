@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeclf.dataset import Dataset, Listed, Skipped, check_labels, in_order
@@ -9,17 +10,19 @@ from edgeclf.errors import DataError
 from edgeclf.folders import scan
 from edgeclf.manifest import read_manifest
 from edgeclf.shards import INDEX, Shards, read_index
+from edgeclf.skipped import no_readable
 from edgeclf_runtime.plaintext import printable
 
 __all__ = ["open_shards", "read_source", "refuse_inside", "root_of"]
 
 
-def read_source(path: Path) -> tuple[Dataset, list[Skipped]]:
+def read_source(path: Path, say: Callable[[str], None] = lambda line: None) -> tuple[Dataset, list[Skipped]]:
     """List a source. No picture is opened; the same pictures give the same dataset whatever the source is.
 
     Args:
         path: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); or
             a folder that ``edgeclf data shard`` wrote.
+        say: told how a folder was understood, where its own names do not say so.
 
     Returns:
         the pictures, and the files that are none.
@@ -27,6 +30,15 @@ def read_source(path: Path) -> tuple[Dataset, list[Skipped]]:
     Raises:
         DataError: see the text.
     """
+    data, skipped = _read(path)
+    if data.note:
+        say(data.note)
+    if not data.files:
+        raise no_readable(path, skipped)
+    return data, skipped
+
+
+def _read(path: Path) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
         raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
     if path.is_file():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.division import split
@@ -14,6 +12,7 @@ from edgeclf.fingerprints import Fingerprints
 from edgeclf.leakage import grouped, warn_of_leaks
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
+from edgeclf.skipped import no_readable, skipped_lines
 
 __all__ = ["divide"]
 
@@ -40,15 +39,19 @@ def divide(
         DataError: no picture, or a class with too few.
     """
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
-    _report_skipped(run, skipped, reporter)
     if not prints.readable.any():
-        raise DataError(f"{listed.root}: has no readable picture.")
+        raise no_readable(listed.root, skipped)
     parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
     kept = prepare(grouped(listed.with_parts(parts), near_groups(prints)))
     warn_of_leaks(kept, run.data, reporter)
-    divided = split(kept, run.config.validation, run.config.test, run.config.seed)
+    try:
+        divided = split(kept, run.config.validation, run.config.test, run.config.seed)
+    except DataError:
+        _say_skipped(skipped, "", reporter)  # nothing of this run is kept, which would list them
+        raise
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped)
+    _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
     reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
     return divided
@@ -58,13 +61,7 @@ def _listed(labels: Sequence[str]) -> str:
     return ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
 
 
-def _report_skipped(run: Run, skipped: Sequence[Skipped], reporter: Reporter) -> None:
-    if not skipped:
-        return
-    reporter.say(f"Skipped {len(skipped)} files (all in {run.path / 'skipped.csv'}):")
-    for item in skipped[:_SHOWN]:
-        reason = item.reason if item.file in item.reason else f"{item.file}: {item.reason}"
-        reporter.say(f"  {reason}")
-    if len(skipped) > _SHOWN:
-        kinds = Counter(Path(item.file).suffix.lower() for item in skipped[_SHOWN:])
-        reporter.say("  and " + ", ".join(f"{count} more {kind or 'without suffix'}" for kind, count in kinds.items()))
+def _say_skipped(skipped: Sequence[Skipped], where: str, reporter: Reporter) -> None:
+    if skipped:
+        for line in (f"Skipped {len(skipped)} files{where}:", *skipped_lines(skipped)):
+            reporter.say(line)

@@ -47,7 +47,7 @@ def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distri
         KeyboardInterrupt: before there was anything to keep.
     """
     refuse_inside(data, out)
-    listed, skipped = read_source(data)
+    listed, skipped = read_source(data, reporter.say)
     for reason, idle in without_effect(config, listed.parts).items():
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     place = Distribution(distribute)

@@ -45,13 +45,14 @@ def check(source: Path, out: Path, as_json: bool) -> None:
 @click.option("--per-shard", type=click.IntRange(min=1), default=1000, show_default=True, help="Pictures in each.")
 def shard(source: Path, out: Path, per_shard: int) -> None:
     """Copy the pictures of SOURCE into TFRecord shards in the new folder OUT, which train takes like SOURCE."""
+    from edgeclf.dataset import Skipped
     from edgeclf.reporter import Terminal
     from edgeclf.sharding import write_shards
     from edgeclf_runtime.plaintext import plain
 
     index = write_shards(source, out, per_shard, Terminal())
     for file, reason in index.skipped:
-        click.echo(plain(f"Skipped: {reason if file in reason else f'{file}: {reason}'}"), err=True)
+        click.echo(plain(f"Skipped: {Skipped(file, reason)}"), err=True)
     shards = f"{len(index.shards)} shard{'s' if len(index.shards) > 1 else ''}"
     click.echo(f"{sum(index.counts)} pictures of {len(index.labels)} classes in {shards}: {out}")
     click.echo(f"Next: edgeclf train {out}")

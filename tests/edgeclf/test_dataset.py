@@ -73,7 +73,7 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("training_set", "test_set"), ("train", "unlabelled"), ("dev", "eval", "labels")])
+@pytest.mark.parametrize("names", [("training_set", "dev_set"), ("train", "unlabelled"), ("dev", "eval", "labels")])
 def test_parts_under_other_names_are_no_classes(names: tuple[str, ...], tmp_path: Path) -> None:
     for name in names:
         _fill(tmp_path / name / "cat", 5)
