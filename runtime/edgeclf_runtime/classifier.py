@@ -87,7 +87,7 @@ class Classifier:
         std: PerChannel | None = None,
         color: str | None = None,
         resize: str | None = None,
-        scores: str = "auto",
+        scores: str | None = None,
     ) -> Classifier:
         """Open a .tflite file.
 
@@ -134,7 +134,7 @@ class Classifier:
         spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
         if not self._is_checked:
             self._check(scores)
-        return Prediction(scores, self.card.labels, spent, fitted.frame)
+        return Prediction(scores, self.card.labels, spent, fitted.frame, self.card.threshold or 0.0)
 
     def _check(self, scores: npt.NDArray[np.float32]) -> None:
         """Warn once where a threshold would mean nothing."""

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from edgeclf_runtime.errors import UsageError
-from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.prediction import UNKNOWN, Prediction
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 __all__ = ["UNKNOWN", "Decider", "Decision", "DecisionRule"]
-
-UNKNOWN = "unknown"
-"""The answer where no label is sure enough."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ __all__ = ["content", "json_line", "rounded", "text_line"]
 
 
 def text_line(prediction: Prediction, name: str, top: int) -> str:
-    """``name  label 93%  label 4%  5.1 ms``."""
+    """``name  label 93%  label 4%  (5.1 ms)``."""
     ranked = "  ".join(f"{label} {score:.1%}" for label, score in prediction.ranked[:top])
     spent = sum(value for stage, value in prediction.milliseconds.items() if stage != "capture")
     return f"{name}  {ranked}  ({spent:.1f} ms)"
@@ -21,7 +21,7 @@ def json_line(prediction: Prediction, top: int) -> str:
     """One object: frame and source where there are any, and ``content``."""
     frame = prediction.frame
     known: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
-    return json.dumps({**known, **content(prediction, top)}, ensure_ascii=False)
+    return json.dumps({**known, "answer": prediction.answer, **content(prediction, top)}, ensure_ascii=False)
 
 
 def rounded(score: float, digits: int) -> float:

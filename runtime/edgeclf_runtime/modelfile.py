@@ -69,7 +69,7 @@ class _Given:
     std: PerChannel | None
     color: str | None
     resize: str | None
-    scores: str
+    scores: str | None
 
 
 def read_model(
@@ -80,7 +80,7 @@ def read_model(
     std: PerChannel | None = None,
     color: str | None = None,
     resize: str | None = None,
-    scores: str = "auto",
+    scores: str | None = None,
 ) -> ModelFile:
     """Read a .tflite file of an image classifier.
 
@@ -90,7 +90,7 @@ def read_model(
         mean, std: one value or one per channel, in pixel values 0 to 255; the network sees ``(pixel - mean) / std``.
         color: order of the channels the network expects, "RGB" or "BGR"; "RGB" for a foreign file.
         resize: "stretch" or "crop"; "stretch" for a foreign file.
-        scores: how outputs become scores, one of ``scores.SCORES``.
+        scores: how outputs become scores, one of ``scores.SCORES``; by the network where it is not given.
 
     Raises:
         UsageError: an unknown way to scores.
@@ -98,7 +98,7 @@ def read_model(
         LabelsError: no labels, or another number of them than of outputs.
     """
     path = Path(path)
-    if scores not in SCORES:
+    if scores not in (None, *SCORES):
         raise UsageError(f"Scores {scores!r}: expected one of {', '.join(SCORES)}.")
     try:
         return _read(path, _Given(labels, mean, std, color, resize, scores))

@@ -157,6 +157,7 @@ class Pipeline:
             frame = decode()
             admitted = self._gate.admit(self._large_enough(frame, classifier)) if frame is not None else None
             if frame is None or admitted is None:
+                self._glance(frame)
                 return None
             fitted = classifier.fit(admitted)
             return _Prepared(frame, fitted, classifier), classifier.score(fitted)
@@ -179,8 +180,17 @@ class Pipeline:
                 return
             classifier = self._current()
             admitted = self._gate.admit(self._large_enough(frame, classifier))
-            if admitted is not None:
+            if admitted is None:
+                self._glance(frame)
+            else:
                 yield _Prepared(frame, classifier.fit(admitted), classifier)
+
+    def _glance(self, frame: Frame | None) -> None:
+        """Show a frame that is not classified to the sinks that show what the camera sees."""
+        for outlet in self.outlets if frame is not None else ():
+            glance = getattr(outlet.sink, "glance", None)
+            if glance is not None:
+                glance(frame)
 
     def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
         """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from edgeclf_runtime.frame import Frame
 
-__all__ = ["Prediction"]
+__all__ = ["UNKNOWN", "Prediction"]
+
+UNKNOWN = "unknown"
+"""The answer where no label is sure enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +27,14 @@ class Prediction:
         labels: the model's, in the same order.
         milliseconds: time spent by stage (``capture``, ``resize``, ``invoke``), where measured.
         frame: what was classified, when it came from a source.
+        threshold: the model's own, below which a best score is no answer; 0 for none.
     """
 
     scores: npt.NDArray[np.float32]
     labels: tuple[str, ...]
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     frame: Frame | None = None
+    threshold: float = 0.0
 
     @property
     def index(self) -> int:
@@ -45,6 +50,11 @@ class Prediction:
     def score(self) -> float:
         """The best class's score."""
         return float(self.scores[self.index])
+
+    @property
+    def answer(self) -> str:
+        """The best class's label, or "unknown" where its score is below the threshold or no number."""
+        return self.label if self.score >= self.threshold else UNKNOWN
 
     @property
     def ranked(self) -> list[tuple[str, float]]:

@@ -34,10 +34,17 @@ class ModelWatch:
         path: of the file in use, which is to be opened after this was made.
         words: further options of ``edgeclf verify``.
         opened: opens the file as it is to be used.
+        suits: raises EdgeclfError for labels of a model that cannot take over.
     """
 
-    def __init__(self, path: Path, words: Sequence[str], opened: Callable[[Path], Classifier]) -> None:
-        self._path, self._words, self._opened = path.absolute(), list(words), opened
+    def __init__(
+        self,
+        path: Path,
+        words: Sequence[str],
+        opened: Callable[[Path], Classifier],
+        suits: Callable[[tuple[str, ...]], None] = lambda labels: None,
+    ) -> None:
+        self._path, self._words, self._opened, self._suits = path.absolute(), list(words), opened, suits
         self._judged = _version(self._path)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,6 +72,7 @@ class ModelWatch:
             if not reason:
                 classifier = self._opened(self._path)
                 reason = _verified(classifier)
+                self._suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)
         except Exception as error:  # the service goes on, whatever a library makes of the file

@@ -16,8 +16,8 @@ from edgeclf_runtime.flatbuffer import FlatModel, TensorInfo
 
 __all__ = ["SCORES", "ScoreRule", "score_rule"]
 
-SCORES = ("auto", "raw", "softmax", "sigmoid")
-"""Ways from outputs to scores; "auto" looks at the network."""
+SCORES = ("raw", "softmax", "sigmoid")
+"""Ways from outputs to scores."""
 
 _SOFTMAX, _LOGISTIC, _LOG_SOFTMAX = 25, 14, 50
 _LOGITS = {0, 1, 3, 9, 40, 126, _LOG_SOFTMAX}  # ADD, AVERAGE_POOL_2D, CONV_2D, FULLY_CONNECTED, MEAN, BATCH_MATMUL
@@ -58,17 +58,17 @@ class ScoreRule:
         return bool(scores.min() < -_SLACK or scores.max() > 1 + _SLACK)
 
 
-def score_rule(way: str, model: FlatModel, labels: int) -> ScoreRule:
+def score_rule(way: str | None, model: FlatModel, labels: int) -> ScoreRule:
     """The rule for a network.
 
     Args:
-        way: one of ``SCORES``.
+        way: one of ``SCORES``; None looks at the network.
         model: the network's.
         labels: how many there are.
     """
     output = model.outputs[0]
     single = output.shape[-1] == 1
-    if way != "auto":
+    if way is not None:
         return ScoreRule(way, single and labels == 2)
     ends = model.last_operator
     is_bounded = _is_bounded(output)

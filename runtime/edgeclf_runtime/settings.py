@@ -169,6 +169,8 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
         if key not in known:
             wrong.append(f"{name}.{_unknown(key, known)}")
             continue
+        if key == "web" and type(value) is int:  # as metrics takes its port
+            value = str(value)
         try:
             values[key] = _as(value, hints[key])
         except TypeError as error:

@@ -113,6 +113,23 @@ def test_slow_change_is_noticed_against_the_picture_last_classified() -> None:
     assert sum(seen) in (3, 4, 5)
 
 
+@pytest.mark.parametrize("motion", [3.0, 4.0, 5.0])
+def test_a_small_thing_in_a_large_picture_moves_and_noise_does_not(motion: float) -> None:
+    rng, gate = np.random.default_rng(0), Gate(GateRule(motion=motion, refresh=1000, linger=0))
+
+    def picture(moment: float, thing: bool) -> Frame:
+        pixels = np.full((720, 1280, 3), 120, np.float32) + rng.normal(0, 6, (720, 1280, 3))
+        if thing:
+            pixels[300:480, 600:780] -= 40
+        return Frame(np.clip(pixels, 0, 255).astype(np.uint8), moment, 0, "test")
+
+    assert gate.admit(picture(0, False)) is not None
+    assert gate.admit(picture(1, False)) is None
+    assert gate.admit(picture(2, True)) is not None
+    assert gate.admit(picture(3, True)) is None
+    assert gate.admit(picture(4, False)) is not None
+
+
 def test_the_rate_is_bounded() -> None:
     gate = Gate(GateRule(max_fps=5))
     assert sum(gate.admit(_frame(1, number / 30)) is not None for number in range(60)) in (9, 10, 11)

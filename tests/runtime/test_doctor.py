@@ -70,6 +70,29 @@ def test_cameras_are_named_with_whoever_holds_them(tmp_path: Path) -> None:
     assert _states(list(hardware.cameras(Machine(tmp_path / "none")))) == ["note"]
 
 
+def test_a_camera_is_named_as_it_is_from_boot_to_boot(tmp_path: Path) -> None:
+    node = "sys/class/video4linux/video2"
+    machine = _machine(tmp_path, {f"{node}/name": "HD Webcam\n", f"{node}/index": "0\n", "dev/v4l/by-id/.keep": ""})
+    (tmp_path / "dev/v4l/by-id/.keep").unlink()
+    os.symlink("../../video2", tmp_path / "dev/v4l/by-id/usb-046d_HD_Webcam-video-index0")
+    (found,) = hardware.cameras(machine)
+    assert found.text.endswith('as a source: "/dev/v4l/by-id/usb-046d_HD_Webcam-video-index0"')
+
+
+def test_a_coral_on_pcie_without_its_driver_or_with_large_pages(tmp_path: Path) -> None:
+    ids = {"sys/bus/pci/devices/0000:01:00.0/vendor": "0x1ac1\n", "sys/bus/pci/devices/0000:01:00.0/device": "0x089a\n"}
+    (found,) = hardware.coral(_machine(tmp_path, ids))
+    assert (found.state, "gasket" in found.text, "gasket" in found.fix) == ("problem", True, True)
+    (found,) = hardware.coral(_machine(tmp_path, {"page_size": "16384\n"}))
+    assert (found.state, "16 kB" in found.text, "kernel8.img" in found.fix) == ("problem", True, True)
+    texts = [item.text for item in hardware.coral(_machine(tmp_path, {"dev/apex_0": ""}))]
+    assert "16 kB" in texts[0]
+    (tmp_path / "page_size").unlink()
+    (tmp_path / "dev/apex_0").unlink()
+    (found,) = hardware.coral(_machine(tmp_path, {"sys/module/gasket/version": "1.1"}))
+    assert "/dev/apex_0" in found.text
+
+
 def test_a_camera_that_may_be_opened_needs_no_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "getgroups", lambda: [])

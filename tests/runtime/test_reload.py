@@ -132,6 +132,20 @@ def running(model: Path, digits: Path, tmp_path: Path) -> Iterator[Running]:
     running.close()
 
 
+def test_a_model_without_a_label_that_calls_for_action_is_refused(model: Path, digits: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('[sinks]\non = ["1"]\ncommand = "true"\n', "utf-8")
+    running = Running(model, next((digits / "1").iterdir()), tmp_path, "--config", str(config))
+    try:
+        running.wait(lambda line: "frame" in line)
+        other = _variant(model, tmp_path / "other.tflite", labels=lambda text: text.replace("1", "one"))
+        told = running.put(other)
+        assert told["model"] == "refused"
+        assert "on: the model has no label '1', did you mean" in told["reason"] or "its labels" in told["reason"]
+    finally:
+        running.close()
+
+
 def test_a_good_file_is_adopted_between_two_frames_and_none_is_lost(
     running: Running, model: Path, tmp_path: Path
 ) -> None:

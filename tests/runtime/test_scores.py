@@ -37,7 +37,7 @@ def test_logits_become_probabilities(name: str) -> None:
 def test_outputs_are_left_as_they_are_when_asked() -> None:
     with load("logits_int8.tflite", scores="raw") as classifier:
         assert classifier.classify(RED).score > 2
-    with pytest.raises(UsageError, match="expected one of auto, raw, softmax, sigmoid"):
+    with pytest.raises(UsageError, match="expected one of raw, softmax, sigmoid"):
         load("logits_int8.tflite", scores="logits")
 
 

@@ -21,6 +21,7 @@ from edgeclf_runtime.settings import SinkSettings, read_settings, settings
 from edgeclf_runtime.sources import SourceOptions
 from tests.films import write_film
 
+KEPT = Path(__file__).parents[1] / "kept" / "0.1"
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
 
@@ -39,6 +40,45 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path: P
     assert found.camera.reopen
     assert found.gate.region == (0.0, 0.0, 0.5, 1.0)
     assert (found.sinks.jsonl, found.sinks.snapshot_labels, found.sinks.metrics) == ("seen.jsonl", ("dog",), 9000)
+
+
+def test_a_port_may_be_a_number() -> None:
+    assert settings({"sinks": {"web": 8080}}, {}, "run.toml").sinks.web == "8080"
+    with pytest.raises(UsageError, match="web: expected a text, got True"):
+        settings({"sinks": {"web": True}}, {}, "run.toml")
+
+
+def test_labels_that_the_model_has_not_are_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    from edgeclf_runtime.errors import SinkError
+    from edgeclf_runtime.sinks.opening import check_labels
+
+    labels = ("bird", "squirrel")
+    check_labels(SinkSettings(on=("bird", "unknown"), snapshot_labels=("*",)), labels)
+    with pytest.raises(SinkError) as caught:
+        check_labels(SinkSettings(on=("squirel",), snapshot_labels=("Bird", "car")), labels)
+    assert str(caught.value) == (
+        "Sinks: on: the model has no label 'squirel', did you mean 'squirrel'?; snapshot_labels: the model has no "
+        "label 'Bird', did you mean 'bird'?; snapshot_labels: the model has no label 'car'; its labels: bird, squirrel."
+    )
+    config = tmp_path / "run.toml"
+    config.write_text('[sinks]\non = ["cta"]\ncommand = "true"\n', "utf-8")
+    words = [*COMMAND, str(KEPT / "model.tflite"), "--config", str(config), "--source", str(KEPT / "photos" / "0")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "on: the model has no label 'cta'" in done.stderr
+
+
+def test_classify_answers_unknown_as_run_does() -> None:
+    picture = next((KEPT / "photos" / "0").iterdir())
+    words = [sys.executable, "-m", "edgeclf_runtime", "classify", str(KEPT / "model.tflite"), str(picture)]
+    shown = subprocess.run([*words, "--threshold", "1"], capture_output=True, text=True, check=True).stdout
+    assert f"{picture}  [unknown]  " in shown
+    told = json.loads(subprocess.run([*words, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert told["answer"] == told["label"]
+    told = json.loads(
+        subprocess.run([*words, "--json", "--threshold", "1"], capture_output=True, text=True, check=True).stdout
+    )
+    assert (told["answer"], told["label"] != "unknown") == ("unknown", True)
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:

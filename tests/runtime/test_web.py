@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
-from edgeclf_runtime.sources import SourceState
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.gate import GateRule
+from edgeclf_runtime.pipeline import Pipeline
+from edgeclf_runtime.sources import SourceOptions, SourceState, open_source
 from edgeclf_runtime.thermal import temperature
 from edgeclf_runtime.web import connections
 from edgeclf_runtime.web.preview import WebSink
@@ -40,6 +46,30 @@ def test_page_state_picture_and_metrics(sink: WebSink) -> None:
         for sample in family.samples
     }
     assert samples["edgeclf_frames_total", ("dog",)] == 3
+
+
+def test_the_picture_goes_on_while_the_gate_skips(model: Path, folder: Path, tmp_path: Path) -> None:
+    page, watched = WebSink("0", "", "pets.tflite", ("cat", "dog"), folder), tmp_path / "watched"
+    watched.mkdir()
+    for number, level in enumerate((90, 91, 92)):
+        cv2.imwrite(str(watched / f"{number}.png"), np.full((48, 64, 3), level, np.uint8))
+    with Classifier.load(model) as classifier:
+        pipeline = Pipeline(classifier, [page], gate=GateRule(motion=5.0, refresh=1000, linger=0))
+        source = open_source(str(watched), SourceOptions(watch=True))
+        running = threading.Thread(target=pipeline.run, args=(source,))
+        running.start()
+        try:
+            until, shown = time.monotonic() + 60, 0.0
+            while shown < 91.5 and time.monotonic() < until:  # the newest, which is not classified
+                status, _, content = ask(page, "/picture.jpg")
+                shown = float(cv2.imdecode(np.frombuffer(content, np.uint8), 1).mean()) if status == 200 else 0.0
+            state = json.loads(ask(page, "/state.json")[2])
+        finally:
+            pipeline.stop()
+            running.join()
+            pipeline.close()
+    assert shown == pytest.approx(92, abs=0.5)
+    assert (pipeline.frames, state["frames"], state["source"]["state"]) == (1, 1, "running")
 
 
 def test_how_warm_it_is(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.web.preview import WebSink
-from tests.runtime.observations import LABELS
+from tests.runtime.observations import LABELS, seen
 from tests.runtime.web_client import JSON, TOKEN, ask, port, sentence
 
 
@@ -141,6 +141,17 @@ def test_another_address_needs_the_token(guarded: WebSink, caplog: pytest.LogCap
     opened = ask(guarded, "/", headers={"Cookie": cookie.partition(";")[0], "Host": "camera.local:8080"})
     assert (opened[0], b"preview.js" in opened[2]) == (200, True)
     assert TOKEN not in caplog.text + guarded.name + guarded.invitation + repr(vars(guarded._server))
+
+
+def test_the_token_in_the_address_gives_pictures_and_figures(guarded: WebSink) -> None:
+    guarded.take(seen("dog", 0.8))
+    kinds = {"/picture.jpg": "image/jpeg", "/state.json": "application/json", "/metrics": "text/plain"}
+    for path, kind in kinds.items():
+        status, headers, _ = ask(guarded, f"{path}?token={TOKEN}", headers={"Accept": "text/html"})
+        assert (status, headers["Content-Type"].partition(";")[0]) == (200, kind)
+        assert "Set-Cookie" not in headers
+        assert ask(guarded, f"{path}?token={TOKEN}x")[0] == 401
+    assert ask(guarded, f"/picture.jpg?token={TOKEN}", method="HEAD")[0] in (200, 405)
 
 
 def test_a_token_is_given_or_made_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

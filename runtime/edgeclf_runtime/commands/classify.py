@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.lines import json_line, text_line
+from edgeclf_runtime.prediction import Prediction
 
 __all__ = ["classify"]
 
@@ -16,20 +18,36 @@ __all__ = ["classify"]
 @click.command()
 @model_argument
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help='Answer "unknown" below this best score; by default the model\'s own. 0 turns it off.',
+)
 @json_option
 @top_option
 @model_options
-def classify(open_model: Opener, model: Path, images: tuple[Path, ...], as_json: bool, top: int) -> None:
-    """Classify pictures, and all pictures in folders."""
+def classify(
+    open_model: Opener, model: Path, images: tuple[Path, ...], threshold: float | None, as_json: bool, top: int
+) -> None:
+    """Classify images, and all images in folders."""
     failed = False
     with open_model(model) as classifier:
         for path in images:
             try:
                 for prediction in classifier.stream(path):
+                    if threshold is not None:
+                        prediction = replace(prediction, threshold=threshold)
                     name = prediction.frame.source if prediction.frame else str(path)
-                    click.echo(json_line(prediction, top) if as_json else text_line(prediction, name, top))
+                    click.echo(
+                        json_line(prediction, top) if as_json else text_line(prediction, _named(name, prediction), top)
+                    )
             except (ImageError, SourceError) as error:
                 click.echo(f"Error: {error}", err=True)
                 failed = True
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _named(name: str, prediction: Prediction) -> str:
+    """As ``edgeclf run`` writes it: an answer that is not the best label stands behind the name."""
+    return name if prediction.answer == prediction.label else f"{name}  [{prediction.answer}]"

@@ -65,10 +65,8 @@ _READING = (
     click.option("--resize", type=click.Choice(["stretch", "crop"]), help="In place of the file's way of fitting."),
     click.option(
         "--scores",
-        type=click.Choice(["auto", "raw", "softmax", "sigmoid"]),
-        default="auto",
-        show_default=True,
-        help="How the network's outputs become scores; auto adds a softmax where it lacks one.",
+        type=click.Choice(["raw", "softmax", "sigmoid"]),
+        help="How outputs become scores; by default a softmax is added where the network ends without one.",
     ),
 )
 _BACKEND = click.option("--backend", default="auto", show_default=True, help=_BACKENDS)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
@@ -90,11 +90,12 @@ def run(
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.lines import TerminalSink
-    from edgeclf_runtime.sinks.opening import check_sinks, open_sinks
+    from edgeclf_runtime.sinks.opening import check_labels, check_sinks, open_sinks
     from edgeclf_runtime.sources import is_live, open_source
 
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     check_sinks(chosen.sinks)
+    _await_time()
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
@@ -104,8 +105,10 @@ def run(
     # A camera's newest frame is sooner done by all cores together, unless it has more frames than they can do.
     open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
     # Before it is opened, or a change could be missed.
-    watch = _model_watch(model, open_model) if chosen.reload else None
+    suits = functools.partial(check_labels, chosen.sinks)
+    watch = _model_watch(model, open_model, suits) if chosen.reload else None
     with open_model(model) as classifier:
+        suits(classifier.card.labels)
         others = open_sinks(chosen.sinks, classifier.card.labels, model.name)
 
         def unread() -> None:
@@ -132,15 +135,24 @@ def run(
             pipeline.run(source, max_frames)
 
 
+def _await_time() -> None:
+    """A service may start before the network has set the clock of a Raspberry Pi."""
+    from edgeclf_runtime.service import Notifier
+    from edgeclf_runtime.service.clock import wait_for_time
+
+    if Notifier().wanted and (unset := wait_for_time()):
+        click.echo(unset, err=True)
+
+
 def _cores() -> int:
     return min(4, os.cpu_count() or 1)  # more than one thread can decode pictures for
 
 
-def _model_watch(model: Path, open_model: Opener) -> ModelWatch:
+def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:
     from edgeclf_runtime.commands.verify import verify
     from edgeclf_runtime.reload import ModelWatch
 
-    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model)
+    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model, suits)
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
     from edgeclf_runtime.modelfile import read_model
     from edgeclf_runtime.service.plan import check_source, planned
     from edgeclf_runtime.settings import read_settings, settings
-    from edgeclf_runtime.sinks.opening import check_sinks
+    from edgeclf_runtime.sinks.opening import check_labels, check_sinks
     from edgeclf_runtime.web.address import TOKEN_VARIABLE, is_local
 
     chosen = settings(read_settings(config), {}, str(config))
@@ -113,7 +113,9 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
             click.echo(f"Each start makes up a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
     given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize", "scores")}
-    if not (is_compiled(read_model(model, **given).content) and runs()):
+    read = read_model(model, **given)
+    check_labels(chosen.sinks, read.card.labels)
+    if not (is_compiled(read.content) and runs()):
         open_model(model).backend.close()
     return planned(model, config, words_of(verify, options), chosen, who, options["labels"])
 

@@ -13,18 +13,22 @@ from pathlib import Path
 from edgeclf_runtime.backends import title
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
 from edgeclf_runtime.errors import BackendError
+from edgeclf_runtime.service.clock import is_synchronized
 
 __all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
 
 # Codecs and image processors of a Raspberry Pi; its CSI camera is picamera2's.
 _NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe", "rp1-cfe", "unicam")
 _CORAL = {("1a6e", "089a"): "before its firmware is loaded", ("18d1", "9302"): "with its firmware"}
+_CORAL_PCIE = ("0x1ac1", "0x089a")
+_PAGE = 4096  # bytes
+_GASKET = "sudo apt install gasket-dkms, or build Google's gasket-driver for this kernel; then reboot"
 _THROTTLED = ((0, "under-voltage now"), (1, "slowed down now"), (2, "throttled now"), (3, "soft temperature limit now"))
 _BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the start"))
 
 
 def cameras(machine: Machine) -> Iterator[Finding]:
-    """V4L2 nodes that capture, their names, and who holds them."""
+    """V4L2 nodes that capture, their names that stay the same from boot to boot, and who holds them."""
     usable = _capturing(machine)
     if not usable:
         yield note(
@@ -32,13 +36,21 @@ def cameras(machine: Machine) -> Iterator[Finding]:
         )
     for node in usable:
         name, holders = _reads(node, "name"), _holders(machine, f"/dev/{node.name}")
-        text = f"/dev/{node.name} {name}"
+        text = f"/dev/{node.name} {name}{_lasting_name(machine, node)}"
         if holders:
             yield note(
                 "camera", f"{text}, in use by {', '.join(holders)}", f"stop it first: sudo fuser -v /dev/{node.name}"
             )
         else:
             yield ok("camera", text)
+
+
+def _lasting_name(machine: Machine, node: Path) -> str:
+    """The name to write into run.toml: numbers change with the order in which cameras are found."""
+    for link in machine.glob("/dev/v4l/by-id/*"):
+        if Path(os.readlink(link)).name == node.name:
+            return f'; as a source: "/dev/v4l/by-id/{link.name}"'
+    return ""
 
 
 def _capturing(machine: Machine) -> list[Path]:
@@ -109,6 +121,12 @@ def coral(machine: Machine) -> Iterator[Finding]:
     """An Edge TPU on USB or PCIe, its library and whether it answers, its udev rule."""
     usb = [device for device in machine.glob("/sys/bus/usb/devices/*") if _ids(device) in _CORAL]
     pcie = machine.glob("/dev/apex_*")
+    on_bus = [device for device in machine.glob("/sys/bus/pci/devices/*") if _pci_ids(device) == _CORAL_PCIE]
+    if on_bus and not pcie:
+        yield _without_driver(machine)
+        return
+    if on_bus and (size := _page_size(machine)) > _PAGE:
+        yield _large_pages(size)
     if not usb and not pcie:
         yield note("coral", "no Edge TPU; models run on the CPU")
         return
@@ -126,6 +144,31 @@ def coral(machine: Machine) -> Iterator[Finding]:
         yield problem(
             "coral", f"no permission for /dev/{pcie[0].name}", "sudo usermod -aG apex $USER, then log in again"
         )
+
+
+def _without_driver(machine: Machine) -> Finding:
+    """A Coral on PCIe of which there is no device node."""
+    if (size := _page_size(machine)) > _PAGE:
+        return _large_pages(size)
+    if not machine.path("/sys/module/gasket").is_dir():
+        return problem("coral", "PCIe accelerator without its driver gasket", _GASKET)
+    return problem("coral", "PCIe accelerator, but its driver apex made no /dev/apex_0", "dmesg | grep -i apex")
+
+
+def _large_pages(size: int) -> Finding:
+    text = f"the kernel has pages of {size >> 10} kB; the Coral's driver on PCIe works with 4 kB alone"
+    return problem("coral", text, "on a Raspberry Pi 5: kernel=kernel8.img in /boot/firmware/config.txt, then reboot")
+
+
+def _page_size(machine: Machine) -> int:
+    """Of the kernel, in bytes."""
+    if machine.root == Path("/"):
+        return os.sysconf("SC_PAGE_SIZE")
+    return int(machine.text("/page_size") or _PAGE)  # of a machine made of files
+
+
+def _pci_ids(device: Path) -> tuple[str, str]:
+    return _reads(device, "vendor"), _reads(device, "device")
 
 
 def _library(machine: Machine, nodes: list[str]) -> Finding:
@@ -187,11 +230,8 @@ def clock(machine: Machine) -> Iterator[Finding]:
     year = time.gmtime().tm_year
     if year < 2025:
         yield problem("clock", f"the year is {year}", "sudo timedatectl set-ntp true, with a network")
-    elif (
-        machine.path("/run/systemd/timesync").is_dir()
-        and not machine.path("/run/systemd/timesync/synchronized").exists()
-    ):
-        yield note("clock", "not synchronized yet", "timedatectl status")
+    elif is_synchronized(machine.root) is False:
+        yield note("clock", "not set by the network yet; a service waits 60 s for it at boot", "timedatectl status")
     else:
         yield ok("clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import platform
 import re
 import sys
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
+from edgeclf_runtime.decision import UNKNOWN
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
@@ -16,7 +18,7 @@ from edgeclf_runtime.sinks.sink import Sink
 if TYPE_CHECKING:
     from edgeclf_runtime.sinks.mqtt import MqttOptions
 
-__all__ = ["check_sinks", "open_sinks"]
+__all__ = ["check_labels", "check_sinks", "open_sinks"]
 
 
 def check_sinks(asked: SinkSettings) -> None:
@@ -33,6 +35,29 @@ def check_sinks(asked: SinkSettings) -> None:
             wrong.append(str(error).rstrip("."))
     if wrong:
         raise SinkError(f"{'; '.join(wrong)}.")
+
+
+def check_labels(asked: SinkSettings, labels: tuple[str, ...]) -> None:
+    """Whether the labels that are named are the model's: an alarm for a misspelt one would never come.
+
+    Raises:
+        SinkError: names all that are not.
+    """
+    known = {"on": (*labels, UNKNOWN), "snapshot_labels": (*labels, UNKNOWN, "*")}
+    wrong = [
+        f"{key}: the model has no label {label!r}{_near(label, labels)}"
+        for key, names in known.items()
+        for label in getattr(asked, key)
+        if label not in names
+    ]
+    if wrong:
+        raise SinkError(f"Sinks: {'; '.join(wrong)}.")
+
+
+def _near(label: str, labels: tuple[str, ...]) -> str:
+    folded = {name.casefold(): name for name in labels}
+    near = difflib.get_close_matches(label.casefold(), folded, n=1)
+    return f", did you mean {folded[near[0]]!r}?" if near else f"; its labels: {', '.join(labels[:10])}"
 
 
 def _check_command(asked: SinkSettings) -> None:

@@ -56,6 +56,9 @@ class Sink(Protocol):
     Attributes:
         name: for people; without secrets.
         pictures: whether it needs the frames' pixels; without them an item costs nothing while it waits.
+
+    A sink with a method ``glance(frame)`` is shown the frames that the gate skips, too. It is called by the thread that
+    reads the camera, and must not wait.
     """
 
     name: str

@@ -53,7 +53,8 @@ class Access:
 
     Without a token only this machine's own pages get through: the Host header must say so, or a foreign page could
     reach in by pointing its own name here. A token comes once as ``?token=`` and then as a cookie, or as
-    ``Authorization: Bearer``.
+    ``Authorization: Bearer``. Programs that can send neither, such as Home Assistant's camera, may give ``?token=``
+    with every request for a picture or figures.
 
     Args:
         application: what is guarded.
@@ -101,8 +102,8 @@ class Access:
         if not self._token or request.scope["path"] in _OPEN:
             return None
         given = request.query_params.get("token")
-        if given is not None and request.method == "GET" and self._is_token(_digest(given)):
-            return self._welcome(request)
+        if given is not None and request.method in ("GET", "HEAD") and self._is_token(_digest(given)):
+            return self._welcome(request) if _is_page(request) else None
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._is_token(_digest(bearer.strip())):
             return None
@@ -124,6 +125,12 @@ class Access:
         answer = HTMLResponse(f'<!doctype html><meta http-equiv="refresh" content="0; url={_name(request)}">')
         answer.set_cookie(self._cookie, self._token, max_age=_YEAR, httponly=True, samesite="strict")
         return answer
+
+
+def _is_page(request: Request) -> bool:
+    """What a person opens, not a picture, figures or a stream."""
+    name = request.scope["path"].rpartition("/")[2]
+    return not name or name.endswith(".html")
 
 
 def _digest(token: str) -> str:

@@ -43,17 +43,19 @@ class Picture:
     def __init__(self) -> None:
         self._newest: tuple[int, npt.NDArray[np.uint8]] | None = None
         self._jpeg: tuple[int, bytes] = (0, b"")
-        self._lock, self._when, self._count = threading.Lock(), -1.0, 0
+        self._lock, self._when = threading.Lock(), -1.0
+        self._counting, self._count = threading.Lock(), 0
         self.encoded = 0
 
     def put(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Replace it; costs nothing. One thread's.
+        """Replace it; costs nothing.
 
         Args:
             pixels: uint8 RGB ``[height, width, 3]``, which nobody changes from now on.
         """
-        self._count += 1
-        self._newest = (self._count, pixels)
+        with self._counting:
+            self._count += 1
+            self._newest = (self._count, pixels)
 
     def has_newer(self, number: int) -> bool:
         """Than the one of this number, so that it is worth a call of ``jpeg``."""

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgeclf_runtime.errors import EdgeclfError, SinkError, UsageError
+from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sinks.metrics import Figures
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.web.files import file_routes
@@ -85,6 +86,11 @@ class WebSink:
         frame = item.prediction.frame if isinstance(item, Observation) else None
         if frame is not None:  # as it was decoded, be that at a part of its size: it is shown small
             self._picture.put(frame.pixels)
+
+    def glance(self, frame: Frame) -> None:
+        """Show a frame that is not classified: the camera is well, and its picture goes on."""
+        self._status.glance()
+        self._picture.put(frame.pixels)
 
     def close(self) -> None:
         """Stop serving."""

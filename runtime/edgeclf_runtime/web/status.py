@@ -27,12 +27,18 @@ class SourceStatus:
     def __init__(self) -> None:
         self._state, self._times = SourceState("opening", time.monotonic()), deque[float](maxlen=100)
         self._warm: tuple[float, float | None] = (-_WARM, None)
+        self._seen: float | None = None  # when a frame came, be it classified or not
         self._lock = threading.Lock()
 
     def frame(self, moment: float) -> None:
         """One more was given, at this moment of ``time.monotonic()``."""
         with self._lock:
             self._times.append(moment)
+        self._seen = moment
+
+    def glance(self) -> None:
+        """One more came that was not classified."""
+        self._seen = time.monotonic()
 
     def change(self, state: SourceState) -> None:
         """It is doing otherwise now."""
@@ -46,13 +52,13 @@ class SourceStatus:
         recent = [one for one in times if moment - one < _RECENT]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
         # Films and folders do not say how they are doing: a frame says it.
-        name = "running" if state.name == "opening" and times else state.name
+        name = "running" if state.name == "opening" and self._seen is not None else state.name
         if moment - self._warm[0] >= _WARM:
             self._warm = (moment, temperature())
         return {
             "source": {"state": name, "reason": state.reason, "reopened": state.reopened},
             "fps": round(rate, 1),
-            "silence": round(moment - times[-1], 2) if times else None,
+            "silence": round(max(0.0, moment - self._seen), 2) if self._seen is not None else None,
             "temperature": self._warm[1],
         }
 
@@ -72,6 +78,10 @@ class Status:
         self._stages: dict[str, float] = {}
         self._history: deque[tuple[float, str, float]] = deque(maxlen=_STEPS)
         self._lock = threading.Lock()
+
+    def glance(self) -> None:
+        """A frame came that was not classified."""
+        self._source.glance()
 
     def take(self, item: Item) -> None:
         """What was seen."""
