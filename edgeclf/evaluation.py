@@ -1,20 +1,98 @@
-"""The pictures a model file is evaluated on: folders whose names are its labels."""
+"""The labelled images that a model file is evaluated on: a folder, a CSV, shards, or the test part of a run."""
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeclf.errors import DataError
+import numpy as np
+
+from edgeclf.dataset import PARTS, Dataset
+from edgeclf.errors import DataError, RunError
 from edgeclf.folders import class_files, find_parts
 from edgeclf.layout import unwrapped
-from edgeclf.measuring import Measurement, measure
+from edgeclf.measuring import Measurement, measure_dataset
 from edgeclf.reporter import Reporter
+from edgeclf.run import Run
+from edgeclf.shards import INDEX
+from edgeclf.sources import read_source
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.plaintext import printable
 
-__all__ = ["evaluate", "evaluation_folder"]
+__all__ = ["Images", "evaluate", "evaluation_folder", "images_of_run", "images_of_source", "model_of_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images, and what they are called.
+
+    Attributes:
+        name: the source and its part, for people.
+        data: their targets are indices into the labels of the model.
+    """
+
+    name: str
+    data: Dataset
+
+
+def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurement:
+    """Measure a model on the labelled images of a source.
+
+    Args:
+        root: see ``images_of_source``.
+
+    Raises:
+        DataError: see ``images_of_source``; or no image can be read.
+    """
+    return measure_dataset(classifier, images_of_source(root, classifier.card).data, reporter)
+
+
+def images_of_source(source: Path, card: ModelCard) -> Images:
+    """The images of a folder with one sub-folder per class, a CSV, or a folder of shards.
+
+    Of a source that is divided the test part is taken, else its validation part. Its labels are the model's labels or
+    label ids; labels may be missing.
+
+    Raises:
+        DataError: no such source, a label that is none of the model's, a training part alone, or no images.
+    """
+    if source.is_file() or (source / INDEX).is_file():
+        data, _ = read_source(source, training=False)
+        part = _chosen_part(source, [part for part in PARTS if part in data.parts])
+        images = Images(f"{printable(source)}, {part} part" if part else printable(source), _mapped(data, source, card))
+        return replace(images, data=images.data.take(images.data.rows(part)))
+    root = evaluation_folder(source)
+    return Images(printable(root), _folder(root, card))
+
+
+def images_of_run(run: Run, card: ModelCard) -> Images:
+    """The test part of a training.
+
+    Raises:
+        DataError: it has none, or the model has other labels.
+    """
+    data = run.read_split()
+    if not len(data.rows("test")):
+        raise DataError(
+            f"{run.path}: has no test part. Give images that it was not trained on: edgeclf evaluate "
+            f"{shlex.quote(str(run.path))} DATA; figures of its validation part are in {run.path / 'report.html'}."
+        )
+    return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
+
+
+def model_of_run(run: Run) -> Path:
+    """The int8 file of a training.
+
+    Raises:
+        RunError: it was not exported there.
+    """
+    path = run.path / "model.tflite"
+    if not path.is_file():
+        raise RunError(f"{path}: missing. Write it with: edgeclf export --int8 {shlex.quote(str(run.path))}")
+    return path
 
 
 def evaluation_folder(root: Path) -> Path:
@@ -24,37 +102,45 @@ def evaluation_folder(root: Path) -> Path:
         DataError: a divided folder with neither.
     """
     parts = find_parts(root)
-    if not parts:
-        return root
-    for part in ("test", "validation"):
-        if part in parts:
-            return parts[part]
-    raise DataError(f"{root}: has a train folder only; evaluate on pictures the model was not trained on.")
+    return parts[_chosen_part(root, list(parts))] if parts else root
 
 
-def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurement:
-    """Measure a model on a folder with one sub-folder of pictures per class.
+def _chosen_part(source: Path, parts: list[str]) -> str:
+    """Empty where the source is not divided."""
+    if parts == ["train"]:
+        raise DataError(f"{source}: has a train part only; evaluate on images that the model was not trained on.")
+    return next((part for part in ("test", "validation") if part in parts), "")
 
-    Args:
-        root: its sub-folders are named as the model's labels or label ids; classes may be missing.
 
-    Raises:
-        DataError: no such folder, a sub-folder that is no label, or no picture that can be read.
-    """
-    known = _names(classifier.card)
-    files: list[Path] = []
+def _folder(root: Path, card: ModelCard) -> Dataset:
+    known = _names(card)
+    files: list[str] = []
     targets: list[int] = []
     root = unwrapped(root, known)
-    for folder, pictures in class_files(root).items():
+    for folder, paths in class_files(root).items():
         if folder not in known:
-            raise DataError(
-                f"{printable(str(root / folder))}: not a label of this model. Its labels: {_shown(classifier.card)}."
-            )
-        files += pictures
-        targets += [known[folder]] * len(pictures)
+            raise _unknown(root / folder, card)
+        files += [path.relative_to(root).as_posix() for path in paths]
+        targets += [known[folder]] * len(paths)
     if not files:
         raise DataError(f"{root}: no pictures in it; expected one sub-folder of pictures per class.")
-    return measure(classifier, files, targets, reporter)
+    return Dataset(root, card.labels, tuple(files), np.array(targets, np.int64), ("",) * len(files))
+
+
+def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
+    """The same with the model's labels."""
+    known = _names(card)
+    for label in data.labels:
+        if label not in known:
+            raise _unknown(f"{printable(source)}: {label}", card)
+    index = np.array([known[label] for label in data.labels], np.int64)
+    return replace(data, labels=card.labels, targets=index[data.targets])
+
+
+def _unknown(what: str | Path, card: ModelCard) -> DataError:
+    more = f", ... ({len(card.labels)} in all)" if len(card.labels) > 10 else ""
+    shown = ", ".join(card.labels[:10]) + more
+    return DataError(f"{printable(str(what))}: not a label of this model. Its labels: {shown}.")
 
 
 def _names(card: ModelCard) -> dict[str, int]:
@@ -63,8 +149,3 @@ def _names(card: ModelCard) -> dict[str, int]:
     known = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
     forms = [unicodedata.normalize("NFC", name) for name in known]
     return {form if forms.count(form) == 1 else name: known[name] for form, name in zip(forms, known, strict=True)}
-
-
-def _shown(card: ModelCard) -> str:
-    more = f", ... ({len(card.labels)} in all)" if len(card.labels) > 10 else ""
-    return ", ".join(card.labels[:10]) + more

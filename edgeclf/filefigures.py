@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from edgeclf.answers import Answers
 from edgeclf.confidence import acceptance
 from edgeclf.errors import DataError
-from edgeclf.measuring import Measurement, measure
+from edgeclf.measuring import Measurement, measure_dataset
 from edgeclf.reporter import Reporter
 from edgeclf_converters.parity import Parity, compare
 from edgeclf_runtime.classifier import Classifier
@@ -71,9 +70,7 @@ class FileFigures:
         return len(self._answers[part].data.files)
 
     def _measured(self, classifier: Classifier, part: str) -> Measurement:
-        data = self._answers[part].data
-        files, targets = [Path(file) for file in data.files], [int(target) for target in data.targets]
-        return measure(classifier, files, targets, self._reporter, lambda file: data.picture(file.as_posix()))
+        return measure_dataset(classifier, self._answers[part].data, self._reporter)
 
     def _say_threshold(self, outcome: Measurement) -> None:
         """What the threshold, chosen on the float network's scores, does to the file's."""

@@ -34,25 +34,27 @@ class _Row:
     group: str
 
 
-def read_manifest(path: Path) -> Dataset:
+def read_manifest(path: Path, *, training: bool = True) -> Dataset:
     """The pictures a CSV lists, in the order a folder of them would have.
 
     ``part`` is train, validation (or val) or test, for every picture or for none. Pictures of one ``group`` (a
-    person, a place, a film) are never divided between parts; an empty group is none.
+    person, a place, a film) are never divided between parts; an empty group is none. Where it is not for training, one
+    label is enough, and the train part need not have it.
 
     Raises:
         DataError: names every line that is wrong, up to twenty.
     """
     rows = list(_rows(path))
-    wrong = sorted({*_mistakes(path.parent, rows)})
+    trained = {row.label for row in rows if not training or PART_NAMES.get(row.part.lower(), "train") == "train"}
+    wrong = sorted({*_mistakes(path.parent, rows, trained)})
     if wrong:
         lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
         more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
         count = "1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
         raise DataError("\n".join([f"{path}: {count}; nothing was read.", *lines, *more]))
-    trained = [row.label for row in rows if PART_NAMES.get(row.part.lower(), "train") == "train"]
-    labels = tuple(sorted(set(trained), key=natural))
-    check_labels(path, labels, "expected lines of file,label")
+    labels = tuple(sorted(trained, key=natural))
+    if training or not labels:
+        check_labels(path, labels, "expected lines of file,label")
     groups = {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
     listed = [
         Listed(PART_NAMES.get(row.part.lower(), ""), labels.index(row.label), row.file, groups.get(row.group, -1))
@@ -138,10 +140,9 @@ def _relative(root: Path, file: str) -> str | None:
     return None
 
 
-def _mistakes(root: Path, rows: list[_Row]) -> Iterator[tuple[int, str]]:
+def _mistakes(root: Path, rows: list[_Row], trained: set[str]) -> Iterator[tuple[int, str]]:
     first: dict[str, int] = {}
     divided = any(row.part for row in rows)
-    trained = {row.label for row in rows if PART_NAMES.get(row.part.lower(), "train") == "train"}
     for row in rows:
         text = _mistake(root, row, divided, trained)
         if text is None and first.setdefault(row.file, row.line) != row.line:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.dataset import Skipped
+from edgeclf.dataset import Dataset, Skipped
 from edgeclf.errors import DataError
 from edgeclf.reporter import Reporter
 from edgeclf.scoring import Score, score
@@ -21,7 +21,7 @@ from edgeclf_runtime.images import read_image
 from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.preprocess import Pixels
 
-__all__ = ["Measurement", "measure"]
+__all__ = ["Measurement", "measure", "measure_dataset"]
 
 _AHEAD = 16  # pictures decoded at a time
 
@@ -87,6 +87,16 @@ def measure(
     figures = score(np.stack(scores), chosen, classifier.card.labels)
     kept = tuple(files[row] for row in rows)
     return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)))
+
+
+def measure_dataset(classifier: Classifier, data: Dataset, reporter: Reporter) -> Measurement:
+    """Classify every picture of a dataset, whose targets are indices into the card's labels.
+
+    Raises:
+        DataError: none can be read.
+    """
+    names = {data.root / file: file for file in data.files}
+    return measure(classifier, list(names), data.targets.tolist(), reporter, lambda path: data.picture(names[path]))
 
 
 def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:

@@ -16,6 +16,7 @@ import numpy as np
 from edgeclf.answers import JUDGED, Answers, read_answers
 from edgeclf.confidence import RULE, acceptance, reliability, suggest_threshold
 from edgeclf.configfile import config_text
+from edgeclf.confusion import most_confused
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.reporter import Reporter
 from edgeclf.reportpage import render_report
@@ -90,16 +91,11 @@ def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers
 
 def _part(known: Answers) -> dict[str, Any]:
     figures = asdict(score(known.scores, known.data.targets, known.data.labels))
-    counts = np.array(figures["confusion"])
-    np.fill_diagonal(counts, 0)
-    order = [int(i) for i in np.argsort(-counts, axis=None, kind="stable")[:_CONFUSIONS] if counts.flat[i]]
-    labels, width = known.data.labels, len(counts)
+    labels, confusion = known.data.labels, figures["confusion"]
     return {
         **figures,
-        "classes": [asdict(item) for item in class_figures(figures["confusion"], labels)],
-        "confused": [
-            {"label": labels[i // width], "answer": labels[i % width], "count": int(counts.flat[i])} for i in order
-        ],
+        "classes": [asdict(item) for item in class_figures(confusion, labels)],
+        "confused": [asdict(item) for item in most_confused(confusion, labels, _CONFUSIONS)],
         "reliability": asdict(reliability(known.scores, known.data.targets)),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from edgeclf.answers import Answers
 from edgeclf.confidence import Bin, Reliability
 from edgeclf.config import preprocessing
+from edgeclf.confusion import matrix
 from edgeclf.errors import DataError
 from edgeclf.gradcam import class_activation, overlay
 from edgeclf.network import build_classifier, set_weights
@@ -24,8 +24,6 @@ from edgeclf_runtime.preprocess import resize
 __all__ = ["render_report"]
 
 _WRONG, _UNCERTAIN, _SKIPPED = 12, 8, 50
-_SHOWN = 18  # characters of a label beside the matrix
-_CELL, _SMALL_CELL, _FEW = 40, 16, 24  # pixels of a confusion matrix's cell, up to so many classes and above
 
 
 def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, Answers]) -> str:
@@ -45,7 +43,7 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
         **content,
         "folder": shlex.quote(str(run.path)),
         "plots": _plots(content, shown),
-        "matrices": {part: _matrix(known, shown.data.labels) for part, known in content["parts"].items()},
+        "matrices": {part: matrix(known["confusion"], shown.data.labels) for part, known in content["parts"].items()},
         "worst": figures[: len(wrong)],
         "unsure": figures[len(wrong) :],
         "skipped": content["data"]["skipped"][:_SKIPPED],
@@ -71,20 +69,6 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
 
 def _reliability(known: Mapping[str, Any]) -> Reliability:
     return Reliability(known["error"], tuple(Bin(**item) for item in known["bins"]))
-
-
-def _matrix(part: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
-    """Cells that are not empty: column, row, count, and the count's share of its row."""
-    counts = np.array(part["confusion"])
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    cells = [(int(j), int(i), int(counts[i, j]), float(shares[i, j])) for i, j in np.argwhere(counts)]
-    side, widest = _CELL if len(labels) <= _FEW else _SMALL_CELL, max(map(_width, labels))
-    return {"cells": cells, "side": side, "labels": labels, "widest": widest}
-
-
-def _width(label: str) -> int:
-    """About the pixels of as much of a label as is shown, at 12 pixels: East Asian characters are as wide as high."""
-    return sum(12 if unicodedata.east_asian_width(sign) in "WF" else 7 for sign in label[:_SHOWN])
 
 
 def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ClassFigures", "Score", "class_figures", "log_losses", "score", "softmax", "wilson"]
+__all__ = ["ClassFigures", "Score", "class_figures", "distinct_labels", "log_losses", "score", "softmax", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,20 @@ class ClassFigures:
     Attributes:
         label: its name.
         support: pictures of it.
+        answers: pictures that got its label.
         precision: share of the answers with this label that are right; None where there is no such answer.
         recall: share of its pictures that got the label; None where there is no such picture.
+        low, high: the recall's 95% interval (Wilson), or None.
         f1: harmonic mean of both, 0 where either is None.
     """
 
     label: str
     support: int
+    answers: int
     precision: float | None
     recall: float | None
+    low: float | None
+    high: float | None
     f1: float
 
 
@@ -68,6 +74,7 @@ def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], label
     shares = [float(confusion[i, i] / totals[i]) for i in classes]
     correct, count = int((chosen == targets).sum()), len(targets)
     low, high = wilson(correct, count)
+    distinct = distinct_labels(labels)
     # Of equal scores, of which an integer file has many at 0, the first counts, as in what a user is shown.
     first = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     return Score(
@@ -79,14 +86,15 @@ def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], label
         sum(shares) / len(shares),
         float((first == targets[:, None]).any(axis=1).mean()),
         float(log_losses(scores, targets).mean()),
-        {name: share for name, share in zip(_told_apart(labels, classes), shares, strict=True)},
+        {distinct[i]: share for i, share in zip(classes, shares, strict=True)},
         confusion.tolist(),
     )
 
 
-def _told_apart(labels: Sequence[str], classes: npt.NDArray[np.int64]) -> list[str]:
-    """The labels of these classes, with its number where two share one."""
-    return [labels[i] if labels.count(labels[i]) == 1 else f"{labels[i]} ({i})" for i in map(int, classes)]
+def distinct_labels(labels: Sequence[str]) -> list[str]:
+    """The labels, each with its number where two classes share one."""
+    counts = Counter(labels)
+    return [label if counts[label] == 1 else f"{label} ({i})" for i, label in enumerate(labels)]
 
 
 def log_losses(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -109,10 +117,20 @@ def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     answered, support, right = counts.sum(axis=0), counts.sum(axis=1), counts.diagonal()
     found = []
     for i, label in enumerate(labels):
-        precision = float(right[i] / answered[i]) if answered[i] else None
-        recall = float(right[i] / support[i]) if support[i] else None
-        both = int(answered[i] + support[i])
-        found.append(ClassFigures(label, int(support[i]), precision, recall, 2 * int(right[i]) / both if both else 0.0))
+        given, pictures, hits = int(answered[i]), int(support[i]), int(right[i])
+        low, high = wilson(hits, pictures) if pictures else (None, None)
+        found.append(
+            ClassFigures(
+                label,
+                pictures,
+                given,
+                hits / given if given else None,
+                hits / pictures if pictures else None,
+                low,
+                high,
+                2 * hits / (given + pictures) if given + pictures else 0.0,
+            )
+        )
     return found
 
 

@@ -16,13 +16,16 @@ from edgeclf_runtime.plaintext import printable
 __all__ = ["open_shards", "read_source", "refuse_inside", "root_of"]
 
 
-def read_source(path: Path, say: Callable[[str], None] = lambda line: None) -> tuple[Dataset, list[Skipped]]:
+def read_source(
+    path: Path, say: Callable[[str], None] = lambda line: None, *, training: bool = True
+) -> tuple[Dataset, list[Skipped]]:
     """List a source. No picture is opened; the same pictures give the same dataset whatever the source is.
 
     Args:
         path: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); or
             a folder that ``edgeclf data shard`` wrote.
         say: told how a folder was understood, where its own names do not say so.
+        training: whether it is to be trained on; else a CSV may have one label alone, and no train part.
 
     Returns:
         the pictures, and the files that are none.
@@ -30,7 +33,7 @@ def read_source(path: Path, say: Callable[[str], None] = lambda line: None) -> t
     Raises:
         DataError: see the text.
     """
-    data, skipped = _read(path)
+    data, skipped = _read(path, training)
     if data.note:
         say(data.note)
     if not data.files:
@@ -38,13 +41,13 @@ def read_source(path: Path, say: Callable[[str], None] = lambda line: None) -> t
     return data, skipped
 
 
-def _read(path: Path) -> tuple[Dataset, list[Skipped]]:
+def _read(path: Path, training: bool) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
         raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(f"{path}: expected a folder of pictures, a .csv that lists them, or a folder of shards.")
-        return read_manifest(path), []
+        return read_manifest(path, training=training), []
     if (path / INDEX).is_file():
         return _shards(path)
     if path.is_dir() and any(path.glob("*.tfrecord")):

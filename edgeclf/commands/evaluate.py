@@ -3,54 +3,107 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, model_argument, model_options
+from edgeclf_runtime.commands.options import Opener, model_options
 
 if TYPE_CHECKING:
-    from edgeclf.measuring import Measurement
+    from edgeclf.evaluationpage import Evaluation
 
 __all__ = ["evaluate"]
 
+_PATH = click.Path(path_type=Path)
+
 
 @click.command()
-@model_argument
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.argument("model", type=_PATH, metavar="MODEL|RUN")
+@click.argument("data", type=_PATH, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--page", type=_PATH, metavar="FILE.html", help="Write a page with the confusion and the wrong images.")
 @model_options
-def evaluate(open_model: Opener, model: Path, data: Path, as_json: bool) -> None:
-    """Measure a model file on DATA, a folder with one sub-folder of pictures per label.
+def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, page: Path | None) -> None:
+    """Measure a model file, or the int8 file of a training's folder RUN, on labelled images.
 
-    Of a folder divided into parts its test part is taken.
+    DATA is a folder with one sub-folder of images per label, a CSV of file,label[,part], or a folder written by edgeclf
+    data shard. If it is divided into parts, its test part is taken. Without DATA, RUN's own test part is taken.
     """
-    from edgeclf import evaluation
-    from edgeclf.reporter import Terminal
-
-    folder = evaluation.evaluation_folder(data)
-    with open_model(model) as classifier:
-        outcome = evaluation.evaluate(classifier, folder, Terminal())
-    for item in outcome.skipped:
+    if page is not None:
+        _check_page(page)
+    evaluation = _evaluated(open_model, model, data)
+    for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
-    click.echo(_json(outcome) if as_json else _text(outcome, folder))
+    if evaluation.warning:
+        click.echo(f"Warning: {evaluation.warning}", err=True)
+    click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else _text(evaluation))
+    if page is not None:
+        _write_page(page, evaluation, as_json)
 
 
-def _json(outcome: Measurement) -> str:
-    content = {**asdict(outcome.score), "skipped": len(outcome.skipped), "milliseconds": outcome.milliseconds}
-    return json.dumps(content, ensure_ascii=False)
+def _evaluated(open_model: Opener, path: Path, source: Path | None) -> Evaluation:
+    from edgeclf import evaluation as on
+    from edgeclf.evaluationpage import Evaluation
+    from edgeclf.measuring import measure_dataset
+    from edgeclf.reporter import Terminal
+    from edgeclf.run import Run
+    from edgeclf.seen import seen_in_training
+    from edgeclf_runtime.errors import UsageError
+    from edgeclf_runtime.plaintext import printable
+
+    run = Run.open(path) if path.is_dir() else None
+    if run is None and source is None:
+        raise UsageError("Give DATA, the images to measure on; only a training's folder has a test part of its own.")
+    model = path if run is None else on.model_of_run(run)
+    with open_model(model) as classifier:
+        if source is not None:
+            images = on.images_of_source(source, classifier.card)
+        else:
+            assert run is not None
+            images = on.images_of_run(run, classifier.card)
+        outcome = measure_dataset(classifier, images.data, Terminal())
+    seen = seen_in_training(run, images.data) if run is not None and source is not None else None
+    return Evaluation(printable(model), images, outcome, seen)
 
 
-def _text(outcome: Measurement, folder: Path) -> str:
-    figures = outcome.score
-    width = max(len(label) for label in figures.recall)
-    lines = [f"{label:<{width}}  {recall:6.1%}" for label, recall in figures.recall.items()]
-    interval = f"95% interval {figures.low:.1%} to {figures.high:.1%}"
-    others = f"mean over classes {figures.balanced:.2%}; first five {figures.top5:.2%}"
+def _text(evaluation: Evaluation) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    from edgeclf.confusion import confusion_lines
+    from edgeclf_runtime.plaintext import plain
+
+    score, lines = evaluation.outcome.score, []
+    classes = [item for item in evaluation.classes if item.recall is not None]
+    width = max(cell_len(item.label) for item in classes)
+    for item in classes:
+        precision = "no answer" if item.precision is None else f"{item.precision:6.1%}"
+        interval = f"95% {item.low:6.1%} to {item.high:6.1%}"
+        label = set_cell_size(item.label, width)
+        lines.append(f"{label}  {item.recall:6.1%} of {item.support:>4} ({interval}), precision {precision}")
+    lines += confusion_lines(score.confusion, evaluation.labels)
+    interval = f"95% interval {score.low:.1%} to {score.high:.1%}"
+    others = f"mean over classes {score.balanced:.2%}; first five {score.top5:.2%}"
     lines.append(
-        f"{folder}: {figures.accuracy:.2%} of {figures.count} pictures right ({interval}); {others}; "
-        f"{outcome.milliseconds:.1f} ms a picture"
+        f"{evaluation.images.name}: {score.accuracy:.2%} of {score.count} pictures right ({interval}); {others}; "
+        f"{evaluation.outcome.milliseconds:.1f} ms a picture"
     )
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))
+
+
+def _check_page(page: Path) -> None:
+    """Before the work: a page must not take the place of a model or an image."""
+    from edgeclf_converters.export import check_target
+    from edgeclf_runtime.errors import UsageError
+
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--page {page}: expected a name that ends in .html.")
+    check_target(page)
+
+
+def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
+    from edgeclf.evaluationpage import render_evaluation
+    from edgeclf.run import write_text
+
+    write_text(page, render_evaluation(evaluation))
+    click.echo(f"Page: {page}", err=as_json)  # beside JSON nothing else is printed

@@ -17,9 +17,9 @@ from edgeclf import DataError, Quiet, Run, RunError, make_config, train
 from edgeclf.answers import read_answers
 from edgeclf.confidence import suggest_threshold
 from edgeclf.configfile import configure
+from edgeclf.confusion import matrix
 from edgeclf.report import note_parity, repeat_command, write_report
 from edgeclf.reporter import Bar
-from edgeclf.reportpage import _matrix
 from edgeclf.settings import TrainTable
 from edgeclf.tensorboard import write_events
 from edgeclf_runtime import Classifier
@@ -149,7 +149,7 @@ def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_
 
 
 def test_labels_of_wide_characters_have_room() -> None:
-    page = _matrix({"confusion": np.eye(2, dtype=int)}, ["\u91d1\u5c5e\u7f50\u5934\u76d2", "can"])
+    page = matrix(np.eye(2, dtype=np.int64), ["\u91d1\u5c5e\u7f50\u5934\u76d2", "can"])
     assert page["widest"] == 60
 
 
