@@ -11,6 +11,7 @@ import pytest
 from edgeclf_runtime import Classifier, LabelsError, ModelError
 from edgeclf_runtime.flatbuffer import read_flat_model
 from edgeclf_runtime.golden import verify
+from edgeclf_runtime.labels import parse_labels
 from edgeclf_runtime.modelfile import read_model
 
 
@@ -82,6 +83,27 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 def test_fewer_labels_than_outputs_are_refused(model: Path) -> None:
     with pytest.raises(LabelsError, match="2 labels for 3 outputs"):
         read_model(model, labels=["a", "b"])
+
+
+_COLLECTION = (*(f"{row}  bird{row}" for row in range(18)), "18  crane", "19  crane")  # as Coral writes ImageNet's
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        (("0 fingers", "1 fingers", "2 fingers"), None),
+        (("0 eggs", "1 egg", "2 eggs"), None),
+        (("0: fingers", "1: fingers"), None),
+        (("1 fingers", "2 fingers"), None),
+        (("0 cat", "2 dog"), None),
+        (("1 dog", "0 cat"), ("cat", "dog")),
+        (_COLLECTION, (*(f"bird{row}" for row in range(18)), "crane", "crane")),
+    ],
+)
+def test_a_number_stays_with_its_label_where_labels_would_be_equal_without(
+    lines: tuple[str, ...], labels: tuple[str, ...] | None
+) -> None:
+    assert parse_labels("\n".join(lines).encode(), "labels.txt") == (labels or lines)
 
 
 def test_a_file_without_our_archive_is_completed_by_labels_beside_it(model: Path, tmp_path: Path) -> None:
