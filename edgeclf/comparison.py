@@ -23,7 +23,7 @@ from edgeclf.fingerprints import Fingerprints
 from edgeclf.pictures import decode
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
-from edgeclf.sources import read_source, refuse_inside
+from edgeclf.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.splitting import divide
 
 __all__ = ["compare", "subset"]
@@ -32,7 +32,7 @@ _TEST = 0.2  # share of the pictures, where neither the folder nor the config ha
 
 
 def compare(
-    data: Path,
+    data: SourcePaths,
     out: Path,
     config: TrainConfig,
     reporter: Reporter,
@@ -86,11 +86,11 @@ def subset(data: Dataset, percent: int, seed: int) -> Dataset:
     return data.take(sorted(kept))
 
 
-def _opened(out: Path, config: TrainConfig, data: Path) -> Run:
+def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
     """A comparison's folder is kept as a run's is, with cells in place of weights."""
     if (out / "cells.json").exists():
         folder = Run.open(out)
-        if folder.config != config or folder.data != data.resolve():
+        if folder.config != config or folder.sources != tuple(path.resolve() for path in paths_of(data)):
             raise RunError(f"{out}: a comparison of other pictures or options. Choose another --out.")
         return folder
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -104,7 +104,7 @@ def _opened(out: Path, config: TrainConfig, data: Path) -> Run:
 def _split(folder: Run, reporter: Reporter) -> Dataset:
     """Made once, of the pictures that can be read."""
     if not (folder.path / "split.csv").exists():
-        listed, skipped = read_source(folder.data, reporter.say)
+        listed, skipped = read_source(folder.sources, reporter.say)
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
         with pictures:
@@ -112,7 +112,7 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
             divide(folder, listed, skipped, unread, prints, reporter, cut)
     divided = folder.read_split()
     if not len(divided.rows("test")):
-        raise DataError(f"{folder.data}: its test part has no readable picture.")
+        raise DataError(f"{divided.root}: its test part has no readable picture.")
     return divided
 
 

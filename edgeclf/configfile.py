@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,14 +60,15 @@ def configure(
     return done
 
 
-def config_text(data: Path, config: TrainConfig) -> str:
+def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
     """A config file that repeats a training: every option as it was in effect, those of None left out."""
     import tomli_w
 
     options = config.model_dump(mode="json", exclude_none=True)
     if config.weights is not None:
         options["weights"] = str(_absolute(config.weights))
-    text = tomli_w.dumps({"train": {"data": str(data), **options}})
+    sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]
+    text = tomli_w.dumps({"train": {"data": sources if len(sources) > 1 else sources[0], **options}})
     return f"# Every option of this training. The same again: edgeclf train --config THIS_FILE\n{text}"
 
 
@@ -142,7 +143,14 @@ def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | Non
     done = _checked(kind, table)
     values = {key: getattr(done, key) for key in table}
     folder = path.parent if path else Path()
-    return {key: _absolute(folder / value) if isinstance(value, Path) else value for key, value in values.items()}
+    return {key: _below(folder, value) for key, value in values.items()}
+
+
+def _below(folder: Path, value: object) -> object:
+    """A path, or each of several, that is relative to a folder, made absolute."""
+    if isinstance(value, tuple) and all(isinstance(item, Path) for item in value):
+        return tuple(_below(folder, item) for item in value)
+    return _absolute(folder / value) if isinstance(value, Path) else value
 
 
 def _absolute(path: Path) -> Path:

@@ -23,7 +23,7 @@ from edgeclf.network import build_classifier
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
 from edgeclf.skipped import no_readable
-from edgeclf.sources import read_source, refuse_inside
+from edgeclf.sources import SourcePaths, read_source, refuse_inside, shown
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.card import Preprocessing
 
@@ -83,7 +83,7 @@ class Check:
         return "\n".join(lines if self.findings else [*lines, "Nothing found."])
 
 
-def check(source: Path, folder: Path, reporter: Reporter) -> Check:
+def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
     """Look for unreadable files, copies, doubtful labels, rare classes and unusual sizes.
 
     Args:
@@ -102,7 +102,7 @@ def check(source: Path, folder: Path, reporter: Reporter) -> Check:
     pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, prints)
     with pictures:
         if not prints.readable.any():
-            raise no_readable(source, sorted([*skipped, *unread], key=lambda item: item.file))
+            raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
         near = near_groups(prints)
         data = grouped(listed, near)
         found = [
@@ -113,7 +113,7 @@ def check(source: Path, folder: Path, reporter: Reporter) -> Check:
             *_sizes(data, prints),
         ]
     counts = np.bincount(data.targets[prints.readable], minlength=len(data.labels)).tolist()
-    return Check(str(source), data, dict(zip(data.labels, counts, strict=True)), tuple(found))
+    return Check(shown(source), data, dict(zip(data.labels, counts, strict=True)), tuple(found))
 
 
 def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ class Dataset:
         parts: one of ``PARTS`` for each file, or "" where the source does not say.
         groups: int64 ``[files]``; files of one number belong in one part, -1 stands alone.
         shards: where the pictures' bytes are, if not in files.
+        sources: those that this one joins, whose numbers from 1 its files begin with; empty where it is a single one.
         note: how the source was understood, in a line, where that is to be said; else empty.
     """
 
@@ -80,6 +81,7 @@ class Dataset:
     parts: tuple[str, ...]
     groups: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     shards: Shards | None = None
+    sources: tuple[Dataset, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -106,7 +108,21 @@ class Dataset:
         Raises:
             ImageError: they cannot be read.
         """
+        if self.sources:
+            source, name = self._of(file)
+            return source.content(name)
         return read_content(self.root / file) if self.shards is None else self.shards.content(file)
+
+    def path(self, file: str) -> Path:
+        """Where one of the files lies, or lay when it was packed into shards."""
+        if self.sources:
+            source, name = self._of(file)
+            return source.path(name)
+        return self.root / file
+
+    def _of(self, file: str) -> tuple[Dataset, str]:
+        number, _, name = file.partition("/")
+        return self.sources[int(number) - 1], name
 
     def picture(self, file: str) -> Pixels:
         """The pixels of one of the files: uint8 RGB ``[height, width, 3]``.
@@ -114,7 +130,7 @@ class Dataset:
         Raises:
             ImageError: it cannot be read.
         """
-        return decode_image(self.content(file), str(self.root / file))
+        return decode_image(self.content(file), str(self.path(file)))
 
     def counts(self, part: str) -> Indices:
         """Files of each class in one part, in label order."""
@@ -141,15 +157,15 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
-def check_labels(source: Path, labels: Sequence[str], expected: str) -> None:
-    """Refuse labels nothing can be trained on.
+def check_labels(source: Path, labels: Sequence[str], expected: str, least: int = 2) -> None:
+    """Refuse labels nothing can be trained on; ``least`` is 1 of a source that is not the only one.
 
     Raises:
-        DataError: none, one only, one that cannot be a label, or one twice.
+        DataError: none, too few, one that cannot be a label, or one twice.
     """
     if not labels:
         raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
-    if len(labels) == 1:
+    if len(labels) < least:
         raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
     known: dict[str, str] = {}
     for label in labels:

@@ -47,7 +47,7 @@ def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -
     """The rows of one class that are to be divided, in the order of the seed."""
     rows = np.flatnonzero((data.targets == target) & free)
     if len(rows) < FEWEST:
-        where = data.root / "train" if set(data.parts) & {"train"} else data.root
+        where = data.root / "train" if set(data.parts) & {"train"} and not data.sources else data.root
         raise DataError(
             f"{where}: class {data.labels[target]!r} has {len(rows)} readable pictures; at least {FEWEST} are needed. "
             "Add pictures or leave the class out."

@@ -98,7 +98,7 @@ class Evaluation:
 def render_evaluation(evaluation: Evaluation) -> str:
     """The page, without any other file."""
     content, data = evaluation.content(), evaluation.images.data
-    names = {data.root / file: file for file in data.files}
+    names = {data.path(file): file for file in data.files}
     shown = []
     for row in evaluation.wrong_rows()[:_WRONG]:
         file = names[evaluation.outcome.files[row]]

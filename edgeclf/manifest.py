@@ -34,12 +34,16 @@ class _Row:
     group: str
 
 
-def read_manifest(path: Path, *, training: bool = True) -> Dataset:
+def read_manifest(path: Path, *, training: bool = True, least: int = 2) -> Dataset:
     """The pictures a CSV lists, in the order a folder of them would have.
 
     ``part`` is train, validation (or val) or test, for every picture or for none. Pictures of one ``group`` (a
-    person, a place, a film) are never divided between parts; an empty group is none. Where it is not for training, one
-    label is enough, and the train part need not have it.
+    person, a place, a film) are never divided between parts; an empty group is none.
+
+    Args:
+        path: of the CSV.
+        training: whether it is to be trained on; else one label is enough, and the train part need not have it.
+        least: classes that it must have for a training.
 
     Raises:
         DataError: names every line that is wrong, up to twenty.
@@ -54,7 +58,7 @@ def read_manifest(path: Path, *, training: bool = True) -> Dataset:
         raise DataError("\n".join([f"{path}: {count}; nothing was read.", *lines, *more]))
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
-        check_labels(path, labels, "expected lines of file,label")
+        check_labels(path, labels, "expected lines of file,label", least)
     groups = {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
     listed = [
         Listed(PART_NAMES.get(row.part.lower(), ""), labels.index(row.label), row.file, groups.get(row.group, -1))

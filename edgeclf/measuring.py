@@ -95,7 +95,7 @@ def measure_dataset(classifier: Classifier, data: Dataset, reporter: Reporter) -
     Raises:
         DataError: none can be read.
     """
-    names = {data.root / file: file for file in data.files}
+    names = {data.path(file): file for file in data.files}
     return measure(classifier, list(names), data.targets.tolist(), reporter, lambda path: data.picture(names[path]))
 
 

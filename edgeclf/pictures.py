@@ -78,7 +78,7 @@ def decode(
     def one(row: int) -> None:
         try:
             content = data.content(files[row])
-            pixels = decode_image(content, str(data.root / files[row]))
+            pixels = decode_image(content, str(data.path(files[row])))
         except ImageError as error:
             skipped.append(Skipped(files[row], str(error)))
             return

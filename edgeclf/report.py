@@ -43,7 +43,7 @@ def write_report(run: Run, reporter: Reporter) -> Path:
     """
     metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
     if not (run.path / "config.toml").exists():  # of 0.1, which wrote config.json
-        write_text(run.path / "config.toml", config_text(run.data, run.config))
+        write_text(run.path / "config.toml", config_text(run.sources, run.config))
     kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
     if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
         metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from edgeclf.configfile import config_text, configure
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.settings import TrainTable
-from edgeclf.sources import open_shards, root_of
+from edgeclf.sources import SourcePaths, paths_of, unlisted
 from edgeclf_runtime.beside import written_beside
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
@@ -36,7 +37,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class Run:
-    """One training's folder.
+    """One training's folder; ``sources`` are its photographs' folders, ``data`` the first of them.
 
     Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
     ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged
@@ -44,11 +45,12 @@ class Run:
     ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
-    def __init__(self, path: Path, config: TrainConfig, data: Path) -> None:
-        self.path, self.config, self.data = path, config, data
+    def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:
+        self.path, self.config, self.sources = path, config, paths_of(data)
+        self.data = self.sources[0]
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig, data: Path) -> Run:
+    def create(cls, path: Path, config: TrainConfig, data: SourcePaths) -> Run:
         """Begin a new folder.
 
         Raises:
@@ -59,8 +61,8 @@ class Run:
                 f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
             )
         path.mkdir(parents=True, exist_ok=True)
-        run = cls(path, config, data.resolve())
-        write_text(path / "config.toml", config_text(run.data, config))
+        run = cls(path, config, [source.resolve() for source in paths_of(data)])
+        write_text(path / "config.toml", config_text(run.sources, config))
         run.write_json("environment", _environment())
         return run
 
@@ -132,8 +134,9 @@ class Run:
         if not rows or {row[2] for row in rows} - set(PARTS):
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
-        root, shards = root_of(self.data), open_shards(self.data)
-        return Dataset(root, labels, files, np.array(targets, np.int64), parts, shards=shards)
+        groups, numbers = np.full(len(files), -1, np.int64), np.array(targets, np.int64)
+        source = unlisted(self.sources)
+        return replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups)
 
     def read_skipped(self) -> list[Skipped]:
         """The files that ``write_split`` was told were left out.
@@ -196,8 +199,9 @@ class Follower(Run):
         """Nothing."""
 
 
-def new_folder(data: Path) -> Path:
-    """``runs/NAME-N`` for the first N that is free."""
+def new_folder(data: SourcePaths) -> Path:
+    """``runs/NAME-N`` for the first N that is free; several sources' is called by the first."""
+    data = paths_of(data)[0]
     stem = (data.stem if data.is_file() else data.resolve().name) or "run"
     number = 1
     while (Path("runs") / f"{stem}-{number}").exists():
@@ -211,7 +215,7 @@ def write_text(path: Path, text: str) -> None:
         hidden.write_text(text, "utf-8")
 
 
-def _read_config(file: Path) -> tuple[TrainConfig, Path]:
+def _read_config(file: Path) -> tuple[TrainConfig, SourcePaths]:
     table = configure(TrainTable, {}, file)
     if table.data is None:
         raise ValueError("train.data is missing")

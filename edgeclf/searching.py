@@ -25,7 +25,7 @@ from edgeclf.searchlog import Outcome, SearchLog
 from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
-from edgeclf.sources import read_source, refuse_inside
+from edgeclf.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.training import resume, train
 from edgeclf_converters.export import Conversion
 from edgeclf_converters.layers import multiply_accumulates
@@ -38,7 +38,7 @@ __all__ = ["search"]
 _WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
 
 
-def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:
+def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:
     """Train, convert and measure one candidate after the other until the budget, or what there is to try, is spent.
 
     Args:
@@ -60,7 +60,11 @@ def search(data: Path, out: Path, settings: SearchConfig, base: TrainConfig, rep
         train_config(candidate, base)  # raises before anything is written
     space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
     searched = {"backbone", "size", "train_size", "adapt", "weights"}
-    told = {"data": str(data.resolve()), "pictures": _digest(listed), "options": base.model_dump_json(exclude=searched)}
+    told = {
+        "data": " + ".join(str(path.resolve()) for path in paths_of(data)),
+        "pictures": _digest(listed),
+        "options": base.model_dump_json(exclude=searched),
+    }
     log = SearchLog(out, space, told, base.seed)
     searching = _Searching(data, out, settings, base, log, reporter)
     interrupted = False
@@ -83,7 +87,13 @@ class _Searching:
     """The loop."""
 
     def __init__(
-        self, data: Path, out: Path, settings: SearchConfig, base: TrainConfig, log: SearchLog, reporter: Reporter
+        self,
+        data: SourcePaths,
+        out: Path,
+        settings: SearchConfig,
+        base: TrainConfig,
+        log: SearchLog,
+        reporter: Reporter,
     ) -> None:
         self._data, self._out, self._settings, self._base = data, out, settings, base
         self._log, self._reporter = log, reporter

@@ -30,7 +30,9 @@ def _by_size(data: Dataset) -> _Sized:
     found: _Sized = defaultdict(list)
     for file in data.files:
         try:
-            size = (data.root / file).stat().st_size if data.shards is None else len(data.content(file))
+            size = (
+                data.path(file).stat().st_size if data.shards is None and not data.sources else len(data.content(file))
+            )
         except (OSError, ImageError):  # gone; what can be read is measured
             continue
         found[size].append((data, file))

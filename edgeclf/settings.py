@@ -18,10 +18,10 @@ class TrainTable(TrainConfig):
     """Table ``[train]``: a training's options, and the photographs.
 
     Attributes:
-        data: the folder of photographs, where the command line names none.
+        data: the folder of photographs, or several, where the command line names none.
     """
 
-    data: Path | None = None
+    data: Path | Annotated[tuple[Path, ...], Field(min_length=1)] | None = None
 
     def config(self) -> TrainConfig:
         """The training's options alone."""

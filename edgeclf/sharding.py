@@ -18,7 +18,7 @@ from edgeclf.reporter import Reporter
 from edgeclf.run import write_text
 from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
 from edgeclf.skipped import no_readable
-from edgeclf.sources import read_source, refuse_inside
+from edgeclf.sources import SourcePaths, read_source, refuse_inside
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import checked_header
 from edgeclf_runtime.jpegend import whole_jpeg
@@ -42,7 +42,7 @@ class _Written:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def write_shards(source: Path, out: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
+def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
     """Copy a source's pictures, byte by byte, into shards with an index.
 
     Each record is a ``tf.train.Example`` with ``image/encoded``, ``image/format``, ``image/height``, ``image/width``,
@@ -100,9 +100,9 @@ def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Rec
             skipped.append(Skipped(file, str(error)))
             continue
         try:
-            header = checked_header(content, str(data.root / file))
+            header = checked_header(content, str(data.path(file)))
             if not header.ended:
-                whole_jpeg(content, str(data.root / file))
+                whole_jpeg(content, str(data.path(file)))
             yield _Record(int(row), content, header)
         except ImageError as error:
             skipped.append(Skipped(file, str(error)))

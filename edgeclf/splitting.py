@@ -12,7 +12,9 @@ from edgeclf.fingerprints import Fingerprints
 from edgeclf.leakage import grouped, warn_of_leaks
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
+from edgeclf.several import divided_apart
 from edgeclf.skipped import no_readable, skipped_lines
+from edgeclf.sources import shown
 
 __all__ = ["divide"]
 
@@ -43,9 +45,10 @@ def divide(
         raise no_readable(listed.root, skipped)
     parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
     kept = prepare(grouped(listed.with_parts(parts), near_groups(prints)))
-    warn_of_leaks(kept, run.data, reporter)
+    warn_of_leaks(kept, shown(run.sources), reporter)
     try:
-        divided = split(kept, run.config.validation, run.config.test, run.config.seed)
+        shares = (run.config.validation, run.config.test, run.config.seed)
+        divided = split(divided_apart(kept, *shares), *shares)
     except DataError:
         _say_skipped(skipped, "", reporter)  # nothing of this run is kept, which would list them
         raise

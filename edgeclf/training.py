@@ -17,7 +17,7 @@ from edgeclf.pictures import decode
 from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
-from edgeclf.sources import read_source, refuse_inside
+from edgeclf.sources import SourcePaths, read_source, refuse_inside, shown
 from edgeclf.splitting import divide
 from edgeclf.stages import Training, starting_network
 from edgeclf_converters.distribution import Distribution
@@ -30,12 +30,12 @@ Made = TypeVar("Made")
 _MARGIN = 8 / 7  # 256 pixels for an input of 224
 
 
-def train(data: Path, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
+def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
     """Train a classifier.
 
     Args:
         data: a folder with one sub-folder of pictures per class, or with parts that have them; a CSV that lists
-            them; or a folder of shards (see ``edgeclf.sources.read_source``).
+            them; a folder of shards; or several of these (see ``edgeclf.sources.read_source``).
         out: the run's folder, new or empty.
         distribute: one of ``distribution.WAYS``.
 
@@ -82,16 +82,16 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     """
     run = Run.open(path)
     if _is_finished(run):
-        raise RunError(f"{path}: is finished. Train anew with: edgeclf train {run.data}")
-    if not run.data.exists():
+        raise RunError(f"{path}: is finished. Train anew with: edgeclf train {shown(run.sources)}")
+    if missing := [source for source in run.sources if not source.exists()]:
         raise RunError(
-            f"{path}: its photographs, {run.data}, are not there. Put them back (or say where they are, as "
+            f"{path}: its photographs, {missing[0]}, are not there. Put them back (or say where they are, as "
             f"data in {path / 'config.toml'}), then resume again."
         )
     place = Distribution(distribute)
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
-        listed, skipped = read_source(run.data)
+        listed, skipped = read_source(run.sources, reporter.say)
         return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
 

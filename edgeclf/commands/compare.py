@@ -25,7 +25,7 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
 
 
 @click.command()
-@click.argument("data", type=_PATH)
+@click.argument("data", type=_PATH, nargs=-1, required=True)
 @click.option("--out", type=_PATH, default=Path("compare"), show_default=True, help="A new folder, or a stopped one's.")
 @click.option("--methods", help="Of hog-svm, scratch, head, scale and full, between commas; all by default.")
 @click.option(
@@ -43,7 +43,7 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
 @click.option("--size", type=int, help="Height and width of its input in pixels.")
 @click.option("--flip/--no-flip", default=None, help="Mirror pictures at random.")
 def compare(
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     methods: str | None,
     fractions: tuple[int, ...],

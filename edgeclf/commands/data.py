@@ -17,13 +17,13 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("source", type=_PATH)
+@click.argument("source", type=_PATH, nargs=-1, required=True)
 @click.option("--out", type=_PATH, default=Path("check"), show_default=True, help="The report's folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with every file, in place of the text.")
-def check(source: Path, out: Path, as_json: bool) -> None:
+def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Find unreadable files, copies, doubtful labels, rare classes and odd sizes in SOURCE.
 
-    SOURCE is what train takes: a folder, a CSV or a folder of shards. The report is check.html and check.json.
+    SOURCE is what train takes: a folder, a CSV or shards, or several. The report is check.html and check.json.
     """
     from edgeclf import datacheck
     from edgeclf.checkpage import write_check
@@ -40,10 +40,10 @@ def check(source: Path, out: Path, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("source", type=_PATH)
+@click.argument("source", type=_PATH, nargs=-1, required=True)
 @click.argument("out", type=_PATH)
 @click.option("--per-shard", type=click.IntRange(min=1), default=1000, show_default=True, help="Pictures in each.")
-def shard(source: Path, out: Path, per_shard: int) -> None:
+def shard(source: tuple[Path, ...], out: Path, per_shard: int) -> None:
     """Copy the pictures of SOURCE into TFRecord shards in the new folder OUT, which train takes like SOURCE."""
     from edgeclf.dataset import Skipped
     from edgeclf.reporter import Terminal

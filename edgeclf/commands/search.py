@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from edgeclf.searchresult import SearchResult
     from edgeclf.settings import SearchConfig, TrainTable
+    from edgeclf.sources import SourcePaths
 
 __all__ = ["search"]
 
@@ -18,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("data", type=_PATH, required=False)
+@click.argument("data", type=_PATH, nargs=-1)
 @click.option("--budget-minutes", type=float, help="Of time for everything, 60 by default.")
 @click.option("--latency-ms", type=float, help="At most so long for a picture, of the int8 file on this machine.")
 @click.option("--trials", type=int, help="At most so many.")
@@ -29,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--out", type=_PATH, default=Path("search"), show_default=True, help="Its folder; goes on in its own.")
 @click.option("--config", type=_PATH, help="A TOML file of options; by default edgeclf.toml where there is one.")
-def search(data: Path | None, out: Path, config: Path | None, **options: Any) -> None:
+def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: Any) -> None:
     """Find the backbone, input size and training for DATA, judged by the accuracy and time of int8 files.
 
     How a trial is trained, apart from these, is said by the table [train] of the config file.
@@ -44,11 +45,11 @@ def search(data: Path | None, out: Path, config: Path | None, **options: Any) ->
     require_optuna()
     given = {name: value for name, value in options.items() if value not in (None, ())}
     settings, training = _options(config, given)
-    data = data or training.data
-    if data is None:
+    chosen = data or training.data
+    if chosen is None:
         raise UsageError("Give the folder of photographs.")
-    result = begin(data, out, settings, training.config(), reporter)
-    _conclude(result, write_search(result), data)
+    result = begin(chosen, out, settings, training.config(), reporter)
+    _conclude(result, write_search(result), chosen)
 
 
 def _options(file: Path | None, given: dict[str, object]) -> tuple[SearchConfig, TrainTable]:
@@ -60,7 +61,7 @@ def _options(file: Path | None, given: dict[str, object]) -> tuple[SearchConfig,
     return configure(SearchConfig, given, file, say), configure(TrainTable, {}, file, say)
 
 
-def _conclude(result: SearchResult, page: Path, data: Path) -> None:
+def _conclude(result: SearchResult, page: Path, data: SourcePaths) -> None:
     from edgeclf.searchpage import search_table
 
     if result.outcomes:
@@ -81,8 +82,10 @@ def _conclude(result: SearchResult, page: Path, data: Path) -> None:
         raise click.ClickException(_nothing(result))
 
 
-def _again(data: Path, result: SearchResult) -> str:
-    return shlex.join(["edgeclf", "search", str(data), "--out", str(result.folder)])
+def _again(data: SourcePaths, result: SearchResult) -> str:
+    from edgeclf.sources import paths_of
+
+    return shlex.join(["edgeclf", "search", *map(str, paths_of(data)), "--out", str(result.folder)])
 
 
 def _nothing(result: SearchResult) -> str:

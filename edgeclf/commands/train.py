@@ -15,7 +15,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("data", type=_PATH, required=False)
+@click.argument("data", type=_PATH, nargs=-1)
 @click.option("--out", type=_PATH, help="The run's folder; by default runs/NAME-1, runs/NAME-2 ...")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Go on with an interrupted training.")
 @click.option("--config", type=_PATH, help="A TOML file of these options; by default edgeclf.toml where there is one.")
@@ -82,17 +82,18 @@ _PATH = click.Path(path_type=Path)
 @click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA; off by default.")
 @distribute_option("Over")
 def train(
-    data: Path | None, out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
+    data: tuple[Path, ...], out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
 ) -> None:
     """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
 
-    DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard.
+    DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard, or several of these:
+    photographs and sorted snapshots, say, whose classes are taken together.
     """
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
-        if data is not None or out is not None or config is not None or given:
+        if data or out is not None or config is not None or given:
             raise UsageError("--resume goes on as the training began: give it alone.")
         return _resume(resume, distribute)
     if distribute == "multi-worker" and out is None:
@@ -100,7 +101,9 @@ def train(
     _train(data, out, config, given, distribute)
 
 
-def _train(data: Path | None, out: Path | None, file: Path | None, options: dict[str, object], distribute: str) -> None:
+def _train(
+    data: tuple[Path, ...], out: Path | None, file: Path | None, options: dict[str, object], distribute: str
+) -> None:
     from edgeclf.configfile import configure
     from edgeclf.reporter import Terminal
     from edgeclf.run import new_folder
@@ -110,10 +113,10 @@ def _train(data: Path | None, out: Path | None, file: Path | None, options: dict
 
     reporter = Terminal()
     table = configure(TrainTable, options, file, reporter.say)
-    data = data or table.data
-    if data is None:
+    chosen = data or table.data
+    if chosen is None:
         raise UsageError("Give the folder of photographs, or --resume RUN.")
-    _conclude(begin(data, out or new_folder(data), table.config(), reporter, distribute))
+    _conclude(begin(chosen, out or new_folder(chosen), table.config(), reporter, distribute))
 
 
 def _resume(path: Path, distribute: str) -> None:
