@@ -28,6 +28,7 @@ _FLAGS = (
     "--remote-debugging-port=0",
 )
 _PATIENCE = 30.0
+_GONE = "Inspected target navigated or closed"  # a page that gives way to the next one has no answer
 
 
 class Browser:
@@ -75,7 +76,7 @@ class Browser:
         while True:
             message = json.loads(self._socket.recv(timeout=_PATIENCE))
             if message.get("id") == number:
-                assert "error" not in message, message
+                assert "error" not in message, message["error"]
                 return message["result"]
             self._note(message)
 
@@ -104,13 +105,19 @@ class Browser:
         """Until the expression is true; its value."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            if value := self.value(f"(() => {{ const it = {expression}; return it instanceof Node || it; }})()"):
-                return value
+            try:
+                if value := self.value(f"(() => {{ const it = {expression}; return it instanceof Node || it; }})()"):
+                    return value
+            except AssertionError as error:
+                if _GONE not in str(error):
+                    raise
             time.sleep(0.1)
         text = self.value("document.body.innerText")
         raise AssertionError(f"never: {expression}\n{text}\n{self.errors}")
 
     def _mouse(self, kind: str, selector: str) -> None:
+        # Before its style sheet is there an element is where nobody has seen it: a click would miss its later place.
+        self.wait("document.readyState === 'complete'")
         self.value(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
         x, y = self._middle(selector)
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import pytest
 
+from edgeclf_runtime.web.preview import WebSink
 from tests.films import write_film
 from tests.runtime.browser import Browser
 
@@ -185,6 +186,21 @@ def test_the_token_is_asked_for_once(browser: Browser, model: Path, film: Path, 
         assert token not in browser.value("document.cookie + document.documentElement.outerHTML")
         browser.open(page)
         browser.wait("document.getElementById('picture')?.naturalWidth")
+
+
+def test_the_tokens_button_stays_when_the_icon_comes_late(browser: Browser, guarded: WebSink) -> None:
+    page = f"http://127.0.0.1:{guarded.invitation.partition('?')[0].rpartition(':')[2]}"
+    heights = []
+    browser.call("Network.enable")
+    for blocked in (["*icon.svg"], []):
+        browser.call("Network.setBlockedURLs", urls=blocked)
+        browser.open("about:blank")
+        browser.wait("location.href === 'about:blank'")
+        browser.open(page)
+        browser.wait("document.readyState === 'complete' && document.querySelector('form button')")
+        heights.append(browser.value("document.querySelector('form button').getBoundingClientRect().y"))
+    browser.call("Network.disable")
+    assert heights[0] == heights[1] > 0
 
 
 def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Path) -> None:
