@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -76,6 +76,10 @@ test-supply: setup
 # The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; twelve minutes, as root.
 test-pi: setup .venv-tflite/ready
 	$(BIN)/python -m pytest -s tests/device
+
+# Every benchmark to its end, on a few small pictures; ten minutes.
+test-bench: setup
+	$(BIN)/python -m pytest tests/bench
 
 .venv-mediapipe/ready:
 	$(PYTHON) -m venv .venv-mediapipe

@@ -1,9 +1,10 @@
 """Int8 on TrashNet: plain tensorflow-model-optimization, our quantization-aware training, and every variant without.
 
-python tests/benchmarks/int8.py FOLDER [--seeds 0,1,2] [--out RUNS]     (FOLDER holds train/ and test/)
+python tests/benchmarks/int8.py FOLDER [--nets NAMES] [--seeds 0,1,2] [--size PIXELS] [--out RUNS]
 
-What is compared is chosen on a validation part cut from train/; the figures are of the real files on test/. Float runs
-and results found in RUNS are taken from there, so that a stopped benchmark goes on.
+FOLDER holds train/ and test/. What is compared is chosen on a validation part cut from train/; the figures are of the
+real files on test/, the interval of the points lost is by picture over the seeds. Float runs and results found in RUNS
+are taken from there, so that a stopped benchmark goes on.
 """
 
 from __future__ import annotations
@@ -12,26 +13,27 @@ import json
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from intervals import points_lost
 from photographs import require
+from plain_quantize import RATES, best_plain, guide_plain
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.balance import balanced_rows
 from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.folders import scan
-from edgeclf.frameworks import keras, seed_everything
+from edgeclf.frameworks import seed_everything
 from edgeclf.network import build_classifier, set_weights, with_softmax
 from edgeclf.pictures import Pictures, decode
 from edgeclf.quantizing import qat_augment, qat_config
+from edgeclf.run import write_text
 from edgeclf_converters import Labelled, search_int8
-from edgeclf_converters.convert import convert_rounding
-from edgeclf_converters.frameworks import tfmot
-from edgeclf_converters.parity import compare
 from edgeclf_converters.scores import file_scores, network_scores
 from edgeclf_runtime import Preprocessing
 
@@ -42,78 +44,132 @@ NETS: dict[str, dict[str, object]] = {
     # Its ImageNet weights come with no package: its shape, trained from random weights.
     "mobilenet-v2": {"init": "scratch", "size": 96, "train_size": 96, "epochs": 30, "patience": 30},
 }
-_PLAIN_EPOCHS = 2
-_LAST = {
-    "ptq": "ptq, best on validation",
-    "qat": "qat, best on validation",
-    "plain": "plain quantize_model",
-}
+_GUIDE = "plain quantize_model"
+_BEST = "plain quantize_model, its best"
+_LAST = {"ptq": "ptq, best on validation", "qat": "qat, best on validation"}
+_METHODS = ["guide", "qat", "ptq", *RATES]
 _NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Where the pictures are, what is trained, and where what is found is kept."""
+
+    folder: Path
+    out: Path
+    size: int
+    epochs: int
+    plain_epochs: int
+
+    def options(self, net: str, seed: int) -> dict[str, object]:
+        given = {"size": self.size, "train_size": None} if self.size else {}
+        given |= {"epochs": self.epochs} if self.epochs else {}
+        return {"backbone": net, "seed": seed, **NETS[net], **given}
+
+    def run(self, net: str, seed: int) -> Path:
+        more = [*([str(self.size)] if self.size else []), *([f"epochs{self.epochs}"] if self.epochs else [])]
+        return self.out / "-".join(["int8", net, *more, str(seed)])
+
+    def found(self, net: str, seed: int) -> dict[str, Any]:
+        file = self.run(net, seed).with_suffix(".json")
+        return json.loads(file.read_text("utf-8")) if file.exists() else {"variants": {}}
+
+    def keep(self, net: str, seed: int, result: dict[str, Any]) -> None:
+        write_text(self.run(net, seed).with_suffix(".json"), json.dumps(result))
+
+    def name(self, method: str) -> str:
+        """Of the variant whose presence shows that a method is done."""
+        long = f"{_BEST}: {self.plain_epochs} epochs, {method}"
+        return {"guide": _GUIDE, **_LAST}.get(method, long)
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--nets", default=",".join(NETS), show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--size", default=0, help="Input size of every network in place of its own.")
+@click.option("--epochs", default=0, help="Of the float training, in place of each network's own.")
+@click.option("--plain-epochs", default=20, show_default=True, help="Of plain quantize_model at its best.")
+@click.option("--methods", default=";".join(_METHODS), show_default=True, help="Which to measure, by semicolons.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-def main(folder: Path, nets: str, seeds: str, out: Path) -> None:
-    """Print a table per network: test accuracy, drop with its paired interval, minutes, size."""
+def main(
+    folder: Path, nets: str, seeds: str, size: int, epochs: int, plain_epochs: int, methods: str, out: Path
+) -> None:
+    """Print a table per network: test accuracy, points lost with their interval by picture, minutes, size."""
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
+    bench = _Bench(folder, out, size, epochs, plain_epochs)
     for seed in seeds.split(","):
         for net in nets.split(","):
-            _measure(folder, net, int(seed), out)
+            _measure(bench, net, int(seed), methods.split(";"))
     for net in nets.split(","):
-        _print(net, [json.loads((out / f"int8-{net}-{seed}.json").read_text("utf-8")) for seed in seeds.split(",")])
+        _print(bench, net, [result for seed in seeds.split(",") if "float" in (result := bench.found(net, int(seed)))])
 
 
-def _run(folder: Path, net: str, seed: int, out: Path) -> Run:
-    path = out / f"int8-{net}-{seed}"
+def _run(bench: _Bench, net: str, seed: int) -> Run:
+    path = bench.run(net, seed)
     if (path / "metrics.json").exists():
         return Run.open(path)
     shutil.rmtree(path, ignore_errors=True)  # of one that was stopped
-    options = {"backbone": net, "seed": seed, **NETS[net]}
-    return train(folder / "train", path, make_config(options), Terminal())
+    return train(bench.folder / "train", path, make_config(bench.options(net, seed)), Terminal())
 
 
-def _measure(folder: Path, net: str, seed: int, out: Path) -> None:
+def _measure(bench: _Bench, net: str, seed: int, methods: list[str]) -> None:
     """Add to the result's file whatever it does not have yet."""
-    file = out / f"int8-{net}-{seed}.json"
-    result = json.loads(file.read_text("utf-8")) if file.exists() else {"variants": {}}
-    missing = [method for method, name in _LAST.items() if name not in result["variants"]]
+    result = bench.found(net, seed)
+    missing = [method for method in methods if bench.name(method) not in result["variants"]]
     if not missing:
         return
-    run = _run(folder, net, seed, out)
+    run = _run(bench, net, seed)
     data, rule, reporter = run.read_split(), preprocessing(run.config), Terminal()
-    model = build_classifier(run.config.network, None, len(data.labels), run.config.head)
-    set_weights(model, run.read_arrays("weights"))
-    model = with_softmax(model)
+    model = _float(run, data, None)
     with tempfile.TemporaryDirectory() as place:
         pictures, _ = decode(data, rule, 8 / 7, Path(place) / "train", reporter)
-        test = _test(folder / "test", rule, Path(place) / "test", reporter)
+        test = _test(bench.folder / "test", rule, Path(place) / "test", reporter)
         hits = network_scores(model, test.pixels, rule).argmax(axis=1) == test.targets
         result |= {"float": hits.tolist(), "float seconds": run.read_json("metrics")["seconds"]}
         for method in missing:
             seed_everything(seed)
-            for name, (seconds, content) in _variants(method, model, run, data, pictures, rule).items():
+            for name, (seconds, content, more) in _variants(bench, method, model, run, data, pictures, rule).items():
                 hits = file_scores(content, test.pixels, rule).argmax(axis=1) == test.targets
-                result["variants"][name] = {"seconds": seconds, "bytes": len(content), "hits": hits.tolist()}
+                row = {"seconds": seconds, "bytes": len(content), "hits": hits.tolist(), **more}
+                result["variants"][name] = row
                 reporter.say(f"{net} {seed} {name}: {hits.mean():.2%}")
-            file.write_text(json.dumps(result), "utf-8")
+            bench.keep(net, seed, result)
+
+
+def _float(run: Run, data: Dataset, size: int | None) -> Any:
+    model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
+    set_weights(model, run.read_arrays("weights"))
+    return with_softmax(model)
 
 
 def _variants(
-    method: str, model: Any, run: Run, data: Dataset, pictures: Pictures, rule: Preprocessing
-) -> dict[str, tuple[float, bytes]]:
-    """Files by name, with the seconds they took."""
+    bench: _Bench, method: str, model: Any, run: Run, data: Dataset, pictures: Pictures, rule: Preprocessing
+) -> dict[str, tuple[float, bytes, dict[str, Any]]]:
+    """Files by name, with the seconds they took and what else is to be kept."""
 
     def part(name: str, pixels: Any) -> Labelled:
         return Labelled(pixels[data.rows(name)], data.targets[data.rows(name)])
 
     started = time.monotonic()
-    if method == "plain":
-        content = _plain(run, data, part("train", pictures.inputs), rule)
-        return {_LAST["plain"]: (time.monotonic() - started, content)}
+    if method == "guide":
+        content = guide_plain(_float(run, data, rule.height), part("train", pictures.inputs), rule)
+        return {bench.name(method): (time.monotonic() - started, content, {})}
+    if method in RATES:
+        best = best_plain(
+            _float(run, data, rule.height),
+            part("train", pictures.larger),
+            part("validation", pictures.inputs),
+            rule,
+            qat_augment(run.config),
+            method,
+            epochs=bench.plain_epochs,
+            seed=run.config.seed,
+            say=Terminal().say,
+        )
+        more = {"epoch": best.epoch, "validation": best.validation}
+        return {bench.name(method): (time.monotonic() - started, best.content, more)}
     found = search_int8(
         model,
         [pictures.inputs[row] for row in balanced_rows(data, "train", 200)],
@@ -126,8 +182,8 @@ def _variants(
         augment=qat_augment(run.config),
         say=Terminal().say,
     )
-    whole = {_LAST[method]: (time.monotonic() - started, found.best.content)}
-    steps = {_short(trial.step.name): (trial.step.seconds, trial.content) for trial in found.trials}
+    whole = {_LAST[method]: (time.monotonic() - started, found.best.content, {})}
+    steps = {_short(trial.step.name): (trial.step.seconds, trial.content, {}) for trial in found.trials}
     return {**steps, **whole} if method == "ptq" else whole
 
 
@@ -142,32 +198,41 @@ def _test(folder: Path, rule: Preprocessing, place: Path, reporter: Terminal) ->
     return Labelled(pictures.inputs[:], listed.targets)
 
 
-def _plain(run: Run, data: Dataset, training: Labelled, rule: Preprocessing) -> bytes:
-    """As its guide says: quantize_model, compile, fit, convert."""
-    model = build_classifier(run.config.network, rule.height, len(data.labels))
-    set_weights(model, run.read_arrays("weights"))
-    model = tfmot().quantization.keras.quantize_model(with_softmax(model))
-    model.compile(keras().optimizers.legacy.Adam(1e-4), "sparse_categorical_crossentropy")
-    images = (training.pixels.astype(np.float32) - rule.mean[0]) / rule.std[0]
-    model.fit(images, training.targets, batch_size=32, epochs=_PLAIN_EPOCHS, verbose=0)
-    return convert_rounding(model, rule)
+def _best(bench: _Bench, result: dict[str, Any]) -> dict[str, Any] | None:
+    """Of plain quantize_model's learning rates the one whose best epoch has the highest validation accuracy."""
+    rows = [row for rate in RATES if (row := result["variants"].get(bench.name(rate)))]
+    return max(rows, key=lambda row: max(row["validation"]), default=None)
 
 
-def _print(net: str, results: list[dict[str, Any]]) -> None:
-    size, seeds = NETS[net].get("size", "its own"), len(results)
-    floats = np.concatenate([np.array(result["float"]) for result in results])
+def _print(bench: _Bench, net: str, results: list[dict[str, Any]]) -> None:
+    if not results:
+        return
+    size = bench.size or NETS[net].get("size", "its own")
+    floats = [np.array(result["float"]) for result in results]
     trained = np.mean([result["float seconds"] for result in results]) / 60
-    click.echo(f"\n{net}, input size {size}: float {floats.mean():.2%} ({seeds} seeds, {trained:.1f} min of training)")
-    click.echo(f"{'':<44} {'int8':>7} {'drop, points (95%)':>22} {'min':>5} {'MB':>5}")
-    for name in results[0]["variants"]:
-        rows = [result["variants"][name] for result in results if name in result["variants"]]
-        hits = np.concatenate([np.array(row["hits"]) for row in rows])
-        parity = compare(
-            np.eye(2)[floats[: len(hits)].astype(int)], np.eye(2)[hits.astype(int)], np.ones(len(hits), int)
-        )
-        interval = f"{parity.drop:+.2f} ({parity.low:+.2f} to {parity.high:+.2f})"
-        minutes, size_mb = np.mean([row["seconds"] for row in rows]) / 60, np.mean([row["bytes"] for row in rows]) / 1e6
-        click.echo(f"{name:<44} {hits.mean():7.2%} {interval:>22} {minutes:5.1f} {size_mb:5.2f}")
+    each = " ".join(f"{hits.mean():.2%}" for hits in floats)
+    click.echo(f"\n{net}, input size {size}: float {np.mean(floats):.2%} ({each}), {trained:.1f} min of training")
+    click.echo(f"{'':<58} {'int8':>7} {'points lost (95%)':>24} {'min':>5} {'MB':>5}   seeds")
+    named: dict[str, list[dict[str, Any] | None]] = {
+        f"{_BEST}: {bench.plain_epochs} epochs, rate by validation": [_best(bench, result) for result in results]
+    }
+    for name in dict.fromkeys(name for result in results for name in result["variants"]):
+        named[name] = [result["variants"].get(name) for result in results]
+    for name, cells in named.items():
+        pairs = [(before, row) for before, row in zip(floats, cells, strict=True) if row]
+        if pairs:
+            click.echo(f"{name:<58} {_figures(pairs)}")
+
+
+def _figures(pairs: list[tuple[Any, dict[str, Any]]]) -> str:
+    before, rows = np.stack([hits for hits, _ in pairs]), [row for _, row in pairs]
+    hits = np.array([row["hits"] for row in rows])
+    minutes, size_mb = np.mean([row["seconds"] for row in rows]) / 60, np.mean([row["bytes"] for row in rows]) / 1e6
+    each = " ".join(
+        f"{seed.mean():.2%}" + (f" (epoch {row['epoch']})" if "epoch" in row else "")
+        for seed, row in zip(hits, rows, strict=True)
+    )
+    return f"{hits.mean():7.2%} {points_lost(before, hits):>24} {minutes:5.1f} {size_mb:5.2f}   {each}"
 
 
 if __name__ == "__main__":

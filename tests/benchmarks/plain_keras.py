@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeclf.backbones.registry import BACKBONES
+from edgeclf.config import TrainConfig
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf_converters.scores import Labelled
 
@@ -21,27 +21,26 @@ __all__ = ["plain_keras"]
 _HEAD_EPOCHS = 5
 
 
-def plain_keras(folder: Path, test: Labelled, name: str, seed: int, epochs: int) -> Iterator[tuple[float, float]]:
+def plain_keras(folder: Path, test: Labelled, config: TrainConfig, epochs: int) -> Iterator[tuple[float, float]]:
     """Train; gives (seconds so far, test accuracy) after each epoch, the measuring not counted.
 
     Args:
         folder: one sub-folder of pictures per class.
         test: pictures at the network's size.
-        name: of the backbone.
-        seed: of everything random.
+        config: whose backbone, input size and random seed it takes.
         epochs: with the head alone and then with everything, together.
     """
-    tf, layers, backbone = tensorflow(), keras().layers, BACKBONES[name]
-    keras().utils.set_random_seed(seed)
+    tf, layers, backbone, size = tensorflow(), keras().layers, config.network, config.input_size
+    keras().utils.set_random_seed(config.seed)
     started, measuring = time.monotonic(), 0.0
     data = keras().utils.image_dataset_from_directory(
-        folder, image_size=(backbone.size, backbone.size), batch_size=32, seed=seed, label_mode="int"
+        folder, image_size=(size, size), batch_size=32, seed=config.seed, label_mode="int"
     )
     changes = keras().Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
     data = data.map(lambda x, y: (changes(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
-    base = backbone.build(backbone.name, backbone.size)
+    base = backbone.build(backbone.name, size)
     backbone.load(base, backbone.name, None)
-    image = layers.Input((backbone.size, backbone.size, 3))
+    image = layers.Input((size, size, 3))
     x = base(layers.Rescaling(1 / backbone.std, -backbone.mean / backbone.std)(image), training=False)
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
     model = keras().Model(image, layers.Dense(int(test.targets.max()) + 1)(x))

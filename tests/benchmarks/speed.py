@@ -111,7 +111,7 @@ def _model(folder: Path, out: Path) -> Path:
 def _sources(folder: Path, place: Path, size: tuple[int, int]) -> list[Path]:
     """Photographs of the test part in that size: as raw frames, and as a film of JPEGs (quality 90)."""
     files = find_images(folder / "test")
-    chosen = files[:: len(files) // _FRAMES][:_FRAMES]
+    chosen = files[:: max(1, len(files) // _FRAMES)][:_FRAMES]
     pictures = [cv2.resize(read_image(file), size, interpolation=cv2.INTER_CUBIC) for file in chosen]
     raw, film = place / f"{size[0]}.npy", place / f"{size[0]}.avi"
     np.save(raw, np.stack(pictures))

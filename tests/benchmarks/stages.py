@@ -1,6 +1,6 @@
 """Where the time of a training and of its int8 export goes, and how busy the processors are meanwhile.
 
-python tests/benchmarks/stages.py FOLDER [--epochs 3]     (FOLDER holds train/)
+python tests/benchmarks/stages.py FOLDER [--epochs 3] [--size PIXELS]     (FOLDER holds train/)
 
 "busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share of it
 that the system took. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is memory mapped anew in each step.
@@ -71,15 +71,16 @@ class Clock(Terminal):
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--epochs", default=3, show_default=True)
+@click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
 @click.option("--seed", default=0, show_default=True)
-def main(folder: Path, epochs: int, seed: int) -> None:
+def main(folder: Path, epochs: int, size: int | None, seed: int) -> None:
     """Print a table of a training's stages and one of its export's."""
     require(folder, "train")
     clock = Clock()
     tensorflow()
     clock.take("TensorFlow's start")
     with tempfile.TemporaryDirectory() as place:
-        config = make_config({"seed": seed, "epochs": epochs})
+        config = make_config({"seed": seed, "epochs": epochs, "size": size})
         run = train(folder / "train", Path(place) / "run", config, clock)
         clock.table("training")
         done = export_run(run, Path(place) / "model.tflite", "int8", clock)

@@ -1,10 +1,13 @@
 """Train, export and measure on TrashNet: float and int8 accuracy of the real files on the test part, three seeds.
 
 python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2] [--out RUNS]     (FOLDER holds train/ and test/)
+
+A seed that is found in RUNS is taken from there, so that a stopped benchmark goes on.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -12,33 +15,52 @@ from typing import Any
 
 import click
 import numpy as np
+from intervals import points_lost
 from photographs import require
 
 from edgeclf import Terminal, evaluate, export_run, make_config, train
+from edgeclf.run import write_text
 from edgeclf_runtime import Classifier
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--epochs", default=None, type=int, help="In place of the default's.")
+@click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-def main(folder: Path, seeds: str, out: Path) -> None:
-    """Print a row per seed, then the means. The runs are kept in OUT, where bench-train finds them."""
+def main(folder: Path, seeds: str, epochs: int | None, size: int | None, out: Path) -> None:
+    """Print a row per seed, means, and the points that int8 loses. Runs are kept in OUT, where bench-train looks."""
     require(folder, "train", "test")
-    rows = [_seed(folder, int(seed), out / f"efficientnet-lite0-{seed}") for seed in seeds.split(",")]
+    given = {name: value for name, value in (("epochs", epochs), ("size", size)) if value}
+    found = [_kept(folder, {"seed": int(seed), **given}, out) for seed in seeds.split(",")]
+    rows = [row["figures"] for row in found]
     for row in rows:
         click.echo(_line(row))
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0] if name != "seed"}
     click.echo("mean of the seeds " + _line(means))
+    before, after = (np.array([row["hits"][mode] for row in found]) for mode in ("float32", "int8"))
+    click.echo(f"points that int8 loses, with their 95% interval by picture: {points_lost(before, after)}")
 
 
-def _seed(folder: Path, seed: int, out: Path) -> dict[str, float]:
+def _kept(folder: Path, options: dict[str, Any], out: Path) -> dict[str, Any]:
+    """A seed's figures, and which test pictures either file has right."""
+    more = [f"{name}{value}" for name, value in options.items() if name != "seed"]
+    path = out / "-".join(["efficientnet-lite0", *more, str(options["seed"])])
+    file = out / f"trashnet-{path.name}.json"
+    if not file.exists():
+        write_text(file, json.dumps(_measured(folder, options, path)))
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found
+
+
+def _measured(folder: Path, options: dict[str, Any], out: Path) -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
-    started, reporter = time.monotonic(), Terminal()
-    run = train(folder / "train", out, make_config({"seed": seed}), reporter)
+    started, reporter, hits = time.monotonic(), Terminal(), {}
+    run = train(folder / "train", out, make_config(options), reporter)
     metrics, history = run.read_json("metrics"), run.read_json("history")
     figures = {
-        "seed": float(seed),
+        "seed": float(options["seed"]),
         "head seconds": history[0]["seconds"],
         "head validation": metrics["head_validation_accuracy"],
         "float validation": metrics["validation"]["accuracy"],
@@ -50,9 +72,11 @@ def _seed(folder: Path, seed: int, out: Path) -> dict[str, float]:
         if mode == "int8":
             figures["minutes"] = (time.monotonic() - started) / 60
         with Classifier.load(out / f"{mode}.tflite") as classifier:
-            figures[f"{mode} test"] = evaluate(classifier, folder / "test", reporter).score.accuracy
+            found = evaluate(classifier, folder / "test", reporter)
+        figures[f"{mode} test"] = found.score.accuracy
+        hits[mode] = (found.scores.argmax(axis=1) == found.targets).tolist()
     click.echo(_line(figures), err=True)
-    return figures
+    return {"figures": figures, "hits": hits}
 
 
 def _line(row: dict[str, float]) -> str:

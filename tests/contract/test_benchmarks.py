@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import cv2
@@ -13,11 +12,10 @@ import pytest
 
 from edgeclf import make_config
 from edgeclf_converters import Labelled
+from edgeclf_converters.parity import compare
+from tests.benchmark_scripts import BENCHMARKS, ROOT, SCRIPTS, run_script
+from tests.benchmarks.intervals import by_picture
 from tests.conftest import SMALL
-
-ROOT = Path(__file__).parents[2]
-BENCHMARKS = ROOT / "tests" / "benchmarks"
-SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if "@click.command" in path.read_text("utf-8"))
 
 
 def test_there_are_some() -> None:
@@ -26,8 +24,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_says_what_it_does(name: str) -> None:
-    words = ["-m", f"tests.benchmarks.{name}"] if name == "soak" else [str(BENCHMARKS / f"{name}.py")]
-    done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_script(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
 
@@ -41,3 +38,45 @@ def test_the_time_to_an_accuracy_is_taken(digits: Path, tmp_path: Path, monkeypa
     seen = bench._ours(tmp_path, make_config({**SMALL, "test": 0.0}), test)
     assert seen
     assert all(seconds > 0 and 0 <= accuracy <= 1 for seconds, accuracy in seen)
+
+
+def test_the_interval_of_one_seed_is_the_paired_one() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.random(505) < 0.92, rng.random(505) < 0.9
+    parity = compare(np.eye(2)[before.astype(int)], np.eye(2)[after.astype(int)], np.ones(505, np.int64))
+    assert [100 * end for end in by_picture((before * 1.0 - after)[np.newaxis])] == pytest.approx(
+        [parity.low, parity.high]
+    )
+
+
+def test_seeds_that_answer_alike_are_no_more_pictures() -> None:
+    lost = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], (1, 505), p=[0.05, 0.85, 0.1])
+    assert by_picture(lost.repeat(3, axis=0)) == by_picture(lost)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):  # pictures of which some are hard, and three seeds that mostly agree on them
+        chance = rng.choice([0.0, 0.9], 505, p=[0.96, 0.04])
+        low, high = by_picture((rng.random((3, 505)) < chance).astype(np.float64))
+        held += low <= 0.036 <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_of_a_figure_is_there(document: Path) -> None:
+    text, makefile = document.read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"\bmake ((?:bench|test)[a-z0-9-]*|soak|demo|setup|lint|wheels)", text))
+    known = {name for line in re.findall(r"(?m)^([a-z][a-z0-9 -]*):", makefile) for name in line.split()}
+    assert targets <= known
+    assert all((ROOT / path).exists() for path in re.findall(r"tests/[a-z_/]+\.py", text))
+
+
+def test_a_figure_names_options_that_there_are() -> None:
+    text = (ROOT / "docs" / "figures.md").read_text("utf-8")
+    for name, options in re.findall(r"`(?:make bench-|python tests/benchmarks/)([a-z_0-9]+)(?:\.py)?([^`]*)`", text):
+        source = (BENCHMARKS / f"{name.replace('-', '_')}.py").read_text("utf-8")
+        assert all(f'"{option}"' in source for option in re.findall(r"--[a-z-]+", options)), (name, options)

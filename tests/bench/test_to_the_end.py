@@ -1,0 +1,58 @@
+"""Every benchmark comes to its end, on a few small pictures, and prints its figures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tests.benchmark_scripts import SCRIPTS, run_script
+
+# Words, in which FOLDER, OUT and MODEL stand for what the fixtures make; what is then printed, numbers and all.
+TINY: dict[str, tuple[str, str]] = {
+    "int8": (
+        "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT",
+        r"(?m)^plain quantize_model, its best: .* rate by validation +[\d.]+% +[+-]\d+\.\d\d \(.*\) .*epoch \d",
+    ),
+    "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
+    "soak": (
+        "--camera mjpeg --fps 100 --frames 800 --restart 300 --swaps 2 --growth 64 --age 60 --model MODEL",
+        r"camera reopened \d+ times, broker missed 0 times, models adopted \d+",
+    ),
+    "speed": ("FOLDER --model MODEL --rounds 2 --plot OUT/speed.svg", r"(?m)^  ours-two +\d+\.\d\d \( *\d+\.\d\d\)"),
+    "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),
+    "stages": ("FOLDER --epochs 1 --size 64", r"(?m)^in all +[\d.]+ +100% +\d+%"),
+    "train": (
+        "FOLDER --seeds 0 --epochs 2 --size 64 --out OUT",
+        r"(?s)full +[\d.]+% .*scale, points lost to full: [+-]\d.*time ours to 90% of test: .*time plain to 90%",
+    ),
+    "trashnet": (
+        "FOLDER --seeds 0 --epochs 1 --size 64 --out OUT",
+        r"points that int8 loses, with their 95% interval by picture: [+-]\d+\.\d\d \(",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train/ and test/ of JPEGs of three digits."""
+    place = tmp_path_factory.mktemp("photographs")
+    for digit in digits.iterdir():
+        for row, file in enumerate(sorted(digit.iterdir())):
+            target = place / ("test" if row < 6 else "train") / digit.name / f"{file.stem}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(target), cv2.resize(cv2.imread(str(file)), (160, 120)))
+    return place
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_ends_and_prints_figures(name: str, folder: Path, model: Path, tmp_path: Path) -> None:
+    assert name in TINY, f"Say in TINY how tests/benchmarks/{name}.py runs in a minute, and what it prints."
+    words, printed = TINY[name]
+    for mark, path in (("FOLDER", folder), ("OUT", tmp_path), ("MODEL", model)):
+        words = words.replace(mark, str(path))
+    done = run_script(name, *words.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(printed, done.stdout), done.stdout
