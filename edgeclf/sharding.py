@@ -101,7 +101,7 @@ def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Rec
             continue
         try:
             header = checked_header(content, str(data.path(file)))
-            if not header.ended:
+            if header.kind == "JPEG" and not header.end:
                 whole_jpeg(content, str(data.path(file)))
             yield _Record(int(row), content, header)
         except ImageError as error:

@@ -9,8 +9,10 @@ from typing import Any, Callable
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf_runtime.boxes import is_heif
+from edgeclf_runtime.conversion import conversion
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.jpegend import whole_jpeg
+from edgeclf_runtime.jpegend import END, has_grey_corner, refuse_missing, whole_jpeg
 from edgeclf_runtime.opencv import quiet
 from edgeclf_runtime.orientation import upright
 from edgeclf_runtime.picturefile import PictureHeader, read_header
@@ -83,7 +85,9 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
 
         pixels = decode_heif(data, header, name)
         return pixels if pixels.shape[2] == 3 else _in_strips(_over_white, pixels)
-    return _decoded(data if header.ended else whole_jpeg(data, name), header, name, least)
+    if header.kind == "JPEG" and not header.end:
+        data = whole_jpeg(data, name)
+    return _decoded(data, header, name, least)
 
 
 def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
@@ -95,12 +99,19 @@ def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> Pic
     try:
         header = read_header(data)
     except ImageError as error:
-        raise ImageError(f"{name}: {error}.") from None
+        raise ImageError(f"{name}: {error}{_other_way(data, name)}.") from None
     if header.width * header.height > limit:
         raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
     if header.tile > limit:
         raise ImageError(f"{name}: a tile of {header.tile} pixels, expected at most {limit}.")
     return header
+
+
+def _other_way(data: bytes, name: str) -> str:
+    """The command for a film, and for a HEIC file that another program may still open."""
+    if data[4:8] != b"ftyp":
+        return ""
+    return f", or convert it: {conversion(name, '.heic')}" if is_heif(data) else f"; {conversion(name, '.mp4')}"
 
 
 def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.NDArray[np.uint8]:
@@ -113,6 +124,8 @@ def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.N
 
         raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
     pixels = _eight_bits(stored)
+    if header.kind == "JPEG" and has_grey_corner(pixels):
+        refuse_missing(data[: header.end or -len(END)], name)
     if header.alpha:
         stored = _stored(data, with_alpha=True)
         if stored is not None and stored.shape[2:] == (4,):

@@ -1,7 +1,8 @@
-"""JPEGs without their end marker: whether every pixel is there all the same.
+"""Whether every pixel of a JPEG is there, be its end marker there or not.
 
-Cameras leave the two bytes out, and copies lose them. Nothing is missing then; but of a picture that was cut short
-the rest is grey. Which it is, the decoder tells: bits put behind those of a whole picture change nothing in it.
+Cameras leave the two bytes out, and copies lose them; programs add them to what they have of a picture. Nothing is
+missing in the first, while the rest of the second is grey. Which it is, the decoder tells: bits put behind those of a
+whole picture change nothing in it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.opencv import quiet
 
-__all__ = ["END", "whole_jpeg"]
+__all__ = ["END", "has_grey_corner", "refuse_missing", "whole_jpeg"]
 
 END = b"\xff\xd9"
+
+_CUT = "{}: cut short; copy the file again."
+_GREY = 128
+_ENDS = (slice(2), slice(-2, None))
 
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -37,11 +42,31 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
         ImageError: pixels are missing.
     """
     bare = data.rstrip(b"\0").rstrip(b"\xff")
-    stuffed = data[len(bare) : len(bare) + 2] == b"\xff\0"  # the last byte's bits are all set, or half a marker
-    for content in (bare, bare + b"\xff\0") if stuffed else (bare,):
+    # What follows is padding or half a marker; but a single byte of bits all 0, or all 1, may be the picture's last.
+    behind = data[len(bare) :]
+    last = b"\0" if behind == b"\0" else b"\xff\0" if behind.startswith(b"\xff\0") else b""
+    for content in (bare, bare + last):
         if _has_all_scans(content) and _has_all_bits(content):
             return content + END
-    raise ImageError(f"{name}: cut short; copy the file again.")
+    raise ImageError(_CUT.format(name))
+
+
+def has_grey_corner(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether a corner of ``[height, width, 3]`` has the very grey that a decoder gives to what is missing.
+
+    It is the last one as stored, and any once it is turned.
+    """
+    return any((pixels[rows, columns] == _GREY).all() for rows in _ENDS for columns in _ENDS)
+
+
+def refuse_missing(data: bytes, name: str) -> None:
+    """Refuse a JPEG whose last pixels are missing; ``data`` is without its end marker.
+
+    Raises:
+        ImageError: they are.
+    """
+    if not _has_all_bits(data):
+        raise ImageError(_CUT.format(name))
 
 
 def _has_all_bits(data: bytes) -> bool:

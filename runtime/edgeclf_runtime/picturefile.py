@@ -7,7 +7,6 @@ import struct
 from dataclasses import dataclass
 
 from edgeclf_runtime.boxes import is_heif, read_boxes
-from edgeclf_runtime.conversion import conversion
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.orientation import read_orientation
 
@@ -33,7 +32,7 @@ class PictureHeader:
         tile: pixels of a part that is decoded whole, be it larger than the picture.
         orientation: EXIF's, 1 to 8, of a PNG or WebP; the decoders of the others apply it.
         turned: whether a HEIC file says itself how to turn it, so that EXIF's orientation does not count.
-        ended: whether the end marker of a JPEG is there; see ``jpegend``.
+        end: where the end marker of a JPEG stands; 0 where there is none, see ``jpegend``.
         extra: what a TIFF's fourth sample is: 1, alpha that its colours are multiplied by; 2, alpha alone; 0, not said.
     """
 
@@ -44,7 +43,7 @@ class PictureHeader:
     tile: int = 0
     orientation: int = 1
     turned: bool = False
-    ended: bool = True
+    end: int = 0
     extra: int = 0
 
 
@@ -77,7 +76,7 @@ def _read(data: bytes) -> PictureHeader:
         return _tiff(data)
     if data[4:8] == b"ftyp":
         if not is_heif(data):
-            raise ImageError("a film, not a picture; take pictures out of it: " + conversion("FILM.mp4"))
+            raise ImageError("a film, not a picture")
         boxes = read_boxes(data)
         return PictureHeader(boxes.kind, boxes.width, boxes.height, alpha=True, turned=boxes.turned)
     raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC or AVIF)")
@@ -89,12 +88,12 @@ def _jpeg(data: bytes) -> PictureHeader:
     while True:
         found = _JPEG_MARKER.search(data, position)
         if found is None and scanned and position <= len(data):
-            return PictureHeader("JPEG", width, height, alpha=False, ended=False)
+            return PictureHeader("JPEG", width, height, alpha=False)
         if found is None:
             raise ImageError(_CUT)
         marker, position = data[found.start() + 1], found.end()
         if marker == 0xD9:
-            return PictureHeader("JPEG", width, height, alpha=False)
+            return PictureHeader("JPEG", width, height, alpha=False, end=found.start())
         if marker in (0xD8, 0x01):
             continue
         if marker in _JPEG_FRAMES and not width:
