@@ -1,8 +1,8 @@
 """Training on TrashNet: full, scales alone, head alone, from scratch, hand-crafted features; and time to 90%.
 
-python tests/benchmarks/train.py FOLDER [--backbone NAME] [--seeds 0,1,2,3,4] [--out RUNS]
+python tests/benchmarks/train.py FOLDER [--backbone NAME] [--seeds 0,1,2,3,4] [--out RUNS] [--more RUNS ...]
 
-FOLDER holds train/ and test/.
+FOLDER holds train/ and test/. With --more the means are over what other machines kept in such folders, too.
 
 What is kept is chosen on a validation part cut from train/; the figures are of test/. What is found in RUNS is taken
 from there, so that a stopped benchmark goes on. The times to 90% are of the first two seeds, ours and plain Keras's, of
@@ -17,15 +17,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from intervals import points_lost
 from photographs import require
 from plain_keras import plain_keras
+from train_table import Rows, table, times
 
 from edgeclf import Run, Terminal, make_config, train
 from edgeclf.cells import HANDCRAFTED_RULE, measure_cell
@@ -72,10 +72,20 @@ _PLAIN_SEEDS = 2
 @click.option("--epochs", default=None, type=int, help="Of every way and of plain Keras, in place of their own.")
 @click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-def main(folder: Path, backbone: str, seeds: str, ways: str, epochs: int | None, size: int | None, out: Path) -> None:
+@click.option("--more", type=click.Path(path_type=Path, exists=True), multiple=True, help="OUT of another machine.")
+def main(
+    folder: Path,
+    backbone: str,
+    seeds: str,
+    ways: str,
+    epochs: int | None,
+    size: int | None,
+    out: Path,
+    more: tuple[Path, ...],
+) -> None:
     """Print a table of test accuracies with their spread over the seeds, and times to 90%.
 
-    "lost" are points lost to the first way, with their 95% interval by picture over the seeds that both have.
+    Points lost to the first way have their 95% interval by picture, and by seed (Student's t), over the runs of both.
 
     "ECE" is the mean distance of score and share that is right, on the test part.
 
@@ -101,7 +111,7 @@ def main(folder: Path, backbone: str, seeds: str, ways: str, epochs: int | None,
                 config = bench.config(seed)
                 bench.keep("time ours", seed, lambda config=config: _times(_ours(folder, config, test)))
                 bench.keep("time plain", seed, lambda config=config: _times(_plain(folder, config, test, epochs)))
-    _print(bench, chosen, numbers)
+    _print([bench, *(replace(bench, out=other) for other in more)], chosen, numbers)
 
 
 @dataclass(frozen=True)
@@ -238,46 +248,19 @@ def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
     return {"seconds": reached[0] if reached else None, "seen": seen}
 
 
-def _print(bench: _Bench, ways: list[str], seeds: list[int]) -> None:
-    click.echo(f"{'':<22} {'test':>7} {'sd':>5} {'ECE':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   seeds")
-    names = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}
-    found = {way: {seed: row for seed in seeds if (row := bench.found(names.get(way, way), seed))} for way in ways}
-    found = {way: rows for way, rows in found.items() if rows}
-    for way, rows in found.items():
-        click.echo(f"{way:<22} {_figures([*rows.values()])}")
-    first, *others = [*found] or [""]
-    for way in others:
-        if lost := _lost(found[first], found[way]):
-            click.echo(f"{way}, points lost to {first}: {lost}")
+def _print(machines: list[_Bench], ways: list[str], seeds: list[int]) -> None:
+    """Of this machine, and of others."""
+
+    def found(way: str) -> Rows:
+        name = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}.get(way, way)
+        rows = {(bench.out, seed): bench.found(name, seed) for bench in machines for seed in seeds}
+        return {key: row for key, row in rows.items() if row}
+
+    for line in table({way: found(way) for way in ways if way != "time"}):
+        click.echo(line)
     for way in ("time ours", "time plain"):
-        found = [row for seed in seeds if (row := bench.found(way, seed))]
-        texts = [
-            f"{row['seconds']:.0f} s"
-            if row["seconds"]
-            else f"not in {row['seen'][-1][0]:.0f} s ({row['seen'][-1][1]:.1%})"
-            for row in found
-        ]
-        if texts:
-            click.echo(f"{way} to {_AIM:.0%} of test: {', '.join(texts)}")
-
-
-def _figures(rows: list[dict[str, Any]]) -> str:
-    figures = np.array([row["accuracy"] for row in rows]) * 100
-    each = " ".join(f"{figure:.2f}" for figure in figures)
-    minutes, share = np.mean([row["seconds"] for row in rows]) / 60, rows[0]["share"]
-    busy = f"{np.mean([row['busy'] for row in rows]):.0%}" if all("busy" in row for row in rows) else ""
-    apart = f"{np.mean([row['ece'] for row in rows]):.3f}" if all("ece" in row for row in rows) else ""
-    spread = figures.std(ddof=1) if len(figures) > 1 else 0
-    return f"{figures.mean():6.2f}% {spread:5.2f} {apart:>5} {minutes:8.1f} {share:8.1%} {busy:>5}   {each}"
-
-
-def _lost(first: dict[int, dict[str, Any]], other: dict[int, dict[str, Any]]) -> str:
-    """Over the seeds of both whose right answers were kept; nothing where there are none."""
-    seeds = [seed for seed in first if "hits" in first[seed] and "hits" in other.get(seed, {})]
-    if not seeds:
-        return ""
-    before, after = (np.array([rows[seed]["hits"] for seed in seeds]) for rows in (first, other))
-    return f"{points_lost(before, after)}, {len(seeds)} seeds"
+        if rows := found(way):
+            click.echo(f"{way} to {_AIM:.0%} of test: {times(rows)}")
 
 
 if __name__ == "__main__":
