@@ -21,6 +21,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.fakequant import Ranges, quantized
 from edgeclf_converters.fold import fold
 from edgeclf_converters.graph import Node, check_logits, flatten
+from edgeclf_converters.interrupts import remembered_interrupts
 from edgeclf_converters.parity import compare
 from edgeclf_converters.qat import Augment, QatConfig, train_epochs
 from edgeclf_converters.ranges import ESTIMATORS, Statistics, estimate, observe
@@ -147,10 +148,11 @@ class _Way:
         """Take one group of steps after the other until a file is within the bound."""
         stop = None
         try:
-            for group in groups:
-                if self._trials and self._place.agree(float(self._within())):
-                    break
-                self._take(group)
+            with remembered_interrupts() as check:
+                for group in groups:
+                    if self._trials and self._place.agree(float(self._within())):
+                        break
+                    self._take(group, check)
         except (Exception, KeyboardInterrupt) as error:
             # Of several workers the others wait in the middle of a step, for ever.
             if not self._trials or isinstance(error, _UnfitError) or self._place.way == "multi-worker":
@@ -160,12 +162,13 @@ class _Way:
             self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
         return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop)
 
-    def _take(self, group: Iterable[Trial]) -> None:
+    def _take(self, group: Iterable[Trial], check: Callable[[], None]) -> None:
         """One group of steps, unless the network is not one for them."""
         try:
             for trial in group:
                 self._trials.append(trial)
                 self._say(f"{trial.step}, {trial.step.seconds:.0f} s")  # after: what was said is kept, whatever comes
+                check()
         except ConversionError as error:
             if not self._trials or isinstance(error, _UnfitError):
                 raise

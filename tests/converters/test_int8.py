@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -251,6 +253,23 @@ def test_a_finished_file_is_kept_however_a_later_step_ends(
     with Classifier.load(done.path) as classifier:
         assert classifier.card.provenance["int8 stopped"] == str(done.search.stop)
         assert "\n" not in str(done.search.stop)
+
+
+def test_ctrl_c_that_tensorflow_loses_ends_the_step(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    def training() -> Labelled:
+        with suppress(KeyboardInterrupt):  # as in a finalizer
+            signal.raise_signal(signal.SIGINT)
+        return _cut(digits[0], 100)
+
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
+    try:
+        found = search_int8(network, _pictures(digits), RULE, training=training, method="qat")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert found.stop is not None
+    assert found.stop.interrupted
+    assert [step.name for step in found.route] == ["qat epoch 1"]
 
 
 def test_before_there_is_a_file_an_error_stays_one(network: Any, digits: tuple[Labelled, Labelled]) -> None:
