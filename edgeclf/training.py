@@ -48,7 +48,8 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
     """
     refuse_inside(data, out)
     listed, skipped = read_source(data, reporter.say)
-    for reason, idle in without_effect(config, listed.parts).items():
+    given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
+    for reason, idle in without_effect(config, given).items():
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     place = Distribution(distribute)
     run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)

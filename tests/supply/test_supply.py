@@ -80,7 +80,7 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
 def test_the_runtime_on_each_python(
     version: str, wheels: dict[str, Path], model: Path, digits: Path, tmp_path: Path
 ) -> None:
-    extras = "web,mqtt,metrics" + (",tflite-runtime" if version == "3.9" else "")  # ai-edge-litert wants 3.10
+    extras = "web,mqtt,metrics,heic" + (",tflite-runtime" if version == "3.9" else "")  # ai-edge-litert wants 3.10
     constrained = [] if version == "3.9" else CONSTRAINED
     python = _environment(_python(version), tmp_path / "env", f"{wheels['edgeclf_runtime']}[{extras}]", *constrained)
     _works(python, model, digits, tmp_path)
@@ -98,7 +98,7 @@ def test_the_runtime_on_the_lowest_versions(wheels: dict[str, Path], model: Path
     assert set(bounds) >= {"ai-edge-litert", "click", "numpy", "opencv-python-headless", "starlette", "uvicorn"}
     lowest.write_text("\n".join(bounds.values()) + "\n", "utf-8")
     print(f"\nlowest: {' '.join(bounds.values())}")
-    words = [f"{wheel}[web,mqtt,metrics]", "-c", lowest]
+    words = [f"{wheel}[web,mqtt,metrics,heic]", "-c", lowest]
     _works(_environment(_python("3.11"), tmp_path / "env", *words), model, digits, tmp_path)
 
 
