@@ -55,7 +55,7 @@ class Stop:
         """A step that raised this."""
         if isinstance(error, KeyboardInterrupt):
             return cls(step, "")
-        text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        text = _first_line(str(error))
         if not isinstance(error, EdgeclfError):
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
         return cls(step, text.rstrip("."))
@@ -67,6 +67,12 @@ class Stop:
 
     def __str__(self) -> str:
         return f"Interrupted during {self.step}" if self.interrupted else f"{self.step} failed: {self.reason}"
+
+
+def _first_line(text: str) -> str:
+    """That says something: TensorFlow's begin with where in a graph it was, and indent the way to it."""
+    lines = (line.rstrip() for line in text.splitlines() if line.strip() and not line[0].isspace())
+    return next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,14 @@ from edgeclf_converters.refine import correct_biases, equalize, rounded_kernel
 from edgeclf_converters.scores import file_scores, network_scores
 from edgeclf_runtime import Classifier, ModelCard, Preprocessing
 
+_OUT_OF_MEMORY = """Graph execution error:
+
+Detected at node zeros defined at (most recent call last):
+  File "x.py", line 6, in <module>
+
+OOM when allocating tensor
+\t [[{{node zeros}}]]"""  # as TensorFlow words it
+
 RULE = Preprocessing(32, 32)
 LABELS = tuple("0123456789")
 
@@ -222,7 +230,7 @@ def test_a_finished_file_is_kept_however_a_later_step_ends(
     network: Any, digits: tuple[Labelled, Labelled], tmp_path: Path, kind: str
 ) -> None:
     errors: dict[str, BaseException] = {
-        "ResourceExhaustedError": tensorflow().errors.ResourceExhaustedError(None, None, "out of memory\nmore"),
+        "ResourceExhaustedError": tensorflow().errors.ResourceExhaustedError(None, None, _OUT_OF_MEMORY),
         "KeyboardInterrupt": KeyboardInterrupt(),
     }
     steps, said = iter(range(100)), list[str]()
@@ -248,7 +256,7 @@ def test_a_finished_file_is_kept_however_a_later_step_ends(
     assert done.search.stop is not None
     assert [step.name for step in done.search.route] == ["qat epoch 1"]
     assert done.interrupted == (kind == "KeyboardInterrupt")
-    wanted = "Interrupted during qat epoch 2" if done.interrupted else f"qat epoch 2 failed: {kind}"
+    wanted = "Interrupted during qat epoch 2" if done.interrupted else f"qat epoch 2 failed: {kind}: OOM when"
     assert [line for line in said if line.startswith(wanted) and "Keeping the best file so far: qat epoch 1" in line]
     with Classifier.load(done.path) as classifier:
         assert classifier.card.provenance["int8 stopped"] == str(done.search.stop)
