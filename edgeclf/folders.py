@@ -41,6 +41,12 @@ def scan(root: Path, least: int = 2) -> tuple[Dataset, list[Skipped]]:
     parts = layout.parts
     if "" not in parts and "train" not in parts:
         raise DataError(f"{root}: has {', '.join(sorted(p.name for p in parts.values()))} but no train folder.")
+    base = parts.get("", root)
+    if least < 2 and base != root and base.name.lower() != base.parent.name.lower():
+        raise DataError(
+            f"{root}: {base.name} may be its only class or a folder around its classes, as it holds folders. In the "
+            f"latter case give {base} itself; in the former put its pictures into it."
+        )
     labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
     check_labels(root, labels, "expected one sub-folder of pictures per class", least)
     listed: list[Listed] = []

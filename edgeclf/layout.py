@@ -120,7 +120,7 @@ def _parts_by_name(root: Path, folders: list[Path]) -> dict[str, Path]:
         if others:
             raise DataError(
                 f"{root}: {others[0].name} lies beside its parts and is none. Call it train, val or test, or move it "
-                "away."
+                f"away{f'; to train on it alone: {_command(others[0])}' if _holds_classes(others[0]) else ''}."
             )
     if others or not names & {"train", "test"}:
         return {}

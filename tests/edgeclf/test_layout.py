@@ -88,6 +88,21 @@ def test_what_may_be_parts_or_classes_is_refused_with_the_path_to_give(
         scan(root)
 
 
+def test_an_archive_unpacked_into_itself_is_refused_with_the_path_to_give(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "chest_xray", "train", "test", "chest_xray/train", "chest_xray/test")
+    with pytest.raises(DataError, match=f"lies beside its parts.*alone: edgeclf train {root / 'chest_xray'}"):
+        scan(root)
+    assert set(scan(root / "chest_xray")[0].parts) == {"train", "test"}
+
+
+def test_of_several_sources_a_folder_of_folders_may_be_the_only_class(tmp_path: Path) -> None:
+    _fill(tmp_path / "a", ".")
+    _fill(tmp_path / "b", "cats", classes=("2024", "2025"))
+    with pytest.raises(DataError, match=r"b: cats may be its only class or a folder around its classes"):
+        read_source([tmp_path / "a", tmp_path / "b"])
+    assert read_source([tmp_path / "a", tmp_path / "b" / "cats"])[0].labels == ("2024", "2025", "cats", "dogs")
+
+
 def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
     _fill(tmp_path, "training_set")
     _fill(tmp_path, "test_set", classes=("cats", "birds"))
