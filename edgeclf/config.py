@@ -37,6 +37,9 @@ class TrainConfig(BaseModel):
             what the network answers to smaller ones is another distribution, which its last layers learn to leave
             behind (the fine-tuning at the end of the same paper).
         validation, test: shares of the pictures set aside, where the folder has no such part.
+        group: images that stay in one part of the split: ``none``, those the source keeps together; ``near``,
+            near-duplicates of a class too; ``time``, also those of a class taken within 2 s of one another, as EXIF
+            data or names say.
         seed: of the split, the order of the pictures and their augmentation.
         adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
             convolutions fixed; ``head``, the head alone, on frozen features.
@@ -75,6 +78,7 @@ class TrainConfig(BaseModel):
     own_size: Annotated[float, Field(ge=0, le=1)] = 0.3
     validation: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     test: _Share = 0.0
+    group: Literal["none", "near", "time"] = "time"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     adapt: Literal["full", "scale", "head"] = "full"
     fixed_stride: Literal[0, 2, 4, 8, 16] = 0

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from edgeclf.backbones.registry import backbone
 from edgeclf.dataset import Dataset, Skipped
 from edgeclf.division import FEWEST
-from edgeclf.duplicates import exact_groups, near_groups
+from edgeclf.duplicates import exact_groups, members
 from edgeclf.fingerprints import Fingerprints
 from edgeclf.frameworks import device_in_use, seed_everything
+from edgeclf.grouping import Grouping
 from edgeclf.head import features
 from edgeclf.labelcheck import doubted, folds, judged
-from edgeclf.leakage import grouped, leaks, members
+from edgeclf.leakage import leaks
 from edgeclf.network import build_classifier
 from edgeclf.pictures import Pictures, decode
 from edgeclf.reporter import Reporter
@@ -103,11 +104,11 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
     with pictures:
         if not prints.readable.any():
             raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
-        near = near_groups(prints)
-        data = grouped(listed, near)
+        grouping = Grouping(listed, prints, "near")
+        data = grouping.grouped()
         found = [
             *_unreadable(skipped, unread),
-            *_copies(data, prints, near),
+            *_copies(data, prints, grouping),
             *_labels(data, prints, pictures, reporter),
             *_balance(data, prints),
             *_sizes(data, prints),
@@ -129,26 +130,26 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
         )
 
 
-def _copies(data: Dataset, prints: Fingerprints, alike: Indices) -> Iterator[Finding]:
+def _copies(data: Dataset, prints: Fingerprints, grouping: Grouping) -> Iterator[Finding]:
     exact = members(exact_groups(prints))
     if exact:
         text = f"{_total(exact)} pictures in {len(exact)} groups are byte for byte the same."
         yield _group_finding("exact-duplicates", text, "Keep one of each group, delete the others.", data, exact)
     same = {tuple(rows) for rows in exact}
-    near = [rows for rows in members(alike) if tuple(rows) not in same]
+    near = [rows for rows in members(grouping.near) if tuple(rows) not in same]
     if near:
         text = f"{_total(near)} pictures in {len(near)} groups look alike."
-        way = "Training keeps each group in one part; delete what is only a smaller or re-saved copy."
+        way = "Training keeps each group in one part: nothing is to be done."
         yield _group_finding("near-duplicates", text, way, data, near)
     across = leaks(data)
     if across:
         text = f"{_total(across)} pictures in {len(across)} groups of like pictures lie in more than one part."
-        way = "Results look too good: move each group into one part, or delete the copies outside the train part."
+        way = "Results look too good: move each group into one part."
         yield _group_finding("across-parts", text, way, data, across)
-    conflicts = [rows for rows in members(alike) if len(set(data.targets[rows])) > 1]
+    conflicts = grouping.conflicts()
     if conflicts:
-        text = f"{_total(conflicts)} pictures in {len(conflicts)} groups of copies have different labels."
-        way = "One of the labels is wrong: decide, and delete the other file."
+        text = f"{_total(conflicts)} pictures in {len(conflicts)} groups are one photograph under different labels."
+        way = "One of the labels is wrong: look at both, and move the file out of the wrong class."
         yield _group_finding("two-labels", text, way, data, conflicts)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.dataset import PARTS, Dataset
+from edgeclf.duplicates import members
 from edgeclf.errors import DataError
-from edgeclf.leakage import members
 
 __all__ = ["split"]
 
@@ -92,11 +92,30 @@ class _Division:
             alone = order[self._parts[order] == ""]
             quota = [part for part in self._asked for _ in range(max(0, int(self._room[part][target])))]
             self._parts[alone] = (quota + ["train"] * len(alone))[: len(alone)]
+            for part in self._asked:
+                self._room[part][target] -= quota[: len(alone)].count(part)
+        self._fill()
         for target in range(len(orders)):
             for part in self._asked:
                 if not self._has(part)[target]:
                     self._move(target, part)
         return self._parts
+
+    def _fill(self) -> None:
+        """Move groups to where half of them or more has room, the largest first: the share is then missed by less."""
+        for group in self._groups:
+            if self._parts[group[0]] != "train":
+                continue
+            need = self._counts(group)
+            for part in self._asked:
+                if (2 * self._room[part] >= need)[need > 0].all() and self._stays(group):
+                    self._put(group, part)
+                    break
+
+    def _stays(self, group: Indices) -> bool:
+        """Whether the training part keeps something of every class of a group that leaves it."""
+        taken = self._counts(group)
+        return bool((self._has("train")[taken > 0] > taken[taken > 0]).all())
 
     def _counts(self, rows: Indices) -> Indices:
         return np.bincount(self._data.targets[rows], minlength=len(self._data.labels))
@@ -111,14 +130,10 @@ class _Division:
     def _move(self, target: int, part: str) -> None:
         """Take the smallest group of a class from the training part, if something of every class stays there."""
         for group in reversed(self._groups):
-            taken = self._counts(group)
-            if (
-                self._parts[group[0]] == "train"
-                and taken[target]
-                and (self._has("train")[taken > 0] > taken[taken > 0]).all()
-            ):
+            if self._parts[group[0]] == "train" and self._counts(group)[target] and self._stays(group):
                 return self._put(group, part)
         raise DataError(
-            f"{self._data.root}: class {self._data.labels[target]!r} has too few groups of unlike pictures for a "
-            f"{part} part. Add other pictures; edgeclf data check shows which are alike."
+            f"{self._data.root}: nearly all images of class {self._data.labels[target]!r} belong together (copies, one "
+            f"film, or a group of the CSV); none can be held out for the {part} part. Add images taken at other times, "
+            f"put some into a folder {part} yourself, or pass --group none."
         )

@@ -1,13 +1,17 @@
-"""Pictures that are copies of one another, found among 100,000 in seconds.
+"""Near-duplicates: images of one class that are copies of one another, found among 100,000 in seconds.
 
 Candidates are pairs whose 64-bit perceptual hashes differ in at most 8 bits. Two such hashes agree in at least one of
-nine bands of bits, so that only pictures that share a band are compared (multi-index hashing: Norouzi et al., CVPR
+nine bands of bits, so that only images that share a band are compared (multi-index hashing: Norouzi et al., CVPR
 2012). A hash alone would also pair different objects on the same background: a candidate counts only when the
-thumbnails agree as well.
+thumbnails agree as well, and no part of the image differs by more than resizing or a JPEG's quality can explain.
+
+A fixed camera's images look alike although none is a copy. So a group is one image and those that look like it, never a
+chain of them; it never holds two classes; and where an image looks like a fifth of its class, likeness says nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -15,20 +19,25 @@ import numpy.typing as npt
 
 from edgeclf.fingerprints import THUMB, Fingerprints
 
-__all__ = ["exact_groups", "joined", "near_groups"]
+__all__ = ["Likeness", "exact_groups", "joined", "members"]
 
-# Of 300 photographs resized to between 25% and 150% and encoded anew at quality 30 to 85, all stay within these three;
-# of 3.2 million pairs of TrashNet's different photographs none does.
+# Of 300 photographs resized to between 25% and 150% and encoded anew at quality 30 to 85, all stay within these;
+# of 3.2 million pairs of TrashNet's different photographs none does. See docs/figures.md and `make bench-groups`.
 _BITS = 8  # that may differ
 _DIFFERENCE = 4.0  # mean, of the thumbnails' values in 0..255
 _CORRELATION = 0.994  # of the thumbnails
 _NOISE = 1.0  # a difference that needs no correlation: pictures of almost one colour have none
+_LOCAL = 8.0  # the largest difference of a place in 32x32 beyond half of its contrast with its neighbours
 _BAND_EDGES = (0, 8, 15, 22, 29, 36, 43, 50, 57, 64)
 _TRIED = 256  # candidates of one picture in one band; more only where thousands have like hashes and unlike pixels
 _PIXELS = THUMB * THUMB
 _CELLS = 1 << 21  # pairs of hashes compared at once
 _GATHERED = 1 << 18  # pairs of quarters
 _VERIFIED = 1 << 13  # pairs of thumbnails
+
+_STILL, _STILL_SHARE, _STILL_MOST = 3, 0.2, 64  # images like one of a class, from which on the scene stands still
+_SAME = 4  # images that may be one photograph under two labels
+_SAME_DIFFERENCE, _SAME_LOCAL = 2.0, 6.0
 
 Indices = npt.NDArray[np.int64]
 
@@ -39,8 +48,84 @@ def exact_groups(prints: Fingerprints) -> Indices:
     return joined(len(prints.readable), _chains(prints.digests, rows))
 
 
-def near_groups(prints: Fingerprints) -> Indices:
-    """The same for pictures that look alike, exact copies included."""
+class Likeness:
+    """Which images look alike.
+
+    Args:
+        prints: of the images.
+        targets: their classes, int64 ``[images]``.
+
+    Attributes:
+        still: images by class that look like so many of it that likeness says nothing about them.
+    """
+
+    def __init__(self, prints: Fingerprints, targets: Indices) -> None:
+        self._prints, self._targets = prints, targets
+        self._counts = np.bincount(targets[prints.readable], minlength=int(targets.max(initial=0)) + 1)
+        self._linked = _linked(prints)  # also by chains and across classes: what is alike is inside of these
+        self.still: dict[int, int] = {}
+
+    def groups(self, apart: Indices | None = None) -> Indices:
+        """Numbers of groups of near-duplicates, none of them with two classes; -1 for images that stand alone.
+
+        Args:
+            apart: rows that are in no group but with images of the same bytes.
+        """
+        self.still = {}
+        union = _Union(len(self._targets))
+        union.join(self._exact())
+        taken = np.zeros(len(self._targets), np.bool_)
+        taken[apart if apart is not None else []] = True
+        for rows in members(self._linked):
+            for target in np.unique(self._targets[rows]):
+                own = rows[(self._targets[rows] == target) & ~taken[rows]]
+                for group in self._stars(own, int(target)):
+                    union.join(np.stack([group[:-1], group[1:]], axis=1))
+        return _numbered(union.labels)
+
+    def _exact(self) -> Indices:
+        """Pairs of the same bytes in one class."""
+        rows = np.flatnonzero(self._prints.readable)
+        pairs = _chains(self._prints.digests, rows[np.argsort(self._targets[rows], kind="stable")])
+        return np.asarray(pairs[self._targets[pairs[:, 0]] == self._targets[pairs[:, 1]]])
+
+    def _stars(self, rows: Indices, target: int) -> Iterator[Indices]:
+        """The first image with those that look like it, again and again; not where the scene stands still."""
+        most = max(_STILL - 1, min(_STILL_MOST, int(_STILL_SHARE * self._counts[target])))
+        while len(rows) > 1:
+            alike = self._like(rows[0], rows[1:])
+            if len(alike) > most:
+                self.still[target] = self.still.get(target, 0) + len(alike) + 1
+            elif len(alike):
+                yield np.concatenate([rows[:1], alike])
+            rows = rows[1:][~np.isin(rows[1:], alike)]
+
+    def _like(self, first: np.int64, others: Indices) -> Indices:
+        hashes = self._prints.hashes
+        close = others[np.bitwise_count(hashes[others] ^ hashes[first]) <= _BITS][:_TRIED]
+        return np.asarray(close[_agree(self._prints, np.stack([np.full(len(close), first), close], axis=1))])
+
+    def conflicts(self) -> list[Indices]:
+        """Rows of images of different classes that are one photograph: the same bytes, or hardly a difference."""
+        found = [rows for rows in members(exact_groups(self._prints)) if len(set(self._targets[rows])) > 1]
+        known = {int(row) for rows in found for row in rows}
+        for rows in members(self._linked):
+            if len(rows) <= _SAME and len(set(self._targets[rows])) > 1 and not known & set(rows.tolist()):
+                pairs = np.array([(a, b) for a in rows for b in rows if self._targets[a] < self._targets[b]], np.int64)
+                same = pairs[_agree(self._prints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
+                found += [np.unique(same)] if len(same) else []
+        return found
+
+
+def members(groups: Indices) -> list[Indices]:
+    """Rows of each group of two or more."""
+    rows = np.flatnonzero(groups >= 0)
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    return [rows for rows in np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) > 1]
+
+
+def _linked(prints: Fingerprints) -> Indices:
+    """Groups of images that are alike, or connected by images that are."""
     rows = np.flatnonzero(prints.readable)
     search = _Search(prints)
     search.union.join(_chains(prints.digests, rows))
@@ -108,7 +193,7 @@ class _Search:
 
     def __init__(self, prints: Fingerprints) -> None:
         self.union = _Union(len(prints.readable))
-        self._hashes, self._thumbs = prints.hashes, prints.thumbs
+        self._prints, self._hashes = prints, prints.hashes
         quarters = prints.thumbs.reshape(len(prints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
         self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(prints.thumbs), 12)
 
@@ -136,7 +221,7 @@ class _Search:
             # Means of quarters never differ more than the pixels do: most pairs end here.
             far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > _DIFFERENCE + 0.01
             for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
-                self.union.join(part[_agree(self._thumbs, part)])
+                self.union.join(part[_agree(self._prints, part)])
 
     def _chain(self, bucket: Indices) -> None:
         """Neighbours first: it joins most of a still scene at once."""
@@ -157,10 +242,37 @@ class _Search:
             self.verify(np.stack([left[i[keep]], right[j[keep]]], axis=1))
 
 
-def _agree(thumbs: npt.NDArray[np.uint8], pairs: Indices) -> npt.NDArray[np.bool_]:
-    a, b = (thumbs[pairs[:, side]].reshape(len(pairs), _PIXELS, 3).astype(np.float32) for side in (0, 1))
-    difference = np.abs(a - b).mean(axis=(1, 2))
+def _agree(
+    prints: Fingerprints, pairs: Indices, difference: float = _DIFFERENCE, local: float = _LOCAL
+) -> npt.NDArray[np.bool_]:
+    """Whether the images of each pair are alike: as a whole, in their pattern, and in every part."""
+    a, b = (prints.thumbs[pairs[:, side]].reshape(len(pairs), _PIXELS, 3).astype(np.float32) for side in (0, 1))
+    apart = np.abs(a - b).mean(axis=(1, 2))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     spread = np.sqrt((a * a).mean(axis=(1, 2)) * (b * b).mean(axis=(1, 2)))
     correlated = (a * b).mean(axis=(1, 2)) >= _CORRELATION * spread
-    return np.asarray((difference <= _NOISE) | (correlated & (difference <= _DIFFERENCE)), np.bool_)
+    agree = np.asarray((apart <= _NOISE) | (correlated & (apart <= difference)), np.bool_)
+    agree[agree] = _largest_difference(prints, pairs[agree]) <= local
+    return agree
+
+
+def _largest_difference(prints: Fingerprints, pairs: Indices) -> npt.NDArray[np.float32]:
+    """Of any part of the images, beyond what resizing and encoding do to edges: half of the contrast there."""
+    a, b = (prints.details[pairs[:, side]] for side in (0, 1))
+    contrast = np.minimum(_contrast(a), _contrast(b)).astype(np.float32)
+    apart = a.astype(np.float32) - b
+    apart -= np.median(apart, axis=(1, 2), keepdims=True) if len(apart) else 0
+    return np.asarray((np.abs(apart) - contrast / 2).max(axis=(1, 2), initial=-255), np.float32)
+
+
+def _contrast(details: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The range of values in the 3x3 places about each."""
+    wide = np.pad(details, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    low, high = wide, wide
+    for axis in (1, 2):
+        size = low.shape[axis] - 2
+        shifted = [np.take(low, range(start, start + size), axis) for start in range(3)]
+        low = np.minimum(np.minimum(shifted[0], shifted[1]), shifted[2])
+        shifted = [np.take(high, range(start, start + size), axis) for start in range(3)]
+        high = np.maximum(np.maximum(shifted[0], shifted[1]), shifted[2])
+    return np.asarray(high - low, np.uint8)

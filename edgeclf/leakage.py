@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf.dataset import PARTS, Dataset
-from edgeclf.duplicates import joined
+from edgeclf.duplicates import members
 from edgeclf.reporter import Reporter
 
-__all__ = ["grouped", "leaks", "members", "warn_of_leaks"]
+__all__ = ["leaks", "warn_of_leaks"]
 
 Indices = npt.NDArray[np.int64]
-_NO_PAIRS = np.zeros((0, 2), np.int64)
-
-
-def grouped(data: Dataset, near: Indices) -> Dataset:
-    """The dataset with pictures that look alike (see ``near_groups``) in one group, beside those its source gives."""
-    pairs = [np.stack([rows[:-1], rows[1:]], axis=1) for rows in members(near)]
-    return replace(data, groups=joined(len(data.files), np.concatenate([_NO_PAIRS, *pairs]), data.groups))
-
-
-def members(groups: Indices) -> list[Indices]:
-    """Rows of each group of two or more."""
-    rows = np.flatnonzero(groups >= 0)
-    rows = rows[np.argsort(groups[rows], kind="stable")]
-    return [rows for rows in np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) > 1]
 
 
 def leaks(data: Dataset) -> list[Indices]:
@@ -53,4 +37,8 @@ def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
         )
     groups = members(data.groups)
     if groups and not found:
-        reporter.say(f"{sum(map(len, groups))} pictures in {len(groups)} groups of like ones: each group in one part.")
+        reporter.say(f"{sum(map(len, groups))} images in {_counted(len(groups))} of like ones: each group in one part.")
+
+
+def _counted(groups: int) -> str:
+    return "1 group" if groups == 1 else f"{groups} groups"

@@ -87,7 +87,7 @@ def decode(
         if margin:
             pictures.larger.write(row, resize(pixels, wide))
         if prints is not None:
-            prints.add(row, content, pixels, fitted)
+            prints.add(row, files[row], content, pixels, fitted)
 
     with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), _AT_ONCE):

@@ -35,6 +35,7 @@ from edgeclf_runtime.errors import EdgeclfError
 
 __all__ = ["search"]
 
+_SPLIT = "the same for all sizes"  # until 0.1 each trial divided the images by its own input size
 _WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
 
 
@@ -63,6 +64,7 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
     told = {
         "data": " + ".join(str(path.resolve()) for path in paths_of(data)),
         "pictures": _digest(listed),
+        "split": _SPLIT,
         "options": base.model_dump_json(exclude=searched),
     }
     log = SearchLog(out, space, told, base.seed)

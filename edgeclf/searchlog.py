@@ -141,9 +141,9 @@ class SearchLog:
         return Candidate(**self._trial.params)
 
     def _check(self, folder: Path, told: dict[str, str]) -> None:
-        known = self._study.user_attrs.get("told", told)
+        known = self._study.user_attrs.get("told", dict(told))
         self._study.set_user_attr("told", known)
-        if different := [name for name in known if known[name] != told.get(name)]:
+        if different := [name for name in {**known, **told} if known.get(name) != told.get(name)]:
             raise ConfigError(f"{folder}: this search began with other {', '.join(different)}. Choose another --out.")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from edgeclf.config import TrainConfig
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.division import split
-from edgeclf.duplicates import near_groups
 from edgeclf.errors import DataError
 from edgeclf.fingerprints import Fingerprints
-from edgeclf.leakage import grouped, warn_of_leaks
+from edgeclf.grouping import Grouping
+from edgeclf.leakage import warn_of_leaks
 from edgeclf.reporter import Reporter
 from edgeclf.run import Run
 from edgeclf.several import divided_apart
@@ -44,7 +45,10 @@ def divide(
     if not prints.readable.any():
         raise no_readable(listed.root, skipped)
     parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
-    kept = prepare(grouped(listed.with_parts(parts), near_groups(prints)))
+    grouping = Grouping(listed.with_parts(parts), prints, run.config.group)
+    for remark in grouping.remarks():
+        reporter.say(remark)
+    kept = prepare(grouping.grouped())
     warn_of_leaks(kept, shown(run.sources), reporter)
     try:
         shares = (run.config.validation, run.config.test, run.config.seed)
@@ -52,12 +56,25 @@ def divide(
     except DataError:
         _say_skipped(skipped, "", reporter)  # nothing of this run is kept, which would list them
         raise
+    _report_small_parts(kept, divided, run.config, reporter)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped)
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
     reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
     return divided
+
+
+def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, reporter: Reporter) -> None:
+    """Say where groups, which stay whole, left a part less than half of its share."""
+    total = sum(part in PARTS for part in divided.parts)
+    for part, share in (("validation", config.validation), ("test", config.test)):
+        count, wanted = len(divided.rows(part)), round(total * share)
+        if part not in kept.parts and count < wanted / 2:
+            reporter.say(
+                f"Warning: the {part} part has {count} images where its share would be {wanted}: images that belong "
+                "together are not divided. Add images taken at other times, or pass --group none."
+            )
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -32,6 +32,12 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
 @click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
+@click.option(
+    "--group",
+    type=click.Choice(["none", "near", "time"]),
+    help="Keep in one part of the split: nothing more than the source says; near-duplicates of a class; also images of "
+    "a class taken within 2 s of one another (time, the default).",
+)
 @click.option("--seed", type=int, help="Of everything random, 0 by default.")
 @click.option(
     "--adapt", help="full, every weight, by default; scale, a scale and shift per channel; head, alone, in seconds."

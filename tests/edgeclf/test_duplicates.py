@@ -8,12 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits, load_sample_images
 
 from edgeclf import Quiet
 from edgeclf.demo import digit_picture
-from edgeclf.duplicates import exact_groups, joined, near_groups
+from edgeclf.duplicates import Likeness, exact_groups, joined
 from edgeclf.fingerprints import Fingerprints
 from edgeclf.folders import scan
 from edgeclf.pictures import decode
@@ -36,8 +37,13 @@ def crops(count: int) -> list[Pixels]:
 def _prints(pictures: list[Pixels]) -> Fingerprints:
     prints = Fingerprints.of(len(pictures))
     for row, pixels in enumerate(pictures):
-        prints.add(row, pixels.tobytes(), pixels, resize(pixels, RULE))
+        prints.add(row, f"{row}.png", pixels.tobytes(), pixels, resize(pixels, RULE))
     return prints
+
+
+def near_groups(prints: Fingerprints) -> npt.NDArray[np.int64]:
+    """Of pictures that are all of one class."""
+    return Likeness(prints, np.zeros(len(prints.readable), np.int64)).groups()
 
 
 def _encoded(pixels: Pixels, scale: float, quality: int) -> Pixels:
@@ -97,7 +103,7 @@ def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
     assert (found[::2] == -1).all()
 
 
-def test_a_film_of_a_still_scene_is_one_group_and_not_compared_pair_by_pair() -> None:
+def test_a_film_of_a_still_scene_is_no_group_and_not_compared_pair_by_pair() -> None:
     started = time.monotonic()
     rng, count = np.random.default_rng(0), 20_000
     prints = Fingerprints.of(count)
@@ -106,7 +112,8 @@ def test_a_film_of_a_still_scene_is_one_group_and_not_compared_pair_by_pair() ->
     for _ in range(4):
         prints.hashes[:] ^= np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
     prints.thumbs[:] = 100 + rng.integers(0, 2, prints.thumbs.shape)
-    assert set(near_groups(prints).tolist()) == {0}
+    prints.details[:] = 100
+    assert set(near_groups(prints).tolist()) == {-1}
     assert time.monotonic() - started < 60  # two hundred million pairs would take longer
 
 
@@ -117,5 +124,8 @@ def test_unreadable_files_and_given_groups(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / label / "same.png"), crops(1)[0])
     data, prints = scan(tmp_path)[0], Fingerprints.of(4)
     with decode(data, RULE, 0, tmp_path / "decoded", Quiet(), prints)[0]:
-        assert exact_groups(prints).tolist() == near_groups(prints).tolist() == [-1, 0, -1, 0]
+        assert exact_groups(prints).tolist() == [-1, 0, -1, 0]
+        likeness = Likeness(prints, data.targets)
+        assert likeness.groups().tolist() == [-1] * 4  # two classes: one photograph under two labels
+        assert [rows.tolist() for rows in likeness.conflicts()] == [[1, 3]]
     assert joined(4, np.array([[0, 1]]), np.array([-1, 5, 5, -1])).tolist() == [0, 0, 0, -1]
