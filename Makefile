@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-groups setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -39,6 +39,10 @@ bench-train: setup
 # Where the time of a training and its int8 export goes, and how busy the cores are; five minutes, quiet.
 bench-stages: setup
 	$(BIN)/python tests/benchmarks/stages.py $(DATA)
+
+# Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
+bench-groups: setup
+	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
 
 # Whole searches, which train many networks; minutes.
 test-slow: setup

@@ -12,6 +12,7 @@ from tests.benchmark_scripts import SCRIPTS, run_script
 
 # Words, in which FOLDER, OUT and MODEL stand for what the fixtures make; what is then printed, numbers and all.
 TINY: dict[str, tuple[str, str]] = {
+    "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT",
         r"(?m)^plain quantize_model, its best: .* rate by validation +[\d.]+% +[+-]\d+\.\d\d \(.*\) .*epoch \d",
