@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -201,11 +202,16 @@ def _pictures() -> dict[str, bytes]:
         ("gif", "GIF", plain, {"save_all": True, "append_images": [plain.rotate(90)]}),
         ("tiff", "TIFF", plain, {"compression": "tiff_lzw"}),
         ("bmp", "BMP", plain, {}),
+        ("avif", "AVIF", plain.convert("RGBA"), {}),
     ]
     found = {}
     for name, kind, image, options in kinds:
         file = io.BytesIO()
         image.save(file, kind, **options)
+        found[name] = file.getvalue()
+    for name, options in {"heic": {}, "heic of tiles": {"tile_size": 16}}.items():
+        file = io.BytesIO()
+        pillow_heif.from_pillow(plain).save(file, **options)
         found[name] = file.getvalue()
     return found
 
@@ -244,6 +250,12 @@ def _tiff(*sizes: int) -> bytes:
     return b"II*\0" + struct.pack("<I8xH", 16, len(tags)) + body + bytes(4)
 
 
+def _sized(data: bytes, side: int) -> bytes:
+    """A HEIC or AVIF file that says so of its picture."""
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">II", side, side) + data[place + 8 :]
+
+
 def _jpeg(side: int) -> bytes:
     data = PICTURES["jpeg"]
     place = data.index(b"\xff\xc0") + 5
@@ -264,8 +276,22 @@ def _jpeg(side: int) -> bytes:
         + struct.pack("<IiiHHIIiiII", 40, -(2**31), -(2**31), 1, 24, *[0] * 6),
         b"GIF89a" + struct.pack("<HHBBB", 65_000, 65_000, 0, 0, 0) + PICTURES["gif"][13:],
         b"RIFF" + struct.pack("<I4s4sI", 30, b"WEBP", b"VP8X", 10) + b"\0" * 4 + b"\xff" * 6 + bytes(8),
+        _sized(PICTURES["heic"], 30_000),
+        _sized(PICTURES["avif"], 30_000),
     ],
-    ids=["png", "png of 2^62", "jpeg", "tiff", "tiff twice", "tiff twice, small last", "bmp", "gif", "webp"],
+    ids=[
+        "png",
+        "png of 2^62",
+        "jpeg",
+        "tiff",
+        "tiff twice",
+        "tiff twice, small last",
+        "bmp",
+        "gif",
+        "webp",
+        "heic",
+        "avif",
+    ],
 )
 def test_bombs_are_refused_by_their_size_before_they_are_decoded(data: bytes) -> None:
     with bounded(16), pytest.raises(ImageError, match="pixels, expected at most 67108864 in all"):
