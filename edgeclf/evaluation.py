@@ -72,13 +72,18 @@ def images_of_run(run: Run, card: ModelCard) -> Images:
     """The test part of a training.
 
     Raises:
-        DataError: it has none, or the model has other labels.
+        DataError: it has none, its photographs are gone, or the model has other labels.
     """
     data = run.read_split()
     if not len(data.rows("test")):
         raise DataError(
             f"{run.path}: has no test part. Give images that it was not trained on: edgeclf evaluate "
             f"{shlex.quote(str(run.path))} DATA; figures of its validation part are in {run.path / 'report.html'}."
+        )
+    if not run.data.exists():
+        raise DataError(
+            f"{run.path}: its photographs, {run.data}, are not there. Put them back, or say where they are, as data in "
+            f"{run.path / 'config.toml'}; or give other images: edgeclf evaluate {shlex.quote(str(run.path))} DATA"
         )
     return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
 

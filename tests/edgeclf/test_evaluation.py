@@ -130,6 +130,9 @@ def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
 def test_a_run_without_its_file_or_without_a_test_part_says_what_to_give(run: Run, exported: Run) -> None:
     with pytest.raises(RunError, match=f"Write it with: edgeclf export --int8 {run.path}"):
         model_of_run(run)
+    moved = Run(exported.path, exported.config, exported.path / "gone")
+    with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError, match="are not there"):
+        images_of_run(moved, classifier.card)
     split = (exported.path / "split.csv").read_text("utf-8")
     (exported.path / "split.csv").write_text(split.replace(",test,", ",train,"), "utf-8")
     with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError) as error:
