@@ -47,7 +47,8 @@ def read_layout(root: Path) -> Layout:
 
     Raises:
         DataError: the folder is missing, or its folders may be parts as well as classes: two mean the same part, one
-            beside several parts is none, one looks like a part and is called otherwise, or one repeats the classes.
+            beside several parts is none, one looks like a part and is called otherwise, or one has parts of its own or
+            the classes once more.
     """
     base = unwrapped(root)
     folders = subfolders(base)
@@ -179,10 +180,16 @@ def _refuse_parts(folders: list[Path]) -> None:
 
 
 def _refuse_repeated(folders: list[Path]) -> None:
-    """A folder with the classes once more, as an archive unpacked into itself leaves it, is none of them."""
+    """A folder that has parts, or the classes once more, as an archive unpacked into itself leaves it, is no class."""
     names = {class_name(folder) for folder in folders}
     for folder in folders:
-        below = {class_name(sub) for sub in subfolders(folder)}
+        inside = subfolders(folder)
+        below, parts = {class_name(sub) for sub in inside}, {part for sub in inside for part in _likely_parts(sub)}
+        if "train" in parts and len(parts) > 1 and all(map(_holds_classes, inside)):
+            raise DataError(
+                f"{folder}: has parts of its own ({', '.join(sorted(below))}), so it is no class. Move away what is "
+                f"beside it, or train on it alone: {_command(folder)}"
+            )
         if len(below & names) > 1 and not loose_pictures(folder):
             raise DataError(
                 f"{folder}: has the classes beside it once more ({', '.join(sorted(below & names)[:3])}). "

@@ -95,6 +95,14 @@ def test_an_archive_unpacked_into_itself_is_refused_with_the_path_to_give(tmp_pa
     assert set(scan(root / "chest_xray")[0].parts) == {"train", "test"}
 
 
+def test_a_folder_with_parts_beside_others_is_no_class(tmp_path: Path) -> None:
+    root = _fill(tmp_path, "dataset/train", "dataset/test")
+    (root / "samples").mkdir()
+    (root / "samples" / "1.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=f"dataset: has parts of its own .*: edgeclf train {root / 'dataset'}$"):
+        scan(root)
+
+
 def test_of_several_sources_a_folder_of_folders_may_be_the_only_class(tmp_path: Path) -> None:
     _fill(tmp_path / "a", ".")
     _fill(tmp_path / "b", "cats", classes=("2024", "2025"))
