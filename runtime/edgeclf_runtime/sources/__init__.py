@@ -111,6 +111,11 @@ def _is_heif(path: Path) -> bool:
     """Of which FFmpeg, the reader of films, would give one tile."""
     from edgeclf_runtime.boxes import is_heif
 
-    with path.open("rb") as file:
-        head = file.read(256)
+    if not path.is_file():  # a pipe gives its bytes once
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError:  # said by whoever reads it
+        return False
     return head[4:8] == b"ftyp" and is_heif(head)
