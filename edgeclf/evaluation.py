@@ -80,9 +80,9 @@ def images_of_run(run: Run, card: ModelCard) -> Images:
             f"{run.path}: has no test part. Give images that it was not trained on: edgeclf evaluate "
             f"{shlex.quote(str(run.path))} DATA; figures of its validation part are in {run.path / 'report.html'}."
         )
-    if not run.data.exists():
+    if gone := next((source for source in run.sources if not source.exists()), None):
         raise DataError(
-            f"{run.path}: its photographs, {run.data}, are not there. Put them back, or say where they are, as data in "
+            f"{run.path}: its photographs, {gone}, are not there. Put them back, or say where they are, as data in "
             f"{run.path / 'config.toml'}; or give other images: edgeclf evaluate {shlex.quote(str(run.path))} DATA"
         )
     return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
