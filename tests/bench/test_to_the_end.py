@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,8 @@ from tests.benchmark_scripts import SCRIPTS, run_script
 TINY: dict[str, tuple[str, str]] = {
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "int8": (
-        "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT",
+        "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"
+        " --methods 'guide;qat;Adam 1e-4, cosine'",
         r"(?m)^plain quantize_model, its best: .* rate by validation +[\d.]+% +[+-]\d+\.\d\d \(.*\) .*epoch \d",
     ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
@@ -26,8 +28,8 @@ TINY: dict[str, tuple[str, str]] = {
     "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),
     "stages": ("FOLDER --epochs 1 --size 64", r"(?m)^in all +[\d.]+ +100% +\d+%"),
     "train": (
-        "FOLDER --seeds 0 --epochs 2 --size 64 --out OUT",
-        r"(?s)full +[\d.]+% .*scale, points lost to full: [+-]\d.* by picture; .*time ours to 90% .*time plain to 90%",
+        "FOLDER --seeds 0 --epochs 2 --size 64 --ways 'full,head,HOG + SVM,time' --out OUT",
+        r"(?s)full +[\d.]+% .*HOG [+] SVM, points lost to full: [+-]\d.* by picture; .*time ours to 90% .*time plain to 90%",
     ),
     "trashnet": (
         "FOLDER --seeds 0 --epochs 1 --size 64 --out OUT",
@@ -54,6 +56,6 @@ def test_it_ends_and_prints_figures(name: str, folder: Path, model: Path, tmp_pa
     words, printed = TINY[name]
     for mark, path in (("FOLDER", folder), ("OUT", tmp_path), ("MODEL", model)):
         words = words.replace(mark, str(path))
-    done = run_script(name, *words.split())
+    done = run_script(name, *shlex.split(words))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(printed, done.stdout), done.stdout

@@ -48,6 +48,12 @@ class Interrupting(Quiet):
             raise KeyboardInterrupt
 
 
+@pytest.fixture(scope="module")
+def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that was stopped in its second epoch; to be copied."""
+    return train(digits, tmp_path_factory.mktemp("interrupted") / "run", make_config(SMALL), Interrupting()).path
+
+
 def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     names = {path.name for path in run.path.iterdir()}
     assert names == {
@@ -94,8 +100,10 @@ def test_the_last_epochs_pictures_have_the_inputs_own_size(
     assert [make_config({"size": 224, "own_size": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
 
 
-def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run, digits: Path, tmp_path: Path) -> None:
-    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
+def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
+    run: Run, interrupted: Path, tmp_path: Path
+) -> None:
+    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "stopped"))
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
     shutil.copytree(stopped.path, tmp_path / "earlier")
@@ -110,18 +118,19 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(run: Run
     assert all((again[name] == known[name]).all() for name in known)
 
 
-def test_what_another_version_began_is_not_gone_on_with(digits: Path, tmp_path: Path) -> None:
-    stopped = train(digits, tmp_path / "run", make_config(SMALL), Interrupting())
+def test_what_another_version_began_is_not_gone_on_with(interrupted: Path, tmp_path: Path) -> None:
+    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "run"))
     state = stopped.read_arrays("state")
     stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
     with pytest.raises(RunError, match="another version of edgeclf began it"):
         resume(stopped.path, Quiet())
 
 
-def test_resuming_without_the_photographs_says_so(digits: Path, tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
+def test_resuming_without_the_photographs_says_so(digits: Path, interrupted: Path, tmp_path: Path) -> None:
+    photos, config = tmp_path / "photos", shutil.copytree(interrupted, tmp_path / "run") / "config.toml"
     shutil.copytree(digits, photos)
-    stopped = train(photos, tmp_path / "run", make_config(SMALL), Interrupting())
+    config.write_text(config.read_text("utf-8").replace(str(digits), str(photos)), "utf-8")
+    stopped = Run.open(tmp_path / "run")
     used = photos / stopped.read_split().files[0]
     content = used.read_bytes()
     used.unlink()
@@ -131,7 +140,6 @@ def test_resuming_without_the_photographs_says_so(digits: Path, tmp_path: Path) 
     photos.rename(tmp_path / "moved")
     with pytest.raises(RunError, match=r"its photographs, .*photos, are not there"):
         resume(stopped.path, Quiet())
-    config = stopped.path / "config.toml"
     config.write_text(config.read_text("utf-8").replace(str(photos), str(tmp_path / "moved")), "utf-8")
     assert resume(stopped.path, Quiet()).read_json("metrics")["status"] == "finished"
 
