@@ -17,9 +17,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    for part in ("./runtime", "./converters", "."):
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), part]
-        subprocess.run(build, cwd=ROOT, check=True)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    subprocess.run([*build, "./runtime", "./converters", "."], cwd=ROOT, check=True)
     return folder
 
 
@@ -36,10 +35,10 @@ def test_the_pages_are_in_the_runtimes_wheel(wheels: Path) -> None:
 
 
 def test_the_runtime_installs_alone_and_classifies(wheels: Path, model: Path, digits: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "env", with_pip=True)
-    python, wheel = tmp_path / "env" / "bin" / "python", next(wheels.glob("edgeclf_runtime*.whl"))
-    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel]
-    subprocess.run(install, check=True)
+    venv.create(tmp_path / "env")
+    pip = [sys.executable, "-m", "pip", "--python", tmp_path / "env" / "bin" / "python"]
+    wheel = next(wheels.glob("edgeclf_runtime*.whl"))
+    subprocess.run([*pip, "install", "--quiet", "-c", ROOT / "constraints.txt", wheel], check=True)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [tmp_path / "env" / "bin" / "edgeclf"]
 
@@ -51,5 +50,5 @@ def test_the_runtime_installs_alone_and_classifies(wheels: Path, model: Path, di
     assert "as exported" in edgeclf("verify", model)
     assert len(edgeclf("classify", model, digits / "0", "--json").splitlines()) >= 20
     assert "comes with the desktop package" in edgeclf("train", "photos", code=2)
-    listed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, env=clean, check=True).stdout
+    listed = subprocess.run([*pip, "list"], capture_output=True, text=True, env=clean, check=True).stdout
     assert "tensorflow" not in listed
