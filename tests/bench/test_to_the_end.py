@@ -20,6 +20,10 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?m)^plain quantize_model, its best: .* rate by validation +[\d.]+% +[+-]\d+\.\d\d \(.*\) .*epoch \d",
     ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
+    "small_sets": (
+        "FOLDER --counts 5 --seeds 0 --adapts full --size 64 --epochs 1 --out OUT",
+        r"(?m) 5 full +[\d.]+% +[\d.]+% +[+-]\d+\.\d\d \(",
+    ),
     "soak": (
         "--camera mjpeg --fps 100 --frames 800 --restart 300 --swaps 2 --growth 64 --age 60 --model MODEL",
         r"camera reopened \d+ times, broker missed 0 times, models adopted \d+",
