@@ -26,7 +26,7 @@ from speed_start import starts
 from edgeclf_runtime.images import find_images, read_image, swapped
 
 _HERE = Path(__file__).parent
-_ROOT = _HERE.parents[1]
+_MEDIAPIPE = _HERE.parents[1] / ".venv-mediapipe/bin/python"
 _FRAMES = 60
 _SIZES = ((640, 480), (1280, 720))
 _WAYS = ("ours", "fast", "ours-two", "fast-two", "plain", "plain-linear", "mediapipe", "invoke")
@@ -37,7 +37,7 @@ class Worker:
     """A process of ``speed_worker.py``."""
 
     def __init__(self, way: str, model: Path, source: Path, threads: int, sources: int = 1) -> None:
-        python = _ROOT / ".venv-mediapipe/bin/python" if way == "mediapipe" else Path(sys.executable)
+        python = _MEDIAPIPE if way == "mediapipe" else Path(sys.executable)
         command = [python, _HERE / "speed_worker.py", way, model, source, threads, sources]
         self._process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -123,7 +123,8 @@ def _sources(folder: Path, place: Path, size: tuple[int, int]) -> list[Path]:
 
 
 def _interleaved(model: Path, source: Path, threads: int, rounds: int) -> Figures:
-    workers = {way: Worker(way, model, source, threads) for way in _WAYS}
+    ways = [way for way in _WAYS if way != "mediapipe" or _MEDIAPIPE.exists()]
+    workers = {way: Worker(way, model, source, threads) for way in ways}
     workers = {way: worker for way, worker in workers.items() if worker.alive}
     try:
         taken = [[worker.round() for worker in workers.values()] for _ in range(rounds)]
