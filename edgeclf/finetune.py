@@ -33,6 +33,10 @@ __all__ = ["FineTuner"]
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {"full": 5e-4, "frozen": 3e-4, "scale": 5e-3, "scratch": 2e-3}
 _CLIP = 1.0  # global norm of the gradients
+_EMA_WARM_UP = 10.0
+"""The average's momentum at step t is at most (1 + t) / (10 + t), so that it looks back over about a tenth of the steps
+so far: with a constant one a short training would mostly keep its starting network (TensorFlow's
+``ExponentialMovingAverage`` with ``num_updates``). With 1 the momentum is constant, as it was until 0.1."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
@@ -76,7 +80,9 @@ class FineTuner:
         self.steps = math.ceil(len(rows) / config.batch_size)
         if config.fixed_stride:
             fix_early(model, config.fixed_stride)
+        self._ema_warm_up = _EMA_WARM_UP
         with distribution.scope():
+            self._momentum = tensorflow().Variable(config.average, trainable=False, dtype="float32")
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
             self._optimizer = self._built_optimizer()
         self._features = keras().Model(model.input, model.get_layer(HEAD).input)
@@ -123,7 +129,7 @@ class FineTuner:
     def state(self) -> Arrays:
         """The optimizer's variables, what it moves, and by which schedule."""
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
-        rate = {"rate/stays high": np.array(self._schedule is warmup)}
+        rate = {"rate/stays high": np.array(self._schedule is warmup), "ema/warm-up": np.array(self._ema_warm_up)}
         optimizer = {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer_variables())}
         return {**moved, **rate, **optimizer}
 
@@ -133,7 +139,8 @@ class FineTuner:
         return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
-        """Put back what ``state`` gave."""
+        """Put back what ``state`` gave, before the first step; one of 0.1 goes on with the momentum it began with."""
+        self._ema_warm_up = float(state.get("ema/warm-up", np.array(1.0)))
         for i, variable in enumerate(self._adaptation.variables):
             variable.assign(state[f"moved/{i}"])
         for i, variable in enumerate(self._optimizer_variables()):
@@ -158,6 +165,7 @@ class FineTuner:
         average = self._config.average
         averages = {"use_ema": True, "ema_momentum": average} if average else {}
         optimizer = keras().optimizers.Adam(0.0, **averages)
+        optimizer.ema_momentum = self._momentum
         if self._config.precision == "mixed_float16":
             optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)
         optimizer.build(self._adaptation.variables)
@@ -177,6 +185,8 @@ class FineTuner:
     def _whole(self, batch: Any, rate: Any) -> Any:
         """A step on all replicas."""
         self._optimizer.learning_rate.assign(rate)
+        done = tensorflow().cast(self._optimizer.iterations, "float32") + 1
+        self._momentum.assign(tensorflow().minimum(self._config.average, (1 + done) / (self._ema_warm_up + done)))
         for variable, anchor in self._adaptation.decayed:
             variable.assign_sub(rate * self._config.weight_decay * (variable - anchor))
         loss = self._distribution.run(self._share, batch)

@@ -162,7 +162,9 @@ class Training:
         else:  # stopped here before, with the weights of one of them
             self._run.write_arrays("weights", self._run.read_arrays("tuned"))
         self._place.agree(0)
-        before, after = self._run.read_arrays("start"), self._run.read_arrays("tuned")
+        # The weights that are kept are tempered; those the training began with are not.
+        untempered = tempered(self._run.read_arrays("tuned"), 1 / self._kept()["temperature"])
+        before, after = self._run.read_arrays("start"), untempered
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
         adapts = self._config.trains_batch_norm

@@ -1,0 +1,104 @@
+"""Trainings on a few images a class, with the moving average as it is and as it was until 0.1.
+
+python -m tests.benchmarks.small_sets FOLDER... [--counts 5,10,20] [--seeds 0,1,2] [--size 128] [--out FOLDER]
+
+Of each FOLDER's training part alone (TrashNet, pets) so many images of each class are a user's photographs, which the
+product divides and trains on; accuracy is on 100 others of each class, also of the training part. Finished cells are
+kept in --out, so that a stopped benchmark goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf import Quiet, finetune, make_config, train
+from edgeclf.config import preprocessing
+from edgeclf.folders import scan
+from edgeclf.frameworks import keras
+from edgeclf.network import build_classifier, set_weights
+from edgeclf.run import Run
+from edgeclf_converters.scores import NetworkScores
+from edgeclf_runtime.images import read_image
+from edgeclf_runtime.preprocess import resize
+from tests.benchmarks.intervals import by_picture
+
+RULES = {"before": 1.0, "now": 10.0}  # of finetune._EMA_WARM_UP
+_JUDGED = 100  # images of each class
+
+Hits = npt.NDArray[np.bool_]
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--counts", default="5,10,20", show_default=True, help="Images of each class.")
+@click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--adapts", default="full,scale", show_default=True, help="What is trained.")
+@click.option("--size", default=128, show_default=True, help="Of the input, in pixels.")
+@click.option("--epochs", default=10, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/small"), show_default=True)
+def main(folders: tuple[Path, ...], counts: str, seeds: str, adapts: str, size: int, epochs: int, out: Path) -> None:
+    """Print a row for each set, number of images and kind of training: accuracy before, now, and the difference."""
+    out.mkdir(parents=True, exist_ok=True)
+    numbers, chosen = [int(count) for count in counts.split(",")], [int(seed) for seed in seeds.split(",")]
+    click.echo(f"{'set':<10} {'a class':>7} {'tuned':<6} {'before':>7} {'now':>7}  points won, 95% interval by image")
+    for folder, count, adapt in itertools.product(folders, numbers, adapts.split(",")):
+        found: dict[str, list[Hits]] = {name: [] for name in RULES}
+        for seed, rule in itertools.product(chosen, RULES):
+            options = {"adapt": adapt, "size": size, "epochs": epochs, "seed": seed}
+            found[rule].append(_cell(folder, count, rule, options, out))
+        before, now = (np.stack(found[name]) for name in RULES)
+        lost, low, high = by_picture(before, now)
+        won = f"{-lost:+.2f} ({-high:+.2f} to {-low:+.2f})"
+        click.echo(f"{folder.name:<10} {count:7} {adapt:<6} {before.mean():7.2%} {now.mean():7.2%}  {won}")
+
+
+def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: Path) -> Hits:
+    """Which of the judged images one training's network is right about."""
+    name = f"{folder.name}-{count}-{rule}-" + "-".join(map(str, options.values()))
+    file = out / f"{name}.json"
+    if not file.exists():
+        place = out / name
+        shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
+        known, others = _divided(folder / "train", count, int(str(options["seed"])), place / "photos")
+        with mock.patch.object(finetune, "_EMA_WARM_UP", RULES[rule]):
+            run = train(known, place / "run", make_config(options), Quiet())
+        file.write_text(json.dumps(_hits(run, others).tolist()), "utf-8")
+        shutil.rmtree(place)
+        keras().backend.clear_session()
+    return np.array(json.loads(file.read_text("utf-8")), np.bool_)
+
+
+def _divided(folder: Path, count: int, seed: int, place: Path) -> tuple[Path, list[tuple[Path, int]]]:
+    """A folder of so many images of each class, and others with their class."""
+    data = scan(folder)[0]
+    others: list[tuple[Path, int]] = []
+    for target, label in enumerate(data.labels):
+        rows = np.random.default_rng([7, target]).permutation(np.flatnonzero(data.targets == target))
+        judged, rest = rows[: min(_JUDGED, len(rows) // 2)], rows[min(_JUDGED, len(rows) // 2) :]
+        others += [(folder / data.files[row], target) for row in judged]
+        (place / label).mkdir(parents=True)
+        for row in np.random.default_rng([seed, target]).permutation(rest)[:count]:
+            source = folder / data.files[row]
+            shutil.copy(source, place / label / source.name)
+    return place, others
+
+
+def _hits(run: Run, others: list[tuple[Path, int]]) -> Hits:
+    labels = run.read_split().labels
+    model, rule = build_classifier(run.config.network, run.config.input_size, len(labels)), preprocessing(run.config)
+    set_weights(model, run.read_arrays("weights"))
+    pixels = np.stack([resize(read_image(file), rule) for file, _ in others])
+    targets = np.array([target for _, target in others])
+    return np.asarray(NetworkScores(model, rule)(pixels).argmax(axis=1) == targets, np.bool_)
+
+
+if __name__ == "__main__":
+    main()
