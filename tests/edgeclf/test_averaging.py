@@ -22,7 +22,9 @@ def _formula(steps: list[float], average: float, warm_up: float) -> float:
     return known
 
 
-@pytest.mark.parametrize("options", [{"adapt": "full", "learning_rate": 0.02}, {"adapt": "scale", "learning_rate": 1e-3}])
+@pytest.mark.parametrize(
+    "options", [{"adapt": "full", "learning_rate": 0.02}, {"adapt": "scale", "learning_rate": 1e-3}]
+)
 def test_the_average_warms_up(
     options: dict[str, object], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
