@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PARTS = {"edgeclf_runtime": "runtime", "edgeclf_converters": "converters", "edgeclf": "."}
@@ -71,6 +74,12 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     assert "Usage: edgeclf" in told("--help")
     assert "as exported" in told("verify", model)
     assert len(told("classify", model, digits / "0", "--json").splitlines()) == 20
+    photograph = Image.open(next((digits / "1").iterdir())).convert("RGB")
+    pillow_heif.from_pillow(photograph).save(folder / "phone.heic")
+    photograph.save(folder / "phone.avif")
+    assert [
+        json.loads(line)["label"] for line in told("classify", model, "phone.heic", "phone.avif", "--json").splitlines()
+    ] == ["1", "1"]
     sinks = ["--jsonl", "seen.jsonl", "--csv", "seen.csv", "--snapshots", "kept", "--web", "0", "--video", "seen.avi"]
     assert len(told("run", model, "--source", digits, "--json", *sinks).splitlines()) == 60
     assert len((folder / "seen.csv").read_text("utf-8").splitlines()) == 61
