@@ -1,6 +1,6 @@
 """Near-duplicates: how many independent images are grouped, and how many copies are missed.
 
-python tests/benchmarks/groups.py FOLDER... [--copies 300] [--shots 40]     (FOLDERs with train/, such as TrashNet)
+python -m tests.benchmarks.groups FOLDER... [--copies 300] [--shots 40]     (FOLDERs with train/, such as TrashNet)
 
 Of photographs (the training parts of the FOLDERs) every group is a false one but for real copies, which are listed to
 be looked at. Copies are made of some: resized to between 25% and 150%, encoded anew at quality 30 to 85. Scenes are a

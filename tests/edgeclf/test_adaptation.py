@@ -18,7 +18,9 @@ from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf.network import HEAD, MIX, build_classifier, get_weights
+from edgeclf.pixelfile import PixelFile
 from edgeclf.reporter import Bar
+from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
 from tests.edgeclf.test_training import SMALL, Interrupting
 
@@ -67,20 +69,13 @@ def test_scaling_trains_few_parameters(scaled: Run) -> None:
 
 
 @pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"adapt": "full"}, 0.0)])
-def test_scales_are_averaged_at_a_rate_that_stays_high(
-    options: dict[str, object], last: float, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rates: list[float] = []
-    epoch = FineTuner.epoch
-
-    def watched(tuner: FineTuner, number: int) -> Iterator[tuple[int, float]]:
-        for done in epoch(tuner, number):
-            rates.append(float(tuner._optimizer.learning_rate))
-            yield done
-
-    monkeypatch.setattr(FineTuner, "epoch", watched)
+def test_scales_are_averaged_at_a_rate_that_stays_high(options: dict[str, object], last: float, tmp_path: Path) -> None:
     config = make_config({**SMALL, "adapt": "scale", "learning_rate": 1e-3, **options})
-    train(digits, tmp_path / "run", config, Quiet())
+    pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
+    targets = np.arange(42) % 3
+    model = build_classifier(LITE0, None, 3)
+    tuner = FineTuner(model, config, pixels, np.arange(42), targets, [1.0] * 3, Distribution("none"))
+    rates = [float(tuner._optimizer.learning_rate) for number in range(2) for _ in tuner.epoch(number)]
     assert max(rates) <= 1e-3 * 1.001
     assert rates[-1] == pytest.approx(last * 1e-3, abs=1e-6)
 
