@@ -15,9 +15,10 @@ import pytest
 
 from edgeclf_runtime import SourceError, UsageError, open_source
 from edgeclf_runtime.sources import SourceOptions, SourceState
+from edgeclf_runtime.sources.jpegstream import take_jpeg
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.picamera import open_picamera
-from edgeclf_runtime.sources.pipe import open_pipe, take_jpeg
+from edgeclf_runtime.sources.pipe import open_pipe
 from tests.films import write_film
 
 

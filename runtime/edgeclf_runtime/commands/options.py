@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Opener",
+    "insecure_option",
     "json_option",
     "model_argument",
     "model_options",
@@ -76,6 +77,9 @@ _THREADS = click.option("--threads", type=click.IntRange(1), help="Of the interp
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 size_option = click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
+insecure_option = click.option(
+    "--insecure", is_flag=True, default=None, help="Send an https or rtsps camera's password unverified."
+)
 top_option = click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
 
 

@@ -17,6 +17,7 @@ import click
 from edgeclf_runtime.commands.ending import ended_by_signals
 from edgeclf_runtime.commands.options import (
     Opener,
+    insecure_option,
     json_option,
     model_argument,
     model_options,
@@ -45,6 +46,7 @@ _PATH = click.Path(path_type=Path)
 @size_option
 @click.option("--fps", type=float, help="Of a camera.")
 @click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@insecure_option
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
 @click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
 @click.option("--realtime", is_flag=True, default=None, help="Play a video at its own speed.")
@@ -180,7 +182,7 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
         "": {"source": given["source"], "reload": given["reload"]},
-        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime", "fast")}},
+        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime", "fast", "insecure")}},
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {

@@ -57,14 +57,16 @@ def open_source(
         if sys.stdin is None:
             raise SourceError("-: standard input is closed.")
         return open_pipe(sys.stdin.buffer, options, listener)
-    if scheme:
-        return _stream(scheme[1].lower(), text, options, listener)
-    if is_live(spec):
+    if scheme and scheme[1].lower() in _SCHEMES:
+        from edgeclf_runtime.sources.stream import open_stream
+
+        return open_stream(text, options, listener)
+    if is_live(spec) and not scheme:
         from edgeclf_runtime.sources.camera import open_camera
 
         return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, options, listener)
     if not Path(text).exists():
-        raise SourceError(f"{text}: no such camera, file, folder or address.")
+        raise _nothing(text)
     return _file(Path(text), options)
 
 
@@ -84,12 +86,17 @@ def _text(spec: SourceSpec) -> str:
     return os.fspath(spec) if not isinstance(spec, int) else str(spec)
 
 
-def _stream(scheme: str, address: str, options: SourceOptions, listener: StateListener | None) -> Source:
-    if scheme not in _SCHEMES:
-        raise SourceError(f"{scheme}://: expected one of {', '.join(_SCHEMES)}.")
-    from edgeclf_runtime.sources.stream import open_stream
+def _nothing(text: str) -> SourceError:
+    """There is no such thing; what may be an address with a password is not shown."""
+    from edgeclf_runtime.sources.address import looks_like_address
 
-    return open_stream(address, options, listener)
+    what = "no such camera, file, folder or address"
+    if not looks_like_address(text):
+        return SourceError(f"{text}: {what}.")
+    begins = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+    return SourceError(
+        f"The source: {what}. It may hold a password and is not shown. An address: expected one of {begins}."
+    )
 
 
 def _file(path: Path, options: SourceOptions) -> Source:

@@ -61,6 +61,7 @@ class LiveSource:
         self._damaged_since: float | None = None
         self._heard = self._last  # of the thread that reads, be it that it failed
         self._frozen = False  # until it gives two different pictures in a row
+        self._interval = 0.0  # seconds between two pictures of a camera that is asked for each
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
@@ -118,7 +119,7 @@ class LiveSource:
 
     def _look(self) -> None:
         silent = time.monotonic() - self._last
-        if self.state.name == "running" and silent > self._options.stall:
+        if self.state.name == "running" and silent > max(self._options.stall, 2 * self._interval):
             self._change("stalled", f"{self.description}: no frame for {silent:.0f} s.")
 
     def _work(self, capture: Capture | None) -> None:
@@ -147,6 +148,7 @@ class LiveSource:
 
     def _read_all(self, capture: Capture) -> None:
         before: int | None = None
+        self._interval = getattr(capture, "interval", 0.0)
         changed = time.monotonic()
         while not self._closing.is_set():
             picture = capture.read()
@@ -156,7 +158,7 @@ class LiveSource:
                 # The first picture after it was opened again is no proof: some cameras then freeze at another one.
                 self._frozen = self._frozen and before is None
                 before, changed = now, moment
-            elif self._options.frozen and moment - changed > self._options.frozen:
+            elif self._options.frozen and moment - changed > max(self._options.frozen, 4 * self._interval):
                 self._frozen = True
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
             if self._frozen:  # still

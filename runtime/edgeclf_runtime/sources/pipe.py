@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceEnded, SourceError
+from edgeclf_runtime.sources.jpegstream import take_jpeg
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 
-__all__ = ["open_pipe", "take_jpeg"]
+__all__ = ["open_pipe"]
 
-_LARGEST = 32 * 1024 * 1024  # bytes of one picture
 _CHUNK = 65_536
 _SCAN = b"\xff\xda"
 
@@ -32,64 +32,6 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
     capture = _PipeCapture(file)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
     return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf, wake=capture.wake)
-
-
-def take_jpeg(data: bytearray) -> bytes | None:
-    """Cut the first whole picture off, with what lies before it.
-
-    Its segments are walked by their lengths, so that a thumbnail inside does not end it. Where its end marker is
-    missing, the next picture's beginning ends it.
-
-    Raises:
-        SourceError: a picture of more than 32 MB, or what is no JPEG.
-    """
-    start = data.find(b"\xff\xd8")
-    if start < 0:
-        del data[:-1]
-        return None
-    end = _end(data, start)
-    if end is None:
-        if len(data) - start > _LARGEST:
-            del data[: start + 2]  # it is given up; the next one may be good
-            raise SourceError("Standard input: a picture of more than 32 MB, or no stream of JPEGs.")
-        return None
-    picture = bytes(data[start:end])
-    del data[:end]
-    return picture
-
-
-def _end(data: bytearray, start: int) -> int | None:
-    place = start + 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            del data[: start + 2]  # no picture begins there; the next one may
-            raise SourceError("Standard input: not a stream of JPEGs.")
-        kind = data[place + 1]
-        if kind == 0xD9:
-            return place + 2
-        if kind == 0xD8:
-            return place
-        if kind == 0xFF or 0xD0 <= kind <= 0xD7 or kind == 0x01:
-            place += 1 if kind == 0xFF else 2
-            continue
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        if kind == 0xDA:
-            marker = _marker(data, place)
-            if marker is None:
-                return None
-            place = marker
-    return place + 2 if bytes(data[place : place + 2]) == b"\xff\xd9" else None
-
-
-def _marker(data: bytearray, place: int) -> int | None:
-    """The next marker after entropy-coded data, in which 0xFF is followed by 0 or a restart's number."""
-    while True:
-        place = data.find(b"\xff", place)
-        if place < 0 or place + 1 >= len(data):
-            return None
-        if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
-            return place
-        place += 2
 
 
 class _PipeCapture:

@@ -76,7 +76,8 @@ class SourceOptions:
 
     Attributes:
         width, height: of a camera's pictures, in pixels; 0 leaves them to it.
-        fps: of a camera, in frames a second; 0 leaves it to it.
+        fps: of a camera, in frames a second; 0 leaves it to it. At this rate, else once a second, an http address that
+            answers with one picture is asked again.
         format: of a V4L2 camera's pictures, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
         reopen: open a live source again after it is lost, for ever; else that ends it.
         wait: do so too when it cannot be opened at the start.
@@ -89,6 +90,7 @@ class SourceOptions:
             that is enough for the model. Less work, and not quite the pixels of training: some answers change.
         least: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast`` takes it from the
             model.
+        insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
     """
 
     width: int = 0
@@ -103,6 +105,7 @@ class SourceOptions:
     watch: bool = False
     fast: bool = False
     least: int = 0
+    insecure: bool = False
 
     def __post_init__(self) -> None:
         wrong = []

@@ -1,0 +1,84 @@
+"""Certificates of network cameras, checked before any password is sent."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from edgeclf_runtime.errors import SourceError
+
+__all__ = ["HOW_UNVERIFIED", "check_certificate", "context", "ffmpeg_verifies"]
+
+HOW_UNVERIFIED = (
+    "No password was sent. A certificate of your own: SSL_CERT_FILE=FILE before the command, and the host's name as in "
+    "the certificate; or insecure = true in [camera] (--insecure), which trusts whoever answers."
+)
+_PORTS = {"https": 443, "rtsps": 322}
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # OpenCV reads it whenever it opens a stream
+_environment = threading.Lock()
+
+
+def context(insecure: bool) -> ssl.SSLContext:
+    """Verifies certificate and host name with the system's authorities, or those of SSL_CERT_FILE, unless insecure."""
+    found = ssl.create_default_context()
+    if insecure:
+        found.check_hostname = False
+        found.verify_mode = ssl.CERT_NONE
+    return found
+
+
+def check_certificate(address: str, shown: str, timeout: float) -> None:
+    """Connect to an https or rtsps address, and raise SourceError unless its certificate is good.
+
+    FFmpeg checks it again; but not all of its versions check the host's name.
+
+    Args:
+        address: of the camera.
+        shown: the same without its password.
+        timeout: in seconds.
+    """
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    try:
+        with socket.create_connection((host, port), timeout) as plain:
+            context(insecure=False).wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as error:
+        raise SourceError(
+            f"{shown}: its certificate is not to be trusted ({reason(error)}). {HOW_UNVERIFIED}"
+        ) from None
+    except OSError as error:
+        raise SourceError(f"{shown}: no video stream there. Check the address and the camera. ({error})") from None
+
+
+def reason(error: ssl.SSLCertVerificationError) -> str:
+    """In a few words, such as "self-signed certificate"."""
+    return error.verify_message.rstrip(".") or str(error)
+
+
+@contextmanager
+def ffmpeg_verifies(wanted: bool) -> Iterator[None]:
+    """While it is open, streams that OpenCV's FFmpeg opens have to show a good certificate."""
+    if not wanted:
+        yield
+        return
+    with _environment:
+        before = os.environ.get(_OPTIONS)
+        os.environ[_OPTIONS] = f"{before or 'rtsp_transport;tcp'}|tls_verify;1|ca_file;{_authorities()}"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_OPTIONS]
+            else:
+                os.environ[_OPTIONS] = before
+
+
+def _authorities() -> str:
+    """A file of certificates; "" where there is none, with which FFmpeg trusts nobody."""
+    paths = ssl.get_default_verify_paths()
+    return next((path for path in (paths.cafile, paths.openssl_cafile) if path and os.path.isfile(path)), "")
