@@ -55,7 +55,7 @@ class Decision:
         label: one of the model's, or "unknown".
         score: the smoothed score of the label; of "unknown" the best one's.
         changed: it is not the answer before.
-        since: the moment of the frame it has held from, in seconds of ``time.monotonic()``.
+        since: the ``moment`` of the frame it has held from, in seconds.
     """
 
     label: str
@@ -88,13 +88,17 @@ class Decider:
             threshold: its card's, used where the rule has none.
         """
         self._threshold = self._rule.threshold if self._rule.threshold is not None else threshold or 0.0
-        self._scores = None
-        self._won.clear()
+        self.forget()
         if self._answer is not None and self._answer.label not in (*labels, UNKNOWN):
             self._answer = None
 
+    def forget(self) -> None:
+        """After a gap: the answer stays until there is another, averages and votes begin anew."""
+        self._scores = None
+        self._won.clear()
+
     def decide(self, prediction: Prediction, moment: float) -> Decision:
-        """The answer after one more prediction, of a frame captured at this moment of ``time.monotonic()``.
+        """The answer after one more prediction, of a frame of this ``moment`` (see ``Frame``).
 
         Scores that are no numbers, of a broken model, speak for "unknown" and are in no average.
         """

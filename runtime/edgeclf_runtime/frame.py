@@ -18,10 +18,11 @@ class Frame:
 
     Attributes:
         pixels: uint8 RGB, ``[height, width, 3]``; a source told to be fast may give a JPEG at a part of its size.
-        time: when it was captured, in seconds of ``time.monotonic()``.
+        time: when it was captured, in seconds of ``time.monotonic()``; of a file, when it was read.
         number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
         source: what gave it: a device, a path, an address without its password.
         jpeg: the picture as it came, where it came as one.
+        film_time: of a film's picture, its place in the film, in seconds; None of other sources.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -29,6 +30,12 @@ class Frame:
     number: int
     source: str
     jpeg: bytes | None = field(default=None, repr=False)
+    film_time: float | None = None
+
+    @property
+    def moment(self) -> float:
+        """In seconds of the clock by which rates, averages and pauses go: the film's own, else that of ``time``."""
+        return self.time if self.film_time is None else self.film_time
 
     def whole(self) -> npt.NDArray[np.uint8]:
         """uint8 RGB in the size in which it came.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
+from typing import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.gap import Gaps
 
 __all__ = ["Gate", "GateRule"]
 
@@ -23,7 +26,8 @@ class GateRule:
 
     Attributes:
         region: left, top, width, height as shares of the picture; all of it by default.
-        max_fps: frames classified in a second, at most; 0 for no bound.
+        max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; pictures of
+            files and of standard input are delayed, not left out.
         motion: difference to the last picture that moved, in grey levels of 255, from which a frame is classified: the
             mean of the whole picture, or three times as much in one of 200 of its parts (a thing of 1/14 of the
             picture's side); 0 classifies all. A camera's noise is about 1.
@@ -57,7 +61,8 @@ class Gate:
 
     def __init__(self, rule: GateRule) -> None:
         self._rule = rule
-        self._last = self._moved = -1e9
+        self._last = self._moved = self._due = -1e9
+        self._gaps = Gaps()
         self._seen: npt.NDArray[np.float32] | None = None
 
     @property
@@ -65,20 +70,32 @@ class Gate:
         """Whether what it lets through depends on the frames before."""
         return bool(self._rule.max_fps or self._rule.motion)
 
-    def admit(self, frame: Frame) -> Frame | None:
-        """The frame cut to the region, or None where it is to be skipped."""
+    def admit(self, frame: Frame, delay: Callable[[float], object] | None = None) -> Frame | None:
+        """The frame cut to the region, or None where it is to be skipped.
+
+        Args:
+            frame: one of the source's, in their order.
+            delay: waits so many seconds; of sources that can wait, whose frames are not skipped for ``max_fps``.
+        """
         rule = self._rule
-        waited = frame.time - self._last
-        if rule.max_fps and waited < 0.95 / rule.max_fps:
+        if self._gaps.ends_at(frame.moment):  # what moved before, and when, counts no more
+            self._last = self._moved = -1e9
+            self._seen = None
+        waited = frame.moment - self._last
+        if delay is None and rule.max_fps and waited < 0.95 / rule.max_fps:
             return None
         cut = self._cut(frame)
         if rule.motion:
             small = _small(cut.pixels)
             if self._seen is None or _moved(np.abs(small - self._seen), rule.motion):
-                self._moved, self._seen = frame.time, small
-            elif frame.time - self._moved >= rule.linger and waited < rule.refresh:
+                self._moved, self._seen = frame.moment, small
+            elif frame.moment - self._moved >= rule.linger and waited < rule.refresh:
                 return None
-        self._last = frame.time
+        self._last = frame.moment
+        if delay is not None and rule.max_fps:
+            now = time.monotonic()
+            delay(max(0.0, self._due - now))
+            self._due = max(now, self._due) + 1 / rule.max_fps
         return cut
 
     def _cut(self, frame: Frame) -> Frame:

@@ -15,6 +15,7 @@ from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.gap import Gaps
 from edgeclf_runtime.gate import Gate, GateRule
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.preprocess import least_side
@@ -31,11 +32,12 @@ _PATIENT = 600.0  # to finish, where nothing is to be lost and nobody waits
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A frame, what is classified of it, and by what."""
+    """A frame, what is classified of it, by what, and whether a gap of the source lies before it."""
 
     frame: Frame
     fitted: Fitted
     classifier: Classifier
+    after_gap: bool = False
 
 
 class Pipeline:
@@ -69,6 +71,7 @@ class Pipeline:
         self._offering = threading.Lock()
         self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
         rule = gate or GateRule()
+        self._film_gaps = Gaps()
         self._gate, self._region = Gate(rule), (rule.region[2], rule.region[3])
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
         self._lossless, self.stopping = lossless, threading.Event()
@@ -175,15 +178,19 @@ class Pipeline:
 
         From the first one on that is made for it, the classifier that was offered takes the place of the one before.
         """
+        gaps, after_gap, pauses = Gaps(), False, not getattr(source, "at_rest", False)
         for frame in source:
             if self.stopping.is_set():
                 return
+            after_gap = (pauses and gaps.ends_at(frame.moment)) or after_gap
             classifier = self._current()
-            admitted = self._gate.admit(self._large_enough(frame, classifier))
+            delay = None if source.live or frame.film_time is not None else self.stopping.wait
+            admitted = self._gate.admit(self._large_enough(frame, classifier), delay)
             if admitted is None:
                 self._glance(frame)
             else:
-                yield _Prepared(frame, classifier.fit(admitted), classifier)
+                yield _Prepared(frame, classifier.fit(admitted), classifier, after_gap)
+                after_gap = False
 
     def _glance(self, frame: Frame | None) -> None:
         """Show a frame that is not classified to the sinks that show what the camera sees."""
@@ -215,7 +222,10 @@ class Pipeline:
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
         # The whole picture goes on to the sinks, whatever part of it was classified.
         prediction = replace(prediction, milliseconds=spent, frame=frame)
-        self.answer = self._decider.decide(prediction, frame.time)
+        in_film = frame.film_time is not None and not self._gate.follows  # and read by several threads at once
+        if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):
+            self._decider.forget()
+        self.answer = self._decider.decide(prediction, frame.moment)
         return Observation(prediction, self.answer, *_times(frame.time))
 
     def _adopt(self, new: Classifier) -> None:

@@ -65,7 +65,7 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
     command = [sys.executable, "-m", "edgeclf_runtime", "run", "model.tflite", "--config", "run.toml"]
     done = subprocess.run(command, cwd=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) >= 1
+    assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) == 20
 
 
 def test_its_runtime_reads_the_files_of_today(kept: Path, model: Path) -> None:

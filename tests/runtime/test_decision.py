@@ -9,6 +9,7 @@ import pytest
 
 from edgeclf_runtime import Frame, Prediction, UsageError
 from edgeclf_runtime.decision import Decider, DecisionRule
+from edgeclf_runtime.gap import Gaps
 from edgeclf_runtime.gate import Gate, GateRule
 from edgeclf_runtime.lines import json_line
 
@@ -73,6 +74,27 @@ def test_hysteresis_keeps_the_present_answer() -> None:
 def test_votes_decide() -> None:
     rows = [CAT, CAT, CAT, DOG, CAT, DOG, DOG, DOG]
     assert _answers(DecisionRule(votes=3, window=4), rows) == ["unknown"] * 2 + ["cat"] * 4 + ["dog"] * 2
+
+
+def test_votes_forget_what_is_older_than_a_gap() -> None:
+    decider = Decider(DecisionRule(votes=2, window=3))
+    answers = []
+    for number, row in enumerate([CAT, CAT, DOG, DOG]):
+        if number == 3:
+            decider.forget()
+        answers.append(decider.decide(Prediction(np.array(row, np.float32), LABELS), float(number)).label)
+    assert answers == ["unknown", "cat", "cat", "cat"]
+
+
+def test_a_gap_is_longer_than_three_seconds_and_than_usual() -> None:
+    gaps = Gaps()
+    assert [gaps.ends_at(moment) for moment in (0.0, 0.1, 0.2, 2.9, 3.0, 7.0, 7.1, 5.0)] == [False] * 5 + [
+        True,
+        False,
+        True,
+    ]
+    slow = Gaps()
+    assert not any([slow.ends_at(moment) for moment in range(0, 200, 10)][2:])
 
 
 def test_a_change_is_told_once_with_its_moment() -> None:

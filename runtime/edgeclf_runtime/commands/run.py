@@ -103,7 +103,7 @@ def run(
     import cv2
 
     cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
-    waits = not is_live(chosen.source)
+    waits = chosen.source == "-" or not is_live(chosen.source)
     # A camera's newest frame is sooner done by all cores together, unless it has more frames than they can do.
     open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
     # Before it is opened, or a change could be missed.

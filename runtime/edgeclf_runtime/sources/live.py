@@ -36,12 +36,11 @@ class LiveSource:
         patience: seconds that opening, reading or waiting for the next attempt can take; its thread hangs when it was
             not heard of for longer.
         wake: ends a read that waits, where that is possible; called from another thread.
+        patient: of a source that can wait: it is read no further until the picture before was taken, and none is lost.
 
     Raises:
         SourceError: it cannot be opened, and is not to be waited for.
     """
-
-    live = True
 
     def __init__(
         self,
@@ -50,7 +49,9 @@ class LiveSource:
         listener: StateListener | None = None,
         patience: float = 60.0,
         wake: Callable[[], None] = lambda: None,
+        patient: bool = False,
     ) -> None:
+        self.live = not patient
         self._opened, self._options, self._listener, self._patience = opened, options, listener, patience
         self._wake = wake
         self._fresh, self._closing = threading.Condition(), threading.Event()
@@ -93,6 +94,7 @@ class LiveSource:
                     assert self._failure is not None
                     raise self._failure
                 (capture, picture, moment, number), self._newest = self._newest, None
+                self._fresh.notify_all()
             try:
                 pixels, jpeg = self._decoded(picture) if is_jpeg(picture) else (capture.rgb(picture), None)
             except ImageError as error:
@@ -166,8 +168,10 @@ class LiveSource:
             if not self._spoilt:
                 self._change("running", "")
             with self._fresh:
-                self._newest, self._last = (capture, picture, moment, self._number), moment
-                self._fresh.notify()
+                if not self.live:
+                    self._fresh.wait_for(lambda: self._newest is None or self._closing.is_set())
+                self._newest, self._last = (capture, picture, moment, self._number), time.monotonic()
+                self._fresh.notify_all()
             self._number += 1
 
     def _change(self, name: str, reason: str) -> None:
@@ -183,7 +187,7 @@ class LiveSource:
     def _fail(self, error: SourceError) -> None:
         with self._fresh:
             self._failure = error
-            self._fresh.notify()
+            self._fresh.notify_all()
 
     def close(self) -> None:
         """Stop reading; a read that hangs for a second is left to its time-out.
@@ -194,7 +198,7 @@ class LiveSource:
         self._change("closed", "")
         self._wake()
         with self._fresh:
-            self._fresh.notify()
+            self._fresh.notify_all()
         self._thread.join(timeout=1)
 
     def __enter__(self) -> LiveSource:

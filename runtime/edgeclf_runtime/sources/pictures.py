@@ -33,6 +33,9 @@ class PictureSource:
         watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
         least: see ``SourceOptions``.
 
+    Attributes:
+        at_rest: its pictures were there before, so that the pauses between two say nothing.
+
     Raises:
         SourceError: the folder has no picture; while iterating, none could be read.
     """
@@ -40,7 +43,7 @@ class PictureSource:
     live = False
 
     def __init__(self, path: Path, watch: bool = False, least: int = 0) -> None:
-        self.description = str(path)
+        self.description, self.at_rest = str(path), not watch
         if watch and not path.is_dir():
             raise SourceError(f"{path}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least

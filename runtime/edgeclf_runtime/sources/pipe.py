@@ -23,7 +23,7 @@ _SCAN = b"\xff\xda"
 
 
 def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
-    """Read a stream of JPEGs; at its end the source is lost, and it cannot be opened again.
+    """Read a stream of JPEGs, all of them: who writes it waits. At its end it is lost for good.
 
     Args:
         file: standard input's bytes.
@@ -31,7 +31,9 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
     """
     capture = _PipeCapture(file)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
-    return LiveSource(capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf, wake=capture.wake)
+    return LiveSource(
+        capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf, wake=capture.wake, patient=True
+    )
 
 
 class _PipeCapture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = ["VideoSource"]
 _log = logging.getLogger(__name__)
 
 _FPS = 25.0  # of a file that does not say
+_MOST_FPS = 480.0  # a browser's recording says 1000, the steps of its clock
 
 
 class VideoSource:
@@ -50,29 +52,35 @@ class VideoSource:
             raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
         self._undecoded = ask_undecoded(self._capture)
         self._decoder = JpegDecoder(self.description, least)
-        self._step = 1 / (self._capture.get(cv2.CAP_PROP_FPS) or _FPS) if realtime else 0.0
+        self._realtime = realtime
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._step = 1 / (fps if 0 < fps <= _MOST_FPS else _FPS)
 
     def __iter__(self) -> Iterator[Frame]:
         return (frame for decode in self.undecoded() if (frame := decode()) is not None)
 
     def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
         """See ``Undecoded``."""
-        number, given, start = 0, 0, time.monotonic()
+        number, given, begin = 0, 0, 0.0
+        before = moment = 0.0
         while True:
-            late = time.monotonic() - start - number * self._step if self._step else 0.0
-            passed = late > self._step > 0 and number > 0  # its time has: not even decoded
             with self._reading:
-                picture = None if self._closing.is_set() else self._next(passed)
+                if self._closing.is_set() or not self._capture.grab():
+                    break
+                before, moment = moment, self._moment(moment, number)
+                begin = begin if number else time.monotonic() - moment
+                late = time.monotonic() - begin - moment if self._realtime else 0.0
+                number += 1
+                if number > 1 and late > moment - before:  # its time has passed: not even decoded
+                    continue
+                picture: Any = self._capture.retrieve()[1]
             if picture is None:
                 break
-            number += 1
-            if passed:
-                continue
             given += 1
             self._closing.wait(max(0.0, -late))
             if self._undecoded:  # also what is damaged so that it does not begin as one
                 picture = self._decoder.completed(picture)
-            yield functools.partial(self._frame, picture, time.monotonic(), number - 1)
+            yield functools.partial(self._frame, picture, time.monotonic(), number - 1, moment)
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.")
         with self._counting:
@@ -84,13 +92,16 @@ class VideoSource:
     def _hopeless(self) -> SourceError:
         return SourceError(f"{self.description}: none of its {self._whole} pictures can be decoded.")
 
-    def _next(self, passed: bool) -> Any:
-        """The next picture, or True for one that is left out; None at the end."""
-        if passed:
-            return self._capture.grab() or None
-        return self._capture.read()[1]
+    def _moment(self, before: float, number: int) -> float:
+        """Of the picture at hand, in seconds of the film; where it does not say, one step after the one before."""
+        import cv2
 
-    def _frame(self, picture: Any, moment: float, number: int) -> Frame | None:
+        own = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if math.isfinite(own) and (own > before or number == 0):
+            return float(own)
+        return before + self._step
+
+    def _frame(self, picture: Any, read: float, number: int, film_time: float) -> Frame | None:
         jpeg = picture if isinstance(picture, bytes) else None
         try:
             rgb = swapped(picture) if jpeg is None else self._decoder.decoded(jpeg)
@@ -102,7 +113,7 @@ class VideoSource:
                 raise self._hopeless() from None
             _log.warning("Skipped: %s", error)
             return None
-        return Frame(rgb, moment, number, self.description, jpeg)
+        return Frame(rgb, read, number, self.description, jpeg, film_time)
 
     def close(self) -> None:
         """Close the file, as soon as no frame is being read from it."""
