@@ -9,6 +9,8 @@ import numpy as np
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.images import swapped
+from edgeclf_runtime.opencv import is_utf8
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sinks.picture import annotated
 from edgeclf_runtime.sinks.sink import Item, Observation
 
@@ -31,6 +33,8 @@ class VideoSink:
     def __init__(self, path: Path, fps: float = 10.0) -> None:
         if not path.parent.is_dir():
             raise SinkError(f"{path}: its folder does not exist.")
+        if not is_utf8(path.absolute()):
+            raise SinkError(f"{printable(path)}: OpenCV writes films below names of UTF-8 alone; choose another.")
         self.name, self._path, self._fps = f"video {path}", path, fps
         self._writer: Any = None
         self._size = (0, 0)

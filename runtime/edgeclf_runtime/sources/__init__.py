@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Union
 
 from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded
 
 __all__ = [
@@ -92,7 +93,7 @@ def _nothing(text: str) -> SourceError:
 
     what = "no such camera, file, folder or address"
     if not looks_like_address(text):
-        return SourceError(f"{text}: {what}.")
+        return SourceError(f"{printable(text)}: {what}.")
     begins = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
     return SourceError(
         f"The source: {what}. It may hold a password and is not shown. An address: expected one of {begins}."
@@ -110,7 +111,7 @@ def _file(path: Path, options: SourceOptions) -> Source:
     from edgeclf_runtime.sources.video import VideoSource
 
     if reason := foreign_reason(str(path), ffmpeg=True):
-        raise SourceError(f"{path}: {reason}")
+        raise SourceError(f"{printable(path)}: {reason}")
     return VideoSource(path, options.realtime, options.least)
 
 

@@ -14,7 +14,7 @@ _HOW = (
     "other @, with their codes: @ %40, / %2F, ? %3F, # %23, : %3A, % %25, [ %5B, ] %5D, space %20."
 )
 _ADDRESS = re.compile(r"[\s\"'<\[(]*[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\"<>]")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\"<>\ud800-\udfff]")
 
 
 def check_address(address: str) -> None:

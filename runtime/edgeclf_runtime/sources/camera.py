@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import glob
 import os
+from pathlib import Path
 from typing import Any
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.opencv import is_utf8, quiet
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sources.capture import OpenCVCapture
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
@@ -35,6 +37,8 @@ def open_camera(device: str, options: SourceOptions, listener: StateListener | N
 def _opened(device: str, options: SourceOptions) -> OpenCVCapture:
     import cv2
 
+    if not is_utf8(Path(os.path.realpath(device))):
+        raise SourceError(f"{printable(device)}: a device's name has to be UTF-8.")
     if not os.path.exists(device):
         found = sorted(glob.glob("/dev/video*"))
         raise SourceError(f"{device}: no such camera; {'found ' + ', '.join(found) if found else 'none is connected'}.")

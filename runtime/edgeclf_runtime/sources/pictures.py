@@ -43,14 +43,14 @@ class PictureSource:
     live = False
 
     def __init__(self, path: Path, watch: bool = False, least: int = 0) -> None:
-        self.description, self.at_rest = str(path), not watch
+        self.description, self.at_rest = printable(path), not watch
         if watch and not path.is_dir():
-            raise SourceError(f"{path}: to be watched, but no folder.")
+            raise SourceError(f"{self.description}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
         self._failures, self._counting, self._gone = 0, threading.Lock(), False
         self._files = find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
-            raise SourceError(f"{path}: no pictures in this folder{_first_foreign(path)}.")
+            raise SourceError(f"{self.description}: no pictures in this folder{_first_foreign(path)}.")
 
     def __iter__(self) -> Iterator[Frame]:
         return (frame for decode in self.undecoded() if (frame := decode()) is not None)

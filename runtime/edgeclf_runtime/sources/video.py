@@ -14,7 +14,8 @@ from typing import Any, Callable
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import swapped
-from edgeclf_runtime.opencv import quiet
+from edgeclf_runtime.opencv import quiet, readable_name
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded
 
 __all__ = ["VideoSource"]
@@ -42,14 +43,16 @@ class VideoSource:
     def __init__(self, path: Path, realtime: bool = False, least: int = 0) -> None:
         import cv2
 
-        self.description = str(path)
+        self.description = printable(path)
         self._closing, self._reading = threading.Event(), threading.Lock()
         self._counting, self._failed, self._whole = threading.Lock(), 0, -1  # frames; -1 until its end is known
-        with quiet():
-            # An absolute path cannot be taken for an address or a pattern of numbered pictures.
-            self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+        try:
+            with quiet(), readable_name(path) as name:
+                self._capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+        except OSError as error:
+            raise SourceError(f"{self.description}: {error.strerror or error}.") from None
         if not self._capture.isOpened():
-            raise SourceError(f"{path}: not a video that OpenCV {cv2.__version__} can read.")
+            raise SourceError(f"{self.description}: not a video that OpenCV {cv2.__version__} can read.")
         self._undecoded = ask_undecoded(self._capture)
         self._decoder = JpegDecoder(self.description, least)
         self._realtime = realtime

@@ -1,0 +1,51 @@
+"""Files whose names are not UTF-8, which end the process where OpenCV is given them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import SourceError, open_source
+from tests.films import write_film
+
+COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        path.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    return path
+
+
+@pytest.mark.parametrize("name", [b"film.avi", b"fil\xff.avi"])
+def test_a_film_is_read(name: bytes, model: Path, folder: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made.avi"
+    write_film(made, 10, (np.full((48, 64, 3), level, np.uint8) for level in range(5)))
+    film = folder / os.fsdecode(name)
+    film.write_bytes(made.read_bytes())
+    done = subprocess.run([*COMMAND, str(model), "--source", str(film)], capture_output=True, timeout=60)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 5), done.stderr
+    film.write_bytes(b"no film at all")
+    with pytest.raises(SourceError, match="not a video"):
+        open_source(film)
+
+
+def test_a_film_is_not_written(model: Path, folder: Path, tmp_path: Path) -> None:
+    picture = folder / "a.png"
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    picture.write_bytes((tmp_path / "a.png").read_bytes())
+    words = [str(model), "--source", str(picture), "--video", str(folder / "out.mp4")]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "names of UTF-8 alone" in done.stderr
+    assert "Traceback" not in done.stderr
