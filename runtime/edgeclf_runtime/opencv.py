@@ -20,6 +20,8 @@ _SILENT = 0
 @contextmanager
 def quiet() -> Iterator[None]:
     """No log lines from OpenCV for a while; the level is the whole process's, so that its users are counted."""
+    # FFmpeg's lines name addresses, too; OpenCV looks at this when it first uses FFmpeg. -8 is none.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
 
     global _users, _level

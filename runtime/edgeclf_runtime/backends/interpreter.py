@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgeclf_runtime.backends.backend import TensorSpec
 from edgeclf_runtime.backends.delegate import Delegate, misfit
 from edgeclf_runtime.errors import BackendError
+from edgeclf_runtime.nativelines import without_delegate_lines
 
 __all__ = ["InterpreterBackend"]
 
@@ -35,8 +36,11 @@ class InterpreterBackend:
         make, load_delegate = self.library()
         delegates = [delegate.load(load_delegate)] if delegate else None
         try:
-            self._interpreter: Any = make(model_content=content, num_threads=threads, experimental_delegates=delegates)
-            self._allocate()
+            with without_delegate_lines():
+                self._interpreter: Any = make(
+                    model_content=content, num_threads=threads, experimental_delegates=delegates
+                )
+                self._allocate()
         except (RuntimeError, ValueError) as error:
             raise BackendError(_refusal(self.name, delegate, error)) from error
         source, target = self._details()

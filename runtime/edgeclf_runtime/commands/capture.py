@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf_runtime.commands.options import insecure_option, size_option
+from edgeclf_runtime.commands.options import insecure_option, size_option, turn_options
 from edgeclf_runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @size_option
 @click.option("--fps", type=float, default=0.0, help="Of a camera.")
 @click.option("--format", "format_", default="", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@turn_options
 @insecure_option
 @click.option("--every", type=click.FloatRange(0.05), metavar="SECONDS", help="Without a page: a picture so often.")
 @click.option("--label", metavar="NAME", help="With --every: its class.")
@@ -46,6 +47,8 @@ def capture(
     fps: float,
     format_: str,
     insecure: bool | None,
+    rotate: str | None,
+    flip: str | None,
     every: float | None,
     label: str | None,
     count: int,
@@ -60,7 +63,17 @@ def capture(
     if (every is None) != (label is None):
         raise UsageError("--every and --label go together.")
     width, height = size or (0, 0)
-    options = SourceOptions(width, height, fps, format_, reopen=every is None, realtime=True, insecure=bool(insecure))
+    options = SourceOptions(
+        width,
+        height,
+        fps,
+        format_,
+        reopen=every is None,
+        realtime=True,
+        insecure=bool(insecure),
+        rotate=int(rotate or 0),
+        flip=flip or "none",
+    )
     album = Album(folder, [*classes, *([label] if label else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")

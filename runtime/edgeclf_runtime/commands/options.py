@@ -22,6 +22,7 @@ __all__ = [
     "reading_options",
     "size_option",
     "top_option",
+    "turn_options",
     "untimed_model_options",
     "words_of",
 ]
@@ -80,7 +81,16 @@ size_option = click.option("--size", callback=_size, metavar="WxH", help="Of a c
 insecure_option = click.option(
     "--insecure", is_flag=True, default=None, help="Send an https or rtsps camera's password unverified."
 )
+_TURNS = (
+    click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), help="Turn a camera's pictures clockwise."),
+    click.option("--flip", type=click.Choice(["none", "horizontal", "vertical"]), help="Then mirror them."),
+)
 top_option = click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
+
+
+def turn_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--rotate`` and ``--flip``."""
+    return functools.reduce(lambda function, option: option(function), reversed(_TURNS), command)
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:

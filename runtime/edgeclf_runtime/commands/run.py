@@ -23,6 +23,7 @@ from edgeclf_runtime.commands.options import (
     model_options,
     size_option,
     top_option,
+    turn_options,
     words_of,
 )
 
@@ -46,6 +47,7 @@ _PATH = click.Path(path_type=Path)
 @size_option
 @click.option("--fps", type=float, help="Of a camera.")
 @click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@turn_options
 @insecure_option
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
 @click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
@@ -182,7 +184,11 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
         "": {"source": given["source"], "reload": given["reload"]},
-        "camera": {**camera, **{name: given[name] for name in ("reopen", "watch", "realtime", "fast", "insecure")}},
+        "camera": {
+            **camera,
+            "rotate": None if given["rotate"] is None else int(given["rotate"]),
+            **{name: given[name] for name in ("reopen", "watch", "realtime", "fast", "insecure", "flip")},
+        },
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {

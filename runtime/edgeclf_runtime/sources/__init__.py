@@ -112,7 +112,7 @@ def _file(path: Path, options: SourceOptions) -> Source:
 
     if reason := foreign_reason(str(path), ffmpeg=True):
         raise SourceError(f"{printable(path)}: {reason}")
-    return VideoSource(path, options.realtime, options.least)
+    return VideoSource(path, options)
 
 
 def _is_heif(path: Path) -> bool:

@@ -13,6 +13,7 @@ from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sources.capture import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
+from edgeclf_runtime.sources.turning import turned
 from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg
 
 __all__ = ["LiveSource"]
@@ -66,7 +67,7 @@ class LiveSource:
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
-        self._decoded = JpegDecoder(self.description, options.least)
+        self._decoded = JpegDecoder(self.description, options.decoded_least)
         self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
 
@@ -101,7 +102,7 @@ class LiveSource:
                 self._skipped(error)
                 continue
             self._spoilt, self._damaged_since = False, None
-            yield Frame(pixels, moment, number, self.description, jpeg)
+            yield turned(Frame(pixels, moment, number, self.description, jpeg), self._options)
 
     def _skipped(self, error: ImageError) -> None:
         """A bad cable damages picture after picture: the log tells of the 1st, 2nd, 4th, 8th..."""

@@ -17,6 +17,7 @@ __all__ = ["open_picamera"]
 
 _SIZE = (1280, 720)
 _PATIENCE = 5.0  # seconds for a frame
+_CONTINUOUS = 2  # libcamera.controls.AfModeEnum.Continuous
 _HOW = (
     "picamera2 is not installed for this Python. On Raspberry Pi OS: sudo apt install python3-picamera2; in a virtual "
     "environment, make it with --system-site-packages."
@@ -61,6 +62,10 @@ class _PiCapture:
             controls = {"FrameRate": options.fps} if options.fps else {}
             asked = self._camera.create_video_configuration({"size": size, "format": "BGR888"}, controls=controls)
             self._camera.configure(asked)
+            if "AfMode" in getattr(
+                self._camera, "camera_controls", {}
+            ):  # else it stays where it was, often out of focus
+                self._camera.set_controls({"AfMode": _CONTINUOUS})
             self._camera.start()
         except Exception as error:  # or this very process would keep it from being opened again
             self._camera.close()

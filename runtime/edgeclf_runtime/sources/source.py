@@ -91,6 +91,10 @@ class SourceOptions:
         least: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast`` takes it from the
             model.
         insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
+        rotate: of a camera, stream, standard input or film: degrees clockwise by which pictures are turned: 0, 90, 180
+            or 270. Pictures of files have EXIF for it and are left as they are.
+        flip: of the same, then: "none"; "horizontal" exchanges left and right; "vertical" top and bottom. JPEGs that
+            are turned or mirrored are decoded in full.
     """
 
     width: int = 0
@@ -106,6 +110,8 @@ class SourceOptions:
     fast: bool = False
     least: int = 0
     insecure: bool = False
+    rotate: int = 0
+    flip: str = "none"
 
     def __post_init__(self) -> None:
         wrong = []
@@ -117,7 +123,21 @@ class SourceOptions:
             wrong.append(f"format {self.format!r}: expected four letters, such as MJPG or YUYV")
         if self.stall <= 0 or self.frozen < 0:
             wrong.append("expected stall above 0 seconds and frozen at least 0")
+        if self.rotate not in (0, 90, 180, 270):
+            wrong.append(f"rotate {self.rotate}: expected 0, 90, 180 or 270 degrees clockwise")
+        if self.flip not in ("none", "horizontal", "vertical"):
+            wrong.append(f'flip {self.flip!r}: expected "none", "horizontal" or "vertical"')
         if self.least < 0:
             wrong.append(f"least {self.least}: expected at least 0 pixels")
         if wrong:
             raise UsageError(f"Camera: {'; '.join(wrong)}.")
+
+    @property
+    def turns(self) -> bool:
+        """Whether pictures are turned or mirrored."""
+        return bool(self.rotate) or self.flip != "none"
+
+    @property
+    def decoded_least(self) -> int:
+        """``least`` of the pictures as they are decoded; 0 for in full."""
+        return 0 if self.turns else self.least

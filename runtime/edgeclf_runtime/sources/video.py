@@ -16,6 +16,8 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.opencv import quiet, readable_name
 from edgeclf_runtime.plaintext import printable
+from edgeclf_runtime.sources.source import SourceOptions
+from edgeclf_runtime.sources.turning import turned
 from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded
 
 __all__ = ["VideoSource"]
@@ -31,8 +33,8 @@ class VideoSource:
 
     Args:
         path: of a file OpenCV's FFmpeg reads.
-        realtime: give each frame no sooner than the film would, and leave out those whose time has passed.
-        least: of a film of JPEGs, see ``SourceOptions``.
+        options: ``realtime`` gives each frame no sooner than the film would, and leaves out those whose time is over;
+            ``least``, of a film of JPEGs, ``rotate`` and ``flip``.
 
     Raises:
         SourceError: it is no video; while iterating, it has no frame, or none that can be decoded.
@@ -40,8 +42,10 @@ class VideoSource:
 
     live = False
 
-    def __init__(self, path: Path, realtime: bool = False, least: int = 0) -> None:
+    def __init__(self, path: Path, options: SourceOptions | None = None) -> None:
         import cv2
+
+        self._options = options = options or SourceOptions()
 
         self.description = printable(path)
         self._closing, self._reading = threading.Event(), threading.Lock()
@@ -49,13 +53,17 @@ class VideoSource:
         try:
             with quiet(), readable_name(path) as name:
                 self._capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+                codec = _codec(name if not self._capture.isOpened() else None, self._capture)
         except OSError as error:
             raise SourceError(f"{self.description}: {error.strerror or error}.") from None
+        self._codec = f" Its codec is {codec}; convert it: ffmpeg -i FILM -c:v mjpeg -q:v 2 film.avi" if codec else ""
+        if not self._capture.isOpened() and codec:
+            raise SourceError(f"{self.description}: OpenCV {cv2.__version__} cannot decode this film.{self._codec}")
         if not self._capture.isOpened():
             raise SourceError(f"{self.description}: not a video that OpenCV {cv2.__version__} can read.")
         self._undecoded = ask_undecoded(self._capture)
-        self._decoder = JpegDecoder(self.description, least)
-        self._realtime = realtime
+        self._decoder = JpegDecoder(self.description, options.decoded_least)
+        self._realtime = options.realtime
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self._step = 1 / (fps if 0 < fps <= _MOST_FPS else _FPS)
 
@@ -85,7 +93,7 @@ class VideoSource:
                 picture = self._decoder.completed(picture)
             yield functools.partial(self._frame, picture, time.monotonic(), number - 1, moment)
         if number == 0 and not self._closing.is_set():
-            raise SourceError(f"{self.description}: a video without a frame that can be read.")
+            raise SourceError(f"{self.description}: a video without a frame that can be read.{self._codec}")
         with self._counting:
             self._whole = given
             hopeless = self._failed == given > 0
@@ -116,7 +124,7 @@ class VideoSource:
                 raise self._hopeless() from None
             _log.warning("Skipped: %s", error)
             return None
-        return Frame(rgb, read, number, self.description, jpeg, film_time)
+        return turned(Frame(rgb, read, number, self.description, jpeg, film_time), self._options)
 
     def close(self) -> None:
         """Close the file, as soon as no frame is being read from it."""
@@ -129,3 +137,14 @@ class VideoSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _codec(unopened: str | None, capture: Any) -> str:
+    """Four letters that name a film's codec; of one that does not open, taken without decoding. Empty if unknown."""
+    import cv2
+
+    if unopened is not None:
+        capture = cv2.VideoCapture(unopened, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)) if capture.isOpened() else 0
+    text = (code & 0xFFFFFFFF).to_bytes(4, "little").decode("latin-1")
+    return text.strip() if code and text.isascii() and text.isprintable() else ""
