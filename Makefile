@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
 
-.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-gpu test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -48,6 +48,10 @@ bench-small: setup
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup
 	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
+
+# Every operation of every kind of training and backbone against the kernels TensorFlow has for a GPU; none is needed.
+test-gpu: setup
+	EDGECLF_GPU_ALL=1 $(BIN)/python -m pytest tests/contract/test_gpu.py
 
 # Whole searches, which train many networks; minutes.
 test-slow: setup

@@ -41,6 +41,7 @@ class TrainConfig(BaseModel):
             near-duplicates of a class too; ``time``, also those of a class taken within 2 s of one another, as EXIF
             data or names say.
         seed: of the split, the order of the pictures and their augmentation.
+        deterministic: repeatable bit for bit on a GPU, too, as it is on a CPU in any case; slower there.
         adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
             convolutions fixed; ``head``, the head alone, on frozen features.
         fixed_stride: the early layers whose output is at most so many times smaller than the input keep ImageNet's
@@ -80,6 +81,7 @@ class TrainConfig(BaseModel):
     test: _Share = 0.0
     group: Literal["none", "near", "time"] = "time"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    deterministic: bool = False
     adapt: Literal["full", "scale", "head"] = "full"
     fixed_stride: Literal[0, 2, 4, 8, 16] = 0
     head: Literal["linear", "mixed"] = "linear"

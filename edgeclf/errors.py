@@ -5,14 +5,15 @@ EdgeclfError (edgeclf_runtime.errors)
     ├── DataError      photographs: missing, empty, too few, unreadable
     ├── WeightsError   pretrained or saved weights: missing, altered, of another network
     ├── ConfigError    options that contradict each other or the data
-    └── RunError       a run's folder: missing, incomplete, made for something else
+    ├── RunError       a run's folder: missing, incomplete, made for something else
+    └── ComputeError   TensorFlow gave up: out of memory, an operation it does not have
 """
 
 from __future__ import annotations
 
 from edgeclf_runtime.errors import EdgeclfError
 
-__all__ = ["ConfigError", "DataError", "DesktopError", "RunError", "WeightsError"]
+__all__ = ["ComputeError", "ConfigError", "DataError", "DesktopError", "RunError", "WeightsError"]
 
 
 class DesktopError(EdgeclfError):
@@ -33,3 +34,7 @@ class ConfigError(DesktopError, ValueError):
 
 class RunError(DesktopError, ValueError):
     """A run's folder cannot be used as asked."""
+
+
+class ComputeError(DesktopError, RuntimeError):
+    """TensorFlow could not compute what was asked."""

@@ -17,6 +17,7 @@ from edgeclf.config import preprocessing
 from edgeclf.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.filefigures import FileFigures, float_accuracy
+from edgeclf.frameworks import refuse_unrepeatable
 from edgeclf.network import build_classifier, pretrained_classifier, set_weights, with_softmax
 from edgeclf.quantizing import quantize
 from edgeclf.report import note_parity, write_report
@@ -65,6 +66,8 @@ def export_run(
         DataError: its pictures are gone.
         ConversionError: see ``edgeclf_converters.export``.
     """
+    trains = mode == "int8" and method != "ptq"
+    refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
     place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     size = None if mode == "int8" else run.config.input_size

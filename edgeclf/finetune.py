@@ -20,7 +20,7 @@ from edgeclf.adaptation import adaptation, fix_early
 from edgeclf.augment import augment
 from edgeclf.batches import Prefetched
 from edgeclf.config import TrainConfig
-from edgeclf.frameworks import keras, tensorflow
+from edgeclf.frameworks import has_gpu, keras, tensorflow
 from edgeclf.mixing import draw, mix
 from edgeclf.network import HEAD
 from edgeclf.pixelfile import PixelFile
@@ -76,6 +76,8 @@ class FineTuner:
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
+                if config.deterministic and has_gpu():
+                    layer.fused = False  # whose gradient with fixed statistics TensorFlow cannot repeat there
         self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
         if config.fixed_stride:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edgeclf.errors import ConfigError
 from edgeclf_converters.frameworks import keras, tensorflow
+from edgeclf_runtime.cores import usable_cores
 
-__all__ = ["device_in_use", "keras", "precision", "seed_everything", "tensorflow"]
+__all__ = [
+    "device_in_use",
+    "has_gpu",
+    "keras",
+    "precision",
+    "refuse_unrepeatable",
+    "seed_everything",
+    "tensorflow",
+]
 
 
 @functools.cache
@@ -18,7 +27,7 @@ def device_in_use() -> str:
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+        return f"CPU ({usable_cores()} cores)"
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)}{f', {len(gpus)} found' if len(gpus) > 1 else ''})"
 
@@ -35,7 +44,39 @@ def precision(policy: str) -> Iterator[None]:
         mixed.set_global_policy(before)
 
 
-def seed_everything(seed: int) -> None:
-    """Make TensorFlow's operations repeatable in this process; called by commands, never by an import."""
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tensorflow().config.list_physical_devices("GPU"))
+
+
+def seed_everything(seed: int, deterministic: bool = False) -> None:
+    """Seed everything random in this process; called by commands, never by an import.
+
+    On a CPU every result is then repeatable bit for bit. On a GPU only where that is asked for: TensorFlow's
+    determinism refuses operations there that training needs.
+
+    Args:
+        seed: of TensorFlow, numpy and Python.
+        deterministic: repeatable bit for bit on a GPU, too.
+    """
     keras().utils.set_random_seed(seed)
-    tensorflow().config.experimental.enable_op_determinism()
+    if deterministic or not has_gpu():
+        tensorflow().config.experimental.enable_op_determinism()
+
+
+def refuse_unrepeatable(deterministic: bool, what: str, way_out: str) -> None:
+    """Refuse work that a GPU cannot repeat bit for bit, before any of it is done.
+
+    Args:
+        deterministic: whether that was asked for.
+        what: the work.
+        way_out: beside computing on the CPU.
+
+    Raises:
+        ConfigError: it was, and TensorFlow computes on a GPU.
+    """
+    if deterministic and has_gpu():
+        raise ConfigError(
+            f"--deterministic: TensorFlow has no repeatable {what} on a GPU. {way_out}, or compute on the CPU: "
+            'CUDA_VISIBLE_DEVICES="" edgeclf ...'
+        )

@@ -36,17 +36,21 @@ def class_activation(model: Any, pixels: Pixels, classes: Sequence[int], rule: P
     Returns:
         float32 ``[pictures, rows, columns]`` of the feature map's size, each from 0 to 1; all 0 where nothing does.
     """
-    both = keras().Model(model.input, [model.get_layer("pool").input, model.output])
+    pooled = model.get_layer("pool").input
+    below, above = keras().Model(model.input, pooled), keras().Model(pooled, model.output)
     asked = np.asarray(classes, np.int64)
     starts = range(0, len(pixels), _BATCH)
-    return np.concatenate([_maps(both, pixels[s : s + _BATCH], asked[s : s + _BATCH], rule) for s in starts])
+    return np.concatenate([_maps(below, above, pixels[s : s + _BATCH], asked[s : s + _BATCH], rule) for s in starts])
 
 
-def _maps(both: Any, pixels: Pixels, classes: npt.NDArray[np.int64], rule: Preprocessing) -> Maps:
+def _maps(below: Any, above: Any, pixels: Pixels, classes: npt.NDArray[np.int64], rule: Preprocessing) -> Maps:
     tf = tensorflow()
-    with tf.GradientTape() as tape:
-        features, logits = both(normalized(tf.constant(pixels), rule), training=False)
-        chosen = tf.gather(logits, classes, axis=1, batch_dims=1)
+    features = below(normalized(tf.constant(pixels), rule), training=False)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(features)
+        logits = above(features, training=False)
+        # Not by gather, whose gradient TensorFlow refuses on a GPU when results are to be repeatable.
+        chosen = tf.reduce_sum(logits * tf.one_hot(classes, logits.shape[1]), axis=1)
     weights = tf.reduce_mean(tape.gradient(chosen, features), axis=[1, 2], keepdims=True)
     maps: Maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3)).numpy()
     return np.asarray(maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12), np.float32)

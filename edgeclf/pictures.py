@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from edgeclf.fingerprints import Fingerprints
 from edgeclf.pixelfile import PixelFile
 from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.cores import usable_cores
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import decode_image
 from edgeclf_runtime.preprocess import resize
@@ -89,7 +89,7 @@ def decode(
         if prints is not None:
             prints.add(row, files[row], content, pixels, fitted)
 
-    with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(files), _AT_ONCE):
             for _ in pool.map(one, range(start, min(start + _AT_ONCE, len(files)))):
                 bar.advance(1)

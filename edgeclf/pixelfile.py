@@ -5,6 +5,7 @@ The file is not mapped: its pages would count as memory of this process, all of 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import weakref
@@ -40,7 +41,7 @@ class PixelFile:
         os.unlink(path)  # open it stays, and is gone with this process, however that ends
         if shape[0]:
             with naming(path):
-                os.posix_fallocate(self._file, 0, shape[0] * self._size)
+                _take_room(self._file, shape[0] * self._size)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -54,7 +55,7 @@ class PixelFile:
         rows = np.atleast_1d(self._rows[key])
         pixels = np.empty((len(rows), *self._picture), np.uint8)
         for place, row in zip(pixels, rows, strict=True):
-            if os.preadv(self._file, [place.data], int(row) * self._size) != self._size:
+            if _read_into(self._file, place.data, int(row) * self._size) != self._size:
                 raise OSError(f"{self._path}: shorter than it was written.")
         return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
 
@@ -72,3 +73,22 @@ class PixelFile:
         """All rows as one array that is mapped, for what needs an array."""
         pages = mmap.mmap(self._file, len(self._rows) * self._size, prot=mmap.PROT_READ)
         return np.frombuffer(pages, np.uint8).reshape(len(self._rows), *self._picture)
+
+
+def _take_room(file: int, size: int) -> None:
+    """On disk, where the system can; else a full disk is an error of the first picture that does not fit."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except (AttributeError, OSError) as error:  # macOS has none, and some network disks refuse it
+        if isinstance(error, OSError) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        os.ftruncate(file, size)
+
+
+def _read_into(file: int, place: memoryview, offset: int) -> int:
+    """Bytes read; without a copy where the system can."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [place], offset)
+    content = os.pread(file, place.nbytes, offset)
+    place.cast("B")[: len(content)] = content
+    return len(content)

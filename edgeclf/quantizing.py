@@ -58,7 +58,7 @@ def quantize(
         ConversionError: see ``edgeclf_converters.convert_int8``.
     """
     check_target(path)
-    seed_everything(config.seed)
+    seed_everything(config.seed, config.deterministic)
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)
     judged = [int(row) for row in data.rows("validation")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import sys
@@ -27,6 +26,7 @@ from edgeclf.errors import RunError
 from edgeclf.settings import TrainTable
 from edgeclf.sources import SourcePaths, paths_of, unlisted
 from edgeclf_runtime.beside import written_beside
+from edgeclf_runtime.cores import usable_cores
 
 __all__ = ["Follower", "Run", "new_folder", "write_text"]
 
@@ -252,6 +252,6 @@ def _environment() -> dict[str, object]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "packages": {name: version(name) for name in _PACKAGES},
     }

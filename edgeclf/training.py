@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from edgeclf.computing import tensorflow_errors
 from edgeclf.config import TrainConfig, preprocessing, without_effect
 from edgeclf.dataset import Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.fingerprints import Fingerprints
-from edgeclf.frameworks import device_in_use, seed_everything
+from edgeclf.frameworks import device_in_use, has_gpu, seed_everything
 from edgeclf.pictures import decode
 from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
@@ -133,25 +134,41 @@ def _in_folder(
     """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
     reporter = reporter if place.first else Quiet()
     replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
-    reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}.")
-    seed_everything(run.config.seed)
-    model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
-    margin = 0 if run.config.adapt == "head" else _MARGIN
+    exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
+    reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}.")
+    seed_everything(run.config.seed, run.config.deterministic)
     started = time.monotonic()
-    folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
-    prints = None if skipped is None else Fingerprints.of(len(listed.files))
-    pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
-    with pictures:
-        if skipped is None or prints is None:
-            if unread:
-                changed = f"{len(unread)} of its pictures cannot be read any more ({unread[0].reason.rstrip('.')})"
-                raise RunError(f"{run.path}: {changed}. Put them back, or train anew.")
-            data = listed
-        else:
-            make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
-            data = _first(place, make) or _as_kept(run, listed)
-        Training(run, model, data, pictures, reporter, started, place).complete()
+    with tensorflow_errors(functools.partial(_kept, run)):
+        model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
+        margin = 0 if run.config.adapt == "head" else _MARGIN
+        folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
+        prints = None if skipped is None else Fingerprints.of(len(listed.files))
+        pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
+        with pictures:
+            if skipped is None or prints is None:
+                data = _all_read(run, listed, unread)
+            else:
+                make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
+                data = _first(place, make) or _as_kept(run, listed)
+            Training(run, model, data, pictures, reporter, started, place).complete()
     return run
+
+
+def _all_read(run: Run, listed: Dataset, unread: list[Skipped]) -> Dataset:
+    """The pictures of a split that was kept; raises RunError where some are gone."""
+    if unread:
+        changed = f"{len(unread)} of its pictures cannot be read any more ({unread[0].reason.rstrip('.')})"
+        raise RunError(f"{run.path}: {changed}. Put them back, or train anew.")
+    return listed
+
+
+def _kept(run: Run) -> str:
+    """What a training that TensorFlow ended has left."""
+    if not run.has_arrays("weights"):
+        return ""
+    ways = [f"edgeclf export --int8 {run.path}"]
+    ways += [f"edgeclf train --resume {run.path}"] if run.has_arrays("state") else []
+    return f"The best network so far is kept: {', or go on with '.join(ways)}."
 
 
 def _as_kept(run: Run, listed: Dataset) -> Dataset:

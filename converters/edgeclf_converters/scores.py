@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from edgeclf_converters.frameworks import tensorflow
 from edgeclf_converters.ranges import normalized
 from edgeclf_runtime.backends import open_backend
 from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.cores import usable_cores
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
 __all__ = ["Labelled", "NetworkScores", "PixelRows", "file_scores", "log_loss", "network_scores"]
@@ -106,7 +106,7 @@ def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
 
 def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
     """The same of a converted file, run by the runtime's interpreter, an instance on each processor."""
-    count = max(1, min(os.cpu_count() or 1, len(pixels)))
+    count = max(1, min(usable_cores(), len(pixels)))
     parts = [pixels[len(pixels) * i // count : len(pixels) * (i + 1) // count] for i in range(count)]
     with ThreadPoolExecutor(count) as threads:
         return np.concatenate(list(threads.map(lambda part: _part_scores(content, part, rule), parts)))

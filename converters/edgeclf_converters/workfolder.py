@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 from edgeclf_runtime.beside import naming
 
 __all__ = ["work_folder"]
+
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)  # disks on a network
 
 
 @contextmanager
@@ -52,7 +55,9 @@ def _made(parent: Path, prefix: str) -> tuple[Path, int]:
             handle = _lock(folder)
         except (FileNotFoundError, BlockingIOError):
             continue
-        except OSError:  # a disk without locks
+        except OSError as error:
+            if error.errno in _WITHOUT_LOCKS:  # then what a killed process leaves is not swept away
+                return folder, os.open(folder, os.O_RDONLY)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if folder.exists():

@@ -27,12 +27,14 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """
     from edgeclf import datacheck
     from edgeclf.checkpage import write_check
+    from edgeclf.computing import tensorflow_errors
     from edgeclf.errors import DataError
     from edgeclf.reporter import Terminal
 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; expected a folder for the report. Choose another --out.")
-    found = datacheck.check(source, out, Terminal())
+    with tensorflow_errors():
+        found = datacheck.check(source, out, Terminal())
     page = write_check(found, out)
     click.echo(
         found.to_json() if as_json else f"{found.text()}\nWith pictures: {page}; all files: {out / 'check.json'}"

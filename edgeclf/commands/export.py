@@ -112,16 +112,20 @@ def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:
 def _export_pretrained(
     name: str, mode: str, output: Path | None, weights: Path | None, photographs: Path | None
 ) -> Path:
+    from edgeclf.computing import tensorflow_errors
     from edgeclf.exporting import export_pretrained
     from edgeclf.reporter import Terminal
 
     path = output or Path(f"{name}-{mode}.tflite")
-    return _conclude(export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs))
+    with tensorflow_errors():
+        done = export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs)
+    return _conclude(done)
 
 
 def _export_run(
     folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None, distribute: str
 ) -> Path | None:
+    from edgeclf.computing import tensorflow_errors
     from edgeclf.exporting import export_run
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
@@ -130,7 +134,8 @@ def _export_run(
     run = Run.open(folder)
     if mode != "int8":
         max_drop = None  # of a config file; it is about int8
-    done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
+    with tensorflow_errors():
+        done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
     if f"validation_{mode}" not in done.card.accuracy:
         click.echo("Done here; the first worker writes the file.")
         return None

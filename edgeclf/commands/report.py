@@ -16,12 +16,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--tensorboard", type=_PATH, metavar="DIR", help="Write the history for TensorBoard into DIR, too.")
 def report(run: Path, tensorboard: Path | None) -> None:
     """Write report.html and report.json into RUN, a training's folder."""
+    from edgeclf.computing import tensorflow_errors
     from edgeclf.report import write_report
     from edgeclf.reporter import Terminal
     from edgeclf.run import Run
 
     opened = Run.open(run)
-    page = write_report(opened, Terminal())
+    with tensorflow_errors():
+        page = write_report(opened, Terminal())
     if tensorboard is not None:
         from edgeclf.tensorboard import write_events
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import platform
 import resource
 import time
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from edgeclf_runtime import __version__
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.cores import usable_cores
 from edgeclf_runtime.thermal import temperature
 
 __all__ = ["Timing", "machine_facts", "time_model"]
@@ -106,7 +106,7 @@ def machine_facts() -> dict[str, object]:
     return {
         "edgeclf_runtime": __version__,
         "machine": model.read_text("utf-8", "replace").strip("\0\n") if model.exists() else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "python": platform.python_version(),
         "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "temperature": temperature(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from edgeclf_runtime.commands.options import Opener, model_argument, untimed_model_options
+from edgeclf_runtime.cores import usable_cores
 
 __all__ = ["bench"]
 
@@ -22,7 +22,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
 
 
 def _most() -> int:
-    return min(64, max(2, os.cpu_count() or 2))
+    return min(64, max(2, usable_cores()))
 
 
 @click.command()

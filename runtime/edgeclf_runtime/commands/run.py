@@ -149,7 +149,9 @@ def _await_time() -> None:
 
 
 def _cores() -> int:
-    return min(4, os.cpu_count() or 1)  # more than one thread can decode pictures for
+    from edgeclf_runtime.cores import usable_cores
+
+    return min(4, usable_cores())  # more than one thread can decode pictures for
 
 
 def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:

@@ -1,0 +1,51 @@
+"""TensorFlow's own errors in one line: what happened, what is kept, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from edgeclf.errors import ComputeError
+from edgeclf.frameworks import tensorflow
+
+__all__ = ["tensorflow_errors"]
+
+_PLACES = re.compile(r"\{\{.*?\}\}| \[Op:\w+\]")  # where in TensorFlow it was
+_SMALLER = "Take less at once: --batch-size with a smaller number, or a smaller --size"
+_WAYS_OUT = (
+    (("ResourceExhaustedError", "MemoryError"), "Out of memory", _SMALLER),
+    (("UnimplementedError",), "This machine cannot compute it", "Try without --xla, and with --precision float32"),
+    (("InternalError", "UnknownError"), "TensorFlow failed", f"Try without --xla. {_SMALLER}"),
+)
+
+
+@contextmanager
+def tensorflow_errors(kept: Callable[[], str] = str) -> Iterator[None]:
+    """Errors of TensorFlow, and of memory that is used up, as ours.
+
+    Args:
+        kept: gives a sentence on what was finished and how to go on; empty for nothing.
+
+    Raises:
+        ComputeError: one came.
+    """
+    try:
+        yield
+    except (tensorflow().errors.OpError, MemoryError) as error:
+        raise ComputeError(" ".join(filter(None, (_described(error), kept())))) from error
+
+
+def _described(error: BaseException) -> str:
+    kind = type(error).__name__
+    for names, what, way_out in _WAYS_OUT:
+        if kind in names:
+            return f"{what} ({_first_line(str(error)) or kind}). {way_out}."
+    return f"TensorFlow failed with {kind} ({_first_line(str(error))})."
+
+
+def _first_line(text: str) -> str:
+    """That says something: TensorFlow's begin with where in a graph it was, and indent the way to it."""
+    lines = (line.strip() for line in text.splitlines() if line.strip() and not line[0].isspace())
+    said = next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
+    return _PLACES.sub("", said).strip().rstrip(".")[:300]

@@ -1,0 +1,204 @@
+"""What a GPU would be asked: every operation of the desktop's work, against the installed TensorFlow's own kernels.
+
+No GPU is at hand. TensorFlow's package registers its GPU kernels without one, and its library holds the sentences by
+which it refuses operations when results are to be repeatable. The work runs on the CPU, very small; what it asks is
+noted, with its types. By default options are combined pairwise; ``make test-gpu`` tries all, with every backbone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, export_run, frameworks, make_config, train
+from edgeclf.backbones.registry import BACKBONES
+from edgeclf.errors import ConfigError
+from edgeclf.finetune import FineTuner
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.pixelfile import PixelFile
+from edgeclf.stages import starting_network
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.qat import QatConfig
+from tests.gpu_operations import Operation, has_kernel, is_refused, recorded, refusals
+
+ALL = bool(os.environ.get("EDGECLF_GPU_ALL"))
+TINY: dict[str, object] = {"size": 32, "train_size": 32, "epochs": 1, "batch_size": 6, "validation": 0.2}
+OPTIONS: dict[str, tuple[object, ...]] = {
+    "adapt": ("full", "scale"),
+    "head": ("linear", "mixed"),
+    "mix": ("none", "mixup", "cutmix", "rand_augment"),
+    "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+    "xla": (False, True),
+    "batch_norm": ("frozen", "train"),
+}
+_CALLS = ("__inference", "__forward", "__backward")
+_HOST = {"Assert", "NoOp", "Placeholder"}
+"""Nothing is computed by these."""
+_FILES = {"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename", "StaticRegexFullMatch", "StringJoin"}
+"""Write the network for the converter: files and texts are the processor's, whatever computes."""
+_COUNTER = Operation("VarHandleOp", (("dtype", 3),), None, False)
+"""tfmot's counter of steps, an int32, which TensorFlow keeps beside the processor on purpose."""
+_TEXT = 7  # TensorFlow's number of the type
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six images of two classes."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for label in ("a", "b"):
+        (folder / label).mkdir()
+        for number in range(6):
+            coarse = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / label / f"{number}.png"), cv2.resize(coarse, (40, 40)))
+    return folder
+
+
+def _options(row: tuple[object, ...]) -> dict[str, object]:
+    chosen = dict(zip(OPTIONS, row, strict=True))
+    mix = str(chosen.pop("mix"))
+    return {**TINY, **chosen, **({} if mix == "none" else {mix: 0.4})}
+
+
+def _rows() -> list[tuple[object, ...]]:
+    """All combinations, or so many of them that every two values of two options come together once."""
+    rows = list(itertools.product(*OPTIONS.values()))
+    if ALL:
+        return rows
+    chosen: list[tuple[object, ...]] = []
+    left = {pair for row in rows for pair in _pairs(row)}
+    while left:
+        chosen.append(max(rows, key=lambda row: len(left & _pairs(row))))
+        left -= _pairs(chosen[-1])
+    return chosen
+
+
+def _pairs(row: tuple[object, ...]) -> set[tuple[tuple[int, object], tuple[int, object]]]:
+    return set(itertools.combinations(enumerate(row), 2))  # type: ignore[arg-type]
+
+
+def _computed(operations: set[Operation]) -> set[Operation]:
+    known = {item for item in operations if item.name not in _HOST | _FILES and not item.name.startswith(_CALLS)}
+    return {item for item in known if _TEXT not in dict(item.types).values()} - {_COUNTER}
+
+
+def _without_kernel(operations: set[Operation]) -> list[str]:
+    return sorted(str(item) for item in _computed(operations) if not has_kernel(item))
+
+
+@pytest.mark.parametrize("row", _rows(), ids=lambda row: "-".join(map(str, row)))
+def test_a_gpu_has_every_operation_of_a_training_step(row: tuple[object, ...], tmp_path: Path) -> None:
+    """The step is traced, with its gradients; what is before it, such as random crops, is run."""
+    keras().backend.clear_session()
+    config, place, rows = make_config(_options(row)), Distribution(), np.arange(6)
+    pixels = PixelFile(tmp_path / "pixels", (6, 40, 40))
+    with recorded() as operations:
+        model = starting_network(config, 2, place)
+        tuner = FineTuner(model, config, pixels, rows, rows % 2, (1.0, 1.0), place)
+        batch = tuner._prepared((0, rows))[1]
+        tuner._step.get_concrete_function(batch, tensorflow().constant(0.1))
+    names = {item.name for item in operations}
+    assert {"Conv2DBackpropFilter", "AssignSubVariableOp", "CropAndResize"} <= names
+    assert any(item.compiled for item in operations) or not config.xla
+    assert _without_kernel(operations) == [], _without_kernel(operations)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES) if ALL else ["efficientnet-lite0"])
+def test_a_gpu_has_every_operation_of_features_scores_alpha_grad_cam_and_quantization(
+    name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = {} if name.startswith("efficientnet") else {"init": "scratch"}
+    keras().backend.clear_session()
+    monkeypatch.setattr("edgeclf.quantizing.QatConfig", lambda **options: QatConfig(**{**options, "epochs": 1}))
+    with recorded() as operations:
+        run = train(
+            photos, tmp_path / "run", make_config({**TINY, "backbone": name, **scratch, "alpha": not scratch}), Quiet()
+        )
+        export_run(run, tmp_path / "model.tflite", "int8", Quiet(), method="qat")
+    names = {item.name for item in operations}
+    assert {"FakeQuantWithMinMaxVarsGradient", "DepthwiseConv2dNativeBackpropFilter"} <= names
+    assert _without_kernel(operations) == [], _without_kernel(operations)
+
+
+def test_what_determinism_refuses_is_read_from_the_library_and_found() -> None:
+    """The default fine-tuning of 0.1, which switched determinism on, and its quantization-aware training."""
+    assert len(refusals()) > 15
+    types = (("T", 1), ("U", 1))
+    assert is_refused(Operation("FusedBatchNormGradV3", types, False, False))
+    assert not is_refused(Operation("FusedBatchNormGradV3", types, True, False))
+    for name in ("FakeQuantWithMinMaxVarsGradient", "FakeQuantWithMinMaxVarsPerChannelGradient", "AdjustContrastv2"):
+        assert is_refused(Operation(name, (), None, False))
+    for name in ("Conv2D", "DepthwiseConv2dNativeBackpropFilter", "FusedBatchNormV3", "CropAndResize"):
+        assert not is_refused(Operation(name, (), None, False))
+    assert has_kernel(Operation("Conv2D", (("T", 1),), None, False))
+    assert not has_kernel(Operation("Conv2D", (("T", 7),), None, False))  # of texts
+
+
+class _Switch:
+    """In place of TensorFlow's, which cannot be turned off again in this process."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    def __call__(self) -> None:
+        self.on = True
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
+    """A machine that says it has one."""
+    switch = _Switch()
+    monkeypatch.setattr(frameworks, "has_gpu", lambda: True)
+    for module in ("finetune", "training"):
+        monkeypatch.setattr(f"edgeclf.{module}.has_gpu", lambda: True)
+    monkeypatch.setattr("tensorflow.config.experimental.enable_op_determinism", switch)
+    return switch
+
+
+def test_on_a_gpu_a_training_is_seeded_and_not_deterministic(gpu: _Switch, photos: Path, tmp_path: Path) -> None:
+    with recorded() as operations:
+        train(photos, tmp_path / "run", make_config(TINY), Quiet())
+    assert not gpu.on
+    assert any(map(is_refused, operations))  # with determinism on, as in 0.1, its first step was its last
+
+
+@pytest.mark.parametrize("options", [{"adapt": "full"}, {"adapt": "scale", "head": "mixed"}, {"adapt": "head"}])
+def test_deterministic_keeps_its_word_on_a_gpu(
+    options: dict[str, object], gpu: _Switch, photos: Path, tmp_path: Path
+) -> None:
+    with recorded() as operations:
+        train(photos, tmp_path / "run", make_config({**TINY, **options, "deterministic": True}), Quiet())
+    assert gpu.on
+    assert sorted(str(item) for item in operations if is_refused(item)) == []
+    assert _without_kernel(operations) == [], _without_kernel(operations)
+
+
+def test_deterministic_quantization_aware_training_is_refused_before_any_work(
+    gpu: _Switch, photos: Path, tmp_path: Path
+) -> None:
+    run = train(photos, tmp_path / "run", make_config({**TINY, "adapt": "head", "deterministic": True}), Quiet())
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(ConfigError, match=r"no repeatable quantization-aware training on a GPU. Pass --method ptq, or"):
+        export_run(run, tmp_path / "model.tflite", "int8", Quiet())
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_on_a_cpu_batch_norm_keeps_its_form(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fused: list[bool] = []
+    epoch = FineTuner.epoch
+
+    def watched(tuner: FineTuner, number: int) -> Any:
+        fused.extend(
+            bool(layer.fused) for layer in tuner._model.layers if isinstance(layer, keras().layers.BatchNormalization)
+        )
+        return epoch(tuner, number)
+
+    monkeypatch.setattr(FineTuner, "epoch", watched)
+    train(photos, tmp_path / "run", make_config({**TINY, "deterministic": True}), Quiet())
+    assert fused
+    assert all(fused)
