@@ -69,6 +69,8 @@ def test_a_run_with_such_an_address_writes_nothing_of_it(model: Path, tmp_path: 
 def test_what_is_shown_of_a_good_address() -> None:
     shown = without_password("rtsp://u:p@cam:554/user=admin_password=secret_stream=0.sdp/1?key=k#f")
     assert shown == "rtsp://cam:554/.../1"
+    assert without_password("https://user:12/34@host/hook") == "https://..."
+    assert without_password("https://host/team@1/hook?key=k") == "https://host/team@1/hook"
 
 
 @pytest.fixture

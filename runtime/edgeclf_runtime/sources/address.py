@@ -40,7 +40,8 @@ def looks_like_address(text: str) -> bool:
 def without_password(address: str) -> str:
     """An address that can be shown: user name, password and query, where keys often stand, left out.
 
-    So are parts of the path such as ``user=admin_password=secret``, as some cameras want them.
+    So are parts of the path such as ``user=admin_password=secret``, as some cameras want them; and all but the scheme
+    where user name and password may have been taken for host and port: a webhook's, as a camera's is refused.
     """
     try:
         parts = urlsplit(address)
@@ -48,5 +49,7 @@ def without_password(address: str) -> str:
         netloc = f"{f'[{host}]' if ':' in host else host}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
         raise SourceError(f"{address.partition('://')[0]}://: not a valid address.") from None
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}" and ":" in parts.netloc:
+        return f"{parts.scheme}://..."
     path = "/".join("..." if "=" in part else part for part in parts.path.split("/"))
     return urlunsplit((parts.scheme, netloc, path, "", ""))

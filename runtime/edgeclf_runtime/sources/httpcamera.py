@@ -78,7 +78,10 @@ class JpegStream:
         self._client, self._answer, self._data = client, answer, bytearray()
 
     def read(self) -> Any:
+        until = time.monotonic() + _LONGEST
         while (picture := take_jpeg(self._data, self.description)) is None:
+            if time.monotonic() > until:
+                raise SourceError(f"{self.description}: no whole JPEG in {_LONGEST:.0f} s.")
             try:
                 chunk = self._answer.read1(_CHUNK)
             except (OSError, http.client.HTTPException) as error:

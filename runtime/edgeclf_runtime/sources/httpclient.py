@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.request
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.sources import tls
@@ -14,6 +14,7 @@ from edgeclf_runtime.sources.address import check_address, without_password
 __all__ = ["HttpClient"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_WRITTEN = "%/:?#[]@!$&'()*+,;=~"  # what an address may hold as it is
 _MOST_REQUESTS = 6  # for one answer: two for a password, the others where the camera sends on
 
 
@@ -92,7 +93,7 @@ class HttpClient:
         if authorization := self._authorization.header(self._url):
             headers["Authorization"] = authorization
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._connection.request("GET", target, headers=headers)
+        self._connection.request("GET", quote(target, safe=_WRITTEN), headers=headers)
         return self._connection.getresponse()
 
     def _silent(self, error: OSError) -> SourceError:
@@ -159,7 +160,10 @@ class _Authorization:
         if self._kind != "digest":
             return self._basic if self._kind == "basic" else ""
         request = urllib.request.Request("http://camera" + urlsplit(url)._replace(scheme="", netloc="").geturl())
-        words = self._digest.get_authorization(request, self._challenge)  # type: ignore[arg-type, unused-ignore]
+        try:
+            words = self._digest.get_authorization(request, self._challenge)  # type: ignore[arg-type, unused-ignore]
+        except UnicodeError:  # which shows the letter
+            words = None
         if not words:
             raise SourceError(f"{without_password(url)}: it asks for a password in a way that is not known here.")
         return f"Digest {words}"
