@@ -33,11 +33,6 @@ __all__ = ["FineTuner"]
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {"full": 5e-4, "frozen": 3e-4, "scale": 5e-3, "scratch": 2e-3}
 _CLIP = 1.0  # global norm of the gradients
-_EMA_WARM_UP = 10.0
-"""The average's momentum at step t is at most (1 + t) / (10 + t), so that it looks back over about a tenth of the steps
-so far: with a constant one a short training would mostly keep its starting network (TensorFlow's
-``ExponentialMovingAverage`` with ``num_updates``). With 1 the momentum is constant, as it was until 0.1."""
-
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
 
@@ -82,11 +77,10 @@ class FineTuner:
         self.steps = math.ceil(len(rows) / config.batch_size)
         if config.fixed_stride:
             fix_early(model, config.fixed_stride)
-        self._ema_warm_up = _EMA_WARM_UP
         with distribution.scope():
-            self._momentum = tensorflow().Variable(config.average, trainable=False, dtype="float32")
             self._adaptation = adaptation(model, config.adapt, config.decay_towards)
             self._optimizer = self._built_optimizer()
+        self._began = [variable.numpy() for variable in self._adaptation.variables]
         self._features = keras().Model(model.input, model.get_layer(HEAD).input)
         compiled = tensorflow().function
         self._share = compiled(self._compute, autograph=False, jit_compile=True) if config.xla else self._compute
@@ -111,15 +105,28 @@ class FineTuner:
         common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
         return len(rows), self._distribution.shares(len(rows), functools.partial(self._read, rows, done, size, common))
 
+    @property
+    def bias(self) -> float:
+        """The starting network's share in the moving average: much after a few steps, none after some hundred."""
+        average = self._config.average
+        return float(average ** int(self._optimizer.iterations)) if average and self._began else 0.0
+
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The network with the moving average of its weights, while the ``with`` lasts."""
+    def averaged(self, corrected: bool = False) -> Iterator[None]:
+        """The network with the moving average of its weights, while the ``with`` lasts.
+
+        Args:
+            corrected: without the starting network's share (as Adam corrects its moments: Kingma & Ba, ICLR 2015).
+        """
         if not self._config.average:
             yield
             return
         variables = self._adaptation.variables
         kept = [variable.numpy() for variable in variables]
         self._optimizer.finalize_variable_values(variables)
+        if corrected:
+            for variable, began in zip(variables, self._began, strict=True):
+                variable.assign((variable - self.bias * began) / (1 - self.bias))
         self._adaptation.apply()
         try:
             yield
@@ -131,7 +138,8 @@ class FineTuner:
     def state(self) -> Arrays:
         """The optimizer's variables, what it moves, and by which schedule."""
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
-        rate = {"rate/stays high": np.array(self._schedule is warmup), "ema/warm-up": np.array(self._ema_warm_up)}
+        moved |= {f"began/{i}": value for i, value in enumerate(self._began)}
+        rate = {"rate/stays high": np.array(self._schedule is warmup)}
         optimizer = {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer_variables())}
         return {**moved, **rate, **optimizer}
 
@@ -141,8 +149,9 @@ class FineTuner:
         return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
-        """Put back what ``state`` gave, before the first step; one of 0.1 goes on with the momentum it began with."""
-        self._ema_warm_up = float(state.get("ema/warm-up", np.array(1.0)))
+        """Put back what ``state`` gave; one of 0.1 does not know where it began, and has the plain average alone."""
+        began = [state.get(f"began/{i}") for i in range(len(self._adaptation.variables))]
+        self._began = [value for value in began if value is not None]
         for i, variable in enumerate(self._adaptation.variables):
             variable.assign(state[f"moved/{i}"])
         for i, variable in enumerate(self._optimizer_variables()):
@@ -167,7 +176,6 @@ class FineTuner:
         average = self._config.average
         averages = {"use_ema": True, "ema_momentum": average} if average else {}
         optimizer = keras().optimizers.Adam(0.0, **averages)
-        optimizer.ema_momentum = self._momentum
         if self._config.precision == "mixed_float16":
             optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)
         optimizer.build(self._adaptation.variables)
@@ -187,8 +195,6 @@ class FineTuner:
     def _whole(self, batch: Any, rate: Any) -> Any:
         """A step on all replicas."""
         self._optimizer.learning_rate.assign(rate)
-        done = tensorflow().cast(self._optimizer.iterations, "float32") + 1
-        self._momentum.assign(tensorflow().minimum(self._config.average, (1 + done) / (self._ema_warm_up + done)))
         for variable, anchor in self._adaptation.decayed:
             variable.assign_sub(rate * self._config.weight_decay * (variable - anchor))
         loss = self._distribution.run(self._share, batch)

@@ -32,6 +32,8 @@ from edgeclf_converters.scores import NetworkScores
 
 __all__ = ["Judged", "Training"]
 
+_BIAS = 0.01  # of the starting network in the average, below which both are the same
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -180,9 +182,23 @@ class Training:
                 self._reporter.say(f"Alpha {alpha}: {_figures(judged.score)}.")
                 bar.advance(1)
 
-    def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
+    def _better_average(self, tuner: FineTuner) -> tuple[bool, Judged]:
+        """Of the moving average and the one without its starting network, that with the lower validation loss.
+
+        After a few steps the plain one is mostly the starting network. Of photographs like ImageNet's that is often the
+        better one, of others, digits say, never: nothing but validation images can tell.
+        """
         with tuner.averaged():
-            judged = self._validated()
+            plain = self._validated()
+        if tuner.bias < _BIAS:
+            return False, plain
+        with tuner.averaged(corrected=True):
+            other = self._validated()
+        return (True, other) if other.score.log_loss < plain.score.log_loss else (False, plain)
+
+    def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
+        corrected, judged = self._better_average(tuner)
+        with tuner.averaged(corrected):
             figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
             kept = self._note(done, figures, judged, self._selection.takes(judged.losses, tuned=True))
         self._save(tuner, done)

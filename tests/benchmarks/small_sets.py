@@ -19,7 +19,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf import Quiet, finetune, make_config, train
+from edgeclf import Quiet, make_config, stages, train
 from edgeclf.config import preprocessing
 from edgeclf.folders import scan
 from edgeclf.frameworks import keras
@@ -30,7 +30,7 @@ from edgeclf_runtime.images import read_image
 from edgeclf_runtime.preprocess import resize
 from tests.benchmarks.intervals import by_picture
 
-RULES = {"before": 1.0, "now": 10.0}  # of finetune._EMA_WARM_UP
+RULES = {"before": 1.0, "now": 0.01}  # of stages._BIAS; with 1 the corrected average is never looked at, as until 0.1
 _JUDGED = 100  # images of each class
 
 Hits = npt.NDArray[np.bool_]
@@ -68,7 +68,7 @@ def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: 
         place = out / name
         shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
         known, others = _divided(folder / "train", count, int(str(options["seed"])), place / "photos")
-        with mock.patch.object(finetune, "_EMA_WARM_UP", RULES[rule]):
+        with mock.patch.object(stages, "_BIAS", RULES[rule]):
             run = train(known, place / "run", make_config(options), Quiet())
         file.write_text(json.dumps(_hits(run, others).tolist()), "utf-8")
         shutil.rmtree(place)
