@@ -15,6 +15,7 @@ from edgeclf.errors import DataError
 from edgeclf.shards import Shards
 from edgeclf_runtime.images import decode_image, read_content
 from edgeclf_runtime.plaintext import is_label
+from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = [
@@ -169,6 +170,8 @@ def check_labels(source: Path, labels: Sequence[str], expected: str, least: int 
         raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
     known: dict[str, str] = {}
     for label in labels:
+        if label.casefold() == UNKNOWN:
+            raise DataError(f"{source}: class {label!r} is what a classifier answers when it is unsure. Rename it.")
         if not is_label(label):
             raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
         other = known.get(unquote(label))

@@ -33,6 +33,7 @@ class SinkSettings:
         window: show them on the screen.
         command, webhook: run and called whenever the answer changes to one of ``on`` (any, where that is empty).
         webhook_token: sent as a bearer token.
+        mqtt_picture: whether MQTT gets the picture whenever the answer changes.
         mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device`` (by default made of
             the machine's name) and ``mqtt_name``.
         metrics: port for Prometheus; 0 for none.
@@ -59,6 +60,7 @@ class SinkSettings:
     mqtt: str = field(default="", repr=False)
     mqtt_device: str = ""
     mqtt_name: str = "edgeclf"
+    mqtt_picture: bool = True
     metrics: int = 0
     metrics_host: str = "127.0.0.1"
     web: str = ""

@@ -179,3 +179,11 @@ def test_a_picture_in_no_class_is_said_to_be_left_out(tmp_path: Path) -> None:
     data, skipped = scan(tmp_path)
     assert len(data.files) == 3
     assert [(item.file, item.reason) for item in skipped] == [("train/lost.png", "lies in no class's folder")]
+
+
+def test_a_class_called_unknown_is_refused(tmp_path: Path) -> None:
+    for label in ("cat", "Unknown"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.jpg").touch()
+    with pytest.raises(DataError, match="'Unknown' is what a classifier answers when it is unsure"):
+        scan(tmp_path)

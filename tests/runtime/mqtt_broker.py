@@ -19,12 +19,12 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
 
 class Broker:
-    """mosquitto on a free port, which can be stopped and started."""
+    """mosquitto on a free port, which can be stopped and started; with further lines of its config file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, further: str = "") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{further}", "utf-8")
         self.start()
 
     def start(self) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.sinks import ModelState, Observation
 from edgeclf_runtime.sinks.mqtt import MqttOptions, MqttSink
 from edgeclf_runtime.sources import SourceState
-from tests.runtime.mqtt_broker import Broker, Link, Listener
+from tests.runtime.mqtt_broker import MOSQUITTO, Broker, Link, Listener
 from tests.runtime.observations import LABELS, seen
 
 
@@ -77,6 +79,86 @@ def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flip
         time.sleep(0.05)
     listener.close()
     link.close()
+
+
+def _noisy(label: str, number: int) -> Observation:
+    """A picture that hardly any JPEG makes small."""
+    item = seen(label, number=number)
+    pixels = np.random.default_rng(number).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
+    assert item.prediction.frame is not None
+    frame = replace(item.prediction.frame, pixels=pixels)
+    return replace(item, prediction=replace(item.prediction, frame=frame))
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, "max_packet_size 131072\n")
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    try:
+        for number in range(6):
+            sink.take(_noisy("dog" if number % 2 else "cat", number))
+        picture = listener.wait("edgeclf/feeder/picture", bool)
+        assert len(picture) <= 100_000
+        assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (540, 960, 3)
+        listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload)
+        assert b"offline" not in listener.seen["edgeclf/feeder/available"]
+    finally:
+        sink.close()
+        listener.close()
+        broker.stop()
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_pictures_that_a_broker_never_takes_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broker = Broker(tmp_path, "max_packet_size 5000\n")
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    try:
+        until, number = time.monotonic() + 60, 0
+        while not any("mqtt_picture = false" in record.getMessage() for record in caplog.records):
+            assert time.monotonic() < until
+            listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+            sink.take(_noisy("dog" if number % 2 else "cat", number))
+            number += 1
+            time.sleep(0.2)
+        sink.take(_noisy("owl", number))
+        listener.wait("edgeclf/feeder/state", lambda payload: b"owl" in payload)
+        assert "edgeclf/feeder/picture" not in listener.seen
+    finally:
+        sink.close()
+        listener.close()
+        broker.stop()
+
+
+def test_an_answer_counts_while_the_process_and_its_camera_run(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder", gap=40.0), LABELS)
+    parts = json.loads(listener.wait("homeassistant/device/feeder/config", bool))["cmps"]
+    for name in ("answer", "score", "picture"):
+        assert [way["topic"] for way in parts[name]["availability"]] == [
+            "edgeclf/feeder/available",
+            "edgeclf/feeder/source",
+        ]
+        assert parts[name]["availability_mode"] == "all"
+    assert parts["source"]["availability_topic"] == "edgeclf/feeder/available"
+    assert (parts["answer"]["expire_after"], parts["score"]["expire_after"]) == (120, 120)
+    sink.take(seen("dog"))  # of a film, which has no states of its own
+    assert json.loads(listener.wait("edgeclf/feeder/source", bool))["state"] == "running"
+    sink.take(SourceState("lost", 0.0, "pulled out"))
+    listener.wait("edgeclf/feeder/source", lambda payload: b"lost" in payload)
+    sink.close()
+    listener.close()
+
+
+def test_a_label_called_unknown_is_no_second_option(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), ("cat", "unknown"))
+    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
+    assert config["cmps"]["answer"]["options"] == ["cat", "unknown"]
+    assert "expire_after" not in config["cmps"]["answer"]
+    sink.close()
+    listener.close()
 
 
 def test_every_change_is_sent_while_the_broker_answers(broker: Broker) -> None:

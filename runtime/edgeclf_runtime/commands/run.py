@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.reload import ModelWatch
     from edgeclf_runtime.service.heartbeat import Heartbeat
+    from edgeclf_runtime.settings import RunSettings
 
 __all__ = ["run"]
 
@@ -113,7 +114,7 @@ def run(
     watch = _model_watch(model, open_model, suits) if chosen.reload else None
     with open_model(model) as classifier:
         suits(classifier.card.labels)
-        others = open_sinks(chosen.sinks, classifier.card.labels, model.name)
+        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, 0.0 if waits else _longest_gap(chosen))
 
         def unread() -> None:
             if not others:  # in a thread: it waits, also for the sink that calls this
@@ -146,6 +147,12 @@ def _await_time() -> None:
 
     if Notifier().wanted and (unset := wait_for_time()):
         click.echo(unset, err=True)
+
+
+def _longest_gap(chosen: RunSettings) -> float:
+    """Seconds between two classified frames of a live source that is well, at most."""
+    gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
+    return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
 
 
 def _cores() -> int:

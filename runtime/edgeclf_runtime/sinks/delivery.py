@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from queue import SimpleQueue
 from typing import Any, Callable
 
@@ -23,10 +24,12 @@ class Delivery:
 
     Args:
         client: of paho, whose ``on_publish`` is taken.
+        once: topics whose messages are sent once, without acknowledgement and not again after a reconnection: one that
+            a broker cuts the connection for would else be sent for ever, before all others.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, once: Collection[str] = ()) -> None:
+        self._client, self._once = client, frozenset(once)
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._newest: dict[str, Any] = {}
         self._given: set[str] = set()  # topics whose newest message paho has
@@ -76,7 +79,7 @@ class Delivery:
 
     def _again(self) -> None:
         self._online, self._again_on_way = True, set(self._waiting)
-        self._given &= set(self._waiting.values())
+        self._given &= {*self._waiting.values(), *self._once}
 
     def _pause(self) -> None:
         self._online = False
@@ -86,7 +89,9 @@ class Delivery:
         blocked = {self._waiting[number] for number in self._again_on_way}
         for topic, payload in self._newest.items():
             if topic not in self._given and topic not in blocked and on_their_way[topic] < _MOST:
-                message = self._client.publish(topic, payload, qos=1, retain=True)
-                if message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
+                message = self._client.publish(topic, payload, qos=0 if topic in self._once else 1, retain=True)
+                if topic in self._once:
+                    self._given.add(topic)
+                elif message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
                     self._waiting[message.mid] = topic
                     self._given.add(topic)

@@ -10,7 +10,9 @@ from edgeclf_runtime import __version__
 __all__ = ["discovery"]
 
 
-def discovery(device: str, name: str, base: str, answers: Sequence[str], picture: bool) -> dict[str, Any]:
+def discovery(
+    device: str, name: str, base: str, answers: Sequence[str], picture: bool, expires: int = 0
+) -> dict[str, Any]:
     """Its device discovery: one message for all entities.
 
     Args:
@@ -19,9 +21,19 @@ def discovery(device: str, name: str, base: str, answers: Sequence[str], picture
         base: what its topics begin with.
         answers: the answer's possible values.
         picture: whether pictures are sent.
+        expires: seconds after which an answer that was not sent again is none any more; 0 for never.
     """
+    runs = {"topic": f"{base}/available"}
+    sees = {
+        "topic": f"{base}/source",
+        "value_template": "{{ 'online' if value_json.state == 'running' else 'offline' }}",
+    }
+    # What is seen counts while the process runs and its camera does; how the camera does, while the process runs.
+    seen: dict[str, Any] = {"availability": [runs, sees], "availability_mode": "all"}
     parts: dict[str, Any] = {
         "answer": {
+            **seen,
+            **({"expire_after": expires} if expires else {}),
             "p": "sensor",
             "name": "Answer",
             "unique_id": f"{device}_answer",
@@ -31,6 +43,8 @@ def discovery(device: str, name: str, base: str, answers: Sequence[str], picture
             "options": list(answers),
         },
         "score": {
+            **seen,
+            **({"expire_after": expires} if expires else {}),
             "p": "sensor",
             "name": "Score",
             "unique_id": f"{device}_score",
@@ -39,6 +53,7 @@ def discovery(device: str, name: str, base: str, answers: Sequence[str], picture
             "unit_of_measurement": "%",
         },
         "source": {
+            "availability_topic": f"{base}/available",
             "p": "binary_sensor",
             "name": "Camera",
             "unique_id": f"{device}_source",
@@ -49,6 +64,7 @@ def discovery(device: str, name: str, base: str, answers: Sequence[str], picture
     }
     if picture:
         parts["picture"] = {
+            **seen,
             "p": "image",
             "name": "Picture",
             "unique_id": f"{device}_picture",
@@ -59,6 +75,5 @@ def discovery(device: str, name: str, base: str, answers: Sequence[str], picture
         "dev": {"ids": [device], "name": name, "mf": "edgeclf", "sw": __version__},
         "o": {"name": "edgeclf", "sw": __version__},
         "cmps": parts,
-        "availability_topic": f"{base}/available",
         "qos": 1,
     }

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.delivery import Delivery
 from edgeclf_runtime.sinks.homeassistant import discovery
-from edgeclf_runtime.sinks.picture import jpeg, pixels_of
+from edgeclf_runtime.sinks.picture import pixels_of, small_jpeg
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MqttOptions", "MqttSink", "paho"]
@@ -23,6 +23,9 @@ _QUEUED = 100  # messages on their way to a broker that does not answer, more th
 _log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
 _QUIET = 60.0  # seconds between two log lines about the same broker
+_SIDE, _LIMIT = 960, 100_000  # pixels and bytes of a picture, at most: brokers bound their packets
+_AFTER = 3.0  # seconds after a picture in which a cut connection is taken for its doing
+_CUTS = 2  # such cuts in a row after which no more pictures are sent
 _HOW = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
 
 
@@ -36,6 +39,8 @@ class MqttOptions:
         name: of the device, for people.
         discovery: prefix of Home Assistant's discovery topics; empty for none.
         snapshot: send the picture whenever the answer changes.
+        gap: seconds between two answers, at most, after three of which Home Assistant takes the last for no answer any
+            more; 0 for never.
     """
 
     address: str
@@ -43,6 +48,7 @@ class MqttOptions:
     name: str = "edgeclf"
     discovery: str = "homeassistant"
     snapshot: bool = True
+    gap: float = 0.0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
@@ -115,7 +121,9 @@ class MqttSink:
         client.will_set(f"{self._base}/available", "offline", qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_connect_fail, self._said = self._unreachable, -_QUIET
-        self._client, self._delivery = client, Delivery(client)
+        self._picture, self._pictured, self._cuts = f"{self._base}/picture", -_AFTER, 0
+        self._sends_pictures, self._has_state = options.snapshot, False
+        self._client, self._delivery = client, Delivery(client, (self._picture,))
         self._change_labels(labels)
         self._delivery.send(f"{self._base}/available", "online")
         client.connect_async(parts.hostname or "", port)
@@ -130,8 +138,23 @@ class MqttSink:
     def _disconnected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         lost, self._online = self._online and reason.is_failure, False
         self._delivery.disconnected()
+        if lost and time.monotonic() - self._pictured < _AFTER:
+            self._doubt_pictures()
+        elif lost:
+            self._cuts = 0
         if lost:  # also again and again, where another device has the same id: a broker keeps the newer one
             self._warn(f"connection lost: {reason}")
+
+    def _doubt_pictures(self) -> None:
+        """A broker cuts the connection for a packet that is larger than it takes."""
+        self._cuts += 1
+        if self._cuts >= _CUTS and self._sends_pictures:
+            self._sends_pictures = False
+            _log.warning(
+                "%s: it cuts the connection after each picture, so no more are sent. Raise the broker's bound of a "
+                "packet, or set mqtt_picture = false",
+                self.name,
+            )
 
     def _unreachable(self, client: Any, data: Any) -> None:
         """Called where the connection's error is being handled."""
@@ -153,24 +176,34 @@ class MqttSink:
 
     def _discovery(self) -> dict[str, Any]:
         options = self._options
-        return discovery(options.device, options.name, self._base, [*self._labels, "unknown"], options.snapshot)
+        answers = list(dict.fromkeys([*self._labels, "unknown"]))  # a model may have a label of that name
+        expires = round(3 * max(options.gap, _EVERY)) if options.gap else 0
+        return discovery(options.device, options.name, self._base, answers, options.snapshot, expires)
 
     def take(self, item: Item) -> None:
         if isinstance(item, ModelState):
             self._change_labels(item.labels)
             return self._delivery.send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
         if not isinstance(item, Observation):
-            text = json.dumps({"state": item.name, "reason": item.reason})
-            return self._delivery.send(f"{self._base}/source", text)
+            return self._tell_source(item.name, item.reason)
+        if not self._has_state:  # a film or folder does not say how it is doing: a frame says it
+            self._tell_source("running")
         if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
             return
         self._sent = time.monotonic()
         decision = item.decision
-        content = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
-        self._delivery.send(f"{self._base}/state", json.dumps(content))
-        pixels = pixels_of(item) if decision.changed and self._options.snapshot else None
-        if pixels is not None:  # encoded anew: a photograph's own file tells where and by whose camera it was taken
-            self._delivery.send(f"{self._base}/picture", jpeg(pixels))
+        told = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        self._delivery.send(f"{self._base}/state", json.dumps(told))
+        pixels = pixels_of(item) if decision.changed and self._sends_pictures else None
+        # Encoded anew: a photograph's own file tells where and by whose camera it was taken.
+        content = small_jpeg(pixels, _SIDE, _LIMIT) if pixels is not None else None
+        if content is not None:
+            self._pictured = time.monotonic()
+            self._delivery.send(self._picture, content)
+
+    def _tell_source(self, state: str, reason: str = "") -> None:
+        self._has_state = True
+        self._delivery.send(f"{self._base}/source", json.dumps({"state": state, "reason": reason}))
 
     def close(self) -> None:
         """Say good-bye, if the broker is there to hear it."""

@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -98,13 +99,14 @@ def _check_page(asked: SinkSettings) -> None:
         check_installed()
 
 
-def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str) -> list[Sink]:
+def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str, gap: float = 0.0) -> list[Sink]:
     """Open them all, or none.
 
     Args:
         asked: which.
         labels: of the model.
         model: its name.
+        gap: seconds between two answers, at most; 0 where nobody knows.
 
     Raises:
         SinkError: one cannot be opened; those already open are closed.
@@ -118,7 +120,7 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str) -> list
 
         try:
             _files(asked, add)
-            _calls(asked, labels, add)
+            _calls(asked, labels, gap, add)
             if asked.web:
                 add(_page(asked, labels, model))
         except (OSError, ValueError) as error:
@@ -151,7 +153,7 @@ def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
             add(WindowSink())
 
 
-def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], None]) -> None:
+def _calls(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Callable[[Sink], None]) -> None:
     from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 
     if asked.command:
@@ -161,7 +163,7 @@ def _calls(asked: SinkSettings, labels: tuple[str, ...], add: Callable[[Sink], N
     if asked.mqtt:
         from edgeclf_runtime.sinks.mqtt import MqttSink
 
-        add(MqttSink(_mqtt_options(asked), labels))
+        add(MqttSink(replace(_mqtt_options(asked), gap=gap), labels))
     if asked.metrics:
         from edgeclf_runtime.sinks.metrics import MetricsSink
 
@@ -183,4 +185,4 @@ def _mqtt_options(asked: SinkSettings) -> MqttOptions:
     from edgeclf_runtime.sinks.mqtt import MqttOptions
 
     here = f"edgeclf-{re.sub('[^A-Za-z0-9_-]', '-', platform.node())}"[:64]
-    return MqttOptions(asked.mqtt, asked.mqtt_device or here, asked.mqtt_name)
+    return MqttOptions(asked.mqtt, asked.mqtt_device or here, asked.mqtt_name, snapshot=asked.mqtt_picture)

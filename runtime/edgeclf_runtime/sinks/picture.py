@@ -8,7 +8,7 @@ import numpy.typing as npt
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.sinks.sink import Observation
 
-__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of"]
+__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "small_jpeg"]
 
 _BAR = 0.08  # share of the height that the line of text takes
 
@@ -34,6 +34,30 @@ def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
     good, data = cv2.imencode(".jpg", swapped(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert good
     return data.tobytes()
+
+
+def small_jpeg(pixels: npt.NDArray[np.uint8], side: int, limit: int) -> bytes | None:
+    """A JPEG file's content for a channel that takes no large one.
+
+    Args:
+        pixels: uint8 RGB ``[height, width, 3]``.
+        side: pixels of the longer side, at most.
+        limit: bytes, at most.
+
+    Returns:
+        the best quality that is small enough; None where none is.
+    """
+    import cv2
+
+    scale = side / max(pixels.shape[:2])
+    if scale < 1:
+        size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    for quality in (90, 80, 65, 50, 35, 20):
+        content = jpeg(pixels, quality)
+        if len(content) <= limit:
+            return content
+    return None
 
 
 def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
