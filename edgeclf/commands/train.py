@@ -42,7 +42,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--deterministic/--no-deterministic",
     default=None,
-    help="Repeatable bit for bit on a GPU, too, which is slower; on a CPU it always is.",
+    help="Repeatable bit for bit on a GPU, too, which is slower; off by default. On a CPU it always is.",
 )
 @click.option(
     "--adapt", help="full, every weight, by default; scale, a scale and shift per channel; head, alone, in seconds."

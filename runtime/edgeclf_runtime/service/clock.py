@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -31,7 +32,9 @@ def _asked() -> bool | None:
     """What systemd knows of another program that sets the clock."""
     try:
         words = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        # It would tell systemd of its own end, in this service's name.
+        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE, check=False, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return {"yes": True, "no": False}.get(done.stdout.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import struct
 import threading
 import time
@@ -44,17 +45,20 @@ class Picture:
         self._newest: tuple[int, npt.NDArray[np.uint8]] | None = None
         self._jpeg: tuple[int, bytes] = (0, b"")
         self._lock, self._when = threading.Lock(), -1.0
-        self._counting, self._count = threading.Lock(), 0
+        self._counting, self._count, self._moment = threading.Lock(), 0, -math.inf
         self.encoded = 0
 
-    def put(self, pixels: npt.NDArray[np.uint8]) -> None:
+    def put(self, pixels: npt.NDArray[np.uint8], moment: float = math.inf) -> None:
         """Replace it; costs nothing.
 
         Args:
             pixels: uint8 RGB ``[height, width, 3]``, which nobody changes from now on.
+            moment: of its capture; one that comes later than a newer one, from a thread that was slower, is left out.
         """
         with self._counting:
-            self._count += 1
+            if moment < self._moment:
+                return
+            self._count, self._moment = self._count + 1, moment if moment < math.inf else self._moment
             self._newest = (self._count, pixels)
 
     def has_newer(self, number: int) -> bool:

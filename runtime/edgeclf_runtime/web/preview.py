@@ -85,12 +85,12 @@ class WebSink:
             self._unsorted.labels = item.labels
         frame = item.prediction.frame if isinstance(item, Observation) else None
         if frame is not None:  # as it was decoded, be that at a part of its size: it is shown small
-            self._picture.put(frame.pixels)
+            self._picture.put(frame.pixels, frame.time)
 
     def glance(self, frame: Frame) -> None:
         """Show a frame that is not classified: the camera is well, and its picture goes on."""
         self._status.glance()
-        self._picture.put(frame.pixels)
+        self._picture.put(frame.pixels, frame.time)
 
     def close(self) -> None:
         """Stop serving."""
