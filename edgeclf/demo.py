@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from edgeclf.errors import DataError
 from edgeclf.exporting import export_run
 from edgeclf.reporter import Reporter
 from edgeclf.training import train
+from edgeclf_runtime.beside import put_in_place
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.preprocess import Pixels
 
@@ -135,5 +135,5 @@ def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: 
     beside = sheet.with_name(f".{sheet.name}.part.png")
     middle = predictions[_FRAMES_EACH // 2 :: _FRAMES_EACH]
     _write(beside, contact_sheet(middle, [str(digit) for digit in shown], columns=8))
-    os.replace(beside, sheet)
+    put_in_place(beside, sheet)
     return DemoResult(model, film, sheet, len(predictions), right)

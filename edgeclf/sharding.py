@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from edgeclf.run import write_text
 from edgeclf.shards import INDEX, RECORD_FRAME, RECORD_HEAD, ShardIndex, ShardRecords
 from edgeclf.skipped import no_readable
 from edgeclf.sources import SourcePaths, read_source, refuse_inside
+from edgeclf_runtime.beside import put_in_place, sync
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.images import checked_header
 from edgeclf_runtime.jpegend import whole_jpeg
@@ -68,7 +68,9 @@ def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Repor
     try:
         index = _write(data, skipped, beside, per_shard, reporter)
         write_text(beside / INDEX, index.model_dump_json() + "\n")
-        os.rename(beside, out)
+        for file in beside.iterdir():
+            sync(file)
+        put_in_place(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.metadata import with_metadata
 from edgeclf_converters.pack import pack
 from edgeclf_converters.workfolder import work_folder
+from edgeclf_runtime.beside import put_in_place
 from edgeclf_runtime.flatbuffer import read_flat_model
 from edgeclf_runtime.modelfile import read_model
 
@@ -105,7 +105,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
         if not read_flat_model(content).metadata:
             content = with_metadata(content, model.card)
         made.write_bytes(pack(_flatbuffer(content), model.card, model.golden, model.tolerance))
-        os.replace(made, target)
+        put_in_place(made, target)
     return EdgeTpuResult(target, check, mapped, on_cpu, reasons)
 
 

@@ -19,6 +19,7 @@ from edgeclf_converters.pack import pack
 from edgeclf_converters.prepared import prepared
 from edgeclf_converters.trials import Search
 from edgeclf_converters.workfolder import work_folder
+from edgeclf_runtime.beside import put_in_place
 from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.golden import verify
@@ -174,7 +175,7 @@ def _write(
         data = pack(content, card, vectors, DEFAULT_TOLERANCE)
         beside.write_bytes(data)
         _check(beside, card)
-        os.replace(beside, path)
+        put_in_place(beside, path)
     return len(data), card
 
 

@@ -8,14 +8,19 @@ import io
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
+from edgeclf_runtime.beside import sync, sync_open
 from edgeclf_runtime.lines import content, text_line
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.sinks.tail import mend_end
 
 __all__ = ["CsvSink", "JsonLinesSink", "TerminalSink", "as_json", "as_text"]
+
+_SYNCED = 5.0  # seconds of lines that a power cut may take
 
 
 def as_text(item: Observation, top: int) -> str:
@@ -88,20 +93,28 @@ class TerminalSink:
 
 
 class _Rotating:
-    """A file of whole lines that is renamed to NAME.1, NAME.2 ... when it is full."""
+    """A file of whole lines that is renamed to NAME.1, NAME.2 ... when it is full.
 
-    def __init__(self, path: Path, limit: int, keep: int, head: str) -> None:
+    What is written is synced with the first line after ``_SYNCED`` seconds: each line at once would wear out a memory
+    card. Lines after which nothing comes are left to the system, which writes them by itself (Linux in 30 s).
+
+    Args:
+        head: its first line.
+        is_whole: whether bytes without a line's end are a line.
+    """
+
+    def __init__(self, path: Path, limit: int, keep: int, head: str, is_whole: Callable[[bytes], bool]) -> None:
         self._path, self._limit, self._keep, self._head = path, limit, keep, head.encode()
+        self._is_whole, self._synced = is_whole, -_SYNCED
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._opened()
 
     def _opened(self) -> io.FileIO:
         file = io.FileIO(self._path, "a+")
-        end = file.seek(0, os.SEEK_END)
-        if not end:
+        mend_end(file, self._head or b"{", self._is_whole)
+        if not file.seek(0, os.SEEK_END):
             _append(file, self._head)
-        elif os.pread(file.fileno(), 1, end - 1) != b"\n":  # the power went
-            _append(file, b"\n")
+            sync(self._path.parent)
         return file
 
     def write(self, line: str) -> None:
@@ -110,10 +123,14 @@ class _Rotating:
             self._file.close()
             self._file = self._opened()
         if self._file.tell() + len(data) > self._limit and self._file.tell() > len(self._head):
+            sync_open(self._file.fileno())
             self._file.close()
             self._rotate()
             self._file = self._opened()
         _append(self._file, data)
+        if time.monotonic() - self._synced >= _SYNCED:
+            sync_open(self._file.fileno())
+            self._synced = time.monotonic()
 
     def _is_gone(self) -> bool:
         """Whether somebody else, logrotate say, renamed or removed it."""
@@ -134,7 +151,20 @@ class _Rotating:
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def close(self) -> None:
+        if not self._file.closed:
+            sync_open(self._file.fileno())
         self._file.close()
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_row(line: bytes) -> bool:
+    return line.count(b",") >= 5 and line.endswith((b",0", b",1", b",changed"))
 
 
 def _append(file: io.FileIO, data: bytes) -> None:
@@ -164,7 +194,7 @@ class JsonLinesSink:
 
     def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5, top: int = 3) -> None:
         self.name, self._top = f"JSON lines {path}", top
-        self._file = _Rotating(path, limit, keep, "")
+        self._file = _Rotating(path, limit, keep, "", _is_json)
 
     def take(self, item: Item) -> None:
         self._file.write(as_json(item, self._top) + "\n")
@@ -185,7 +215,7 @@ class CsvSink:
 
     def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5) -> None:
         self.name = f"CSV {path}"
-        self._file = _Rotating(path, limit, keep, "time,frame,source,answer,score,changed\n")
+        self._file = _Rotating(path, limit, keep, "time,frame,source,answer,score,changed\n", _is_row)
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from edgeclf_runtime.beside import sync
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.snapshots import UNSORTED, folder_name, read_name
 from edgeclf_runtime.web.classname import check_class_name
@@ -79,6 +80,7 @@ class Unsorted:
             if (self._folder / target / name).exists():
                 raise SinkError(f"{target}/{name} is there already.")
             os.rename(path, self._folder / target / name)
+            sync(self._folder / target)
         except OSError as error:
             if isinstance(error, SinkError):
                 raise
