@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
+# Tests asked for by name: an error where none of them could run.
+NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-gpu test-workers test-mediapipe test-faults test-supply test-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -51,15 +53,15 @@ bench-groups: setup
 
 # Every operation of every kind of training and backbone against the kernels TensorFlow has for a GPU; none is needed.
 test-gpu: setup
-	EDGECLF_GPU_ALL=1 $(BIN)/python -m pytest tests/contract/test_gpu.py
+	EDGECLF_GPU_ALL=1 $(NAMED) tests/contract/test_gpu.py
 
 # Whole searches, which train many networks; minutes.
 test-slow: setup
-	$(BIN)/python -m pytest tests/slow
+	$(NAMED) tests/slow
 
 # Two processes that train in step, are killed, and go on.
 test-workers: setup
-	$(BIN)/python -m pytest tests/workers
+	$(NAMED) tests/workers
 
 # Peak memory of a training at two sizes, and its growth with the number of pictures.
 bench-memory: setup
@@ -76,23 +78,27 @@ soak: setup
 
 # Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own; and --window.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready .venv-window/ready
-	$(BIN)/python -m pytest tests/interop
+	$(NAMED) tests/interop
 
 # Kills at random moments (EDGECLF_ROUNDS=5 for fewer), full and read-only disks (as root), the page under attack; an hour.
 test-faults: setup
-	$(BIN)/python -m pytest -s tests/faults
+	$(NAMED) -s tests/faults
 
 # Each Python that is here, the lowest versions allowed, what the wheels hold, known holes; five minutes.
 test-supply: setup
-	$(BIN)/python -m pytest -s tests/supply
+	$(NAMED) -s tests/supply
 
 # The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; twelve minutes, as root.
-test-pi: setup .venv-tflite/ready
-	$(BIN)/python -m pytest -s tests/device
+test-pi: need-pi setup .venv-tflite/ready
+	$(NAMED) -s tests/device
 
 # Every benchmark to its end, on a few small pictures; ten minutes.
 test-bench: setup
-	$(BIN)/python -m pytest tests/bench
+	$(NAMED) tests/bench
+
+# Before anything is built for it.
+need-pi:
+	@$(PYTHON) tests/device/needs.py
 
 .venv-mediapipe/ready:
 	$(PYTHON) -m venv .venv-mediapipe

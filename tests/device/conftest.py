@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.device.needs import lacking
+
 ROOT = Path(__file__).parents[2]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(tests): programs, see tests/device/needs.py, and root")
+
+
+@pytest.hookimpl(tryfirst=True)  # before a fixture trains anything for it
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        if reason := lacking(*marker.args):
+            pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.device.userland import CACHE, PATH, need
+from tests.device.needs import PATH
+from tests.device.userland import CACHE
 
 __all__ = ["boot", "initramfs", "kernel"]
 
@@ -22,7 +23,6 @@ def kernel() -> Path:
     folder = CACHE / "kernel"
     if (folder / "ready").exists():
         return folder / "unpacked"
-    need("apt-get", "dpkg-deb", "depmod")
     shutil.rmtree(folder, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / "apt" / part).mkdir(parents=True)
@@ -53,7 +53,6 @@ def _version(unpacked: Path) -> str:
 
 def initramfs(unpacked: Path, root: Path, site: str, extra: list[Path], out: Path) -> None:
     """One archive of the userland, the site's packages, vivid with all it needs, our init, and ``extra`` in /work."""
-    need("modprobe", "cpio")
     stage = out.with_suffix(".stage")
     shutil.rmtree(stage, ignore_errors=True)
     shutil.copytree(root, stage, symlinks=True, ignore=_left_out(root, root / site.lstrip("/")))
@@ -96,7 +95,6 @@ def _modules(unpacked: Path, folder: Path) -> list[str]:
 
 def boot(unpacked: Path, archive: Path, seconds: float) -> str:
     """What the serial console says until the machine turns itself off."""
-    need("qemu-system-aarch64")
     image = unpacked / "boot" / f"vmlinuz-{_version(unpacked)}"
     command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "3072"]
     command += ["-accel", "tcg,thread=multi", "-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"]

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.device.machine import boot, initramfs, kernel
-from tests.device.userland import ARM64, EXTRAS, ROOT, install, need, userland
+from tests.device.userland import ARM64, EXTRAS, ROOT, install, userland
 
 HERE = Path(__file__).parent
 NOTICED = {"unplugged": 2.0, "fatal error": 2.0, "silent": 4.0, "frozen": 5.0}  # seconds; --config says frozen = 3
@@ -20,11 +20,12 @@ ROUNDS = 3
 
 Events = list[dict[str, Any]]
 
+pytestmark = pytest.mark.needs("machine")
+
 
 @pytest.fixture(scope="module")
 def events(wheel: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Events:
     """All that the scenario said."""
-    need("qemu-system-aarch64", "modprobe", "cpio", "mmdebstrap")
     folder = tmp_path_factory.mktemp("machine")
     root, unpacked = userland(ARM64), kernel()
     site = install(ARM64, root, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))

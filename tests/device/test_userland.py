@@ -14,7 +14,7 @@ import pytest
 
 from edgeclf import Quiet, export_run, make_config, train
 from tests.device.noisydigits import COUNT, rows_to_classify, rows_to_learn, write_digits
-from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, need, run, userland
+from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, run, userland
 
 HERE = Path(__file__).parent
 # The share of labels that tflite-runtime's kernels, which round differently on each processor, may change.
@@ -84,10 +84,10 @@ def _compare(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[in
 
 @pytest.fixture(scope="module")
 def arm64() -> Path:
-    need(ARM64.emulator, "chroot", "mmdebstrap")
     return userland(ARM64)
 
 
+@pytest.mark.needs("ARM64")
 def test_64_bits_with_litert(arm64: Path, wheel: Path, models: dict[str, Path], pictures: Path) -> None:
     site = install(ARM64, arm64, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
     for name, model in models.items():
@@ -98,6 +98,7 @@ def test_64_bits_with_litert(arm64: Path, wheel: Path, models: dict[str, Path], 
         assert apart <= STEP
 
 
+@pytest.mark.needs("ARM64")
 def test_64_bits_with_tflite_runtime(
     arm64: Path, wheel: Path, models: dict[str, Path], pictures: Path, python_of_tflite: Path
 ) -> None:
@@ -108,10 +109,10 @@ def test_64_bits_with_tflite_runtime(
         assert _compare(f"arm64, tflite-runtime, {name}", here, there)[0] <= ROUNDED[name] * COUNT
 
 
+@pytest.mark.needs("ARMHF")
 def test_32_bits_with_debians_opencv(
     wheel: Path, models: dict[str, Path], pictures: Path, python_of_tflite: Path
 ) -> None:
-    need(ARMHF.emulator, "chroot", "mmdebstrap")
     root = userland(ARMHF)
     site = install(ARMHF, root, "tflite", wheel, TFLITE[0], alone=True)
     for name, model in models.items():

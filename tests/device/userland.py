@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "need", "run", "userland"]
+from tests.device.needs import PATH
+
+__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "userland"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".pi"
-PACKAGES = "qemu-user-static mmdebstrap qemu-system-arm kmod cpio"
 EXTRAS = "[web,metrics]"  # of our wheel, for the machine that serves a page
-PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 # Linked by a script of their packages, which mmdebstrap did not run.
 _ALTERNATIVES = "/usr/lib/arm-linux-gnueabihf/blas:/usr/lib/arm-linux-gnueabihf/lapack"
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9)}
@@ -51,21 +51,11 @@ ARMHF = Userland(
 )
 
 
-def need(*programs: str) -> None:
-    """Skip without these programs, or without root, whom chroot and mmdebstrap ask for."""
-    missing = [program for program in programs if shutil.which(program, path=PATH) is None]
-    if missing:
-        pytest.skip(f"no {', '.join(missing)}: apt-get install {PACKAGES}")
-    if os.geteuid() != 0:
-        pytest.skip("needs root, for chroot")
-
-
 def userland(kind: Userland) -> Path:
     """Its folder below ``.pi``; Debian's packages are unpacked once, without a second stage."""
     root = CACHE / kind.name
     if (root / "ready").exists():
         return root
-    need("mmdebstrap")
     shutil.rmtree(root, ignore_errors=True)
     CACHE.mkdir(exist_ok=True)
     command = ["mmdebstrap", "-q", "--mode=root", "--variant=extract", f"--architectures={kind.name}"]

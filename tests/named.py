@@ -1,0 +1,31 @@
+"""A pytest plugin for tests that are asked for by name (``make test-pi``): that none of them ran is a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary"]
+
+_RAN = ("passed", "failed", "error", "xfailed", "xpassed")
+
+
+def _ran_none(config: pytest.Config) -> bool:
+    stats = config.pluginmanager.getplugin("terminalreporter").stats
+    return not any(stats.get(outcome) for outcome in _RAN)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Exit with status 1 in place of 0."""
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and _ran_none(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why, each reason once."""
+    if not _ran_none(config):
+        return
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = dict.fromkeys(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    terminalreporter.section("no test ran", red=True)
+    for reason in reasons or ["none was found"]:
+        terminalreporter.line(reason)
