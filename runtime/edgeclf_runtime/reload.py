@@ -10,9 +10,10 @@ from typing import Callable
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import EdgeclfError
-from edgeclf_runtime.golden import verify
+from edgeclf_runtime.lastgood import LastGood, version
 from edgeclf_runtime.pipeline import Pipeline
 from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.starting import why_not
 from edgeclf_runtime.trial import try_model
 
 __all__ = ["ModelWatch"]
@@ -21,14 +22,12 @@ _log = logging.getLogger(__name__)
 _LOOK = 1.0  # seconds between two looks; a file that stayed the same from one to the next is complete
 _NICE = 10  # what tries it leaves the camera's frames the processor
 
-_Version = tuple[int, int, int, int]
-
 
 class ModelWatch:
     """Follows one model file; begun by ``start``, ended by ``close``.
 
     A file that does not load, whose golden pictures do not give their scores, or that crashes or hangs the interpreter
-    is refused, and the model before goes on. Sinks are told in either case.
+    is refused, and the model before goes on. Sinks are told in either case. Of one that is adopted a copy is kept.
 
     Args:
         path: of the file in use, which is to be opened after this was made.
@@ -45,7 +44,8 @@ class ModelWatch:
         suits: Callable[[tuple[str, ...]], None] = lambda labels: None,
     ) -> None:
         self._path, self._words, self._opened, self._suits = path.absolute(), list(words), opened, suits
-        self._judged = _version(self._path)
+        self._judged = version(self._path)
+        self._good = LastGood(self._path)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -57,7 +57,7 @@ class ModelWatch:
     def _work(self, pipeline: Pipeline) -> None:
         before = self._judged
         while not self._closing.wait(_LOOK):
-            now = _version(self._path)
+            now = version(self._path)
             if now is not None and now != self._judged and now == before:  # no longer being written
                 self._judged = now
                 self._judge(pipeline)
@@ -71,19 +71,20 @@ class ModelWatch:
             reason = "" if pipeline.backend.startswith("edgetpu") else self._tried()
             if not reason:
                 classifier = self._opened(self._path)
-                reason = _verified(classifier)
+                reason = why_not(classifier)
                 self._suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)
         except Exception as error:  # the service goes on, whatever a library makes of the file
             _log.exception("%s", self._path)
             reason = f"{type(error).__name__}: {error}"
-        changed = _version(self._path) != self._judged  # what was opened is not what was tried
+        changed = version(self._path) != self._judged  # what was opened is not what was tried
         if changed:
             self._judged = None
         if not (changed or self._closing.is_set()):
             if classifier is not None and not reason:
-                return pipeline.offer(classifier)
+                pipeline.offer(classifier)
+                return self._good.keep(self._judged, classifier.card.labels)
             pipeline.tell(ModelState("refused", str(self._path), pipeline.labels, reason))
         if classifier is not None:
             classifier.close()
@@ -97,22 +98,3 @@ class ModelWatch:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(1)
-
-
-def _verified(classifier: Classifier) -> str:
-    """Why it is no good here; empty where it is."""
-    classifier.warm_up()
-    return (
-        ""
-        if not classifier.golden or verify(classifier).passed
-        else f"{classifier.path}: its golden pictures do not give their scores here."
-    )
-
-
-def _version(path: Path) -> _Version | None:
-    """What changes when the file is replaced or written; None where it is gone."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -2,131 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeclf_runtime.decision import Decider, DecisionRule
 from edgeclf_runtime.prediction import Prediction
-
-COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
-
-# Python runs this first, in the process that tries a file too: there it dies as an interpreter would that crashes.
-CRASH = """
-import os, signal, sys
-if "verify" in sys.orig_argv and os.path.exists(os.environ["CRASH"]):
-    os.kill(os.getpid(), signal.SIGSEGV)
-"""
-
-
-def _variant(model: Path, path: Path, **changed: Any) -> Path:
-    """The same network with other entries in its archive, each given as a function of the old content."""
-    with zipfile.ZipFile(model) as archive:
-        names = {info.filename: archive.read(info) for info in archive.infolist()}
-        flat = model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
-    path.write_bytes(flat)
-    edits = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
-    for what, change in changed.items():
-        names[edits[what]] = change(names[edits[what]].decode()).encode()
-    with zipfile.ZipFile(path, "a") as archive:
-        for name, content in names.items():
-            archive.writestr(name, content)
-    return path
-
-
-def _wrong_golden(text: str) -> str:
-    content = json.loads(text)
-    content["scores"] = [row[::-1] for row in content["scores"]]
-    return json.dumps(content)
-
-
-class Running:
-    """``edgeclf run --reload`` on a folder into which pictures go all the time."""
-
-    def __init__(self, model: Path, picture: Path, folder: Path, *words: str) -> None:
-        self.model, self._picture, self._pictures = folder / "model.tflite", picture, folder / "in"
-        self._pictures.mkdir()
-        shutil.copy(model, self.model)
-        (folder / "site").mkdir()
-        (folder / "site" / "sitecustomize.py").write_text(CRASH, "utf-8")
-        self.crash = folder / "crash"
-        environment = {**os.environ, "PYTHONPATH": str(folder / "site"), "CRASH": str(self.crash)}
-        arguments = [str(self.model), "--source", str(self._pictures), "--watch", "--reload", "--json", *words]
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-        )
-        self.lines: list[dict[str, Any]] = []
-        self.given, self._ended = 0, threading.Event()
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._feed)]
-        for thread in self._threads:
-            thread.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(json.loads(line))
-
-    def _feed(self) -> None:
-        for number in itertools.count():
-            beside = self._pictures / f"{number:05}.part"
-            shutil.copy(self._picture, beside)
-            beside.rename(beside.with_suffix(".png"))
-            self.given += 1
-            if self._ended.wait(0.03):
-                return
-
-    def wait(self, wanted: Any, after: int = 0) -> dict[str, Any]:
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            for line in self.lines[after:]:
-                if wanted(line):
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(self.lines[-3:])
-
-    def put(self, file: Path) -> dict[str, Any]:
-        """Move it into the model's place; what became of it."""
-        after = len(self.lines)
-        os.replace(file, self.model)
-        return self.wait(lambda line: "model" in line, after)
-
-    def close(self) -> None:
-        self._ended.set()
-        self.process.kill()
-        self.process.wait()
-        for thread in self._threads:
-            thread.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def stop(self) -> list[dict[str, Any]]:
-        """The observations, after all pictures were seen."""
-        self._ended.set()
-        self._threads[1].join()
-        last = f"{self.given - 1:05}.png"
-        self.wait(lambda line: line.get("source", "").endswith(last))
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0
-        self.close()
-        return [line for line in self.lines if "frame" in line]
+from tests.runtime.replaced_model import Running, variant, wrong_golden
 
 
 @pytest.fixture
 def running(model: Path, digits: Path, tmp_path: Path) -> Iterator[Running]:
-    running = Running(model, next((digits / "1").iterdir()), tmp_path)
+    running = Running(model, next((digits / "1").iterdir()), tmp_path, "--reload")
     running.wait(lambda line: "frame" in line)
     yield running
     running.close()
@@ -135,10 +26,10 @@ def running(model: Path, digits: Path, tmp_path: Path) -> Iterator[Running]:
 def test_a_model_without_a_label_that_calls_for_action_is_refused(model: Path, digits: Path, tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text('[sinks]\non = ["1"]\ncommand = "true"\n', "utf-8")
-    running = Running(model, next((digits / "1").iterdir()), tmp_path, "--config", str(config))
+    running = Running(model, next((digits / "1").iterdir()), tmp_path, "--reload", "--config", str(config))
     try:
         running.wait(lambda line: "frame" in line)
-        other = _variant(model, tmp_path / "other.tflite", labels=lambda text: text.replace("1", "one"))
+        other = variant(model, tmp_path / "other.tflite", labels=lambda text: text.replace("1", "one"))
         told = running.put(other)
         assert told["model"] == "refused"
         assert "on: the model has no label '1', did you mean" in told["reason"] or "its labels" in told["reason"]
@@ -155,7 +46,7 @@ def test_a_good_file_is_adopted_between_two_frames_and_none_is_lost(
     def rename(text: str) -> str:
         return "\n".join(f"digit {label}" for label in text.split()) + "\n"
 
-    state = running.put(_variant(model, tmp_path / "new", labels=rename, card=surer))
+    state = running.put(variant(model, tmp_path / "new", labels=rename, card=surer))
     assert state["model"] == "adopted"
     assert state["labels"] == ["digit 0", "digit 1", "digit 2"]
     seen = running.stop()
@@ -172,25 +63,25 @@ def test_files_that_are_no_good_leave_the_one_before(running: Running, model: Pa
     content = model.read_bytes()
     (tmp_path / "text").write_text("hello, world, this is text", "utf-8")
     (tmp_path / "cut").write_bytes(content[: len(content) // 2])
-    _variant(model, tmp_path / "golden", golden=_wrong_golden)
+    variant(model, tmp_path / "golden", golden=wrong_golden)
     expected = {"text": "Not a TensorFlow Lite file", "cut": "cop", "golden": "differs on this device"}
     for name, reason in expected.items():
         state = running.put(tmp_path / name)
         assert (state["model"], state["labels"]) == ("refused", ["0", "1", "2"]), name
         assert reason in state["reason"], name
     running.crash.touch()
-    state = running.put(_variant(model, tmp_path / "crash.tflite"))
+    state = running.put(variant(model, tmp_path / "crash.tflite"))
     assert state["model"] == "refused"
     assert "the interpreter crashes (SIGSEGV)" in state["reason"]
     running.crash.unlink()
-    assert running.put(_variant(model, tmp_path / "good"))["model"] == "adopted"
+    assert running.put(variant(model, tmp_path / "good"))["model"] == "adopted"
     seen = running.stop()
     assert [line["frame"] for line in seen] == list(range(running.given))
     assert sum(line["changed"] for line in seen) == 1  # the same answer goes on over a model with the same labels
 
 
 def test_a_slow_copy_is_never_half_read(running: Running, model: Path, tmp_path: Path) -> None:
-    slow = _variant(model, tmp_path / "slow.tflite", labels=lambda text: text.replace("0", "nought"))
+    slow = variant(model, tmp_path / "slow.tflite", labels=lambda text: text.replace("0", "nought"))
     content = slow.read_bytes()
     after = len(running.lines)
     with running.model.open("wb", 0) as file:

@@ -69,6 +69,8 @@ def test_what_a_unit_says_follows_from_its_paths(tmp_path: Path) -> None:
         for line in ("ProtectHome=yes", "PrivateTmp=yes", "SupplementaryGroups=video", "User=pi", "WatchdogSec=30")
     )
     assert "RestartSteps" not in plain
+    assert "StateDirectory" not in plain
+    assert "StateDirectory=edgeclf-models/x" in Unit(("/a",), Path("/srv"), state="edgeclf-models/x").text()
     assert "RestartSteps=6" in Unit(("/a",), Path("/srv"), version=257).text()
     home = Unit(("/home/pi/env/bin/python",), Path("/tmp/x")).text()
     assert "ProtectHome=read-only" in home

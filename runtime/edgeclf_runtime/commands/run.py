@@ -28,6 +28,7 @@ from edgeclf_runtime.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.reload import ModelWatch
     from edgeclf_runtime.service.heartbeat import Heartbeat
@@ -94,6 +95,7 @@ def run(
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.settings import read_settings, settings
+    from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import check_labels, check_sinks, open_sinks
     from edgeclf_runtime.sources import is_live, open_source
@@ -112,8 +114,9 @@ def run(
     # Before it is opened, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
     watch = _model_watch(model, open_model, suits) if chosen.reload else None
-    with open_model(model) as classifier:
-        suits(classifier.card.labels)
+    endless = chosen.reload or chosen.camera.watch or not waits
+    classifier, refused = _started(model, open_model, suits, endless)
+    with classifier:
         others = open_sinks(chosen.sinks, classifier.card.labels, model.name, 0.0 if waits else _longest_gap(chosen))
 
         def unread() -> None:
@@ -136,6 +139,8 @@ def run(
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
             labels = len(classifier.card.labels)
             click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            if refused:
+                pipeline.tell(ModelState("refused", str(model.absolute()), classifier.card.labels, refused))
             heartbeat.start(source.description or "awaited")
             pipeline.run(source, max_frames)
 
@@ -159,6 +164,18 @@ def _cores() -> int:
     from edgeclf_runtime.cores import usable_cores
 
     return min(4, usable_cores())  # more than one thread can decode pictures for
+
+
+def _started(
+    model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], endless: bool
+) -> tuple[Classifier, str]:
+    """The classifier, and why it is not the file's; nobody is there to mend what runs without an end."""
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.starting import open_suited, start_model
+
+    if endless:
+        return start_model(model, words_of(verify, click.get_current_context().params), open_model, suits)
+    return open_suited(open_model, model, suits), ""
 
 
 def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:

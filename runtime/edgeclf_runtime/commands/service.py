@@ -58,6 +58,7 @@ def install(
 ) -> None:
     """Write its unit, start it now and with the machine; again, to change it. Paths in the config count from here."""
     from edgeclf_runtime.errors import UsageError
+    from edgeclf_runtime.lastgood import STATE
     from edgeclf_runtime.service.access import person
     from edgeclf_runtime.service.systemd import found_systemd
 
@@ -69,7 +70,7 @@ def install(
     def runs() -> bool:
         return systemd is None or systemd.state(name).get("ActiveState") == "active"
 
-    unit = replace(_planned(open_model, model, config, who, runs), memory=memory)
+    unit = replace(_planned(open_model, model, config, who, runs), memory=memory, state=f"{STATE}/{name}")
     if systemd is None:
         click.echo(unit.text(), nl=False)
         return

@@ -65,6 +65,7 @@ class Unit:
         environment: variables it is given besides; anybody on the machine may read them.
         personal: a user's own unit, whose manager may not confine it by mounts, devices and groups.
         version: of systemd.
+        state: a folder of its own below /var/lib, which systemd makes; not of a user's own unit.
 
     Raises:
         UsageError: a path with a character that no unit can hold, or a bound of memory that is none.
@@ -80,6 +81,7 @@ class Unit:
     environment: tuple[tuple[str, str], ...] = ()
     personal: bool = False
     version: int = 252
+    state: str = ""
 
     def __post_init__(self) -> None:
         values = (value for _, value in self.environment)
@@ -136,6 +138,8 @@ class Unit:
         for path in self.writes:
             name, relative = made_by_systemd(path) or ("ReadWritePaths", str(path))
             lines.append(f"{name}={_quoted(relative)}")
+        if self.state:
+            lines.append(f"StateDirectory={_quoted(self.state)}")
         return "\n".join(lines)
 
 

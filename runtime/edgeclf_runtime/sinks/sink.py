@@ -31,10 +31,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class ModelState:
-    """What became of a model file that was put in the place of the one in use.
+    """What became of a model file that was put in the place of the one in use, or was there at the start.
 
     Attributes:
-        name: "adopted"; or "refused", and the model before goes on.
+        name: "adopted"; or "refused", and the model before, or the last good copy, goes on.
         path: of the file.
         labels: of the model in use from now on.
         reason: for people; empty when it was adopted.
