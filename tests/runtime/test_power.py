@@ -1,6 +1,6 @@
 """What a power cut leaves: the order of syncs and renames, and files of lines with a torn end.
 
-That these are enough is shown by cuts of a whole machine's power: tests/device/test_power_cuts.py.
+That these are enough is not shown yet by cuts of a whole machine's power.
 """
 
 from __future__ import annotations
