@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import shlex
 import shutil
 import subprocess
@@ -27,7 +26,6 @@ from edgeclf.searchspace import Candidate, candidates, multiplications, train_co
 from edgeclf.settings import SearchConfig
 from edgeclf_runtime import Classifier
 from tests.listening import Listening
-from tests.scenes import table, write_scene
 
 LITE0 = "efficientnet-lite0"
 BASE = make_config({"epochs": 2, "batch_size": 16, "flip": False, "validation": 0.3})
@@ -163,25 +161,6 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     next((moved / "1").iterdir()).unlink()
     with pytest.raises(ConfigError, match="began with other pictures"):
         search(moved, tmp_path / "other", settings, BASE, Quiet())
-
-
-def test_every_size_is_judged_on_the_same_images(tmp_path: Path) -> None:
-    folder = write_scene(table(0.2, 20), tmp_path / "photos")
-    settings = SearchConfig(backbones=(LITE0,), sizes=(32, 64, 96), adapts=("head",), budget_minutes=9000)
-    result = search(folder, tmp_path / "search", settings, BASE, Quiet())
-    assert len(result.outcomes) == 3
-    splits = {
-        (tmp_path / "search" / outcome.candidate.name / "split.csv").read_text("utf-8") for outcome in result.outcomes
-    }
-    assert len(splits) == 1
-    # A search of 0.1 divided the images for each size on its own, and says nothing of it.
-    journal = tmp_path / "search" / "search.journal"
-    known = journal.read_text("utf-8")
-    older = re.sub(r'"split": ?"the same for all sizes", ?', "", known)
-    assert older != known
-    journal.write_text(older, "utf-8")
-    with pytest.raises(ConfigError, match="this search began with other split"):
-        search(folder, tmp_path / "search", settings, BASE, Quiet())
 
 
 def test_time_is_predicted_by_multiplications() -> None:
