@@ -78,6 +78,13 @@ def test_every_command_of_a_figure_is_there(document: Path) -> None:
 
 def test_a_figure_names_options_that_there_are() -> None:
     text = (ROOT / "docs" / "figures.md").read_text("utf-8")
-    for name, options in re.findall(r"`(?:make bench-|python tests/benchmarks/)([a-z_0-9]+)(?:\.py)?([^`]*)`", text):
-        source = (BENCHMARKS / f"{name.replace('-', '_')}.py").read_text("utf-8")
-        assert all(f'"{option}"' in source for option in re.findall(r"--[a-z-]+", options)), (name, options)
+    named = re.findall(r"`(?:make (bench-[a-z0-9-]+)|python tests/benchmarks/([a-z_0-9]+)\.py)([^`]*)`", text)
+    assert named
+    for target, script, options in named:
+        source = (BENCHMARKS / f"{script or _script_of(target)}.py").read_text("utf-8")
+        assert all(f'"{option}"' in source for option in re.findall(r"--[a-z-]+", options)), (target or script, options)
+
+
+def _script_of(target: str) -> str:
+    recipe = (ROOT / "Makefile").read_text("utf-8").split(f"\n{target}:")[1]
+    return re.findall(r"tests[/.]benchmarks[/.]([a-z_0-9]+)", recipe)[0]
