@@ -74,6 +74,9 @@ class Pipeline:
         self._film_gaps = Gaps()
         self._gate, self._region = Gate(rule), (rule.region[2], rule.region[3])
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
+        for sink in sinks:
+            if (follow := getattr(sink, "follow", None)) is not None:
+                follow(self.outlets)
         self._lossless, self.stopping = lossless, threading.Event()
         self._began: dict[int, float] = {}  # by thread, with the present frame
         self.frames = 0

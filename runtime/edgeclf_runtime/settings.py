@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 import sys
 from collections.abc import Mapping
@@ -17,13 +18,17 @@ from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["RunSettings", "SinkSettings", "read_settings", "settings"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class SinkSettings:
     """Where observations go besides the terminal; an empty value turns each off.
 
     Attributes:
-        jsonl, csv: files that are appended to, and begun anew after ``rotate`` bytes with ``keep`` older ones kept.
+        jsonl, csv: files that are appended to, and begun anew after ``rotate_bytes`` with ``rotate_keep`` older ones
+            kept; ``-`` for standard output.
+        jsonl_every: "frame", or "change" of the answer; states in either case.
         snapshots: a folder for pictures that are uncertain, or of ``snapshot_labels``.
         snapshot_labels: ``["*"]`` for all.
         snapshot_uncertain: a score below which a picture is uncertain.
@@ -44,8 +49,9 @@ class SinkSettings:
 
     jsonl: str = ""
     csv: str = ""
-    rotate: int = 10_000_000
-    keep: int = 5
+    jsonl_every: str = "frame"
+    rotate_bytes: int = 10_000_000
+    rotate_keep: int = 5
     snapshots: str = ""
     snapshot_labels: tuple[str, ...] = ()
     snapshot_uncertain: float = 0.6
@@ -68,10 +74,12 @@ class SinkSettings:
 
     def __post_init__(self) -> None:
         wrong = []
-        if self.rotate < 1000 or self.keep < 0 or self.snapshot_limit < 1 or self.snapshot_every < 0:
-            wrong.append(
-                "rotate at least 1000 bytes, keep at least 0, snapshot_limit at least 1, snapshot_every at least 0"
-            )
+        if self.jsonl_every not in ("frame", "change"):
+            wrong.append('jsonl_every "frame" or "change"')
+        if self.rotate_bytes < 1000 or self.rotate_keep < 0:
+            wrong.append("rotate_bytes at least 1000, rotate_keep at least 0")
+        if self.snapshot_limit < 1 or self.snapshot_every < 0:
+            wrong.append("snapshot_limit at least 1, snapshot_every at least 0")
         if not 0 <= self.snapshot_uncertain <= 1:
             wrong.append("snapshot_uncertain within 0 to 1")
         if not 0 <= self.metrics <= 65535:
@@ -107,6 +115,7 @@ _TABLES: dict[str, type[Any]] = {
     "gate": GateRule,
     "sinks": SinkSettings,
 }
+_RENAMED = {"sinks": {"rotate": "rotate_bytes", "keep": "rotate_keep"}}  # keys of 0.1, still read
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -153,8 +162,9 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
             wrong.append(f"{name}: expected a table, [{name}]")
             continue
         options = {key: value for key, value in given.get(name, {}).items() if value is not None}
+        table, doubled = _renamed(table, name, where)
         values, mistakes = _typed({**table, **options}, kind, name)
-        wrong += mistakes
+        wrong += doubled + mistakes
         try:
             parts[name] = kind(**values)
         except EdgeclfError as error:
@@ -162,6 +172,17 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
     if wrong:
         raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
     return RunSettings(str(source), reload, **parts)
+
+
+def _renamed(table: Mapping[str, Any], name: str, where: str) -> tuple[dict[str, Any], list[str]]:
+    """The table with its keys of before by their new names, of which a line tells; and those that it has twice."""
+    names = {old: new for old, new in _RENAMED.get(name, {}).items() if old in table}
+    wrong = [
+        f"{name}.{old} is the old name of {new}, which is there, too" for old, new in names.items() if new in table
+    ]
+    for old, new in names.items() if not wrong else ():
+        _log.warning("%s%s.%s is called %s now: rename it.", f"{where}: " if where else "", name, old, new)
+    return {names.get(key, key): value for key, value in table.items()}, wrong
 
 
 def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:

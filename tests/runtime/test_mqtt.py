@@ -36,8 +36,13 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
     broker.stop()
     time.sleep(0.5)
+    dropped = sink.dropped
     for _ in range(300):  # more than any queue holds: the newest must come, and "online"
         sink.take(seen("dog"))
+    until = time.monotonic() + 10
+    while sink.dropped < dropped + 500:  # states and pictures, in whose place newer ones wait
+        assert time.monotonic() < until, sink.dropped
+        time.sleep(0.05)
     sink.take(seen("cat"))
     listener.seen.clear()
     broker.start()

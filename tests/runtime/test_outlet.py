@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+import urllib.request
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from edgeclf_runtime.pipeline import Pipeline
 from edgeclf_runtime.sinks import Observation
+from edgeclf_runtime.sinks.metrics import MetricsSink
 from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import SourceState
 from tests.runtime.observations import seen
@@ -30,6 +34,23 @@ class _Slow:
 
     def close(self) -> None:
         self.closed = True
+
+
+class _Held:
+    """Takes its first item until it may go on."""
+
+    name = "held"
+    pictures = True
+
+    def __init__(self) -> None:
+        self.holding, self.go_on = threading.Event(), threading.Event()
+
+    def take(self, item: Any) -> None:
+        self.holding.set()
+        self.go_on.wait(30)
+
+    def close(self) -> None:
+        """Nothing is held any more."""
 
 
 def _numbers(items: list[Any]) -> list[int]:
@@ -93,3 +114,26 @@ def test_what_needs_no_picture_keeps_none() -> None:
     outlet.wait(5)
     assert sink.taken[0].prediction.frame.pixels.size == 0
     assert sink.taken[0].prediction.frame.number == 0
+
+
+def test_what_is_dropped_is_told_once_a_while_and_to_prometheus(caplog: pytest.LogCaptureFixture) -> None:
+    sink, figures = _Held(), MetricsSink(0)
+    pipeline = Pipeline(cast(Any, SimpleNamespace(card=SimpleNamespace(threshold=0.0))), [sink, figures])
+    outlet = pipeline.outlets[0]
+    outlet.put(seen())
+    assert sink.holding.wait(10)
+    for number in range(20):
+        outlet.put(seen(number=number, changed=False))
+    assert outlet.dropped == 14
+    with urllib.request.urlopen(f"http://127.0.0.1:{figures.port}/metrics") as answer:
+        text = answer.read().decode()
+    assert 'edgeclf_dropped_total{sink="held"} 14.0\n' in text
+    assert f'edgeclf_dropped_total{{sink="metrics 127.0.0.1:{figures.port}"}} 0.0\n' in text
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["Sink held: not ready in time, 1 dropped so far."]
+    sink.go_on.set()
+    for each in pipeline.outlets:
+        each.end()
+        assert each.wait(10)
+    told = [record.getMessage() for record in caplog.records]
+    assert told[1:] == ["Sink held: not ready in time, 14 dropped so far."]

@@ -10,6 +10,7 @@ import shutil
 import stat
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,10 @@ def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
     assert [line["frame"] for line in lines[:-1]] == list(range(40))
     assert lines[0]["answer"] == "cat"
     assert lines[0]["time"] == 1_700_000_000.25
-    assert lines[-1] == {"state": "lost", "reason": "pulled out", "reopened": 2}
+    booted = time.time() - time.monotonic()
+    assert list(lines[-1]) == ["time", "state", "reason", "reopened"]
+    assert lines[-1] == {"time": lines[-1]["time"], "state": "lost", "reason": "pulled out", "reopened": 2}
+    assert abs(lines[-1]["time"] - booted) < 2  # it was so since 0 s of the monotonic clock
     assert len(files) > 3
     assert all(file.stat().st_size <= 2000 for file in files)
 
@@ -277,6 +281,7 @@ def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.Ca
     for sink in sinks:
         sink.close()
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    assert lines[1].pop("time") == round(states[1].time, 3)
     assert lines[1] == {"model": "refused", "path": "m.tflite", "reason": "m.tflite: cut.", "labels": ["owl"]}
     assert capsys.readouterr().err.splitlines() == ["Model adopted: m.tflite", "Model refused: m.tflite: cut."]
     assert figures.registry.get_sample_value("edgeclf_models_total", {"outcome": "refused"}) == 1

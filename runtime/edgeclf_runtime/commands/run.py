@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _PATH = click.Path(path_type=Path)
+_FILES = ("jsonl", "jsonl_every", "csv", "rotate_bytes", "rotate_keep", "snapshots", "video")
+_SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
 @click.command()
@@ -67,8 +69,11 @@ _PATH = click.Path(path_type=Path)
     help="That work at the same time on the processor; one for a camera by default, else one a core, up to 4.",
 )
 @click.option("--changes", is_flag=True, help="Print only when the answer changes.")
-@click.option("--jsonl", metavar="FILE", help="Append JSON lines to it; begun anew when it is large.")
+@click.option("--jsonl", metavar="FILE", help="Append JSON lines to it, - for standard output; begun anew when large.")
+@click.option("--jsonl-every", type=click.Choice(["frame", "change"]), help="Frame (default), or change of the answer.")
 @click.option("--csv", metavar="FILE", help="The same as CSV.")
+@click.option("--rotate-bytes", type=int, help="Bytes after which such a file is renamed and begun anew; 10000000.")
+@click.option("--rotate-keep", type=int, help="Older ones kept; 5 by default.")
 @click.option("--snapshots", metavar="DIR", help="Keep pictures of uncertain answers there.")
 @click.option("--video", metavar="FILE", help="Write a film with the answers.")
 @click.option("--window", is_flag=True, default=None, help="Show it on the screen.")
@@ -217,8 +222,5 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
-        "sinks": {
-            name: given[name]
-            for name in ("jsonl", "csv", "snapshots", "video", "window", "command", "webhook", "mqtt", "metrics", "web")
-        },
+        "sinks": {name: given[name] for name in _SINKS},
     }

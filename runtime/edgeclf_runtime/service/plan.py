@@ -48,7 +48,7 @@ def planned(
 
 def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:
     """Each once, absolute."""
-    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv, sinks.video) if name]
+    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv, sinks.video) if name not in ("", "-")]
     folders = [Path(sinks.snapshots).absolute()] if sinks.snapshots else []
     return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in (*files, *folders)))
 

@@ -26,6 +26,9 @@ class Delivery:
         client: of paho, whose ``on_publish`` is taken.
         once: topics whose messages are sent once, without acknowledgement and not again after a reconnection: one that
             a broker cuts the connection for would else be sent for ever, before all others.
+
+    Attributes:
+        dropped: messages in whose place newer ones of their topic were sent, so far.
     """
 
     def __init__(self, client: Any, once: Collection[str] = ()) -> None:
@@ -33,6 +36,8 @@ class Delivery:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._newest: dict[str, Any] = {}
         self._given: set[str] = set()  # topics whose newest message paho has
+        self._fresh: set[str] = set()  # topics whose newest message it never had
+        self.dropped = 0
         self._waiting: dict[int, str] = {}  # topics by the number of a message that is not acknowledged
         self._again_on_way: set[int] = set()  # of them, those that paho sends again after a reconnection
         self._online = False
@@ -70,7 +75,9 @@ class Delivery:
                 self._settled.set()
 
     def _renew(self, topic: str, payload: Any) -> None:
+        self.dropped += topic in self._fresh
         self._newest[topic] = payload
+        self._fresh.add(topic)
         self._given.discard(topic)
 
     def _acknowledged(self, number: int) -> None:
@@ -91,7 +98,11 @@ class Delivery:
             if topic not in self._given and topic not in blocked and on_their_way[topic] < _MOST:
                 message = self._client.publish(topic, payload, qos=0 if topic in self._once else 1, retain=True)
                 if topic in self._once:
-                    self._given.add(topic)
+                    self._note_given(topic)
                 elif message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
                     self._waiting[message.mid] = topic
-                    self._given.add(topic)
+                    self._note_given(topic)
+
+    def _note_given(self, topic: str) -> None:
+        self._given.add(topic)
+        self._fresh.discard(topic)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["Figures", "MetricsSink"]
 
@@ -57,12 +62,35 @@ class Figures:
         for stage, value in item.prediction.milliseconds.items():
             self._stages.labels(stage).observe(value)
 
+    def follow(self, outlets: Sequence[Outlet]) -> None:
+        """Show what these drop, too."""
+        self.registry.register(_Dropped(outlets))
+
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""
         import prometheus_client as prometheus
 
         content: bytes = prometheus.generate_latest(self.registry)
         return content
+
+
+class _Dropped:
+    """Read off whenever somebody asks: who drops has no time to tell."""
+
+    def __init__(self, outlets: Sequence[Outlet]) -> None:
+        self._outlets = outlets
+
+    def collect(self) -> Iterator[Any]:
+        """See prometheus_client's ``Collector``."""
+        from prometheus_client.core import CounterMetricFamily
+
+        counts: Counter[str] = Counter()
+        for outlet in self._outlets:
+            counts[outlet.sink.name] += outlet.dropped
+        family = CounterMetricFamily("edgeclf_dropped", "Items that a sink could not take", labels=["sink"])
+        for name, count in counts.items():
+            family.add_metric([name], count)
+        yield family
 
 
 class MetricsSink:
@@ -88,7 +116,7 @@ class MetricsSink:
             raise SinkError(f"Metrics on {host}:{port}: {error.strerror}.") from None
         self.port = int(self._server.server_port)
         self.name = f"metrics {host}:{self.port}"
-        self.take = self._figures.take
+        self.take, self.follow = self._figures.take, self._figures.follow
 
     def close(self) -> None:
         """Stop serving."""

@@ -129,6 +129,11 @@ class MqttSink:
         client.connect_async(parts.hostname or "", port)
         client.loop_start()
 
+    @property
+    def dropped(self) -> int:
+        """Messages in whose place newer ones of their topic were sent, so far."""
+        return self._delivery.dropped
+
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             return self._warn(f"refused: {reason}")

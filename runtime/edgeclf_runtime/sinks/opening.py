@@ -135,10 +135,11 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str, gap: fl
 def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
     from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
 
+    limit, keep = asked.rotate_bytes, asked.rotate_keep
     if asked.jsonl:
-        add(JsonLinesSink(Path(asked.jsonl), asked.rotate, asked.keep))
+        add(JsonLinesSink(Path(asked.jsonl), limit, keep, changes=asked.jsonl_every == "change"))
     if asked.csv:
-        add(CsvSink(Path(asked.csv), asked.rotate, asked.keep))
+        add(CsvSink(Path(asked.csv), limit, keep))
     if asked.snapshots:
         from edgeclf_runtime.sinks.snapshots import SnapshotSink
 

@@ -31,17 +31,23 @@ class Outlet:
         lossless: wait for room rather than drop; for sources that can wait, such as files.
 
     Attributes:
-        dropped, failed: items, so far.
+        failed: items, so far.
     """
 
     def __init__(self, sink: Sink, lossless: bool) -> None:
-        self.sink, self.dropped, self.failed = sink, 0, 0
+        self.sink, self._dropped, self.failed = sink, 0, 0
         self._lossless, self._said = lossless, -_QUIET
+        self._told, self._told_at = 0, -_QUIET
         self._size = _PICTURES if sink.pictures else _OTHERS
         self._items: deque[Item] = deque()
         self._changed, self._ending = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Items that the sink did not get, or gave up for newer ones, so far."""
+        return self._dropped + int(getattr(self.sink, "dropped", 0))
 
     def put(self, item: Item) -> None:
         """Give it an item; never waits unless lossless, and then no longer than until ``end``."""
@@ -53,11 +59,19 @@ class Outlet:
                 self._drop()
             self._items.append(item)
             self._changed.notify_all()
+        self._tell_dropped(_QUIET)
+
+    def _tell_dropped(self, quiet: float) -> None:
+        """Once, unless it was told so many seconds ago and there are more."""
+        dropped, now = self.dropped, time.monotonic()
+        if dropped > self._told and now - self._told_at >= quiet:
+            self._told, self._told_at = dropped, now
+            _log.warning("Sink %s: not ready in time, %d dropped so far.", self.sink.name, dropped)
 
     def _drop(self) -> None:
         plain = (i for i, item in enumerate(self._items) if isinstance(item, Observation) and not item.decision.changed)
         del self._items[next(plain, 0)]
-        self.dropped += 1
+        self._dropped += 1
 
     def _work(self) -> None:
         while True:
@@ -68,6 +82,7 @@ class Outlet:
                 item = self._items.popleft()
                 self._changed.notify_all()
             self._guarded(functools.partial(self.sink.take, item))
+        self._tell_dropped(0.0)
         self._guarded(self.sink.close)
 
     def _guarded(self, call: Callable[[], None]) -> None:
@@ -94,8 +109,9 @@ class Outlet:
     def give_up(self) -> None:
         """What still waits is dropped, so that the sink is closed as soon as it is done with what it has."""
         with self._changed:
-            self.dropped += len(self._items)
+            self._dropped += len(self._items)
             self._items.clear()
+        self._tell_dropped(0.0)
 
 
 def _without_picture(item: Item) -> Item:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Protocol, Union
 
 from edgeclf_runtime.decision import Decision
@@ -38,12 +39,14 @@ class ModelState:
         path: of the file.
         labels: of the model in use from now on.
         reason: for people; empty when it was adopted.
+        time: in seconds since 1970.
     """
 
     name: str
     path: str
     labels: tuple[str, ...]
     reason: str = ""
+    time: float = field(default_factory=time.time, compare=False)
 
 
 Item = Union[Observation, SourceState, ModelState]
@@ -58,7 +61,8 @@ class Sink(Protocol):
         pictures: whether it needs the frames' pixels; without them an item costs nothing while it waits.
 
     A sink with a method ``glance(frame)`` is shown the frames that the gate skips, too. It is called by the thread that
-    reads the camera, and must not wait.
+    reads the camera, and must not wait. One with a method ``follow(outlets)`` is shown those of all sinks at the start.
+    One with an attribute ``dropped`` counts there what it gave up for newer items.
     """
 
     name: str

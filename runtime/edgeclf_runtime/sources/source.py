@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -64,6 +65,11 @@ class SourceState:
     since: float
     reason: str = ""
     reopened: int = 0
+
+    @property
+    def time(self) -> float:
+        """``since`` in seconds since 1970, by the clock of now."""
+        return time.time() - (time.monotonic() - self.since)
 
 
 StateListener = Callable[[SourceState], None]

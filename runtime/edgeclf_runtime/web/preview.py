@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +22,9 @@ from edgeclf_runtime.web.requests import application, read_texts
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.status import Status
 from edgeclf_runtime.web.unsorted import Unsorted
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["WebSink"]
 
@@ -86,6 +89,11 @@ class WebSink:
         frame = item.prediction.frame if isinstance(item, Observation) else None
         if frame is not None:  # as it was decoded, be that at a part of its size: it is shown small
             self._picture.put(frame.pixels, frame.time)
+
+    def follow(self, outlets: Sequence[Outlet]) -> None:
+        """Show what these drop, too."""
+        if self._figures is not None:
+            self._figures.follow(outlets)
 
     def glance(self, frame: Frame) -> None:
         """Show a frame that is not classified: the camera is well, and its picture goes on."""
