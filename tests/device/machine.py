@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.device.needs import PATH
 from tests.device.userland import CACHE
 
-__all__ = ["boot", "initramfs", "kernel"]
+__all__ = ["boot", "emulator", "initramfs", "kernel", "kernel_version", "modules", "packed"]
 
 HERE = Path(__file__).parent
 _ENVIRONMENT = {**os.environ, "PATH": PATH}
@@ -33,9 +33,10 @@ def kernel() -> Path:
     assert name, depends
     _apt(folder, "apt-get", "-qq", "download", name[1])
     subprocess.run(["dpkg-deb", "-x", next(folder.glob("*.deb")), folder / "unpacked"], check=True)
-    subprocess.run(["depmod", "-b", folder / "unpacked", _version(folder / "unpacked")], check=True, env=_ENVIRONMENT)
+    unpacked = folder / "unpacked"
+    subprocess.run(["depmod", "-b", unpacked, kernel_version(unpacked)], check=True, env=_ENVIRONMENT)
     (folder / "ready").touch()
-    return folder / "unpacked"
+    return unpacked
 
 
 def _apt(folder: Path, program: str, *words: str) -> str:
@@ -47,7 +48,8 @@ def _apt(folder: Path, program: str, *words: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def _version(unpacked: Path) -> str:
+def kernel_version(unpacked: Path) -> str:
+    """Such as 6.1.0-30-arm64."""
     return next((unpacked / "lib/modules").iterdir()).name
 
 
@@ -62,12 +64,17 @@ def initramfs(unpacked: Path, root: Path, site: str, extra: list[Path], out: Pat
         shutil.copy(path, stage / "work")
     shutil.copy(HERE / "init.py", stage / "init")
     (stage / "init").chmod(0o755)
-    (stage / "mods/order").write_text("\n".join(_modules(unpacked, stage / "mods")), "utf-8")
+    (stage / "mods/order").write_text("\n".join(modules(unpacked, ("vivid",), stage / "mods")), "utf-8")
+    packed(stage, out)
+    shutil.rmtree(stage)
+
+
+def packed(stage: Path, out: Path) -> None:
+    """A folder as the archive that the kernel unpacks at its start."""
     with out.open("wb") as file:
         names = subprocess.run(["find", ".", "-print0"], cwd=stage, check=True, capture_output=True).stdout
         pack = ["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "0:0"]
         subprocess.run(pack, cwd=stage, input=names, stdout=file, check=True, env=_ENVIRONMENT)
-    shutil.rmtree(stage)
 
 
 def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
@@ -83,22 +90,35 @@ def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
     return ignored
 
 
-def _modules(unpacked: Path, folder: Path) -> list[str]:
-    """Copies vivid and what it depends on; their names in the order of loading."""
-    show = ["modprobe", "-d", str(unpacked), "-S", _version(unpacked), "--show-depends", "vivid"]
-    text = subprocess.run(show, check=True, capture_output=True, text=True, env=_ENVIRONMENT).stdout
-    paths = [Path(line.split()[1]) for line in text.splitlines() if line.startswith("insmod")]
+def modules(unpacked: Path, names: tuple[str, ...], folder: Path) -> list[str]:
+    """Copies the kernel's modules and what they depend on; their files' names in the order of loading."""
+    folder.mkdir(parents=True, exist_ok=True)
+    show = ["modprobe", "-d", str(unpacked), "-S", kernel_version(unpacked), "--show-depends"]
+    lines: list[str] = []
+    for name in names:
+        done = subprocess.run([*show, name], check=True, capture_output=True, text=True, env=_ENVIRONMENT)
+        lines += done.stdout.splitlines()
+    paths = [Path(line.split()[1]) for line in dict.fromkeys(lines) if line.startswith("insmod")]
     for path in paths:
         shutil.copy(path, folder)
     return [path.name for path in paths]
 
 
-def boot(unpacked: Path, archive: Path, seconds: float) -> str:
-    """What the serial console says until the machine turns itself off."""
-    image = unpacked / "boot" / f"vmlinuz-{_version(unpacked)}"
+def emulator(unpacked: Path, archive: Path, start: str) -> list[str]:
+    """The command that boots the kernel with this archive; its serial console is the command's output.
+
+    Args:
+        start: more words for the kernel.
+    """
+    image = unpacked / "boot" / f"vmlinuz-{kernel_version(unpacked)}"
     command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "3072"]
     command += ["-accel", "tcg,thread=multi", "-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"]
     command += ["-kernel", str(image), "-initrd", str(archive)]
-    command += ["-append", "console=ttyAMA0 panic=-1 quiet rdinit=/init"]
+    return [*command, "-append", f"console=ttyAMA0 panic=-1 quiet {start}"]
+
+
+def boot(unpacked: Path, archive: Path, seconds: float) -> str:
+    """What the serial console says until the machine turns itself off."""
+    command = emulator(unpacked, archive, "rdinit=/init")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     return done.stdout.decode("utf-8", "replace")

@@ -26,13 +26,25 @@ _DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9)}
 
 @dataclass(frozen=True)
 class Userland:
-    """One kind of machine: Debian's name, the emulator's, the processor, the wheels that fit, and other packages."""
+    """One kind of machine.
+
+    Attributes:
+        name: Debian's of the processors.
+        emulator: of one program.
+        processor: that is emulated.
+        platforms: of the wheels that fit.
+        packages: of Debian.
+        folder: below ``.pi``; the name, where it is not given.
+        options: of mmdebstrap.
+    """
 
     name: str
     emulator: str
     processor: str
     platforms: tuple[str, ...]
     packages: str
+    folder: str = ""
+    options: tuple[str, ...] = ()
 
 
 ARM64 = Userland(
@@ -53,8 +65,9 @@ ARMHF = Userland(
 
 def userland(kind: Userland) -> Path:
     """Its folder below ``.pi``; Debian's packages are unpacked once, without a second stage."""
-    root = CACHE / kind.name
-    if (root / "ready").exists():
+    root = CACHE / (kind.folder or kind.name)
+    ready = root / "ready"
+    if ready.exists() and ready.read_text("utf-8") == kind.packages:
         return root
     shutil.rmtree(root, ignore_errors=True)
     CACHE.mkdir(exist_ok=True)
@@ -62,11 +75,11 @@ def userland(kind: Userland) -> Path:
     # Its mirrors are often out of step for hours, and no device will be attacked here.
     command += ['--setup-hook=sed -i /security/d "$1"/etc/apt/sources.list']
     try:
-        _run([*command, f"--include={kind.packages}", "bookworm", str(root)])
+        _run([*command, *kind.options, f"--include={kind.packages}", "bookworm", str(root)])
     except AssertionError as error:
         pytest.skip(f"Debian's {kind.name} packages cannot be had: {' '.join(str(error).split())[-200:]}")
     _stand_ins(root)
-    (root / "ready").touch()
+    ready.write_text(kind.packages, "utf-8")
     return root
 
 

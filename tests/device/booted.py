@@ -1,0 +1,111 @@
+"""An emulated Pi that boots from its disk, is reached by ssh, and whose power can be cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.device.disk import USER, Disk
+from tests.device.machine import emulator, kernel
+from tests.ports import free_port
+
+__all__ = ["Booted", "booted"]
+
+_UP = 600.0  # seconds until ssh answers, on a busy machine
+_LOOK = 0.5
+
+
+class Booted:
+    """A machine that runs.
+
+    Args:
+        disk: it boots from.
+        console: the file of what its serial console says.
+        words: further options of qemu.
+        start: further words for the kernel.
+
+    Attributes:
+        port: of this machine at which its sshd listens.
+    """
+
+    def __init__(self, disk: Disk, console: Path, words: Sequence[str] = (), start: str = "") -> None:
+        self._disk, self._console, self.port = disk, console, free_port()
+        command = emulator(kernel(), disk.archive, f"systemd.show_status=no {start}")
+        command += ["-device", "virtio-rng-pci", *words]
+        command += ["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"]
+        command += ["-device", "virtio-net-pci,netdev=net,romfile="]
+        with console.open("wb") as out:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def said(self) -> str:
+        """All that its console said so far."""
+        return self._console.read_text("utf-8", "replace")
+
+    def runs(self) -> bool:
+        """Whether it was not turned off."""
+        return self._process.poll() is None
+
+    def wait_for(self, text: str, seconds: float) -> None:
+        """Until its console has said so.
+
+        Raises:
+            AssertionError: it was turned off before, or did not within so many seconds.
+        """
+        until = time.monotonic() + seconds
+        while text not in self.said():
+            assert self.runs(), self.said()[-3000:]
+            assert time.monotonic() < until, f"no {text!r} within {seconds:g} s:\n{self.said()[-3000:]}"
+            time.sleep(_LOOK)
+
+    def ssh(self, *words: str, content: bytes = b"", seconds: float = 120.0) -> subprocess.CompletedProcess[bytes]:
+        """Run a shell's words on it."""
+        options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+        options += ["ConnectTimeout=10", "IdentitiesOnly=yes"]
+        command = ["ssh", "-p", str(self.port), "-i", str(self._disk.key)]
+        command += [word for option in options for word in ("-o", option)]
+        command += [f"{USER}@127.0.0.1", "--", *words]
+        return subprocess.run(command, input=content, capture_output=True, timeout=seconds, check=False)
+
+    def wait_for_ssh(self) -> None:
+        """Until somebody can log in; see ``wait_for``."""
+        until = time.monotonic() + _UP
+        while (done := self.ssh("true")).returncode:
+            assert self.runs(), self.said()[-3000:]
+            assert time.monotonic() < until, f"{done.stderr.decode()}\n{self.said()[-3000:]}"
+            time.sleep(_LOOK)
+
+    def turn_off(self) -> None:
+        """In order: all is written."""
+        self.ssh("sudo", "systemctl", "poweroff")
+        self._process.wait(_UP)
+
+    def cut_power(self) -> None:
+        """What it had not yet given to its disk is lost."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def booted(disk: Disk, console: Path, *, keeps: bool = True) -> Iterator[Booted]:
+    """The machine with systemd, as soon as one can log in; its power is cut at the end, if it was not turned off.
+
+    Args:
+        disk: it boots from.
+        console: the file of what its serial console says.
+        keeps: whether its disk has, after this, what was written to it.
+    """
+    drive = f"if=none,id=root,format=raw,file={disk.image},cache=writeback,snapshot={'off' if keeps else 'on'}"
+    machine = Booted(disk, console, ["-drive", drive, "-device", "virtio-blk-pci,drive=root"])
+    try:
+        machine.wait_for_ssh()
+        yield machine
+    finally:
+        if machine.runs():
+            machine.cut_power()
