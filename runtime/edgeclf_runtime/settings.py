@@ -40,7 +40,9 @@ class SinkSettings:
         webhook_token: sent as a bearer token.
         mqtt_picture: whether MQTT gets the picture whenever the answer changes.
         mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device`` (by default made of
-            the machine's name) and ``mqtt_name``.
+            the machine's name and the service's) and ``mqtt_name``.
+        mqtt_ca, mqtt_cert, mqtt_key: PEM files of authorities that are trusted in place of the system's, and of this
+            device's own certificate and key.
         metrics: port for Prometheus; 0 for none.
         metrics_host: address it listens on.
         web: ``[HOST:]PORT`` of the page; 127.0.0.1 by default, and a token is asked for at any other address.
@@ -67,6 +69,9 @@ class SinkSettings:
     mqtt_device: str = ""
     mqtt_name: str = "edgeclf"
     mqtt_picture: bool = True
+    mqtt_ca: str = ""
+    mqtt_cert: str = ""
+    mqtt_key: str = ""
     metrics: int = 0
     metrics_host: str = "127.0.0.1"
     web: str = ""

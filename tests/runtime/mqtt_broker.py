@@ -19,10 +19,15 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
 
 class Broker:
-    """mosquitto on a free port, which can be stopped and started; with further lines of its config file."""
+    """mosquitto on a free port, which can be stopped and started; with further lines of its config file.
+
+    ``{plain}`` among them is the port ``plain``, free as well. It reads files as a user of its own, who must be let
+    into their folder.
+    """
 
     def __init__(self, folder: Path, further: str = "") -> None:
-        self.port = free_port()
+        self.port, self.plain = free_port(), free_port()
+        further = further.replace("{plain}", str(self.plain))
         self._config = folder / "mosquitto.conf"
         self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{further}", "utf-8")
         self.start()
@@ -43,10 +48,15 @@ class Broker:
 
 
 class Link:
-    """A way to a port that can stall, as radio does, and be cut."""
+    """A way to a port that can stall, as radio does, and be cut.
 
-    def __init__(self, port: int) -> None:
-        self._to, self._open = port, threading.Event()
+    Args:
+        port: it leads to.
+        older: answer who speaks MQTT 5 as a broker does that knows only 3.1.1.
+    """
+
+    def __init__(self, port: int, *, older: bool = False) -> None:
+        self._to, self._open, self._older = port, threading.Event(), older
         self._open.set()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
@@ -73,7 +83,12 @@ class Link:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                here, there = self._server.accept()[0], socket.create_connection(("127.0.0.1", self._to))
+                here = self._server.accept()[0]
+                if self._older and _protocol(here) == 5:
+                    here.sendall(b"\x20\x02\x00\x01")  # CONNACK: unacceptable protocol version
+                    here.close()
+                    continue
+                there = socket.create_connection(("127.0.0.1", self._to))
                 self._ends += [here, there]
                 for pair in ((here, there), (there, here)):
                     threading.Thread(target=self._pass, args=pair, daemon=True).start()
@@ -83,6 +98,15 @@ class Link:
             while data := source.recv(65536):
                 self._open.wait()
                 target.sendall(data)
+        with suppress(OSError):  # one end closed it, so the other sees that
+            target.shutdown(socket.SHUT_RDWR)
+
+
+def _protocol(connection: socket.socket) -> int:
+    """Of its first packet, which is left to be read."""
+    while len(start := connection.recv(16, socket.MSG_PEEK)) < 10:
+        time.sleep(0.01)
+    return start[start.index(b"MQTT") + 4]
 
 
 class Listener:

@@ -61,6 +61,7 @@ def install(
     from edgeclf_runtime.lastgood import STATE
     from edgeclf_runtime.service.access import person
     from edgeclf_runtime.service.systemd import found_systemd
+    from edgeclf_runtime.sinks.mqttoptions import SERVICE_VARIABLE
 
     if personal and run_as:
         raise UsageError("--user is a service of your own: --run-as does not go with it.")
@@ -71,6 +72,8 @@ def install(
         return systemd is None or systemd.state(name).get("ActiveState") == "active"
 
     unit = replace(_planned(open_model, model, config, who, runs), memory=memory, state=f"{STATE}/{name}")
+    if name != "edgeclf":
+        unit = replace(unit, environment=(*unit.environment, (SERVICE_VARIABLE, name)))
     if systemd is None:
         click.echo(unit.text(), nl=False)
         return

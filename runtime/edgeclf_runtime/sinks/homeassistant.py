@@ -62,10 +62,10 @@ def discovery(
             "device_class": "connectivity",
         },
     }
+    parts["picture"] = {"p": "image"}  # alone it takes away the entity that an earlier run announced
     if picture:
-        parts["picture"] = {
+        parts["picture"] |= {
             **seen,
-            "p": "image",
             "name": "Picture",
             "unique_id": f"{device}_picture",
             "image_topic": f"{base}/picture",

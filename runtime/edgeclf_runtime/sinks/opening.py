@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import platform
-import re
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -183,7 +181,14 @@ def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:
 
 
 def _mqtt_options(asked: SinkSettings) -> MqttOptions:
-    from edgeclf_runtime.sinks.mqtt import MqttOptions
+    from edgeclf_runtime.sinks.mqttoptions import MqttOptions, default_device
 
-    here = f"edgeclf-{re.sub('[^A-Za-z0-9_-]', '-', platform.node())}"[:64]
-    return MqttOptions(asked.mqtt, asked.mqtt_device or here, asked.mqtt_name, snapshot=asked.mqtt_picture)
+    return MqttOptions(
+        asked.mqtt,
+        asked.mqtt_device or default_device(),
+        asked.mqtt_name,
+        snapshot=asked.mqtt_picture,
+        ca=asked.mqtt_ca,
+        cert=asked.mqtt_cert,
+        key=asked.mqtt_key,
+    )

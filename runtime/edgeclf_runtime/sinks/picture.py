@@ -10,6 +10,7 @@ from edgeclf_runtime.sinks.sink import Observation
 
 __all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "small_jpeg"]
 
+_LEAST = 64  # pixels of the longer side of a picture that still shows something
 _BAR = 0.08  # share of the height that the line of text takes
 
 
@@ -45,19 +46,26 @@ def small_jpeg(pixels: npt.NDArray[np.uint8], side: int, limit: int) -> bytes | 
         limit: bytes, at most.
 
     Returns:
-        the best quality that is small enough; None where none is.
+        the best quality that is small enough, of a smaller picture where none is; None where nobody would see anything.
     """
+    while side >= _LEAST:
+        small = _at_most(pixels, side)
+        for quality in (90, 80, 65, 50, 35, 20):
+            content = jpeg(small, quality)
+            if len(content) <= limit:
+                return content
+        side = max(small.shape[:2]) // 2
+    return None
+
+
+def _at_most(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     import cv2
 
     scale = side / max(pixels.shape[:2])
-    if scale < 1:
-        size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    for quality in (90, 80, 65, 50, 35, 20):
-        content = jpeg(pixels, quality)
-        if len(content) <= limit:
-            return content
-    return None
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
