@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN", "Decider", "Decision", "DecisionRule"]
 
+_ROUNDING = 1e-6  # seconds by which differences of moments may be off
+
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -27,6 +29,8 @@ class DecisionRule:
         smoothing: time constant in seconds of a moving average of the scores; 0 for none.
         hysteresis: the present answer is kept while its score is no more than this below what a new one needs.
         votes, window: a new answer is taken when it won this many of the last so many frames.
+        hold: seconds for which a new answer must last before it is taken.
+        cooldown: seconds from the end of a command, or of a webhook's call, to the next.
     """
 
     threshold: Optional[float] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
@@ -35,12 +39,18 @@ class DecisionRule:
     hysteresis: float = 0.0
     votes: int = 1
     window: int = 1
+    hold: float = 0.0
+    cooldown: float = 0.0
 
     def __post_init__(self) -> None:
         shares = {"threshold": self.threshold or 0.0, "margin": self.margin, "hysteresis": self.hysteresis}
         wrong = [f"{name} {value}: expected 0 to 1" for name, value in shares.items() if not 0 <= value <= 1]
         if not 0 <= self.smoothing <= 3600:
             wrong.append(f"smoothing {self.smoothing}: expected 0 to 3600 seconds")
+        if not 0 <= self.hold <= 3600:
+            wrong.append(f"hold {self.hold}: expected 0 to 3600 seconds")
+        if not 0 <= self.cooldown <= 86400:
+            wrong.append(f"cooldown {self.cooldown}: expected 0 to 86400 seconds")
         if not 1 <= self.votes <= self.window <= 1000:
             wrong.append(f"{self.votes} votes of {self.window}: expected 1 <= votes <= window <= 1000")
         if wrong:
@@ -79,6 +89,8 @@ class Decider:
         self._moment = 0.0
         self._won: deque[str] = deque(maxlen=rule.window)
         self._answer: Decision | None = None
+        self._coming: str | None = None  # an answer that is to last before it is taken
+        self._coming_since = 0.0
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
         """Go on with another model's scores: the answer stays while that has its label, averages and votes begin anew.
@@ -96,6 +108,7 @@ class Decider:
         """After a gap: the answer stays until there is another, averages and votes begin anew."""
         self._scores = None
         self._won.clear()
+        self._coming = None
 
     def decide(self, prediction: Prediction, moment: float) -> Decision:
         """The answer after one more prediction, of a frame of this ``moment`` (see ``Frame``).
@@ -112,12 +125,20 @@ class Decider:
         self._won.append(winner)
         before = self._answer.label if self._answer else None
         label = winner if Counter(self._won)[winner] >= self._rule.votes else before or UNKNOWN
+        label = label if self._has_lasted(label, before, moment) else before or UNKNOWN
         if label != winner:
             score = float(scores[prediction.labels.index(label)]) if label in prediction.labels else score
         changed = label != before
         since = moment if changed or self._answer is None else self._answer.since
         self._answer = Decision(label, score, changed, since)
         return self._answer
+
+    def _has_lasted(self, label: str, before: str | None, moment: float) -> bool:
+        if label == before:
+            self._coming = None
+        elif label != self._coming:
+            self._coming, self._coming_since = label, moment
+        return label == before or moment - self._coming_since >= self._rule.hold - _ROUNDING
 
     def _smoothed(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
         if self._scores is None or not self._rule.smoothing:

@@ -26,7 +26,7 @@ from edgeclf_runtime.sources import Source, SourceState, Undecoded
 __all__ = ["Pipeline"]
 
 _DRAIN = 1.0  # seconds the sinks have to finish
-_LAST = 0.2  # the same to close after what they still had was given up
+_LAST = 0.4  # the same to close after what they still had was given up
 _PATIENT = 600.0  # to finish, where nothing is to be lost and nobody waits
 
 
@@ -71,6 +71,8 @@ class Pipeline:
         self._offering = threading.Lock()
         self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
         rule = gate or GateRule()
+        if decision is not None and decision.hold:  # frames must come for as long, also of a scene that is still again
+            rule = replace(rule, linger=max(rule.linger, decision.hold + 1.0))
         self._film_gaps = Gaps()
         self._gate, self._region = Gate(rule), (rule.region[2], rule.region[3])
         self.outlets = [Outlet(sink, lossless) for sink in sinks]

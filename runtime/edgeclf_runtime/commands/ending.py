@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edgeclf_runtime.processgroup import kill_all
+
 if TYPE_CHECKING:
     from edgeclf_runtime.pipeline import Pipeline
 
 __all__ = ["ended_by_signals"]
 
 _log = logging.getLogger(__name__)
-_WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.2
+_WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.4
 
 
 @contextmanager
@@ -37,6 +39,7 @@ def ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     finally:
+        kill_all()
         over.set()
         signal.set_wakeup_fd(descriptor)
         signal.signal(signal.SIGTERM, handler)
@@ -54,4 +57,5 @@ def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
             if not over.wait(max(0.0, until - time.monotonic())):
                 _log.warning("The source or the interpreter does not end; left as it is.")
+                kill_all()
                 os._exit(0 if number == signal.SIGTERM else 130)

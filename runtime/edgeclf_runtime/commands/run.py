@@ -60,6 +60,8 @@ _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 @click.option("--threshold", type=float, help='A best score below it is "unknown"; by default the model\'s own.')
 @click.option("--margin", type=float, help="By which the best score must lead.")
 @click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
+@click.option("--hold", type=float, metavar="SECONDS", help="That a new answer must last before it is taken.")
+@click.option("--cooldown", type=float, metavar="SECONDS", help="Between two calls of --command or --webhook.")
 @click.option("--max-fps", type=float, help="Frames classified in a second, at most.")
 @click.option("--motion", type=float, help="Skip frames that differ by less than so many grey levels.")
 @click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at a part of their size where it is enough.")
@@ -122,7 +124,8 @@ def run(
     endless = chosen.reload or chosen.camera.watch or not waits
     classifier, refused = _started(model, open_model, suits, endless)
     with classifier:
-        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, 0.0 if waits else _longest_gap(chosen))
+        gap, cooldown = 0.0 if waits else _longest_gap(chosen), chosen.decision.cooldown
+        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown)
 
         def unread() -> None:
             if not others:  # in a thread: it waits, also for the sink that calls this
@@ -220,7 +223,10 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "rotate": None if given["rotate"] is None else int(given["rotate"]),
             **{name: given[name] for name in ("reopen", "watch", "realtime", "fast", "insecure", "flip")},
         },
-        "decision": {"threshold": given["threshold"], "margin": given["margin"], "smoothing": given["smooth"]},
+        "decision": {
+            "smoothing": given["smooth"],
+            **{name: given[name] for name in ("threshold", "margin", "hold", "cooldown")},
+        },
         "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
         "sinks": {name: given[name] for name in _SINKS},
     }

@@ -4,56 +4,85 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import time
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.processgroup import ProcessGroup
 from edgeclf_runtime.sinks.lines import as_json
 from edgeclf_runtime.sinks.sink import Item, Observation
 from edgeclf_runtime.sources.stream import without_password
 
 __all__ = ["CommandSink", "WebhookSink"]
 
-_SECONDS = 30.0
+_SECONDS = 30.0  # a command may take
+_GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from the request to end until it is killed
 _TRIES = 3
 _TIMEOUT = 5.0
+_OURS = ("EDGECLF_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")  # variables that are for this process alone
+_HANDED_ON = ("EDGECLF_EDGETPU_LIBRARY",)
+_TELLING = 8  # characters from which a secret is looked for within other text
 
 
-def _counts(item: Observation, labels: tuple[str, ...]) -> bool:
-    """Whether the answer changed, to one that counts."""
-    return item.decision.changed and (not labels or item.decision.label in labels)
+class _Calls:
+    """When a call is made: see ``sink.Caller``."""
+
+    pictures = False
+
+    def __init__(self, labels: tuple[str, ...], cooldown: float) -> None:
+        self._labels, self.cooldown = labels, cooldown
+        self.superseded, self._interrupted = threading.Event(), threading.Event()
+
+    def heeds(self, item: Item) -> bool:
+        """Whether the answer changed, to one that counts."""
+        if not isinstance(item, Observation) or not item.decision.changed:
+            return False
+        return not self._labels or item.decision.label in self._labels
+
+    def interrupt(self) -> None:
+        """End the present call; there will be no other."""
+        self._interrupted.set()
+        self.superseded.set()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
-class CommandSink:
+class CommandSink(_Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
-    It finds the answer in EDGECLF_LABEL, EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE, and may take 30 s.
+    It finds the answer in EDGECLF_LABEL, EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE, and may take 30 s. Then, or
+    when the sink is closed, it is ended with all processes of its group.
 
     Args:
         command: the program and its arguments, quoted as in a shell.
         labels: answers that count; empty for all.
+        cooldown: seconds from the end of a call to the next, at least.
+        secrets: variables that hold one are not handed on to it.
 
     Raises:
         SinkError: an empty command, or quotes that do not match.
     """
 
-    pictures = False
-
-    def __init__(self, command: str, labels: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, command: str, labels: tuple[str, ...] = (), cooldown: float = 0.0, secrets: Sequence[str] = ()
+    ) -> None:
+        super().__init__(labels, cooldown)
         try:
             self._command = shlex.split(command)
         except ValueError as error:
             raise SinkError(f"Command {command!r}: {error}.") from None
         if not self._command:
             raise SinkError("An empty command.")
-        self.name, self._labels = f"command {self._command[0]}", labels
+        self.name, self._secrets = f"command {self._command[0]}", tuple(filter(None, secrets))
+        self._left: list[ProcessGroup] = []  # of programs that have ended, and left others running
 
     def take(self, item: Item) -> None:
-        if not isinstance(item, Observation) or not _counts(item, self._labels):
+        if not isinstance(item, Observation) or not self.heeds(item):
             return
         frame = item.prediction.frame
         told = {
@@ -62,22 +91,35 @@ class CommandSink:
             "EDGECLF_TIME": f"{item.time:.3f}",
             "EDGECLF_SOURCE": frame.source if frame else "",
         }
-        with subprocess.Popen(
-            self._command,
-            env={**os.environ, **told},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # standard output is the terminal sink's
-        ) as process:
-            try:
-                status = process.wait(_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise SinkError(f"{self.name}: not done after {_SECONDS:.0f} s.") from None
+        self._left = [group for group in self._left if not group.is_over()]
+        group = ProcessGroup(self._command, {**self._environment(), **told})
+        status = group.wait(_SECONDS, self._interrupted)
+        if status is None and self._interrupted.is_set():
+            group.end(_GRACE_AT_END)
+            raise SinkError(f"{self.name}: ended with the run.")
+        if status is None:
+            group.end(_GRACE)
+            raise SinkError(f"{self.name}: not done after {_SECONDS:.0f} s.")
+        if not group.is_over():
+            self._left.append(group)
         if status:
             raise SinkError(f"{self.name}: exit status {status}.")
 
+    def _environment(self) -> dict[str, str]:
+        """Without what opens pages, brokers and the service's own files."""
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if (name in _HANDED_ON or not name.startswith(_OURS)) and not self._is_secret(value)
+        }
+
+    def _is_secret(self, value: str) -> bool:
+        return any(secret == value or (len(secret) >= _TELLING and secret in value) for secret in self._secrets)
+
     def close(self) -> None:
-        """Nothing is held."""
+        """End what its programs left running."""
+        for group in self._left:
+            group.end(_GRACE_AT_END)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -95,21 +137,23 @@ def _names_a_host(address: str) -> bool:
         return False
 
 
-class WebhookSink:
+class WebhookSink(_Calls):
     """Sends the observation, as JSON, to an address whenever the answer changes; three tries.
+
+    It is not tried again once there is a newer change.
 
     Args:
         address: http or https.
         labels: answers that count; empty for all.
         token: sent as ``Authorization: Bearer``; never shown.
+        cooldown: seconds from the end of a call to the next, at least.
 
     Raises:
         SinkError: another kind of address.
     """
 
-    pictures = False
-
-    def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "") -> None:
+    def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "", cooldown: float = 0.0) -> None:
+        super().__init__(labels, cooldown)
         if not address.startswith(("http://", "https://")):
             raise SinkError(f"Webhook {address.partition('://')[0]}: expected an http or https address.")
         if not address.isascii() or not address.isprintable() or " " in address or not _names_a_host(address):
@@ -123,11 +167,11 @@ class WebhookSink:
             raise SinkError(f"{self.name}: a password does not go into the address; use webhook_token.")
         if not token.isprintable() or not token.isascii():
             raise SinkError(f"{self.name}: its token has characters that cannot be sent.")
-        self._address, self._labels, self._token = address, labels, token
+        self._address, self._token = address, token
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     def take(self, item: Item) -> None:
-        if not isinstance(item, Observation) or not _counts(item, self._labels):
+        if not self.heeds(item):
             return
         data = as_json(item, 5).encode()
         for attempt in range(_TRIES):
@@ -135,9 +179,8 @@ class WebhookSink:
                 return self._post(data)
             except (urllib.error.URLError, OSError) as error:
                 reason = getattr(error, "reason", error)
-                if attempt == _TRIES - 1:
+                if attempt == _TRIES - 1 or self.superseded.wait(0.5 * 2**attempt):
                     raise SinkError(f"{self.name}: {reason}") from None
-                time.sleep(0.5 * 2**attempt)
 
     def _post(self, data: bytes) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "edgeclf"}
@@ -146,6 +189,3 @@ class WebhookSink:
         request = urllib.request.Request(self._address, data, headers, method="POST")
         with self._opener.open(request, timeout=_TIMEOUT) as answer:
             answer.read(1024)
-
-    def close(self) -> None:
-        """Nothing is held."""

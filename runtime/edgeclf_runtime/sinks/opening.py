@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
+from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.decision import UNKNOWN
 from edgeclf_runtime.errors import SinkError
@@ -97,7 +98,9 @@ def _check_page(asked: SinkSettings) -> None:
         check_installed()
 
 
-def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str, gap: float = 0.0) -> list[Sink]:
+def open_sinks(
+    asked: SinkSettings, labels: tuple[str, ...], model: str, gap: float = 0.0, cooldown: float = 0.0
+) -> list[Sink]:
     """Open them all, or none.
 
     Args:
@@ -105,6 +108,7 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str, gap: fl
         labels: of the model.
         model: its name.
         gap: seconds between two answers, at most; 0 where nobody knows.
+        cooldown: seconds between two calls, at least.
 
     Raises:
         SinkError: one cannot be opened; those already open are closed.
@@ -118,7 +122,8 @@ def open_sinks(asked: SinkSettings, labels: tuple[str, ...], model: str, gap: fl
 
         try:
             _files(asked, add)
-            _calls(asked, labels, gap, add)
+            _calls(asked, cooldown, add)
+            _network(asked, labels, gap, add)
             if asked.web:
                 add(_page(asked, labels, model))
         except (OSError, ValueError) as error:
@@ -152,13 +157,21 @@ def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
             add(WindowSink())
 
 
-def _calls(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Callable[[Sink], None]) -> None:
+def _calls(asked: SinkSettings, cooldown: float, add: Callable[[Sink], None]) -> None:
     from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 
     if asked.command:
-        add(CommandSink(asked.command, asked.on))
+        add(CommandSink(asked.command, asked.on, cooldown, _secrets(asked)))
     if asked.webhook:
-        add(WebhookSink(asked.webhook, asked.on, asked.webhook_token))
+        add(WebhookSink(asked.webhook, asked.on, asked.webhook_token, cooldown))
+
+
+def _secrets(asked: SinkSettings) -> tuple[str, ...]:
+    password = urlsplit(asked.mqtt).password or ""
+    return asked.web_token, asked.webhook_token, asked.webhook, asked.mqtt, password, unquote(password)
+
+
+def _network(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Callable[[Sink], None]) -> None:
     if asked.mqtt:
         from edgeclf_runtime.sinks.mqtt import MqttSink
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeclf_runtime.sinks.sink import Item, Observation, Sink
+from edgeclf_runtime.sinks.sink import Caller, Item, Observation, Sink
 
 __all__ = ["Outlet"]
 
@@ -25,6 +25,7 @@ class Outlet:
     """Hands items on to a sink.
 
     When too many wait, the oldest observation that is no change goes; changes and states only where there is no other.
+    Of a ``Caller`` only the newest change waits, whatever the source.
 
     Args:
         sink: owned from now on.
@@ -38,6 +39,7 @@ class Outlet:
         self.sink, self._dropped, self.failed = sink, 0, 0
         self._lossless, self._said = lossless, -_QUIET
         self._told, self._told_at = 0, -_QUIET
+        self._caller, self._resting = sink if isinstance(sink, Caller) else None, 0.0
         self._size = _PICTURES if sink.pictures else _OTHERS
         self._items: deque[Item] = deque()
         self._changed, self._ending = threading.Condition(), False
@@ -52,12 +54,30 @@ class Outlet:
     def put(self, item: Item) -> None:
         """Give it an item; never waits unless lossless, and then no longer than until ``end``."""
         item = item if self.sink.pictures else _without_picture(item)
+        if self._caller is not None:
+            return self._replace(self._caller, item)
         with self._changed:
             while self._lossless and len(self._items) >= self._size and not self._ending:
                 self._changed.wait(0.5)
             if len(self._items) >= self._size:
                 self._drop()
             self._items.append(item)
+            self._changed.notify_all()
+        self._tell_dropped(_QUIET)
+
+    def _drop_all(self) -> None:
+        caller = self._caller
+        self._dropped += len(self._items) if caller is None else sum(map(caller.heeds, self._items))
+        self._items.clear()
+
+    def _replace(self, caller: Caller, item: Item) -> None:
+        """A change in the place of one that waits, also one to an answer that calls for nothing: that one is over."""
+        if not isinstance(item, Observation) or not item.decision.changed:
+            return
+        with self._changed:
+            self._drop_all()
+            self._items.append(item)
+            caller.superseded.set()
             self._changed.notify_all()
         self._tell_dropped(_QUIET)
 
@@ -74,16 +94,25 @@ class Outlet:
         self._dropped += 1
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ending)
-                if not self._items:
-                    break
-                item = self._items.popleft()
-                self._changed.notify_all()
+        while (item := self._next()) is not None:
             self._guarded(functools.partial(self.sink.take, item))
+            if self._caller is not None and self._caller.heeds(item):
+                self._resting = time.monotonic() + self._caller.cooldown
         self._tell_dropped(0.0)
         self._guarded(self.sink.close)
+
+    def _next(self) -> Item | None:
+        """The next item; None at the end."""
+        with self._changed:
+            while not self._items or self._resting > time.monotonic():
+                if self._ending:
+                    self._drop_all()
+                    return None
+                self._changed.wait(max(0.0, self._resting - time.monotonic()) if self._items else None)
+            if self._caller is not None:
+                self._caller.superseded.clear()
+            self._changed.notify_all()
+            return self._items.popleft()
 
     def _guarded(self, call: Callable[[], None]) -> None:
         try:
@@ -109,8 +138,9 @@ class Outlet:
     def give_up(self) -> None:
         """What still waits is dropped, so that the sink is closed as soon as it is done with what it has."""
         with self._changed:
-            self._dropped += len(self._items)
-            self._items.clear()
+            self._drop_all()
+        if self._caller is not None:
+            self._caller.interrupt()
         self._tell_dropped(0.0)
 
 

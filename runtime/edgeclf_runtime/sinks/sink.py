@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
-from typing import Protocol, Union
+from typing import Protocol, Union, runtime_checkable
 
 from edgeclf_runtime.decision import Decision
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 
-__all__ = ["Item", "ModelState", "Observation", "Sink"]
+__all__ = ["Caller", "Item", "ModelState", "Observation", "Sink"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +74,22 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Write what is left and let go; called once."""
+
+
+@runtime_checkable
+class Caller(Sink, Protocol):
+    """A sink that acts on the world, which must not act on the past: while it does, only the newest change waits.
+
+    Attributes:
+        cooldown: seconds from the end of a call to the next, at least.
+        superseded: set while a newer change waits.
+    """
+
+    cooldown: float
+    superseded: threading.Event
+
+    def heeds(self, item: Item) -> bool:
+        """Whether it calls for this one."""
+
+    def interrupt(self) -> None:
+        """End the present call; there will be no other."""
