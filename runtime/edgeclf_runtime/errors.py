@@ -7,6 +7,7 @@ EdgeclfError
 ├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
 │   └── SourceEnded   nothing more can come from it
 ├── SinkError         a file, broker or address that observations cannot go to
+│   └── AddressError  one that this machine does not have, or not yet
 ├── BackendError      no interpreter, or one that refuses the model
 ├── ServiceError      systemd: not there, or it refuses
 └── UsageError        arguments that contradict each other
@@ -15,6 +16,7 @@ EdgeclfError
 from __future__ import annotations
 
 __all__ = [
+    "AddressError",
     "BackendError",
     "EdgeclfError",
     "ImageError",
@@ -54,6 +56,10 @@ class SourceEnded(SourceError):
 
 class SinkError(EdgeclfError, OSError):
     """Observations cannot be handed on."""
+
+
+class AddressError(SinkError):
+    """This machine does not have an address that it is to listen at, or not yet."""
 
 
 class BackendError(EdgeclfError, RuntimeError):

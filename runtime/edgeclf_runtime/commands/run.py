@@ -125,7 +125,7 @@ def run(
     classifier, refused = _started(model, open_model, suits, endless)
     with classifier:
         gap, cooldown = 0.0 if waits else _longest_gap(chosen), chosen.decision.cooldown
-        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown)
+        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown, endless=endless)
 
         def unread() -> None:
             if not others:  # in a thread: it waits, also for the sink that calls this

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.errors import AddressError, SinkError
+from edgeclf_runtime.sinks.awaited import comes_later
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class MetricsSink:
         host: address to listen on; by default this machine alone can ask.
 
     Raises:
+        AddressError: this machine does not have the address.
         SinkError: prometheus-client is not installed, or the port is taken.
     """
 
@@ -113,7 +115,8 @@ class MetricsSink:
         try:
             self._server, _ = prometheus.start_http_server(port, host, self._figures.registry)
         except OSError as error:
-            raise SinkError(f"Metrics on {host}:{port}: {error.strerror}.") from None
+            kind = AddressError if comes_later(error) else SinkError
+            raise kind(f"Metrics on {host}:{port}: {error.strerror}.") from None
         self.port = int(self._server.server_port)
         self.name = f"metrics {host}:{self.port}"
         self.take, self.follow = self._figures.take, self._figures.follow

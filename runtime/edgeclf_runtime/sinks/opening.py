@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Callable
 from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.decision import UNKNOWN
-from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.errors import AddressError, SinkError
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -99,7 +101,13 @@ def _check_page(asked: SinkSettings) -> None:
 
 
 def open_sinks(
-    asked: SinkSettings, labels: tuple[str, ...], model: str, gap: float = 0.0, cooldown: float = 0.0
+    asked: SinkSettings,
+    labels: tuple[str, ...],
+    model: str,
+    gap: float = 0.0,
+    cooldown: float = 0.0,
+    *,
+    endless: bool = False,
 ) -> list[Sink]:
     """Open them all, or none.
 
@@ -109,6 +117,7 @@ def open_sinks(
         model: its name.
         gap: seconds between two answers, at most; 0 where nobody knows.
         cooldown: seconds between two calls, at least.
+        endless: wait for an address that this machine does not have yet, rather than raise.
 
     Raises:
         SinkError: one cannot be opened; those already open are closed.
@@ -123,9 +132,9 @@ def open_sinks(
         try:
             _files(asked, add)
             _calls(asked, cooldown, add)
-            _network(asked, labels, gap, add)
-            if asked.web:
-                add(_page(asked, labels, model))
+            _broker(asked, labels, gap, add)
+            for open_sink, pictures in _servers(asked, labels, model):
+                add(_awaited(open_sink, pictures) if endless else open_sink())
         except (OSError, ValueError) as error:
             if isinstance(error, SinkError):
                 raise
@@ -171,15 +180,30 @@ def _secrets(asked: SinkSettings) -> tuple[str, ...]:
     return asked.web_token, asked.webhook_token, asked.webhook, asked.mqtt, password, unquote(password)
 
 
-def _network(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Callable[[Sink], None]) -> None:
+def _broker(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Callable[[Sink], None]) -> None:
     if asked.mqtt:
         from edgeclf_runtime.sinks.mqtt import MqttSink
 
         add(MqttSink(replace(_mqtt_options(asked), gap=gap), labels))
+
+
+def _servers(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Iterator[tuple[Callable[[], Sink], bool]]:
+    """What opens those that listen at an address, and whether they need pictures."""
     if asked.metrics:
         from edgeclf_runtime.sinks.metrics import MetricsSink
 
-        add(MetricsSink(asked.metrics, asked.metrics_host))
+        yield functools.partial(MetricsSink, asked.metrics, asked.metrics_host), False
+    if asked.web:
+        yield functools.partial(_page, asked, labels, model), True
+
+
+def _awaited(open_sink: Callable[[], Sink], pictures: bool) -> Sink:
+    from edgeclf_runtime.sinks.awaited import AwaitedSink
+
+    try:
+        return open_sink()
+    except AddressError as error:
+        return AwaitedSink(open_sink, error, pictures)
 
 
 def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:

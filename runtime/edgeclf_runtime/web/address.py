@@ -10,7 +10,8 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 
-from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.errors import AddressError, SinkError
+from edgeclf_runtime.sinks.awaited import comes_later
 
 __all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
 
@@ -55,7 +56,8 @@ def listen(address: str, token: str = "") -> Listener:
             environment.
 
     Raises:
-        SinkError: no such address, the port is taken, or a token of too few or other characters.
+        AddressError: this machine does not have the address.
+        SinkError: no address, the port is taken, or a token of too few or other characters.
     """
     host, port, token = read_address(address, token)
     bound = _bind(host, port)
@@ -91,7 +93,8 @@ def _bind(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         bound = socket.create_server(found[0][4][:2], family=found[0][0])
     except OSError as error:
-        raise SinkError(f"Web page on {host}:{port}: {error.strerror or error}.") from None
+        kind = AddressError if comes_later(error) else SinkError
+        raise kind(f"Web page on {host}:{port}: {error.strerror or error}.") from None
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # those it accepts inherit it
     return bound
 
