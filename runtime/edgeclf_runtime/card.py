@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from edgeclf_runtime.errors import LabelsError, ModelError
+from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
 from edgeclf_runtime.plaintext import plain
+from edgeclf_runtime.view import View
 
 __all__ = ["ModelCard", "Preprocessing"]
 
-_FORMAT = 1
+_FORMAT, _FORMAT_OF_VIEWS = 1, 2  # a reader of the first alone would take other pixels than the training
 _RESIZES = ("stretch", "crop")
 _COLORS = ("RGB", "BGR")
 
@@ -66,6 +67,8 @@ class ModelCard:
         accuracy: measured figures by name, as shares in [0, 1], such as ``{"validation_int8": 0.93}``.
         threshold: the score below which a prediction should be called "unknown", or None.
         provenance: how the file came about: versions, seeds, the command, by name.
+        view: how a camera's picture is turned and cut before; pictures of files are taken as they are. A file with
+            one is refused by version 0.1.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ModelCard:
     accuracy: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    view: View = field(default_factory=View)
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -84,8 +88,10 @@ class ModelCard:
 
     def to_json(self) -> str:
         """All but the labels, which stand in ``labels.txt`` alone."""
-        content = {"format": _FORMAT, **asdict(self)}
+        content = {"format": _FORMAT_OF_VIEWS if self.view.changes else _FORMAT, **asdict(self)}
         del content["labels"]
+        view = content.pop("view")
+        content.update(view if self.view.changes else {})
         return json.dumps(content, indent=1, ensure_ascii=False, default=_number) + "\n"
 
     @classmethod
@@ -97,14 +103,28 @@ class ModelCard:
         """
         try:
             content = json.loads(text)
-            if content.pop("format") != _FORMAT:
+            format_ = content.pop("format")
+            if format_ not in (_FORMAT, _FORMAT_OF_VIEWS):
                 raise ModelError("Its card has another format: update edgeclf-runtime.")
-            return cls(labels=labels, **_typed(content))
+            view = _view(content) if format_ == _FORMAT_OF_VIEWS else View()
+            return cls(labels=labels, view=view, **_typed(content))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
             text = " ".join(str(error).split())[:200]  # it may repeat what stands in the card
             raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
+
+    def check_view(self, name: str) -> None:
+        """Refuse to take pictures for whole ones where nothing says what is seen of them.
+
+        Args:
+            name: of the model, for the error.
+
+        Raises:
+            UsageError: it has no view.
+        """
+        if not self.view.changes:
+            raise UsageError(f"{name}: has no region, rotate or flip, so pictures are seen whole. Leave --whole out.")
 
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
         """The same card for other labels; ids, which belonged to the old ones, are dropped."""
@@ -114,6 +134,17 @@ class ModelCard:
 def _number(value: Any) -> float:
     """One of numpy's."""
     return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _view(content: dict[str, Any]) -> View:
+    region = tuple(float(share) for share in content.get("region", (0, 0, 1, 1)))
+    rotate, flip = content.get("rotate", 0), content.get("flip", "none")
+    if len(region) != 4 or type(rotate) is not int or type(flip) is not str:
+        raise TypeError("expected a region of four shares, rotate a whole number and flip a text")
+    try:
+        return View(region, rotate, flip)
+    except UsageError as error:
+        raise ModelError(f"Its card: {plain(str(error))}") from None
 
 
 def _typed(content: dict[str, Any]) -> dict[str, Any]:

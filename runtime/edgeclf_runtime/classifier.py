@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -23,6 +24,7 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.preprocess import InputEncoder, Pixels, resize
+from edgeclf_runtime.view import View
 
 if TYPE_CHECKING:
     from edgeclf_runtime.sources import Source
@@ -109,7 +111,8 @@ class Classifier:
         """Classify one picture.
 
         Args:
-            picture: a Frame, or uint8 RGB ``[height, width, 3]`` of any size from 1x1.
+            picture: a Frame, of which its view's region is taken, or uint8 RGB ``[height, width, 3]`` of any size from
+                1x1.
 
         Raises:
             ImageError: no such array.
@@ -121,8 +124,8 @@ class Classifier:
 
         Args, raises: as ``classify``.
         """
-        frame, pixels = (picture, picture.pixels) if isinstance(picture, Frame) else (None, picture)
         start = time.perf_counter()
+        frame, pixels = (picture, picture.view.cut(picture.pixels)) if isinstance(picture, Frame) else (None, picture)
         fitted = resize(pixels, self.card.preprocessing)
         batch = self._encode(fitted)[np.newaxis]
         return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
@@ -152,11 +155,13 @@ class Classifier:
         rule = self.card.preprocessing
         self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
 
-    def stream(self, source: Source | str | int | Path) -> Generator[Prediction, None, None]:
+    def stream(self, source: Source | str | int | Path, whole: bool | None = None) -> Generator[Prediction, None, None]:
         """Classify a source's frames.
 
         Args:
             source: a Source, or what ``open_source`` opens: a camera's number, a path, an address.
+            whole: whether its pictures are a camera's whole ones, to be turned and cut as the card says; None takes
+                those of cameras, streams and films, not of other files, for such.
 
         Yields:
             A Prediction per frame, with its frame and, in milliseconds, "capture": the time spent waiting for it.
@@ -165,30 +170,32 @@ class Classifier:
         Raises:
             SourceError: the source cannot be opened or is lost.
         """
-        if isinstance(source, (str, int, Path)):
-            from edgeclf_runtime.sources import open_source
+        from edgeclf_runtime.sources import is_camera, open_source
 
+        if isinstance(source, (str, int, Path)):
             source = open_source(source)
-        with closing(self._scored(source)) as scored, source:
+        view = self.card.view if (is_camera(source) if whole is None else whole) else View()
+        with closing(self._scored(source, view)) as scored, source:
             start = time.perf_counter()
             for prediction in scored:
                 captured = max(0.0, (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"])
                 yield replace(prediction, milliseconds={"capture": captured, **prediction.milliseconds})
                 start = time.perf_counter()
 
-    def _scored(self, source: Source) -> Generator[Prediction, None, None]:
+    def _scored(self, source: Source, view: View) -> Generator[Prediction, None, None]:
         """Of its frames, in order; to be closed after the source."""
         from edgeclf_runtime.sources.source import Undecoded
 
         if self.backend.lanes > 1 and isinstance(source, Undecoded):
-            yield from filter(None, in_order(self._decoded, source.undecoded(), self.backend.lanes))
+            decoded = functools.partial(self._decoded, view)
+            yield from filter(None, in_order(decoded, source.undecoded(), self.backend.lanes))
             return
-        with Ahead(map(self.fit, source)) as ahead:
+        with Ahead(self.fit(frame.viewed(view)) for frame in source) as ahead:
             yield from in_order(self.score, ahead, self.backend.lanes)
 
-    def _decoded(self, decode: Callable[[], Frame | None]) -> Prediction | None:
+    def _decoded(self, view: View, decode: Callable[[], Frame | None]) -> Prediction | None:
         frame = decode()
-        return self.classify(frame) if frame is not None else None
+        return self.classify(frame.viewed(view)) if frame is not None else None
 
     def _dequantize(self, output: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         tensor = self.backend.output

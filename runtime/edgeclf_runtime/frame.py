@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from edgeclf_runtime.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +25,7 @@ class Frame:
         source: what gave it: a device, a path, an address without its password.
         jpeg: the picture as it came, where it came as one.
         film_time: of a film's picture, its place in the film, in seconds; None of other sources.
+        view: how it was turned already, and the region of it that is classified; all of it where nothing says.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -31,11 +34,33 @@ class Frame:
     source: str
     jpeg: bytes | None = field(default=None, repr=False)
     film_time: float | None = None
+    view: View = field(default_factory=View)
 
     @property
     def moment(self) -> float:
         """In seconds of the clock by which rates, averages and pauses go: the film's own, else that of ``time``."""
         return self.time if self.film_time is None else self.film_time
+
+    def viewed(self, view: View) -> Frame:
+        """The frame turned, unless its source has done so, with its region noted."""
+        if self.view.turns or not view.turns:
+            view = replace(self.view, region=view.region)
+            return replace(self, view=view) if view != self.view else self
+        from edgeclf_runtime.errors import ImageError
+
+        try:
+            pixels = self.whole()
+        except ImageError:  # damaged where it was not decoded
+            pixels = self.pixels
+        return replace(self, pixels=view.turn(pixels), jpeg=None, view=view)  # its JPEG lies as the camera does
+
+    def seen(self) -> npt.NDArray[np.uint8]:
+        """uint8 RGB of the region that is classified, in the size in which it came.
+
+        Raises:
+            ImageError: it is damaged where the smaller one was not.
+        """
+        return self.view.cut(self.whole())
 
     def whole(self) -> npt.NDArray[np.uint8]:
         """uint8 RGB in the size in which it came.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.gap import Gaps
+from edgeclf_runtime.view import Region, View, region_mistakes
 
 __all__ = ["Gate", "GateRule"]
 
@@ -25,7 +26,8 @@ class GateRule:
     """What is let through.
 
     Attributes:
-        region: left, top, width, height as shares of the picture; all of it by default.
+        region: left, top, width, height as shares of the picture; None takes the model card's of a camera's pictures,
+            else all.
         max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; pictures of
             files and of standard input are delayed, not left out.
         motion: difference to the last picture that moved, in grey levels of 255, from which a frame is classified: the
@@ -36,18 +38,14 @@ class GateRule:
         refresh: seconds after which a still scene is classified all the same.
     """
 
-    region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    region: Optional[Region] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
     max_fps: float = 0.0
     motion: float = 0.0
     linger: float = 2.0
     refresh: float = 10.0
 
     def __post_init__(self) -> None:
-        left, top, width, height = self.region
-        wrong = []
-        inside = min(left, top) >= 0 and max(left + width, top + height) < 1.0001
-        if not inside or min(width, height) <= 0:
-            wrong.append(f"region {self.region}: expected left, top, width, height as shares within 0 to 1")
+        wrong = [] if self.region is None else region_mistakes(self.region)
         if self.max_fps < 0 or self.linger < 0 or self.refresh <= 0:
             wrong.append("expected max_fps and linger at least 0, refresh above 0 seconds")
         if not 0 <= self.motion <= 255:
@@ -99,14 +97,9 @@ class Gate:
         return cut
 
     def _cut(self, frame: Frame) -> Frame:
-        if self._rule.region == (0.0, 0.0, 1.0, 1.0):
-            return frame
-        left, top, width, height = self._rule.region
-        rows, columns = frame.pixels.shape[:2]
-        first_row, first_column = min(int(top * rows), rows - 1), min(int(left * columns), columns - 1)
-        last_row = max(first_row + 1, round((top + height) * rows))
-        last_column = max(first_column + 1, round((left + width) * columns))
-        return replace(frame, pixels=np.ascontiguousarray(frame.pixels[first_row:last_row, first_column:last_column]))
+        view = frame.view if self._rule.region is None else View(self._rule.region)
+        pixels = view.cut(frame.pixels)
+        return frame if pixels is frame.pixels else replace(frame, pixels=pixels, jpeg=None, view=View())
 
 
 def _moved(difference: npt.NDArray[np.float32], motion: float) -> bool:

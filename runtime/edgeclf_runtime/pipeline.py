@@ -21,7 +21,8 @@ from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.preprocess import least_side
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
-from edgeclf_runtime.sources import Source, SourceState, Undecoded
+from edgeclf_runtime.sources import Source, SourceState, Undecoded, is_camera
+from edgeclf_runtime.view import GivenView, View
 
 __all__ = ["Pipeline"]
 
@@ -49,6 +50,7 @@ class Pipeline:
         decision: how scores become an answer.
         gate: which frames are classified.
         lossless: no observation is dropped before a slow sink; for sources that can wait.
+        view: in place of what the model's card says of a camera's; beside the gate's region, which goes before both.
 
     Attributes:
         frames: classified.
@@ -65,6 +67,7 @@ class Pipeline:
         decision: DecisionRule | None = None,
         gate: GateRule | None = None,
         lossless: bool = False,
+        view: GivenView | None = None,
     ) -> None:
         self._given = self._classifier = self._newest = classifier
         self._offered: Classifier | None = None
@@ -74,7 +77,8 @@ class Pipeline:
         if decision is not None and decision.hold:  # frames must come for as long, also of a scene that is still again
             rule = replace(rule, linger=max(rule.linger, decision.hold + 1.0))
         self._film_gaps = Gaps()
-        self._gate, self._region = Gate(rule), (rule.region[2], rule.region[3])
+        self._gate, given = Gate(rule), view or GivenView()
+        self._view = given if rule.region is None else replace(given, region=rule.region)
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
         for sink in sinks:
             if (follow := getattr(sink, "follow", None)) is not None:
@@ -163,6 +167,7 @@ class Pipeline:
         self._began[me] = time.monotonic()
         try:
             frame = decode()
+            frame = frame.viewed(self._view_of(classifier)) if frame is not None else None
             admitted = self._gate.admit(self._large_enough(frame, classifier)) if frame is not None else None
             if frame is None or admitted is None:
                 self._glance(frame)
@@ -190,12 +195,17 @@ class Pipeline:
             after_gap = (pauses and gaps.ends_at(frame.moment)) or after_gap
             classifier = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
+            frame = frame.viewed(self._view_of(classifier))
             admitted = self._gate.admit(self._large_enough(frame, classifier), delay)
             if admitted is None:
                 self._glance(frame)
             else:
                 yield _Prepared(frame, classifier.fit(admitted), classifier, after_gap)
                 after_gap = False
+
+    def _view_of(self, classifier: Classifier) -> View:
+        """What a network sees of the source's pictures."""
+        return self._view.over(classifier.card.view, self.source is not None and is_camera(self.source))
 
     def _glance(self, frame: Frame | None) -> None:
         """Show a frame that is not classified to the sinks that show what the camera sees."""
@@ -206,7 +216,7 @@ class Pipeline:
 
     def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
         """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""
-        least = least_side(classifier.card.preprocessing, self._region)
+        least = least_side(classifier.card.preprocessing, (frame.view.region[2], frame.view.region[3]))
         if frame.jpeg is None or min(frame.pixels.shape[:2]) >= least:
             return frame
         try:

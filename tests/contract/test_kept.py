@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ import pytest
 from edgeclf import Run
 from edgeclf.configfile import configure
 from edgeclf.settings import SearchConfig, TrainTable
-from edgeclf_runtime import Classifier
+from edgeclf_runtime import Classifier, ModelCard
 from edgeclf_runtime.images import read_image
+from edgeclf_runtime.view import View
+from tests.runtime.replaced_model import variant
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
 
@@ -68,12 +71,28 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
     assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) == 20
 
 
-def test_its_runtime_reads_the_files_of_today(kept: Path, model: Path) -> None:
+def _by_the_old_runtime(kept: Path, *words: object) -> subprocess.CompletedProcess[str]:
     old = kept / "old"
     with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
         wheel.extractall(old)
     script = f"import sys; sys.path.insert(0, {str(old)!r}); from edgeclf_runtime.cli import main; main()"
-    words = [sys.executable, "-c", script, "verify", str(model)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def test_its_runtime_reads_the_files_of_today(kept: Path, model: Path) -> None:
+    done = _by_the_old_runtime(kept, "verify", model)
     assert done.returncode == 0, done.stderr
     assert "as exported" in done.stdout
+
+
+def test_its_runtime_refuses_a_file_with_a_view_which_it_would_not_heed(kept: Path, model: Path) -> None:
+    def with_region(text: str) -> str:
+        card = ModelCard.from_json(text, ("0", "1", "2"))
+        return replace(card, view=View((0.25, 0.0, 0.5, 1.0))).to_json()
+
+    seeing = variant(model, kept / "seeing.tflite", card=with_region)
+    done = _by_the_old_runtime(kept, "classify", seeing, next((kept / "photos").rglob("*.*")))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip().endswith("seeing.tflite: Its card has another format: update edgeclf-runtime.")
+    with Classifier.load(seeing) as classifier:
+        assert classifier.card.view.region == (0.25, 0.0, 0.5, 1.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import http.server
 import re
 import ssl
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,14 +23,24 @@ SIZE = (64, 48)
 class StillCamera:
     """In threads of this process; closed by ``close``.
 
+    Args:
+        picture: gives the file that answers the request of a number; by default noise.
+
     Attributes:
         requests: the path and Authorization of each.
         connections: how many were opened.
     """
 
-    def __init__(self, auth: str = "", tls: tuple[Path, Path] | None = None, kind: str = "image/jpeg") -> None:
+    def __init__(
+        self,
+        auth: str = "",
+        tls: tuple[Path, Path] | None = None,
+        kind: str = "image/jpeg",
+        picture: Callable[[int], bytes] | None = None,
+    ) -> None:
         self.requests: list[tuple[str, str | None]] = []
         self.connections = 0
+        self._given = picture or functools.partial(_picture, kind=kind)
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -42,7 +54,7 @@ class StillCamera:
                 given = self.headers.get("Authorization")
                 camera.requests.append((self.path, given))
                 allowed = not auth or _allowed(auth, given, self.path)
-                body = _picture(len(camera.requests), kind) if allowed else b"no"
+                body = camera._given(len(camera.requests)) if allowed else b"no"
                 self.send_response(200 if allowed else 401)
                 if not allowed:
                     more = ', nonce="abc", qop="auth", algorithm=MD5' if auth == "Digest" else ""

@@ -94,7 +94,7 @@ def preview(model: Path, film: Path, tmp_path: Path) -> Iterator[str]:
     config = tmp_path / "run.toml"
     config.write_text('[sinks]\nsnapshots = "kept"\nsnapshot_every = 0.5\nsnapshot_uncertain = 0.99\n', "utf-8")
     words = ["run", model, "--source", film, "--realtime", "--threshold", "0", "--config", config, "--web", "0"]
-    with _running(*words, cwd=tmp_path) as url:
+    with _running(*words, "--region", "0.1,0,0.8,1", cwd=tmp_path) as url:
         yield url
 
 
@@ -109,6 +109,7 @@ def test_the_preview_shows_what_a_run_sees(browser: Browser, preview: str) -> No
     browser.wait("parseFloat(document.getElementById('fps').textContent) > 1")
     assert browser.value("document.getElementById('source').textContent") == "running"
     assert "network" in browser.value("document.getElementById('stages').textContent")
+    assert browser.value("document.getElementById('seen').innerText").endswith("region 0.1,0,0.8,1")
     browser.wait("document.querySelectorAll('#history .curve').length > 1")
     before = browser.value("document.getElementById('picture').src")
     browser.wait(f"document.getElementById('picture').src !== {before!r}")

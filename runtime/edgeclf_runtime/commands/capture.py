@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf_runtime.commands.options import insecure_option, size_option, turn_options
+from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, turn_options
 from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.view import WHOLE, Region, View
 
 if TYPE_CHECKING:
+    from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
 
@@ -34,6 +38,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option("--fps", type=float, default=0.0, help="Of a camera.")
 @click.option("--format", "format_", default="", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
 @turn_options
+@region_option
 @insecure_option
 @click.option("--every", type=click.FloatRange(0.05), metavar="SECONDS", help="Without a page: a picture so often.")
 @click.option("--label", metavar="NAME", help="With --every: its class.")
@@ -49,19 +54,22 @@ def capture(
     insecure: bool | None,
     rotate: str | None,
     flip: str | None,
+    region: Region | None,
     every: float | None,
     label: str | None,
     count: int,
 ) -> None:
     """Collect photographs into DIR, a folder a class, with a page on which a button is held.
 
-    The folder is what edgeclf train takes.
+    The folder is what edgeclf train takes. With --region, only that part of each picture is kept: what the network will
+    see.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
 
     if (every is None) != (label is None):
         raise UsageError("--every and --label go together.")
+    view = View(region or WHOLE, int(rotate or 0), flip or "none")
     width, height = size or (0, 0)
     options = SourceOptions(
         width,
@@ -71,21 +79,35 @@ def capture(
         reopen=every is None,
         realtime=True,
         insecure=bool(insecure),
-        rotate=int(rotate or 0),
-        flip=flip or "none",
+        rotate=view.rotate,
+        flip=view.flip,
     )
     album = Album(folder, [*classes, *([label] if label else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with _terminated():
         if every is not None and label is not None:
-            _by_the_clock(album, source, options, label.strip(), every, count)
+            _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:
-            _by_hand(album, source, options, web)
+            _by_hand(album, source, options, view, web)
     click.echo(f"{folder}: " + ", ".join(f"{name} {number}" for name, number in album.counts.items()))
+    if view.changes:
+        click.echo(f"Next, so that the device sees the same: edgeclf train {shlex.quote(str(folder))} {_words(view)}")
 
 
-def _by_hand(album: Album, source: str, options: SourceOptions, web: str) -> None:
+def _words(view: View) -> str:
+    """Options of ``edgeclf train``, for pictures that are turned and cut already."""
+    region = f"--region {','.join(f'{share:g}' for share in view.region)}" if view.region != WHOLE else ""
+    turn = f"--rotate {view.rotate}" if view.rotate else ""
+    return " ".join(filter(None, (region, turn, f"--camera-flip {view.flip}" if view.flip != "none" else "")))
+
+
+def _kept(frame: Frame, view: View) -> Frame:
+    """What the network will see of a frame that its source has turned; cut, it is no longer the camera's JPEG."""
+    return frame if view.region == WHOLE else replace(frame, pixels=view.cut(frame.pixels), jpeg=None)
+
+
+def _by_hand(album: Album, source: str, options: SourceOptions, view: View, web: str) -> None:
     from edgeclf_runtime.sources import open_source
     from edgeclf_runtime.web import check_installed
 
@@ -97,14 +119,16 @@ def _by_hand(album: Album, source: str, options: SourceOptions, web: str) -> Non
         with open_source(source, options, page.tell) as frames:
             click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
             for frame in frames:
-                page.show(frame)
+                page.show(_kept(frame, view))
     except KeyboardInterrupt:
         pass
     finally:
         page.close()
 
 
-def _by_the_clock(album: Album, source: str, options: SourceOptions, label: str, every: float, count: int) -> None:
+def _by_the_clock(
+    album: Album, source: str, options: SourceOptions, view: View, label: str, every: float, count: int
+) -> None:
     from edgeclf_runtime.sources import open_source
 
     due, left = time.monotonic(), count
@@ -114,6 +138,7 @@ def _by_the_clock(album: Album, source: str, options: SourceOptions, label: str,
             if now < due:
                 continue
             due = due + every if now < due + every else now + every
+            frame = _kept(frame, view)
             path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time), frame.jpeg)
             left -= 1
             click.echo(f"{path}", err=True)

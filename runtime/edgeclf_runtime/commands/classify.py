@@ -23,18 +23,29 @@ __all__ = ["classify"]
     type=click.FloatRange(0, 1),
     help='Answer "unknown" below this best score; by default the model\'s own. 0 turns it off.',
 )
+@click.option(
+    "--whole", is_flag=True, help="The images are a camera's whole ones: turn and cut them as the model file says."
+)
 @json_option
 @top_option
 @model_options
 def classify(
-    open_model: Opener, model: Path, images: tuple[Path, ...], threshold: float | None, as_json: bool, top: int
+    open_model: Opener,
+    model: Path,
+    images: tuple[Path, ...],
+    threshold: float | None,
+    whole: bool,
+    as_json: bool,
+    top: int,
 ) -> None:
     """Classify images, and all images in folders."""
     failed = False
     with open_model(model) as classifier:
+        if whole:
+            classifier.card.check_view(str(model))
         for path in images:
             try:
-                for prediction in classifier.stream(path):
+                for prediction in classifier.stream(path, whole):
                     if threshold is not None:
                         prediction = replace(prediction, threshold=threshold)
                     name = prediction.frame.source if prediction.frame else str(path)

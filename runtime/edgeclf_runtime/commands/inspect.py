@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import click
 
 from edgeclf_runtime.commands.options import model_argument, reading_options
+from edgeclf_runtime.view import View
 
 if TYPE_CHECKING:
     from edgeclf_runtime.flatbuffer import TensorInfo
@@ -35,7 +36,8 @@ def _content(file: ModelFile) -> dict[str, Any]:
     return {
         "file": str(file.path),
         "bytes": len(file.content),
-        **asdict(file.card),
+        **{name: value for name, value in asdict(file.card).items() if name != "view"},
+        **asdict(file.card.view),
         "input": _tensor(model.inputs[0]),
         "output": _tensor(model.outputs[0]),
         "golden_pictures": len(file.golden),
@@ -53,6 +55,7 @@ def _tensor(spec: TensorInfo) -> dict[str, Any]:
 
 def _text(content: dict[str, Any]) -> str:
     labels, rule = content["labels"], content["preprocessing"]
+    view = View(*(content[name] for name in ("region", "rotate", "flip")))
     shown = ", ".join(labels[:10]) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
     rows = [
         ("file", f"{content['file']} ({content['bytes'] / 1e6:.2f} MB)"),
@@ -62,6 +65,7 @@ def _text(content: dict[str, Any]) -> str:
         ("output", _tensor_text(content["output"])),
         ("scores", {"raw": "the outputs"}.get(content["scores"], content["scores"])),
         ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
+        *([("camera", f"{view} of its pictures; files are taken as they are")] if view.changes else []),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
         ("golden", f"{content['golden_pictures']} pictures"),

@@ -20,6 +20,7 @@ __all__ = [
     "model_argument",
     "model_options",
     "reading_options",
+    "region_option",
     "size_option",
     "top_option",
     "turn_options",
@@ -39,6 +40,18 @@ def _channels(value: str) -> tuple[float, ...]:
     if len(numbers) not in (1, 3):
         raise click.BadParameter(f"{value!r}: expected one number, or three separated by commas.")
     return numbers
+
+
+def _region(context: click.Context, option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        shares = tuple(float(piece) for piece in value.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) != 4:
+        raise click.BadParameter(f"{value!r}: expected LEFT,TOP,WIDTH,HEIGHT as shares, such as 0.25,0,0.5,1.")
+    return shares
 
 
 def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -80,6 +93,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 size_option = click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
 insecure_option = click.option(
     "--insecure", is_flag=True, default=None, help="Send an https or rtsps camera's password unverified."
+)
+region_option = click.option(
+    "--region",
+    callback=_region,
+    metavar="L,T,W,H",
+    help="The part of a camera's pictures that the network sees: left, top, width, height as shares.",
 )
 _TURNS = (
     click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), help="Turn a camera's pictures clockwise."),

@@ -21,6 +21,7 @@ from edgeclf_runtime.commands.options import (
     json_option,
     model_argument,
     model_options,
+    region_option,
     size_option,
     top_option,
     turn_options,
@@ -52,6 +53,7 @@ _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 @click.option("--fps", type=float, help="Of a camera.")
 @click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
 @turn_options
+@region_option
 @insecure_option
 @click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
 @click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
@@ -105,7 +107,8 @@ def run(
     from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sinks.opening import check_labels, check_sinks, open_sinks
-    from edgeclf_runtime.sources import is_live, open_source
+    from edgeclf_runtime.sources import is_camera, is_live, open_source
+    from edgeclf_runtime.view import GivenView
 
     chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
     check_sinks(chosen.sinks)
@@ -132,12 +135,12 @@ def run(
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
 
         sinks = [TerminalSink(top, as_json, changes, unread), *others]
-        camera = chosen.camera
-        if camera.fast and not camera.least:
-            camera = replace(
-                camera, least=least_side(classifier.card.preprocessing, (chosen.gate.region[2], chosen.gate.region[3]))
-            )
-        pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits)
+        wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
+        # The pipeline turns pictures: another model may want them turned otherwise.
+        camera = replace(chosen.camera, rotate=None, flip=None)
+        if camera.fast and not camera.least and not (view := wanted.over(classifier.card.view, camera=True)).turns:
+            camera = replace(camera, least=least_side(classifier.card.preprocessing, view.region[2:]))
+        pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell)
@@ -147,6 +150,8 @@ def run(
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
             labels = len(classifier.card.labels)
             click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            if view_line := wanted.describe(classifier.card.view, is_camera(source)):
+                click.echo(view_line, err=True)
             if refused:
                 pipeline.tell(ModelState("refused", str(model.absolute()), classifier.card.labels, refused))
             heartbeat.start(source.description or "awaited")
@@ -227,6 +232,6 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "smoothing": given["smooth"],
             **{name: given[name] for name in ("threshold", "margin", "hold", "cooldown")},
         },
-        "gate": {"max_fps": given["max_fps"], "motion": given["motion"]},
+        "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
         "sinks": {name: given[name] for name in _SINKS},
     }

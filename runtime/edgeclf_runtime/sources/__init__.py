@@ -10,7 +10,7 @@ from typing import Union
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.plaintext import printable
-from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded
+from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded, is_camera
 
 __all__ = [
     "Source",
@@ -19,6 +19,7 @@ __all__ = [
     "SourceState",
     "StateListener",
     "Undecoded",
+    "is_camera",
     "is_live",
     "open_source",
 ]

@@ -43,6 +43,8 @@ class LiveSource:
         SourceError: it cannot be opened, and is not to be waited for.
     """
 
+    is_camera = True
+
     def __init__(
         self,
         opened: Callable[[], Capture],

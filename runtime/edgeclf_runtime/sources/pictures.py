@@ -35,6 +35,7 @@ class PictureSource:
 
     Attributes:
         at_rest: its pictures were there before, so that the pauses between two say nothing.
+        is_camera: they come from one into the watched folder.
 
     Raises:
         SourceError: the folder has no picture; while iterating, none could be read.
@@ -44,6 +45,7 @@ class PictureSource:
 
     def __init__(self, path: Path, watch: bool = False, least: int = 0) -> None:
         self.description, self.at_rest = printable(path), not watch
+        self.is_camera = watch
         if watch and not path.is_dir():
             raise SourceError(f"{self.description}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Callable, Protocol, runtime_checkable
+from typing import Callable, Optional, Protocol, runtime_checkable
 
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.view import turn_mistakes
 
-__all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded"]
+__all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded", "is_camera"]
 
 
 class Source(Protocol):
@@ -36,6 +37,14 @@ class Source(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def is_camera(source: Source) -> bool:
+    """Whether its pictures are those of a camera, which the model's card may turn and cut.
+
+    Also a film's, and those that come into a watched folder; not those of files that are there already.
+    """
+    return bool(getattr(source, "is_camera", source.live))
 
 
 @runtime_checkable
@@ -98,9 +107,10 @@ class SourceOptions:
             model.
         insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
         rotate: of a camera, stream, standard input or film: degrees clockwise by which pictures are turned: 0, 90, 180
-            or 270. Pictures of files have EXIF for it and are left as they are.
-        flip: of the same, then: "none"; "horizontal" exchanges left and right; "vertical" top and bottom. JPEGs that
-            are turned or mirrored are decoded in full.
+            or 270; None turns none, and ``edgeclf run`` takes the model card's. Pictures of files have EXIF for it and
+            are left as they are.
+        flip: of the same, then: "none"; "horizontal" exchanges left and right; "vertical" top and bottom; None as of
+            ``rotate``. JPEGs that are turned or mirrored are decoded in full.
     """
 
     width: int = 0
@@ -116,8 +126,8 @@ class SourceOptions:
     fast: bool = False
     least: int = 0
     insecure: bool = False
-    rotate: int = 0
-    flip: str = "none"
+    rotate: Optional[int] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
+    flip: Optional[str] = None  # noqa: UP045
 
     def __post_init__(self) -> None:
         wrong = []
@@ -129,10 +139,7 @@ class SourceOptions:
             wrong.append(f"format {self.format!r}: expected four letters, such as MJPG or YUYV")
         if self.stall <= 0 or self.frozen < 0:
             wrong.append("expected stall above 0 seconds and frozen at least 0")
-        if self.rotate not in (0, 90, 180, 270):
-            wrong.append(f"rotate {self.rotate}: expected 0, 90, 180 or 270 degrees clockwise")
-        if self.flip not in ("none", "horizontal", "vertical"):
-            wrong.append(f'flip {self.flip!r}: expected "none", "horizontal" or "vertical"')
+        wrong += turn_mistakes(0 if self.rotate is None else self.rotate, "none" if self.flip is None else self.flip)
         if self.least < 0:
             wrong.append(f"least {self.least}: expected at least 0 pixels")
         if wrong:
@@ -141,7 +148,7 @@ class SourceOptions:
     @property
     def turns(self) -> bool:
         """Whether pictures are turned or mirrored."""
-        return bool(self.rotate) or self.flip != "none"
+        return bool(self.rotate) or self.flip not in (None, "none")
 
     @property
     def decoded_least(self) -> int:

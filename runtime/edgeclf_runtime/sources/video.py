@@ -40,7 +40,7 @@ class VideoSource:
         SourceError: it is no video; while iterating, it has no frame, or none that can be decoded.
     """
 
-    live = False
+    live, is_camera = False, True
 
     def __init__(self, path: Path, options: SourceOptions | None = None) -> None:
         import cv2

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import asdict
 from typing import Any
 
 from edgeclf_runtime.lines import rounded
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.thermal import temperature
+from edgeclf_runtime.view import View
 
 __all__ = ["SourceStatus", "Status"]
 
@@ -114,8 +116,8 @@ class Status:
     def now(self) -> dict[str, Any]:
         """The last frame's ``time``, ``answer``, ``score``, best ``scores`` and ``milliseconds``, and the source's.
 
-        Also the ``clock``, in seconds since 1970, how many models were ``adopted`` since the start, and why the last
-        one was ``refused``.
+        Also the ``view``, what the network sees of the frame; the ``clock``, in seconds since 1970, how many models
+        were ``adopted`` since the start, and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -130,6 +132,14 @@ class Status:
             "answer": item.decision.label,
             "score": rounded(item.decision.score, 4),
             "scores": best,
+            "view": _view(item),
             "age": round(item.age, 4),
             "milliseconds": {name: round(ms, 2) for name, ms in stages.items()},
         }
+
+
+def _view(item: Observation) -> dict[str, Any]:
+    """``region``, ``rotate`` and ``flip`` that are in force, and ``text``, empty where all of the picture is seen."""
+    frame = item.prediction.frame
+    view = frame.view if frame is not None else View()
+    return {**asdict(view), "text": str(view) if view.changes else ""}

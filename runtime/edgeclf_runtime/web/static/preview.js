@@ -37,6 +37,8 @@ function state(told) {
   element("headline").classList.toggle("long", told.answer.length > LONG);
   if (told.silence > OLD) setText(element("age"), "–");
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
+  element("seen").hidden = !told.view.text;
+  setText(element("part"), told.view.text);
   bars(told.scores);
   stages(told.milliseconds);
   history.add(told.time, told.answer, told.score);

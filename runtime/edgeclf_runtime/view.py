@@ -1,0 +1,150 @@
+"""What a network sees of a camera's picture: the picture is turned, mirrored, then cut to a region."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgeclf_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    _Pixels = npt.NDArray[np.uint8]
+
+__all__ = ["WHOLE", "GivenView", "Region", "View", "region_mistakes", "turn_mistakes"]
+
+Region = tuple[float, float, float, float]
+"""Left, top, width, height, as shares of the picture."""
+
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a camera's whole picture becomes what is classified.
+
+    Attributes:
+        region: left, top, width, height of the part, as shares of the picture after it was turned and mirrored.
+        rotate: degrees clockwise by which the picture is turned first: 0, 90, 180 or 270.
+        flip: then "none"; "horizontal" exchanges left and right; "vertical" top and bottom.
+
+    Raises:
+        UsageError: another value.
+    """
+
+    region: Region = WHOLE
+    rotate: int = 0
+    flip: str = "none"
+
+    def __post_init__(self) -> None:
+        wrong = region_mistakes(self.region) + turn_mistakes(self.rotate, self.flip)
+        if wrong:
+            raise UsageError(f"{'; '.join(wrong)}.")
+
+    @property
+    def turns(self) -> bool:
+        """Whether pictures are turned or mirrored."""
+        return bool(self.rotate) or self.flip != "none"
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is done to a picture."""
+        return self != View()
+
+    def see(self, pixels: _Pixels) -> _Pixels:
+        """The part of a camera's picture, uint8 RGB ``[height, width, 3]``, that is classified."""
+        return self.cut(self.turn(pixels))
+
+    def turn(self, pixels: _Pixels) -> _Pixels:
+        """The whole picture, turned and mirrored."""
+        if not self.turns:
+            return pixels
+        import cv2
+        import numpy as np
+
+        codes = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+        if self.rotate:
+            pixels = np.asarray(cv2.rotate(pixels, codes[self.rotate]), np.uint8)
+        if self.flip != "none":
+            pixels = np.asarray(cv2.flip(pixels, 1 if self.flip == "horizontal" else 0), np.uint8)
+        return pixels
+
+    def cut(self, pixels: _Pixels) -> _Pixels:
+        """The region of a picture that was turned already; at least one pixel."""
+        if self.region == WHOLE:
+            return pixels
+        import numpy as np
+
+        left, top, width, height = self.region
+        rows, columns = pixels.shape[:2]
+        first_row, first_column = min(int(top * rows), rows - 1), min(int(left * columns), columns - 1)
+        last_row = max(first_row + 1, round((top + height) * rows))
+        last_column = max(first_column + 1, round((left + width) * columns))
+        return np.ascontiguousarray(pixels[first_row:last_row, first_column:last_column])
+
+    def __str__(self) -> str:
+        """For people, such as ``region 0.2,0,0.5,1, rotate 180``."""
+        region = ",".join(f"{share:g}" for share in self.region)
+        shown = [f"region {region}"] if self.region != WHOLE else []
+        shown += [f"rotate {self.rotate}"] if self.rotate else []
+        shown += [f"flip {self.flip}"] if self.flip != "none" else []
+        return ", ".join(shown) or "the whole picture"
+
+
+@dataclass(frozen=True)
+class GivenView:
+    """What a user says of a camera's view; None leaves each to the model's card."""
+
+    region: Region | None = None
+    rotate: int | None = None
+    flip: str | None = None
+
+    def over(self, card: View, camera: bool) -> View:
+        """What is in force.
+
+        Args:
+            card: the model card's.
+            camera: whether the pictures are a camera's; else the card's does not count, and none is turned.
+        """
+        region = card.region if camera else WHOLE
+        region = region if self.region is None else self.region
+        if not camera:
+            return View(region)
+        rotate = card.rotate if self.rotate is None else self.rotate
+        return View(region, rotate, card.flip if self.flip is None else self.flip)
+
+    def describe(self, card: View, camera: bool) -> str:
+        """A line that says what the network sees, and who says so; empty where nothing is to be said."""
+        view = self.over(card, camera)
+        if not camera and card.changes and self.region is None:
+            return f"These pictures are taken as they are: the model file's {card} is of a camera's."
+        if not view.changes and not card.changes:
+            return ""
+        own = View(self.region or WHOLE, self.rotate or 0, self.flip or "none")
+        whose = "as the model file says" if view == card else "as configured"
+        if view not in (card, own):
+            whose = "as the model file and the configuration say"
+        instead = f" in place of the model file's {card}" if card.changes and view != card else ""
+        return f"The network sees of the camera's pictures: {view}, {whose}{instead}."
+
+
+def region_mistakes(region: Region) -> list[str]:
+    """What is wrong with a region; empty where nothing is."""
+    left, top, width, height = region
+    inside = min(left, top) >= 0 and max(left + width, top + height) < 1.0001
+    if inside and min(width, height) > 0 and all(map(math.isfinite, region)):
+        return []
+    return [f"region {region}: expected left, top, width, height as shares within 0 to 1"]
+
+
+def turn_mistakes(rotate: int, flip: str) -> list[str]:
+    """What is wrong with a rotation and a flip; empty where nothing is."""
+    wrong = []
+    if rotate not in (0, 90, 180, 270):
+        wrong.append(f"rotate {rotate}: expected 0, 90, 180 or 270 degrees clockwise")
+    if flip not in ("none", "horizontal", "vertical"):
+        wrong.append(f'flip {flip!r}: expected "none", "horizontal" or "vertical"')
+    return wrong
