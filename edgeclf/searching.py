@@ -26,7 +26,7 @@ from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, train_config
 from edgeclf.settings import SearchConfig
 from edgeclf.sources import SourcePaths, paths_of, read_source, refuse_inside
-from edgeclf.training import resume, train
+from edgeclf.training import resume, train, train_dataset
 from edgeclf_converters.export import Conversion
 from edgeclf_converters.layers import multiply_accumulates
 from edgeclf_converters.report import invoke_milliseconds
@@ -231,7 +231,23 @@ class _Searching:
             if (folder / "metrics.json").is_file():
                 return run
             shutil.rmtree(folder)
-        return train(self._data, folder, train_config(candidate, self._base), self._reporter)
+        config, divided = train_config(candidate, self._base), self._divided()
+        if divided is None:
+            return train(self._data, folder, config, self._reporter)
+        run = Run.create(folder, config, self._data)
+        try:
+            train_dataset(run, divided, self._reporter)
+        except EdgeclfError:
+            run.abandon()
+            raise
+        write_report(run, self._reporter)
+        return run
+
+    def _divided(self) -> Dataset | None:
+        """The photographs as an earlier trial of this search divided them."""
+        folders = [self._out / item.name for item in self._all()]
+        divided = next((folder for folder in folders if (folder / "split.csv").is_file()), None)
+        return None if divided is None else Run.open(divided).read_split()
 
 
 def _digest(listed: Dataset) -> str:

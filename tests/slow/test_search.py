@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
+from edgeclf.dataset import Dataset
 from edgeclf.forecast import predicted_seconds
 from edgeclf.latency import untrained_milliseconds
 from edgeclf.reporter import Bar
@@ -24,6 +26,7 @@ from edgeclf.searchpage import search_table, write_search
 from edgeclf.searchresult import OVER_BOUND, SearchResult
 from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
 from edgeclf.settings import SearchConfig
+from edgeclf.splitting import divide
 from edgeclf_runtime import Classifier
 from tests.listening import Listening
 
@@ -53,9 +56,18 @@ def settings() -> SearchConfig:
     )
 
 
+DIVISIONS: list[str] = []
+
+
 @pytest.fixture(scope="module")
 def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Interrupting())
+    def counted(run: Run, *words: Any) -> Dataset:
+        DIVISIONS.append(run.path.name)
+        return divide(run, *words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeclf.training.divide", counted)
+        return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Interrupting())
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +83,12 @@ def test_ctrl_c_keeps_what_was_measured(stopped: SearchResult) -> None:
     assert [outcome.candidate for outcome in stopped.outcomes] == [HEAD]
     assert Run.open(stopped.folder / FULL.name).read_json("metrics")["status"] == "interrupted"
     assert stopped.best == stopped.outcomes[0]
+
+
+def test_the_photographs_are_divided_once(stopped: SearchResult) -> None:
+    assert [HEAD.name] == DIVISIONS
+    first, second = ((stopped.folder / trial.name / "split.csv").read_bytes() for trial in (HEAD, FULL))
+    assert first == second
 
 
 def test_a_stopped_search_goes_on_where_it_was(found: SearchResult, stopped: SearchResult) -> None:
