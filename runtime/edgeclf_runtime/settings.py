@@ -34,7 +34,9 @@ class SinkSettings:
         snapshot_uncertain: a score below which a picture is uncertain.
         snapshot_every: seconds between two, at least.
         snapshot_limit: pictures kept.
-        video: a film with the answers on it.
+        video: a folder for films with the answers on them, or a film's name, of which their names are made.
+        video_segment: seconds of one of them.
+        video_bytes: of all of them; the oldest go.
         window: show them on the screen.
         command, webhook: run and called whenever the answer changes to one of ``on`` (any, where that is empty).
         webhook_token: sent as a bearer token.
@@ -60,6 +62,8 @@ class SinkSettings:
     snapshot_every: float = 5.0
     snapshot_limit: int = 1000
     video: str = ""
+    video_segment: float = 60.0
+    video_bytes: int = 1_000_000_000
     window: bool = False
     on: tuple[str, ...] = ()
     command: str = ""
@@ -87,6 +91,8 @@ class SinkSettings:
             wrong.append("snapshot_limit at least 1, snapshot_every at least 0")
         if not 0 <= self.snapshot_uncertain <= 1:
             wrong.append("snapshot_uncertain within 0 to 1")
+        if not 1 <= self.video_segment < math.inf or self.video_bytes < 100_000:
+            wrong.append("video_segment at least 1 second, video_bytes at least 100000")
         if not 0 <= self.metrics <= 65535:
             wrong.append("metrics a port from 1 to 65535, or 0")
         if wrong:

@@ -139,7 +139,8 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     place, config = disk(600), tmp_path / "run.toml"
     config.write_text(
         f'[sinks]\njsonl = "{place}/seen.jsonl"\ncsv = "{place}/seen.csv"\nrotate = 20000\nkeep = 2\n'
-        f'snapshots = "{place}/kept"\nsnapshot_labels = ["*"]\nsnapshot_every = 0.0\n',
+        f'snapshots = "{place}/kept"\nsnapshot_labels = ["*"]\nsnapshot_every = 0.0\n'
+        f'video = "{place}/films"\nvideo_bytes = 200000\n',
         "utf-8",
     )
     _fill(place, 60)
@@ -156,7 +157,7 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     text = (tmp_path / "said").read_text("utf-8")
     assert "Traceback" not in text
     complaints = [line for line in text.splitlines() if FULL in line]
-    assert 1 <= len(complaints) <= 12, text  # three writers; not for each of some hundred frames
+    assert 1 <= len(complaints) <= 16, text  # four writers; not for each of some hundred frames
     assert len((tmp_path / "shown").read_text("utf-8").splitlines()) > 500
     grown = {file: file.stat().st_size for file in place.glob("seen.*")}
     assert grown != room
@@ -164,4 +165,7 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
         for line in file.read_text("utf-8").splitlines():
             json.loads(line)
     assert all(cv2.imread(str(file)) is not None for file in place.rglob("*.jpg"))
+    films = list((place / "films").iterdir())
+    assert films
+    assert all(cv2.VideoCapture(str(film)).read()[0] for film in films)
     assert not list(place.rglob(".*"))

@@ -163,18 +163,6 @@ def test_a_label_of_any_length_has_its_folder(tmp_path: Path) -> None:
     assert len(SnapshotSink(tmp_path)._kept) == 4  # they are known again
 
 
-def test_a_film_can_be_played(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "film.mp4", fps=10)
-    for number in range(12):
-        sink.take(seen(number=number))
-    sink.close()
-    capture = cv2.VideoCapture(str(tmp_path / "film.mp4"))
-    count = 0
-    while capture.read()[0]:
-        count += 1
-    assert count == 12
-
-
 def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
     script = tmp_path / "note; touch it"
     script.write_text(f'#!/bin/sh\necho "$EDGECLF_LABEL $EDGECLF_SCORE $1" >> "{tmp_path}/log"\n', "utf-8")

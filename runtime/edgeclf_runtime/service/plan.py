@@ -12,6 +12,7 @@ from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service.access import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
 from edgeclf_runtime.settings import RunSettings, SinkSettings
+from edgeclf_runtime.sinks.segments import folder_and_prefix
 from edgeclf_runtime.sources import is_live
 
 __all__ = ["check_access", "check_source", "made_folders", "planned", "written_folders"]
@@ -48,7 +49,8 @@ def planned(
 
 def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:
     """Each once, absolute."""
-    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv, sinks.video) if name not in ("", "-")]
+    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv) if name not in ("", "-")]
+    files += [folder_and_prefix(Path(sinks.video))[0].absolute()] if sinks.video else []
     folders = [Path(sinks.snapshots).absolute()] if sinks.snapshots else []
     return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in (*files, *folders)))
 

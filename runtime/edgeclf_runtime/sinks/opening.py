@@ -161,7 +161,9 @@ def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
         from edgeclf_runtime.sinks.video import VideoSink, WindowSink
 
         if asked.video:
-            add(VideoSink(Path(asked.video)))
+            films = VideoSink(Path(asked.video), asked.video_segment, asked.video_bytes)
+            add(films)
+            print(f"Films: {films.pattern}", file=sys.stderr, flush=True)
         if asked.window:
             add(WindowSink())
 

@@ -1,64 +1,104 @@
-"""Observations as a film, or in a window."""
+"""Observations as films, or in a window."""
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import numpy as np
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.images import swapped
-from edgeclf_runtime.opencv import is_utf8
-from edgeclf_runtime.plaintext import printable
-from edgeclf_runtime.sinks.picture import annotated
+from edgeclf_runtime.sinks.matroska import MatroskaFilm
+from edgeclf_runtime.sinks.picture import annotated, jpeg
+from edgeclf_runtime.sinks.segments import Segments
 from edgeclf_runtime.sinks.sink import Item, Observation
 
 __all__ = ["VideoSink", "WindowSink"]
 
+_QUALITY = 80  # of JPEG
+_STEP = 100  # ms that an only picture stands
+_PARTS = 4  # segments in the bytes of all, at least: what goes for a new one is no more than such a part
+_AROUND = 200  # bytes around a picture, in the film and its index, at most
+
 
 class VideoSink:
-    """An MP4 with the answer on every picture.
+    """Films with the answer on every picture, played at the speed of the world; see ``segments`` and ``matroska``.
+
+    Between two pictures the one before stands. Nothing is overwritten, and what was written can be played whenever the
+    process ends, also killed.
 
     Args:
-        path: of the film, which is written anew.
-        fps: at which it is played.
+        path: a folder, or a film's name of which the names of segments are made.
+        segment: seconds of a film, after which the next one begins; sooner where it takes a quarter of ``limit``.
+        limit: bytes of all segments; the oldest go.
+
+    Attributes:
+        pattern: the films' names, for people.
 
     Raises:
-        SinkError: its folder does not exist.
+        OSError: the folder cannot be made.
     """
 
     pictures = True
 
-    def __init__(self, path: Path, fps: float = 10.0) -> None:
-        if not path.parent.is_dir():
-            raise SinkError(f"{path}: its folder does not exist.")
-        if not is_utf8(path.absolute()):
-            raise SinkError(f"{printable(path)}: OpenCV writes films below names of UTF-8 alone; choose another.")
-        self.name, self._path, self._fps = f"video {path}", path, fps
-        self._writer: Any = None
-        self._size = (0, 0)
+    def __init__(self, path: Path, segment: float = 60.0, limit: int = 1_000_000_000) -> None:
+        self._segments = Segments(path, limit)
+        self.pattern = self._segments.pattern
+        self.name = f"video {self.pattern}"
+        self._segment, self._limit = 1000 * segment, limit
+        self._film: MatroskaFilm | None = None
+        self._began = 0.0  # the moment of its first picture, in s; the others are in ms from it
+        self._last, self._steps = 0, deque[float]([_STEP], maxlen=9)
 
     def take(self, item: Item) -> None:
         import cv2
 
         picture = annotated(item) if isinstance(item, Observation) else None
-        if picture is None:
+        if not isinstance(item, Observation) or item.prediction.frame is None or picture is None:
             return
-        if self._writer is None:
-            self._size = (picture.shape[1], picture.shape[0])
-            writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
-            if not writer.isOpened():
-                raise SinkError(f"{self._path}: cannot be written as a film.")
-            self._writer = writer
-        if (picture.shape[1], picture.shape[0]) != self._size:
-            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
-        self._writer.write(swapped(picture))
+        moment = item.prediction.frame.moment
+        self._end_if_full(moment)
+        if self._film is not None and picture.shape[1::-1] != (self._film.width, self._film.height):
+            picture = np.asarray(cv2.resize(picture, (self._film.width, self._film.height)), np.uint8)
+        content = jpeg(picture, _QUALITY)
+        if self._film is None:
+            self._begin(picture.shape[1], picture.shape[0], item.time, moment)
+        self._add(content, moment)
+
+    def _end_if_full(self, moment: float) -> None:
+        """End the film at hand if this moment is not in it any more."""
+        if self._film is None:
+            return
+        now = 1000 * (moment - self._began)
+        back = now < self._last - _STEP  # another film, say
+        if now >= self._segment or back or self._film.size >= self._limit / _PARTS:
+            usual = self._last + median(self._steps)
+            self._end(usual if now <= self._last else min(now, max(usual, self._segment)))
+
+    def _begin(self, width: int, height: int, begins: float, moment: float) -> None:
+        self._film = self._segments.begin(width, height, begins)
+        self._began, self._last = moment, -1
+
+    def _add(self, content: bytes, moment: float) -> None:
+        assert self._film is not None
+        if not self._segments.make_room(self._film.size + len(content) + _AROUND):
+            raise SinkError(f"A picture of {len(content)} bytes is more than video_bytes allows.")
+        time = max(self._last + 1, round(1000 * (moment - self._began)))
+        if self._last >= 0:
+            self._steps.append(time - self._last)
+        self._film.add(content, time, time + median(self._steps))
+        self._last = time
+
+    def _end(self, duration: float) -> None:
+        film, self._film = self._film, None
+        if film is not None:
+            film.close(duration)
 
     def close(self) -> None:
-        """End the film; without this it cannot be played."""
-        if self._writer is not None:
-            self._writer.release()
+        """End the film at hand: its last picture stands as long as others do."""
+        self._end(self._last + median(self._steps))
 
 
 class WindowSink:
