@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeclf_runtime.beside import written_beside
 
-__all__ = ["STATE", "LastGood", "Version", "version"]
+__all__ = ["STATE", "LastGood", "Version", "service_folder", "version"]
 
 _log = logging.getLogger(__name__)
 
@@ -94,11 +94,17 @@ class LastGood:
         return []
 
 
+def service_folder() -> Path | None:
+    """A service's own folder; None of what is no service, or an older one."""
+    folders = map(Path, os.environ.get("STATE_DIRECTORY", "").split(":"))
+    return next((folder for folder in folders if STATE in folder.parts), None)
+
+
 def _place(model: Path) -> tuple[Path, str]:
-    for name in os.environ.get("STATE_DIRECTORY", "").split(":"):
-        if STATE in Path(name).parts:
-            return Path(name), hashlib.sha256(os.fsencode(model)).hexdigest()[:16]
-    return model.parent, f".{model.name}.good"
+    own = service_folder()
+    if own is None:
+        return model.parent, f".{model.name}.good"
+    return own, hashlib.sha256(os.fsencode(model)).hexdigest()[:16]
 
 
 def _digest(path: Path) -> str:

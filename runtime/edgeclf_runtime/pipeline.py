@@ -136,6 +136,7 @@ class Pipeline:
                         break
                     waited = (time.perf_counter() - start) * 1e3 - prediction.milliseconds["invoke"]
                     self._hand_on(self._observed(prepared, prediction, max(0.0, waited)))
+                    self._finish(prepared.frame)
                     start = time.perf_counter()
                     if max_frames is not None and self.frames >= max_frames:
                         break
@@ -213,6 +214,14 @@ class Pipeline:
             glance = getattr(outlet.sink, "glance", None)
             if glance is not None:
                 glance(frame)
+        if frame is not None:
+            self._finish(frame)
+
+    def _finish(self, frame: Frame) -> None:
+        """Tell a source that wants to know."""
+        finish = getattr(self.source, "finish", None)
+        if finish is not None:
+            finish(frame)
 
     def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
         """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""

@@ -98,6 +98,12 @@ class SinkSettings:
         if wrong:
             raise UsageError(f"Sinks: expected {'; '.join(wrong)}.")
 
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Where observations stay or are sent, without any password."""
+        webhook, broker = self.webhook.partition("?")[0], self.mqtt.rpartition("@")[2]
+        return self.jsonl, self.csv, self.snapshots, self.video, self.command, webhook, broker, self.mqtt_device
+
 
 @dataclass(frozen=True)
 class RunSettings:

@@ -143,7 +143,7 @@ def run(
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
-                source = open_source(chosen.source, camera, pipeline.tell)
+                source = open_source(chosen.source, camera, pipeline.tell, _memory(model, chosen))
             except BaseException:
                 pipeline.close()
                 raise
@@ -171,6 +171,13 @@ def _longest_gap(chosen: RunSettings) -> float:
     """Seconds between two classified frames of a live source that is well, at most."""
     gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
     return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
+
+
+def _memory(model: Path, chosen: RunSettings) -> Path | None:
+    """What keeps a watched folder's pictures from being classified again after a restart."""
+    from edgeclf_runtime.sources.memory import memory_path
+
+    return memory_path(model, Path(chosen.source), chosen.sinks.recipients) if chosen.camera.watch else None
 
 
 def _cores() -> int:

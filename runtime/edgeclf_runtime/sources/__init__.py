@@ -32,7 +32,10 @@ _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
 def open_source(
-    spec: SourceSpec, options: SourceOptions | None = None, listener: StateListener | None = None
+    spec: SourceSpec,
+    options: SourceOptions | None = None,
+    listener: StateListener | None = None,
+    memory: Path | None = None,
 ) -> Source:
     """Open a camera, video, pictures or stream.
 
@@ -42,6 +45,7 @@ def open_source(
             ``-`` for JPEGs from standard input. A ``Path`` is a file, folder or device, whatever its name.
         options: what is asked of it.
         listener: told how a live source is doing.
+        memory: of a watched folder, see ``PictureSource``.
 
     Raises:
         SourceError: there is no such thing, or it cannot be opened.
@@ -69,7 +73,7 @@ def open_source(
         return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, options, listener)
     if not Path(text).exists():
         raise _nothing(text)
-    return _file(Path(text), options)
+    return _file(Path(text), options, memory)
 
 
 def is_live(spec: SourceSpec) -> bool:
@@ -101,13 +105,13 @@ def _nothing(text: str) -> SourceError:
     )
 
 
-def _file(path: Path, options: SourceOptions) -> Source:
+def _file(path: Path, options: SourceOptions, memory: Path | None) -> Source:
     from edgeclf_runtime.images import IMAGE_SUFFIXES
 
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path):
         from edgeclf_runtime.sources.pictures import PictureSource
 
-        return PictureSource(path, options.watch, options.least)
+        return PictureSource(path, options.watch, options.least, memory)
     from edgeclf_runtime.conversion import foreign_reason
     from edgeclf_runtime.sources.video import VideoSource
 

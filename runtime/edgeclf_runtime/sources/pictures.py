@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import shlex
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Callable
 
@@ -15,13 +18,14 @@ from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.images import decode_image, find_images, read_content
 from edgeclf_runtime.plaintext import printable
+from edgeclf_runtime.sources.memory import Mark, Memory, mark_of
+from edgeclf_runtime.sources.watching import FolderWatch, Version, version_of
 
 __all__ = ["PictureSource"]
 
 _log = logging.getLogger(__name__)
 
 
-_Version = tuple[int, int]  # when it was changed, in ns, and its size
 _LOOK = 0.5  # seconds between two looks into a watched folder
 
 
@@ -32,6 +36,8 @@ class PictureSource:
         path: a picture, or a folder, searched with its sub-folders.
         watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
         least: see ``SourceOptions``.
+        memory: of a watched folder: a file that says over a restart which pictures ``finish`` was called for; these
+            are left out.
 
     Attributes:
         at_rest: its pictures were there before, so that the pauses between two say nothing.
@@ -43,14 +49,16 @@ class PictureSource:
 
     live = False
 
-    def __init__(self, path: Path, watch: bool = False, least: int = 0) -> None:
+    def __init__(self, path: Path, watch: bool = False, least: int = 0, memory: Path | None = None) -> None:
         self.description, self.at_rest = printable(path), not watch
         self.is_camera = watch
         if watch and not path.is_dir():
             raise SourceError(f"{self.description}: to be watched, but no folder.")
         self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
-        self._failures, self._counting, self._gone = 0, threading.Lock(), False
-        self._files = find_images(path) if path.is_dir() else [path]
+        self._failures, self._counting = 0, threading.Lock()
+        self._memory, self._is_told = Memory(memory), False
+        self._under_way: dict[int, Mark] = {}
+        self._files = [] if watch else find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
             raise SourceError(f"{self.description}: no pictures in this folder{_first_foreign(path)}.")
 
@@ -65,38 +73,58 @@ class PictureSource:
 
     def _watched(self) -> Iterator[Frame]:
         number = 0
-        given, before = dict[Path, _Version](), dict[Path, _Version]()
-        while not self._closing.is_set():
-            if (found := self._found()) is None:  # what was given is not to be given again when it is back
+        waiting: dict[str, Version] = {}  # perhaps still being written
+        with closing(FolderWatch(self._folder)) as watch:
+            while not self._closing.is_set():
+                for path, version in self._complete(watch, waiting):
+                    mark = self._mark(path, version)
+                    self._memory.begin(mark)
+                    try:
+                        frame = self._frame(Path(path), number)
+                    except ImageError as error:  # read again when it changes
+                        _log.warning("Skipped: %s", error)
+                        self._memory.finish(mark)
+                        continue
+                    if self._memory.path is not None:
+                        self._under_way[number] = mark
+                    yield frame
+                    number += 1
                 self._closing.wait(_LOOK)
-                continue
-            now = {file: _version(file) for file in found}
-            given = {file: version for file, version in given.items() if file in now}
-            for file, version in now.items():
-                if version == given.get(file) or version != before.get(file) or not version[1]:
-                    continue  # given already, or perhaps still being written
-                given[file] = version
-                try:
-                    frame = self._frame(file, number)
-                except ImageError as error:  # read again when it changes
-                    _log.warning("Skipped: %s", error)
-                    continue
-                yield frame
-                number += 1
-            before = now
-            self._closing.wait(_LOOK)
 
-    def _found(self) -> list[Path] | None:
-        """Its pictures; None where it cannot be looked at, which is said once."""
-        try:
-            found = find_images(self._folder)
-        except (OSError, ImageError) as error:  # a folder that went while it was looked at
-            if not self._gone:
-                _log.warning("%s: %s", self._folder, error)
-            self._gone = True
-            return None
-        self._gone = False
-        return found
+    def _complete(self, watch: FolderWatch, waiting: dict[str, Version]) -> list[tuple[str, Version]]:
+        """Pictures that are as they were at the look before, and were not given yet, in order."""
+        found, is_all = watch.look()
+        if is_all:
+            self._remember({self._mark(path, version) for path, version in found.items()})
+        now = {**{path: version_of(path) for path in waiting if path not in found}, **found}
+        ready = []
+        for path, version in now.items():
+            before = waiting.pop(path, None)
+            if version is None or self._mark(path, version) in self._memory:
+                continue
+            if version != before:
+                waiting[path] = version
+            elif version[1]:  # an empty one is noticed again when it changes
+                ready.append((path, version))
+        return sorted(ready, key=lambda item: item[0].split(os.sep))
+
+    def _remember(self, there: set[Mark]) -> None:
+        """Of what the memory holds, these are there."""
+        known = sum(mark in self._memory for mark in there)
+        if known and not self._is_told and self._memory.path is not None:
+            text = "%s: left out pictures that were classified before (%d); to classify them again: rm %s"
+            _log.warning(text, self.description, known, shlex.quote(printable(self._memory.path)))
+        self._is_told = True
+        self._memory.clear(there)
+
+    def _mark(self, path: str, version: Version) -> Mark:
+        return mark_of(os.path.relpath(path, self._folder), version)
+
+    def finish(self, frame: Frame) -> None:
+        """It was classified, or is not to be."""
+        mark = self._under_way.pop(frame.number, None)
+        if mark is not None:
+            self._memory.finish(mark)
 
     def _listed(self, file: Path, number: int) -> Frame | None:
         count = len(self._files)
@@ -129,6 +157,7 @@ class PictureSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+        self._memory.close()
 
 
 def _first_foreign(folder: Path) -> str:
@@ -138,12 +167,3 @@ def _first_foreign(folder: Path) -> str:
 
 def _same(frame: Frame) -> Frame:
     return frame
-
-
-def _version(file: Path) -> _Version:
-    """When it was changed, and its size; (0, 0) where it is gone."""
-    try:
-        status = file.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size

@@ -21,6 +21,8 @@ class Source(Protocol):
     Attributes:
         description: what it reads, without any password, and, of a camera, what it granted.
         live: frames come when the world gives them, and those nobody takes are dropped.
+
+    One with a method ``finish(frame)`` is told which frames were classified, or are not to be.
     """
 
     description: str
