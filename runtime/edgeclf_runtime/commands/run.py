@@ -143,7 +143,7 @@ def run(
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
-                source = open_source(chosen.source, camera, pipeline.tell, _memory(model, chosen))
+                source = open_source(chosen.source, camera, pipeline.tell, _memory(model, chosen, as_json))
             except BaseException:
                 pipeline.close()
                 raise
@@ -173,11 +173,19 @@ def _longest_gap(chosen: RunSettings) -> float:
     return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
 
 
-def _memory(model: Path, chosen: RunSettings) -> Path | None:
-    """What keeps a watched folder's pictures from being classified again after a restart."""
+def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
+    """What keeps a watched folder's pictures from being classified again after a restart.
+
+    Who only looks at the terminal, by hand, wants to see them again.
+    """
+    from edgeclf_runtime.lastgood import service_folder
+    from edgeclf_runtime.settings import SinkSettings
     from edgeclf_runtime.sources.memory import memory_path
 
-    return memory_path(model, Path(chosen.source), chosen.sinks.recipients) if chosen.camera.watch else None
+    is_kept = as_json or chosen.sinks != SinkSettings() or service_folder() is not None
+    if not chosen.camera.watch or not is_kept:
+        return None
+    return memory_path(model, Path(chosen.source), chosen.sinks.recipients)
 
 
 def _cores() -> int:
