@@ -39,7 +39,7 @@ wait = true
 [sinks]
 jsonl = "seen.jsonl"
 csv = "seen.csv"
-rotate = 1000000
+rotate_bytes = 1000000
 snapshots = "kept"
 snapshot_labels = ["*"]
 snapshot_every = 0.05

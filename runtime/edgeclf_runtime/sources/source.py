@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Callable, Optional, Protocol, runtime_checkable
 
@@ -70,17 +70,14 @@ class SourceState:
         since: in seconds of ``time.monotonic()``.
         reason: for people; empty when it runs.
         reopened: how often it was opened again.
+        time: when this was noticed, in seconds since 1970.
     """
 
     name: str
     since: float
     reason: str = ""
     reopened: int = 0
-
-    @property
-    def time(self) -> float:
-        """``since`` in seconds since 1970, by the clock of now."""
-        return time.time() - (time.monotonic() - self.since)
+    time: float = field(default_factory=time.time, compare=False)
 
 
 StateListener = Callable[[SourceState], None]
