@@ -17,20 +17,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.fingerprints import THUMB, Fingerprints
+from edgeclf.fingerprints import Fingerprints
+from edgeclf_runtime.likeness import DIFFERENCE, LOCAL, THUMB, alike
 
 __all__ = ["Likeness", "exact_groups", "joined", "members"]
 
-# Of 300 photographs resized to between 25% and 150% and encoded anew at quality 30 to 85, all stay within these;
-# of 3.2 million pairs of TrashNet's different photographs none does. See docs/figures.md and `make bench-groups`.
-_BITS = 8  # that may differ
-_DIFFERENCE = 4.0  # mean, of the thumbnails' values in 0..255
-_CORRELATION = 0.994  # of the thumbnails
-_NOISE = 1.0  # a difference that needs no correlation: pictures of almost one colour have none
-_LOCAL = 8.0  # the largest difference of a place in 32x32 beyond half of its contrast with its neighbours
+_BITS = 8  # of two perceptual hashes that may differ
 _BAND_EDGES = (0, 8, 15, 22, 29, 36, 43, 50, 57, 64)
 _TRIED = 256  # candidates of one picture in one band; more only where thousands have like hashes and unlike pixels
-_PIXELS = THUMB * THUMB
 _CELLS = 1 << 21  # pairs of hashes compared at once
 _GATHERED = 1 << 18  # pairs of quarters
 _VERIFIED = 1 << 13  # pairs of thumbnails
@@ -219,7 +213,7 @@ class _Search:
         for start in range(0, len(pairs), _GATHERED):
             some = self.union.apart(pairs[start : start + _GATHERED])
             # Means of quarters never differ more than the pixels do: most pairs end here.
-            far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > _DIFFERENCE + 0.01
+            far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > DIFFERENCE + 0.01
             for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
                 self.union.join(part[_agree(self._prints, part)])
 
@@ -243,36 +237,9 @@ class _Search:
 
 
 def _agree(
-    prints: Fingerprints, pairs: Indices, difference: float = _DIFFERENCE, local: float = _LOCAL
+    prints: Fingerprints, pairs: Indices, difference: float = DIFFERENCE, local: float = LOCAL
 ) -> npt.NDArray[np.bool_]:
-    """Whether the images of each pair are alike: as a whole, in their pattern, and in every part."""
-    a, b = (prints.thumbs[pairs[:, side]].reshape(len(pairs), _PIXELS, 3).astype(np.float32) for side in (0, 1))
-    apart = np.abs(a - b).mean(axis=(1, 2))
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    spread = np.sqrt((a * a).mean(axis=(1, 2)) * (b * b).mean(axis=(1, 2)))
-    correlated = (a * b).mean(axis=(1, 2)) >= _CORRELATION * spread
-    agree = np.asarray((apart <= _NOISE) | (correlated & (apart <= difference)), np.bool_)
-    agree[agree] = _largest_difference(prints, pairs[agree]) <= local
-    return agree
-
-
-def _largest_difference(prints: Fingerprints, pairs: Indices) -> npt.NDArray[np.float32]:
-    """Of any part of the images, beyond what resizing and encoding do to edges: half of the contrast there."""
-    a, b = (prints.details[pairs[:, side]] for side in (0, 1))
-    contrast = np.minimum(_contrast(a), _contrast(b)).astype(np.float32)
-    apart = a.astype(np.float32) - b
-    apart -= np.median(apart, axis=(1, 2), keepdims=True) if len(apart) else 0
-    return np.asarray((np.abs(apart) - contrast / 2).max(axis=(1, 2), initial=-255), np.float32)
-
-
-def _contrast(details: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The range of values in the 3x3 places about each."""
-    wide = np.pad(details, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    low, high = wide, wide
-    for axis in (1, 2):
-        size = low.shape[axis] - 2
-        shifted = [np.take(low, range(start, start + size), axis) for start in range(3)]
-        low = np.minimum(np.minimum(shifted[0], shifted[1]), shifted[2])
-        shifted = [np.take(high, range(start, start + size), axis) for start in range(3)]
-        high = np.maximum(np.maximum(shifted[0], shifted[1]), shifted[2])
-    return np.asarray(high - low, np.uint8)
+    """Whether the images of each pair are alike."""
+    one, other = pairs[:, 0], pairs[:, 1]
+    thumbs, details = prints.thumbs, prints.details
+    return alike((thumbs[one], thumbs[other]), (details[one], details[other]), difference, local)

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.capturetime import capture_time
-from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.likeness import DETAIL, FITTED, THUMB, thumbnail
 from edgeclf_runtime.preprocess import Pixels, resize
 
-__all__ = ["DETAIL", "THUMB", "Fingerprints"]
+__all__ = ["Fingerprints"]
 
-THUMB, DETAIL = 12, 32  # pixels
-_RULE = Preprocessing(224, 224)  # whatever the model's input is: a split must not depend on it
 _HASHED = 32  # pixels: what a 64-bit perceptual hash looks at
 
 
@@ -64,14 +62,12 @@ class Fingerprints:
             pixels: decoded.
             fitted: the same at a model's input size, which saves work where that is 224 pixels.
         """
-        if fitted is None or fitted.shape[:2] != (_RULE.height, _RULE.width):
-            fitted = resize(pixels, _RULE)
+        if fitted is None or fitted.shape[:2] != (FITTED.height, FITTED.width):
+            fitted = resize(pixels, FITTED)
         self.sizes[row] = pixels.shape[:2]
         self.digests[row] = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
         self.hashes[row] = _phash(fitted)
-        self.thumbs[row] = cv2.resize(fitted, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY)
-        self.details[row] = cv2.resize(grey, (DETAIL, DETAIL), interpolation=cv2.INTER_AREA)
+        self.thumbs[row], self.details[row] = thumbnail(fitted)
         self.times[row] = capture_time(file, content)
         self.readable[row] = True
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from edgeclf.dataset import PART_NAMES, natural
 from edgeclf.errors import DataError
 from edgeclf_runtime.images import IMAGE_SUFFIXES
-from edgeclf_runtime.sinks.snapshots import UNSORTED
+from edgeclf_runtime.sinks.snapshotname import FOLDERS
 
 __all__ = ["Layout", "class_name", "ignored", "loose_pictures", "read_layout", "subfolders", "unwrapped"]
 
 _IGNORED = {"thumbs.db", "desktop.ini"}
-_PASSED_OVER = {"__MACOSX", "__pycache__", UNSORTED}
+_PASSED_OVER = {"__MACOSX", "__pycache__", *FOLDERS}
 _DEEPEST = 4  # folders that only wrap others
 
 _PART_WORDS = {"train": "train|training", "validation": "val|valid|validation", "test": "test|testing"}

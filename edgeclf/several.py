@@ -15,7 +15,7 @@ import numpy as np
 from edgeclf.dataset import PARTS, Dataset, Listed, Skipped, in_order, natural
 from edgeclf.division import FEWEST, split
 from edgeclf.errors import DataError
-from edgeclf_runtime.sinks.snapshots import folder_name
+from edgeclf_runtime.sinks.snapshotname import folder_name
 
 __all__ = ["divided_apart", "joined", "refuse_the_same", "renamed"]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 
 from edgeclf_runtime.decision import DecisionRule
 from edgeclf_runtime.errors import EdgeclfError, UsageError
@@ -33,7 +33,9 @@ class SinkSettings:
         snapshot_labels: ``["*"]`` for all.
         snapshot_uncertain: a score below which a picture is uncertain.
         snapshot_every: seconds between two, at least.
-        snapshot_limit: pictures kept.
+        snapshot_limit: pictures kept that nobody sorted; those that tell least go.
+        snapshot_bytes_per_day: bytes written in 24 hours, at most; 0 for no bound.
+        snapshot_free_bytes: left free on the disk; None for a tenth of it, at most 500 MB.
         video: a folder for films with the answers on them, or a film's name, of which their names are made.
         video_segment: seconds of one of them.
         video_bytes: of all of them; the oldest go.
@@ -61,6 +63,8 @@ class SinkSettings:
     snapshot_uncertain: float = 0.6
     snapshot_every: float = 5.0
     snapshot_limit: int = 1000
+    snapshot_bytes_per_day: int = 100_000_000
+    snapshot_free_bytes: Optional[int] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
     video: str = ""
     video_segment: float = 60.0
     video_bytes: int = 1_000_000_000
@@ -89,6 +93,8 @@ class SinkSettings:
             wrong.append("rotate_bytes at least 1000, rotate_keep at least 0")
         if self.snapshot_limit < 1 or self.snapshot_every < 0:
             wrong.append("snapshot_limit at least 1, snapshot_every at least 0")
+        if self.snapshot_bytes_per_day < 0 or (self.snapshot_free_bytes or 0) < 0:
+            wrong.append("snapshot_bytes_per_day and snapshot_free_bytes at least 0")
         if not 0 <= self.snapshot_uncertain <= 1:
             wrong.append("snapshot_uncertain within 0 to 1")
         if not 1 <= self.video_segment < math.inf or self.video_bytes < 100_000:

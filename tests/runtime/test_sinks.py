@@ -24,6 +24,7 @@ from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
+from edgeclf_runtime.sinks.snapshotname import own_snapshots
 from edgeclf_runtime.sinks.snapshots import SnapshotSink, folder_name
 from edgeclf_runtime.sinks.video import VideoSink
 from edgeclf_runtime.sources import SourceState
@@ -160,7 +161,7 @@ def test_a_label_of_any_length_has_its_folder(tmp_path: Path) -> None:
             sink.take(seen(label, score, number=number))
     assert len(list(tmp_path.rglob("*.jpg"))) == 4
     assert len({folder_name(label) for label in labels}) == 2
-    assert len(SnapshotSink(tmp_path)._kept) == 4  # they are known again
+    assert len(list(own_snapshots(tmp_path))) == 4  # they are known again
 
 
 def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:

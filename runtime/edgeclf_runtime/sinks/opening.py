@@ -153,10 +153,7 @@ def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
     if asked.csv:
         add(CsvSink(Path(asked.csv), limit, keep))
     if asked.snapshots:
-        from edgeclf_runtime.sinks.snapshots import SnapshotSink
-
-        chosen, every = asked.snapshot_labels, asked.snapshot_every
-        add(SnapshotSink(Path(asked.snapshots), chosen, asked.snapshot_uncertain, every, asked.snapshot_limit))
+        add(_snapshots(asked))
     if asked.video or asked.window:
         from edgeclf_runtime.sinks.video import VideoSink, WindowSink
 
@@ -166,6 +163,20 @@ def _files(asked: SinkSettings, add: Callable[[Sink], None]) -> None:
             print(f"Films: {films.pattern}", file=sys.stderr, flush=True)
         if asked.window:
             add(WindowSink())
+
+
+def _snapshots(asked: SinkSettings) -> Sink:
+    from edgeclf_runtime.sinks.snapshots import SnapshotSink
+
+    return SnapshotSink(
+        Path(asked.snapshots),
+        asked.snapshot_labels,
+        asked.snapshot_uncertain,
+        asked.snapshot_every,
+        asked.snapshot_limit,
+        asked.snapshot_bytes_per_day,
+        asked.snapshot_free_bytes,
+    )
 
 
 def _calls(asked: SinkSettings, cooldown: float, add: Callable[[Sink], None]) -> None:

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
+import logging
+import shutil
 import time
-from collections import deque
+from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.decision import UNKNOWN
+from edgeclf_runtime.likeness import thumbnail
+from edgeclf_runtime.sinks.dailybytes import DailyBytes
 from edgeclf_runtime.sinks.picture import jpeg_of
+from edgeclf_runtime.sinks.recent import Recent
 from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.snapshotname import UNSORTED, Snapshot, folder_name, own_snapshots, read_name
+from edgeclf_runtime.sinks.telling import least_telling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
 
-_LONGEST = 190  # bytes of a label in a name, which holds 255 with time, score and what is written beside it
-_OWN = re.compile(r"^\d{8}-\d{6}-\d{3}-(.*)-(\d\.\d\d)(-kept)?\.jpg$", re.DOTALL)
-UNSORTED = "__unsorted"
-"""The folder of uncertain pictures; ``edgeclf train`` passes over it."""
+_log = logging.getLogger(__name__)
 
-
-def folder_name(label: str) -> str:
-    """A label as the name of a folder that is not hidden and leads nowhere else."""
-    safe = "".join(sign if ord(sign) > 127 else quote(sign, safe=" !#$&'()+,;=@[]{}~^-_.") for sign in label)
-    if len(safe.encode()) > _LONGEST:
-        mark = hashlib.sha256(label.encode()).hexdigest()[:8]
-        safe = f"{safe.encode()[: _LONGEST - 9].decode('utf-8', 'ignore')} {mark}"
-    return safe if safe.strip(". ") and not safe.startswith((".", "__")) else f"label {safe.lstrip('._ ')}"
-
-
-def read_name(name: str) -> tuple[str, float] | None:
-    """The answer, as the name of a folder, and the score that a picture's file name tells; None if no sink wrote it."""
-    match = _OWN.match(name)
-    return (match[1], float(match[2])) if match else None
-
-
-def _is_own(path: Path) -> bool:
-    """Put there by a sink; not one that somebody sorted, nor anybody's own picture.
-
-    What a sink puts into a label's folder says so in its name: an uncertain one sorted there does not.
-    """
-    match = _OWN.match(path.name)
-    return match is not None and (path.parent.name == UNSORTED or (path.parent.name == match[1] and bool(match[3])))
+_NOTE = "__snapshots.json"
+_QUIET = 3600.0  # seconds between two log lines about what is not kept
+_LOOK = 0.5  # seconds between two looks at pictures that are not kept, at most
+_FREE, _FREE_SHARE = 500_000_000, 10  # bytes left free where nobody says; a tenth of a disk that is smaller
 
 
 class SnapshotSink:
@@ -51,12 +37,20 @@ class SnapshotSink:
 
     After the unsorted ones were moved to the folders of their labels, ``edgeclf train FOLDER`` takes all.
 
+    A picture that looks like one of the last that were kept in its folder is not kept. Of too many, those that tell a
+    training least go, by the rule of ``telling``: of the answer that has most of them the surest, of equally sure ones
+    the oldest, whatever the clock says; never one that somebody sorted, nor any other file. A picture that would go at
+    once is not written.
+
     Args:
         folder: made where it does not exist.
         labels: whose pictures are kept; empty for none but uncertain ones, ``("*",)`` for all.
         uncertain: a score below which a picture is uncertain.
         every: seconds between two pictures, at least.
-        limit: pictures kept; the oldest that a sink wrote are removed, never any other.
+        limit: pictures kept that nobody sorted.
+        bytes_per_day: written in any 24 hours, at most; 0 for no bound.
+        free_bytes: left free on the disk; with less, a picture is kept in the place of less telling ones alone. By
+            default a tenth of the disk, at most 500 MB.
     """
 
     pictures = True
@@ -68,49 +62,124 @@ class SnapshotSink:
         uncertain: float = 0.6,
         every: float = 5.0,
         limit: int = 1000,
+        bytes_per_day: int = 100_000_000,
+        free_bytes: int | None = None,
     ) -> None:
         self.name = f"snapshots {folder}"
         self._folder, self._labels, self._uncertain = folder, labels, uncertain
-        self._every, self._limit, self._last = every, limit, -1e9
+        self._every, self._limit, self._next = every, limit, -1e9
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("*/.*.part"):  # of a process that was killed
+        for left in [*folder.glob("*/.*.part"), *folder.glob(".*.part")]:  # of a process that was killed
             left.unlink(missing_ok=True)
-        self._kept = deque(sorted(filter(_is_own, folder.glob("*/*.jpg")), key=lambda path: path.name))
+        self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
+        self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
+        self._recent: Recent | None = None  # read when there is the first picture, in this sink's own thread
+        names = (read_name(path.name) for path in folder.glob("*/*.jpg"))
+        self._number = max((known.number for known in names if known), default=0)
+        self._said = -_QUIET
 
     def take(self, item: Item) -> None:
-        if not isinstance(item, Observation) or time.monotonic() - self._last < self._every:
+        if not isinstance(item, Observation) or time.monotonic() < self._next:
             return
-        place = self._place(item)
-        picture = None if place is None else jpeg_of(item)
-        if place is None or picture is None:
+        frame, kept = item.prediction.frame, not self._is_uncertain(item)
+        if frame is None or (kept and not self._is_wanted(item)):
             return
-        self._last = time.monotonic()
-        self._write(place, item, picture)
+        label = folder_name(item.decision.label)
+        snapshot = Snapshot.taken(item.time, label, item.decision.score, self._number + 1, kept)
+        shown = thumbnail(frame.pixels)
+        recent = self._recent_ones()
+        if recent.has_alike(snapshot.folder, shown):
+            self._next = time.monotonic() + min(self._every, _LOOK)
+        elif self._keep(snapshot, item):
+            recent.add(snapshot.folder, shown)
+            self._number += 1
+            self._next = time.monotonic() + self._every
 
-    def _place(self, item: Observation) -> Path | None:
-        label = item.decision.label
-        if label == UNKNOWN or item.decision.score < self._uncertain:
-            return self._folder / UNSORTED
-        wanted = label in self._labels or self._labels == ("*",)
-        return self._folder / folder_name(label) if wanted else None
+    def _is_uncertain(self, item: Observation) -> bool:
+        return item.decision.label == UNKNOWN or item.decision.score < self._uncertain
 
-    def _write(self, place: Path, item: Observation, data: bytes) -> None:
-        moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(item.time))
-        answer, mark = folder_name(item.decision.label), "" if place.name == UNSORTED else "-kept"
-        name = f"{moment}-{int(item.time % 1 * 1000):03}-{answer}-{item.decision.score:.2f}{mark}.jpg"
-        try:
-            self._store(place / name, data)
-        except FileNotFoundError:  # somebody removed the folder, empty, at this very moment
-            self._store(place / name, data)
-        self._kept.append(place / name)
-        while len(self._kept) > self._limit:
-            self._kept.popleft().unlink(missing_ok=True)
+    def _is_wanted(self, item: Observation) -> bool:
+        return item.decision.label in self._labels or self._labels == ("*",)
+
+    def _recent_ones(self) -> Recent:
+        if self._recent is None or not self._folder.exists():  # somebody began anew
+            self._recent = Recent()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            known = sorted(own_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
+            self._recent.read(path for _, path in known)
+        return self._recent
+
+    def _keep(self, snapshot: Snapshot, item: Observation) -> bool:
+        """Write it and remove what goes for it; nothing where it would go itself, or too much was written."""
+        self._next = time.monotonic() + min(self._every, _LOOK)
+        known = dict(own_snapshots(self._folder))
+        for extra in islice(least_telling(known), max(0, len(known) - self._limit)):  # the limit was a higher one
+            known.pop(extra).unlink(missing_ok=True)
+        content = None if self._goes(snapshot, known, 0) is None else jpeg_of(item)
+        if content is None or not self._may_write(len(content)):
+            return False
+        gone = self._goes(snapshot, known, self._missing(len(content)))
+        if gone is None:
+            return False
+        self._budget.add(len(content))
+        self._write(self._folder / snapshot.folder / snapshot.name, content)
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return True
+
+    def _goes(self, snapshot: Snapshot, known: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
+        """Files that go for one more, so many bytes of them at least; None where it tells less than they do."""
+        gone, freed = list[Path](), 0
+        for least in least_telling([*known, snapshot]):
+            if len(known) + 1 - len(gone) <= self._limit and freed >= size:
+                break
+            if least == snapshot:
+                return None
+            gone.append(known[least])
+            freed += _size(known[least])
+        return gone
+
+    def _may_write(self, size: int) -> bool:
+        allowed = self._budget.allows(size)
+        if not allowed:
+            self._say("snapshot_bytes_per_day were written within 24 hours, none is kept for now")
+        return allowed
+
+    def _missing(self, size: int) -> int:
+        """Bytes that have to go for so many."""
+        if shutil.disk_usage(self._folder).free - size >= self._free_bytes:
+            return 0
+        self._say(f"less than {self._free_bytes} bytes are free (snapshot_free_bytes), kept only in place of others")
+        return size
+
+    def _say(self, trouble: str) -> None:
+        if time.monotonic() - self._said >= _QUIET:
+            self._said = time.monotonic()
+            _log.warning("Sink %s: %s.", self.name, trouble)
 
     @staticmethod
-    def _store(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_beside(path) as hidden:
-            hidden.write_bytes(data)
+    def _write(path: Path, content: bytes) -> None:
+        for attempt in (1, 2):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with written_beside(path) as hidden:
+                    hidden.write_bytes(content)
+                return
+            except FileNotFoundError:  # somebody removed the folder, empty, at this very moment
+                if attempt == 2:
+                    raise
 
     def close(self) -> None:
-        """All is written already."""
+        """Pictures are written already; note what the day's were."""
+        self._budget.close()
+
+
+def _default_free(folder: Path) -> int:
+    return min(_FREE, shutil.disk_usage(folder).total // _FREE_SHARE)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from edgeclf_runtime.beside import sync
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.snapshots import UNSORTED, folder_name, read_name
+from edgeclf_runtime.sinks.snapshotname import UNSORTED, Snapshot, folder_name, read_name
 from edgeclf_runtime.web.classname import check_class_name
 from edgeclf_runtime.web.madefolders import MadeFolders
 
@@ -36,9 +36,9 @@ class Unsorted:
         self._made = MadeFolders()
 
     def listed(self) -> dict[str, Any]:
-        """How many there are, and of the newest ``pictures`` their ``name``, ``answer`` and ``score``."""
-        names = sorted(self._names(), reverse=True)
-        return {"count": len(names), "pictures": [_told(name) for name in names[:_SHOWN]]}
+        """How many there are, and of the newest ``pictures`` their ``name``, ``answer``, ``score`` and ``number``."""
+        snapshots = sorted(self._snapshots(), key=lambda snapshot: snapshot.order, reverse=True)
+        return {"count": len(snapshots), "pictures": [_told(snapshot) for snapshot in snapshots[:_SHOWN]]}
 
     def read(self, name: str) -> bytes:
         """The JPEG file's content.
@@ -88,13 +88,13 @@ class Unsorted:
         self._made.remove_empty(self._folder / source)
         return target
 
-    def _names(self) -> list[str]:
+    def _snapshots(self) -> list[Snapshot]:
         try:
             with os.scandir(self._folder / UNSORTED) as entries:
                 files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except FileNotFoundError:
             return []
-        return [name for name in files if read_name(name)]
+        return [snapshot for name in files if (snapshot := read_name(name))]
 
     def _path(self, folder: str, name: str) -> Path:
         """One of the sink's own, no link, in this folder."""
@@ -104,6 +104,6 @@ class Unsorted:
         return path
 
 
-def _told(name: str) -> dict[str, Any]:
-    answer, score = read_name(name) or ("", 0.0)
-    return {"name": name, "answer": unquote(answer), "score": score}
+def _told(snapshot: Snapshot) -> dict[str, Any]:
+    answer = unquote(snapshot.answer)
+    return {"name": snapshot.name, "answer": answer, "score": snapshot.score, "number": snapshot.number}

@@ -38,10 +38,10 @@ export class Unsorted {
 
   show({ count, pictures }) {
     const names = new Set(pictures.map((picture) => picture.name));
-    const oldest = count > pictures.length ? pictures[pictures.length - 1].name : ""; // older ones are there, unlisted
+    const last = count > pictures.length ? pictures[pictures.length - 1] : null; // older ones are there, unlisted
     for (const figure of element("pictures").children) {
       const { name } = figure.dataset;
-      leave(figure, this.sorting.has(name) || !(names.has(name) || name < oldest));
+      leave(figure, this.sorting.has(name) || !(names.has(name) || (last && isOlder(figure.dataset, last))));
     }
     if (!this.busy()) this.lay(pictures, names);
     element("none").hidden = count > 0;
@@ -73,6 +73,7 @@ export class Unsorted {
     const figure = make("figure");
     figure.tabIndex = -1;
     figure.dataset.name = picture.name;
+    figure.dataset.number = picture.number;
     const image = make("img");
     image.loading = "lazy";
     image.alt = `Said ${picture.answer}`;
@@ -161,6 +162,11 @@ export class Unsorted {
 function leave(figure, leaving) {
   figure.classList.toggle("leaving", leaving);
   figure.inert = leaving;
+}
+
+/** By their numbers, as a clock may have been wrong; names of 0.1 have none, and were taken before. */
+function isOlder(one, other) {
+  return Number(one.number) === other.number ? one.name < other.name : one.number < other.number;
 }
 
 /** The time of day in a snapshot's name, which is in UTC. */

@@ -1,0 +1,211 @@
+"""Which pictures are kept, and for how long: months of a device in seconds."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf_runtime.sinks import Observation
+from edgeclf_runtime.sinks.dailybytes import DailyBytes
+from edgeclf_runtime.sinks.snapshotname import Snapshot, own_snapshots, read_name
+from edgeclf_runtime.sinks.snapshots import SnapshotSink
+from edgeclf_runtime.sinks.telling import least_telling
+from edgeclf_runtime.web.unsorted import Unsorted
+from tests.runtime.observations import LABELS, seen
+
+
+def names(folder: Path) -> list[str]:
+    """Of what is in it, but for the sink's own note."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
+
+
+def showing(pixels: np.ndarray, number: int, score: float = 0.4, label: str = "cat") -> Observation:
+    item = seen(label, score, number=number)
+    assert item.prediction.frame is not None
+    return replace(item, prediction=replace(item.prediction, frame=replace(item.prediction.frame, pixels=pixels)))
+
+
+def test_what_was_sorted_counts_no_more(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=100)
+    for number in range(100):
+        sink.take(seen("cat", 0.5, number=number))
+    page = Unsorted(tmp_path, LABELS)
+    old = names(tmp_path / "__unsorted")[:10]
+    for name in names(tmp_path / "__unsorted")[10:]:
+        page.sort(name, "dog")
+    for number in range(100, 110):
+        sink.take(seen("cat", 0.5, number=number))
+    assert names(tmp_path / "__unsorted")[:10] == old
+    assert len(names(tmp_path / "__unsorted")) == 20
+    assert len(names(tmp_path / "dog")) == 90
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_new_ones_are_newer_whatever_the_clock_says(restarted: bool, tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=8)
+    for number in range(8):
+        sink.take(seen("cat", 0.5, number=number))
+    sink = SnapshotSink(tmp_path, every=0, limit=8) if restarted else sink
+    for number in range(8, 12):
+        sink.take(replace(seen("cat", 0.5, number=number), time=60.0 + number))
+    kept = names(tmp_path / "__unsorted")
+    assert len([name for name in kept if name.startswith("1970")]) == 4
+    assert [snapshot.number for snapshot in map(read_name, kept) if snapshot] == [9, 10, 11, 12, 5, 6, 7, 8]
+    listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
+    assert [picture["number"] for picture in listed] == [12, 11, 10, 9, 8, 7, 6, 5]
+
+
+def test_names_of_0_1_are_read_and_are_the_oldest(tmp_path: Path) -> None:
+    unsorted = tmp_path / "__unsorted"
+    unsorted.mkdir()
+    old = [f"20990101-00000{number}-000-cat-0.50.jpg" for number in range(4)]  # its clock was wrong
+    for name in old:
+        (unsorted / name).write_bytes(b"no JPEG, be it damaged")
+    sink = SnapshotSink(tmp_path, every=0, limit=5)
+    for number in range(4):
+        sink.take(seen("cat", 0.5, number=number))
+    assert [name for name in names(unsorted) if name in old] == [old[3]]
+    assert len(names(unsorted)) == 5
+
+
+def test_the_most_telling_stay_also_over_restarts(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    # Cats are frequent, and more often sure than not; dogs are rare.
+    shown = [("dog" if chance.random() < 0.05 else "cat", chance.uniform(0.3, 0.599)) for _ in range(200)]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    sink = SnapshotSink(whole, every=0, limit=20)
+    for number, (label, score) in enumerate(shown):
+        sink.take(seen(label, score, number=number))
+        if number % 50 == 0:
+            again = SnapshotSink(parts, every=0, limit=20)
+        again.take(seen(label, score, number=number))
+    kept = [snapshot for snapshot, _ in own_snapshots(whole)]
+    cats = sorted(round(score, 2) for label, score in shown if label == "cat")
+    dogs = sorted(round(score, 2) for label, score in shown if label == "dog")
+    assert sorted(one.score for one in kept if one.answer == "dog") == dogs[:10]
+    assert sorted(one.score for one in kept if one.answer == "cat") == cats[: 20 - len(dogs[:10])]
+    assert names(parts / "__unsorted") == names(whole / "__unsorted")
+
+
+def test_the_order_in_which_they_go() -> None:
+    def one(answer: str, score: float, number: int, kept: bool = False) -> Snapshot:
+        return Snapshot.taken(1.7e9, answer, score, number, kept)
+
+    sure, unsure, odd = one("cat", 0.9, 1, kept=True), one("cat", 0.5, 2), one("unknown", 0.3, 3)
+    older, newer = one("dog", 0.55, 4), one("dog", 0.55, 5)
+    everything = [newer, odd, sure, older, unsure]
+    assert list(least_telling(everything)) == [older, sure, newer, unsure, odd]
+    assert list(least_telling(reversed(everything))) == [older, sure, newer, unsure, odd]
+
+
+def test_one_that_would_go_at_once_is_not_written(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=3)
+    for number in range(3):
+        sink.take(seen("cat", 0.4, number=number))
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "__unsorted").iterdir()}
+    changed = (tmp_path / "__unsorted").stat().st_mtime_ns
+    sink.take(seen("cat", 0.59, number=4))
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "__unsorted").iterdir()} == before
+    assert (tmp_path / "__unsorted").stat().st_mtime_ns == changed
+
+
+def test_a_night_without_light_is_one_picture_and_a_small_thing_in_it_another(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    sink = SnapshotSink(tmp_path, every=0)
+
+    def dark(level: float) -> np.ndarray:
+        return np.clip(chance.normal(level, 6, (240, 320, 3)), 0, 255).astype(np.uint8)
+
+    for number in range(100):
+        sink.take(showing(dark(8 + chance.uniform(-1.5, 1.5)), number))
+    assert len(names(tmp_path / "__unsorted")) == 1
+    sink = SnapshotSink(tmp_path, every=0)  # is it known after a restart?
+    for number in range(100, 120):
+        sink.take(showing(dark(8), number))
+    assert len(names(tmp_path / "__unsorted")) == 1
+    visited = dark(8)
+    visited[100:120, 200:220] = 90  # of 1/16 of the width
+    sink.take(showing(visited, 121))
+    assert len(names(tmp_path / "__unsorted")) == 2
+
+
+def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) -> None:
+    """A fixed camera's background with noise, and an animal of a seventh of the height at another place each time."""
+    chance = np.random.default_rng(0)
+    scene = np.repeat(np.repeat(chance.integers(40, 200, (12, 16, 3)), 20, 0), 20, 1).astype(np.float32)
+    sink = SnapshotSink(tmp_path, every=0)
+    for number in range(40):
+        pixels = scene * chance.uniform(0.97, 1.03) + chance.normal(0, 4, scene.shape)
+        if number % 4 == 0:
+            row, column = 20 * (number % 10), 6 * number
+            pixels[row : row + 34, column : column + 34] = (160, 60, 40)
+        sink.take(showing(np.clip(pixels, 0, 255).astype(np.uint8), number))
+    kept = [int(name[13:15]) for name in names(tmp_path / "__unsorted")]  # seconds from 20 on
+    assert {(second - 20) % 60 for second in kept} >= {4 * visit for visit in range(10)}
+    assert len(kept) <= 13  # the empty scene, and again where the light changed by more than noise
+
+
+def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, labels=("*",), every=0)
+    for label, score in (("cat", 0.9), ("dog", 0.9), ("cat", 0.5), ("cat", 0.95), ("dog", 0.4)):
+        sink.take(seen(label, score))
+    assert names(tmp_path) == ["__unsorted", "cat", "dog"]
+    assert [len(names(tmp_path / folder)) for folder in names(tmp_path)] == [1, 1, 1]
+
+
+def test_bytes_a_day_are_bounded_also_over_kills(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bound = 20_000
+    with caplog.at_level(logging.WARNING):
+        for start in range(0, 200, 40):  # each sink but the last is killed: none is closed
+            sink = SnapshotSink(tmp_path, every=0, bytes_per_day=bound)
+            for number in range(start, start + 40):
+                sink.take(seen("cat", 0.5, number=number))
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.jpg"))
+    assert 0.8 * bound < written <= bound
+    assert "snapshot_bytes_per_day" in caplog.text
+
+
+def test_a_day_is_24_hours_of_the_machines_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"wall": 1.7e9, "since start": 50.0}
+    monkeypatch.setattr(time, "time", lambda: clock["wall"])
+    monkeypatch.setattr(time, "monotonic", lambda: clock["since start"])
+    note = tmp_path / "note"
+    budget = DailyBytes(note, 1000)
+    budget.add(900)
+    assert not budget.allows(200)
+    clock["wall"] = 4e9  # the clock is set: no time has passed
+    assert not budget.allows(200)
+    clock.update({"wall": 60.0, "since start": 5.0})  # a boot in 1970
+    budget = DailyBytes(note, 1000)
+    assert not budget.allows(200)
+    assert budget.allows(50)
+    clock["since start"] += 25.1 * 3600
+    assert budget.allows(1000)
+    budget.add(1000)
+    for damaged in ("", "{", "[]", '{"now": 1e400, "hours": {}}', '{"now": 5, "hours": {"x": 1}}', '{"now": 5}'):
+        note.write_text(damaged, "ascii")
+        assert DailyBytes(note, 1000).allows(1000)
+    assert DailyBytes(note, 0).allows(1 << 40)
+
+
+def test_a_disk_that_fills_up_keeps_what_was_asked_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = SnapshotSink(tmp_path, every=0, free_bytes=0)
+    for number in range(4):
+        sink.take(seen("cat", 0.5, number=number))
+    full = SnapshotSink(tmp_path, every=0, free_bytes=1 << 60)  # as others filled it
+    with caplog.at_level(logging.WARNING):
+        for number in range(10, 20):
+            full.take(seen("cat", 0.55, number=number))
+        assert [one.score for one, _ in own_snapshots(tmp_path)] == [0.5] * 4
+        full.take(seen("cat", 0.35, number=20))
+    assert 1 <= len(list(own_snapshots(tmp_path))) <= 4
+    assert min(one.score for one, _ in own_snapshots(tmp_path)) == 0.35
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        f"less than {1 << 60} bytes are free (snapshot_free_bytes), kept only in place of others."
+    ]
