@@ -12,6 +12,7 @@ from typing_extensions import Self
 from edgeclf.backbones.registry import Backbone, backbone
 from edgeclf.errors import ConfigError
 from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.view import WHOLE, Region, View, region_mistakes
 
 __all__ = ["TrainConfig", "make_config", "mistakes", "preprocessing", "trained_otherwise", "without_effect"]
 
@@ -68,6 +69,12 @@ class TrainConfig(BaseModel):
         class_weights: ``auto`` weighs rare classes up when the largest has more than 1.5 times the smallest's pictures.
         precision: of the fine-tuning's computations; the mixed ones for GPUs and CPUs that have them.
         xla: compile the fine-tuning's steps with XLA.
+        region: the part of a camera's pictures that the network is to see on the device, as shares: left, top, width,
+            height; None for all. It goes into the model file, as do ``rotate`` and ``camera_flip``.
+        rotate: degrees clockwise by which a camera's pictures are turned before: 0, 90, 180 or 270.
+        camera_flip: then ``none``, or mirrored: ``horizontal`` exchanges left and right, ``vertical`` top and bottom.
+        whole: the photographs are such a camera's whole pictures, to be turned and cut so, too; else they show what the
+            network is to see.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -105,11 +112,22 @@ class TrainConfig(BaseModel):
     class_weights: Literal["auto", "none"] = "auto"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
+    region: Region | None = None
+    rotate: Literal[0, 90, 180, 270] = 0
+    camera_flip: Literal["none", "horizontal", "vertical"] = "none"
+    whole: bool = False
 
     @field_validator("backbone")
     @classmethod
     def _known(cls, name: str) -> str:
         return backbone(name).name
+
+    @field_validator("region")
+    @classmethod
+    def _inside(cls, region: Region | None) -> Region | None:
+        if region is not None and (wrong := region_mistakes(region)):
+            raise ValueError(wrong[0].removeprefix(f"region {region}: "))
+        return region
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
@@ -124,6 +142,16 @@ class TrainConfig(BaseModel):
         if self.decay_towards == "pretrained" and self.adapt != "full":
             raise ValueError(f"decay_towards pretrained goes with adapt full; {self.adapt} does so by itself")
         return self
+
+    @property
+    def view(self) -> View:
+        """What the network is to see of a camera's pictures."""
+        return View(self.region or WHOLE, self.rotate, self.camera_flip)
+
+    @property
+    def photographs_view(self) -> View:
+        """What it sees of the photographs."""
+        return self.view if self.whole else View()
 
     @property
     def network(self) -> Backbone:
@@ -185,6 +213,7 @@ def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, lis
     idle = {
         "adapt is head": _FINE_TUNING if config.adapt == "head" else [],
         "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
+        "no region, rotate or camera_flip is given": [] if config.view.changes else ["whole"],
         "the photographs have such a part": [part for part in ("validation", "test") if part in parts],
     }
     found = {reason: [name for name in given if name in names] for reason, names in idle.items()}

@@ -17,6 +17,7 @@ from edgeclf_runtime.images import decode_image, read_content
 from edgeclf_runtime.plaintext import is_label
 from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.view import View
 
 __all__ = [
     "PARTS",
@@ -73,6 +74,7 @@ class Dataset:
         shards: where the pictures' bytes are, if not in files.
         sources: those that this one joins, whose numbers from 1 its files begin with; empty where it is a single one.
         note: how the source was understood, in a line, where that is to be said; else empty.
+        view: how pictures that are a camera's whole ones are turned and cut; others are taken as they are.
     """
 
     root: Path
@@ -84,6 +86,7 @@ class Dataset:
     shards: Shards | None = None
     sources: tuple[Dataset, ...] = ()
     note: str = ""
+    view: View = field(default_factory=View)
 
     def __post_init__(self) -> None:
         if not len(self.groups):
@@ -126,12 +129,16 @@ class Dataset:
         return self.sources[int(number) - 1], name
 
     def picture(self, file: str) -> Pixels:
-        """The pixels of one of the files: uint8 RGB ``[height, width, 3]``.
+        """The pixels of one of the files, as the network sees it: uint8 RGB ``[height, width, 3]``.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return decode_image(self.content(file), str(self.path(file)))
+        return self.decoded(file, self.content(file))
+
+    def decoded(self, file: str, content: bytes) -> Pixels:
+        """The same, of bytes that were read already."""
+        return self.view.see(decode_image(content, str(self.path(file))))
 
     def counts(self, part: str) -> Indices:
         """Files of each class in one part, in label order."""

@@ -22,7 +22,7 @@ from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.plaintext import printable
 
-__all__ = ["Images", "evaluate", "evaluation_folder", "images_of_run", "images_of_source", "model_of_run"]
+__all__ = ["Images", "as_whole", "evaluate", "evaluation_folder", "images_of_run", "images_of_source", "model_of_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,16 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
         return replace(images, data=images.data.take(images.data.rows(part)))
     root = evaluation_folder(source)
     return Images(printable(root), _folder(root, card))
+
+
+def as_whole(images: Images, card: ModelCard, model: str) -> Images:
+    """The images taken for a camera's whole ones, seen as the model's card says.
+
+    Raises:
+        UsageError: it says nothing.
+    """
+    card.check_view(model)
+    return Images(f"{images.name}, {card.view}", replace(images.data, view=card.view))
 
 
 def images_of_run(run: Run, card: ModelCard) -> Images:

@@ -79,7 +79,7 @@ def export_run(
     known = answers.get("validation")
     threshold = None if known is None else suggest_threshold(known.scores, known.data.targets)
     accuracy, name = float_accuracy(answers), run.path.resolve().name
-    card = ModelCard(name, data.labels, rule, accuracy=accuracy, threshold=threshold, provenance=_provenance(run))
+    card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     reporter.say(f"Converting to {mode}.")

@@ -14,7 +14,6 @@ from edgeclf.reporter import Reporter
 from edgeclf_runtime.card import Preprocessing
 from edgeclf_runtime.cores import usable_cores
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.images import decode_image
 from edgeclf_runtime.preprocess import resize
 
 __all__ = ["Pictures", "decode"]
@@ -78,7 +77,7 @@ def decode(
     def one(row: int) -> None:
         try:
             content = data.content(files[row])
-            pixels = decode_image(content, str(data.path(files[row])))
+            pixels = data.decoded(files[row], content)
         except ImageError as error:
             skipped.append(Skipped(files[row], str(error)))
             return

@@ -136,7 +136,8 @@ class Run:
         files, targets, parts = zip(*rows, strict=True)
         groups, numbers = np.full(len(files), -1, np.int64), np.array(targets, np.int64)
         source = unlisted(self.sources)
-        return replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups)
+        view = self.config.photographs_view
+        return replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups, view=view)
 
     def read_skipped(self) -> list[Skipped]:
         """The files that ``write_split`` was told were left out.

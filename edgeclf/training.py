@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,9 +50,12 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
     """
     refuse_inside(data, out)
     listed, skipped = read_source(data, reporter.say)
+    listed = replace(listed, view=config.photographs_view)
     given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
     for reason, idle in without_effect(config, given).items():
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
+    if config.view.changes:
+        reporter.say(_about_view(config))
     place = Distribution(distribute)
     run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
     try:
@@ -60,6 +64,15 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         run.abandon()
         raise
     return _reported(run, place, reporter)
+
+
+def _about_view(config: TrainConfig) -> str:
+    if config.whole:
+        return f"The photographs are whole camera pictures, of which the network sees: {config.view}."
+    return (
+        f"The photographs are taken as they are; for the camera the model file will say: {config.view}. "
+        "If they are its whole pictures: --whole"
+    )
 
 
 def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
@@ -94,6 +107,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
         listed, skipped = read_source(run.sources, reporter.say)
+        listed = replace(listed, view=run.config.photographs_view)
         return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
 

@@ -23,8 +23,11 @@ _PATH = click.Path(path_type=Path)
 @click.argument("data", type=_PATH, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--page", type=_PATH, metavar="FILE.html", help="Write a page with the confusion and the wrong images.")
+@click.option(
+    "--whole", is_flag=True, help="DATA are a camera's whole images: turn and cut them as the model file says."
+)
 @model_options
-def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, page: Path | None) -> None:
+def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, page: Path | None, whole: bool) -> None:
     """Measure a model file, or the int8 file of a training's folder RUN, on labelled images.
 
     DATA is a folder with one sub-folder of images per label, a CSV of file,label[,part], or a folder written by edgeclf
@@ -32,7 +35,7 @@ def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, 
     """
     if page is not None:
         _check_page(page)
-    evaluation = _evaluated(open_model, model, data)
+    evaluation = _evaluated(open_model, model, data, whole)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
@@ -42,7 +45,7 @@ def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, 
         _write_page(page, evaluation, as_json)
 
 
-def _evaluated(open_model: Opener, path: Path, source: Path | None) -> Evaluation:
+def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool) -> Evaluation:
     from edgeclf import evaluation as on
     from edgeclf.evaluationpage import Evaluation
     from edgeclf.measuring import measure_dataset
@@ -55,10 +58,13 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None) -> Evaluatio
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
         raise UsageError("Give DATA, the images to measure on; only a training's folder has a test part of its own.")
+    if whole and source is None:
+        raise UsageError("--whole goes with DATA; a run's own test part is seen as in its training.")
     model = path if run is None else on.model_of_run(run)
     with open_model(model) as classifier:
         if source is not None:
             images = on.images_of_source(source, classifier.card)
+            images = on.as_whole(images, classifier.card, printable(model)) if whole else images
         else:
             assert run is not None
             images = on.images_of_run(run, classifier.card)

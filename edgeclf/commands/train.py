@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgeclf.commands.options import distribute_option
+from edgeclf_runtime.commands.options import region_option
 
 __all__ = ["train"]
 
@@ -91,6 +92,17 @@ _PATH = click.Path(path_type=Path)
 @click.option("--class-weights", help="auto, by default, or none: whether rare classes weigh more.")
 @click.option("--precision", help="float32, by default, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
 @click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA; off by default.")
+@region_option
+@click.option(
+    "--rotate", type=int, help="By which a camera's pictures are turned before: 90, 180 or 270 degrees clockwise."
+)
+@click.option("--camera-flip", help="How they are then mirrored: horizontal or vertical; none by default.")
+@click.option(
+    "--whole/--no-whole",
+    default=None,
+    help="DATA are whole camera pictures: turn and cut them so, too; off by default: they show what the network is to "
+    "see, and --region, --rotate and --camera-flip go into the model file alone.",
+)
 @distribute_option("Over")
 def train(
     data: tuple[Path, ...], out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any

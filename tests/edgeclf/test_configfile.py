@@ -20,6 +20,7 @@ from edgeclf.settings import ExportConfig, SearchConfig, TrainTable
 COMMANDS: dict[str, click.Command] = {"train": train, "export": export, "search": search}
 SAMPLES: tuple[Any, ...] = (True, False, 7, 64, 0.25, "none", "head", ["efficientnet-lite1"], [64], ["full"])
 SAMPLES += ("qat", "float16", "train", "mobilenet-v2", "mixed", "scratch", "mixed_float16", "pretrained", 8)
+SAMPLES += ([0.25, 0.0, 0.5, 1.0], 180, "horizontal")
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -167,5 +168,5 @@ def _said(default: Any) -> str:
 def test_the_help_of_a_training_says_what_is_the_default() -> None:
     helps = {parameter.name: getattr(parameter, "help", "") for parameter in train.params}
     for name, field in TrainConfig.model_fields.items():
-        if name != "weights":
+        if name not in ("weights", "region"):  # for which there is no default
             assert _said(field.default) in helps[name], name
