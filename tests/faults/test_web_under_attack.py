@@ -173,6 +173,8 @@ _PATHS = (
     "/snapshots/x",
     "/sort",
     "/unsort",
+    "/discard",
+    "/restore",
 )
 _PATHS += (
     "/classes",

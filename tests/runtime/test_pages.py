@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edgeclf_runtime.web.preview import WebSink
@@ -24,12 +26,19 @@ SECONDS = 240
 
 @pytest.fixture(scope="module")
 def film(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Digits that turn into one another, for longer than a test takes."""
+    """Digits that turn into one another, for longer than a test takes; no two pictures of half a minute look alike."""
     path = tmp_path_factory.mktemp("film") / "film.avi"
     pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (320, 240)) for digit in (0, 1, 2)]
     steps = ((number // 10, number % 10 / 10) for number in range(10 * SECONDS))
-    write_film(path, 10, (cv2.addWeighted(pictures[i % 3], 1 - s, pictures[(i + 1) % 3], s, 0) for i, s in steps))
+    blends = (cv2.addWeighted(pictures[i % 3], 1 - s, pictures[(i + 1) % 3], s, 0) for i, s in steps)
+    write_film(path, 10, (_marked(picture, number) for number, picture in enumerate(blends)))
     return path
+
+
+def _marked(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+    row, column = divmod(number // 5 % 48, 8)
+    picture[row * 40 : row * 40 + 20, column * 40 : column * 40 + 20] = 255 - 20 * (number // 240)
+    return picture
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +146,43 @@ def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
     browser.key("Enter", down=True)
     browser.key("Enter", down=False)
     _until((tmp_path / "kept" / "none of these" / name).is_file)
+    assert not browser.errors
+
+
+def test_pictures_are_discarded_alone_and_together_and_taken_back(
+    browser: Browser, sink: WebSink, folder: Path
+) -> None:
+    unsorted = folder / "__unsorted"
+    names = sorted((path.name for path in unsorted.iterdir()), reverse=True)
+    browser.size(420)
+    browser.open(sink.invitation)
+    browser.wait("document.querySelectorAll('#pictures img').length === 3")
+    own = f'#pictures figure[data-name="{names[0]}"]'
+    assert browser.value("document.getElementById('discard').hidden")
+    browser.click(f"{own} .discard")
+    _until(lambda: not (unsorted / names[0]).exists())
+    assert (folder / "__discarded" / names[0]).is_file()
+    browser.wait("document.getElementById('said').textContent === 'Discarded.'")
+    browser.click("#undo")
+    _until((unsorted / names[0]).is_file)
+    browser.wait("document.getElementById('said').textContent === 'Moved back.'")
+    browser.wait("document.querySelectorAll('#pictures figure:not(.leaving)').length === 3")
+    for name in names[1:]:
+        browser.click(f'#pictures figure[data-name="{name}"] .select')
+    browser.wait("document.getElementById('discard').textContent === 'Discard 2'")
+    _fits(browser)
+    browser.click("#discard")
+    _until(lambda: [path.name for path in unsorted.iterdir()] == names[:1])
+    browser.away()
+    browser.wait("document.querySelectorAll('#pictures figure').length === 1")
+    browser.wait("document.getElementById('said').textContent === '2 discarded.'")
+    browser.click("#undo")
+    browser.wait("document.querySelectorAll('#pictures figure').length === 3")
+    browser.click("#select-all")
+    browser.wait("document.getElementById('select-all').textContent === 'Select none'")
+    browser.click("#discard")
+    browser.wait("document.getElementById('none').hidden === false")
+    assert sorted((path.name for path in (folder / "__discarded").iterdir()), reverse=True) == names
     assert not browser.errors
 
 

@@ -16,7 +16,7 @@ from edgeclf_runtime.gate import GateRule
 from edgeclf_runtime.pipeline import Pipeline
 from edgeclf_runtime.sources import SourceOptions, SourceState, open_source
 from edgeclf_runtime.thermal import temperature
-from edgeclf_runtime.web import connections
+from edgeclf_runtime.web import connections, unsorted
 from edgeclf_runtime.web.preview import WebSink
 from tests.runtime.observations import seen
 from tests.runtime.web_client import JSON, ask, port, sentence
@@ -127,6 +127,7 @@ def test_only_the_page_itself_changes_anything(sink: WebSink, folder: Path) -> N
         {"Sec-Fetch-Site": "same-site"},
     ):
         assert ask(sink, "/sort", body, wrong)[0] in (403, 415), wrong
+        assert ask(sink, "/discard", {"names": [name]}, wrong)[0] in (403, 415), wrong
     assert ask(sink, "/sort", headers=JSON)[0] == 405
     assert len(list((folder / "__unsorted").iterdir())) == 3
     assert ask(sink, "/sort", body, {"Origin": own, "Sec-Fetch-Site": "same-origin"})[0] == 200
@@ -147,3 +148,25 @@ def test_snapshots_are_sorted_and_taken_back(sink: WebSink, folder: Path) -> Non
     (folder / "dog").write_text("in the way", "utf-8")
     blocked = ask(sink, "/sort", {"name": name, "label": "dog"})
     assert (blocked[0], "File exists" in sentence(blocked)) == (409, True)
+
+
+def test_discarded_snapshots_wait_to_be_taken_back_and_the_oldest_go(
+    sink: WebSink, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsorted, "_WAITING", 2)
+    names = sorted(path.name for path in (folder / "__unsorted").iterdir())
+    assert json.loads(ask(sink, "/discard", {"names": [names[0], "../../etc/passwd"]})[2]) == {"count": 1}
+    again = ask(sink, "/discard", {"names": names[:1]})
+    assert (again[0], "is gone" in sentence(again)) == (409, True)
+    assert json.loads(ask(sink, "/snapshots.json")[2])["count"] == 2
+    assert json.loads(ask(sink, "/restore", {"names": names[:1]})[2]) == {"count": 1}
+    (folder / "__whole").mkdir()
+    for name in names:
+        (folder / "__whole" / name).write_bytes(b"whole")
+    assert json.loads(ask(sink, "/discard", {"names": names[:1]})[2]) == {"count": 1}
+    assert json.loads(ask(sink, "/discard", {"names": names[1:]})[2]) == {"count": 2}
+    assert sorted(path.name for path in (folder / "__discarded").iterdir()) == names[1:]
+    assert sorted(path.name for path in (folder / "__whole").iterdir()) == names[1:]
+    for wrong in ({"names": []}, {"names": "all"}, {"names": [1]}, {"name": names[1]}, [], {"names": {"0": names[1]}}):
+        assert ask(sink, "/discard", wrong)[0] == 400, wrong
+    assert ask(sink, "/restore", {"names": ["x" * 9000]})[0] == 413

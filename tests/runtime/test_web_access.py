@@ -53,6 +53,8 @@ def test_no_path_leaves_the_folder(sink: WebSink, folder: Path) -> None:
         assert b"secret" not in content
     for wrong in (f"../{name}", f"../../{secret.name}", "/etc/passwd", "", "x\0y", "\ud800", ".", ".."):
         assert ask(sink, "/sort", {"name": wrong, "label": "dog"})[0] in (400, 409)
+        for path in ("/discard", "/restore"):
+            assert ask(sink, path, {"names": [wrong]})[0] in (400, 409)
     for wrong in (
         "../x",
         "/x",
@@ -105,6 +107,7 @@ def test_what_is_no_request_does_no_harm(sink: WebSink, caplog: pytest.LogCaptur
             assert not answer.startswith(b"HTTP/1.1 5"), data
     for body in (b"", b"{", b"[]", b"[" * 4000, b"\xff", b'{"name": 1, "label": {}}', b"null"):
         assert ask(sink, "/sort", body)[0] == 400, body
+        assert ask(sink, "/discard", body)[0] == 400, body
     assert ask(sink, "/sort", b"x" * 5000)[0] == 413
     assert ask(sink, "/state.json", method="DELETE", headers=JSON)[0] == 405
     assert ask(sink, "/")[0] == 200

@@ -18,7 +18,7 @@ from edgeclf_runtime.sinks.metrics import Figures
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.web.files import file_routes
 from edgeclf_runtime.web.live import Live, Picture, live_response
-from edgeclf_runtime.web.requests import application, read_texts
+from edgeclf_runtime.web.requests import application, read_list, read_texts
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.status import Status
 from edgeclf_runtime.web.unsorted import Unsorted
@@ -128,11 +128,20 @@ def _sorting(unsorted: Unsorted) -> list[Route]:
 
         return endpoint
 
+    def moving_all(move: Callable[[Sequence[str]], int]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            names = await read_list(request, "names")
+            return JSONResponse({"count": await _refusing(asyncio.to_thread(move, names))})
+
+        return endpoint
+
     return [
         Route("/snapshots.json", listed),
         Route("/snapshots/{name}", one),
         Route("/sort", moving(unsorted.sort), methods=["POST"]),
         Route("/unsort", moving(unsorted.unsort), methods=["POST"]),
+        Route("/discard", moving_all(unsorted.discard), methods=["POST"]),
+        Route("/restore", moving_all(unsorted.restore), methods=["POST"]),
     ]
 
 

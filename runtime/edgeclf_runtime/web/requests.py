@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-__all__ = ["application", "read_texts"]
+__all__ = ["application", "read_list", "read_texts"]
 
-_LONGEST = 4096  # bytes of a request's body
+_LONGEST = 8192  # bytes of a request's body: the names of all pictures that a page shows
 _PATIENCE = 10.0  # seconds for it to come
 
 
@@ -34,17 +34,34 @@ async def read_texts(request: Request, *names: str) -> list[str]:
     Raises:
         HTTPException: 400, 408 or 413: no such object, not in time, or too long.
     """
-    try:
-        body: Any = json.loads(await asyncio.wait_for(_body(request), _PATIENCE))
-    except asyncio.TimeoutError:
-        raise HTTPException(408, "The request did not come to its end.") from None
-    except (ValueError, RecursionError, ClientDisconnect):
-        raise HTTPException(400, "Expected a JSON object.") from None
+    body = await _json(request)
     values = [body.get(name) for name in names] if isinstance(body, dict) else []
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) != len(names):
         raise HTTPException(400, f"Expected a JSON object of texts: {', '.join(names)}.")
     return texts
+
+
+async def read_list(request: Request, name: str) -> list[str]:
+    """The list of texts of this name, one at least, in the JSON object that was sent.
+
+    Raises:
+        HTTPException: as ``read_texts``.
+    """
+    body = await _json(request)
+    values = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+        raise HTTPException(400, f"Expected a JSON object with a list of texts: {name}.")
+    return values
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return json.loads(await asyncio.wait_for(_body(request), _PATIENCE))
+    except asyncio.TimeoutError:
+        raise HTTPException(408, "The request did not come to its end.") from None
+    except (ValueError, RecursionError, ClientDisconnect):
+        raise HTTPException(400, "Expected a JSON object.") from None
 
 
 async def _body(request: Request) -> bytes:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from edgeclf_runtime.beside import sync
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.snapshotname import UNSORTED, Snapshot, folder_name, read_name
+from edgeclf_runtime.sinks.snapshotname import DISCARDED, UNSORTED, WHOLE, Snapshot, folder_name, read_name
 from edgeclf_runtime.web.classname import check_class_name
 from edgeclf_runtime.web.madefolders import MadeFolders
 
 __all__ = ["Unsorted"]
 
 _SHOWN = 24
-_GONE = "This picture is gone; somebody may have sorted it already."
+_WAITING = 100  # discarded pictures that can still be taken back
 _LARGEST = 20_000_000  # bytes of a picture that is shown
+
+
+class _Gone(SinkError):
+    """The picture is where it was no more."""
+
+    def __init__(self) -> None:
+        super().__init__("This picture is gone; somebody may have sorted it already.")
 
 
 class Unsorted:
@@ -37,7 +45,7 @@ class Unsorted:
 
     def listed(self) -> dict[str, Any]:
         """How many there are, and of the newest ``pictures`` their ``name``, ``answer``, ``score`` and ``number``."""
-        snapshots = sorted(self._snapshots(), key=lambda snapshot: snapshot.order, reverse=True)
+        snapshots = sorted(self._snapshots(UNSORTED), key=lambda snapshot: snapshot.order, reverse=True)
         return {"count": len(snapshots), "pictures": [_told(snapshot) for snapshot in snapshots[:_SHOWN]]}
 
     def read(self, name: str) -> bytes:
@@ -52,7 +60,7 @@ class Unsorted:
                 raise SinkError(f"{name}: too large.")
             return path.read_bytes()
         except FileNotFoundError:  # moved since it was looked at
-            raise SinkError(_GONE) from None
+            raise _Gone from None
 
     def sort(self, name: str, label: str) -> str:
         """Move one to the folder of a label; gives the folder's name.
@@ -66,6 +74,40 @@ class Unsorted:
     def unsort(self, name: str, label: str) -> str:
         """Move it back; see ``sort``."""
         return self._move(name, self._place(label), UNSORTED)
+
+    def discard(self, names: Sequence[str]) -> int:
+        """Move them out of sight, where the last hundred or so wait to be taken back; how many there were.
+
+        Raises:
+            SinkError: all are gone, or one cannot be moved.
+        """
+        moved = self._move_all(names, UNSORTED, DISCARDED)
+        self._forget(set(names))
+        return moved
+
+    def restore(self, names: Sequence[str]) -> int:
+        """Take them back; see ``discard``."""
+        return self._move_all(names, DISCARDED, UNSORTED)
+
+    def _move_all(self, names: Sequence[str], source: str, target: str) -> int:
+        moved = 0
+        for name in names:
+            try:
+                self._move(name, source, target)
+            except _Gone:
+                continue
+            moved += 1
+        if not moved:
+            raise _Gone
+        return moved
+
+    def _forget(self, spared: set[str]) -> None:
+        """Remove those that were discarded long ago, with the whole pictures they are parts of."""
+        known = sorted(self._snapshots(DISCARDED), key=lambda snapshot: snapshot.order)
+        old = [snapshot.name for snapshot in known if snapshot.name not in spared]
+        for name in old[: max(0, len(known) - _WAITING)]:
+            for folder in (DISCARDED, WHOLE):
+                (self._folder / folder / name).unlink(missing_ok=True)
 
     def _place(self, label: str) -> str:
         if label in self.labels:  # ImageNet has a cardigan, which is worn, and a Cardigan, which barks
@@ -88,9 +130,9 @@ class Unsorted:
         self._made.remove_empty(self._folder / source)
         return target
 
-    def _snapshots(self) -> list[Snapshot]:
+    def _snapshots(self, folder: str) -> list[Snapshot]:
         try:
-            with os.scandir(self._folder / UNSORTED) as entries:
+            with os.scandir(self._folder / folder) as entries:
                 files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except FileNotFoundError:
             return []
@@ -100,7 +142,7 @@ class Unsorted:
         """One of the sink's own, no link, in this folder."""
         path = self._folder / folder / name
         if os.sep in name or "\0" in name or not read_name(name) or path.is_symlink() or not path.is_file():
-            raise SinkError(_GONE)
+            raise _Gone
         return path
 
 

@@ -1,4 +1,4 @@
-// Uncertain snapshots, each moved into a label's folder with a click.
+// Uncertain snapshots, each moved into a label's folder with a click, or discarded, alone or with others.
 
 import { element, make, percent, post, setText } from "./live.js";
 
@@ -17,7 +17,10 @@ export class Unsorted {
     this.timer = 0;
     this.sign = -REST;
     this.sorting = new Set(); // names of those that are being moved
+    this.selected = new Set();
     element("undo").addEventListener("click", () => this.takeBack());
+    element("select-all").addEventListener("click", () => this.selectAll());
+    element("discard").addEventListener("click", () => this.discard([...this.selected]));
     for (const kind of SIGNS) element("pictures").addEventListener(kind, () => (this.sign = performance.now()));
   }
 
@@ -44,15 +47,17 @@ export class Unsorted {
       leave(figure, this.sorting.has(name) || !(names.has(name) || (last && isOlder(figure.dataset, last))));
     }
     if (!this.busy()) this.lay(pictures, names);
+    this.count();
     element("none").hidden = count > 0;
     const more = count > pictures.length ? `, the newest ${pictures.length} shown` : "";
     setText(element("waiting"), count ? `${count} to be sorted${more}` : "");
   }
 
-  /** Somebody points or types: a picture that moved would be sorted for another. */
+  /** Somebody points, types or selects: a picture that moved would be sorted for another. */
   busy() {
     const place = element("pictures");
-    if (!place.querySelector("figure:not(.leaving)")) return false;
+    if (!live().length) return false;
+    if (this.selected.size) return true;
     const typing = place.contains(document.activeElement) && document.activeElement.value;
     const mouse = matchMedia("(hover: hover)").matches && place.matches(":hover");
     return Boolean(typing) || performance.now() - this.sign < (mouse ? REST : CALM);
@@ -80,8 +85,53 @@ export class Unsorted {
     image.src = `snapshots/${encodeURIComponent(picture.name)}`;
     const caption = make("figcaption");
     caption.append(make("span", "", `${picture.answer} · ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
-    figure.append(image, caption, this.chips(picture, figure));
+    figure.append(this.marked(image, picture.name), caption, this.chips(picture, figure));
     return figure;
+  }
+
+  /** The image with a button that selects it and one that discards it. */
+  marked(image, name) {
+    const shot = make("div", "shot");
+    const select = make("button", "mark select", "✓");
+    select.setAttribute("aria-label", "Select");
+    select.setAttribute("aria-pressed", "false");
+    select.addEventListener("click", () => this.select(name, !this.selected.has(name)));
+    const discard = make("button", "mark discard", "✕");
+    discard.setAttribute("aria-label", "Discard");
+    discard.title = "Discard";
+    discard.addEventListener("click", (event) => this.discard([name], event.detail ? "" : "figure"));
+    for (const button of [select, discard]) button.type = "button";
+    shot.append(image, select, discard);
+    return shot;
+  }
+
+  select(name, chosen) {
+    if (chosen) this.selected.add(name);
+    else this.selected.delete(name);
+    this.count();
+  }
+
+  selectAll() {
+    const names = live().map((figure) => figure.dataset.name);
+    const all = names.every((name) => this.selected.has(name));
+    for (const name of names) this.select(name, !all);
+  }
+
+  /** What is selected, of what is still there. */
+  count() {
+    const figures = live();
+    const names = new Set(figures.map((figure) => figure.dataset.name));
+    for (const name of this.selected) if (!names.has(name)) this.selected.delete(name);
+    for (const figure of element("pictures").children) {
+      const chosen = this.selected.has(figure.dataset.name);
+      figure.classList.toggle("selected", chosen);
+      figure.querySelector(".select").setAttribute("aria-pressed", String(chosen));
+    }
+    const { size } = this.selected;
+    element("select-all").hidden = !figures.length;
+    setText(element("select-all"), size && size === figures.length ? "Select none" : "Select all");
+    element("discard").hidden = !size;
+    setText(element("discard"), `Discard ${size}`);
   }
 
   chips(picture, figure) {
@@ -113,24 +163,41 @@ export class Unsorted {
     return chips;
   }
 
-  /** By keyboard, what has the focus goes dead: it goes on in the next picture, not on a label, which a held key would press. */
   async sort(picture, label, figure, next = "") {
-    this.sorting.add(picture.name);
-    leave(figure, true);
+    await this.move([figure], next, async () => {
+      const body = { name: picture.name, label };
+      const { folder } = await post("sort", body);
+      this.used = [label, ...this.used.filter((one) => one !== label)].slice(0, 4);
+      this.say(`Moved to ${folder}.`, () => post("unsort", body));
+    });
+  }
+
+  async discard(names, next = "") {
+    const figures = live().filter((figure) => names.includes(figure.dataset.name));
+    await this.move(figures, next, async () => {
+      const { count } = await post("discard", { names });
+      this.say(count === 1 ? "Discarded." : `${count} discarded.`, () => post("restore", { names }));
+    });
+  }
+
+  /** By keyboard, what has the focus goes dead: it goes on in the next picture, not on a label, which a held key would press. */
+  async move(figures, next, work) {
+    for (const figure of figures) {
+      this.sorting.add(figure.dataset.name);
+      leave(figure, true);
+    }
+    this.count();
     if (next) {
-      const live = [...element("pictures").querySelectorAll("figure:not(.leaving)")];
-      const after = live.find((one) => figure.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) || live[0];
+      const after = live().find((one) => figures[0].compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) || live()[0];
       (next === "input" ? after?.querySelector("input") : after)?.focus();
     }
     try {
-      const { folder } = await post("sort", { name: picture.name, label });
-      this.used = [label, ...this.used.filter((one) => one !== label)].slice(0, 4);
-      this.say(`Moved to ${folder}.`, { name: picture.name, label });
+      await work();
     } catch (error) {
-      leave(figure, false);
+      for (const figure of figures) leave(figure, false);
       this.say(error.message);
     }
-    this.sorting.delete(picture.name);
+    for (const figure of figures) this.sorting.delete(figure.dataset.name);
     this.look();
   }
 
@@ -139,7 +206,7 @@ export class Unsorted {
     if (!undo) return;
     this.undo = null; // another click on it has nothing to take back
     try {
-      await post("unsort", undo);
+      await undo();
       this.say("Moved back.");
     } catch (error) {
       this.say(error.message);
@@ -156,6 +223,11 @@ export class Unsorted {
     clearTimeout(this.hiding);
     this.hiding = setTimeout(() => (element("toast").hidden = true), SAID);
   }
+}
+
+/** The pictures that are not on their way elsewhere. */
+function live() {
+  return [...element("pictures").querySelectorAll("figure:not(.leaving)")];
 }
 
 /** Dim and dead, in its place, until the others may move up. */
