@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 __all__ = ["application", "read_list", "read_texts"]
 
-_LONGEST = 8192  # bytes of a request's body: the names of all pictures that a page shows
+_LONGEST = 4096  # bytes of a request's body
+_LONGEST_LIST = 8192  # the same with a list: the names of all pictures that a page shows
 _PATIENCE = 10.0  # seconds for it to come
 
 
@@ -34,7 +35,7 @@ async def read_texts(request: Request, *names: str) -> list[str]:
     Raises:
         HTTPException: 400, 408 or 413: no such object, not in time, or too long.
     """
-    body = await _json(request)
+    body = await _json(request, _LONGEST)
     values = [body.get(name) for name in names] if isinstance(body, dict) else []
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) != len(names):
@@ -48,26 +49,26 @@ async def read_list(request: Request, name: str) -> list[str]:
     Raises:
         HTTPException: as ``read_texts``.
     """
-    body = await _json(request)
+    body = await _json(request, _LONGEST_LIST)
     values = body.get(name) if isinstance(body, dict) else None
     if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
         raise HTTPException(400, f"Expected a JSON object with a list of texts: {name}.")
     return values
 
 
-async def _json(request: Request) -> Any:
+async def _json(request: Request, longest: int) -> Any:
     try:
-        return json.loads(await asyncio.wait_for(_body(request), _PATIENCE))
+        return json.loads(await asyncio.wait_for(_body(request, longest), _PATIENCE))
     except asyncio.TimeoutError:
         raise HTTPException(408, "The request did not come to its end.") from None
     except (ValueError, RecursionError, ClientDisconnect):
         raise HTTPException(400, "Expected a JSON object.") from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, longest: int) -> bytes:
     content = b""
     async for piece in request.stream():
         content += piece
-        if len(content) > _LONGEST:
-            raise HTTPException(413, f"Expected at most {_LONGEST} bytes.")
+        if len(content) > longest:
+            raise HTTPException(413, f"Expected at most {longest} bytes.")
     return content

@@ -102,9 +102,10 @@ class Unsorted:
         return moved
 
     def _forget(self, spared: set[str]) -> None:
-        """Remove those that were discarded long ago, with the whole pictures they are parts of."""
-        known = sorted(self._snapshots(DISCARDED), key=lambda snapshot: snapshot.order)
-        old = [snapshot.name for snapshot in known if snapshot.name not in spared]
+        """Remove those that were discarded before the others, with the whole pictures they are parts of."""
+        known = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
+        known.sort(key=lambda path: path.stat().st_ctime_ns)  # of the move
+        old = [path.name for path in known if path.name not in spared]
         for name in old[: max(0, len(known) - _WAITING)]:
             for folder in (DISCARDED, WHOLE):
                 (self._folder / folder / name).unlink(missing_ok=True)
