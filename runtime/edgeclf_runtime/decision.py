@@ -66,12 +66,14 @@ class Decision:
         score: the smoothed score of the label; of "unknown" the best one's.
         changed: it is not the answer before.
         since: the ``moment`` of the frame it has held from, in seconds.
+        refused: no label was sure enough; else "unknown" is the name of one of the model's classes.
     """
 
     label: str
     score: float
     changed: bool
     since: float
+    refused: bool = False
 
 
 class Decider:
@@ -87,10 +89,10 @@ class Decider:
         self._threshold = rule.threshold if rule.threshold is not None else threshold or 0.0
         self._scores: npt.NDArray[np.float32] | None = None
         self._moment = 0.0
-        self._won: deque[str] = deque(maxlen=rule.window)
+        self._won: deque[str | None] = deque(maxlen=rule.window)  # None where no label was sure enough
         self._answer: Decision | None = None
         self._coming: str | None = None  # an answer that is to last before it is taken
-        self._coming_since = 0.0
+        self._coming_since: float | None = None
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
         """Go on with another model's scores: the answer stays while that has its label, averages and votes begin anew.
@@ -101,14 +103,14 @@ class Decider:
         """
         self._threshold = self._rule.threshold if self._rule.threshold is not None else threshold or 0.0
         self.forget()
-        if self._answer is not None and self._answer.label not in (*labels, UNKNOWN):
+        if self._present is not None and self._present not in labels:
             self._answer = None
 
     def forget(self) -> None:
         """After a gap: the answer stays until there is another, averages and votes begin anew."""
         self._scores = None
         self._won.clear()
-        self._coming = None
+        self._coming_since = None
 
     def decide(self, prediction: Prediction, moment: float) -> Decision:
         """The answer after one more prediction, of a frame of this ``moment`` (see ``Frame``).
@@ -121,24 +123,30 @@ class Decider:
         else:
             import numpy as np
 
-            scores, winner, score = np.zeros_like(prediction.scores), UNKNOWN, 0.0
+            scores, winner, score = np.zeros_like(prediction.scores), None, 0.0
         self._won.append(winner)
-        before = self._answer.label if self._answer else None
-        label = winner if Counter(self._won)[winner] >= self._rule.votes else before or UNKNOWN
-        label = label if self._has_lasted(label, before, moment) else before or UNKNOWN
-        if label != winner:
-            score = float(scores[prediction.labels.index(label)]) if label in prediction.labels else score
-        changed = label != before
+        answer = winner if Counter(self._won)[winner] >= self._rule.votes else self._present
+        answer = answer if self._has_lasted(answer, moment) else self._present
+        if answer != winner:
+            score = float(scores[prediction.labels.index(answer)]) if answer in prediction.labels else score
+        label = UNKNOWN if answer is None else answer
+        changed = self._answer is None or label != self._answer.label
         since = moment if changed or self._answer is None else self._answer.since
-        self._answer = Decision(label, score, changed, since)
+        self._answer = Decision(label, score, changed, since, answer is None)
         return self._answer
 
-    def _has_lasted(self, label: str, before: str | None, moment: float) -> bool:
-        if label == before:
-            self._coming = None
-        elif label != self._coming:
-            self._coming, self._coming_since = label, moment
-        return label == before or moment - self._coming_since >= self._rule.hold - _ROUNDING
+    @property
+    def _present(self) -> str | None:
+        """The label that holds; None where there is no answer yet, or none was sure enough."""
+        return None if self._answer is None or self._answer.refused else self._answer.label
+
+    def _has_lasted(self, answer: str | None, moment: float) -> bool:
+        if answer == self._present:
+            self._coming_since = None
+            return True
+        if self._coming_since is None or answer != self._coming:
+            self._coming, self._coming_since = answer, moment
+        return moment - self._coming_since >= self._rule.hold - _ROUNDING
 
     def _smoothed(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
         if self._scores is None or not self._rule.smoothing:
@@ -149,17 +157,17 @@ class Decider:
         self._moment = moment
         return self._scores
 
-    def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str, float]:
-        """What this frame alone says, in favour of the present answer by the hysteresis."""
+    def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str | None, float]:
+        """What this frame alone says, in favour of the present answer by the hysteresis; None for "unknown"."""
         order = (-scores).argsort(kind="stable")
         best, second = float(scores[order[0]]), float(scores[order[1]]) if len(order) > 1 else 0.0
-        present = self._answer.label if self._answer else UNKNOWN
-        if present in labels:
+        present = self._present
+        if present is not None and present in labels:
             place = labels.index(present)
             own, other = float(scores[place]), second if place == order[0] else best
             leads = own - other >= (self._rule.margin if place == order[0] else 0.0) - self._rule.hysteresis
             if leads and own >= self._threshold - self._rule.hysteresis:
                 return present, own
         if best < self._threshold or best - second < self._rule.margin:
-            return UNKNOWN, best
+            return None, best
         return labels[order[0]], best

@@ -55,6 +55,25 @@ def test_smoothing_goes_by_time_not_by_frames() -> None:
     assert _answers(DecisionRule(smoothing=1.0), rows, step=5.0) == ["cat", "dog"]
 
 
+def test_a_class_called_unknown_is_no_refusal() -> None:
+    labels = ("cat", "unknown")
+    decider = Decider(DecisionRule(threshold=0.6, votes=2, window=3))
+    rows = [(0.1, 0.9), (0.1, 0.9), (0.45, 0.55), (0.5, 0.5), (0.9, 0.1), (0.9, 0.1), (0.2, 0.8), (0.2, 0.8)]
+    answers = [decider.decide(Prediction(np.array(row, np.float32), labels), float(n)) for n, row in enumerate(rows)]
+    refused = "refused"
+    assert [refused if answer.refused else answer.label for answer in answers] == [
+        refused,
+        "unknown",
+        "unknown",
+        refused,
+        refused,
+        "cat",
+        "cat",
+        "unknown",
+    ]
+    assert [answer.changed for answer in answers] == [number in (0, 5, 7) for number in range(8)]
+
+
 def test_scores_that_are_no_numbers_are_unknown_and_in_no_average() -> None:
     broken = (float("nan"), 0.1, 0.1)
     assert _answers(DecisionRule(), [CAT, broken, CAT]) == ["cat", "unknown", "cat"]

@@ -159,6 +159,17 @@ def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
     assert [len(names(tmp_path / folder)) for folder in names(tmp_path)] == [1, 1, 1]
 
 
+def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -> None:
+    """As model files from before training refused such a class have it."""
+    sink = SnapshotSink(tmp_path, labels=("unknown",), every=0)
+    for number, (score, refused) in enumerate([(0.95, False), (0.95, True), (0.5, False)]):
+        item = seen("unknown", score, number=number)
+        labels = ("unknown", "dog")
+        decision = replace(item.decision, refused=refused)
+        sink.take(replace(item, prediction=replace(item.prediction, labels=labels), decision=decision))
+    assert [len(names(tmp_path / folder)) for folder in ("unknown", "__unsorted")] == [1, 2]
+
+
 def test_bytes_a_day_are_bounded_also_over_kills(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bound = 20_000
     with caplog.at_level(logging.WARNING):

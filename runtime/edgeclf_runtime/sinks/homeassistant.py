@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def discovery(
         device: id of the device.
         name: of it, for people.
         base: what its topics begin with.
-        answers: the answer's possible values.
+        answers: the answer's possible values; of those that differ in capitals alone, the first stands for all.
         picture: whether pictures are sent.
         expires: seconds after which an answer that was not sent again is none any more; 0 for never.
     """
@@ -38,9 +39,9 @@ def discovery(
             "name": "Answer",
             "unique_id": f"{device}_answer",
             "state_topic": f"{base}/state",
-            "value_template": "{{ value_json.answer }}",
+            "value_template": _answer_template(answers),
             "device_class": "enum",
-            "options": list(answers),
+            "options": list(_options(answers).values()),
         },
         "score": {
             **seen,
@@ -77,3 +78,20 @@ def discovery(
         "cmps": parts,
         "qos": 1,
     }
+
+
+def _options(answers: Sequence[str]) -> dict[str, str]:
+    """The answers by their names without capitals, each once."""
+    options: dict[str, str] = {}
+    for answer in answers:
+        options.setdefault(answer.casefold(), answer)
+    return options
+
+
+def _answer_template(answers: Sequence[str]) -> str:
+    """How an option is read from a message: Home Assistant refuses a value that is none of them."""
+    options = _options(answers)
+    others = {answer: options[answer.casefold()] for answer in answers if answer not in options.values()}
+    if not others:
+        return "{{ value_json.answer }}"
+    return f"{{{{ {json.dumps(others, ensure_ascii=False)}.get(value_json.answer, value_json.answer) }}}}"

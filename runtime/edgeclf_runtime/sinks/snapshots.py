@@ -96,7 +96,9 @@ class SnapshotSink:
             self._next = time.monotonic() + self._every
 
     def _is_uncertain(self, item: Observation) -> bool:
-        return item.decision.label == UNKNOWN or item.decision.score < self._uncertain
+        decision = item.decision
+        refused = decision.refused or (decision.label == UNKNOWN and UNKNOWN not in item.prediction.labels)
+        return refused or decision.score < self._uncertain
 
     def _is_wanted(self, item: Observation) -> bool:
         return item.decision.label in self._labels or self._labels == ("*",)

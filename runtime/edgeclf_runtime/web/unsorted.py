@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Unsorted:
 
     def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
         self._folder, self.labels = folder, labels
-        self._made = MadeFolders()
+        self._made, self._discarding = MadeFolders(), threading.Lock()
 
     def listed(self) -> dict[str, Any]:
         """How many there are, and of the newest ``pictures`` their ``name``, ``answer``, ``score`` and ``number``."""
@@ -81,8 +82,9 @@ class Unsorted:
         Raises:
             SinkError: all are gone, or one cannot be moved.
         """
-        moved = self._move_all(names, UNSORTED, DISCARDED)
-        self._forget(set(names))
+        with self._discarding:
+            moved = self._move_all(names, UNSORTED, DISCARDED)
+            self._forget(set(names))
         return moved
 
     def restore(self, names: Sequence[str]) -> int:
