@@ -14,6 +14,7 @@ from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 from edgeclf_runtime.decision import DecisionRule
 from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.gate import GateRule
+from edgeclf_runtime.service.credentials import carried
 from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["RunSettings", "SinkSettings", "read_settings", "settings"]
@@ -152,7 +153,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     else:
         import tomli as toml
     try:
-        content: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = toml.loads(carried(path).read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
     except (OSError, ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of thousands of digits

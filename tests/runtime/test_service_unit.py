@@ -37,7 +37,18 @@ def _unit(folder: Path, personal: bool) -> Unit:
         program.symlink_to(sys.executable)
     command = (str(program), "run", str(folder / ODD / "model.tflite"))
     writes = (folder / ODD / "kept", Path("/var/log/edgeclf x"), Path("/var/lib/edgeclf/a"))
-    return Unit(command, folder / ODD, (), writes, "daemon", ("video",), "512M", (("A", ODD),), personal)
+    return Unit(
+        command,
+        folder / ODD,
+        (),
+        writes,
+        "daemon",
+        ("video",),
+        "512M",
+        (("A", ODD),),
+        personal,
+        secret=(folder / ODD / "run.toml",),
+    )
 
 
 @needs_systemd
@@ -47,6 +58,7 @@ def test_systemd_takes_the_unit_whatever_the_paths(personal: bool, tmp_path: Pat
     text = _unit(tmp_path, personal).text()
     done = _analyzed(text, tmp_path, *words)
     assert (done.returncode, done.stderr) == (0, "")
+    assert ("LoadCredential=" in text) != personal
     wrong = _analyzed(text.replace("100%%", "100%h"), tmp_path, *words)  # it does look
     assert wrong.returncode or wrong.stderr
 
@@ -76,6 +88,7 @@ def test_what_a_unit_says_follows_from_its_paths(tmp_path: Path) -> None:
     assert "ProtectHome=read-only" in home
     assert "PrivateTmp" not in home
     assert "DynamicUser=yes" in home
+    assert "LoadCredential" not in Unit(("/a",), Path("/srv"), version=246, secret=(Path("/srv/run.toml"),)).text()
     own = Unit(("/a",), Path("/srv"), personal=True).text()
     assert not re.search("User=|ProtectHome|DeviceAllow|ReadWritePaths", own)
     with pytest.raises(UsageError, match="cannot hold"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -12,11 +13,12 @@ __all__ = ["doctor"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-def doctor(as_json: bool) -> None:
+@click.option("--config", type=click.Path(path_type=Path), help="A TOML file of edgeclf run to look at, too.")
+def doctor(as_json: bool, config: Path | None) -> None:
     """Say what may be wrong with this machine, and how to mend it; exit status 1 where there is a problem."""
-    from edgeclf_runtime.doctor import examine
+    from edgeclf_runtime.doctor import Machine, examine
 
-    found = examine()
+    found = examine(Machine(configs=(config.absolute(),) if config else ()))
     click.echo(json.dumps([asdict(item) for item in found]) if as_json else "\n".join(map(str, found)))
     if any(item.state == "problem" for item in found):
         raise click.exceptions.Exit(1)

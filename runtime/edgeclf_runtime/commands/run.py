@@ -101,6 +101,7 @@ def run(
     **given: Any,
 ) -> None:
     """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
+    from edgeclf_runtime.exposure import exposed_secrets
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.preprocess import least_side
     from edgeclf_runtime.settings import read_settings, settings
@@ -110,8 +111,11 @@ def run(
     from edgeclf_runtime.sources import is_camera, is_live, open_source
     from edgeclf_runtime.view import GivenView
 
-    chosen = settings(read_settings(config) if config else {}, _by_table(given), str(config or ""))
+    content = read_settings(config) if config else {}
+    chosen = settings(content, _by_table(given), str(config or ""))
     check_sinks(chosen.sinks)
+    if config and (exposed := exposed_secrets(config, content)):
+        click.echo(exposed, err=True)
     _await_time()
     # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")

@@ -77,8 +77,9 @@ def install(
     if systemd is None:
         click.echo(unit.text(), nl=False)
         return
+    unit = replace(unit, version=systemd.version)
     _prepare(unit, who)
-    replaced = systemd.write(name, replace(unit, version=systemd.version).text())
+    replaced = systemd.write(name, unit.text())
     click.echo(f"{'Replaced' if replaced else 'Written'}: {systemd.path(name)}")
     systemd.start(name)
     click.echo(f"Started, now and with {'your first login' if personal else 'the machine'}; edgeclf service status")
@@ -100,15 +101,19 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
     """
     from edgeclf_runtime.backends.edgetpu import is_compiled
     from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.exposure import exposed_secrets
     from edgeclf_runtime.modelfile import read_model
     from edgeclf_runtime.service.plan import check_source, planned
     from edgeclf_runtime.settings import read_settings, settings
     from edgeclf_runtime.sinks.opening import check_labels, check_sinks
     from edgeclf_runtime.web.address import TOKEN_VARIABLE, is_local
 
-    chosen = settings(read_settings(config), {}, str(config))
+    content = read_settings(config)
+    chosen = settings(content, {}, str(config))
     check_source(chosen)
     check_sinks(chosen.sinks)
+    if exposed := exposed_secrets(config, content):
+        click.echo(exposed, err=True)
     if chosen.sinks.web and not chosen.sinks.web_token:
         if os.environ.get(TOKEN_VARIABLE):
             said = f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeclf_runtime.doctor import hardware, software
+from edgeclf_runtime.doctor.configs import configs
 from edgeclf_runtime.doctor.finding import Finding, Machine
 
 __all__ = ["Finding", "Machine", "examine"]
@@ -19,6 +20,7 @@ _CHECKS = (
     hardware.power,
     hardware.clock,
     hardware.disk,
+    configs,
 )
 
 

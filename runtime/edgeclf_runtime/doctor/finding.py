@@ -37,9 +37,11 @@ class Machine:
 
     Attributes:
         root: the file system's, ``/`` but for tests.
+        configs: of ``edgeclf run``, besides those that are looked for.
     """
 
     root: Path = Path("/")
+    configs: tuple[Path, ...] = ()
 
     def path(self, name: str) -> Path:
         """A file by its absolute name."""

@@ -18,6 +18,7 @@ from edgeclf_runtime.sources import is_live
 __all__ = ["check_access", "check_source", "made_folders", "planned", "written_folders"]
 
 _GROUPS = ("video", "plugdev", "apex")  # of cameras and Edge TPUs; not every system has all
+_AUTHORITIES_VARIABLE = "SSL_CERT_FILE"  # of OpenSSL: certificates of one's own, of cameras and brokers
 _RUN_AS = "give a user who may with --run-as, or with --user make it a service of your own"
 
 
@@ -36,15 +37,23 @@ def planned(
     model, config = model.absolute(), config.absolute()
     command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--changes", *words)
     library = edgetpu_library() if os.environ.get(LIBRARY_VARIABLE) else ""
-    reads = [model, config, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
+    reads = [model, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
     reads += [] if is_live(chosen.source) else [Path(chosen.source).absolute()]
     reads += [labels.absolute()] if labels else []
     if os.path.isabs(library):  # others are looked for where the system keeps its libraries
         reads.append(Path(library))
-    environment = ((LIBRARY_VARIABLE, library),) if library else ()
+    authorities = os.environ.get(_AUTHORITIES_VARIABLE, "")
+    if authorities:
+        authorities = os.path.abspath(authorities)
+        reads.append(Path(authorities))
+    variables = ((LIBRARY_VARIABLE, library), (_AUTHORITIES_VARIABLE, authorities))
+    environment = tuple((variable, value) for variable, value in variables if value)
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
-    folders = written_folders(chosen.sinks)
-    return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, environment=environment, personal=who is None)
+    sinks = chosen.sinks
+    folders = written_folders(sinks)
+    own = (sinks.mqtt_ca, sinks.mqtt_cert, sinks.mqtt_key)
+    secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (config, *own) if file))
+    return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
 
 
 def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:
@@ -66,7 +75,7 @@ def check_source(settings: RunSettings) -> None:
 def check_access(unit: Unit, who: Person) -> None:
     """Raises ServiceError for what its user may not read, or write; folders that are still to be made will be his."""
     name = who.name or "a user of systemd's own"
-    for path in (*unit.reads, unit.folder):
+    for path in (*unit.reads, *(() if unit.carries else unit.secret), unit.folder):
         if not who.may_read(path):
             raise ServiceError(f"{path}: {name} may not read it; {_RUN_AS}.")
     for path in unit.writes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.service.credentials import credential_name
 
 __all__ = ["MARK", "Unit"]
 
@@ -17,6 +18,7 @@ _PLAIN = re.compile(r"[\w/.,+=@:%-]+")
 _MADE = {"/var/lib": "StateDirectory", "/var/log": "LogsDirectory", "/var/cache": "CacheDirectory"}
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")
+_CARRIES = 247  # the first systemd that hands files on
 _BACK_OFF = 254  # the first systemd that waits longer from restart to restart
 
 # Device nodes of cameras (V4L2, libcamera) and of Edge TPUs (USB, PCIe); no other is to be opened.
@@ -66,6 +68,7 @@ class Unit:
         personal: a user's own unit, whose manager may not confine it by mounts, devices and groups.
         version: of systemd.
         state: a folder of its own below /var/lib, which systemd makes; not of a user's own unit.
+        secret: files that its user need not be able to read: systemd hands them on; see ``credentials``.
 
     Raises:
         UsageError: a path with a character that no unit can hold, or a bound of memory that is none.
@@ -82,10 +85,11 @@ class Unit:
     personal: bool = False
     version: int = 252
     state: str = ""
+    secret: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         values = (value for _, value in self.environment)
-        for text in (*self.command, *values, *map(str, (self.folder, *self.writes))):
+        for text in (*self.command, *values, *map(str, (self.folder, *self.writes, *self.secret))):
             if not text.isprintable():
                 raise UsageError(f"{text!r}: a systemd unit cannot hold such characters; rename it.")
         if set(self.command[0]) & set("'\"\\$"):
@@ -100,6 +104,11 @@ class Unit:
             parts += [self._who(), _SYSTEM, self._places()]
         target = "default.target" if self.personal else "multi-user.target"
         return "\n".join([*parts, f"\n[Install]\nWantedBy={target}", ""])
+
+    @property
+    def carries(self) -> bool:
+        """Whether systemd hands the secret files on; a user's own unit reads them as that user."""
+        return not self.personal and self.version >= _CARRIES
 
     def _about(self) -> str:
         return "Description=edgeclf run: image classifier\nAfter=network.target\nStartLimitIntervalSec=0"
@@ -127,10 +136,15 @@ class Unit:
         lines = [f"User={self.user}" if self.user else "DynamicUser=yes"]
         if self.groups:
             lines.append(f"SupplementaryGroups={' '.join(self.groups)}")
+        if self.carries:
+            # A config with passwords is of mode 0600 and of whoever wrote it; opened to this user, it would be open to
+            # all that runs as he. So root's systemd reads it, anew at every start, and shows this service a copy.
+            named = ((credential_name(path), str(path).replace("%", "%%")) for path in self.secret)
+            lines += [f"LoadCredential={name}:{path}" for name, path in named]
         return "\n".join(lines)
 
     def _places(self) -> str:
-        paths = [Path(self.command[0]), self.folder, *self.reads, *self.writes]
+        paths = [Path(self.command[0]), self.folder, *self.reads, *self.writes, *self.secret]
         lines = [f"DeviceAllow={name} rw" for name in _DEVICES]
         lines.append(f"ProtectHome={'read-only' if _any_in(paths, _HOMES) else 'yes'}")
         if not _any_in(paths, _TEMPORARY):  # it would see another, empty folder there

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.decision import UNKNOWN
 from edgeclf_runtime.errors import AddressError, SinkError
+from edgeclf_runtime.service.credentials import carried
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -230,6 +231,10 @@ def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:
     return sink
 
 
+def _carried(name: str) -> str:
+    return str(carried(Path(name))) if name else ""
+
+
 def _mqtt_options(asked: SinkSettings) -> MqttOptions:
     from edgeclf_runtime.sinks.mqttoptions import MqttOptions, default_device
 
@@ -238,7 +243,7 @@ def _mqtt_options(asked: SinkSettings) -> MqttOptions:
         asked.mqtt_device or default_device(),
         asked.mqtt_name,
         snapshot=asked.mqtt_picture,
-        ca=asked.mqtt_ca,
-        cert=asked.mqtt_cert,
-        key=asked.mqtt_key,
+        ca=_carried(asked.mqtt_ca),
+        cert=_carried(asked.mqtt_cert),
+        key=_carried(asked.mqtt_key),
     )
