@@ -18,6 +18,8 @@ from edgeclf.reporter import Reporter
 from edgeclf.training import train
 from edgeclf_runtime.beside import put_in_place
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.opencv import is_utf8
+from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.preprocess import Pixels
 
 __all__ = ["DemoResult", "digit_picture", "run_demo"]
@@ -53,7 +55,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
         out: a new folder, or that of an earlier demo, which is replaced.
 
     Raises:
-        DataError: the folder holds something else.
+        DataError: the folder holds something else, or its name is not UTF-8.
     """
     _prepare(out)
     images, targets = _digits()
@@ -81,6 +83,8 @@ def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: flo
 
 
 def _prepare(out: Path) -> None:
+    if not is_utf8(out):  # a run could not keep it, and OpenCV would end the process
+        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another --out.")
     if out.exists():
         if not (out / _MARKER).is_file() and any(out.iterdir() if out.is_dir() else [out]):
             raise DataError(f"{out}: exists already and is no earlier demo. Choose another --out.")
