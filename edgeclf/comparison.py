@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,7 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
     """Made once, of the pictures that can be read."""
     if not (folder.path / "split.csv").exists():
         listed, skipped = read_source(folder.sources, reporter.say)
-        listed = replace(listed, view=folder.config.photographs_view)
+        listed = folder.seen(listed)
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
         with pictures:

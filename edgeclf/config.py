@@ -73,8 +73,8 @@ class TrainConfig(BaseModel):
             height; None for all. It goes into the model file, as do ``rotate`` and ``camera_flip``.
         rotate: degrees clockwise by which a camera's pictures are turned before: 0, 90, 180 or 270.
         camera_flip: then ``none``, or mirrored: ``horizontal`` exchanges left and right, ``vertical`` top and bottom.
-        whole: the photographs are such a camera's whole pictures, to be turned and cut so, too; else they show what the
-            network is to see.
+        whole: the photographs, or those of these sources, are such a camera's whole pictures, to be turned and cut so,
+            too; the others show what the network is to see.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -115,7 +115,7 @@ class TrainConfig(BaseModel):
     region: Region | None = None
     rotate: Literal[0, 90, 180, 270] = 0
     camera_flip: Literal["none", "horizontal", "vertical"] = "none"
-    whole: bool = False
+    whole: bool | Path | Annotated[tuple[Path, ...], Field(min_length=1)] = False
 
     @field_validator("backbone")
     @classmethod
@@ -149,9 +149,14 @@ class TrainConfig(BaseModel):
         return View(self.region or WHOLE, self.rotate, self.camera_flip)
 
     @property
-    def photographs_view(self) -> View:
-        """What it sees of the photographs."""
-        return self.view if self.whole else View()
+    def whole_sources(self) -> tuple[Path, ...]:
+        """The sources that ``whole`` names."""
+        return (self.whole,) if isinstance(self.whole, Path) else self.whole if isinstance(self.whole, tuple) else ()
+
+    def view_of(self, source: Path) -> View:
+        """What it sees of the photographs of a source."""
+        named = source.resolve() in [path.resolve() for path in self.whole_sources]
+        return self.view if self.whole is True or named else View()
 
     @property
     def network(self) -> Backbone:

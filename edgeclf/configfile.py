@@ -67,6 +67,8 @@ def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
     options = config.model_dump(mode="json", exclude_none=True)
     if config.weights is not None:
         options["weights"] = str(_absolute(config.weights))
+    if config.whole_sources:
+        options["whole"] = [str(path.resolve()) for path in config.whole_sources]
     sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]
     text = tomli_w.dumps({"train": {"data": sources if len(sources) > 1 else sources[0], **options}})
     return f"# Every option of this training. The same again: edgeclf train --config THIS_FILE\n{text}"

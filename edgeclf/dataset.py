@@ -74,7 +74,7 @@ class Dataset:
         shards: where the pictures' bytes are, if not in files.
         sources: those that this one joins, whose numbers from 1 its files begin with; empty where it is a single one.
         note: how the source was understood, in a line, where that is to be said; else empty.
-        view: how pictures that are a camera's whole ones are turned and cut; others are taken as they are.
+        view: how pictures that are a camera's whole ones are turned and cut, where this joins no others.
     """
 
     root: Path
@@ -138,6 +138,9 @@ class Dataset:
 
     def decoded(self, file: str, content: bytes) -> Pixels:
         """The same, of bytes that were read already."""
+        if self.sources:
+            source, name = self._of(file)
+            return source.decoded(name, content)
         return self.view.see(decode_image(content, str(self.path(file))))
 
     def counts(self, part: str) -> Indices:

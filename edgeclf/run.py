@@ -24,7 +24,7 @@ from edgeclf.configfile import config_text, configure
 from edgeclf.dataset import PARTS, Dataset, Skipped
 from edgeclf.errors import RunError
 from edgeclf.settings import TrainTable
-from edgeclf.sources import SourcePaths, paths_of, unlisted
+from edgeclf.sources import SourcePaths, paths_of, shown, unlisted
 from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.cores import usable_cores
 
@@ -136,8 +136,23 @@ class Run:
         files, targets, parts = zip(*rows, strict=True)
         groups, numbers = np.full(len(files), -1, np.int64), np.array(targets, np.int64)
         source = unlisted(self.sources)
-        view = self.config.photographs_view
-        return replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups, view=view)
+        listed = replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups)
+        return self.seen(listed)
+
+    def seen(self, listed: Dataset) -> Dataset:
+        """Its sources' photographs as the network sees them.
+
+        Raises:
+            RunError: a source that is to be whole pictures is none of them.
+        """
+        known = [source.resolve() for source in self.sources]
+        if other := next((path for path in self.config.whole_sources if path.resolve() not in known), None):
+            raise RunError(f"whole: {other} is none of the photographs' sources, {shown(self.sources)}.")
+        views = [self.config.view_of(source) for source in self.sources]
+        if not listed.sources:
+            return replace(listed, view=views[0])
+        pairs = zip(listed.sources, views, strict=True)
+        return replace(listed, sources=tuple(replace(source, view=view) for source, view in pairs))
 
     def read_skipped(self) -> list[Skipped]:
         """The files that ``write_split`` was told were left out.

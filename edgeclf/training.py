@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +18,7 @@ from edgeclf.pictures import decode
 from edgeclf.report import write_report
 from edgeclf.reporter import Quiet, Reporter
 from edgeclf.run import Follower, Run
-from edgeclf.sources import SourcePaths, read_source, refuse_inside, shown
+from edgeclf.sources import SourcePaths, paths_of, read_source, refuse_inside, shown
 from edgeclf.splitting import divide
 from edgeclf.stages import Training, starting_network
 from edgeclf_converters.distribution import Distribution
@@ -50,29 +49,28 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
     """
     refuse_inside(data, out)
     listed, skipped = read_source(data, reporter.say)
-    listed = replace(listed, view=config.photographs_view)
     given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
     for reason, idle in without_effect(config, given).items():
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     if config.view.changes:
-        reporter.say(_about_view(config))
+        reporter.say(_about_view(config, paths_of(data)))
     place = Distribution(distribute)
     run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
     try:
-        _in_folder(run, listed, skipped, reporter, place)
+        _in_folder(run, run.seen(listed), skipped, reporter, place)
     except EdgeclfError:  # the next try, with other options, may have this folder
         run.abandon()
         raise
     return _reported(run, place, reporter)
 
 
-def _about_view(config: TrainConfig) -> str:
-    if config.whole:
-        return f"The photographs are whole camera pictures, of which the network sees: {config.view}."
-    return (
-        f"The photographs are taken as they are; for the camera the model file will say: {config.view}. "
-        "If they are its whole pictures: --whole"
-    )
+def _about_view(config: TrainConfig, sources: tuple[Path, ...]) -> str:
+    whole = [str(source) for source in sources if config.view_of(source).changes]
+    cut = [str(source) for source in sources if str(source) not in whole]
+    lines = [f"Of a camera's pictures the network sees: {config.view}."]
+    lines += [f"Whole ones, of which it is taken: {', '.join(whole)}."] if whole else []
+    lines += [f"Taken as they are (whole ones are marked by --whole): {', '.join(cut)}."] if cut else []
+    return " ".join(lines)
 
 
 def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
@@ -107,8 +105,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
         listed, skipped = read_source(run.sources, reporter.say)
-        listed = replace(listed, view=run.config.photographs_view)
-        return _reported(_in_folder(run, listed, skipped, reporter, place), place, reporter)
+        return _reported(_in_folder(run, run.seen(listed), skipped, reporter, place), place, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
 
 

@@ -98,14 +98,23 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--camera-flip", help="How they are then mirrored: horizontal or vertical; none by default.")
 @click.option(
-    "--whole/--no-whole",
-    default=None,
-    help="DATA are whole camera pictures: turn and cut them so, too; off by default: they show what the network is to "
-    "see, and --region, --rotate and --camera-flip go into the model file alone.",
+    "--whole",
+    is_flag=False,
+    flag_value="",
+    multiple=True,
+    metavar="[SOURCE]",
+    help="DATA, or this SOURCE of it, are whole camera pictures: turn and cut them so, too; off by default: they show "
+    "what the network is to see, and --region, --rotate and --camera-flip go into the model file alone.",
 )
 @distribute_option("Over")
 def train(
-    data: tuple[Path, ...], out: Path | None, resume: Path | None, config: Path | None, distribute: str, **options: Any
+    data: tuple[Path, ...],
+    out: Path | None,
+    resume: Path | None,
+    config: Path | None,
+    distribute: str,
+    whole: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
 
@@ -115,6 +124,8 @@ def train(
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}
+    if whole:
+        given["whole"] = True if "" in whole else tuple(map(Path, whole))
     if resume is not None:
         if data or out is not None or config is not None or given:
             raise UsageError("--resume goes on as the training began: give it alone.")
@@ -131,13 +142,16 @@ def _train(
     from edgeclf.reporter import Terminal
     from edgeclf.run import new_folder
     from edgeclf.settings import TrainTable
+    from edgeclf.sources import paths_of
     from edgeclf.training import train as begin
     from edgeclf_runtime.errors import UsageError
 
     reporter = Terminal()
     table = configure(TrainTable, options, file, reporter.say)
-    chosen = data or table.data
-    if chosen is None:
+    known = data or (() if table.data is None else paths_of(table.data))
+    named = [path.resolve() for path in known]
+    chosen = (*known, *(path for path in table.whole_sources if path.resolve() not in named))
+    if not chosen:
         raise UsageError("Give the folder of photographs, or --resume RUN.")
     _conclude(begin(chosen, out or new_folder(chosen), table.config(), reporter, distribute))
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgeclf_runtime.images import read_image
     from edgeclf_runtime.prediction import Prediction
     from edgeclf_runtime.sources import open_source
+    from edgeclf_runtime.view import View
 
 __all__ = [
     "BackendError",
@@ -44,6 +45,7 @@ __all__ = [
     "Preprocessing",
     "SourceError",
     "UsageError",
+    "View",
     "__version__",
     "open_source",
     "read_image",
@@ -64,6 +66,7 @@ _HOMES = {
     "Preprocessing": "card",
     "SourceError": "errors",
     "UsageError": "errors",
+    "View": "view",
     "open_source": "sources",
     "read_image": "images",
 }

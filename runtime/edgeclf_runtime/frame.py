@@ -43,9 +43,10 @@ class Frame:
 
     def viewed(self, view: View) -> Frame:
         """The frame turned, unless its source has done so, with its region noted."""
+        if view == self.view:
+            return self
         if self.view.turns or not view.turns:
-            view = replace(self.view, region=view.region)
-            return replace(self, view=view) if view != self.view else self
+            return replace(self, view=replace(self.view, region=view.region))
         from edgeclf_runtime.errors import ImageError
 
         try:

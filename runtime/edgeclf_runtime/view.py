@@ -128,7 +128,7 @@ class GivenView:
         if view not in (card, own):
             whose = "as the model file and the configuration say"
         instead = f" in place of the model file's {card}" if card.changes and view != card else ""
-        return f"The network sees of the camera's pictures: {view}, {whose}{instead}."
+        return f"The network sees of each picture: {view}, {whose}{instead}."
 
 
 def region_mistakes(region: Region) -> list[str]:

@@ -16,7 +16,8 @@ import pytest
 from edgeclf import Quiet, Run, export_run, make_config, train
 from edgeclf.commands.train import train as train_command
 from edgeclf.config import without_effect
-from edgeclf.errors import ConfigError
+from edgeclf.errors import ConfigError, DataError, RunError
+from edgeclf.sources import read_source
 from edgeclf_runtime import Classifier, read_image
 from edgeclf_runtime.view import View
 from tests.runtime.still_camera import StillCamera
@@ -124,8 +125,25 @@ def test_evaluate_takes_files_as_they_are_unless_they_are_whole(
 
 
 def test_a_runs_config_repeats_it(whole_run: Run, cut_run: Run) -> None:
-    assert whole_run.config.photographs_view == whole_run.config.view == View(REGION, 90, "horizontal")
-    assert (cut_run.config.view, cut_run.config.photographs_view) == (whole_run.config.view, View())
+    assert whole_run.config.view_of(whole_run.data) == whole_run.config.view == View(REGION, 90, "horizontal")
+    assert (cut_run.config.view, cut_run.config.view_of(cut_run.data)) == (whole_run.config.view, View())
+
+
+def test_of_several_sources_those_that_are_named_are_whole(digits: Path, wholes: Path, tmp_path: Path) -> None:
+    """Whole photographs, say, and the snapshots of a device, which show what its network saw."""
+    sources = [digits, wholes]
+    run = Run.create(tmp_path / "run", make_config({**HEAD, **VIEW, "whole": (wholes,)}), sources)
+    listed = read_source(sources)[0]
+    run.write_split(listed.with_parts(["train"] * len(listed.files)), [])
+    for data in (run.seen(listed), Run.open(tmp_path / "run").read_split()):
+        one, other = (next(file for file in data.files if file.startswith(f"{number}/2/")) for number in (1, 2))
+        assert one[1:] == other[1:]
+        assert np.array_equal(data.picture(one), data.picture(other))
+    elsewhere = Run(tmp_path, make_config({**VIEW, "whole": tmp_path}), sources)
+    with pytest.raises(RunError, match=r"whole: .* is none of the photographs' sources"):
+        elsewhere.seen(listed)
+    with pytest.raises(DataError, match="gone: no such folder"):  # a source, though it is named so alone
+        train_command([str(digits), "--whole", str(tmp_path / "gone"), "--rotate", "90"], standalone_mode=False)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_camera_is_seen_as_the_model_file_says(
     rows, said = _ran("run", seeing, *source)
     assert len(rows) == 2
     assert all(_same(row, as_trained) for row in rows)
-    assert f"camera's pictures: region {REGION}, rotate 180, flip horizontal, as the model file says." in said
+    assert f"of each picture: region {REGION}, rotate 180, flip horizontal, as the model file says." in said
     assert as_trained != as_whole
     with Classifier.load(seeing) as classifier:
         prediction = next(iter(classifier.stream(f"http://127.0.0.1:{camera.port}/")))

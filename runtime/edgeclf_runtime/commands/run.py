@@ -142,7 +142,10 @@ def run(
         wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
         # The pipeline turns pictures: another model may want them turned otherwise.
         camera = replace(chosen.camera, rotate=None, flip=None)
-        if camera.fast and not camera.least and not (view := wanted.over(classifier.card.view, camera=True)).turns:
+        view = wanted.over(classifier.card.view, camera=True)
+        if view.turns:  # a JPEG that is turned is decoded in full
+            camera = replace(camera, least=0)
+        elif camera.fast and not camera.least:
             camera = replace(camera, least=least_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
