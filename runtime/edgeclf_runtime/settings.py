@@ -30,13 +30,14 @@ class SinkSettings:
         jsonl, csv: files that are appended to, and begun anew after ``rotate_bytes`` with ``rotate_keep`` older ones
             kept; ``-`` for standard output.
         jsonl_every: "frame", or "change" of the answer; states in either case.
-        snapshots: a folder for pictures that are uncertain, or of ``snapshot_labels``.
+        snapshots: a folder for pictures, as the network saw them, that are uncertain, or of ``snapshot_labels``.
         snapshot_labels: ``["*"]`` for all.
         snapshot_uncertain: a score below which a picture is uncertain.
         snapshot_every: seconds between two, at least.
         snapshot_limit: pictures kept that nobody sorted; those that tell least go.
         snapshot_bytes_per_day: bytes written in 24 hours, at most; 0 for no bound.
         snapshot_free_bytes: left free on the disk; None for a tenth of it, at most 500 MB.
+        snapshot_whole: keep the whole picture, too, where a part of it is classified.
         video: a folder for films with the answers on them, or a film's name, of which their names are made.
         video_segment: seconds of one of them.
         video_bytes: of all of them; the oldest go.
@@ -66,6 +67,7 @@ class SinkSettings:
     snapshot_limit: int = 1000
     snapshot_bytes_per_day: int = 100_000_000
     snapshot_free_bytes: Optional[int] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
+    snapshot_whole: bool = False
     video: str = ""
     video_segment: float = 60.0
     video_bytes: int = 1_000_000_000

@@ -148,7 +148,8 @@ def test_what_cannot_be_read_or_written_down_is_skipped_by_name(tmp_path: Path) 
 def test_train_may_be_a_class(tmp_path: Path) -> None:
     _fill(tmp_path / "train", 5)
     _fill(tmp_path / "__background__", 5)
-    _fill(tmp_path / "__unsorted", 5)  # of ``edgeclf run --snapshots``
+    for folder in ("__unsorted", "__whole", "__discarded"):  # of ``edgeclf run --snapshots``
+        _fill(tmp_path / folder, 5)
     assert scan(tmp_path)[0].labels == ("__background__", "train")
 
 

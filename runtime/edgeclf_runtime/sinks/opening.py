@@ -177,6 +177,7 @@ def _snapshots(asked: SinkSettings) -> Sink:
         asked.snapshot_limit,
         asked.snapshot_bytes_per_day,
         asked.snapshot_free_bytes,
+        asked.snapshot_whole,
     )
 
 

@@ -7,10 +7,12 @@ import numpy.typing as npt
 
 from edgeclf_runtime.images import swapped
 from edgeclf_runtime.sinks.sink import Observation
+from edgeclf_runtime.view import WHOLE
 
-__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "small_jpeg"]
+__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "seen_jpeg_of", "small_jpeg"]
 
 _LEAST = 64  # pixels of the longer side of a picture that still shows something
+_CUT_QUALITY = 95  # of what may have been a JPEG before
 _BAR = 0.08  # share of the height that the line of text takes
 
 
@@ -26,6 +28,14 @@ def jpeg_of(item: Observation) -> bytes | None:
     if frame is None:
         return None
     return jpeg(frame.pixels) if frame.jpeg is None else frame.jpeg
+
+
+def seen_jpeg_of(item: Observation) -> bytes | None:
+    """The part of the frame that was classified, as a JPEG file's content; as ``jpeg_of`` where that is all of it."""
+    frame = item.prediction.frame
+    if frame is None or frame.view.region == WHOLE:
+        return jpeg_of(item)
+    return jpeg(frame.seen(), _CUT_QUALITY)
 
 
 def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:

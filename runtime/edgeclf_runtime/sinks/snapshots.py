@@ -13,11 +13,12 @@ from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.decision import UNKNOWN
 from edgeclf_runtime.likeness import thumbnail
 from edgeclf_runtime.sinks.dailybytes import DailyBytes
-from edgeclf_runtime.sinks.picture import jpeg_of
+from edgeclf_runtime.sinks.picture import jpeg_of, seen_jpeg_of
 from edgeclf_runtime.sinks.recent import Recent
 from edgeclf_runtime.sinks.sink import Item, Observation
-from edgeclf_runtime.sinks.snapshotname import UNSORTED, Snapshot, folder_name, own_snapshots, read_name
+from edgeclf_runtime.sinks.snapshotname import UNSORTED, WHOLE, Snapshot, folder_name, own_snapshots, read_name
 from edgeclf_runtime.sinks.telling import least_telling
+from edgeclf_runtime.view import WHOLE as WHOLE_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ _FREE, _FREE_SHARE = 500_000_000, 10  # bytes left free where nobody says; a ten
 
 
 class SnapshotSink:
-    """JPEGs in ``FOLDER/LABEL/``, and in ``FOLDER/__unsorted/`` where the answer is unknown or uncertain.
+    """JPEGs of what the network saw: in ``FOLDER/LABEL/``, or in ``FOLDER/__unsorted/`` where it was not sure.
 
     After the unsorted ones were moved to the folders of their labels, ``edgeclf train FOLDER`` takes all.
 
@@ -51,6 +52,7 @@ class SnapshotSink:
         bytes_per_day: written in any 24 hours, at most; 0 for no bound.
         free_bytes: left free on the disk; with less, a picture is kept in the place of less telling ones alone. By
             default a tenth of the disk, at most 500 MB.
+        whole: where a part of a picture is classified, write the whole one, too, to ``FOLDER/__whole/``.
     """
 
     pictures = True
@@ -64,10 +66,11 @@ class SnapshotSink:
         limit: int = 1000,
         bytes_per_day: int = 100_000_000,
         free_bytes: int | None = None,
+        whole: bool = False,
     ) -> None:
         self.name = f"snapshots {folder}"
         self._folder, self._labels, self._uncertain = folder, labels, uncertain
-        self._every, self._limit, self._next = every, limit, -1e9
+        self._every, self._limit, self._whole, self._next = every, limit, whole, -1e9
         folder.mkdir(parents=True, exist_ok=True)
         for left in [*folder.glob("*/.*.part"), *folder.glob(".*.part")]:  # of a process that was killed
             left.unlink(missing_ok=True)
@@ -86,7 +89,7 @@ class SnapshotSink:
             return
         label = folder_name(item.decision.label)
         snapshot = Snapshot.taken(item.time, label, item.decision.score, self._number + 1, kept)
-        shown = thumbnail(frame.pixels)
+        shown = thumbnail(frame.view.cut(frame.pixels))
         recent = self._recent_ones()
         if recent.has_alike(snapshot.folder, shown):
             self._next = time.monotonic() + min(self._every, _LOOK)
@@ -116,18 +119,32 @@ class SnapshotSink:
         self._next = time.monotonic() + min(self._every, _LOOK)
         known = dict(own_snapshots(self._folder))
         for extra in islice(least_telling(known), max(0, len(known) - self._limit)):  # the limit was a higher one
-            known.pop(extra).unlink(missing_ok=True)
-        content = None if self._goes(snapshot, known, 0) is None else jpeg_of(item)
-        if content is None or not self._may_write(len(content)):
+            self._remove(known.pop(extra))
+        if self._goes(snapshot, known, 0) is None:
             return False
-        gone = self._goes(snapshot, known, self._missing(len(content)))
+        contents = self._contents(snapshot, item)
+        size = sum(map(len, contents.values()))
+        gone = self._goes(snapshot, known, self._missing(size)) if self._may_write(size) else None
         if gone is None:
             return False
-        self._budget.add(len(content))
-        self._write(self._folder / snapshot.folder / snapshot.name, content)
+        self._budget.add(size)
+        for path, content in contents.items():
+            self._write(path, content)
         for path in gone:
-            path.unlink(missing_ok=True)
+            self._remove(path)
         return True
+
+    def _contents(self, snapshot: Snapshot, item: Observation) -> dict[Path, bytes]:
+        """What is to be written for it, by its file."""
+        contents = {self._folder / snapshot.folder / snapshot.name: seen_jpeg_of(item)}
+        frame = item.prediction.frame
+        if self._whole and frame is not None and frame.view.region != WHOLE_REGION:
+            contents[self._folder / WHOLE / snapshot.name] = jpeg_of(item)
+        return {path: content for path, content in contents.items() if content is not None}
+
+    def _remove(self, path: Path) -> None:
+        for file in (path, self._folder / WHOLE / path.name):
+            file.unlink(missing_ok=True)
 
     def _goes(self, snapshot: Snapshot, known: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
         """Files that go for one more, so many bytes of them at least; None where it tells less than they do."""
@@ -138,7 +155,7 @@ class SnapshotSink:
             if least == snapshot:
                 return None
             gone.append(known[least])
-            freed += _size(known[least])
+            freed += _size(known[least]) + _size(self._folder / WHOLE / least.name)
         return gone
 
     def _may_write(self, size: int) -> bool:
