@@ -91,6 +91,7 @@ class Decider:
         self._moment = 0.0
         self._won: deque[str | None] = deque(maxlen=rule.window)  # None where no label was sure enough
         self._answer: Decision | None = None
+        self._is_first = True  # no answer has lasted yet, nor that none is sure enough
         self._coming: str | None = None  # an answer that is to last before it is taken
         self._coming_since: float | None = None
 
@@ -104,7 +105,7 @@ class Decider:
         self._threshold = self._rule.threshold if self._rule.threshold is not None else threshold or 0.0
         self.forget()
         if self._present is not None and self._present not in labels:
-            self._answer = None
+            self._answer, self._is_first = None, True
 
     def forget(self) -> None:
         """After a gap: the answer stays until there is another, averages and votes begin anew."""
@@ -126,11 +127,13 @@ class Decider:
             scores, winner, score = np.zeros_like(prediction.scores), None, 0.0
         self._won.append(winner)
         answer = winner if Counter(self._won)[winner] >= self._rule.votes else self._present
-        answer = answer if self._has_lasted(answer, moment) else self._present
+        has_lasted = self._has_lasted(answer, moment)
+        answer = answer if has_lasted else self._present
         if answer != winner:
             score = float(scores[prediction.labels.index(answer)]) if answer in prediction.labels else score
         label = UNKNOWN if answer is None else answer
-        changed = self._answer is None or label != self._answer.label
+        changed = has_lasted and (self._is_first or self._answer is None or label != self._answer.label)
+        self._is_first = self._is_first and not has_lasted
         since = moment if changed or self._answer is None else self._answer.since
         self._answer = Decision(label, score, changed, since, answer is None)
         return self._answer
@@ -141,7 +144,7 @@ class Decider:
         return None if self._answer is None or self._answer.refused else self._answer.label
 
     def _has_lasted(self, answer: str | None, moment: float) -> bool:
-        if answer == self._present:
+        if answer == self._present and not self._is_first:
             self._coming_since = None
             return True
         if self._coming_since is None or answer != self._coming:

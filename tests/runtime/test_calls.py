@@ -255,9 +255,11 @@ def test_an_answer_must_last_before_it_is_taken() -> None:
     steps += [(4.0, "dog"), (4.1, "dog"), (4.2, "dog")]
     given = [decider.decide(seen(label).prediction, moment) for moment, label in steps]
     assert [one.label for one in given] == ["unknown", "unknown", *["cat"] * 6, "dog", "dog"]
-    assert [i for i, one in enumerate(given) if one.changed] == [0, 2, 8]
+    assert [i for i, one in enumerate(given) if one.changed] == [2, 8]  # "unknown" has not lasted
     decider.decide(seen("cat").prediction, 5.0)
     decider.forget()  # after a gap
     assert decider.decide(seen("cat").prediction, 100.0).label == "dog"
+    unsure = Decider(DecisionRule(hold=1.0, threshold=0.95))
+    assert [unsure.decide(seen().prediction, moment).changed for moment in (0.0, 0.9, 1.0, 1.1)] == [0, 0, 1, 0]
     with pytest.raises(UsageError, match="hold -1: expected 0 to 3600 seconds; cooldown 100000: expected 0 to 86400"):
         DecisionRule(hold=-1, cooldown=100000)
