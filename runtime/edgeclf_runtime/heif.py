@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeclf_runtime.conversion import conversion
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.orientation import read_orientation, upright
+from edgeclf_runtime.packages import unsuited
 
 if TYPE_CHECKING:
     from edgeclf_runtime.picturefile import PictureHeader
@@ -28,8 +29,11 @@ def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np
         uint8 ``[height, width, 3 or 4]``, RGB or with alpha, which is not multiplied into the colours.
 
     Raises:
-        ImageError: its library is missing, or it is damaged.
+        ImageError: its library is missing or too old, or it is damaged.
     """
+    text, fix = unsuited("pillow-heif" if header.kind == "HEIC" else "pillow")
+    if text:
+        raise ImageError(f"{name}: {text}: {fix}, or convert it: {conversion(name, '.heic')}")
     try:
         return _heic(data, header) if header.kind == "HEIC" else _avif(data)
     except ImportError:

@@ -14,6 +14,7 @@ _CHECKS = (
     software.numpy_version,
     software.opencv,
     software.picamera,
+    software.optional_packages,
     hardware.cameras,
     hardware.groups,
     hardware.coral,

@@ -8,20 +8,13 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 
 from edgeclf_runtime.backends import installed_backends
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
+from edgeclf_runtime.packages import OPTIONAL, installed_version, unsuited
 from edgeclf_runtime.plaintext import plain
 
-__all__ = ["interpreter", "numpy_version", "opencv", "picamera", "python"]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+__all__ = ["interpreter", "numpy_version", "opencv", "optional_packages", "picamera", "python"]
 
 
 def python(machine: Machine) -> Iterator[Finding]:
@@ -39,7 +32,7 @@ def python(machine: Machine) -> Iterator[Finding]:
 
 def numpy_version(machine: Machine) -> Iterator[Finding]:
     """numpy, which tflite-runtime wants older than the rest does."""
-    numpy, tflite = _version("numpy"), _version("tflite-runtime")
+    numpy, tflite = installed_version("numpy"), installed_version("tflite-runtime")
     if not numpy:
         yield problem("numpy", "not installed", "pip install numpy")
     elif tflite and int(numpy.split(".")[0]) >= 2:
@@ -53,7 +46,7 @@ def interpreter(machine: Machine) -> Iterator[Finding]:
     found = [name for name in installed_backends() if name != "tensorflow"]
     if found:
         names = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
-        yield ok("interpreter", ", ".join(f"{name} {_version(names[name])}" for name in found))
+        yield ok("interpreter", ", ".join(f"{name} {installed_version(names[name])}" for name in found))
         return
     small = struct.calcsize("P") == 4
     fix = "pip install tflite-runtime 'numpy<2'" if small else "pip install ai-edge-litert"
@@ -64,7 +57,7 @@ def interpreter(machine: Machine) -> Iterator[Finding]:
 
 def opencv(machine: Machine) -> Iterator[Finding]:
     """OpenCV imports, and has cameras and video."""
-    headless, full = _version("opencv-python-headless"), _version("opencv-python")
+    headless, full = installed_version("opencv-python-headless"), installed_version("opencv-python")
     if headless and full:
         fix = "pip uninstall -y opencv-python opencv-python-headless; pip install opencv-python-headless"
         yield problem("opencv", f"both builds are installed ({headless}, {full}) and overwrite one another", fix)
@@ -91,6 +84,19 @@ def opencv(machine: Machine) -> Iterator[Finding]:
 def _has(text: str, key: str) -> bool:
     line = next((line for line in text.splitlines() if line.strip().startswith(key)), "")
     return "YES" in line
+
+
+def optional_packages(machine: Machine) -> Iterator[Finding]:
+    """Those of MQTT, the page and others that are there, and fit or are too old: notes, as nobody need use them."""
+    fitting = []
+    for package in OPTIONAL:
+        text, fix = unsuited(package)
+        if text:
+            yield note(package, text.partition(" ")[2], fix)
+        elif there := installed_version(package):
+            fitting.append(f"{package} {there}")
+    if fitting:
+        yield ok("packages", ", ".join(fitting))
 
 
 def _imported() -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeclf_runtime.errors import AddressError, SinkError
+from edgeclf_runtime.packages import check_version
 from edgeclf_runtime.sinks.awaited import comes_later
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
@@ -23,10 +24,11 @@ class Figures:
     """Counts and times, for whoever serves them.
 
     Raises:
-        SinkError: prometheus-client is not installed.
+        SinkError: prometheus-client is not installed, or too old.
     """
 
     def __init__(self) -> None:
+        check_version("prometheus-client", SinkError)
         try:
             import prometheus_client as prometheus
         except ImportError:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.packages import check_version
 
 __all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
 
@@ -128,8 +129,9 @@ def paho() -> Any:
     """The library.
 
     Raises:
-        SinkError: it is not installed.
+        SinkError: it is not installed, or too old.
     """
+    check_version("paho-mqtt", SinkError)
     try:
         from paho.mqtt import client
     except ImportError:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.packages import check_version
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 
@@ -37,7 +38,7 @@ def open_picamera(number: int, options: SourceOptions, listener: StateListener |
         listener: see ``LiveSource``.
 
     Raises:
-        SourceError: picamera2 is not installed, or there is no such camera.
+        SourceError: picamera2 is not installed or too old, or there is no such camera.
     """
     return LiveSource(functools.partial(_PiCapture, number, options), options, listener)
 
@@ -52,6 +53,7 @@ class _PiCapture:
             raise SourceError(f"csi:{number}: {_HOW} ({error})") from None
         except Exception as error:  # ValueError: its modules are built for another numpy than pip has installed
             raise SourceError(f"csi:{number}: picamera2 cannot be imported ({error}). {_OLD_NUMPY}") from None
+        check_version("picamera2", SourceError)
         size = (options.width, options.height) if options.width else _SIZE
         try:
             self._camera: Any = Picamera2(number)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.packages import check_version
 
 __all__ = ["check_installed"]
 
@@ -14,8 +15,10 @@ def check_installed() -> None:
     """Whether the packages that serve a page are there.
 
     Raises:
-        SinkError: they are not.
+        SinkError: they are not, or too old.
     """
+    for package in ("starlette", "uvicorn"):
+        check_version(package, SinkError)
     try:
         import starlette
         import uvicorn
