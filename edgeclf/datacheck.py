@@ -27,6 +27,7 @@ from edgeclf.skipped import no_readable
 from edgeclf.sources import SourcePaths, read_source, refuse_inside, shown
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.plaintext import counted
 
 __all__ = ["Check", "Finding", "check"]
 
@@ -78,10 +79,11 @@ class Check:
 
     def text(self) -> str:
         """A line or two for each finding."""
-        lines = [f"{self.source}: {sum(self.counts.values())} readable pictures of {len(self.counts)} classes."]
+        images, classes = counted(sum(self.counts.values()), "image"), counted(len(self.counts), "class", "classes")
+        lines = [f"{self.source}: {images} of {classes}."]
         for finding in self.findings:
             lines += [f"- {finding.text}", *(f"    {_case(*case)}" for case in _first(finding)), f"  {finding.way_out}"]
-        return "\n".join(lines if self.findings else [*lines, "Nothing found."])
+        return "\n".join(lines if self.findings else [*lines, "No problems found."])
 
 
 def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
@@ -122,9 +124,9 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
         items = sorted([*skipped, *unread], key=lambda item: item.file)
         yield Finding(
             "unreadable",
-            f"{len(items)} files cannot be used.",
-            "Training leaves them out. Copy them again from where they come, convert them to JPEG, move them into a "
-            "class's folder, or delete them.",
+            f"{counted(len(items), 'file')} cannot be used.",
+            "Training skips them. Copy them again from their source, convert them to JPEG, move them into the "
+            "folder of a class, or delete them.",
             tuple((item.file,) for item in items),
             tuple(item.reason for item in items),
         )
@@ -133,23 +135,23 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
 def _copies(data: Dataset, prints: Fingerprints, grouping: Grouping) -> Iterator[Finding]:
     exact = members(exact_groups(prints))
     if exact:
-        text = f"{_total(exact)} pictures in {len(exact)} groups are byte for byte the same."
-        yield _group_finding("exact-duplicates", text, "Keep one of each group, delete the others.", data, exact)
+        text = f"{_images(exact)} are identical files."
+        yield _group_finding("exact-duplicates", text, "Keep one of each group and delete the others.", data, exact)
     same = {tuple(rows) for rows in exact}
     near = [rows for rows in members(grouping.near) if tuple(rows) not in same]
     if near:
-        text = f"{_total(near)} pictures in {len(near)} groups look alike."
-        way = "Training keeps each group in one part: nothing is to be done."
+        text = f"{_images(near)} are near-duplicates."
+        way = "Nothing to do: training keeps each group in one part of the split."
         yield _group_finding("near-duplicates", text, way, data, near)
     across = leaks(data)
     if across:
-        text = f"{_total(across)} pictures in {len(across)} groups of like pictures lie in more than one part."
-        way = "Results look too good: move each group into one part."
+        text = f"{_images(across)} of duplicates are in more than one part of the split."
+        way = "Accuracy will look too good: move each group into one part."
         yield _group_finding("across-parts", text, way, data, across)
     conflicts = grouping.conflicts()
     if conflicts:
-        text = f"{_total(conflicts)} pictures in {len(conflicts)} groups are one photograph under different labels."
-        way = "One of the labels is wrong: look at both, and move the file out of the wrong class."
+        text = f"{_images(conflicts)} are the same photograph under different labels."
+        way = "One of the labels is wrong: look at the images and move each to its class."
         yield _group_finding("two-labels", text, way, data, conflicts)
 
 
@@ -162,7 +164,7 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
         return
     parts = folds(targets, data.groups[rows])
     if not parts:
-        return reporter.say("Labels were not looked at: a class has too few groups of unlike pictures.")
+        return reporter.say("Labels were not checked: nearly all images of a class are near-duplicates.")
     network = backbone(_BACKBONE)
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
@@ -172,8 +174,8 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
         names = [data.labels[label] for label in labels]
         yield Finding(
             "labels",
-            f"{len(doubts)} labels look wrong ({len(doubts) / len(rows):.1%} of the pictures), the surest first.",
-            "Suggestions: look at each and move it to its right class, or leave it.",
+            f"{counted(len(doubts), 'label')} may be wrong ({len(doubts) / len(rows):.1%}), most likely first.",
+            "Look at each image and move it to its class, or leave it.",
             tuple((data.files[rows[doubt.row]],) for doubt in doubts),
             tuple(
                 f"is {names[targets[d.row]]} ({d.own:.0%}), rather {names[d.rather]} ({d.probability:.0%})"
@@ -187,15 +189,15 @@ def _balance(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
     counts = np.bincount(data.targets[trained], minlength=len(data.labels))
     few = [f"{label} ({count})" for label, count in zip(data.labels, counts, strict=True) if count < FEWEST]
     if few:
-        text = f"{len(few)} classes have fewer than {FEWEST} readable pictures to train on: {', '.join(few)}."
-        yield Finding("too-few", text, "Training refuses them: add pictures or remove the class.")
+        text = f"Too few images to train on (fewer than {FEWEST}): {', '.join(few)}."
+        yield Finding("too-few", text, "Training will be refused: add images or remove the class.")
     rare, most = int(counts.argmin()), int(counts.argmax())
     if counts[most] > _UNBALANCED * counts[rare]:
         text = (
-            f"Unbalanced: {counts[rare]} pictures of {data.labels[rare]!r}, {counts[most]} of {data.labels[most]!r} "
+            f"Unbalanced classes: {counts[rare]} of {data.labels[rare]!r}, {counts[most]} of {data.labels[most]!r} "
             f"({counts[most] / max(1, counts[rare]):.1f} times as many)."
         )
-        way = "Training weighs rare classes more; more pictures of them help more."
+        way = "Training gives rare classes more weight; more images of them help more."
         yield Finding("unbalanced", text, way)
 
 
@@ -204,16 +206,25 @@ def _sizes(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
     short, long = prints.sizes[rows].min(axis=1), prints.sizes[rows].max(axis=1)
     odd = {"tiny": short < _TINY, "long": long > _LONG * short}
     texts = {
-        "tiny": (f"are smaller than {_TINY} pixels.", "Use the originals, or train with a smaller --size."),
-        "long": (f"are more than {_LONG:.0f} times as long as wide.", "They will be squeezed: crop to the object."),
+        "tiny": (f"smaller than {_TINY} pixels", "Use the original images, or train with a smaller --size."),
+        "long": (
+            f"more than {_LONG:.0f} times as long as wide",
+            "Training will squeeze them: crop them to the object.",
+        ),
     }
     for kind, (text, way) in texts.items():
         chosen = rows[odd[kind]]
         if len(chosen):
-            middle = f"; half of all have a shorter side under {int(np.median(short))} pixels" if kind == "tiny" else ""
+            middle = f"; the median shorter side is {int(np.median(short))} pixels" if kind == "tiny" else ""
             notes = tuple(f"{prints.sizes[row][1]}x{prints.sizes[row][0]}" for row in chosen)
             files = tuple((data.files[row],) for row in chosen)
-            yield Finding(kind, f"{len(chosen)} pictures {text.rstrip('.')}{middle}.", way, files, notes)
+            yield Finding(
+                kind,
+                f"{counted(len(chosen), 'image')} {'is' if len(chosen) == 1 else 'are'} {text}{middle}.",
+                way,
+                files,
+                notes,
+            )
 
 
 def _group_finding(kind: str, text: str, way: str, data: Dataset, groups: Sequence[Indices]) -> Finding:
@@ -228,8 +239,8 @@ def _said(data: Dataset, rows: Indices) -> str:
     return "; ".join(filter(None, (", ".join(labels), ", ".join(parts))))
 
 
-def _total(groups: Sequence[Indices]) -> int:
-    return sum(map(len, groups))
+def _images(groups: Sequence[Indices]) -> str:
+    return f"{counted(sum(map(len, groups)), 'image')} in {counted(len(groups), 'group')}"
 
 
 def _first(finding: Finding) -> list[tuple[tuple[str, ...], str]]:

@@ -120,8 +120,8 @@ def _parts_by_name(root: Path, folders: list[Path]) -> dict[str, Path]:
         others = [folder for folder in others if not _is_unlabelled(folder)]
         if others:
             raise DataError(
-                f"{root}: {others[0].name} lies beside its parts and is none. Call it train, val or test, or move it "
-                f"away{f'; to train on it alone: {_command(others[0])}' if _holds_classes(others[0]) else ''}."
+                f"{root}: {others[0].name!r} is next to train/ but is not a split. Rename it to train, val or test, or "
+                f"move it away{f'; to train on it alone: {_command(others[0])}' if _holds_classes(others[0]) else ''}."
             )
     if others or not names & {"train", "test"}:
         return {}

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from edgeclf.dataset import PARTS, Dataset
 from edgeclf.duplicates import members
 from edgeclf.reporter import Reporter
+from edgeclf_runtime.plaintext import counted
 
 __all__ = ["leaks", "warn_of_leaks"]
 
@@ -31,14 +32,12 @@ def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
         first = found[0][0]
         other = next(row for row in found[0] if data.parts[row] != data.parts[first])
         reporter.say(
-            f"Warning: {sum(map(len, found))} pictures have copies across parts, so results will look too good; first "
+            f"Warning: {sum(map(len, found))} images have duplicates in other parts of the split, so accuracy will "
+            "look too good; first "
             f"{data.files[first]} ({data.parts[first]}) and {data.files[other]} ({data.parts[other]}). "
             f"See: edgeclf data check {source}"
         )
     groups = members(data.groups)
     if groups and not found:
-        reporter.say(f"{sum(map(len, groups))} images in {_counted(len(groups))} of like ones: each group in one part.")
-
-
-def _counted(groups: int) -> str:
-    return "1 group" if groups == 1 else f"{groups} groups"
+        images = sum(map(len, groups))
+        reporter.say(f"{images} near-duplicates in {counted(len(groups), 'group')}; each group stays in one part.")

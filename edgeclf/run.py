@@ -197,7 +197,7 @@ class Run:
 
 
 class Follower(Run):
-    """The same of a process that another one writes it for: writing does nothing."""
+    """Read-only run for the workers that are not the chief: writing does nothing."""
 
     def abandon(self) -> None:
         """Nothing."""

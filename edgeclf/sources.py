@@ -14,7 +14,7 @@ from edgeclf.folders import scan
 from edgeclf.manifest import read_manifest
 from edgeclf.shards import INDEX, Shards, read_index
 from edgeclf.skipped import no_readable
-from edgeclf_runtime.plaintext import printable
+from edgeclf_runtime.plaintext import counted, printable
 
 __all__ = ["SourcePaths", "paths_of", "read_source", "refuse_inside", "shown", "unlisted"]
 
@@ -73,7 +73,8 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
         if source.note:
             say(source.note)
         divided = ", in parts" if set(source.parts) - {""} else ""
-        say(f"{number}/ is {path}: {len(source.files)} pictures of {len(source.labels)} classes{divided}.")
+        images, classes = counted(len(source.files), "image"), counted(len(source.labels), "class", "classes")
+        say(f"{number}/ is {path}: {images} of {classes}{divided}.")
     data = joined(paths, sources)
     check_labels(data.root, data.labels, "expected sources with pictures")
     if not data.files:

@@ -16,6 +16,7 @@ from edgeclf.run import Run
 from edgeclf.several import divided_apart
 from edgeclf.skipped import no_readable, skipped_lines
 from edgeclf.sources import shown
+from edgeclf_runtime.plaintext import counted
 
 __all__ = ["divide"]
 
@@ -61,7 +62,7 @@ def divide(
     run.write_split(divided.take(used), skipped)
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
-    reporter.say(f"{len(used)} pictures of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
+    reporter.say(f"{len(used)} images of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
     return divided
 
 
@@ -83,5 +84,5 @@ def _listed(labels: Sequence[str]) -> str:
 
 def _say_skipped(skipped: Sequence[Skipped], where: str, reporter: Reporter) -> None:
     if skipped:
-        for line in (f"Skipped {len(skipped)} files{where}:", *skipped_lines(skipped)):
+        for line in (f"Skipped {counted(len(skipped), 'file')}{where}:", *skipped_lines(skipped)):
             reporter.say(line)

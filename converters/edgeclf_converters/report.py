@@ -18,6 +18,7 @@ from edgeclf_converters.parity import Parity
 from edgeclf_converters.trials import Search, Step, Trial
 from edgeclf_runtime.backends import Backend, open_backend
 from edgeclf_runtime.card import Preprocessing
+from edgeclf_runtime.plaintext import counted
 from edgeclf_runtime.preprocess import InputEncoder, Pixels
 
 __all__ = ["ParityReport", "invoke_milliseconds", "parity_report"]
@@ -77,8 +78,8 @@ class ParityReport:
             (
                 f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
                 f"judged by {self.judged_by}{chosen}",
-                f"drop      {p.drop:+.2f} points, 95% interval {p.low:+.2f} to {p.high:+.2f}; {p.lost} lost, "
-                f"{p.won} won, McNemar p = {p.p_value:.2g}; {len(p.flips)} labels changed",
+                f"change    {-p.drop:+.2f} points, 95% interval {-p.high:+.2f} to {-p.low:+.2f}; {p.lost} lost, "
+                f"{p.won} won, McNemar p = {p.p_value:.2g}; {counted(len(p.flips), 'label')} changed",
                 *self._tested(),
                 f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
                 f"time      float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms a picture "
@@ -93,7 +94,7 @@ class ParityReport:
             return []
         return [
             f"test      float {t.float_accuracy:.2%}, int8 {t.int8_accuracy:.2%} on {t.count} others, which took no "
-            f"part in any choice; drop {t.drop:+.2f} points, 95% interval {t.low:+.2f} to {t.high:+.2f}"
+            f"part in any choice; {-t.drop:+.2f} points, 95% interval {-t.high:+.2f} to {-t.low:+.2f}"
         ]
 
 

@@ -77,7 +77,7 @@ def _first_line(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Where the way led.
+    """Result of the search for an int8 file.
 
     Attributes:
         best: what is kept.

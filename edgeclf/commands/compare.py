@@ -26,22 +26,32 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
 
 @click.command()
 @click.argument("data", type=_PATH, nargs=-1, required=True)
-@click.option("--out", type=_PATH, default=Path("compare"), show_default=True, help="A new folder, or a stopped one's.")
-@click.option("--methods", help="Of hog-svm, scratch, head, scale and full, between commas; all by default.")
+@click.option(
+    "--out",
+    type=_PATH,
+    default=Path("compare"),
+    show_default=True,
+    help="Folder of the comparison; resumes one that is in it.",
+)
+@click.option("--methods", help="Methods, separated by commas: hog-svm, scratch, head, scale, full (default: all).")
 @click.option(
     "--fractions",
     callback=_numbers(1, 100),
     default="5,10,25,50,100",
     show_default=True,
-    help="Per cent of the training pictures.",
+    help="Percentages of the training images, separated by commas.",
 )
 @click.option(
-    "--seeds", callback=_numbers(0, 2**31 - 1), default="0", show_default=True, help="Of subsets and trainings."
+    "--seeds",
+    callback=_numbers(0, 2**31 - 1),
+    default="0",
+    show_default=True,
+    help="Random seeds, separated by commas.",
 )
-@click.option("--epochs", type=int, help="Of each fine-tuning, at most.")
-@click.option("--backbone", help="The network, efficientnet-lite0 by default.")
-@click.option("--size", type=int, help="Height and width of its input in pixels.")
-@click.option("--flip/--no-flip", default=None, help="Mirror pictures at random.")
+@click.option("--epochs", type=int, help="Maximum number of fine-tuning epochs.")
+@click.option("--backbone", help="Backbone (default: efficientnet-lite0).")
+@click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
+@click.option("--flip/--no-flip", default=None, help="Mirror training images at random.")
 def compare(
     data: tuple[Path, ...],
     out: Path,
@@ -53,10 +63,10 @@ def compare(
     size: int | None,
     flip: bool | None,
 ) -> None:
-    """Compare hand-crafted features, a network from scratch and transfer learning on DATA, by number of pictures.
+    """Compare transfer learning, training from scratch and HOG.
 
-    What is finished is kept: the same command goes on where it was stopped. The [train] table of an edgeclf.toml in the
-    current folder holds here, too.
+    Trains each method on growing shares of the images in DATA. Finished results are kept: run the same command again to
+    resume. Options in the table [train] of edgeclf.toml apply, too.
     """
     from edgeclf.cells import METHODS
     from edgeclf.comparison import compare as begin
@@ -73,7 +83,7 @@ def compare(
     try:
         cells = begin(data, out, config, reporter, methods=chosen, percents=fractions, seeds=seeds)
     except KeyboardInterrupt:
-        click.echo(f"Stopped; what is finished is kept in {out}. The same command goes on.", err=True)
+        click.echo(f"Stopped. Finished results are kept in {out}; run the same command again to resume.", err=True)
         raise click.exceptions.Exit(130) from None
     click.echo(comparison_table(cells))
     click.echo(f"Page: {out / 'compare.html'}")

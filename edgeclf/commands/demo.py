@@ -10,15 +10,24 @@ __all__ = ["demo"]
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="A new folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="New folder for the results.",
+)
 def demo(out: Path) -> None:
-    """Train, export and run on scikit-learn's handwritten digits: the whole way in a few minutes, without a camera."""
+    """Train, export and run on handwritten digits, in a few minutes.
+
+    Takes the digits of scikit-learn, so that it needs no photographs and no camera.
+    """
     from edgeclf.demo import run_demo
     from edgeclf.reporter import Terminal
 
     result = run_demo(out, Terminal())
-    click.echo(f"{result.right} of {result.frames} frames of the film right; look at {result.sheet}")
-    click.echo("\nWith your own photographs, one sub-folder per class:")
+    click.echo(f"{result.right} of {result.frames} video frames classified correctly; see {result.sheet}")
+    click.echo("\nWith your own photographs in one sub-folder per class:")
     click.echo("  edgeclf train photos/ --out runs/mine")
     click.echo("  edgeclf export --int8 runs/mine -o model.tflite")
     click.echo("  edgeclf run model.tflite --source 0")

@@ -22,16 +22,22 @@ _PATH = click.Path(path_type=Path)
 @click.argument("model", type=_PATH, metavar="MODEL|RUN")
 @click.argument("data", type=_PATH, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--page", type=_PATH, metavar="FILE.html", help="Write a page with the confusion and the wrong images.")
 @click.option(
-    "--whole", is_flag=True, help="DATA are a camera's whole images: turn and cut them as the model file says."
+    "--page",
+    type=_PATH,
+    metavar="FILE.html",
+    help="Write a page with the confusion matrix and the misclassified images.",
+)
+@click.option(
+    "--whole", is_flag=True, help="Treat DATA as uncropped camera images: rotate and crop them as the model file says."
 )
 @model_options
 def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, page: Path | None, whole: bool) -> None:
-    """Measure a model file, or the int8 file of a training's folder RUN, on labelled images.
+    """Measure the accuracy of a model file on labelled images.
 
-    DATA is a folder with one sub-folder of images per label, a CSV of file,label[,part], or a folder written by edgeclf
-    data shard. If it is divided into parts, its test part is taken. Without DATA, RUN's own test part is taken.
+    RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
+    a CSV of file,label[,part], or a folder of shards; if it has parts, its test part is used. Without DATA, RUN's own
+    test part is used.
     """
     if page is not None:
         _check_page(page)
@@ -57,9 +63,11 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
 
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
-        raise UsageError("Give DATA, the images to measure on; only a training's folder has a test part of its own.")
+        raise UsageError(
+            "Give DATA, the images to measure on; only the folder of a training has a test part of its own."
+        )
     if whole and source is None:
-        raise UsageError("--whole goes with DATA; a run's own test part is seen as in its training.")
+        raise UsageError("--whole needs DATA; the test part of a run is seen as in its training.")
     model = path if run is None else on.model_of_run(run)
     with open_model(model) as classifier:
         if source is not None:

@@ -22,29 +22,36 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("run", type=_PATH, required=False)
-@click.option("--int8", "mode", flag_value="int8", help="Full integer, for every device; the default.")
-@click.option("--float32", "mode", flag_value="float32", help="As trained.")
-@click.option("--float16", "mode", flag_value="float16", help="Weights of half size.")
-@click.option("--dynamic", "mode", flag_value="dynamic", help="Weights int8, the rest float.")
-@click.option("-o", "--output", type=_PATH, help="The file; by default model.tflite in the run's folder.")
-@click.option("--pretrained", metavar="NAME", help="A backbone's own 1,000 ImageNet classes, without any training.")
-@click.option("--weights", type=_PATH, help="With --pretrained: its weights, where they do not come from a package.")
-@click.option("--calibration", type=_PATH, metavar="DIR", help="With --pretrained: photographs to calibrate int8 on.")
-@click.option("--config", type=_PATH, help="A TOML file of options; by default edgeclf.toml where there is one.")
-@click.option("--edgetpu/--no-edgetpu", default=None, help="Compile the int8 file for a Coral Edge TPU, too.")
+@click.option(
+    "--int8", "mode", flag_value="int8", help="Quantize to integers, for all devices and Edge TPUs. The default."
+)
+@click.option("--float32", "mode", flag_value="float32", help="Keep 32-bit floating-point weights.")
+@click.option("--float16", "mode", flag_value="float16", help="Store weights in 16 bits.")
+@click.option("--dynamic", "mode", flag_value="dynamic", help="Quantize the weights only (dynamic-range quantization).")
+@click.option("-o", "--output", type=_PATH, help="File to write (default: model.tflite in RUN).")
+@click.option(
+    "--pretrained",
+    metavar="NAME",
+    help="Export a pretrained backbone with its 1,000 ImageNet classes instead of a run.",
+)
+@click.option("--weights", type=_PATH, help="Weights file for --pretrained (default: from the installed package).")
+@click.option("--calibration", type=_PATH, metavar="DIR", help="Images to calibrate --pretrained --int8 on.")
+@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
+@click.option("--edgetpu/--no-edgetpu", default=None, help="Also compile the int8 file for a Coral Edge TPU.")
 @click.option(
     "--method",
     type=click.Choice(["auto", "ptq", "qat"]),
-    help="Of int8: the cheapest that keeps the accuracy (auto, the default), without training, or with.",
+    help="How to quantize to int8: auto tries the cheapest methods first (default), ptq is post-training quantization, "
+    "qat quantization-aware training.",
 )
 @click.option(
     "--max-drop",
     type=click.FloatRange(-100, 100),
     metavar="POINTS",
-    help="Points of accuracy that int8 may lose on the validation images; else exit status 3. Without it, 0.5 is aimed "
-    "at, and one lost image counts as within.",
+    help="Maximum loss of validation accuracy by int8, in percentage points; exit with status 3 if no method stays "
+    "within. By default the aim is 0.5, and the loss of a single image is accepted.",
 )
-@distribute_option("Of int8's training: over")
+@distribute_option("Run quantization-aware training")
 def export(
     run: Path | None,
     mode: str | None,
@@ -58,25 +65,25 @@ def export(
     config: Path | None,
     distribute: str,
 ) -> None:
-    """Write the model file of RUN, a training's folder, and measure it.
+    """Convert RUN to a TFLite model file and measure its accuracy.
 
-    Where a method of int8 fails or is stopped with Ctrl-C, the best file of those that were finished is written.
+    RUN is the folder of a training. If a quantization method fails, or you press Ctrl-C, the best file so far is kept.
     """
     from edgeclf_runtime.errors import UsageError
 
     if (run is None) == (pretrained is None):
-        raise UsageError("Give a training's folder, or --pretrained NAME.")
+        raise UsageError("Give RUN, the folder of a training, or --pretrained NAME.")
     if run is not None and (weights or calibration):
-        raise UsageError("--weights and --calibration go with --pretrained; a run has its own.")
+        raise UsageError("--weights and --calibration need --pretrained; a run has its own weights and images.")
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
-        raise UsageError("--method and --max-drop go with the int8 file of a run.")
+        raise UsageError("--method and --max-drop apply to the int8 file of a run only.")
     options = _options(config, {"mode": mode, "method": method, "max_drop": max_drop, "edgetpu": edgetpu})
     if (method is not None or max_drop is not None) and options.mode != "int8":
-        raise UsageError(f"--method and --max-drop go with --int8; the config file says {options.mode}.")
+        raise UsageError(f"--method and --max-drop need --int8; the config file sets mode = {options.mode}.")
     if distribute != "none" and (run is None or options.mode != "int8"):
-        raise UsageError("--distribute goes with the int8 file of a run, whose training it is of.")
+        raise UsageError("--distribute applies to the int8 file of a run only: the other modes train nothing.")
     if edgetpu and options.mode != "int8":
-        raise UsageError("--edgetpu goes with --int8: the Edge TPU computes in integers alone.")
+        raise UsageError("--edgetpu needs --int8: the Edge TPU computes in integers only.")
     compiles = options.edgetpu and options.mode == "int8"
     if compiles:
         _say_without_compiler()
@@ -97,7 +104,7 @@ def _say_without_compiler() -> None:
     try:
         find_compiler()
     except ConversionError as error:
-        click.echo(f"To be exported and checked, not compiled: {error}", err=True)
+        click.echo(f"The model will be exported and checked but not compiled: {error}", err=True)
 
 
 def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:
@@ -137,7 +144,7 @@ def _export_run(
     with tensorflow_errors():
         done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
     if f"validation_{mode}" not in done.card.accuracy:
-        click.echo("Done here; the first worker writes the file.")
+        click.echo("Done; the first worker writes the file.")
         return None
     accuracy = done.card.accuracy
     for part in ("validation", "test"):
@@ -152,11 +159,13 @@ def _export_run(
 
 
 def _say_search(search: Search) -> None:
+    from edgeclf_runtime.plaintext import counted
+
     parity = search.best.parity
     click.echo(
-        f"method: {search.best.step.name}; lost {parity.drop:.2f} points, 95% interval {parity.low:.2f} to "
-        f"{parity.high:.2f} (negative: won; paired, {parity.count} pictures; McNemar p = {parity.p_value:.2g}); "
-        f"{len(parity.flips)} labels changed"
+        f"method: {search.best.step.name}; validation accuracy {-parity.drop:+.2f} points "
+        f"(95% interval {-parity.high:+.2f} to {-parity.low:+.2f}, {parity.count} images, "
+        f"McNemar p = {parity.p_value:.2g}); {counted(len(parity.flips), 'label')} changed"
     )
 
 
@@ -166,18 +175,18 @@ def _say_interrupted(
     words = ["edgeclf", "export", "--int8", *([] if method == "auto" else ["--method", method])]
     words += [] if max_drop is None else ["--max-drop", f"{max_drop:g}"]
     again = shlex.join([*words, str(folder), *([] if output is None else ["-o", str(output)])])
-    click.echo(f"Interrupted; kept the best file so far: {done.path}. Try all methods again with: {again}")
+    click.echo(f"Interrupted. Kept the best file so far: {done.path}. Try all methods with: {again}")
     raise click.exceptions.Exit(130)
 
 
 def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
-    network = f", {len(done.search.best.content) / 1e6:.2f} of it the network" if done.search is not None else ""
+    network = f", of which the network {len(done.search.best.content) / 1e6:.2f} MB" if done.search is not None else ""
     click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB{network}")
     if max_drop is not None and not done.within:
         assert done.search is not None
         drop = done.search.best.parity.drop
         click.echo(
-            f"Error: no method keeps within {max_drop:g} points (best: {drop:.2f}); kept as {done.path}", err=True
+            f"Error: no method stays within {max_drop:g} points (best: {-drop:+.2f}); kept as {done.path}", err=True
         )
         raise click.exceptions.Exit(3)
     click.echo(f"Next: edgeclf run {done.path} --source 0")

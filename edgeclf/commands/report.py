@@ -13,9 +13,14 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("run", type=_PATH)
-@click.option("--tensorboard", type=_PATH, metavar="DIR", help="Write the history for TensorBoard into DIR, too.")
+@click.option(
+    "--tensorboard", type=_PATH, metavar="DIR", help="Also write the training history for TensorBoard to DIR."
+)
 def report(run: Path, tensorboard: Path | None) -> None:
-    """Write report.html and report.json into RUN, a training's folder."""
+    """Write the report of RUN, the folder of a training.
+
+    Writes report.html and report.json into RUN.
+    """
     from edgeclf.computing import tensorflow_errors
     from edgeclf.report import write_report
     from edgeclf.reporter import Terminal
@@ -27,5 +32,5 @@ def report(run: Path, tensorboard: Path | None) -> None:
     if tensorboard is not None:
         from edgeclf.tensorboard import write_events
 
-        click.echo(f"{write_events(opened, tensorboard)}: see it with: tensorboard --logdir {tensorboard}")
+        click.echo(f"Wrote {write_events(opened, tensorboard)}. View it with: tensorboard --logdir {tensorboard}")
     click.echo(f"Report: {page}")

@@ -20,20 +20,31 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("data", type=_PATH, nargs=-1)
-@click.option("--budget-minutes", type=float, help="Of time for everything, 60 by default.")
-@click.option("--latency-ms", type=float, help="At most so long for a picture, of the int8 file on this machine.")
-@click.option("--trials", type=int, help="At most so many.")
-@click.option("--backbone", "--backbones", "backbones", multiple=True, help="Only this one, or these; by default all.")
-@click.option("--size", "--sizes", "sizes", type=int, multiple=True, help="Only this input size, or these.")
+@click.option("--budget-minutes", type=float, help="Time budget of the whole search, in minutes (default: 60).")
+@click.option("--latency-ms", type=float, help="Maximum latency per image of the int8 model on this machine, in ms.")
+@click.option("--trials", type=int, help="Stop after this many trials.")
 @click.option(
-    "--adapt", "--adapts", "adapts", multiple=True, help="Only this, or these: what of the network is trained."
+    "--backbone", "--backbones", "backbones", multiple=True, help="Backbone to try; repeat for several (default: all)."
 )
-@click.option("--out", type=_PATH, default=Path("search"), show_default=True, help="Its folder; goes on in its own.")
-@click.option("--config", type=_PATH, help="A TOML file of options; by default edgeclf.toml where there is one.")
+@click.option(
+    "--size", "--sizes", "sizes", type=int, multiple=True, help="Input size to try, in pixels; repeat for several."
+)
+@click.option(
+    "--adapt", "--adapts", "adapts", multiple=True, help="What to train (full, scale or head); repeat for several."
+)
+@click.option(
+    "--out",
+    type=_PATH,
+    default=Path("search"),
+    show_default=True,
+    help="Folder of the search; resumes a search that is in it.",
+)
+@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
 def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: Any) -> None:
-    """Find the backbone, input size and training for DATA, judged by the accuracy and time of int8 files.
+    """Find the best backbone, input size and training for DATA.
 
-    How a trial is trained, apart from these, is said by the table [train] of the config file.
+    Trains and exports one candidate after another within the time budget and compares the accuracy and latency of
+    their int8 models. All other training options come from the table [train] of the config file.
     """
     from edgeclf.reporter import Terminal
     from edgeclf.searching import search as begin
@@ -47,7 +58,7 @@ def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: An
     settings, training = _options(config, given)
     chosen = data or training.data
     if chosen is None:
-        raise UsageError("Give the folder of photographs.")
+        raise UsageError("Give DATA, the folder of photographs.")
     result = begin(chosen, out, settings, training.config(), reporter)
     _conclude(result, write_search(result), chosen)
 
@@ -66,14 +77,14 @@ def _conclude(result: SearchResult, page: Path, data: SourcePaths) -> None:
 
     if result.outcomes:
         click.echo(search_table(result))
-    click.echo(f"Accuracy and time in full: {page}")
+    click.echo(f"Full results: {page}")
     if result.interrupted:
-        click.echo(f"Interrupted; all is kept. Go on: {_again(data, result)}, with the same options")
+        click.echo(f"Interrupted. Everything finished is kept. Resume with the same options: {_again(data, result)}")
     best = result.best
     if best is not None:
         within = f" within {result.latency_ms:g} ms" if result.latency_ms else ""
         click.echo(
-            f"Best{within}: {best.candidate.name}, int8 {best.accuracy:.1%}, {best.milliseconds:.2f} ms a picture"
+            f"Best{within}: {best.candidate.name}, int8 {best.accuracy:.1%}, {best.milliseconds:.2f} ms per image"
         )
         click.echo(f"Next: {shlex.join(['edgeclf', 'run', str(result.model(best))])} --source 0")
     if result.interrupted:
@@ -90,5 +101,5 @@ def _again(data: SourcePaths, result: SearchResult) -> str:
 
 def _nothing(result: SearchResult) -> str:
     if result.none_within_bound:
-        return f"No int8 file within {result.latency_ms:g} ms; give a larger --latency-ms or a smaller --size."
-    return "No trial came to an end; the reasons are above."
+        return f"No int8 model is within {result.latency_ms:g} ms. Raise --latency-ms or try a smaller --size."
+    return "No trial was completed; the reasons are listed above."

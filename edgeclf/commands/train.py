@@ -8,105 +8,162 @@ from typing import Any
 import click
 
 from edgeclf.commands.options import distribute_option
-from edgeclf_runtime.commands.options import region_option
+from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
 __all__ = ["train"]
 
 _PATH = click.Path(path_type=Path)
+_BACKBONES = (
+    "efficientnet-lite0",
+    "efficientnet-lite1",
+    "efficientnet-lite2",
+    "mobilenet-v2",
+    "mobilenet-v3-small-minimalistic",
+    "mobilenet-v3-large-minimalistic",
+)
+_SECTIONS = {
+    "Basic options": ("out", "backbone", "size", "epochs", "flip", "turn", "test", "seed", "resume", "config"),
+    "Data": ("validation", "group", "class_weights"),
+    "Camera": ("region", "rotate", "camera_flip", "whole"),
+    "Network": ("weights", "adapt", "fixed_stride", "head", "init", "alpha"),
+    "Fine-tuning": (
+        "train_size",
+        "own_size",
+        "patience",
+        "batch_size",
+        "learning_rate",
+        "batch_norm",
+        "weight_decay",
+        "decay_towards",
+        "ema",
+        "label_smoothing",
+        "dropout",
+    ),
+    "Augmentation": ("mixup", "cutmix", "rand_augment"),
+    "Computation": ("precision", "xla", "deterministic", "distribute"),
+}
 
 
-@click.command()
+@click.command(cls=SectionedCommand, sections=_SECTIONS)
 @click.argument("data", type=_PATH, nargs=-1)
-@click.option("--out", type=_PATH, help="The run's folder; by default runs/NAME-1, runs/NAME-2 ...")
-@click.option("--resume", type=_PATH, metavar="RUN", help="Go on with an interrupted training.")
-@click.option("--config", type=_PATH, help="A TOML file of these options; by default edgeclf.toml where there is one.")
-@click.option(
-    "--backbone",
-    help="The pretrained network: efficientnet-lite0, by default, -lite1, -lite2, mobilenet-v2, "
-    "mobilenet-v3-small-minimalistic or mobilenet-v3-large-minimalistic.",
-)
-@click.option("--weights", type=_PATH, help="Its ImageNet weights, where they do not come from a package.")
-@click.option("--size", type=int, help="Height and width of the model's input in pixels; by default the backbone's.")
-@click.option("--train-size", type=int, help="The same for the fine-tuning's pictures; by default 6/7 of it.")
-@click.option(
-    "--own-size", type=float, help="Share of the epochs, the last ones, with pictures of --size: 0.3 by default."
-)
-@click.option("--validation", type=float, help="Share of the pictures to choose by, 0.15 by default.")
-@click.option("--test", type=float, help="Share of the pictures kept for a last measurement, 0 by default.")
+@click.option("--out", type=_PATH, help="Folder for the run (default: runs/NAME-1, runs/NAME-2, ...).")
+@click.option("--resume", type=_PATH, metavar="RUN", help="Resume an interrupted training.")
+@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
+@click.option("--backbone", type=click.Choice(_BACKBONES), help="Pretrained network (default: efficientnet-lite0).")
+@click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
+@click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
+@click.option("--train-size", type=int, help="Image size in fine-tuning steps (default: 6/7 of --size).")
+@click.option("--own-size", type=float, help="Share of final epochs trained at full --size (default: 0.3).")
+@click.option("--validation", type=float, help="Share of images for the validation set (default: 0.15).")
+@click.option("--test", type=float, help="Share of images for the test set (default: 0).")
 @click.option(
     "--group",
     type=click.Choice(["none", "near", "time"]),
-    help="Keep in one part of the split: nothing more than the source says; near-duplicates of a class; also images of "
-    "a class taken within 2 s of one another (time, the default).",
+    help="Images to keep in one part of the split: only groups named in DATA (none), also near-duplicates of a class "
+    "(near), also images of a class taken within 2 s of one another (time, the default).",
 )
-@click.option("--seed", type=int, help="Of everything random, 0 by default.")
+@click.option("--seed", type=int, help="Random seed (default: 0).")
 @click.option(
     "--deterministic/--no-deterministic",
     default=None,
-    help="Repeatable bit for bit on a GPU, too, which is slower; off by default. On a CPU it always is.",
+    help="Make results on a GPU repeatable bit for bit, which is slower (default: off). On a CPU they always are.",
 )
 @click.option(
-    "--adapt", help="full, every weight, by default; scale, a scale and shift per channel; head, alone, in seconds."
+    "--adapt",
+    type=click.Choice(["full", "scale", "head"]),
+    help="What to train: all weights (full, the default), a scale and shift per channel (scale), or only the new head, "
+    "in seconds (head).",
 )
 @click.option(
     "--fixed-stride",
-    type=int,
-    help="Layers up to this stride keep ImageNet's weights, which is faster; 0, for none, by default.",
+    type=click.Choice(["0", "2", "4", "8", "16"]),
+    help="Freeze the layers up to this stride, which is faster (default: 0, none).",
 )
-@click.option("--head", help="linear, by default, or mixed: with a layer of nonlinear features before it.")
-@click.option("--init", help="imagenet, by default, or scratch: random weights.")
 @click.option(
-    "--alpha/--no-alpha", default=None, help="Choose how far to go from the pretrained weights; off by default."
+    "--head",
+    type=click.Choice(["linear", "mixed"]),
+    help="Head: one dense layer (linear, the default), or with a layer of nonlinear features before it (mixed).",
 )
-@click.option("--epochs", type=int, help="Of fine-tuning, at most; 10 by default.")
 @click.option(
-    "--patience", type=int, help="Epochs of clearly worse validation results after which to stop, 5 by default."
+    "--init",
+    type=click.Choice(["imagenet", "scratch"]),
+    help="Start from ImageNet weights (imagenet, the default) or from random ones (scratch).",
 )
-@click.option("--batch-size", type=int, help="Pictures a step, 32 by default.")
 @click.option(
-    "--learning-rate",
+    "--alpha/--no-alpha",
+    default=None,
+    help="Interpolate between pretrained and fine-tuned weights, by validation results (default: off).",
+)
+@click.option("--epochs", type=int, help="Maximum number of fine-tuning epochs (default: 10).")
+@click.option("--patience", type=int, help="Stop after this many epochs that are clearly worse (default: 5).")
+@click.option("--batch-size", type=int, help="Images per step (default: 32).")
+@click.option(
+    "--learning-rate", type=float, help="Peak learning rate (default: depends on --adapt, --init and --batch-norm)."
+)
+@click.option(
+    "--batch-norm",
+    type=click.Choice(["frozen", "train"]),
+    help="Keep ImageNet's batch-norm statistics (frozen, the default) or update them (train).",
+)
+@click.option("--weight-decay", type=float, help="Decoupled weight decay (default: 0.02).")
+@click.option(
+    "--decay-towards",
+    type=click.Choice(["zero", "pretrained"]),
+    help="Decay the weights towards zero (default) or towards the pretrained ones (L2-SP).",
+)
+@click.option(
+    "--ema",
     type=float,
-    help="The highest of the schedule; by default what suits --adapt, --init and --batch-norm.",
+    help="Decay of the weights' moving average (default: 0.98, or 0.99 with --adapt scale; 0 turns it off).",
 )
-@click.option("--batch-norm", help="frozen, ImageNet's statistics, by default; or train.")
-@click.option("--weight-decay", type=float, help="Of kernels, 0.02 by default.")
-@click.option("--decay-towards", help="zero, by default, or pretrained: the weights' decay (L2-SP).")
-@click.option(
-    "--ema", type=float, help="Of the weights' moving average, 0.98 by default, 0.99 with --adapt scale; 0 for none."
-)
-@click.option("--mixup", type=float, help="Pictures blended with one another; 0, for none, by default.")
-@click.option("--cutmix", type=float, help="Pictures cut into one another; 0, for none, by default.")
-@click.option("--rand-augment", type=float, help="Strength of more random changes, up to 10; 0, for none, by default.")
-@click.option("--label-smoothing", type=float, help="Share of a target spread over all classes, 0.1 by default.")
-@click.option("--dropout", type=float, help="Share of the features zeroed in a step, 0 by default.")
+@click.option("--mixup", type=float, help="Strength of mixup, which blends images (default: 0, off).")
+@click.option("--cutmix", type=float, help="Strength of CutMix, which pastes parts of images (default: 0, off).")
+@click.option("--rand-augment", type=float, help="Strength of RandAugment, up to 10 (default: 0, off).")
+@click.option("--label-smoothing", type=float, help="Label smoothing (default: 0.1).")
+@click.option("--dropout", type=float, help="Dropout rate before the head (default: 0).")
 @click.option(
     "--flip/--no-flip",
     default=None,
-    help="Mirror pictures at random; not for letters or left against right. On by default.",
+    help="Mirror images at random; turn off for letters, or left against right (default: on).",
 )
 @click.option(
     "--turn/--no-turn",
     default=None,
-    help="Turn pictures by quarters at random: for things that lie any way round; off by default.",
+    help="Rotate images by quarter turns at random, for things seen from above (default: off).",
 )
-@click.option("--class-weights", help="auto, by default, or none: whether rare classes weigh more.")
-@click.option("--precision", help="float32, by default, mixed_float16 or mixed_bfloat16, of the fine-tuning.")
-@click.option("--xla/--no-xla", default=None, help="Compile the fine-tuning's steps with XLA; off by default.")
+@click.option(
+    "--class-weights",
+    type=click.Choice(["auto", "none"]),
+    help="Give rare classes more weight (auto, the default) or not (none).",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_float16", "mixed_bfloat16"]),
+    help="Precision of the fine-tuning (default: float32).",
+)
+@click.option("--xla/--no-xla", default=None, help="Compile fine-tuning steps with XLA (default: off).")
 @region_option
 @click.option(
-    "--rotate", type=int, help="By which a camera's pictures are turned before: 90, 180 or 270 degrees clockwise."
+    "--rotate",
+    type=click.Choice(["0", "90", "180", "270"]),
+    help="Clockwise rotation of the camera's image, in degrees (default: 0).",
 )
-@click.option("--camera-flip", help="How they are then mirrored: horizontal or vertical; none by default.")
+@click.option(
+    "--camera-flip",
+    type=click.Choice(["none", "horizontal", "vertical"]),
+    help="Mirror the camera's image, after rotating it (default: none).",
+)
 @click.option(
     "--whole",
     is_flag=False,
     flag_value="",
     multiple=True,
     metavar="[SOURCE]",
-    help="DATA, or this SOURCE of it, are whole camera pictures: turn and cut them so, too; off by default: they show "
-    "what the network is to see, and --region, --rotate and --camera-flip go into the model file alone.",
+    help="Treat DATA, or only this SOURCE of it, as uncropped camera images: rotate and crop them, too (default: off). "
+    "Without it they already show what the network is to see; --region, --rotate and --camera-flip are only stored in "
+    "the model file.",
 )
-@distribute_option("Over")
+@distribute_option("Train")
 def train(
     data: tuple[Path, ...],
     out: Path | None,
@@ -116,22 +173,23 @@ def train(
     whole: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Train a classifier on DATA, a folder with one sub-folder of photographs per class.
+    """Train a classifier on a folder of photographs.
 
-    DATA can also be a CSV of file,label[,part][,group], or a folder written by edgeclf data shard, or several of these:
-    photographs and sorted snapshots, say, whose classes are taken together.
+    DATA is a folder with one sub-folder of photographs per class, a CSV file of file,label[,part][,group], or a folder
+    written by edgeclf data shard. Give several to train on all of them, such as photographs and sorted snapshots.
     """
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}
+    given |= {name: int(given[name]) for name in ("fixed_stride", "rotate") if name in given}
     if whole:
         given["whole"] = True if "" in whole else tuple(map(Path, whole))
     if resume is not None:
         if data or out is not None or config is not None or given:
-            raise UsageError("--resume goes on as the training began: give it alone.")
+            raise UsageError("--resume continues with the options of the run: give it alone.")
         return _resume(resume, distribute)
     if distribute == "multi-worker" and out is None:
-        raise UsageError("--distribute multi-worker needs --out: all workers use one folder.")
+        raise UsageError("--distribute multi-worker needs --out, a folder that all workers share.")
     _train(data, out, config, given, distribute)
 
 
@@ -152,7 +210,7 @@ def _train(
     named = [path.resolve() for path in known]
     chosen = (*known, *(path for path in table.whole_sources if path.resolve() not in named))
     if not chosen:
-        raise UsageError("Give the folder of photographs, or --resume RUN.")
+        raise UsageError("Give DATA, the folder of photographs, or --resume RUN.")
     _conclude(begin(chosen, out or new_folder(chosen), table.config(), reporter, distribute))
 
 
@@ -171,7 +229,7 @@ def _conclude(run: Any) -> None:
             interval = f"95% interval {figures['low']:.1%} to {figures['high']:.1%}"
             click.echo(f"{part}: {figures['accuracy']:.1%} of {figures['count']} right ({interval})")
     if metrics["status"] == "interrupted":
-        click.echo(f"Interrupted; the best so far is kept. Go on: edgeclf train --resume {run.path}")
+        click.echo(f"Interrupted. Kept the best epoch so far. Resume with: edgeclf train --resume {run.path}")
     click.echo(f"Report: {run.path / 'report.html'}")
     click.echo(f"Next: edgeclf export --int8 {run.path}")
     if metrics["status"] == "interrupted":

@@ -21,8 +21,23 @@ __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
 _READERS = ("frames", "ahead", "lane", "sink")  # beginnings of names of threads that work in libraries
-_DESKTOP = frozenset({"compare", "data", "demo", "evaluate", "export", "report", "search", "train"})
+_DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "compare", "search")
 """Commands of the desktop package, to say where they are when it is not installed."""
+
+_SECTIONS = {
+    "Train and export, on a desktop": _DESKTOP,
+    "Run, on a Raspberry Pi, a Coral board or here": (
+        "doctor",
+        "capture",
+        "run",
+        "classify",
+        "service",
+        "inspect",
+        "verify",
+        "bench",
+    ),
+}
+"""In the order of the work, as the help lists them."""
 
 
 class _Missing(click.ClickException):
@@ -33,7 +48,18 @@ class _Group(click.Group):
     """Commands by entry point, imported when they are called; our errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_entries())
+        known, ordered = _entries(), [name for names in _SECTIONS.values() for name in names]
+        return [name for name in ordered if name in known] + sorted(set(known) - set(ordered))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        others = [name for name in commands if not any(name in names for names in _SECTIONS.values())]
+        limit = formatter.width - 6 - max(map(len, commands))
+        for title, names in {**_SECTIONS, "Other commands": others}.items():
+            found = [(name, commands[name]) for name in names if name in commands]
+            if rows := [(name, command.get_short_help_str(limit)) for name, command in found if command]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         entry = _entries().get(name)
@@ -81,7 +107,7 @@ def _shown(error: EdgeclfError) -> str:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeclf", message="%(prog)s %(version)s")
 def cli() -> None:
-    """From a folder of photographs to a label on a live camera frame."""
+    """Train an image classifier on a folder of photographs and run it on cameras."""
 
 
 def main() -> None:

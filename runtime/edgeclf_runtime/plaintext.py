@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 
-__all__ = ["is_label", "plain", "printable"]
+__all__ = ["counted", "is_label", "plain", "printable"]
 
 # What terminals obey: C0 and C1 with their escapes. Marks of joining and direction, which some scripts need, stay.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -29,3 +29,8 @@ def is_label(text: str) -> bool:
 def printable(path: str | os.PathLike[str]) -> str:
     """The path with escapes for bytes that are not UTF-8, which could not be written to any text."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, such as "1 image" and "2 images"; ``plural`` is that of an irregular one."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -163,7 +163,7 @@ def main(
     """Print what was seen, and what of it is not as promised."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        camera, broker = open_camera(kind, fps), Broker(folder)
+        camera, broker = open_camera(kind, fps), Broker(folder, "max_packet_size 4096\n")  # less than its pictures have
         ear = Ear(broker.port)
         product = Product(folder, model or _trained(folder), camera.url, broker.port, more)
         lookers = Lookers(product.web)
@@ -180,7 +180,8 @@ def main(
     slope, error, looked = record.slope(warm=frames / 5)
     grown = slope * looked / 1000 / 1024
     reopened, adopted = figures["edgeclf_source_reopened"], figures.get(ADOPTED, 0)
-    click.echo(f"frames {record.frames[-1]:.0f}, messages heard {ear.messages}, restarts {restarts}")
+    heard = f"messages heard {ear.messages}, {ear.pictures} of them pictures"
+    click.echo(f"frames {record.frames[-1]:.0f}, {heard}, restarts {restarts}")
     click.echo(f"the page: {lookers.pictures} pieces of live pictures, {lookers.states} states")
     click.echo(f"memory {record.memory[0] >> 10} MiB at first, {record.memory[-1] >> 10} at last; {_per(slope, error)}")
     click.echo(f"that makes {grown:+.2f} MiB of {looked:.0f} frames, {growth} allowed")
@@ -195,6 +196,7 @@ def main(
         missed > 0,
         adopted < restarts + swaps,
         status != 0,
+        not ear.pictures,
         not lookers.pictures,
         not lookers.states,
     ]

@@ -128,7 +128,7 @@ class Ear:
     def __init__(self, port: int) -> None:
         from paho.mqtt import client as mqtt
 
-        self.online, self.messages = threading.Event(), 0
+        self.online, self.messages, self.pictures = threading.Event(), 0, 0
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("edgeclf/soak/#", qos=1)
         self._client.on_message = self._heard
@@ -138,6 +138,7 @@ class Ear:
 
     def _heard(self, client: Any, data: Any, message: Any) -> None:
         self.messages += 1
+        self.pictures += message.topic.endswith("/picture") and len(message.payload) > 0
         if message.topic.endswith("/available") and message.payload == b"online":
             self.online.set()
 

@@ -11,10 +11,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import click
 import cv2
 import pytest
 
 from edgeclf import Run
+from edgeclf_runtime.cli import cli
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 
@@ -30,6 +32,16 @@ def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
     names = ("run", "classify", "inspect", "verify", "doctor", "bench", "train", "data", "search", "export", "demo")
     assert all(name in text for name in (*names, "report", "compare", "capture"))
+
+
+def test_the_help_is_whole_and_says_what_to_do() -> None:
+    assert "..." not in _edgeclf("--help").stdout.replace("[ARGS]...", "")
+    wrong = {"Of", "At", "The", "By", "That", "So", "With", "In", "Its", "See", "For"}
+    commands = [cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))]
+    for command in [*commands, *(sub for group in commands for sub in getattr(group, "commands", {}).values())]:
+        for option in command.params:
+            words = str(getattr(option, "help", None) or "Verb").split()
+            assert words[0] not in wrong, (command.name, option.name, option.help)
 
 
 def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
@@ -161,7 +173,7 @@ def test_a_bound_that_cannot_be_kept_is_exit_status_3(
 def test_a_bound_is_not_dropped_for_a_config_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "edgeclf.toml").write_text('[export]\nmode = "float16"\n', "utf-8")
     errors = _edgeclf("export", "nowhere", "--max-drop", "0.1", code=2, cwd=tmp_path).stderr
-    assert "--method and --max-drop go with --int8; the config file says float16" in errors
+    assert "--method and --max-drop need --int8; the config file sets mode = float16" in errors
 
 
 def test_pictures_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, tmp_path: Path) -> None:
@@ -207,17 +219,17 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     ("words", "message", "code"),
     [
         (["train", "nowhere"], "nowhere: no such folder", 1),
-        (["train"], "Give the folder of photographs", 2),
+        (["train"], "Give DATA, the folder of photographs", 2),
         (["train", "--config", "nowhere.toml"], "nowhere.toml: no such config file", 1),
         (["train", "--resume", "nowhere", "--config", "nowhere.toml"], "give it alone", 2),
-        (["search"], "Give the folder of photographs", 2),
+        (["search"], "Give DATA, the folder of photographs", 2),
         (["search", "nowhere", "--adapt", "tail"], "--adapts: tail: expected of head", 1),
         (["export", "nowhere"], "not the folder of a training", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
         (
             ["export", "nowhere", "--float16", "--distribute", "mirrored"],
-            "--distribute goes with the int8 file of a run",
+            "--distribute applies to the int8 file of a run only",
             2,
         ),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),

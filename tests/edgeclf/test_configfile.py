@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from edgeclf import ConfigError, Run, RunError, TrainConfig, make_config
+from edgeclf.backbones.registry import BACKBONES
 from edgeclf.commands.export import export
 from edgeclf.commands.search import search
 from edgeclf.commands.train import train
@@ -161,8 +162,8 @@ def test_the_tables_are_models_that_refuse_unknown_options() -> None:
 
 def _said(default: Any) -> str:
     if isinstance(default, bool):
-        return "On by default" if default else "off by default"
-    return f"{default:g}" if isinstance(default, (int, float)) else default or "by default"
+        return "default: on" if default else "default: off"
+    return f"default: {default:g}" if isinstance(default, (int, float)) else default or "default"
 
 
 def test_the_help_of_a_training_says_what_is_the_default() -> None:
@@ -170,3 +171,15 @@ def test_the_help_of_a_training_says_what_is_the_default() -> None:
     for name, field in TrainConfig.model_fields.items():
         if name not in ("weights", "region"):  # for which there is no default
             assert _said(field.default) in helps[name], name
+
+
+def test_the_flags_offer_what_the_options_take() -> None:
+    for option in train.params:
+        if isinstance(option, click.Option) and isinstance(option.type, click.Choice) and option.name != "distribute":
+            name = option.name or ""
+            for choice in option.type.choices:
+                value = int(choice) if str(choice).isdecimal() else choice
+                assert getattr(make_config({name: value}), name) == value
+    backbones = next(option for option in train.params if option.name == "backbone")
+    assert isinstance(backbones.type, click.Choice)
+    assert tuple(backbones.type.choices) == tuple(BACKBONES)

@@ -69,7 +69,7 @@ def test_bad_folders_are_one_line_each(tmp_path: Path) -> None:
 def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
     for part in ("train", "test", "dev"):
         _fill(tmp_path / part / "cat", 5)
-    with pytest.raises(DataError, match="dev lies beside its parts and is none"):
+    with pytest.raises(DataError, match="'dev' is next to train/ but is not a split"):
         scan(tmp_path)
 
 

@@ -48,7 +48,7 @@ def shards(photos: Path) -> Path:
     out = photos.parent / "shards"
     done = CliRunner().invoke(command, ["shard", str(photos), str(out), "--per-shard", "25"])
     assert done.exit_code == 0, done.output
-    assert "62 pictures of 3 classes in 3 shards" in done.output
+    assert "62 images of 3 classes in 3 shards" in done.output
     assert "cut.png: cut short" in done.output
     return out
 

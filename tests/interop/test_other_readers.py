@@ -13,21 +13,17 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, export_run, make_config, train
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.images import find_images, read_image
 from edgeclf_runtime.preprocess import Pixels, resize
-from tests.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a network that is sure: of one that has hardly learnt, another rounding may change an answer."""
-    folder = tmp_path_factory.mktemp("sure")
-    run = train(digits, folder / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
-    return export_run(run, folder / "digits.tflite", "int8", Quiet()).path
+@pytest.fixture
+def model(sure_model: Path) -> Path:
+    """Other interpreters round otherwise."""
+    return sure_model
 
 
 def _environment(name: str) -> Path:

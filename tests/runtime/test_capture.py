@@ -170,7 +170,7 @@ def test_without_a_page_by_the_clock(film: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "code"),
     [
-        (["--every", "1"], "--every and --label go together", 2),
+        (["--every", "1"], "Give --every and --label together", 2),
         (["--classes", "a/b"], "a class's name is that of a folder", 2),
         (["--source", "nowhere.avi"], "nowhere.avi: no such camera", 1),
         (["--web", "x"], "expected [HOST:]PORT", 1),

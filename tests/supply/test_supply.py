@@ -61,6 +61,12 @@ def _environment(python: Path, place: Path, *words: object) -> Path:
     return place / "bin/python"
 
 
+@pytest.fixture
+def model(sure_model: Path) -> Path:
+    """Other interpreters round otherwise."""
+    return sure_model
+
+
 def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     """Classifies pictures and runs with every sink that needs no server."""
     edgeclf = [python, "-W", "error::DeprecationWarning:edgeclf_runtime", "-m", "edgeclf_runtime"]

@@ -27,13 +27,24 @@ def _most() -> int:
 
 @click.command()
 @model_argument
-@click.option("--threads", "numbers", callback=_numbers, default=lambda: f"1,{_most()}", help="To try, as 1,2,4.")
-@click.option("--size", default="1280x720", show_default=True, metavar="WxH", help="Of the frames.")
-@click.option("--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, help="For each figure.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, to compare devices by.")
+@click.option(
+    "--threads",
+    "numbers",
+    callback=_numbers,
+    default=lambda: f"1,{_most()}",
+    help="Numbers of threads to try, such as 1,2,4.",
+)
+@click.option("--size", default="1280x720", show_default=True, metavar="WxH", help="Size of the frames.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, help="Duration of each measurement."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @untimed_model_options
 def bench(open_model: Opener, model: Path, numbers: list[int], size: str, seconds: float, as_json: bool) -> None:
-    """Time MODEL on this machine: the interpreter alone, and the whole way from a frame to its label."""
+    """Measure the latency of MODEL on this machine.
+
+    Times the interpreter alone and the whole path from a frame to its label.
+    """
     from edgeclf_runtime.benchmark import machine_facts, time_model
 
     width, _, height = size.lower().partition("x")

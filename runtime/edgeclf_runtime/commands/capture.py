@@ -31,18 +31,35 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--source", default="0", show_default=True, help="Camera, csi, film or address, as of run.")
-@click.option("--classes", callback=_names, default="", metavar="A,B,...", help="More can be named on the page.")
-@click.option("--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Of the page; as of run.")
+@click.option("--source", default="0", show_default=True, help="Camera, csi, video or address; see edgeclf run.")
+@click.option(
+    "--classes", callback=_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
+)
+@click.option(
+    "--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Address of the page; see edgeclf run."
+)
 @size_option
-@click.option("--fps", type=float, default=0.0, help="Of a camera.")
-@click.option("--format", "format_", default="", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@click.option("--fps", type=float, default=0.0, help="Frame rate to request from the camera.")
+@click.option(
+    "--format", "format_", default="", metavar="MJPG|YUYV|...", help="Pixel format to request from a V4L2 camera."
+)
 @turn_options
 @region_option
 @insecure_option
-@click.option("--every", type=click.FloatRange(0.05), metavar="SECONDS", help="Without a page: a picture so often.")
-@click.option("--label", metavar="NAME", help="With --every: its class.")
-@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="With --every: so many.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.05),
+    metavar="SECONDS",
+    help="Take a photograph at this interval instead of serving a page.",
+)
+@click.option("--label", metavar="NAME", help="Class of the photographs (with --every).")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Stop after this many photographs (with --every).",
+)
 def capture(
     folder: Path,
     source: str,
@@ -59,16 +76,16 @@ def capture(
     label: str | None,
     count: int,
 ) -> None:
-    """Collect photographs into DIR, a folder a class, with a page on which a button is held.
+    """Take training photographs with a camera, from a web page.
 
-    The folder is what edgeclf train takes. With --region, only that part of each picture is kept: what the network will
-    see.
+    Hold a button on the page to fill DIR with one sub-folder per class, as edgeclf train takes it. With --region, only
+    that part of each image is kept: what the network will see.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
 
     if (every is None) != (label is None):
-        raise UsageError("--every and --label go together.")
+        raise UsageError("Give --every and --label together.")
     view = View(region or WHOLE, int(rotate or 0), flip or "none")
     width, height = size or (0, 0)
     options = SourceOptions(

@@ -21,10 +21,12 @@ __all__ = ["classify"]
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help='Answer "unknown" below this best score; by default the model\'s own. 0 turns it off.',
+    help='Answer "unknown" if the best score is lower (default: stored in the model; 0 turns it off).',
 )
 @click.option(
-    "--whole", is_flag=True, help="The images are a camera's whole ones: turn and cut them as the model file says."
+    "--whole",
+    is_flag=True,
+    help="Treat images as uncropped camera images: rotate and crop them as the model file says.",
 )
 @json_option
 @top_option
@@ -38,7 +40,7 @@ def classify(
     as_json: bool,
     top: int,
 ) -> None:
-    """Classify images, and all images in folders."""
+    """Classify image files and folders of images."""
     failed = False
     with open_model(model) as classifier:
         if whole:

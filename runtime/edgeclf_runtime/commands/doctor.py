@@ -12,10 +12,13 @@ __all__ = ["doctor"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-@click.option("--config", type=click.Path(path_type=Path), help="A TOML file of edgeclf run to look at, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@click.option("--config", type=click.Path(path_type=Path), help="Also check this TOML file of edgeclf run.")
 def doctor(as_json: bool, config: Path | None) -> None:
-    """Say what may be wrong with this machine, and how to mend it; exit status 1 where there is a problem."""
+    """Find problems of this machine and say how to fix them.
+
+    Exits with status 1 if there is a problem.
+    """
     from edgeclf_runtime.doctor import Machine, examine
 
     found = examine(Machine(configs=(config.absolute(),) if config else ()))

@@ -21,10 +21,10 @@ __all__ = ["inspect"]
 
 @click.command()
 @model_argument
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reading_options
 def inspect(read: Callable[[Path], ModelFile], model: Path, as_json: bool) -> None:
-    """Show what a model file says of itself; no interpreter is needed."""
+    """Show the labels, input and accuracy stored in a model file."""
     content = _content(read(model))
     click.echo(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(content))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Opener",
+    "SectionedCommand",
     "insecure_option",
     "json_option",
     "model_argument",
@@ -64,47 +65,85 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 
 
 _BACKENDS = (
-    "litert, tflite-runtime, tensorflow; edgetpu, edgetpu:1, edgetpu:usb:0, several with commas, edgetpu:all; or auto,"
-    " by the model and what is installed."
+    "Interpreter to use: litert, tflite-runtime, tensorflow, edgetpu (also edgetpu:1, edgetpu:usb:0, edgetpu:all, or "
+    "several separated by commas), or auto, which depends on the model and on what is installed."
 )
 
 _READING = (
     click.option(
-        "--labels", type=click.Path(path_type=Path), help="A file with a label per line, for a model without."
+        "--labels",
+        type=click.Path(path_type=Path),
+        help="File with one label per line, for a model that contains none.",
     ),
     click.option(
-        "--mean", type=_channels, metavar="N|R,G,B", help="In place of the file's: the model sees (pixel - mean) / std."
+        "--mean",
+        type=_channels,
+        metavar="N|R,G,B",
+        help="Override the model's mean; its input is (pixel - mean) / std.",
     ),
-    click.option("--std", type=_channels, metavar="N|R,G,B", help="See --mean."),
-    click.option("--color", type=click.Choice(["RGB", "BGR"]), help="In place of the file's order of channels."),
-    click.option("--resize", type=click.Choice(["stretch", "crop"]), help="In place of the file's way of fitting."),
+    click.option(
+        "--std", type=_channels, metavar="N|R,G,B", help="Override the model's standard deviation; see --mean."
+    ),
+    click.option("--color", type=click.Choice(["RGB", "BGR"]), help="Override the model's channel order."),
+    click.option(
+        "--resize", type=click.Choice(["stretch", "crop"]), help="Override how images are fitted to the input."
+    ),
     click.option(
         "--scores",
         type=click.Choice(["raw", "softmax", "sigmoid"]),
-        help="How outputs become scores; by default a softmax is added where the network ends without one.",
+        help="How to turn outputs into scores (default: softmax if the network does not end with one).",
     ),
 )
 _BACKEND = click.option("--backend", default="auto", show_default=True, help=_BACKENDS)
 _NAMES = ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads")
-_THREADS = click.option("--threads", type=click.IntRange(1), help="Of the interpreter; by default its own choice.")
+_THREADS = click.option(
+    "--threads", type=click.IntRange(1), help="Threads of the interpreter (default: its own choice)."
+)
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-size_option = click.option("--size", callback=_size, metavar="WxH", help="Of a camera's pictures.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+size_option = click.option("--size", callback=_size, metavar="WxH", help="Frame size to request from the camera.")
 insecure_option = click.option(
-    "--insecure", is_flag=True, default=None, help="Send an https or rtsps camera's password unverified."
+    "--insecure", is_flag=True, default=None, help="Do not verify the certificate of an https or rtsps camera."
 )
 region_option = click.option(
     "--region",
     callback=_region,
     metavar="L,T,W,H",
-    help="The part of a camera's pictures that the network sees: left, top, width, height as shares.",
+    help="Part of the camera's image to classify: left, top, width and height as fractions.",
 )
 _TURNS = (
-    click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), help="Turn a camera's pictures clockwise."),
-    click.option("--flip", type=click.Choice(["none", "horizontal", "vertical"]), help="Then mirror them."),
+    click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), help="Rotate the camera's image clockwise."),
+    click.option(
+        "--flip",
+        type=click.Choice(["none", "horizontal", "vertical"]),
+        help="Mirror the camera's image, after rotating it.",
+    ),
 )
-top_option = click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Labels to show.")
+top_option = click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="Number of labels to show."
+)
+
+
+class SectionedCommand(click.Command):
+    """Lists its options in sections.
+
+    Args:
+        sections: names of options by title; options of no section come last.
+    """
+
+    def __init__(self, *words: Any, sections: Mapping[str, Sequence[str]], **options: Any) -> None:
+        super().__init__(*words, **options)
+        self._sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        rows = {option.name: row for option in options if (row := option.get_help_record(ctx))}
+        others = [name for name in rows if not any(name in names for names in self._sections.values())]
+        for title, names in {**self._sections, "Other options": others}.items():
+            if found := [rows[name] for name in names if name in rows]:
+                with formatter.section(title):
+                    formatter.write_dl(found)
 
 
 def turn_options(command: Callable[..., None]) -> Callable[..., None]:

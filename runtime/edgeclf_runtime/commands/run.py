@@ -17,6 +17,7 @@ import click
 from edgeclf_runtime.commands.ending import ended_by_signals
 from edgeclf_runtime.commands.options import (
     Opener,
+    SectionedCommand,
     insecure_option,
     json_option,
     model_argument,
@@ -42,50 +43,74 @@ _FILES = ("jsonl", "jsonl_every", "csv", "rotate_bytes", "rotate_keep", "snapsho
 _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
-@click.command()
+_SECTIONS = {
+    "Source": ("source", "size", "fps", "format_", "rotate", "flip", "region", "reopen", "watch", "realtime", "fast"),
+    "Answers": ("threshold", "margin", "smooth", "hold", "max_fps", "motion", "max_frames", "reload"),
+    "Output": ("changes", "as_json", "top", "web", "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
+    "Files": _FILES,
+    "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
+}
+
+
+@click.command(cls=SectionedCommand, sections=_SECTIONS)
 @model_argument
 @click.option(
-    "--source", help="Camera number or device, csi, video, pictures, address, or - for JPEGs on stdin; 0 by default."
+    "--source", help="Camera number or device, csi, video, image folder, address, or - for JPEGs on stdin (default: 0)."
 )
-@click.option("--config", type=_PATH, help="A TOML file with any of this and more; options here go before it.")
-@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many.")
+@click.option(
+    "--config", type=_PATH, help="Read settings from this TOML file; options on the command line take precedence."
+)
+@click.option("--max-frames", type=click.IntRange(1), help="Stop after this many frames.")
 @size_option
-@click.option("--fps", type=float, help="Of a camera.")
-@click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Of a V4L2 camera's pictures.")
+@click.option("--fps", type=float, help="Frame rate to request from the camera.")
+@click.option("--format", "format_", metavar="MJPG|YUYV|...", help="Pixel format to request from a V4L2 camera.")
 @turn_options
 @region_option
 @insecure_option
-@click.option("--reopen/--no-reopen", default=None, help="Open a lost camera or stream again, for ever.")
-@click.option("--watch", is_flag=True, default=None, help="Of a folder, go on with pictures that come into it.")
+@click.option("--reopen/--no-reopen", default=None, help="Keep trying to reopen a lost camera or stream.")
+@click.option("--watch", is_flag=True, default=None, help="Keep watching a folder for new images.")
 @click.option("--realtime", is_flag=True, default=None, help="Play a video at its own speed.")
-@click.option("--reload", is_flag=True, default=None, help="Go on with a model file put in its place, when it is good.")
-@click.option("--threshold", type=float, help='A best score below it is "unknown"; by default the model\'s own.')
-@click.option("--margin", type=float, help="By which the best score must lead.")
-@click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the scores' moving average.")
-@click.option("--hold", type=float, metavar="SECONDS", help="That a new answer must last before it is taken.")
-@click.option("--cooldown", type=float, metavar="SECONDS", help="Between two calls of --command or --webhook.")
-@click.option("--max-fps", type=float, help="Frames classified in a second, at most.")
-@click.option("--motion", type=float, help="Skip frames that differ by less than so many grey levels.")
-@click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at a part of their size where it is enough.")
+@click.option(
+    "--reload",
+    is_flag=True,
+    default=None,
+    help="Switch to a new model file when it replaces MODEL and passes its check.",
+)
+@click.option(
+    "--threshold", type=float, help='Answer "unknown" if the best score is lower (default: stored in the model).'
+)
+@click.option("--margin", type=float, help='Answer "unknown" if the best score leads the second by less.')
+@click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the moving average over scores.")
+@click.option("--hold", type=float, metavar="SECONDS", help="How long a new answer must last before it counts.")
+@click.option(
+    "--cooldown", type=float, metavar="SECONDS", help="Minimum time between two calls of --command or --webhook."
+)
+@click.option("--max-fps", type=float, help="Maximum number of frames classified per second.")
+@click.option("--motion", type=float, help="Skip frames that differ by fewer grey levels from the last.")
+@click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at reduced size where that is large enough.")
 @click.option(
     "--interpreters",
     type=click.IntRange(1, 64),
-    help="That work at the same time on the processor; one for a camera by default, else one a core, up to 4.",
+    help="Interpreters that run in parallel (default: 1 for a camera, else one per core, up to 4).",
 )
 @click.option("--changes", is_flag=True, help="Print only when the answer changes.")
-@click.option("--jsonl", metavar="FILE", help="Append JSON lines to it, - for standard output; begun anew when large.")
-@click.option("--jsonl-every", type=click.Choice(["frame", "change"]), help="Frame (default), or change of the answer.")
-@click.option("--csv", metavar="FILE", help="The same as CSV.")
-@click.option("--rotate-bytes", type=int, help="Bytes after which such a file is renamed and begun anew; 10000000.")
-@click.option("--rotate-keep", type=int, help="Older ones kept; 5 by default.")
-@click.option("--snapshots", metavar="DIR", help="Keep pictures of uncertain answers there.")
-@click.option("--video", metavar="DIR", help="Write films with the answers there, the oldest go; or a film's name.")
-@click.option("--window", is_flag=True, default=None, help="Show it on the screen.")
-@click.option("--command", metavar="PROGRAM", help="Run it whenever the answer changes.")
-@click.option("--webhook", metavar="URL", help="Call it whenever the answer changes.")
-@click.option("--mqtt", metavar="URL", help="mqtt://[user:password@]host; Home Assistant finds the device by itself.")
-@click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="For Prometheus, on this machine.")
-@click.option("--web", metavar="[HOST:]PORT", help="A page with all of it; on this machine alone, or with a token.")
+@click.option("--jsonl", metavar="FILE", help="Append JSON lines to FILE (- for standard output).")
+@click.option(
+    "--jsonl-every", type=click.Choice(["frame", "change"]), help="Write every frame (default) or only changes."
+)
+@click.option("--csv", metavar="FILE", help="Append one CSV row per frame to FILE.")
+@click.option("--rotate-bytes", type=int, help="Start a new file after this many bytes (default: 10000000).")
+@click.option("--rotate-keep", type=int, help="Older files to keep (default: 5).")
+@click.option("--snapshots", metavar="DIR", help="Save images of uncertain answers to DIR.")
+@click.option("--video", metavar="DIR", help="Record video with the answers, in segments, to DIR.")
+@click.option("--window", is_flag=True, default=None, help="Show the frames in a window.")
+@click.option("--command", metavar="PROGRAM", help="Run PROGRAM when the answer changes.")
+@click.option("--webhook", metavar="URL", help="POST to URL when the answer changes.")
+@click.option("--mqtt", metavar="URL", help="Publish to mqtt://[user:password@]host, with discovery by Home Assistant.")
+@click.option(
+    "--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Serve metrics for Prometheus on 127.0.0.1."
+)
+@click.option("--web", metavar="[HOST:]PORT", help="Serve a live page (default host: 127.0.0.1; others need a token).")
 @json_option
 @top_option
 @model_options
@@ -100,7 +125,7 @@ def run(
     interpreters: int | None,
     **given: Any,
 ) -> None:
-    """Classify the frames of a camera, video, folder or stream until it ends or Ctrl-C."""
+    """Classify the frames of a camera, video, folder or stream."""
     from edgeclf_runtime.exposure import exposed_secrets
     from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.preprocess import least_side

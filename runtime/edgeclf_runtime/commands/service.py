@@ -28,23 +28,32 @@ def _checked(context: click.Context, option: click.Parameter, value: str) -> str
     return value
 
 
-_name = click.option("--name", default="edgeclf", show_default=True, callback=_checked, help="Of the service.")
-_user = click.option("--user", "personal", is_flag=True, help="A service of your own, in place of the machine's.")
+_name = click.option("--name", default="edgeclf", show_default=True, callback=_checked, help="Name of the service.")
+_user = click.option(
+    "--user",
+    "personal",
+    is_flag=True,
+    help="Manage a service of your own user (systemctl --user) instead of a system service.",
+)
 
 
 @click.group()
 def service() -> None:
-    """Run it from boot on, unattended, under systemd."""
+    """Run edgeclf run at boot as a systemd service."""
 
 
 @service.command()
 @model_argument
-@click.option("--config", type=click.Path(path_type=Path), required=True, help="The TOML file of edgeclf run.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), required=True, help="TOML file with the settings of edgeclf run."
+)
 @_name
 @_user
-@click.option("--run-as", metavar="USER", help="By default who called sudo; without that a user of systemd's own.")
-@click.option("--memory", default="", metavar="512M", help="It is started anew when it takes more.")
-@click.option("--print", "only_print", is_flag=True, help="Show the unit, and change nothing.")
+@click.option(
+    "--run-as", metavar="USER", help="User to run as (default: the sudo caller, else a dynamic user of systemd)."
+)
+@click.option("--memory", default="", metavar="512M", help="Restart the service if it uses more memory.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit and change nothing.")
 @model_options
 def install(
     open_model: Opener,
@@ -56,7 +65,10 @@ def install(
     memory: str,
     only_print: bool,
 ) -> None:
-    """Write its unit, start it now and with the machine; again, to change it. Paths in the config count from here."""
+    """Install and start the service; run again to change it.
+
+    Relative paths in the config file are relative to the current folder.
+    """
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.lastgood import STATE
     from edgeclf_runtime.service.access import person
@@ -64,7 +76,7 @@ def install(
     from edgeclf_runtime.sinks.mqttoptions import SERVICE_VARIABLE
 
     if personal and run_as:
-        raise UsageError("--user is a service of your own: --run-as does not go with it.")
+        raise UsageError("--run-as cannot be used with --user, which is a service of your own user.")
     systemd = None if only_print else found_systemd(personal, changes=True)
     who = None if personal else person(_caller() if run_as is None else run_as)
 
@@ -82,9 +94,11 @@ def install(
     replaced = systemd.write(name, unit.text())
     click.echo(f"{'Replaced' if replaced else 'Written'}: {systemd.path(name)}")
     systemd.start(name)
-    click.echo(f"Started, now and with {'your first login' if personal else 'the machine'}; edgeclf service status")
+    click.echo(
+        f"Started; it will also start {'when you log in' if personal else 'at boot'}. See: edgeclf service status"
+    )
     if personal:
-        click.echo("To have it run before you log in: sudo loginctl enable-linger $USER")
+        click.echo("To start it at boot: sudo loginctl enable-linger $USER")
 
 
 def _caller() -> str:
@@ -141,9 +155,12 @@ def _prepare(unit: Unit, who: Person | None) -> None:
 @service.command()
 @_name
 @_user
-@click.option("--lines", default=10, show_default=True, type=click.IntRange(0), help="Of its log.")
+@click.option("--lines", default=10, show_default=True, type=click.IntRange(0), help="Number of log lines to show.")
 def status(name: str, personal: bool, lines: int) -> None:
-    """Show how it does; exit status 0 where it runs, 3 where it does not, 4 where there is none."""
+    """Show the state of the service.
+
+    Exits with status 0 if it is running, 3 if it is not, 4 if it is not installed.
+    """
     from edgeclf_runtime.service.systemd import found_systemd
 
     systemd = found_systemd(personal, changes=False)
@@ -176,7 +193,7 @@ def _described(state: dict[str, str]) -> list[tuple[str, str]]:
 @_name
 @_user
 def remove(name: str, personal: bool) -> None:
-    """Stop it and take its unit away; what it wrote stays."""
+    """Stop the service and remove its unit; the files that it wrote are kept."""
     from edgeclf_runtime.service.systemd import found_systemd
 
     systemd = found_systemd(personal, changes=True)

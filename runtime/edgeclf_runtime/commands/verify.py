@@ -14,20 +14,20 @@ __all__ = ["verify"]
 
 @click.command()
 @model_argument
-@click.option("--if-any", is_flag=True, help="Without golden pictures in it, check only that it opens and answers.")
+@click.option("--if-any", is_flag=True, help="If the file has no golden images, only check that it opens and answers.")
 @model_options
 def verify(open_model: Opener, model: Path, if_any: bool) -> None:
-    """Check that this device gives the scores the model gave when it was exported."""
+    """Check that MODEL gives the same scores as when it was exported."""
     from edgeclf_runtime import golden
 
     with open_model(model) as classifier:
         if if_any and not classifier.golden:
             classifier.warm_up()
-            click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden pictures to compare.")
+            click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden images to compare.")
             return
         report = golden.verify(classifier)
         name = classifier.backend.name
-    text = f"largest difference {report.worst:.4f} of {report.tolerance:.4f} allowed, on {report.count} golden pictures"
+    text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {report.count} golden images"
     if not report.passed:
         top = "" if report.same_top1 else ", another class wins"
         raise ModelError(f"{model}: differs on this device with {name}: {text}{top}. Try another --backend.")
