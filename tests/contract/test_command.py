@@ -133,7 +133,7 @@ def test_report_says_where_the_page_is(run: Run, tmp_path: Path) -> None:
     (tmp_path / "run" / "report.html").unlink()
     done = _edgeclf("report", "run", "--tensorboard", "events", cwd=tmp_path)
     assert done.stdout.splitlines() == [
-        "events/run: see it with: tensorboard --logdir events",
+        "Wrote events/run. View it with: tensorboard --logdir events",
         "Report: run/report.html",
     ]
     assert (tmp_path / "run" / "report.html").is_file()
@@ -225,8 +225,8 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["search"], "Give DATA, the folder of photographs", 2),
         (["search", "nowhere", "--adapt", "tail"], "--adapts: tail: expected of head", 1),
         (["export", "nowhere"], "not the folder of a training", 1),
-        (["export", "nowhere", "--float32", "--max-drop", "1"], "go with the int8 file of a run", 2),
-        (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers alone", 2),
+        (["export", "nowhere", "--float32", "--max-drop", "1"], "apply to the int8 file of a run", 2),
+        (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers only", 2),
         (
             ["export", "nowhere", "--float16", "--distribute", "mirrored"],
             "--distribute applies to the int8 file of a run only",

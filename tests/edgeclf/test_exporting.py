@@ -77,7 +77,7 @@ def test_ctrl_c_keeps_the_best_file(copy: Run, tmp_path: Path, monkeypatch: pyte
         signal.signal(signal.SIGINT, old)
     assert done.exit_code == 130, done.output
     path = tmp_path / "m.over-max-drop.tflite"
-    assert f"kept the best file so far: {path}." in done.output
+    assert f"Kept the best file so far: {path}." in done.output
     assert f"edgeclf export --int8 --max-drop -100 {copy.path} -o {tmp_path / 'm.tflite'}" in done.output
     with Classifier.load(path) as classifier:
         stopped = classifier.card.provenance["int8 stopped"]

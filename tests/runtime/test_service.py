@@ -180,7 +180,7 @@ def test_a_service_of_ones_own_lies_with_ones_own_files(machine: Machine, monkey
     assert "systemctl --user restart edgeclf" in machine.calls()
     machine("remove", "--user")
     assert "Only root may do that" in machine.install(code=1).output
-    assert "--run-as does not go with it" in machine.install("--user", "--run-as", "root", code=2).output
+    assert "--run-as cannot be used with --user" in machine.install("--user", "--run-as", "root", code=2).output
 
 
 def test_what_cannot_start_is_not_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
