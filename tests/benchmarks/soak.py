@@ -44,6 +44,7 @@ snapshots = "kept"
 snapshot_labels = ["*"]
 snapshot_every = 0.05
 snapshot_limit = 500
+snapshot_bytes_per_day = 0
 mqtt = "mqtt://127.0.0.1:{broker}"
 mqtt_device = "soak"
 metrics = {metrics}

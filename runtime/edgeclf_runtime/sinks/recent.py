@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,18 @@ class Recent:
         self._folders: deque[str] = deque(maxlen=_KEPT)
         self._thumbs: deque[tuple[Pixels, npt.NDArray[np.uint8]]] = deque(maxlen=_KEPT)
 
-    def read(self, paths: Iterable[Path]) -> None:
-        """Remember these, the newest first, as before a restart; those that cannot be read are left out."""
+    def read(self, known: Iterable[tuple[str, Path]]) -> None:
+        """Remember these, as before a restart; those that cannot be read are left out.
+
+        Args:
+            known: the folder that each went into, and its file, the newest first.
+        """
         from edgeclf_runtime.images import decode_image, read_content
 
         found = []
-        for path, _ in zip(paths, range(_KEPT)):
+        for folder, path in islice(known, _KEPT):
             try:
-                found.append((path.parent.name, decode_image(read_content(path), path.name, least=FITTED.height)))
+                found.append((folder, decode_image(read_content(path), path.name, least=FITTED.height)))
             except ImageError:
                 continue
         for folder, pixels in reversed(found):

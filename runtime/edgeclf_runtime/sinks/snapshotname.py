@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["DISCARDED", "FOLDERS", "UNSORTED", "WHOLE", "Snapshot", "folder_name", "own_snapshots", "read_name"]
+__all__ = [
+    "DISCARDED",
+    "FOLDERS",
+    "UNSORTED",
+    "WHOLE",
+    "Snapshot",
+    "all_snapshots",
+    "folder_name",
+    "own_snapshots",
+    "read_name",
+]
 
 UNSORTED = "__unsorted"
 """The folder of uncertain pictures; ``edgeclf train`` passes over it, as over the two others."""
@@ -84,12 +94,15 @@ def read_name(name: str) -> Snapshot | None:
 
 def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
     """Those that are where a sink put them; none that somebody sorted, nor anybody's own picture."""
+    return ((snapshot, path) for snapshot, path in all_snapshots(folder) if snapshot.folder == path.parent.name)
+
+
+def all_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
+    """Those that a sink took, also those that somebody sorted or discarded since."""
     for place in _folders(folder):
-        if place.name in (WHOLE, DISCARDED):
-            continue
-        for name in _files(place):
+        for name in _files(place) if place.name != WHOLE else ():
             snapshot = read_name(name)
-            if snapshot is not None and snapshot.folder == place.name:
+            if snapshot is not None:
                 yield snapshot, place / name
 
 

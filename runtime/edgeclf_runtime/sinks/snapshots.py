@@ -16,7 +16,15 @@ from edgeclf_runtime.sinks.dailybytes import DailyBytes
 from edgeclf_runtime.sinks.picture import jpeg_of, seen_jpeg_of
 from edgeclf_runtime.sinks.recent import Recent
 from edgeclf_runtime.sinks.sink import Item, Observation
-from edgeclf_runtime.sinks.snapshotname import UNSORTED, WHOLE, Snapshot, folder_name, own_snapshots, read_name
+from edgeclf_runtime.sinks.snapshotname import (
+    UNSORTED,
+    WHOLE,
+    Snapshot,
+    all_snapshots,
+    folder_name,
+    own_snapshots,
+    read_name,
+)
 from edgeclf_runtime.sinks.telling import least_telling
 from edgeclf_runtime.view import WHOLE as WHOLE_REGION
 
@@ -77,8 +85,7 @@ class SnapshotSink:
         self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
         self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
         self._recent: Recent | None = None  # read when there is the first picture, in this sink's own thread
-        names = (read_name(path.name) for path in folder.glob("*/*.jpg"))
-        self._number = max((known.number for known in names if known), default=0)
+        self._number = max((known.number for known, _ in all_snapshots(folder)), default=0)
         self._said = -_QUIET
 
     def take(self, item: Item) -> None:
@@ -110,8 +117,8 @@ class SnapshotSink:
         if self._recent is None or not self._folder.exists():  # somebody began anew
             self._recent = Recent()
             self._folder.mkdir(parents=True, exist_ok=True)
-            known = sorted(own_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
-            self._recent.read(path for _, path in known)
+            known = sorted(all_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
+            self._recent.read((snapshot.folder, path) for snapshot, path in known)
         return self._recent
 
     def _keep(self, snapshot: Snapshot, item: Observation) -> bool:
