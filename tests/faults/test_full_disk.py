@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 from edgeclf import Run
+from edgeclf_runtime.sinks.snapshotname import own_snapshots
+from edgeclf_runtime.sinks.snapshots import SnapshotSink
 from tests.faults.killing import EDGECLF
 from tests.films import write_film
+from tests.runtime.observations import seen
 
 Small = Callable[[int], Path]
 FULL, READ_ONLY = "No space left", "Read-only file system"
@@ -169,3 +172,21 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     assert films
     assert all(cv2.VideoCapture(str(film)).read()[0] for film in films)
     assert not list(place.rglob(".*"))
+
+
+def test_snapshots_leave_free_what_they_are_told_to(disk: Small) -> None:
+    place = disk(1000)
+    sink = SnapshotSink(place / "kept", every=0, free_bytes=300_000)
+    lowest, counts = 1 << 60, []
+    for number in range(400):
+        if number == 200:
+            _fill(place, 200)  # somebody else, below what was to be left
+        sink.take(seen("cat", 0.5, number=number))
+        lowest = min(lowest, shutil.disk_usage(place).free) if number < 200 else lowest
+        counts.append(len(list(own_snapshots(place / "kept"))))
+    assert 300_000 <= lowest < 320_000
+    assert 50 < counts[199] == max(counts)
+    newest = {snapshot.number for snapshot, _ in own_snapshots(place / "kept")}
+    assert counts[-1] >= 0.9 * counts[199]  # in the place of others, none for those who filled it
+    assert max(newest) == 400
+    assert shutil.disk_usage(place).free >= 180_000

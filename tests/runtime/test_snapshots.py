@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf_runtime import Frame
+from edgeclf_runtime import Frame, UsageError
 from edgeclf_runtime.images import read_image
+from edgeclf_runtime.settings import settings
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.dailybytes import DailyBytes
 from edgeclf_runtime.sinks.picture import jpeg
@@ -297,3 +298,9 @@ def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
     assert len(names(tmp_path / "kept" / "__whole")) == 4
     originals = {path.read_bytes() for path in pictures.iterdir()}
     assert {path.read_bytes() for path in wholes} <= originals  # as they came
+
+
+def test_bounds_below_nothing_are_refused() -> None:
+    for wrong in ({"snapshot_bytes_per_day": -1}, {"snapshot_free_bytes": -1}):
+        with pytest.raises(UsageError, match="snapshot_bytes_per_day and snapshot_free_bytes at least 0"):
+            settings({"sinks": wrong}, {}, "run.toml")

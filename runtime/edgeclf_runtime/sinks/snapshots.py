@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _NOTE = "__snapshots.json"
 _QUIET = 3600.0  # seconds between two log lines about what is not kept
 _LOOK = 0.5  # seconds between two looks at pictures that are not kept, at most
+_BLOCK = 4096  # bytes of a disk, which no two files share
 _FREE, _FREE_SHARE = 500_000_000, 10  # bytes left free where nobody says; a tenth of a disk that is smaller
 
 
@@ -131,7 +132,8 @@ class SnapshotSink:
             return False
         contents = self._contents(snapshot, item)
         size = sum(map(len, contents.values()))
-        gone = self._goes(snapshot, known, self._missing(size)) if self._may_write(size) else None
+        missing = self._missing(sum(_on_disk(len(content)) for content in contents.values()))
+        gone = self._goes(snapshot, known, missing) if self._may_write(size) else None
         if gone is None:
             return False
         self._budget.add(size)
@@ -204,8 +206,12 @@ def _default_free(folder: Path) -> int:
     return min(_FREE, shutil.disk_usage(folder).total // _FREE_SHARE)
 
 
+def _on_disk(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return _on_disk(path.stat().st_size)
     except FileNotFoundError:
         return 0
