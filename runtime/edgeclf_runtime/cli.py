@@ -29,6 +29,7 @@ _SECTIONS = {
     "Run, on a Raspberry Pi, a Coral board or here": (
         "doctor",
         "capture",
+        "init-config",
         "run",
         "classify",
         "service",

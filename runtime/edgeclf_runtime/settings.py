@@ -17,7 +17,7 @@ from edgeclf_runtime.gate import GateRule
 from edgeclf_runtime.service.credentials import carried
 from edgeclf_runtime.sources.source import SourceOptions
 
-__all__ = ["RunSettings", "SinkSettings", "read_settings", "settings"]
+__all__ = ["TABLES", "RunSettings", "SinkSettings", "read_settings", "settings"]
 
 _log = logging.getLogger(__name__)
 
@@ -135,12 +135,13 @@ class RunSettings:
 
 _SECRET = ("mqtt", "webhook", "webhook_token", "web_token")
 
-_TABLES: dict[str, type[Any]] = {
+TABLES: dict[str, type[Any]] = {
     "camera": SourceOptions,
     "decision": DecisionRule,
     "gate": GateRule,
     "sinks": SinkSettings,
 }
+"""What each table of a TOML file becomes."""
 _RENAMED = {"sinks": {"rotate": "rotate_bytes", "keep": "rotate_keep"}}  # keys of 0.1, still read
 
 
@@ -175,14 +176,14 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
         UsageError: names every mistake at once.
     """
     wrong: list[str] = []
-    known = ["source", "reload", *_TABLES]
+    known = ["source", "reload", *TABLES]
     wrong += [_unknown(name, known) for name in content if name not in known]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
         wrong.append(f"reload: expected true or false, got {reload!r}")
     parts: dict[str, Any] = {}
-    for name, kind in _TABLES.items():
+    for name, kind in TABLES.items():
         table = content.get(name, {})
         if not isinstance(table, Mapping):
             wrong.append(f"{name}: expected a table, [{name}]")
