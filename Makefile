@@ -88,7 +88,7 @@ test-faults: setup
 test-supply: setup
 	$(NAMED) -s tests/supply
 
-# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, and the page; twelve minutes, as root.
+# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, the page, 20 power cuts; half an hour, as root.
 test-pi: need-pi setup .venv-tflite/ready
 	$(NAMED) -s tests/device
 

@@ -6,14 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
 from tests.device.machine import kernel, kernel_version, modules, packed
-from tests.device.needs import PATH
-from tests.device.userland import ARM64, CACHE, EXTRAS, ROOT, install, run, userland
+from tests.device.userland import ARM64, CACHE, EXTRAS, ROOT, install, run, tool, userland
 
 __all__ = ["USER", "Disk", "disk"]
 
@@ -28,7 +26,6 @@ busybox-static
 _MERGED = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
 _DEBIAN = replace(ARM64, folder="disk", packages=",".join([ARM64.packages, *_PACKAGES.split()]), options=(_MERGED,))
 _MODULES = ("ext4", "virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "vivid")
-_ENVIRONMENT = {**os.environ, "PATH": PATH}
 _OPTIONS = "noatime,noauto_da_alloc"
 """Of its ext4: a new name does not wait for the content, as on most filesystems and as ext4 by itself would have it."""
 
@@ -86,8 +83,8 @@ class Disk:
 def disk(wheel: Path) -> Disk:
     """The image with this wheel of ours in it; made where it is not there, or was made of something else."""
     unpacked = kernel()
-    made_of = [_FILES, _PACKAGES, _OPTIONS, _START, _LINKS, _USER, _PAM, _MODULES, kernel_version(unpacked)]
-    made_of += [(ROOT / "constraints.txt").read_text("utf-8"), sorted(_checksums(wheel).items())]
+    made_of: list[object] = [_FILES, _PACKAGES, _OPTIONS, _START, _LINKS, _USER, _PAM, _MODULES]
+    made_of += [kernel_version(unpacked), (ROOT / "constraints.txt").read_text("utf-8"), _checksums(wheel)]
     name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     made = Disk(CACHE / "disks" / name)
     if (made.folder / "ready").exists():
@@ -96,11 +93,11 @@ def disk(wheel: Path) -> Disk:
     made.folder.mkdir(parents=True)
     root = userland(_DEBIAN)
     site = install(_DEBIAN, root, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
-    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.key)
+    tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.key)
     # As pip and Debian's packages would: it takes an emulated processor seconds at each start.
     run(_DEBIAN, root, site, "-m", "compileall", "-q", site, "/usr/lib/python3.11")
     _settle(root, unpacked, made.key.with_suffix(".pub").read_text("utf-8"))
-    _run("mkfs.ext4", "-q", "-F", "-d", root, "-L", "root", made.image, _SIZE)
+    tool("mkfs.ext4", "-q", "-F", "-d", root, "-L", "root", made.image, _SIZE)
     _initramfs(root, unpacked, made.archive)
     (made.folder / "ready").touch()
     return made
@@ -131,7 +128,7 @@ def _settle(root: Path, unpacked: Path, key: str) -> None:
     (root / f"etc/sudoers.d/{USER}").chmod(0o440)
     for name, kind in _PAM.items():
         (root / f"etc/pam.d/common-{name}").write_text(f"{kind} required pam_unix.so\n", "utf-8")
-    _run("ssh-keygen", "-q", "-A", "-f", root)
+    tool("ssh-keygen", "-q", "-A", "-f", root)
     for link, unit in _LINKS.items():
         path = root / "etc/systemd/system" / link
         path.parent.mkdir(exist_ok=True)
@@ -144,7 +141,7 @@ def _settle(root: Path, unpacked: Path, key: str) -> None:
         os.chown(path, 1000, 1000)
         path.chmod(0o700 if path.is_dir() else 0o600)
     modules(unpacked, _MODULES, root / "usr/lib/modules" / kernel_version(unpacked))
-    _run("depmod", "-b", root / "usr", kernel_version(unpacked))
+    tool("depmod", "-b", root / "usr", kernel_version(unpacked))
 
 
 def _initramfs(root: Path, unpacked: Path, out: Path) -> None:
@@ -158,9 +155,3 @@ def _initramfs(root: Path, unpacked: Path, out: Path) -> None:
     (stage / "mods/order").write_text("\n".join(order), "utf-8")
     packed(stage, out)
     shutil.rmtree(stage)
-
-
-def _run(*words: object) -> None:
-    command = list(map(str, words))
-    done = subprocess.run(command, capture_output=True, text=True, env=_ENVIRONMENT, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"

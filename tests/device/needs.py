@@ -14,7 +14,7 @@ __all__ = ["PATH", "lacking"]
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 _PACKAGES = "qemu-user-static mmdebstrap qemu-system-arm kmod cpio e2fsprogs openssh-client"
 _USERLAND = ("chroot", "mmdebstrap")
-_MACHINE = ("qemu-system-aarch64", "modprobe", "depmod", "dpkg-deb", "apt-get", "cpio", "mkfs.ext4", "ssh")
+_MACHINE = ("qemu-system-aarch64", "modprobe", "depmod", "dpkg-deb", "apt-get", "cpio", "mkfs.ext4", "debugfs", "ssh")
 _TESTS = {
     "ARM64": ("qemu-aarch64-static", *_USERLAND),
     "ARMHF": ("qemu-arm-static", *_USERLAND),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.device.needs import PATH
 
-__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "userland"]
+__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "tool", "userland"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -75,7 +75,7 @@ def userland(kind: Userland) -> Path:
     # Its mirrors are often out of step for hours, and no device will be attacked here.
     command += ['--setup-hook=sed -i /security/d "$1"/etc/apt/sources.list']
     try:
-        _run([*command, *kind.options, f"--include={kind.packages}", "bookworm", str(root)])
+        tool(*command, *kind.options, f"--include={kind.packages}", "bookworm", root)
     except AssertionError as error:
         pytest.skip(f"Debian's {kind.name} packages cannot be had: {' '.join(str(error).split())[-200:]}")
     _stand_ins(root)
@@ -109,8 +109,8 @@ def install(kind: Userland, root: Path, name: str, wheel: Path | str, *others: s
     pip += ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
     pip += [word for platform in (*kind.platforms, "any") for word in ("--platform", platform)]
     if not target.exists():
-        _run([*pip, *(["--no-deps"] if alone else []), str(wheel), *others])
-    _run([*pip, "--no-deps", str(wheel)])
+        tool(*pip, *(["--no-deps"] if alone else []), wheel, *others)
+    tool(*pip, "--no-deps", wheel)
     return f"/opt/{name}"
 
 
@@ -128,6 +128,8 @@ def run(kind: Userland, root: Path, site: str, *words: str) -> str:
     return done.stdout
 
 
-def _run(command: list[str]) -> None:
+def tool(*words: object, good: tuple[int, ...] = (0,)) -> None:
+    """Run a program of this machine, also of an administrator's folders; it must end with one of the statuses."""
+    command = list(map(str, words))
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": PATH}, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in good, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
