@@ -15,6 +15,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -131,6 +132,35 @@ def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None
     assert before > ROUNDS
     assert len(sorted((photos / "noise").glob("*.jpg"))) == before + 3
     assert _hidden(photos) == []
+
+
+def test_films_can_be_played_and_keep_their_times(killer: Killer, model: Path, tmp_path: Path) -> None:
+    film, films, config = tmp_path / "film.avi", tmp_path / "films", tmp_path / "run.toml"
+    noise = np.random.default_rng(0).integers(0, 256, (8, 240, 320, 3), np.uint8)
+    write_film(film, 20, islice(cycle(noise), 1200))
+    config.write_text(f'[sinks]\nvideo = "{films}"\nvideo_segment = 2\n', "utf-8")
+    words = [*EDGECLF, "run", model, "--source", film, "--config", config]
+    seconds, seen, cut_off = killer.whole(words), 0, 0
+    while killer.killed < ROUNDS:
+        killer.cut(words, seconds)
+        written = sorted(films.iterdir())
+        for file in written[seen:]:
+            times = _picture_times(file)
+            assert times == [50 * number for number in range(len(times))]
+            cut_off += len(times) < 40
+        seen = len(written)
+    killer.whole(words)
+    assert all(_picture_times(file) for file in films.iterdir())  # with an index now
+    print(f"\nfilms: {seen} whole or up to their last picture, {cut_off} of them ended by a kill")
+    assert cut_off > ROUNDS // 4
+
+
+def _picture_times(film: Path) -> list[int]:
+    """In ms, as OpenCV reads them."""
+    capture, times = cv2.VideoCapture(str(film)), []
+    while capture.read()[0]:
+        times.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
+    return times
 
 
 _REPLACING = """

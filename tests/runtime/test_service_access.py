@@ -57,5 +57,10 @@ def test_folders_are_made_for_whom_the_service_runs_as(tmp_path: Path) -> None:
     assert not writes[2].exists()
     with pytest.raises(ServiceError, match="daemon may not write there"):
         check_access(unit, who)
+    config = tmp_path / "run.toml"
+    config.touch(0o600)
+    check_access(Unit(("/a",), Path("/"), secret=(config,)), who)  # systemd reads it
+    with pytest.raises(ServiceError, match=r"run\.toml: daemon may not read it"):
+        check_access(Unit(("/a",), Path("/"), secret=(config,), version=246), who)
     with pytest.raises(ServiceError, match="folders of its own in /var/lib"):
         check_access(Unit(("/a",), Path("/"), writes=(Path("/srv/none"),)), Person())
