@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -26,6 +27,7 @@ from edgeclf_runtime.view import GivenView, View
 
 __all__ = ["Pipeline"]
 
+_log = logging.getLogger(__name__)
 _DRAIN = 1.0  # seconds the sinks have to finish
 _LAST = 0.4  # the same to close after what they still had was given up
 _PATIENT = 600.0  # to finish, where nothing is to be lost and nobody waits
@@ -254,6 +256,8 @@ class Pipeline:
 
     def _adopt(self, new: Classifier) -> None:
         """Answers come in order: none of the classifier before is still to come."""
+        if (view := self._view_of(new)) != self._view_of(self._classifier):
+            _log.warning("%s: the network now sees of each picture: %s.", new.path, view)
         self._classifier.close()
         self._classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)

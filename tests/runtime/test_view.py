@@ -221,7 +221,9 @@ class _Seen:
         """Nothing is open."""
 
 
-def test_a_model_that_takes_over_brings_its_own(model: Path, whole: np.ndarray, tmp_path: Path) -> None:
+def test_a_model_that_takes_over_brings_its_own(
+    model: Path, whole: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Sinks get the whole picture, turned, and can tell what was seen of it."""
     other = _with_view(model, tmp_path / "other.tflite", View((0, 0, 0.5, 1), 90))
     write_film(tmp_path / "film.avi", 10, [whole[:, :, ::-1]] * 40)
@@ -229,6 +231,7 @@ def test_a_model_that_takes_over_brings_its_own(model: Path, whole: np.ndarray, 
         sink = _Seen(lambda: pipeline.offer(Classifier.load(other)))
         pipeline = Pipeline(classifier, [sink], lossless=True)
         pipeline.run(open_source(tmp_path / "film.avi"))
+    assert "the network now sees of each picture: region 0,0,0.5,1, rotate 90." in caplog.text
     first, last = (item.prediction.frame for item in (sink.items[0], sink.items[-1]))
     assert isinstance(first, Frame)
     assert isinstance(last, Frame)
