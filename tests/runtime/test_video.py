@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.matroska import MatroskaFilm, mend
 from edgeclf_runtime.sinks.picture import jpeg
@@ -198,7 +199,15 @@ def test_bytes_are_bounded_and_nobody_elses_file_goes(tmp_path: Path) -> None:
 def test_a_picture_larger_than_the_bound_is_said(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path, 60, 100_000)
     large = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    with pytest.raises(Exception, match="more than video_bytes"):
+    with pytest.raises(SinkError, match="more than video_bytes"):
         sink.take(at(0, pixels=large))
     sink.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_in_the_folders_place_is_left_and_said(tmp_path: Path) -> None:
+    (tmp_path / "films").write_text("mine", "utf-8")
+    for name in ("films", "films/out.mp4", "films/more"):
+        with pytest.raises(SinkError, match="not a folder; video takes one, or a film's name such as"):
+            VideoSink(tmp_path / name)
+    assert (tmp_path / "films").read_text("utf-8") == "mine"

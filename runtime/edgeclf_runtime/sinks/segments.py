@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sinks.matroska import MatroskaFilm, is_own, mend
 
@@ -37,6 +38,7 @@ class Segments:
 
     Raises:
         OSError: the folder cannot be made.
+        SinkError: there is a file in its place.
     """
 
     def __init__(self, asked: Path, limit: int) -> None:
@@ -44,7 +46,11 @@ class Segments:
         self._limit, self._held = limit, 0
         self._name = re.compile(re.escape(self._prefix) + r"-([0-9]{6,})-[0-9]{8}-[0-9]{6}\.mkv")
         self._older: deque[tuple[Path, int]] = deque()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            where = printable(self.folder)
+            raise SinkError(f"{where}: not a folder; video takes one, or a film's name such as out.mp4.") from None
         for path in self._own():
             try:
                 if mend(path):
