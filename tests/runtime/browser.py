@@ -50,7 +50,9 @@ class Browser:
         with ExitStack() as stack:
             stack.callback(self._end)
             url = self._page(profile / "DevToolsActivePort")
-            self._socket = stack.enter_context(connect(url, max_size=None, open_timeout=_PATIENCE, proxy=None))
+            # No pings: a training between two tests may leave no thread the time to take an answer.
+            options = {"max_size": None, "open_timeout": _PATIENCE, "proxy": None, "ping_interval": None}
+            self._socket = stack.enter_context(connect(url, **options))
             self._stack = stack.pop_all()
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
