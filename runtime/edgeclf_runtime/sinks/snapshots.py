@@ -152,8 +152,11 @@ class SnapshotSink:
         return {path: content for path, content in contents.items() if content is not None}
 
     def _remove(self, path: Path) -> None:
-        for file in (path, self._folder / WHOLE / path.name):
-            file.unlink(missing_ok=True)
+        try:
+            path.unlink()
+        except FileNotFoundError:  # somebody sorted it at this very moment, and may want the whole one
+            return
+        (self._folder / WHOLE / path.name).unlink(missing_ok=True)
 
     def _goes(self, snapshot: Snapshot, known: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
         """Files that go for one more, so many bytes of them at least; None where it tells less than they do."""
@@ -170,6 +173,7 @@ class SnapshotSink:
     def _may_write(self, size: int) -> bool:
         allowed = self._budget.allows(size)
         if not allowed:
+            self._next = time.monotonic() + self._every
             self._say("snapshot_bytes_per_day were written within 24 hours, none is kept for now")
         return allowed
 
