@@ -186,10 +186,13 @@ def _tls_lines(folder: Path) -> str:
 
 @needs_tls
 @leaves_sockets
-def test_a_broker_with_certificates_of_ones_own(certificates: Path, tmp_path: Path, told: Told) -> None:
+def test_a_broker_with_certificates_of_ones_own(
+    certificates: Path, tmp_path: Path, told: Told, request: pytest.FixtureRequest
+) -> None:
     broker = Broker(tmp_path, f"{_tls_lines(certificates)}require_certificate true\nlistener {{plain}} 127.0.0.1\n")
     address, ca = f"mqtts://localhost:{broker.port}", str(certificates / "ca.pem")
     cert, key = str(certificates / "device.pem"), str(certificates / "device.key")
+    request.addfinalizer(broker.stop)
     listener = Listener(broker.plain)
     known = MqttSink(MqttOptions(address, "feeder", ca=ca, cert=cert, key=key), LABELS)
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
@@ -207,7 +210,6 @@ def test_a_broker_with_certificates_of_ones_own(certificates: Path, tmp_path: Pa
         told(part)
         sink.close()
     listener.close()
-    broker.stop()
 
 
 @needs_tls
