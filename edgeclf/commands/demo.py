@@ -18,7 +18,7 @@ __all__ = ["demo"]
     help="New folder for the results.",
 )
 def demo(out: Path) -> None:
-    """Train, export and run on handwritten digits, in a few minutes.
+    """Train, export and run on handwritten digits, in minutes.
 
     Takes the digits of scikit-learn, so that it needs no photographs and no camera.
     """

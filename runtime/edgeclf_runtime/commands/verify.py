@@ -17,7 +17,7 @@ __all__ = ["verify"]
 @click.option("--if-any", is_flag=True, help="If the file has no golden images, only check that it opens and answers.")
 @model_options
 def verify(open_model: Opener, model: Path, if_any: bool) -> None:
-    """Check that MODEL gives the same scores as when it was exported."""
+    """Check that MODEL gives the scores it was exported with."""
     from edgeclf_runtime import golden
 
     with open_model(model) as classifier:
