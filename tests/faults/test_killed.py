@@ -202,7 +202,9 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     assert lines >= len(before) + 10
     assert adopted >= ROUNDS // 10  # or nothing was swapped
     assert not [line for line in found if line.get("model") == "refused"]
-    assert _hidden(tmp_path) == []
+    copies = [name for name in _hidden(tmp_path) if name.startswith(".model.tflite.good-")]
+    assert [Path(name).suffix for name in copies] == [".tflite", ".txt"]  # of the last good model
+    assert _hidden(tmp_path) == copies
 
 
 def _lines(seen: Path) -> list[dict[str, Any]]:
