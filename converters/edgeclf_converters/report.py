@@ -78,8 +78,8 @@ class ParityReport:
             (
                 f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
                 f"judged by {self.judged_by}{chosen}",
-                f"change    {-p.drop:+.2f} points, 95% interval {-p.high:+.2f} to {-p.low:+.2f}; {p.lost} lost, "
-                f"{p.won} won, McNemar p = {p.p_value:.2g}; {counted(len(p.flips), 'label')} changed",
+                f"change    {0 - p.drop:+.2f} points, 95% interval {0 - p.high:+.2f} to {0 - p.low:+.2f}; "
+                f"{p.lost} lost, {p.won} won, McNemar p = {p.p_value:.2g}; {counted(len(p.flips), 'label')} changed",
                 *self._tested(),
                 f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
                 f"time      float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms a picture "
@@ -94,7 +94,7 @@ class ParityReport:
             return []
         return [
             f"test      float {t.float_accuracy:.2%}, int8 {t.int8_accuracy:.2%} on {t.count} others, which took no "
-            f"part in any choice; {-t.drop:+.2f} points, 95% interval {-t.high:+.2f} to {-t.low:+.2f}"
+            f"part in any choice; {0 - t.drop:+.2f} points, 95% interval {0 - t.high:+.2f} to {0 - t.low:+.2f}"
         ]
 
 

@@ -163,8 +163,8 @@ def _say_search(search: Search) -> None:
 
     parity = search.best.parity
     click.echo(
-        f"method: {search.best.step.name}; validation accuracy {-parity.drop:+.2f} points "
-        f"(95% interval {-parity.high:+.2f} to {-parity.low:+.2f}, {parity.count} images, "
+        f"method: {search.best.step.name}; validation accuracy {0 - parity.drop:+.2f} points "
+        f"(95% interval {0 - parity.high:+.2f} to {0 - parity.low:+.2f}, {parity.count} images, "
         f"McNemar p = {parity.p_value:.2g}); {counted(len(parity.flips), 'label')} changed"
     )
 
@@ -186,7 +186,7 @@ def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
         assert done.search is not None
         drop = done.search.best.parity.drop
         click.echo(
-            f"Error: no method stays within {max_drop:g} points (best: {-drop:+.2f}); kept as {done.path}", err=True
+            f"Error: no method stays within {max_drop:g} points (best: {0 - drop:+.2f}); kept as {done.path}", err=True
         )
         raise click.exceptions.Exit(3)
     click.echo(f"Next: edgeclf run {done.path} --source 0")
