@@ -136,6 +136,26 @@ def test_a_broker_that_knows_only_the_older_protocol_is_spoken_to_in_it(broker: 
     link.close()
 
 
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_a_broker_that_refuses_is_told_and_asked_again(
+    tmp_path: Path, told: Told, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Broker(tmp_path, "allow_anonymous false\n")
+    request.addfinalizer(broker.stop)
+    sink = MqttSink(MqttOptions(f"mqtt://user:wrong@127.0.0.1:{broker.port}", "feeder"), LABELS)
+    assert "refused: Not authorized" in told("refused")
+    client, tries = sink._connection._client, []
+    refused = client.on_connect
+    client.on_connect = lambda *words: (tries.append(words[3]), refused(*words))
+    until = time.monotonic() + 30
+    while not tries and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [str(reason) for reason in tries] == ["Not authorized"]
+    assert client.protocol == 5
+    assert len(caplog.records) == 1, [record.getMessage() for record in caplog.records]
+    sink.close()
+
+
 def test_two_devices_of_one_id_are_told(broker: Broker, told: Told) -> None:
     listener = Listener(broker.port)
     options = MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder")

@@ -54,7 +54,7 @@ class MqttConnection:
         self._stands, self._lost = connected, lost
         self._host, self._port = parts.hostname or "", parts.port or (8883 if options.encrypted else 1883)
         self.name = f"mqtt {self._host}:{self._port}"
-        self._online, self._ends = False, False
+        self._online, self._answered, self._ends = False, False, False
         self._warned: dict[str, float] = {}
         self._losses: deque[float] = deque(maxlen=_LOSSES)
         self._unanswered: threading.Timer | None = None
@@ -91,12 +91,15 @@ class MqttConnection:
 
     def _speak_older(self) -> None:
         """In a thread of its own: paho cannot be stopped by its own."""
+        if self._ends:
+            return
         before, self._client = self._client, self._new_client(self._mqtt.MQTTv311)
         before.loop_stop()
         self._stop_waiting()
         self._start()
 
     def _connecting(self, client: Any, data: Any) -> None:
+        self._answered = False
         self._stop_waiting()
         self._unanswered = threading.Timer(_ANSWER, self._warn, ("takes the connection, but does not answer",))
         self._unanswered.daemon = True
@@ -116,6 +119,7 @@ class MqttConnection:
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._stop_waiting()
+        self._answered = True
         if not reason.is_failure:
             self._online = True
             self._stands()
@@ -130,9 +134,9 @@ class MqttConnection:
             return
         stood, self._online = self._online, False
         self._delivery.disconnected()
-        if not stood:  # without an answer; after a refusal this comes, too, and changes nothing that was said
+        if not self._answered:
             self._closed_unanswered(client)
-        elif reason.is_failure:
+        elif stood and reason.is_failure:
             self._lost()
             self._tell_loss(client, reason)
 
