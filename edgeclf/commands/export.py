@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from edgeclf.commands.options import distribute_option
+from edgeclf.commands.options import config_option, distribute_option
 
 if TYPE_CHECKING:
     from edgeclf.settings import ExportConfig
@@ -36,7 +36,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--weights", type=_PATH, help="Weights file for --pretrained (default: from the installed package).")
 @click.option("--calibration", type=_PATH, metavar="DIR", help="Images to calibrate --pretrained --int8 on.")
-@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
+@config_option
 @click.option("--edgetpu/--no-edgetpu", default=None, help="Also compile the int8 file for a Coral Edge TPU.")
 @click.option(
     "--method",

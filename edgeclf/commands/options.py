@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["distribute_option"]
+__all__ = ["config_option", "distribute_option"]
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Read options from this TOML file (default: edgeclf.toml, if it exists).",
+)
 
 
 def distribute_option(what: str) -> Callable[[Any], Any]:

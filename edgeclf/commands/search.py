@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeclf.commands.options import config_option
+
 if TYPE_CHECKING:
     from edgeclf.searchresult import SearchResult
     from edgeclf.settings import SearchConfig, TrainTable
@@ -39,7 +41,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Folder of the search; resumes a search that is in it.",
 )
-@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
+@config_option
 def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: Any) -> None:
     """Find the best backbone, input size and training for DATA.
 

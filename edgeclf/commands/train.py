@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeclf.commands.options import distribute_option
+from edgeclf.commands.options import config_option, distribute_option
 from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
 __all__ = ["train"]
@@ -48,7 +48,7 @@ _SECTIONS = {
 @click.argument("data", type=_PATH, nargs=-1)
 @click.option("--out", type=_PATH, help="Folder for the run (default: runs/NAME-1, runs/NAME-2, ...).")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Resume an interrupted training.")
-@click.option("--config", type=_PATH, help="Read options from this TOML file (default: edgeclf.toml, if it exists).")
+@config_option
 @click.option("--backbone", type=click.Choice(_BACKBONES), help="Pretrained network (default: efficientnet-lite0).")
 @click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")

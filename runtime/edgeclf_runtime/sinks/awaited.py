@@ -9,23 +9,24 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
-from edgeclf_runtime.errors import AddressError
+from edgeclf_runtime.errors import AddressError, SinkError
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 
 if TYPE_CHECKING:
     from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.sinks.outlet import Outlet
 
-__all__ = ["AwaitedSink", "comes_later"]
+__all__ = ["AwaitedSink", "cannot_listen"]
 
 _log = logging.getLogger(__name__)
 _AGAIN = 5.0  # seconds between two tries
 _LATER = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENETDOWN, errno.ENETUNREACH)
 
 
-def comes_later(error: OSError) -> bool:
-    """Whether it is of an address that this machine may have as soon as its network is up."""
-    return isinstance(error, socket.gaierror) or error.errno in _LATER
+def cannot_listen(what: str, error: OSError) -> SinkError:
+    """To be raised: an AddressError where this machine may have the address as soon as its network is up."""
+    kind = AddressError if isinstance(error, socket.gaierror) or error.errno in _LATER else SinkError
+    return kind(f"{what}: {error.strerror or error}.")
 
 
 class AwaitedSink:

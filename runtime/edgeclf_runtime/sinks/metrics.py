@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeclf_runtime.errors import AddressError, SinkError
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.packages import check_version
-from edgeclf_runtime.sinks.awaited import comes_later
+from edgeclf_runtime.sinks.awaited import cannot_listen
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ class MetricsSink:
         try:
             self._server, _ = prometheus.start_http_server(port, host, self._figures.registry)
         except OSError as error:
-            kind = AddressError if comes_later(error) else SinkError
-            raise kind(f"Metrics on {host}:{port}: {error.strerror}.") from None
+            raise cannot_listen(f"Metrics on {host}:{port}", error) from None
         self.port = int(self._server.server_port)
         self.name = f"metrics {host}:{self.port}"
         self.take, self.follow = self._figures.take, self._figures.follow

@@ -7,7 +7,6 @@ import functools
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 from urllib.parse import unquote, urlsplit
@@ -199,7 +198,7 @@ def _broker(asked: SinkSettings, labels: tuple[str, ...], gap: float, add: Calla
     if asked.mqtt:
         from edgeclf_runtime.sinks.mqtt import MqttSink
 
-        add(MqttSink(replace(_mqtt_options(asked), gap=gap), labels))
+        add(MqttSink(_mqtt_options(asked, gap), labels))
 
 
 def _servers(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Iterator[tuple[Callable[[], Sink], bool]]:
@@ -236,7 +235,7 @@ def _carried(name: str) -> str:
     return str(carried(Path(name))) if name else ""
 
 
-def _mqtt_options(asked: SinkSettings) -> MqttOptions:
+def _mqtt_options(asked: SinkSettings, gap: float = 0.0) -> MqttOptions:
     from edgeclf_runtime.sinks.mqttoptions import MqttOptions, default_device
 
     return MqttOptions(
@@ -244,6 +243,7 @@ def _mqtt_options(asked: SinkSettings) -> MqttOptions:
         asked.mqtt_device or default_device(),
         asked.mqtt_name,
         snapshot=asked.mqtt_picture,
+        gap=gap,
         ca=_carried(asked.mqtt_ca),
         cert=_carried(asked.mqtt_cert),
         key=_carried(asked.mqtt_key),

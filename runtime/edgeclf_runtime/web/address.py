@@ -10,8 +10,8 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 
-from edgeclf_runtime.errors import AddressError, SinkError
-from edgeclf_runtime.sinks.awaited import comes_later
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.awaited import cannot_listen
 
 __all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
 
@@ -93,8 +93,7 @@ def _bind(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         bound = socket.create_server(found[0][4][:2], family=found[0][0])
     except OSError as error:
-        kind = AddressError if comes_later(error) else SinkError
-        raise kind(f"Web page on {host}:{port}: {error.strerror or error}.") from None
+        raise cannot_listen(f"Web page on {host}:{port}", error) from None
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # those it accepts inherit it
     return bound
 
