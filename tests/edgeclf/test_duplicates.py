@@ -68,6 +68,14 @@ def test_hardly_any_handwritten_digits_are_taken_for_copies() -> None:
     assert (found >= 0).sum() <= 4
 
 
+def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
+    """The values imagehash 4.3.2 gives, which computed them before."""
+    china, flower = load_sample_images().images
+    prints = _prints([china, flower, china[:120, :160], flower[60:300, 200:520], np.zeros((50, 60, 3), np.uint8)])
+    expected = [0x9DB8C2C7445DBB24, 0x9B64386633CDC96C, 0xCDB24DB24C924DBA, 0xDA0525363632BBF8, 0]
+    assert prints.hashes.tolist() == expected
+
+
 def test_pictures_of_one_colour_are_told_apart_by_it() -> None:
     flat = [np.full((50, 50, 3), value, np.uint8) for value in (0, 1, 90, 200)]
     first, second, *others = near_groups(_prints(flat)).tolist()
