@@ -13,7 +13,7 @@ __all__ = ["settings_text"]
 
 _HEAD = """\
 # Settings of edgeclf run: edgeclf run MODEL --config FILE
-# Lines that begin with #key are defaults: take the # away to change them. All keys: docs/device.md
+# Lines that begin with #key are defaults: take the # away to change them. All keys: docs/run-toml.md
 """
 _TOP = {
     "source": "Camera number or device, csi, video, image folder or address",

@@ -143,8 +143,8 @@ def test_every_frame_of_a_film_reaches_every_sink(model: Path, digits: Path, tmp
     assert cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT) == 150
 
 
-def test_the_readmes_file_is_taken(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+def test_the_example_of_the_reference_is_taken(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "run-toml.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(# run\.toml.*?)```", text, re.DOTALL)
     (tmp_path / "run.toml").write_text(block, "utf-8")
     found = settings(read_settings(tmp_path / "run.toml"), {}, "run.toml")
@@ -154,14 +154,14 @@ def test_the_readmes_file_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_reference_has_every_key_with_its_default() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "device.md").read_text("utf-8").partition("## run.toml")[2]
+    text = (Path(__file__).parents[2] / "docs" / "run-toml.md").read_text("utf-8")
     for name, kind in (
         ("camera", SourceOptions),
         ("decision", DecisionRule),
         ("gate", GateRule),
         ("sinks", SinkSettings),
     ):
-        rows = text.partition(f"### `[{name}]`")[2].partition("###")[0].splitlines()
+        rows = text.partition(f"## `[{name}]`")[2].partition("\n## ")[0].splitlines()
         known = {
             key: default.strip()
             for keys, default in (row.split("|")[1:3] for row in rows if row.startswith("| `"))
