@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from edgeclf.page import render
+from edgeclf.plots import BAD, LEGEND, SERIES, TEXT, figure_with_axes, page_svg
 from edgeclf.run import write_text
 from edgeclf.searchlog import Outcome
 from edgeclf.searchresult import SearchResult
 
 __all__ = ["search_table", "write_search"]
 
-_INK = "#010203"  # stands for the page's own colour of text, light or dark
-_COLOURS = ("#2f6fb0", "#c0602b", "#268054", "#8b5fbf", "#b03a6a", "#6b7280")
+_SIZE = (5.2, 4.2)  # inches
 _FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "scale": "bottom", "full": "full"}
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def write_search(result: SearchResult) -> Path:
@@ -72,40 +71,21 @@ def _csv(result: SearchResult) -> str:
 
 
 def _plot(result: SearchResult) -> str:
-    """Accuracy over time as an SVG that takes the page's colour of text."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    style = {"svg.fonttype": "none", "svg.hashsalt": "edgeclf", "font.family": "sans-serif", "font.size": 11}
-    inks = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-    with rc_context({**style, **dict.fromkeys(inks, _INK)}):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        FigureCanvasSVG(figure)
-        _draw(figure.add_subplot(), result)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
-
-
-def _draw(axes: object, result: SearchResult) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+    """Accuracy over time as an SVG."""
+    figure, axes = figure_with_axes("milliseconds a picture, here", "right of the validation pictures, %", _SIZE)
     for number, name in enumerate(dict.fromkeys(item.candidate.backbone for item in result.measured)):
-        colour, marker, label = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)], name
+        (colour, marker), label = SERIES[number % len(SERIES)], name
         for item in result.measured:
             if item.candidate.backbone == name:
                 where, filled = (item.milliseconds, 100 * item.accuracy), _FILLED[item.candidate.adapt]
                 axes.plot(*where, marker, color=colour, fillstyle=filled, markerfacecoloralt="none", label=label)
-                axes.annotate(str(item.candidate.size), where, (5, 4), textcoords="offset points", fontsize=9)
+                size, offset = str(item.candidate.size), (5, 4)
+                axes.annotate(size, where, offset, textcoords="offset points", fontsize=7, color=TEXT)
                 label = "_"  # once in the legend
     front = [(item.milliseconds, 100 * item.accuracy) for item in result.frontier]
-    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=_INK, linewidth=1, alpha=0.5, zorder=1)
+    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=TEXT, linewidth=1, alpha=0.5, zorder=1)
     if result.latency_ms is not None:
-        axes.axvline(result.latency_ms, color="#c0392b", linestyle="--", linewidth=1, label="bound")
-    axes.set(xlabel="milliseconds a picture, here", ylabel="right of the validation pictures, %")
-    axes.grid(alpha=0.2)
+        axes.axvline(result.latency_ms, color=BAD, linestyle="--", linewidth=1, label="bound")
     axes.margins(0.08)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, **LEGEND)
+    return page_svg(figure)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeclf.plots import LEGEND, figure_with_axes
+
 _NAMES = {
     "ours": "edgeclf run",
     "fast": "edgeclf run --fast",
@@ -21,10 +23,7 @@ _NAMES = {
 
 def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     """Bars of milliseconds a frame with quartiles, a group for each size, kind and number of threads."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = figure_with_axes("", "ms a frame, median and quartiles", (10, 5))
     for place, (way, name) in enumerate(_NAMES.items()):
         groups = [(index, figures[way][:, 0]) for index, figures in enumerate(found.values()) if way in figures]
         if groups:
@@ -32,6 +31,5 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
             low, middle, high = np.array([np.percentile(values, [25, 50, 75]) for _, values in groups]).T
             axes.bar(at, middle, 0.1, yerr=[middle - low, high - middle], label=name)
     axes.set_xticks(range(len(found)), [name.replace(" ", "\n", 1).replace(", ", "\n") for name in found])
-    axes.set_ylabel("ms a frame, median and quartiles")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=4, **LEGEND)
     figure.savefig(path)

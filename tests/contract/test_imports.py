@@ -68,3 +68,11 @@ def test_imports_point_one_way(folder: str, forbidden: set[str]) -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not {name.split(".")[0] for name in names} & forbidden, path
+
+
+def test_plots_are_drawn_in_one_place() -> None:
+    parts = (ROOT / "edgeclf", ROOT / "tests" / "benchmarks")
+    drawing = {
+        path.name for part in parts for path in part.rglob("*.py") if "import matplotlib" in path.read_text("utf-8")
+    }
+    assert drawing == {"plots.py"}
