@@ -53,6 +53,7 @@ class SinkSettings:
         metrics_host: address it listens on.
         web: ``[HOST:]PORT`` of the page; 127.0.0.1 by default, and a token is asked for at any other address.
         web_token: that token; by default one from the environment, or one made up and printed at the start.
+        web_cert, web_key: PEM files of the page's certificate and its key, for HTTPS.
     """
 
     jsonl: str = ""
@@ -87,6 +88,8 @@ class SinkSettings:
     metrics_host: str = "127.0.0.1"
     web: str = ""
     web_token: str = field(default="", repr=False)
+    web_cert: str = ""
+    web_key: str = ""
 
     def __post_init__(self) -> None:
         wrong = []

@@ -87,6 +87,8 @@ _ABOUT = {
         "metrics_host": "Address to serve them on",
         "web": 'Live page: "PORT" for this machine, "0.0.0.0:PORT" for the network, with a token',
         "web_token": "Token for the page, 12 to 128 letters or digits (default: a new one at each start)",
+        "web_cert": "PEM file of the page's certificate, for HTTPS",
+        "web_key": "PEM file of its key",
     },
 }
 _EXAMPLES: dict[str, Any] = {

@@ -92,19 +92,19 @@ def test_a_config_of_mode_0600_and_a_brokers_key_are_carried(
     machine: Machine,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("ca.pem", "own.pem"):
+    for name in ("ca.pem", "own.pem", "page.key"):
         (machine.folder / name).write_text("-----BEGIN CERTIFICATE-----\n", "utf-8")
     monkeypatch.setenv("SSL_CERT_FILE", "ca.pem")
     monkeypatch.setattr("edgeclf_runtime.sinks.opening.check_sinks", lambda asked: None)  # they are no certificates
     machine.configure(
         'source = "/dev/video0"\n[sinks]\nmqtt = "mqtts://broker"\nmqtt_ca = "ca.pem"\nmqtt_cert = "own.pem"\n'
-        'mqtt_key = "own.pem"\n'
+        'mqtt_key = "own.pem"\nweb = "0.0.0.0:8080"\nweb_cert = "own.pem"\nweb_key = "page.key"\n'
     )
     machine.config.chmod(0o600)
     text = machine.install("--print", "--run-as", "daemon").output
-    for path in (machine.config, machine.folder / "ca.pem", machine.folder / "own.pem"):
+    for path in (machine.config, *(machine.folder / name for name in ("ca.pem", "own.pem", "page.key"))):
         assert f"LoadCredential={credential_name(path)}:{path}\n" in text
-    assert text.count("LoadCredential=") == 3
+    assert text.count("LoadCredential=") == 4
     assert f"Environment=SSL_CERT_FILE={machine.folder}/ca.pem\n" in text
     own = machine.install("--print", "--user").output
     assert "LoadCredential" not in own

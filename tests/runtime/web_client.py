@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import struct
 from typing import Any
 
@@ -21,9 +22,18 @@ def port(sink: WebSink) -> int:
 
 
 def ask(
-    sink: WebSink, path: str, body: object = None, headers: dict[str, str] | None = None, method: str = ""
+    sink: WebSink,
+    path: str,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    method: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port(sink), timeout=20)
+    connection = (
+        http.client.HTTPSConnection("127.0.0.1", port(sink), timeout=20, context=tls)
+        if tls
+        else http.client.HTTPConnection("127.0.0.1", port(sink), timeout=20)
+    )
     content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {**(JSON if body is not None else {}), **(headers or {})}
     connection.request(method or ("GET" if body is None else "POST"), path, content, sent)

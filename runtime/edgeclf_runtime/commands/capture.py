@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, turn_options
-from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
+from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.view import WHOLE, Region, View
 
 if TYPE_CHECKING:
+    import ssl
+
     from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
@@ -38,6 +40,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option(
     "--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Address of the page; see edgeclf run."
 )
+@tls_option
 @size_option
 @click.option("--fps", type=float, default=0.0, help="Frame rate to request from the camera.")
 @click.option(
@@ -65,6 +68,7 @@ def capture(
     source: str,
     classes: list[str],
     web: str,
+    tls: tuple[str, str] | None,
     size: tuple[int, int] | None,
     fps: float,
     format_: str,
@@ -106,7 +110,7 @@ def capture(
         if every is not None and label is not None:
             _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:
-            _by_hand(album, source, options, view, web)
+            _by_hand(album, source, options, view, web, tls)
     click.echo(f"{folder}: " + ", ".join(f"{name} {number}" for name, number in album.counts.items()))
     if view.changes:
         click.echo(f"Next, so that the device sees the same: edgeclf train {shlex.quote(str(folder))} {_words(view)}")
@@ -124,14 +128,16 @@ def _kept(frame: Frame, view: View) -> Frame:
     return frame if view.region == WHOLE else replace(frame, pixels=view.cut(frame.pixels), jpeg=None)
 
 
-def _by_hand(album: Album, source: str, options: SourceOptions, view: View, web: str) -> None:
+def _by_hand(
+    album: Album, source: str, options: SourceOptions, view: View, web: str, tls: tuple[str, str] | None
+) -> None:
     from edgeclf_runtime.sources import open_source
     from edgeclf_runtime.web import check_installed
 
     check_installed()
     from edgeclf_runtime.web.capture import CapturePage
 
-    page = CapturePage(album, web)
+    page = CapturePage(album, web, tls=_server_context(*tls) if tls else None)
     try:
         with open_source(source, options, page.tell) as frames:
             click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
@@ -141,6 +147,15 @@ def _by_hand(album: Album, source: str, options: SourceOptions, view: View, web:
         pass
     finally:
         page.close()
+
+
+def _server_context(cert: str, key: str) -> ssl.SSLContext:
+    from edgeclf_runtime.web.certificate import EXPIRED, has_expired, server_context
+
+    context = server_context(cert, key)
+    if has_expired(context, cert):
+        raise SinkError(f"{cert}: {EXPIRED}.")
+    return context
 
 
 def _by_the_clock(

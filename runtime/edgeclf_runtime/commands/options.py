@@ -23,6 +23,7 @@ __all__ = [
     "reading_options",
     "region_option",
     "size_option",
+    "tls_option",
     "top_option",
     "turn_options",
     "untimed_model_options",
@@ -105,6 +106,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 size_option = click.option("--size", callback=_size, metavar="WxH", help="Frame size to request from the camera.")
 insecure_option = click.option(
     "--insecure", is_flag=True, default=None, help="Do not verify the certificate of an https or rtsps camera."
+)
+tls_option = click.option(
+    "--tls",
+    nargs=2,
+    metavar="CERT KEY",
+    help="Serve the page over HTTPS with this certificate and its key, PEM files.",
 )
 region_option = click.option(
     "--region",

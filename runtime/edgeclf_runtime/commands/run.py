@@ -24,6 +24,7 @@ from edgeclf_runtime.commands.options import (
     model_options,
     region_option,
     size_option,
+    tls_option,
     top_option,
     turn_options,
     words_of,
@@ -40,13 +41,14 @@ __all__ = ["run"]
 
 _PATH = click.Path(path_type=Path)
 _FILES = ("jsonl", "jsonl_every", "csv", "rotate_bytes", "rotate_keep", "snapshots", "video")
+_PAGE = ("web", "tls")
 _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
 _SECTIONS = {
     "Source": ("source", "size", "fps", "format_", "rotate", "flip", "region", "reopen", "watch", "realtime", "fast"),
     "Answers": ("threshold", "margin", "smooth", "hold", "max_fps", "motion", "max_frames", "reload"),
-    "Output": ("changes", "as_json", "top", "web", "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
+    "Output": ("changes", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": _FILES,
     "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
 }
@@ -111,6 +113,7 @@ _SECTIONS = {
     "--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Serve metrics for Prometheus on 127.0.0.1."
 )
 @click.option("--web", metavar="[HOST:]PORT", help="Serve a live page (default host: 127.0.0.1; others need a token).")
+@tls_option
 @json_option
 @top_option
 @model_options
@@ -266,7 +269,7 @@ def _life(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
 
 
 def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    size = given["size"] or (None, None)
+    size, certificate = given["size"] or (None, None), given["tls"] or (None, None)
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
         "": {"source": given["source"], "reload": given["reload"]},
@@ -280,5 +283,5 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
             **{name: given[name] for name in ("threshold", "margin", "hold", "cooldown")},
         },
         "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
-        "sinks": {name: given[name] for name in _SINKS},
+        "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
     }

@@ -51,7 +51,7 @@ def planned(
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
     sinks = chosen.sinks
     folders = written_folders(sinks)
-    own = (sinks.mqtt_ca, sinks.mqtt_cert, sinks.mqtt_key)
+    own = (sinks.mqtt_ca, sinks.mqtt_cert, sinks.mqtt_key, sinks.web_cert, sinks.web_key)
     secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (config, *own) if file))
     return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
 

@@ -7,12 +7,12 @@ import platform
 import re
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.packages import check_version
+from edgeclf_runtime.sinks.keypair import load_key_pair, tls_reason
 
 __all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
 
@@ -83,28 +83,11 @@ class MqttOptions:
         try:
             context = ssl.create_default_context(cafile=self.ca or None)
         except (OSError, ValueError) as error:
-            raise SinkError(f"mqtt_ca {self.ca}: {_why(error, 'no PEM file of certificates')}.") from None
+            raise SinkError(f"mqtt_ca {self.ca}: {tls_reason(error, 'no PEM file of certificates')}.") from None
         if not self.cert:
             return context
-        unreadable = next((path for path in (self.cert, self.key) if path and not Path(path).is_file()), "")
-        if unreadable:
-            raise SinkError(f"{'mqtt_cert' if unreadable == self.cert else 'mqtt_key'} {unreadable}: no such file.")
-        try:  # a key with a password would be asked for on a terminal that a service does not have
-            context.load_cert_chain(self.cert, self.key or None, password=_refuse_password)
-        except (OSError, ValueError) as error:
-            files = f"mqtt_cert {self.cert}" + (f", mqtt_key {self.key}" if self.key else "")
-            raise SinkError(f"{files}: {_why(error, 'no PEM files of a certificate and its key')}.") from None
+        load_key_pair(context, self.cert, self.key, ("mqtt_cert", "mqtt_key"))
         return context
-
-
-def _refuse_password() -> bytes:
-    raise ValueError("its key has a password; take it off with openssl pkey -in KEY -out NEW")
-
-
-def _why(error: Exception, otherwise: str) -> str:
-    if isinstance(error, ssl.SSLError):
-        return "the key is not that of the certificate" if "MISMATCH" in str(error) else otherwise
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _is_address(text: str) -> bool:

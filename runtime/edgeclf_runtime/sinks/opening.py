@@ -18,6 +18,8 @@ from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.sink import Sink
 
 if TYPE_CHECKING:
+    import ssl
+
     from edgeclf_runtime.sinks.mqtt import MqttOptions
 
 __all__ = ["check_labels", "check_sinks", "open_sinks"]
@@ -98,6 +100,9 @@ def _check_page(asked: SinkSettings) -> None:
 
         read_address(asked.web, asked.web_token)
         check_installed()
+        _page_tls(asked)
+    elif asked.web_cert or asked.web_key:
+        raise SinkError("web_cert, web_key (--tls): nothing is served over HTTPS without web (--web).")
 
 
 def open_sinks(
@@ -226,9 +231,26 @@ def _page(asked: SinkSettings, labels: tuple[str, ...], model: str) -> Sink:
     check_installed()
     from edgeclf_runtime.web.preview import WebSink
 
-    sink = WebSink(asked.web, asked.web_token, model, labels, Path(asked.snapshots) if asked.snapshots else None)
+    tls = _page_tls(asked)
+    if tls is not None:
+        from edgeclf_runtime.web.certificate import EXPIRED, has_expired
+
+        if has_expired(tls, _carried(asked.web_cert)):  # no reason to leave a device without its answers
+            print(f"{asked.web_cert}: {EXPIRED}.", file=sys.stderr, flush=True)
+    snapshots = Path(asked.snapshots) if asked.snapshots else None
+    sink = WebSink(asked.web, asked.web_token, model, labels, snapshots, tls)
     print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)
     return sink
+
+
+def _page_tls(asked: SinkSettings) -> ssl.SSLContext | None:
+    if asked.web_key and not asked.web_cert:
+        raise SinkError("web_key: a key without its certificate, web_cert.")
+    if not asked.web_cert:
+        return None
+    from edgeclf_runtime.web.certificate import server_context
+
+    return server_context(_carried(asked.web_cert), _carried(asked.web_key))
 
 
 def _carried(name: str) -> str:

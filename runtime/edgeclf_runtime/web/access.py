@@ -89,7 +89,7 @@ class Access:
         """Refuses what another site's page asks for, in this browser or by a name of its own."""
         host = _host(request)
         if host is None or (self._loopback and host not in _LOCAL):
-            return _refusal(403, "This page answers to http://localhost and http://127.0.0.1 alone.")
+            return _refusal(403, "This page answers to the names localhost and 127.0.0.1 alone.")
         site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
         origin = request.headers.get("origin")
         asks = request.method not in ("GET", "HEAD") or mode != "navigate"
@@ -123,7 +123,8 @@ class Access:
         Not by a redirect: after a click in a mail a browser counts it as the mail's, and would not send the cookie.
         """
         answer = HTMLResponse(f'<!doctype html><meta http-equiv="refresh" content="0; url={_name(request)}">')
-        answer.set_cookie(self._cookie, self._token, max_age=_YEAR, httponly=True, samesite="strict")
+        secure = request.scope["scheme"] == "https"
+        answer.set_cookie(self._cookie, self._token, max_age=_YEAR, secure=secure, httponly=True, samesite="strict")
         return answer
 
 
@@ -154,12 +155,11 @@ def _host(request: Request) -> str | None:
 
 
 def _same(origin: str | None, request: Request) -> bool:
-    return origin is None or _netloc(origin) == request.headers.get("host", "").lower()
-
-
-def _netloc(origin: str) -> str:
-    scheme, _, host = origin.partition("://")
-    return host.lower() if scheme in ("http", "https") else ""
+    if origin is None:
+        return True
+    scheme, _, netloc = origin.partition("://")
+    schemes = ("https",) if request.scope["scheme"] == "https" else ("http", "https")  # a proxy may speak HTTPS for us
+    return scheme in schemes and netloc.lower() == request.headers.get("host", "").lower()
 
 
 def _not_json(request: Request) -> Response | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.awaited import cannot_listen
+from edgeclf_runtime.web.handshakes import BoundedListener
 
 __all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
 
@@ -47,13 +48,14 @@ class Listener:
         return f"{self.url}?token={self.token}" if self.generated else self.url
 
 
-def listen(address: str, token: str = "") -> Listener:
+def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
     """Open a port.
 
     Args:
         address: ``[HOST:]PORT``; 127.0.0.1 by default; port 0 picks a free one.
         token: for any address; one that others can reach gets one made up where none is given here or in the
             environment.
+        secure: whether the page is served over HTTPS.
 
     Raises:
         AddressError: this machine does not have the address.
@@ -64,7 +66,7 @@ def listen(address: str, token: str = "") -> Listener:
     host, port = bound.getsockname()[:2]
     loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
     generated = not token and not loopback
-    url = f"http://{_shown(host)}:{port}/"
+    url = f"{'https' if secure else 'http'}://{_shown(host)}:{port}/"
     return Listener(bound, url, loopback, secrets.token_urlsafe(18) if generated else token, generated)
 
 
@@ -95,7 +97,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise cannot_listen(f"Web page on {host}:{port}", error) from None
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # those it accepts inherit it
-    return bound
+    return BoundedListener(fileno=bound.detach())
 
 
 def _shown(host: str) -> str:

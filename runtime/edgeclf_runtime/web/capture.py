@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +22,9 @@ from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.shutter import Shutter
 from edgeclf_runtime.web.status import SourceStatus
 
+if TYPE_CHECKING:
+    import ssl
+
 __all__ = ["CapturePage"]
 
 
@@ -31,6 +34,7 @@ class CapturePage:
     Args:
         album: that is filled.
         address, token: see ``address.listen``.
+        tls: see ``WebServer``.
 
     Attributes:
         invitation: the address to open.
@@ -39,12 +43,12 @@ class CapturePage:
         SinkError: it cannot be served.
     """
 
-    def __init__(self, album: Album, address: str, token: str = "") -> None:
+    def __init__(self, album: Album, address: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self._album, self._shutter = album, Shutter()
         self._status, self._picture = SourceStatus(), Picture()
         self._trouble, self._taken = "", 0
         self._live = Live(self._picture, lambda: {"folder": str(album.folder)}, self._state)
-        self._server = WebServer(application([*file_routes("capture"), *self._routes()]), address, token)
+        self._server = WebServer(application([*file_routes("capture"), *self._routes()]), address, token, tls)
         self.invitation = self._server.invitation
 
     def tell(self, state: SourceState) -> None:

@@ -24,6 +24,8 @@ from edgeclf_runtime.web.status import Status
 from edgeclf_runtime.web.unsorted import Unsorted
 
 if TYPE_CHECKING:
+    import ssl
+
     from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["WebSink"]
@@ -38,6 +40,7 @@ class WebSink:
         model: its name.
         labels: its labels.
         snapshots: the folder of a snapshot sink whose uncertain pictures can be sorted; None for none.
+        tls: see ``WebServer``.
 
     Attributes:
         invitation: the address to open.
@@ -49,14 +52,20 @@ class WebSink:
     pictures = True
 
     def __init__(
-        self, address: str, token: str, model: str, labels: tuple[str, ...], snapshots: Path | None = None
+        self,
+        address: str,
+        token: str,
+        model: str,
+        labels: tuple[str, ...],
+        snapshots: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._status, self._picture = Status(model, labels), Picture()
         self._figures = _figures()
         self._unsorted = unsorted = Unsorted(snapshots, labels) if snapshots else None
         self._live = Live(self._picture, lambda: {**self._status.about(), "sorts": bool(snapshots)}, self._status.now)
         routes = [*file_routes("preview"), *self._routes(), *(_sorting(unsorted) if unsorted else [])]
-        self._server = WebServer(application(routes), address, token)
+        self._server = WebServer(application(routes), address, token, tls)
         self.name, self.invitation = f"web {self._server.url}", self._server.invitation
 
     def _routes(self) -> list[Route]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeclf_runtime.web import check_installed
 from edgeclf_runtime.web.address import listen
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     from starlette.types import ASGIApp
 
 __all__ = ["WebServer"]
@@ -25,6 +29,7 @@ class WebServer:
     Args:
         application: ASGI; who may ask is decided before it.
         address, token: see ``address.listen``.
+        tls: of ``certificate.server_context``, for HTTPS; None for HTTP.
 
     Attributes:
         url: of the page.
@@ -34,14 +39,14 @@ class WebServer:
         SinkError: the port cannot be had, or what serves is not installed.
     """
 
-    def __init__(self, application: ASGIApp, address: str, token: str = "") -> None:
+    def __init__(self, application: ASGIApp, address: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         check_installed()
         import uvicorn
 
         from edgeclf_runtime.web.access import Access
         from edgeclf_runtime.web.connections import Connection
 
-        listener = listen(address, token)
+        listener = listen(address, token, secure=tls is not None)
         self.url, self.invitation = listener.url, listener.invitation
         port = listener.socket.getsockname()[1]
         config = uvicorn.Config(
@@ -61,10 +66,20 @@ class WebServer:
             callback_notify=self._sweep,
             timeout_notify=_SWEEP,
         )
+        config.load()
+        config.ssl = tls  # uvicorn's own context would leave out the better ciphers of TLS 1.2
         self._server = uvicorn.Server(config)
-        serve = self._server.run
-        self._thread = threading.Thread(target=serve, args=([listener.socket],), name="web", daemon=True)
+        serving = self._serve(listener.socket)
+        self._thread = threading.Thread(target=asyncio.run, args=(serving,), name="web", daemon=True)
         self._thread.start()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        if self._server.config.ssl is not None:
+            from edgeclf_runtime.web.handshakes import hurried
+
+            loop: Any = asyncio.get_running_loop()
+            loop.create_server = hurried(loop.create_server)
+        await self._server.serve(sockets=[listener])
 
     async def _sweep(self) -> None:
         from edgeclf_runtime.web.connections import sweep
