@@ -2,9 +2,9 @@
 
 import sys
 
-from edgeclf_runtime import Classifier, read_image
+from edgeclf_runtime import Classifier
 
 with Classifier.load(sys.argv[1]) as classifier:
     for path in sys.argv[2:]:
-        prediction = classifier.classify(read_image(path))
+        prediction = classifier.classify(path)
         print(path, prediction.label, f"{prediction.score:.2f}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgeclf_runtime.card import ModelCard, Preprocessing
     from edgeclf_runtime.classifier import Classifier
+    from edgeclf_runtime.decision import DecisionRule
     from edgeclf_runtime.errors import (
         BackendError,
         EdgeclfError,
@@ -27,22 +28,30 @@ if TYPE_CHECKING:
         UsageError,
     )
     from edgeclf_runtime.frame import Frame
+    from edgeclf_runtime.gate import GateRule
     from edgeclf_runtime.images import read_image
+    from edgeclf_runtime.pipeline import Pipeline
     from edgeclf_runtime.prediction import Prediction
+    from edgeclf_runtime.sinks import Observation, Sink
     from edgeclf_runtime.sources import open_source
     from edgeclf_runtime.view import View
 
 __all__ = [
     "BackendError",
     "Classifier",
+    "DecisionRule",
     "EdgeclfError",
     "Frame",
+    "GateRule",
     "ImageError",
     "LabelsError",
     "ModelCard",
     "ModelError",
+    "Observation",
+    "Pipeline",
     "Prediction",
     "Preprocessing",
+    "Sink",
     "SourceError",
     "UsageError",
     "View",
@@ -56,14 +65,19 @@ __version__ = "0.1.0"
 _HOMES = {
     "BackendError": "errors",
     "Classifier": "classifier",
+    "DecisionRule": "decision",
     "EdgeclfError": "errors",
     "Frame": "frame",
+    "GateRule": "gate",
     "ImageError": "errors",
     "LabelsError": "errors",
     "ModelCard": "card",
     "ModelError": "errors",
+    "Observation": "sinks",
+    "Pipeline": "pipeline",
     "Prediction": "prediction",
     "Preprocessing": "card",
+    "Sink": "sinks",
     "SourceError": "errors",
     "UsageError": "errors",
     "View": "view",

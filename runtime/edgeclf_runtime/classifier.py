@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from edgeclf_runtime.ahead import Ahead
 from edgeclf_runtime.backends import Backend, open_backend
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.card import ModelCard
+from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
 from edgeclf_runtime.prediction import Prediction
@@ -27,6 +28,8 @@ from edgeclf_runtime.preprocess import InputEncoder, Pixels, resize
 from edgeclf_runtime.view import View
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from edgeclf_runtime.sources import Source
 
 __all__ = ["Classifier", "Fitted"]
@@ -47,6 +50,10 @@ class Fitted:
     batch: npt.NDArray[np.generic]
     frame: Frame | None
     milliseconds: float
+
+
+Picture = Union[Frame, Pixels, str, "os.PathLike[str]", "Image.Image"]
+"""What can be classified; see ``Classifier.classify``."""
 
 
 class Classifier:
@@ -107,25 +114,31 @@ class Classifier:
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
         return cls(model, open_backend(backend, model.content, threads, lanes))
 
-    def classify(self, picture: Frame | Pixels) -> Prediction:
-        """Classify one picture.
+    def classify(self, picture: Picture) -> Prediction:
+        """Classify one image.
 
         Args:
-            picture: a Frame, of which its view's region is taken, or uint8 RGB ``[height, width, 3]`` of any size from
-                1x1.
+            picture: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
+                ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
+                the same way; or a Frame, of which its view's region is taken. All but a Frame are classified as they
+                are: what the card says of a camera's region and rotation is not applied.
+
+        Returns:
+            a Prediction whose milliseconds are "resize" and "invoke"; reading a file does not count.
 
         Raises:
-            ImageError: no such array.
+            ImageError: another array, or an image that cannot be read.
         """
         return self.score(self.fit(picture))
 
-    def fit(self, picture: Frame | Pixels) -> Fitted:
+    def fit(self, picture: Picture) -> Fitted:
         """The first half of ``classify``, which another thread may do while ``score`` runs.
 
         Args, raises: as ``classify``.
         """
+        frame, pixels = (picture, picture.pixels) if isinstance(picture, Frame) else (None, _pixels(picture))
         start = time.perf_counter()
-        frame, pixels = (picture, picture.view.cut(picture.pixels)) if isinstance(picture, Frame) else (None, picture)
+        pixels = frame.view.cut(pixels) if frame is not None else pixels
         fitted = resize(pixels, self.card.preprocessing)
         batch = self._encode(fitted)[np.newaxis]
         return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
@@ -214,3 +227,21 @@ class Classifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
+    """Those of a file or a Pillow image; an array as it is."""
+    if isinstance(picture, np.ndarray):
+        return picture
+    if isinstance(picture, (str, os.PathLike)):
+        from edgeclf_runtime.images import read_image
+
+        return read_image(picture)
+    from edgeclf_runtime.pillow import is_pillow_image, pillow_pixels
+
+    if is_pillow_image(picture):
+        return pillow_pixels(picture)
+    raise ImageError(
+        "Expected a uint8 RGB picture [height, width, 3], the path of an image, a Pillow image or a Frame, "
+        f"got {type(picture).__name__}."
+    )

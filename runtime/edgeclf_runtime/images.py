@@ -17,7 +17,18 @@ from edgeclf_runtime.opencv import quiet
 from edgeclf_runtime.orientation import upright
 from edgeclf_runtime.picturefile import PictureHeader, read_header
 
-__all__ = ["IMAGE_SUFFIXES", "checked_header", "decode_image", "find_images", "read_content", "read_image", "swapped"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "checked_header",
+    "decode_image",
+    "eight_bits",
+    "find_images",
+    "over_white",
+    "read_content",
+    "read_image",
+    "refuse_too_large",
+    "swapped",
+]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 IMAGE_SUFFIXES |= {".heic", ".heif", ".hif", ".avif"}
@@ -84,7 +95,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         from edgeclf_runtime.heif import decode_heif
 
         pixels = decode_heif(data, header, name)
-        return pixels if pixels.shape[2] == 3 else _in_strips(_over_white, pixels)
+        return pixels if pixels.shape[2] == 3 else over_white(pixels)
     if header.kind == "JPEG" and not header.end:
         data = whole_jpeg(data, name)
     return _decoded(data, header, name, least)
@@ -100,11 +111,20 @@ def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> Pic
         header = read_header(data)
     except ImageError as error:
         raise ImageError(f"{name}: {error}{_other_way(data, name)}.") from None
-    if header.width * header.height > limit:
-        raise ImageError(f"{name}: {header.width}x{header.height} pixels, expected at most {limit} in all.")
+    refuse_too_large(header.width, header.height, name, limit)
     if header.tile > limit:
         raise ImageError(f"{name}: a tile of {header.tile} pixels, expected at most {limit}.")
     return header
+
+
+def refuse_too_large(width: int, height: int, name: str, limit: int = _PIXELS_LIMIT) -> None:
+    """Refuse a picture of more pixels than are decoded.
+
+    Raises:
+        ImageError: it is one.
+    """
+    if width * height > limit:
+        raise ImageError(f"{name}: {width}x{height} pixels, expected at most {limit} in all.")
 
 
 def _other_way(data: bytes, name: str) -> str:
@@ -123,7 +143,7 @@ def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.N
         import cv2
 
         raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
-    pixels = _eight_bits(stored)
+    pixels = eight_bits(stored)
     if header.kind == "JPEG" and has_grey_corner(pixels):
         refuse_missing(data[: header.end or -len(END)], name)
     if header.alpha:
@@ -131,7 +151,7 @@ def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.N
         if stored is not None and stored.shape[2:] == (4,):
             # Of a TIFF of 8 bits OpenCV gives colours that alpha has been applied to.
             applied = header.extra == 1 or (header.extra == 2 and stored.dtype == np.uint8)
-            with_alpha = _eight_bits(stored)
+            with_alpha = eight_bits(stored)
             if (with_alpha[:, :, 3] < 255).any():
                 pixels = _in_strips(_added_to_white if applied else _over_white, with_alpha)
     pixels = upright(pixels, header.orientation) if own else pixels
@@ -194,8 +214,14 @@ def _stored(
     return None if pixels is None or pixels.dtype not in (np.uint8, np.uint16) else pixels
 
 
-def _eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """uint8 or uint16 ``[height, width, channels]`` as uint8, rounded."""
     return _in_strips(_rounded, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
+
+
+def over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """uint8 RGBA ``[height, width, 4]`` laid over white: RGB."""
+    return _in_strips(_over_white, pixels)
 
 
 def _rounded(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

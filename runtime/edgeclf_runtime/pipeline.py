@@ -44,22 +44,28 @@ class _Prepared:
 
 
 class Pipeline:
-    """Classifies a source's frames and hands what it sees to sinks.
+    """Classify a source's frames, decide on an answer and hand both to sinks, until the source ends.
+
+    It takes from the source as fast as frames are let through and classified. Frames that a live source gives meanwhile
+    are lost, so that none that is classified is old.
 
     Args:
-        classifier: owned by the caller.
-        sinks: each gets a thread of its own.
-        decision: how scores become an answer.
-        gate: which frames are classified.
-        lossless: no observation is dropped before a slow sink; for sources that can wait.
-        view: in place of what the model's card says of a camera's; beside the gate's region, which goes before both.
+        classifier: from image to scores; closed by the caller.
+        sinks: each has a thread of its own; one that is slow or fails holds up nothing.
+        decision: how the scores, float32 ``[classes]`` in 0..1, become a steady answer; times in seconds.
+        gate: which frames are classified, by rate in frames per second, by motion, and which region of them.
+        lossless: wait for sinks that are slow instead of leaving out what they have no time for; for sources that
+            can wait, such as files.
+        view: the region, rotation and flip of a camera's images, in place of what the model's card says of them; the
+            gate's region goes before both.
 
     Attributes:
-        frames: classified.
-        answer: the last one; None before the first.
-        source: what is run; None before.
-        state: the source's last one; None of a source that has none.
-        stopping: set when it was told to end.
+        frames: number of frames that were classified.
+        answer: the present Decision; None before the first frame.
+        source: the Source that is run; None before.
+        state: the source's last SourceState; None of a source that has none.
+        outlets: the sinks with their queues, until they are closed.
+        stopping: an event, set when it was told to end.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class Pipeline:
             if (follow := getattr(sink, "follow", None)) is not None:
                 follow(self.outlets)
         self._lossless, self.stopping = lossless, threading.Event()
+        self._view_in_force = View()  # of the newest classifier, known once the source is
         self._began: dict[int, float] = {}  # by thread, with the present frame
         self.frames = 0
         self.answer: Decision | None = None
@@ -122,12 +129,19 @@ class Pipeline:
         return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
 
     def run(self, source: Source, max_frames: int | None = None) -> None:
-        """Until the source ends, so many frames were classified, or ``stop``; closes the source and the sinks.
+        """Run until the source ends, ``max_frames`` were classified, or ``stop``.
+
+        It closes the source and the sinks: a pipeline runs once.
+
+        Args:
+            source: as ``open_source`` gives it; its frames are uint8 RGB ``[height, width, 3]``.
+            max_frames: to classify; None for no bound.
 
         Raises:
             SourceError: the source is lost and is not to be opened again.
         """
         self.source = source
+        self._view_in_force = self._view_of(self._newest)
         if self.stopping.is_set():  # told before there was anything to stop
             source.close()
         try:
@@ -158,19 +172,21 @@ class Pipeline:
         with Ahead(self._prepared(source)) as ahead:
             yield from in_order(self._score, ahead, lanes)
 
-    def _chosen(self, source: Undecoded) -> Iterator[tuple[Callable[[], Frame | None], Classifier]]:
+    def _chosen(self, source: Undecoded) -> Iterator[tuple[Callable[[], Frame | None], Classifier, View]]:
         for decode in source.undecoded():
             if self.stopping.is_set():
                 return
-            yield decode, self._current()
+            yield decode, *self._current()
 
-    def _whole(self, chosen: tuple[Callable[[], Frame | None], Classifier]) -> tuple[_Prepared, Prediction] | None:
+    def _whole(
+        self, chosen: tuple[Callable[[], Frame | None], Classifier, View]
+    ) -> tuple[_Prepared, Prediction] | None:
         """All of one frame; None for one that is damaged."""
-        (decode, classifier), me = chosen, threading.get_ident()
+        (decode, classifier, view), me = chosen, threading.get_ident()
         self._began[me] = time.monotonic()
         try:
             frame = decode()
-            frame = frame.viewed(self._view_of(classifier)) if frame is not None else None
+            frame = frame.viewed(view) if frame is not None else None
             admitted = self._gate.admit(self._large_enough(frame, classifier)) if frame is not None else None
             if frame is None or admitted is None:
                 self._glance(frame)
@@ -180,11 +196,13 @@ class Pipeline:
         finally:
             del self._began[me]
 
-    def _current(self) -> Classifier:
-        """The newest one, from now on the one that was offered."""
+    def _current(self) -> tuple[Classifier, View]:
+        """The newest one, from now on the one that was offered, and what it sees of each frame."""
         with self._offering:
-            self._newest, self._offered = self._offered or self._newest, None
-            return self._newest
+            if self._offered is not None:
+                self._newest, self._offered = self._offered, None
+                self._view_in_force = self._view_of(self._newest)
+            return self._newest, self._view_in_force
 
     def _prepared(self, source: Source) -> Iterator[_Prepared]:
         """Frames that are let through, as the network takes them; made in a thread of its own.
@@ -196,9 +214,9 @@ class Pipeline:
             if self.stopping.is_set():
                 return
             after_gap = (pauses and gaps.ends_at(frame.moment)) or after_gap
-            classifier = self._current()
+            classifier, view = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
-            frame = frame.viewed(self._view_of(classifier))
+            frame = frame.viewed(view)
             admitted = self._gate.admit(self._large_enough(frame, classifier), delay)
             if admitted is None:
                 self._glance(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import signal
 import subprocess
@@ -30,6 +31,14 @@ def test_classify_pictures(model: Path, digits: Path) -> None:
 def test_count_labels(model: Path, digits: Path) -> None:
     lines = _run("count_labels.py", model, digits)
     assert 0 < sum(int(line.split()[0]) for line in lines) <= 60
+
+
+def test_own_sink(model: Path, digits: Path) -> None:
+    *changes, last = _run("own_sink.py", model, digits)
+    assert last == "closed"
+    answers = [line.split()[1] for line in changes]
+    assert answers
+    assert all(answer != after for answer, after in itertools.pairwise(answers))
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
@@ -70,4 +79,5 @@ def test_there_is_a_test_for_each() -> None:
         "classify_pictures.py",
         "convert_own_network.py",
         "count_labels.py",
+        "own_sink.py",
     }

@@ -24,8 +24,9 @@ HEAVY = (
     "uvicorn",
 )
 PUBLIC = {
-    "edgeclf_runtime": "BackendError Classifier EdgeclfError Frame ImageError LabelsError ModelCard ModelError "
-    "Prediction Preprocessing SourceError UsageError View __version__ open_source read_image",
+    "edgeclf_runtime": "BackendError Classifier DecisionRule EdgeclfError Frame GateRule ImageError LabelsError "
+    "ModelCard ModelError Observation Pipeline Prediction Preprocessing Sink SourceError UsageError View __version__ "
+    "open_source read_image",
     "edgeclf_converters": "METHODS MODES Conversion ConversionError Labelled Parity QatConfig Search Step "
     "__version__ convert convert_int8 export search_int8",
     "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError Terminal TrainConfig "

@@ -19,7 +19,7 @@ from edgeclf_runtime import Classifier, Frame, ModelCard, ModelError, Prediction
 from edgeclf_runtime.pipeline import Pipeline
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.sink import Item, ModelState
-from edgeclf_runtime.view import View
+from edgeclf_runtime.view import GivenView, View
 from tests.films import write_film
 from tests.runtime.replaced_model import variant
 from tests.runtime.still_camera import StillCamera
@@ -221,6 +221,14 @@ class _Seen:
         """Nothing is open."""
 
 
+class _Counted(GivenView):
+    asked = 0
+
+    def over(self, card: View, camera: bool) -> View:
+        type(self).asked += 1
+        return super().over(card, camera)
+
+
 def test_a_model_that_takes_over_brings_its_own(
     model: Path, whole: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,9 +237,11 @@ def test_a_model_that_takes_over_brings_its_own(
     write_film(tmp_path / "film.avi", 10, [whole[:, :, ::-1]] * 40)
     with Classifier.load(model) as classifier:
         sink = _Seen(lambda: pipeline.offer(Classifier.load(other)))
-        pipeline = Pipeline(classifier, [sink], lossless=True)
+        pipeline = Pipeline(classifier, [sink], lossless=True, view=_Counted())
         pipeline.run(open_source(tmp_path / "film.avi"))
     assert "the network now sees of each picture: region 0,0,0.5,1, rotate 90." in caplog.text
+    assert len(sink.items) == 40
+    assert _Counted.asked <= 4  # for each model, not for each frame
     first, last = (item.prediction.frame for item in (sink.items[0], sink.items[-1]))
     assert isinstance(first, Frame)
     assert isinstance(last, Frame)
