@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -58,6 +58,10 @@ test-gpu: setup
 # Whole searches, which train many networks; minutes.
 test-slow: setup
 	$(NAMED) tests/slow
+
+# The commands of README and docs, each page from top to bottom in a fresh folder; ten minutes, downloads a device's packages.
+test-docs: setup
+	$(NAMED) tests/docs
 
 # Two processes that train in step, are killed, and go on.
 test-workers: setup

@@ -1,4 +1,4 @@
-"""README and docs: their links lead somewhere, and their commands have the options that are written there."""
+"""README and docs: links lead somewhere, options exist, and each block is run (``make test-docs``) or says why not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 import pytest
+import tomllib
 
+from edgeclf.configfile import TABLES
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.settings import settings
+from tests.docs.blocks import PAGES, ROOT, Block, blocks
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+each_document = pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
 
 
 def _anchors(path: Path) -> set[str]:
@@ -52,3 +54,44 @@ def test_its_commands_have_the_options_that_it_writes(document: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200
+
+
+@each_document
+def test_each_block_is_run_or_says_why_not(document: Path) -> None:
+    for block in blocks(document.read_text("utf-8")):
+        at = f"{document.name}, line {block.line}"
+        assert block.reason is None or len(block.reason.split()) >= 3, f"{at}: name a reason"
+        if block.language == "text":
+            assert not re.search(r"(?m)^(edgeclf|make|pip|python3?|sudo|git) ", block.text), f"{at}: indent commands"
+        else:
+            assert block.language in ("shell", "python", "toml") or block.reason, f"{at}: nothing runs {block.language}"
+
+
+@each_document
+def test_the_tests_that_a_mark_names_are_there(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for reason in filter(None, (block.reason for block in blocks(document.read_text("utf-8")))):
+        assert all((ROOT / name).exists() for name in re.findall(r"\b(?:tests|examples)/[\w/]+\.py", reason)), reason
+        assert all(f"\n{name}" in makefile for name in re.findall(r"\bmake ([a-z-]+)", reason)), reason
+
+
+@each_document
+def test_its_config_files_are_taken(document: Path) -> None:
+    for block in blocks(document.read_text("utf-8")):
+        if block.language == "toml":
+            content = tomllib.loads(block.text)
+            tables = {name: TABLES[name].model_validate(table) for name, table in content.items() if name in TABLES}
+            rest = {name: value for name, value in content.items() if name not in tables}
+            assert not (tables and rest), f"{document.name}, line {block.line}"
+            settings(rest, {}, document.name)
+
+
+def test_a_block_is_found_with_its_mark() -> None:
+    page = "Text:\n\n    one   # two\n\n    three\n\n<!-- not run: needs a Pi -->\n    four\n\n```toml\n[x]\n```\n"
+    assert blocks(page) == [
+        Block(3, "shell", "one   # two\n\nthree", None),
+        Block(8, "shell", "four", "needs a Pi"),
+        Block(10, "toml", "[x]", None),
+    ]
+    with pytest.raises(ValueError, match="line 3"):
+        blocks("<!-- not run: needs a Pi -->\n\nText.\n")

@@ -1,0 +1,22 @@
+"""Each page's commands run from top to bottom in a small world: ``make test-docs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeclf import Run
+from tests.docs.blocks import PAGES, blocks
+from tests.docs.world import MakeWorld
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_its_commands_run(page: Path, model: Path, run: Run, make_world: MakeWorld) -> None:
+    text = page.read_text("utf-8")
+    found = blocks(text)
+    if not any(block.language in ("shell", "python") and block.reason is None for block in found):
+        pytest.skip("it has no commands")
+    done = make_world(model, None if "--out runs/mine" in text else run).run(found)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout[-3000:]

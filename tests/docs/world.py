@@ -1,0 +1,126 @@
+"""A small world in which the commands of a page run: what they name, made of scikit-learn's digits."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from edgeclf import Run
+from edgeclf.demo import digit_picture
+from tests.docs.blocks import ROOT, Block
+from tests.films import write_film
+from tests.ports import free_port
+
+__all__ = ["MakeWorld", "World"]
+
+_OPTIONS = """\
+[train]
+size = 64
+train_size = 64
+epochs = 1
+batch_size = 16
+[export]
+method = "ptq"
+[search]
+trials = 1
+backbones = ["efficientnet-lite0"]
+sizes = [64]
+"""
+_UNTIL_ANSWERED = Path(__file__).with_name("until_answered.py")
+_GOES_ON = re.compile(r"(?m)^edgeclf (?:run|capture) ")
+_WITHOUT_SOURCE = r"(?m)^(edgeclf (?:run|capture) \S+)(?!.* --(?:source|config) )"
+_FOUND = re.compile(r"(?m)^(edgeclf doctor.*?)( *#.*)?$")
+
+
+class World:
+    """A folder with ``photos/``, ``snapshots/``, ``photos.csv``, ``list.csv``, a film, a model file and a run.
+
+    ``edgeclf.toml`` makes trainings small; the commands stay as they are written, but for what no machine of tests has.
+
+    Args:
+        folder: empty.
+        model: becomes ``model.tflite``.
+        run: a training, which becomes ``runs/mine``; None for pages that make it themselves.
+        camera: an address, in place of ``--source 0`` and ``--source csi``.
+        broker: HOST:PORT in place of ``homeassistant.local``.
+    """
+
+    def __init__(self, folder: Path, model: Path, run: Path | None, camera: str, broker: str) -> None:
+        self.folder = folder
+        self._instead = {
+            _WITHOUT_SOURCE: r"\1 --source 0",
+            r"--source (?:0|csi)\b": f"--source {camera}",
+            r"\bstream\(0\)": f"stream({camera!r})",
+            r"homeassistant\.local": broker,
+            r"\b8080\b": str(free_port()),
+            r"\bREPOSITORY\b": shlex.quote(str(ROOT)),
+        }
+        _write_photos(folder)
+        shutil.copy(model, folder / "model.tflite")
+        if run is not None:
+            shutil.copytree(run, folder / "runs" / "mine")
+        (folder / "edgeclf.toml").write_text(_OPTIONS, "utf-8")
+
+    def run(self, page: list[Block]) -> subprocess.CompletedProcess[str]:
+        """Run a page's commands and Python from top to bottom, in one shell, until one fails."""
+        script = "\n".join(self._as_shell(block) for block in page if block.reason is None)
+        environment = {**os.environ, "HOME": str(self.folder)}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment.pop("VIRTUAL_ENV", None)
+        command = ["bash", "-o", "errexit", "-o", "pipefail", "-c", script]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def _as_shell(self, block: Block) -> str:
+        text = block.text
+        for pattern, other in self._instead.items():
+            text = re.sub(pattern, other, text)
+        if block.language == "python":
+            return f"echo '>>> Python of line {block.line}'\npython - <<'END_OF_BLOCK'\n{text}\nEND_OF_BLOCK\n"
+        if block.language != "shell":
+            return ""
+        until = shlex.join([sys.executable, str(_UNTIL_ANSWERED)])
+        text = _GOES_ON.sub(lambda command: f"{until} {command[0]}", text)
+        text = _FOUND.sub(r"\1 || test $? = 1  # what it finds here is no matter of the page", text)
+        return "\n".join(f"echo {shlex.quote('>>> ' + line)}\n{line}" for line in _commands(text))
+
+
+class MakeWorld(Protocol):
+    """Makes the world of a page; ``run`` is the training at ``runs/mine``, None where the page makes it."""
+
+    def __call__(self, model: Path, run: Run | None = None) -> World: ...
+
+
+def _commands(text: str) -> list[str]:
+    """A line each; those that a backslash continues are one."""
+    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def _write_photos(folder: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    rows = {label: np.flatnonzero(data.target == digit) for digit, label in enumerate(("cat", "dog"))}
+    for name, first, count in (("photos", 0, 20), ("snapshots", 20, 8), ("more", 28, 8)):
+        for label, chosen in rows.items():
+            (folder / name / label).mkdir(parents=True)
+            for number, row in enumerate(chosen[first : first + count], 1):
+                image = cv2.resize(digit_picture(data.images[row]), (160, 120))[:, :, ::-1]
+                cv2.imwrite(str(folder / name / label / f"IMG_{number:04}.jpg"), image)
+    for name, file in (("photos", "photos.csv"), ("more", "list.csv")):
+        images = sorted((folder / name).rglob("*.jpg"))
+        rows_of_csv = [f"{image.relative_to(folder)},{image.parent.name}" for image in images]
+        (folder / file).write_text("\n".join(["file,label", *rows_of_csv, ""]), "utf-8")
+    shutil.copy(folder / "photos" / "cat" / "IMG_0001.jpg", folder / "picture.jpg")
+    write_film(folder / "film.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
+    (folder / "film.avi").rename(folder / "film.mp4")
