@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ _FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
+    "--use-fake-device-for-media-stream",  # a camera
+    "--host-resolver-rules=MAP camera.test 127.0.0.1",  # this machine, but not localhost
 )
 _PATIENCE = 30.0
 _GONE = "Inspected target navigated or closed"  # a page that gives way to the next one has no answer
@@ -196,3 +201,32 @@ class Browser:
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+
+@contextmanager
+def running(*words: object, cwd: Path) -> Iterator[str]:
+    """The command; gives the address it says."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        seen = ""
+        for line in process.stderr:
+            seen += line
+            if match := re.search(r"https?://\S+", line):
+                break
+        else:
+            raise AssertionError(seen)
+        try:
+            yield match[0]
+        finally:
+            start = time.monotonic()
+            process.terminate()
+            rest = process.stderr.read()
+            assert process.wait(20) == 0
+            assert "Traceback" not in rest
+            assert time.monotonic() - start < 6  # two, with slack

@@ -16,6 +16,7 @@ from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE
 from edgeclf_runtime.goldenvector import GoldenVector
 from edgeclf_runtime.sinks.snapshots import SnapshotSink
 from edgeclf_runtime.web.preview import WebSink
+from tests.runtime.browser import Browser
 from tests.runtime.edgetpu_files import CARD, SOURCE, Build, picture, small_flatbuffer
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 from tests.runtime.observations import LABELS, seen
@@ -52,6 +53,21 @@ def guarded(folder: Path) -> Iterator[WebSink]:
     sink = WebSink("0.0.0.0:0", TOKEN, "pets.tflite", LABELS, folder)
     yield sink
     sink.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser") / "profile") as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """With an empty page, of which no errors are known."""
+    chromium.open("about:blank")
+    chromium.wait("location.href === 'about:blank'")
+    chromium.errors.clear()
+    return chromium
 
 
 @pytest.fixture

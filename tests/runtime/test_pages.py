@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,8 @@ import pytest
 
 from edgeclf_runtime.web.preview import WebSink
 from tests.films import write_film
-from tests.runtime.browser import Browser
+from tests.runtime.browser import Browser, running
 
-COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 SECONDS = 240
 
 
@@ -39,46 +34,6 @@ def _marked(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8
     row, column = divmod(number // 5 % 48, 8)
     picture[row * 40 : row * 40 + 20, column * 40 : column * 40 + 20] = 255 - 20 * (number // 240)
     return picture
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Browser:
-    """With an empty page, of which no errors are known."""
-    chromium.open("about:blank")
-    chromium.wait("location.href === 'about:blank'")
-    chromium.errors.clear()
-    return chromium
-
-
-@contextmanager
-def _running(*words: object, cwd: Path) -> Iterator[str]:
-    """The command; gives the address it says."""
-    with subprocess.Popen(
-        [*COMMAND, *map(str, words)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        seen = ""
-        for line in process.stderr:
-            seen += line
-            if match := re.search(r"http://\S+", line):
-                break
-        else:
-            raise AssertionError(seen)
-        try:
-            yield match[0]
-        finally:
-            start = time.monotonic()
-            process.terminate()
-            rest = process.stderr.read()
-            assert process.wait(20) == 0
-            assert "Traceback" not in rest
-            assert time.monotonic() - start < 6  # two, with slack
 
 
 def _fits(browser: Browser) -> None:
@@ -103,7 +58,7 @@ def preview(model: Path, film: Path, tmp_path: Path) -> Iterator[str]:
     config = tmp_path / "run.toml"
     config.write_text('[sinks]\nsnapshots = "kept"\nsnapshot_every = 0.5\nsnapshot_uncertain = 0.99\n', "utf-8")
     words = ["run", model, "--source", film, "--realtime", "--threshold", "0", "--config", config, "--web", "0"]
-    with _running(*words, "--region", "0.1,0,0.8,1", cwd=tmp_path) as url:
+    with running(*words, "--region", "0.1,0,0.8,1", cwd=tmp_path) as url:
         yield url
 
 
@@ -221,7 +176,7 @@ def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
 
 def test_the_token_is_asked_for_once(browser: Browser, model: Path, film: Path, tmp_path: Path) -> None:
     words = ["run", model, "--source", film, "--realtime", "--web", "0.0.0.0:0"]
-    with _running(*words, cwd=tmp_path) as url:
+    with running(*words, cwd=tmp_path) as url:
         token = url.partition("?token=")[2]
         page = f"http://127.0.0.1:{url.rpartition(':')[2].partition('/')[0]}/"
         browser.open(page)
@@ -252,7 +207,7 @@ def test_the_tokens_button_stays_when_the_icon_comes_late(browser: Browser, guar
 
 def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
-    with _running("capture", photos, "--source", film, "--web", "0", "--classes", "cat,dog", cwd=tmp_path) as url:
+    with running("capture", photos, "--source", film, "--web", "0", "--classes", "cat,dog", cwd=tmp_path) as url:
         browser.size(1200)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")
@@ -269,8 +224,12 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         _until((photos / "dog").is_dir)
         _until(lambda: len(_files(photos / "dog")) >= 2)
         browser.key("2", down=False)
-        time.sleep(0.7)
-        browser.wait("!document.getElementById('undo').disabled")
+        dogs = _taken(photos / "dog")
+        browser.wait(f"document.getElementById('undo').textContent === 'Take back {dogs}'")
+        assert browser.value("document.querySelectorAll('#strip img').length") == min(12, taken + dogs)
+        _files(photos / "dog")[0].unlink()  # by somebody else, who looks at the folder
+        browser.wait(f"document.getElementById('undo').textContent === 'Take back {dogs - 1}'")
+        browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs - 1}'")
         browser.click("#undo")
         _until(lambda: not (photos / "dog").exists())  # an empty one would be a class
         browser.wait("document.querySelector('.class[data-name=dog] .count').textContent === '0'")
@@ -292,7 +251,7 @@ def _taken(folder: Path) -> int:
 def test_a_button_is_let_go_whatever_else_happens(browser: Browser, film: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     classes = ",".join(["cat", "dog", *(f"class {number}" for number in range(12))])
-    with _running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+    with running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
         browser.size(420, 700)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")
@@ -318,7 +277,7 @@ def test_a_button_is_let_go_whatever_else_happens(browser: Browser, film: Path, 
 def test_a_finger_takes_pictures_and_a_swipe_none(browser: Browser, film: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     classes = ",".join(f"class {number}" for number in range(14))
-    with _running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+    with running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
         browser.size(420, 700)
         browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
         browser.open(url)
@@ -340,7 +299,7 @@ def test_a_finger_takes_pictures_and_a_swipe_none(browser: Browser, film: Path, 
 
 def test_classes_are_named_on_the_page_and_troubles_are_told(browser: Browser, film: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
-    with _running("capture", photos, "--source", film, "--web", "0", cwd=tmp_path) as url:
+    with running("capture", photos, "--source", film, "--web", "0", cwd=tmp_path) as url:
         browser.size(420)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")

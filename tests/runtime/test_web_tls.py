@@ -18,7 +18,7 @@ from edgeclf_runtime.service.credentials import credential_name
 from edgeclf_runtime.settings import SinkSettings
 from edgeclf_runtime.sinks.opening import check_sinks, open_sinks
 from edgeclf_runtime.web import handshakes
-from edgeclf_runtime.web.certificate import server_context
+from edgeclf_runtime.web.certificate import has_expired, server_context
 from edgeclf_runtime.web.preview import WebSink
 from tests.runtime.observations import LABELS
 from tests.runtime.still_camera import certificate
@@ -88,6 +88,14 @@ def test_files_that_cannot_be_used_are_named(cert: str, key: str, message: str, 
     named = {"web_cert": cert and str(files / cert), "web_key": key and str(files / key)}
     with pytest.raises(SinkError, match=message):
         check_sinks(SinkSettings(web="0", **named))
+
+
+def test_the_certificate_of_the_documents_serves_a_page(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "photographs.md").read_text("utf-8")
+    (line,) = [line.strip() for line in text.splitlines() if line.startswith("    openssl ")]
+    subprocess.run(line.split(), cwd=tmp_path, check=True, capture_output=True)
+    context = server_context(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+    assert not has_expired(context, str(tmp_path / "cert.pem"))
 
 
 def test_a_file_of_both_is_enough_and_a_certificate_without_a_page_is_none(files: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import struct
-from typing import Any
+from typing import Any, Protocol
 
 from edgeclf_runtime.web.preview import WebSink
 
@@ -17,12 +17,19 @@ TOKEN = "a-token-of-the-tests"
 JSON = {"Content-Type": "application/json"}
 
 
-def port(sink: WebSink) -> int:
-    return int(sink.name.rstrip("/").rpartition(":")[2])
+class Page(Protocol):
+    """What serves one."""
+
+    @property
+    def invitation(self) -> str: ...
+
+
+def port(page: Page) -> int:
+    return int(page.invitation.partition("/?")[0].rstrip("/").rpartition(":")[2])
 
 
 def ask(
-    sink: WebSink,
+    sink: Page,
     path: str,
     body: object = None,
     headers: dict[str, str] | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
+    from edgeclf_runtime.web.capture import CapturePage
 
 __all__ = ["capture"]
+
+_NO_SOURCE = "none"
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> list[str]:
@@ -33,7 +37,12 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--source", default="0", show_default=True, help="Camera, csi, video or address; see edgeclf run.")
+@click.option(
+    "--source",
+    default="0",
+    show_default=True,
+    help="Camera, csi, video or address; see edgeclf run; none for phones alone.",
+)
 @click.option(
     "--classes", callback=_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
 )
@@ -83,13 +92,16 @@ def capture(
     """Take training photographs with a camera, from a web page.
 
     Hold a button on the page to fill DIR with one sub-folder per class, as edgeclf train takes it. With --region, only
-    that part of each image is kept: what the network will see.
+    that part of each image is kept: what the network will see. A phone that opens the page over HTTPS (--tls) may use
+    its own camera instead.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
 
     if (every is None) != (label is None):
         raise UsageError("Give --every and --label together.")
+    if source == _NO_SOURCE and (every or size or fps or format_ or rotate or flip or region):
+        raise UsageError("--source none: a phone's photographs are kept as they come, and taken on the page alone.")
     view = View(region or WHOLE, int(rotate or 0), flip or "none")
     width, height = size or (0, 0)
     options = SourceOptions(
@@ -131,22 +143,37 @@ def _kept(frame: Frame, view: View) -> Frame:
 def _by_hand(
     album: Album, source: str, options: SourceOptions, view: View, web: str, tls: tuple[str, str] | None
 ) -> None:
-    from edgeclf_runtime.sources import open_source
     from edgeclf_runtime.web import check_installed
 
     check_installed()
+    from edgeclf_runtime.web.address import is_local
     from edgeclf_runtime.web.capture import CapturePage
 
-    page = CapturePage(album, web, tls=_server_context(*tls) if tls else None)
+    context, camera = _server_context(*tls) if tls else None, source != _NO_SOURCE
+    seen = str(view) if view.changes else ""
+    page = CapturePage(album, web, tls=context, camera=camera, view=seen, train_options=_words(view))
     try:
-        with open_source(source, options, page.tell) as frames:
-            click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
-            for frame in frames:
-                page.show(_kept(frame, view))
+        if camera:
+            _show(page, source, options, view)
+        else:
+            click.echo(f"No camera here. Open {page.invitation} on a phone, say, and end with Ctrl-C.", err=True)
+            if page.invitation.startswith("http:") and not is_local(web):
+                click.echo("Browsers give a page their camera only over HTTPS or from localhost: see --tls.", err=True)
+            threading.Event().wait()
     except KeyboardInterrupt:
         pass
     finally:
         page.close()
+        album.refresh()
+
+
+def _show(page: CapturePage, source: str, options: SourceOptions, view: View) -> None:
+    from edgeclf_runtime.sources import open_source
+
+    with open_source(source, options, page.tell) as frames:
+        click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
+        for frame in frames:
+            page.show(_kept(frame, view))
 
 
 def _server_context(cert: str, key: str) -> ssl.SSLContext:

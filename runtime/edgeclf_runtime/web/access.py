@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _QUIET = 60.0  # seconds between two log lines about mistakes of ours
 _YEAR = 365 * 24 * 3600
 _OPEN = frozenset({"/page.css", "/icon.svg"})  # what the page that asks for the token needs
+_KINDS = {"/photograph": "image/jpeg"}  # of what is sent to a path; JSON to all others
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _NETLOC = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.%a-z]+\](:\d+)?")
 _POLICY = "; ".join(
@@ -76,7 +77,7 @@ class Access:
             await send(message)
 
         request = Request(scope, receive)
-        answer = self._foreign(request) or self._stranger(request) or _not_json(request) or self._application
+        answer = self._foreign(request) or self._stranger(request) or _of_no_use(request) or self._application
         try:
             await answer(scope, receive, guarded)
         except Exception as error:  # of ours: the others' requests go on
@@ -162,12 +163,13 @@ def _same(origin: str | None, request: Request) -> bool:
     return scheme in schemes and netloc.lower() == request.headers.get("host", "").lower()
 
 
-def _not_json(request: Request) -> Response | None:
-    """What changes something comes as JSON, which no form of another site can send."""
+def _of_no_use(request: Request) -> Response | None:
+    """What changes something comes as JSON, or as a JPEG: no form of another site can send these."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method in ("GET", "HEAD") or kind == "application/json":
+    expected = _KINDS.get(request.scope["path"], "application/json")
+    if request.method in ("GET", "HEAD") or kind == expected:
         return None
-    return _refusal(415, "Expected application/json.")
+    return _refusal(415, f"Expected {expected}.")
 
 
 def _refusal(status: int, text: str, headers: dict[str, Any] | None = None) -> Response:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import SinkError, UsageError
-from edgeclf_runtime.images import find_images
 from edgeclf_runtime.sinks.picture import jpeg
+from edgeclf_runtime.web.census import Census
 from edgeclf_runtime.web.classname import check_class_name, is_part
 from edgeclf_runtime.web.madefolders import MadeFolders
 
@@ -21,6 +21,8 @@ __all__ = ["Album"]
 
 _QUALITY = 95
 _MOST = 100  # classes
+_BURSTS = 8  # presses that go on at the same time
+_LONGEST = 10_000  # pictures of a press that can be taken back
 
 
 class Album:
@@ -32,6 +34,7 @@ class Album:
 
     Attributes:
         counts: pictures by class.
+        last: the press that wrote last, and how many pictures ``take_back`` would remove; 0 for none.
 
     Raises:
         SinkError: the folder cannot be made or read.
@@ -41,21 +44,41 @@ class Album:
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
         self.folder, self.counts = folder, dict[str, int]()
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._made = MadeFolders()
-        self._burst: list[tuple[str, Path]] = []
+        self._made, self._census = MadeFolders(), Census()
+        self._named: set[str] = set()
+        self._bursts: dict[str, list[tuple[str, Path]]] = {}
+        self.last = "", 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob("*/.*.jpg.part"):  # of a process that was killed
                 left.unlink(missing_ok=True)
-            for place in sorted(folder.iterdir()):
-                if place.is_dir() and is_part(place.name):
-                    raise UsageError(f"{folder}: is divided into parts ({place.name}); name one, {folder / 'train'}.")
-                if place.is_dir() and not place.name.startswith((".", "__")):
-                    self.counts[place.name] = len(find_images(place))
+            part = next((path.name for path in sorted(folder.iterdir()) if path.is_dir() and is_part(path.name)), "")
+            if part:
+                raise UsageError(f"{folder}: is divided into parts ({part}); name one, {folder / 'train'}.")
+            self.counts = self._counted()
         except OSError as error:
             raise SinkError(f"{error.filename or folder}: {error.strerror}.") from None
         for name in classes:
             self.add(name)
+
+    def _counted(self) -> dict[str, int]:
+        folders = sorted(path for path in self.folder.iterdir() if path.is_dir() and not is_part(path.name))
+        return {path.name: self._census.count(path) for path in folders if not path.name.startswith((".", "__"))}
+
+    def refresh(self) -> None:
+        """Count again what somebody else has added or removed; takes as long as a picture that is being written."""
+        with self._writing:
+            try:
+                found = self._counted()
+            except OSError:  # a disk that was pulled out may come back
+                return
+            with self._lock:
+                stay = {name: found.get(name, 0) for name in self.counts if name in found or name in self._named}
+                changed = [name for name in self.counts if found.get(name, 0) != self.counts[name]]
+                self.counts = {**stay, **found}
+            if changed:
+                bursts = {press: [one for one in burst if one[1].exists()] for press, burst in self._bursts.items()}
+                self._remember({press: burst for press, burst in bursts.items() if burst})
 
     def add(self, name: str) -> str:
         """One more class, if it is not there; its folder is made with its first picture. Gives its name.
@@ -64,25 +87,23 @@ class Album:
             UsageError: no name for a class, one that differs from another in capitals alone, or too many.
         """
         name = check_class_name(name)
-        if name in self.counts:
-            return name
-        alike = next((known for known in self.counts if known.casefold() == name.casefold()), None)
-        if alike:
-            raise UsageError(f"{name!r}: there is {alike!r} already.")
-        if len(self.counts) >= _MOST:
-            raise UsageError(f"There are {_MOST} classes already.")
-        self._count(name, 0)
+        if name not in self.counts:
+            alike = next((known for known in self.counts if known.casefold() == name.casefold()), None)
+            if alike:
+                raise UsageError(f"{name!r}: there is {alike!r} already.")
+            if len(self.counts) >= _MOST:
+                raise UsageError(f"There are {_MOST} classes already.")
+            self._count(name, 0)
+        self._named.add(name)
         return name
 
     def _count(self, name: str, more: int) -> None:
         with self._lock:  # a new dictionary, as other threads read it
             self.counts = {**self.counts, name: self.counts.get(name, 0) + more}
 
-    def begin(self) -> None:
-        """What is written from now on can be taken back together."""
-        self._burst = []
-
-    def write(self, name: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None = None) -> Path:
+    def write(
+        self, name: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None = None, press: str = ""
+    ) -> Path:
         """A picture of a class.
 
         Args:
@@ -90,43 +111,60 @@ class Album:
             pixels: uint8 RGB ``[height, width, 3]``.
             moment: of its capture, in seconds since 1970.
             data: the JPEG it came as, which is then written as it is.
+            press: of a button; pictures of one are taken back together.
 
         Raises:
             SinkError: no space, a read-only folder, or whatever else the disk has against it.
         """
-        place, stem = self.folder / name, time.strftime("%Y%m%d-%H%M%S", time.gmtime(moment))
-        path = place / f"{stem}-{int(moment % 1 * 1000):03}.jpg"
-        for number in range(2, 1000):
-            if not path.exists():
-                break
-            path = place / f"{stem}-{int(moment % 1 * 1000):03}-{number}.jpg"
         content = data or jpeg(pixels, _QUALITY)
-        try:
-            with self._writing:
-                self._made.make(place)
+        with self._writing:
+            path = _free_name(self.folder / name, moment)
+            try:
+                self._made.make(path.parent)
                 with written_beside(path) as hidden:
                     hidden.write_bytes(content)
-        except OSError as error:
-            raise SinkError(f"{path}: {error.strerror}. Nothing was written.") from None
-        self._count(name, 1)
-        self._burst.append((name, path))
+            except OSError as error:
+                raise SinkError(f"{path}: {error.strerror}. Nothing was written.") from None
+            self._count(name, 1)
+            burst = [*self._bursts.pop(press, []), (name, path)]
+            self._remember({**self._bursts, press: burst[-_LONGEST:]})
         return path
 
-    def take_back(self) -> int:
-        """Remove what was written since ``begin``; how many pictures these were.
+    def _remember(self, bursts: dict[str, list[tuple[str, Path]]]) -> None:
+        self._bursts = dict(list(bursts.items())[-_BURSTS:])
+        press = next(reversed(list(self._bursts)), "")
+        self.last = press, len(self._bursts.get(press, ()))
+
+    def take_back(self, press: str) -> int:
+        """Remove what was written by a press; how many pictures these were, without those already gone.
 
         Raises:
             SinkError: the disk has something against it.
         """
-        burst, self._burst = self._burst, []
-        for number, (name, path) in enumerate(burst):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                self._burst = burst[number:] + self._burst  # to be tried again
-                raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
-            self._count(name, -1)
-        for place in {path.parent for _, path in burst}:
-            with self._writing:
+        removed = 0
+        with self._writing:
+            burst = self._bursts.get(press, [])
+            self._remember({})  # so that pressing once more removes no others
+            for number, (name, path) in enumerate(burst):
+                try:
+                    path.unlink()
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self._remember({press: burst[number:]})  # to be tried again
+                    raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
+                self._count(name, -1)
+                removed += 1
+            for place in {path.parent for _, path in burst}:
                 self._made.remove_empty(place)
-        return len(burst)
+        return removed
+
+
+def _free_name(folder: Path, moment: float) -> Path:
+    stem = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(moment))}-{int(moment % 1 * 1000):03}"
+    path = folder / f"{stem}.jpg"
+    for number in range(2, 1000):
+        if not path.exists():
+            break
+        path = folder / f"{stem}-{number}.jpg"
+    return path

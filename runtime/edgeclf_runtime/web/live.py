@@ -88,22 +88,26 @@ class Live:
         self, picture: Picture, greeting: Callable[[], dict[str, Any]], state: Callable[[], dict[str, Any]]
     ) -> None:
         self._picture, self._greeting, self._state = picture, greeting, state
-        self.viewers, self.closed = 0, False
+        self.viewers, self.closed, self._news = 0, False, 0
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    def tell(self) -> None:
+        """What each is told has changed: it goes out at once, with a new picture or without."""
+        self._news += 1
+
+    async def messages(self, *, pictures: bool = True) -> AsyncIterator[bytes]:
         """Messages to one viewer, each of: length and bytes of a JSON object, length and bytes of a JPEG file.
 
         Lengths are of four bytes, the first the highest; a message without a new picture has a length of 0.
         """
         yield _message(self._greeting(), b"")
-        number, told = 0, 0.0
+        number, told, news = 0, 0.0, self._news
         while not self.closed:
             content = b""
-            if self._picture.has_newer(number):
+            if pictures and self._picture.has_newer(number):
                 newest, encoded = await asyncio.to_thread(self._picture.jpeg)
                 number, content = (newest, encoded) if newest > number else (number, b"")
-            if content or time.monotonic() - told >= _TELL:
-                told = time.monotonic()
+            if content or news != self._news or time.monotonic() - told >= _TELL:
+                told, news = time.monotonic(), self._news
                 yield _message(self._state(), content)
             await asyncio.sleep(_PERIOD)
 
@@ -111,8 +115,8 @@ class Live:
 class _LiveResponse(StreamingResponse):
     """Gives the place back, however it ends."""
 
-    def __init__(self, live: Live) -> None:
-        super().__init__(live.messages(), media_type=_MEDIA)
+    def __init__(self, live: Live, pictures: bool) -> None:
+        super().__init__(live.messages(pictures=pictures), media_type=_MEDIA)
         self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +127,7 @@ class _LiveResponse(StreamingResponse):
 
 
 def live_response(live: Live, request: Request) -> Response:
-    """The stream, where there is a place.
+    """The stream, where there is a place; with ``?pictures=none``, of the state alone.
 
     Raises:
         HTTPException: 503, too many look already.
@@ -133,7 +137,7 @@ def live_response(live: Live, request: Request) -> Response:
     if live.viewers >= VIEWERS:
         raise HTTPException(503, f"{VIEWERS} pages look at this already; close one of them.")
     live.viewers += 1
-    return _LiveResponse(live)
+    return _LiveResponse(live, request.query_params.get("pictures") != "none")
 
 
 def _message(told: dict[str, Any], content: bytes) -> bytes:

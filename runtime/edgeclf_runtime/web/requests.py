@@ -12,11 +12,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-__all__ = ["application", "read_list", "read_texts"]
+__all__ = ["application", "read_file_content", "read_list", "read_texts"]
 
 _LONGEST = 4096  # bytes of a request's body
 _LONGEST_LIST = 8192  # the same with a list: the names of all pictures that a page shows
 _PATIENCE = 10.0  # seconds for it to come
+_LATE = "The request did not come to its end."
 
 
 def application(routes: list[Route]) -> Starlette:
@@ -56,19 +57,33 @@ async def read_list(request: Request, name: str) -> list[str]:
     return values
 
 
+async def read_file_content(request: Request, longest: int, patience: float) -> bytes:
+    """A file that was sent as it is.
+
+    Raises:
+        HTTPException: 400, 408 or 413: cut off, not in ``patience`` seconds, or of more than ``longest`` bytes.
+    """
+    try:
+        return await asyncio.wait_for(_body(request, longest), patience)
+    except asyncio.TimeoutError:
+        raise HTTPException(408, _LATE) from None
+    except ClientDisconnect:
+        raise HTTPException(400, _LATE) from None
+
+
 async def _json(request: Request, longest: int) -> Any:
     try:
         return json.loads(await asyncio.wait_for(_body(request, longest), _PATIENCE))
     except asyncio.TimeoutError:
-        raise HTTPException(408, "The request did not come to its end.") from None
+        raise HTTPException(408, _LATE) from None
     except (ValueError, RecursionError, ClientDisconnect):
         raise HTTPException(400, "Expected a JSON object.") from None
 
 
 async def _body(request: Request, longest: int) -> bytes:
-    content = b""
+    content = bytearray()
     async for piece in request.stream():
         content += piece
         if len(content) > longest:
             raise HTTPException(413, f"Expected at most {longest} bytes.")
-    return content
+    return bytes(content)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-__all__ = ["Shutter"]
+__all__ = ["EVERY", "Shutter"]
 
 _HOLDS = 1.5  # seconds a press lasts without word from the page, which says it is still held every 0.4 s
-_EVERY = 0.2  # seconds between two pictures
+EVERY = 0.2
+"""Seconds between two pictures, at least."""
 
 
 class Shutter:
@@ -20,7 +21,7 @@ class Shutter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._name, self._until, self._last = "", 0.0, -_EVERY
+        self._name, self._until, self._last = "", 0.0, -EVERY
         self._press, self._owed = "", 0.0  # until when a short one has its picture
         self._fresh = False  # none of it was taken yet
         self._known, self._over = deque[str](maxlen=8), deque[str](maxlen=8)  # presses that have begun, and that ended
@@ -46,11 +47,11 @@ class Shutter:
             if press == self._press:
                 self._until = 0.0
 
-    def due(self, moment: float) -> tuple[str, bool]:
-        """The class a picture is to be taken of now, empty for none; and whether it is the first of its press."""
+    def due(self, moment: float) -> tuple[str, str]:
+        """The class a picture is to be taken of now, and the press that asks for it; both empty for none."""
         with self._lock:
             owed = self._fresh and moment <= self._owed
-            if not owed and (moment > self._until or moment - self._last < _EVERY):
-                return "", False
-            first, self._fresh, self._last = self._fresh, False, moment
-            return self._name, first
+            if not owed and (moment > self._until or moment - self._last < EVERY):
+                return "", ""
+            self._fresh, self._last = False, moment
+            return self._name, self._press

@@ -1,34 +1,75 @@
-import { element, lost, make, notice, post, setText, showSource, watch } from "./live.js";
+import { OwnCamera, reasonAgainst, setSentence } from "./camera.js";
+import { element, lost, make, notice, post, setText, showSource, wantPictures, watch } from "./live.js";
 
 const STILL = 400; // ms between two words that a button is still held
 const LATE = 1000; // ms after which a press that could not be sent is none: the view has changed
 const SWIPE = 120; // ms in which a touch that begins on a button may turn out to be a swipe over the page
 const SAME = 300; // ms after a release in which a click belongs to it
 const GOOD = 100; // pictures of a class that are enough to begin with
-const STRIP = 12; // pictures shown
-const HEIGHT = 144; // pixels of one of them
+const EVERY = 200; // ms between two photographs of this device's camera
+const PATIENCE = 45000; // ms for one to be sent
 
 let names = [];
-let taken = null;
+let last = { press: "", count: 0 }; // what Take back removes
+let newest = null; // number of the picture that was taken last
 let held = "";
 let press = null; // what tells it from others, and by which key it is held
 let lifted = -SAME;
 let timer = 0;
 let busy = 0;
 let told = Promise.resolve();
+let sending = 0; // photographs
+let isOwn = false; // this device's camera is in use
+const own = new OwnCamera(showOwn);
 
-function greeting({ folder }) {
+function greeting(about) {
+  const { folder } = about;
   setText(element("folder"), folder);
-  setText(element("command"), `edgeclf train ${/^[\w./~-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`}`);
-  taken = null;
+  const quoted = /^[\w./~-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+  setText(element("command"), `edgeclf train ${quoted} ${about.train_options}`.trimEnd());
+  newest = null;
+  element("strip").replaceChildren();
+  if (!about.camera) use(true, own.on);
+  offer(about);
 }
 
 function state(now) {
-  notice(now.trouble || showSource(now), Boolean(now.trouble));
-  if (now.trouble) showSource(now);
+  const [reason, trouble] = isOwn ? ["", ""] : [showSource(now), now.trouble];
+  notice(trouble || reason, Boolean(trouble));
+  showOwn();
   show(now.classes);
-  if (taken !== null && now.taken > taken) keep();
-  taken = now.taken;
+  showTaken(now.taken, now.last);
+}
+
+/** The choice of a camera, or why there is none. */
+async function offer({ camera, host, view }) {
+  own.against = await reasonAgainst();
+  setText(element("use-theirs"), host ? `Camera of ${host}` : "The other camera");
+  element("cameras").hidden = Boolean(own.against) || !camera;
+  if (own.against) own.say("");
+  const whole = view ? `Pictures of this device’s camera are kept whole: ${view} is for the other one.` : "";
+  const why = !own.against ? whole : camera && !window.isSecureContext ? own.against : "";
+  setSentence(element("about-cameras"), why);
+  element("about-cameras").hidden = !why;
+}
+
+function use(wanted, start) {
+  lift();
+  isOwn = wanted;
+  element("view").classList.toggle("own", isOwn);
+  element("use-own").setAttribute("aria-pressed", String(isOwn));
+  element("use-theirs").setAttribute("aria-pressed", String(!isOwn));
+  wantPictures(!isOwn);
+  element("view").style.aspectRatio = "";
+  if (isOwn && start) own.start();
+  if (!isOwn) own.stop();
+}
+
+function showOwn() {
+  if (!isOwn) return;
+  element("source").className = `pill ${own.on ? "good" : ""}`;
+  setText(element("source"), own.on ? "this device" : "camera off");
+  element("view").classList.remove("old");
 }
 
 function show(classes) {
@@ -42,10 +83,45 @@ function show(classes) {
     const row = place.children[index];
     setText(row.querySelector(".count"), String(count));
     row.querySelector(".track i").style.width = `${Math.min(100, (100 * count) / GOOD)}%`;
-    row.setAttribute("aria-label", `${name}, ${count} pictures`);
+    row.setAttribute("aria-label", `${name}, ${pictures(count)}`);
   });
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
-  setText(element("total"), names.length ? `${total.toLocaleString("en")} pictures` : "");
+  setText(element("total"), names.length ? pictures(total) : "");
+  const hint = names.length < 2 ? "Name two classes or more, show" : "Show";
+  const key = matchMedia("(hover: hover)").matches ? ", or its number key" : "";
+  setText(element("none"), `Nothing since edgeclf started. ${hint} the camera one of them and hold its button${key}.`);
+}
+
+const pictures = (count) => `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;
+
+/** What was written last, by whichever page and camera. */
+function showTaken(taken, removable) {
+  last = removable;
+  setText(element("undo"), last.count ? `Take back ${last.count}` : "Take back");
+  element("undo").disabled = !last.count;
+  element("none").hidden = taken.length > 0;
+  const strip = element("strip");
+  const known = new Map([...strip.children].map((figure) => [Number(figure.dataset.number), figure]));
+  const figures = taken.map(([number, name]) => known.get(number) || thumbnail(number, name));
+  if (figures.length !== known.size || figures.some((figure, index) => strip.children[index] !== figure)) strip.replaceChildren(...figures);
+  const latest = taken.length ? taken[0][0] : 0;
+  if (newest !== null && latest > newest) flash();
+  newest = Math.max(newest, latest);
+}
+
+function thumbnail(number, name) {
+  const figure = make("figure");
+  figure.dataset.number = number;
+  const image = make("img");
+  image.alt = "";
+  image.src = `taken/${number}.jpg`;
+  figure.append(image, make("figcaption", "", name));
+  return figure;
+}
+
+function flash() {
+  element("view").classList.add("flash");
+  setTimeout(() => element("view").classList.remove("flash"), 80);
 }
 
 function button(name, index) {
@@ -93,6 +169,7 @@ function begin(name, code = "") {
   held = name;
   press = { id: `${Date.now()}-${Math.random()}`, code };
   mark();
+  if (isOwn) return photograph(name, press);
   tell("hold", { name, press: press.id });
   timer = setInterval(() => busy || tell("hold", { name, press: press.id }), STILL);
 }
@@ -103,7 +180,29 @@ function lift() {
   held = "";
   lifted = performance.now();
   mark();
-  tell("release", { press: press.id });
+  if (!isOwn) tell("release", { press: press.id });
+}
+
+function underWay(more) {
+  sending += more;
+  element("classes").setAttribute("aria-busy", String(sending > 0));
+}
+
+/** With this device's camera: one picture at once, and more while the button is held. */
+async function photograph(name, { id }) {
+  do {
+    const next = new Promise((done) => setTimeout(done, EVERY));
+    underWay(1);
+    try {
+      await post(`photograph?${new URLSearchParams({ name, press: id })}`, await own.photograph(), PATIENCE);
+      problem("");
+    } catch (error) {
+      return problem(error.message);
+    } finally {
+      underWay(-1);
+    }
+    await next;
+  } while (held && press.id === id);
 }
 
 function mark() {
@@ -123,27 +222,6 @@ function tell(path, body) {
 function problem(text) {
   setText(element("problem"), text);
   element("problem").hidden = !text;
-}
-
-/** Show that one was written, by the picture on the page: near enough to it. */
-function keep() {
-  const picture = element("picture");
-  if (picture.complete && picture.naturalWidth) draw(picture);
-  else picture.addEventListener("load", () => draw(picture), { once: true });
-  element("none").hidden = true;
-  element("undo").disabled = false;
-  element("view").classList.add("flash");
-  setTimeout(() => element("view").classList.remove("flash"), 80);
-}
-
-function draw(picture) {
-  const strip = element("strip");
-  const canvas = make("canvas");
-  canvas.height = HEIGHT;
-  canvas.width = Math.round((HEIGHT * picture.naturalWidth) / picture.naturalHeight);
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  strip.prepend(canvas);
-  while (strip.children.length > STRIP) strip.lastChild.remove();
 }
 
 function keyed(event) {
@@ -181,13 +259,19 @@ element("adding").addEventListener("submit", async (event) => {
 
 element("undo").addEventListener("click", async () => {
   try {
-    const { removed } = await post("undo", {});
-    for (let index = 0; index < removed; index += 1) element("strip").firstChild?.remove();
-    element("undo").disabled = true;
-    problem("");
+    const { removed } = await post("undo", { press: last.press });
+    problem(removed ? "" : "These pictures are gone already.");
   } catch (error) {
     problem(error.message);
   }
+});
+
+element("use-own").addEventListener("click", () => use(true, true));
+element("use-theirs").addEventListener("click", () => use(false, false));
+element("turn-on").addEventListener("click", () => own.start());
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) own.rest();
+  else own.wake();
 });
 
 watch({ greeting, state, lost });

@@ -19,14 +19,15 @@ export function setText(node, text) {
 
 export const percent = (share) => `${Math.round(100 * share)}%`;
 
-/** POST a JSON object; gives the answer's, throws its sentence. */
+/** POST a JSON object or a JPEG; gives the answer's object, throws its sentence. */
 export async function post(path, body, patience = 15000) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), patience);
   let answer;
   try {
-    const headers = { "Content-Type": "application/json" };
-    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: stop.signal });
+    const isFile = body instanceof Blob;
+    const headers = { "Content-Type": isFile ? "image/jpeg" : "application/json" };
+    answer = await fetch(path, { method: "POST", headers, body: isFile ? body : JSON.stringify(body), signal: stop.signal });
   } catch {
     throw new Error("No connection to edgeclf.");
   } finally {
@@ -37,14 +38,26 @@ export async function post(path, body, patience = 15000) {
   return told;
 }
 
+let pictures = true; // are wanted
+let restart = null; // ends the stream, to follow it in another way
+
+/** Whether the stream brings pictures, which a page that shows none has no use for. */
+export function wantPictures(wanted) {
+  if (wanted === pictures) return;
+  pictures = wanted;
+  restart?.();
+}
+
 /** Follow the stream for ever, but only while somebody can see it: calls on.greeting, on.state, on.lost. */
 export async function watch(on) {
   for (;;) {
     await untilVisible();
+    const wanted = pictures;
     try {
       await follow(on);
       on.lost("edgeclf has ended.");
     } catch (error) {
+      if (wanted !== pictures) continue;
       if (!document.hidden) on.lost(error.message);
     }
     await new Promise((done) => setTimeout(done, AGAIN));
@@ -58,11 +71,12 @@ function untilVisible() {
 
 async function follow(on) {
   const stop = new AbortController();
+  restart = () => stop.abort();
   const hide = () => document.hidden && stop.abort();
   document.addEventListener("visibilitychange", hide);
   let timer = setTimeout(() => stop.abort(), SILENT);
   try {
-    const answer = await fetch("live", { signal: stop.signal }).catch(() => null);
+    const answer = await fetch(pictures ? "live" : "live?pictures=none", { signal: stop.signal }).catch(() => null);
     if (!answer) throw new Error("No connection to edgeclf.");
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || `Error ${answer.status}.`);
     let greeted = false;
@@ -117,7 +131,10 @@ function show(bytes) {
   const before = shown;
   shown = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
   const image = element("picture");
-  image.onload = () => (element("view").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`);
+  image.onload = () => {
+    const view = element("view");
+    if (!view.classList.contains("own")) view.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+  };
   image.src = shown;
   image.hidden = false;
   element("empty").hidden = true;

@@ -1,0 +1,52 @@
+"""How many pictures folders hold, whoever adds or removes some."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from edgeclf_runtime.images import IMAGE_SUFFIXES
+
+__all__ = ["Census"]
+
+_SETTLED = 2_000_000_000  # nanoseconds after which another change has another time, on any filesystem
+
+
+class Census:
+    """Counts as ``find_images`` finds; again only where a folder, or one below it, has changed since."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[int, dict[str, int]]] = {}
+
+    def count(self, folder: Path) -> int:
+        """Pictures in and below a folder; 0 where there is none."""
+        number, times = self._known.get(folder, (0, {}))
+        if not times or any(_changed(path) != moment for path, moment in times.items()):
+            number, times = _counted(folder)
+            latest = time.time_ns() - _SETTLED
+            self._known[folder] = number, {path: moment if moment < latest else -1 for path, moment in times.items()}
+        return number
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _counted(folder: Path) -> tuple[int, dict[str, int]]:
+    """Pictures, and when each folder was changed, looked at before it is read."""
+    number, times, left = 0, dict[str, int](), [str(folder)]
+    while left:
+        path = left.pop()
+        times[path] = _changed(path)
+        try:
+            with os.scandir(path) as entries:
+                shown = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            continue
+        left += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
+        number += sum(os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file() for entry in shown)
+    return number, times
