@@ -15,16 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeclf.comparison import compare
-    from edgeclf.config import TrainConfig, make_config
+    from edgeclf.comparison.compare import compare
+    from edgeclf.config.train import TrainConfig, make_config
     from edgeclf.errors import ConfigError, DataError, DesktopError, RunError, WeightsError
-    from edgeclf.evaluation import evaluate
-    from edgeclf.exporting import export_pretrained, export_run
-    from edgeclf.measuring import Measurement
-    from edgeclf.report import write_report
-    from edgeclf.reporter import Quiet, Reporter, Terminal
-    from edgeclf.run import Run
-    from edgeclf.training import resume, train
+    from edgeclf.evaluation.evaluate import evaluate
+    from edgeclf.evaluation.measuring import Measurement
+    from edgeclf.exporting.export import export_pretrained, export_run
+    from edgeclf.progress import Quiet, Reporter, Terminal
+    from edgeclf.reports.report import write_report
+    from edgeclf.runs.run import Run
+    from edgeclf.training.fit import resume, train
 
 __all__ = [
     "ConfigError",
@@ -55,22 +55,22 @@ _HOMES = {
     "ConfigError": "errors",
     "DataError": "errors",
     "DesktopError": "errors",
-    "Measurement": "measuring",
-    "Quiet": "reporter",
-    "Reporter": "reporter",
-    "Run": "run",
+    "Measurement": "evaluation.measuring",
+    "Quiet": "progress",
+    "Reporter": "progress",
+    "Run": "runs.run",
     "RunError": "errors",
-    "Terminal": "reporter",
-    "TrainConfig": "config",
+    "Terminal": "progress",
+    "TrainConfig": "config.train",
     "WeightsError": "errors",
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "export_pretrained": "exporting",
-    "export_run": "exporting",
-    "make_config": "config",
-    "resume": "training",
-    "train": "training",
-    "write_report": "report",
+    "compare": "comparison.compare",
+    "evaluate": "evaluation.evaluate",
+    "export_pretrained": "exporting.export",
+    "export_run": "exporting.export",
+    "make_config": "config.train",
+    "resume": "training.fit",
+    "train": "training.fit",
+    "write_report": "reports.report",
 }
 
 

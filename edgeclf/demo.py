@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.config import make_config
-from edgeclf.contactsheet import contact_sheet
+from edgeclf.config.train import make_config
 from edgeclf.errors import DataError
-from edgeclf.exporting import export_run
-from edgeclf.reporter import Reporter
-from edgeclf.training import train
-from edgeclf_runtime.beside import put_in_place
+from edgeclf.exporting.export import export_run
+from edgeclf.pages.contact_sheet import contact_sheet
+from edgeclf.progress import Reporter
+from edgeclf.training.fit import train
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.opencv import is_utf8
-from edgeclf_runtime.plaintext import printable
-from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.pictures.opencv import is_utf8
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.atomic_file import put_in_place
+from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["DemoResult", "digit_picture", "run_demo"]
 

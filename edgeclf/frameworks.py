@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from edgeclf.errors import ConfigError
 from edgeclf_converters.frameworks import keras, tensorflow
-from edgeclf_runtime.cores import usable_cores
+from edgeclf_runtime.system.cores import usable_cores
 
 __all__ = [
     "device_in_use",

@@ -10,14 +10,14 @@ TensorFlow is loaded when something is converted, not when this is imported.
 
 from __future__ import annotations
 
-from edgeclf_converters.convert import MODES, convert
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.export import Conversion, convert_int8, export
-from edgeclf_converters.int8 import METHODS, search_int8
-from edgeclf_converters.parity import Parity
-from edgeclf_converters.qat import QatConfig
-from edgeclf_converters.scores import Labelled
-from edgeclf_converters.trials import Search, Step
+from edgeclf_converters.parity.parity import Parity
+from edgeclf_converters.parity.scores import Labelled
+from edgeclf_converters.quantize.int8 import METHODS, search_int8
+from edgeclf_converters.quantize.qat import QatConfig
+from edgeclf_converters.quantize.trials import Search, Step
+from edgeclf_converters.tflite.convert import MODES, convert
 
 __all__ = [
     "METHODS",

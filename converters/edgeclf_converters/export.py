@@ -11,21 +11,21 @@ from typing import Any
 
 from typing_extensions import Unpack
 
-from edgeclf_converters.convert import check_model, convert
 from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.int8 import SearchOptions, search_int8
-from edgeclf_converters.metadata import with_metadata
-from edgeclf_converters.pack import pack
-from edgeclf_converters.prepared import prepared
-from edgeclf_converters.trials import Search
-from edgeclf_converters.workfolder import work_folder
-from edgeclf_runtime.beside import put_in_place
-from edgeclf_runtime.card import ModelCard
+from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
+from edgeclf_converters.quantize.trials import Search
+from edgeclf_converters.tflite.convert import check_model, convert
+from edgeclf_converters.tflite.metadata import with_metadata
+from edgeclf_converters.tflite.pack import pack
+from edgeclf_converters.tflite.prepared import prepared
+from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.golden import verify
-from edgeclf_runtime.goldenvector import DEFAULT_TOLERANCE, GoldenVector
-from edgeclf_runtime.plaintext import printable
-from edgeclf_runtime.preprocess import Pixels
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.atomic_file import put_in_place
+from edgeclf_runtime.system.plain_text import printable
+from edgeclf_runtime.verification import verify
 
 __all__ = ["Conversion", "Measure", "check_target", "convert_int8", "export"]
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from edgeclf_converters.convert import convert
-from edgeclf_converters.fold import fold
-from edgeclf_converters.graph import flatten
-from edgeclf_converters.layers import LayerNoise, layer_noise, multiply_accumulates
-from edgeclf_converters.parity import Parity
-from edgeclf_converters.trials import Search, Step, Trial
-from edgeclf_runtime.backends import Backend, open_backend
-from edgeclf_runtime.card import Preprocessing
-from edgeclf_runtime.plaintext import counted
-from edgeclf_runtime.preprocess import InputEncoder, Pixels
+from edgeclf_converters.graph.fold import fold
+from edgeclf_converters.graph.nodes import flatten
+from edgeclf_converters.parity.layers import LayerNoise, layer_noise, multiply_accumulates
+from edgeclf_converters.parity.parity import Parity
+from edgeclf_converters.quantize.trials import Search, Step, Trial
+from edgeclf_converters.tflite.convert import convert
+from edgeclf_runtime.backends.backend import Backend
+from edgeclf_runtime.backends.opening import open_backend
+from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, Preprocessing
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["ParityReport", "invoke_milliseconds", "parity_report"]
 

@@ -1,0 +1,1 @@
+"""Commands of the desktop, one a file: each constructs, calls and prints."""

@@ -68,12 +68,12 @@ def compare(
     Trains each method on growing shares of the images in DATA. Finished results are kept: run the same command again to
     resume. Options in the table [train] of edgeclf.toml apply, too.
     """
-    from edgeclf.cells import METHODS
-    from edgeclf.comparison import compare as begin
-    from edgeclf.comparisonpage import comparison_table
-    from edgeclf.configfile import configure
-    from edgeclf.reporter import Terminal
-    from edgeclf.settings import TrainTable
+    from edgeclf.comparison.compare import compare as begin
+    from edgeclf.comparison.methods import METHODS
+    from edgeclf.comparison.page import comparison_table
+    from edgeclf.config.file import configure
+    from edgeclf.config.tables import TrainTable
+    from edgeclf.progress import Terminal
 
     given = {"epochs": epochs, "backbone": backbone, "size": size, "flip": flip}
     reporter = Terminal()

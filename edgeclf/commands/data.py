@@ -26,16 +26,16 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
     SOURCE is what edgeclf train takes: one or more folders, CSV files or folders of shards. Writes check.html and
     check.json.
     """
-    from edgeclf import datacheck
-    from edgeclf.checkpage import write_check
-    from edgeclf.computing import tensorflow_errors
+    from edgeclf.datacheck.check import check as check_data
+    from edgeclf.datacheck.page import write_check
     from edgeclf.errors import DataError
-    from edgeclf.reporter import Terminal
+    from edgeclf.framework_errors import tensorflow_errors
+    from edgeclf.progress import Terminal
 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file, expected a folder for the report. Choose another --out.")
     with tensorflow_errors():
-        found = datacheck.check(source, out, Terminal())
+        found = check_data(source, out, Terminal())
     page = write_check(found, out)
     click.echo(
         found.to_json() if as_json else f"{found.text()}\nReport with images: {page}; all files: {out / 'check.json'}"
@@ -48,10 +48,10 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
 @click.option("--per-shard", type=click.IntRange(min=1), default=1000, show_default=True, help="Images per shard.")
 def shard(source: tuple[Path, ...], out: Path, per_shard: int) -> None:
     """Copy the images of SOURCE into TFRecord shards in OUT, a new folder that edgeclf train takes."""
-    from edgeclf.dataset import Skipped
-    from edgeclf.reporter import Terminal
-    from edgeclf.sharding import write_shards
-    from edgeclf_runtime.plaintext import counted, plain
+    from edgeclf.data.dataset import Skipped
+    from edgeclf.data.shard_writer import write_shards
+    from edgeclf.progress import Terminal
+    from edgeclf_runtime.system.plain_text import counted, plain
 
     index = write_shards(source, out, per_shard, Terminal())
     for file, reason in index.skipped:

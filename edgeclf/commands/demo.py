@@ -23,7 +23,7 @@ def demo(out: Path) -> None:
     Takes the digits of scikit-learn, so that it needs no photographs and no camera.
     """
     from edgeclf.demo import run_demo
-    from edgeclf.reporter import Terminal
+    from edgeclf.progress import Terminal
 
     result = run_demo(out, Terminal())
     click.echo(f"{result.right} of {result.frames} video frames classified correctly; see {result.sheet}")

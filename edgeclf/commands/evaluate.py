@@ -11,7 +11,7 @@ import click
 from edgeclf_runtime.commands.options import Opener, model_options
 
 if TYPE_CHECKING:
-    from edgeclf.evaluationpage import Evaluation
+    from edgeclf.evaluation.page import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -52,14 +52,14 @@ def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, 
 
 
 def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool) -> Evaluation:
-    from edgeclf import evaluation as on
-    from edgeclf.evaluationpage import Evaluation
-    from edgeclf.measuring import measure_dataset
-    from edgeclf.reporter import Terminal
-    from edgeclf.run import Run
-    from edgeclf.seen import seen_in_training
+    from edgeclf.evaluation import evaluate as on
+    from edgeclf.evaluation.measuring import measure_dataset
+    from edgeclf.evaluation.page import Evaluation
+    from edgeclf.progress import Terminal
+    from edgeclf.runs.run import Run
+    from edgeclf.runs.seen import seen_in_training
     from edgeclf_runtime.errors import UsageError
-    from edgeclf_runtime.plaintext import printable
+    from edgeclf_runtime.system.plain_text import printable
 
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
@@ -84,8 +84,8 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
 def _text(evaluation: Evaluation) -> str:
     from rich.cells import cell_len, set_cell_size
 
-    from edgeclf.confusion import confusion_lines
-    from edgeclf_runtime.plaintext import plain
+    from edgeclf.metrics.confusion import confusion_lines
+    from edgeclf_runtime.system.plain_text import plain
 
     score, lines = evaluation.outcome.score, []
     classes = [item for item in evaluation.classes if item.recall is not None]
@@ -116,8 +116,8 @@ def _check_page(page: Path) -> None:
 
 
 def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
-    from edgeclf.evaluationpage import render_evaluation
-    from edgeclf.run import write_text
+    from edgeclf.evaluation.page import render_evaluation
+    from edgeclf_runtime.system.atomic_file import write_text
 
     write_text(page, render_evaluation(evaluation))
     click.echo(f"Page: {page}", err=as_json)  # beside JSON nothing else is printed

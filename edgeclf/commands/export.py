@@ -11,9 +11,9 @@ import click
 from edgeclf.commands.options import config_option, distribute_option
 
 if TYPE_CHECKING:
-    from edgeclf.settings import ExportConfig
+    from edgeclf.config.tables import ExportConfig
     from edgeclf_converters.export import Conversion
-    from edgeclf_converters.trials import Search
+    from edgeclf_converters.quantize.trials import Search
 
 __all__ = ["export"]
 
@@ -98,7 +98,7 @@ def export(
 
 def _say_without_compiler() -> None:
     """At once: the search may take long, and its file is of use anyway."""
-    from edgeclf_converters.edgetpu_compiler import find_compiler
+    from edgeclf_converters.edgetpu.compiler import find_compiler
     from edgeclf_converters.errors import ConversionError
 
     try:
@@ -108,9 +108,9 @@ def _say_without_compiler() -> None:
 
 
 def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:
-    from edgeclf.configfile import configure
-    from edgeclf.reporter import Terminal
-    from edgeclf.settings import ExportConfig
+    from edgeclf.config.file import configure
+    from edgeclf.config.tables import ExportConfig
+    from edgeclf.progress import Terminal
 
     given = {name: value for name, value in flags.items() if value is not None}
     return configure(ExportConfig, given, file, Terminal().say)
@@ -119,9 +119,9 @@ def _options(file: Path | None, flags: dict[str, object]) -> ExportConfig:
 def _export_pretrained(
     name: str, mode: str, output: Path | None, weights: Path | None, photographs: Path | None
 ) -> Path:
-    from edgeclf.computing import tensorflow_errors
-    from edgeclf.exporting import export_pretrained
-    from edgeclf.reporter import Terminal
+    from edgeclf.exporting.export import export_pretrained
+    from edgeclf.framework_errors import tensorflow_errors
+    from edgeclf.progress import Terminal
 
     path = output or Path(f"{name}-{mode}.tflite")
     with tensorflow_errors():
@@ -132,10 +132,10 @@ def _export_pretrained(
 def _export_run(
     folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None, distribute: str
 ) -> Path | None:
-    from edgeclf.computing import tensorflow_errors
-    from edgeclf.exporting import export_run
-    from edgeclf.reporter import Terminal
-    from edgeclf.run import Run
+    from edgeclf.exporting.export import export_run
+    from edgeclf.framework_errors import tensorflow_errors
+    from edgeclf.progress import Terminal
+    from edgeclf.runs.run import Run
 
     path = output or folder / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
     run = Run.open(folder)
@@ -159,7 +159,7 @@ def _export_run(
 
 
 def _say_search(search: Search) -> None:
-    from edgeclf_runtime.plaintext import counted
+    from edgeclf_runtime.system.plain_text import counted
 
     parity = search.best.parity
     click.echo(
@@ -194,8 +194,8 @@ def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
 
 
 def _compile(path: Path) -> None:
-    from edgeclf_converters.edgetpu import check_edgetpu
-    from edgeclf_converters.edgetpu_compiler import compile_edgetpu
+    from edgeclf_converters.edgetpu.check import check_edgetpu
+    from edgeclf_converters.edgetpu.compiler import compile_edgetpu
 
     click.echo(check_edgetpu(path.read_bytes()))
     done = compile_edgetpu(path)

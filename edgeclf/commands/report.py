@@ -21,16 +21,16 @@ def report(run: Path, tensorboard: Path | None) -> None:
 
     Writes report.html and report.json into RUN.
     """
-    from edgeclf.computing import tensorflow_errors
-    from edgeclf.report import write_report
-    from edgeclf.reporter import Terminal
-    from edgeclf.run import Run
+    from edgeclf.framework_errors import tensorflow_errors
+    from edgeclf.progress import Terminal
+    from edgeclf.reports.report import write_report
+    from edgeclf.runs.run import Run
 
     opened = Run.open(run)
     with tensorflow_errors():
         page = write_report(opened, Terminal())
     if tensorboard is not None:
-        from edgeclf.tensorboard import write_events
+        from edgeclf.reports.tensorboard import write_events
 
         click.echo(f"Wrote {write_events(opened, tensorboard)}. View it with: tensorboard --logdir {tensorboard}")
     click.echo(f"Report: {page}")

@@ -11,9 +11,9 @@ import click
 from edgeclf.commands.options import config_option
 
 if TYPE_CHECKING:
-    from edgeclf.searchresult import SearchResult
-    from edgeclf.settings import SearchConfig, TrainTable
-    from edgeclf.sources import SourcePaths
+    from edgeclf.config.tables import SearchConfig, TrainTable
+    from edgeclf.data.sources import SourcePaths
+    from edgeclf.searching.result import SearchResult
 
 __all__ = ["search"]
 
@@ -48,10 +48,10 @@ def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: An
     Trains and exports one candidate after another within the time budget and compares the accuracy and latency of
     their int8 models. All other training options come from the table [train] of the config file.
     """
-    from edgeclf.reporter import Terminal
-    from edgeclf.searching import search as begin
-    from edgeclf.searchlog import require_optuna
-    from edgeclf.searchpage import write_search
+    from edgeclf.progress import Terminal
+    from edgeclf.searching.page import write_search
+    from edgeclf.searching.search import search as begin
+    from edgeclf.searching.study import require_optuna
     from edgeclf_runtime.errors import UsageError
 
     reporter = Terminal()
@@ -66,16 +66,16 @@ def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: An
 
 
 def _options(file: Path | None, given: dict[str, object]) -> tuple[SearchConfig, TrainTable]:
-    from edgeclf.configfile import configure
-    from edgeclf.reporter import Terminal
-    from edgeclf.settings import SearchConfig, TrainTable
+    from edgeclf.config.file import configure
+    from edgeclf.config.tables import SearchConfig, TrainTable
+    from edgeclf.progress import Terminal
 
     say = Terminal().say
     return configure(SearchConfig, given, file, say), configure(TrainTable, {}, file, say)
 
 
 def _conclude(result: SearchResult, page: Path, data: SourcePaths) -> None:
-    from edgeclf.searchpage import search_table
+    from edgeclf.searching.page import search_table
 
     if result.outcomes:
         click.echo(search_table(result))
@@ -96,7 +96,7 @@ def _conclude(result: SearchResult, page: Path, data: SourcePaths) -> None:
 
 
 def _again(data: SourcePaths, result: SearchResult) -> str:
-    from edgeclf.sources import paths_of
+    from edgeclf.data.sources import paths_of
 
     return shlex.join(["edgeclf", "search", *map(str, paths_of(data)), "--out", str(result.folder)])
 

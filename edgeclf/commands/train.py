@@ -196,12 +196,12 @@ def train(
 def _train(
     data: tuple[Path, ...], out: Path | None, file: Path | None, options: dict[str, object], distribute: str
 ) -> None:
-    from edgeclf.configfile import configure
-    from edgeclf.reporter import Terminal
-    from edgeclf.run import new_folder
-    from edgeclf.settings import TrainTable
-    from edgeclf.sources import paths_of
-    from edgeclf.training import train as begin
+    from edgeclf.config.file import configure
+    from edgeclf.config.tables import TrainTable
+    from edgeclf.data.sources import paths_of
+    from edgeclf.progress import Terminal
+    from edgeclf.runs.run import new_folder
+    from edgeclf.training.fit import train as begin
     from edgeclf_runtime.errors import UsageError
 
     reporter = Terminal()
@@ -215,8 +215,8 @@ def _train(
 
 
 def _resume(path: Path, distribute: str) -> None:
-    from edgeclf.reporter import Terminal
-    from edgeclf.training import resume
+    from edgeclf.progress import Terminal
+    from edgeclf.training.fit import resume
 
     _conclude(resume(path, Terminal(), distribute))
 

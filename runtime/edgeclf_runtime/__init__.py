@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.card import ModelCard, Preprocessing
     from edgeclf_runtime.classifier import Classifier
-    from edgeclf_runtime.decision import DecisionRule
+    from edgeclf_runtime.decision.decision import DecisionRule
+    from edgeclf_runtime.decision.gate import GateRule
     from edgeclf_runtime.errors import (
         BackendError,
         EdgeclfError,
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from edgeclf_runtime.frame import Frame
-    from edgeclf_runtime.gate import GateRule
-    from edgeclf_runtime.images import read_image
-    from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.model.card import ModelCard
+    from edgeclf_runtime.pictures.images import read_image
+    from edgeclf_runtime.pictures.preprocess import Preprocessing
+    from edgeclf_runtime.pictures.view import View
+    from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.prediction import Prediction
     from edgeclf_runtime.sinks import Observation, Sink
     from edgeclf_runtime.sources import open_source
-    from edgeclf_runtime.view import View
 
 __all__ = [
     "BackendError",
@@ -65,24 +66,24 @@ __version__ = "0.1.0"
 _HOMES = {
     "BackendError": "errors",
     "Classifier": "classifier",
-    "DecisionRule": "decision",
+    "DecisionRule": "decision.decision",
     "EdgeclfError": "errors",
     "Frame": "frame",
-    "GateRule": "gate",
+    "GateRule": "decision.gate",
     "ImageError": "errors",
     "LabelsError": "errors",
-    "ModelCard": "card",
+    "ModelCard": "model.card",
     "ModelError": "errors",
     "Observation": "sinks",
-    "Pipeline": "pipeline",
+    "Pipeline": "pipeline.pipeline",
     "Prediction": "prediction",
-    "Preprocessing": "card",
+    "Preprocessing": "pictures.preprocess",
     "Sink": "sinks",
     "SourceError": "errors",
     "UsageError": "errors",
-    "View": "view",
+    "View": "pictures.view",
     "open_source": "sources",
-    "read_image": "images",
+    "read_image": "pictures.images",
 }
 
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from edgeclf_runtime import __version__
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.cores import usable_cores
-from edgeclf_runtime.thermal import temperature
+from edgeclf_runtime.system.cores import usable_cores
+from edgeclf_runtime.system.thermal import temperature
 
 __all__ = ["Timing", "machine_facts", "time_model"]
 

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Callable, Union
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.ahead import Ahead
-from edgeclf_runtime.backends import Backend, open_backend
+from edgeclf_runtime.backends.backend import Backend
+from edgeclf_runtime.backends.opening import open_backend
 from edgeclf_runtime.backends.pool import in_order
-from edgeclf_runtime.card import ModelCard
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.modelfile import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.file import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
+from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, resize
+from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import Prediction
-from edgeclf_runtime.preprocess import InputEncoder, Pixels, resize
-from edgeclf_runtime.view import View
+from edgeclf_runtime.system.ahead import Ahead
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -234,10 +235,10 @@ def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
     if isinstance(picture, np.ndarray):
         return picture
     if isinstance(picture, (str, os.PathLike)):
-        from edgeclf_runtime.images import read_image
+        from edgeclf_runtime.pictures.images import read_image
 
         return read_image(picture)
-    from edgeclf_runtime.pillow import is_pillow_image, pillow_pixels
+    from edgeclf_runtime.pictures.pillow import is_pillow_image, pillow_pixels
 
     if is_pillow_image(picture):
         return pillow_pixels(picture)

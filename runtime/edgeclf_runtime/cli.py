@@ -15,7 +15,7 @@ import click
 
 from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import EdgeclfError, UsageError
-from edgeclf_runtime.plaintext import plain
+from edgeclf_runtime.system.plain_text import plain
 
 __all__ = ["cli", "main"]
 

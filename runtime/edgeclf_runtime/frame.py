@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from edgeclf_runtime.view import View
+from edgeclf_runtime.pictures.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,8 +71,8 @@ class Frame:
         """
         if self.jpeg is None:
             return self.pixels
-        from edgeclf_runtime.images import decode_image
-        from edgeclf_runtime.picturefile import read_header
+        from edgeclf_runtime.pictures.header import read_header
+        from edgeclf_runtime.pictures.images import decode_image
 
         header = read_header(self.jpeg)
         if header.width * header.height == self.pixels.shape[0] * self.pixels.shape[1]:

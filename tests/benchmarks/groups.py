@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.duplicates import Likeness, members
-from edgeclf.fingerprints import Fingerprints
-from edgeclf.folders import scan
-from edgeclf_runtime.images import read_content, read_image
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.folders import scan
+from edgeclf.data.near_duplicates import Likeness, members
+from edgeclf_runtime.pictures.images import read_content, read_image
 from tests.scenes import SCENES, write_scene
 
 Pixels = npt.NDArray[np.uint8]

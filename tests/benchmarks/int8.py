@@ -24,18 +24,18 @@ from photographs import require
 from plain_quantize import RATES, best_plain, guide_plain
 
 from edgeclf import Run, Terminal, make_config, train
-from edgeclf.balance import balanced_rows
-from edgeclf.config import preprocessing
-from edgeclf.dataset import Dataset
-from edgeclf.folders import scan
+from edgeclf.config.train import preprocessing
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.folders import scan
+from edgeclf.data.image_cache import Pictures, decode
+from edgeclf.exporting.int8 import qat_augment, qat_config
 from edgeclf.frameworks import seed_everything
-from edgeclf.network import build_classifier, set_weights, with_softmax
-from edgeclf.pictures import Pictures, decode
-from edgeclf.quantizing import qat_augment, qat_config
-from edgeclf.run import write_text
+from edgeclf.model.network import build_classifier, set_weights, with_softmax
+from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters import Labelled, search_int8
-from edgeclf_converters.scores import file_scores, network_scores
+from edgeclf_converters.parity.scores import file_scores, network_scores
 from edgeclf_runtime import Preprocessing
+from edgeclf_runtime.system.atomic_file import write_text
 
 NETS: dict[str, dict[str, object]] = {
     # As the nets were trained whose figures README has, but that their epoch was chosen by accuracy.

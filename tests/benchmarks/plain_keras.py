@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeclf.config import TrainConfig
+from edgeclf.config.train import TrainConfig
 from edgeclf.frameworks import keras, tensorflow
-from edgeclf_converters.scores import Labelled
+from edgeclf_converters.parity.scores import Labelled
 
 __all__ = ["plain_keras"]
 

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_converters import Labelled
-from edgeclf_converters.convert import convert_rounding
 from edgeclf_converters.frameworks import keras, tensorflow, tfmot
-from edgeclf_converters.qat import Augment
-from edgeclf_converters.ranges import normalized
+from edgeclf_converters.graph.inputs import normalized
+from edgeclf_converters.quantize.qat import Augment
+from edgeclf_converters.tflite.convert import convert_rounding
 from edgeclf_runtime import Preprocessing
 
 __all__ = ["RATES", "Best", "best_plain", "guide_plain"]

@@ -19,18 +19,19 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf import Quiet, make_config, stages, train
-from edgeclf.config import preprocessing
-from edgeclf.folders import scan
+from edgeclf import Quiet, make_config, train
+from edgeclf.config.train import preprocessing
+from edgeclf.data.folders import scan
 from edgeclf.frameworks import keras
-from edgeclf.network import build_classifier, set_weights
-from edgeclf.run import Run
-from edgeclf_converters.scores import NetworkScores
-from edgeclf_runtime.images import read_image
-from edgeclf_runtime.preprocess import resize
+from edgeclf.model.network import build_classifier, set_weights
+from edgeclf.runs.run import Run
+from edgeclf.training import trainer
+from edgeclf_converters.parity.scores import NetworkScores
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.preprocess import resize
 from tests.benchmarks.intervals import by_picture
 
-RULES = {"before": 1.0, "now": 0.01}  # of stages._BIAS; with 1 the corrected average is never looked at, as until 0.1
+RULES = {"before": 1.0, "now": 0.01}  # of trainer._BIAS; with 1 the corrected average is never looked at, as until 0.1
 _JUDGED = 100  # images of each class
 
 Hits = npt.NDArray[np.bool_]
@@ -68,7 +69,7 @@ def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: 
         place = out / name
         shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
         known, others = _divided(folder / "train", count, int(str(options["seed"])), place / "photos")
-        with mock.patch.object(stages, "_BIAS", RULES[rule]):
+        with mock.patch.object(trainer, "_BIAS", RULES[rule]):
             run = train(known, place / "run", make_config(options), Quiet())
         file.write_text(json.dumps(_hits(run, others).tolist()), "utf-8")
         shutil.rmtree(place)

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tests.runtime.test_rtsp import PASSWORD, Server, missing
+from tests.runtime.sources.test_rtsp import PASSWORD, Server, missing
 
 __all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
 
@@ -20,7 +20,9 @@ __all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
 def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
     """The one of that name; RTSP needs GStreamer."""
     if kind == "rtsp" and missing("rtsp"):
-        raise SystemExit("no RTSP server here (see tests/runtime/test_rtsp.py for its packages): take --camera mjpeg")
+        raise SystemExit(
+            "no RTSP server here (see tests/runtime/sources/test_rtsp.py for its packages): take --camera mjpeg"
+        )
     return RtspCamera(fps) if kind == "rtsp" else Camera(fps)
 
 

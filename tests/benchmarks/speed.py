@@ -23,7 +23,7 @@ from speed_agreement import agreements
 from speed_plot import draw
 from speed_start import starts
 
-from edgeclf_runtime.images import find_images, read_image, swapped
+from edgeclf_runtime.pictures.images import find_images, read_image, swapped
 
 _HERE = Path(__file__).parent
 _MEDIAPIPE = _HERE.parents[1] / ".venv-mediapipe/bin/python"

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from photographs import require
 
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.images import decode_image, find_images, read_image, swapped
-from edgeclf_runtime.preprocess import least_side
+from edgeclf_runtime.pictures.images import decode_image, find_images, read_image, swapped
+from edgeclf_runtime.pictures.preprocess import least_side
 
 _WIDTHS = (960, 1280, 1920)  # to which the photographs are enlarged, as a camera would give them
 _QUALITIES = (90, 91)

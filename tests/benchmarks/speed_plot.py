@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from edgeclf.plots import LEGEND, figure_with_axes
 
 _NAMES = {

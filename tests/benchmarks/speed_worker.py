@@ -25,10 +25,10 @@ def ours(model: str, path: str, threads: int, sources: int, fast: bool = False, 
     import cv2
 
     from edgeclf_runtime import Classifier
-    from edgeclf_runtime.ahead import Ahead
     from edgeclf_runtime.backends.pool import in_order
-    from edgeclf_runtime.preprocess import least_side
+    from edgeclf_runtime.pictures.preprocess import least_side
     from edgeclf_runtime.sources import SourceOptions, open_source
+    from edgeclf_runtime.system.ahead import Ahead
 
     cv2.setNumThreads(1)  # as ``edgeclf run`` does
     classifier = Classifier.load(model, threads=threads, lanes=lanes)

@@ -22,7 +22,7 @@ from photographs import require
 
 from edgeclf import Terminal, export_run, make_config, train
 from edgeclf.frameworks import tensorflow
-from edgeclf.reporter import Bar
+from edgeclf.progress import Bar
 
 _CORES = len(os.sched_getaffinity(0))
 

@@ -28,24 +28,24 @@ from plain_keras import plain_keras
 from train_table import Rows, table, times
 
 from edgeclf import Run, Terminal, make_config, train
-from edgeclf.cells import HANDCRAFTED_RULE, measure_cell
-from edgeclf.confidence import reliability
-from edgeclf.config import TrainConfig, preprocessing
-from edgeclf.division import split
-from edgeclf.fingerprints import Fingerprints
-from edgeclf.folders import scan
+from edgeclf.comparison.hog_svm import describe, fit_handcrafted
+from edgeclf.comparison.methods import HANDCRAFTED_RULE, measure_cell
+from edgeclf.config.train import TrainConfig, preprocessing
+from edgeclf.data.division import split
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.folders import scan
+from edgeclf.data.image_cache import decode
+from edgeclf.data.sources import read_source
 from edgeclf.frameworks import seed_everything
-from edgeclf.handcrafted import describe, fit_handcrafted
-from edgeclf.network import build_classifier, set_weights
-from edgeclf.pictures import decode
-from edgeclf.run import write_text
-from edgeclf.scoring import softmax
-from edgeclf.sources import read_source
-from edgeclf.splitting import divide
-from edgeclf.stages import Training, starting_network
+from edgeclf.metrics.calibration import reliability
+from edgeclf.metrics.scoring import softmax
+from edgeclf.model.network import build_classifier, set_weights
+from edgeclf.runs.split import divide
+from edgeclf.training.trainer import Training, starting_network
 from edgeclf_converters import Labelled
 from edgeclf_converters.distribution import Distribution
-from edgeclf_converters.scores import network_scores
+from edgeclf_converters.parity.scores import network_scores
+from edgeclf_runtime.system.atomic_file import write_text
 
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},

@@ -19,8 +19,8 @@ from intervals import points_lost
 from photographs import require
 
 from edgeclf import Terminal, evaluate, export_run, make_config, train
-from edgeclf.run import write_text
 from edgeclf_runtime import Classifier
+from edgeclf_runtime.system.atomic_file import write_text
 
 
 @click.command()

@@ -12,7 +12,7 @@ import pytest
 
 from edgeclf import make_config
 from edgeclf_converters import Labelled
-from edgeclf_converters.parity import compare
+from edgeclf_converters.parity.parity import compare
 from tests.bench.test_to_the_end import TINY
 from tests.benchmark_scripts import BENCHMARKS, ROOT, SCRIPTS, run_script
 from tests.benchmarks.intervals import by_picture

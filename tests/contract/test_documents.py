@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 import tomllib
-
 from edgeclf.configfile import TABLES
-from edgeclf_runtime.cli import cli
 from edgeclf_runtime.settings import settings
+
+from edgeclf_runtime.cli import cli
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
 
 each_document = pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 from edgeclf import Quiet, export_run, frameworks, make_config, train
-from edgeclf.backbones.registry import BACKBONES
+from edgeclf.data.pixel_file import PixelFile
 from edgeclf.errors import ConfigError
-from edgeclf.finetune import FineTuner
 from edgeclf.frameworks import keras, tensorflow
-from edgeclf.pixelfile import PixelFile
-from edgeclf.stages import starting_network
+from edgeclf.model.backbones.registry import BACKBONES
+from edgeclf.training.finetune import FineTuner
+from edgeclf.training.trainer import starting_network
 from edgeclf_converters.distribution import Distribution
-from edgeclf_converters.qat import QatConfig
+from edgeclf_converters.quantize.qat import QatConfig
 from tests.gpu_operations import Operation, has_kernel, is_refused, recorded, refusals
 
 ALL = bool(os.environ.get("EDGECLF_GPU_ALL"))
@@ -114,7 +114,7 @@ def test_a_gpu_has_every_operation_of_features_scores_alpha_grad_cam_and_quantiz
 ) -> None:
     scratch = {} if name.startswith("efficientnet") else {"init": "scratch"}
     keras().backend.clear_session()
-    monkeypatch.setattr("edgeclf.quantizing.QatConfig", lambda **options: QatConfig(**{**options, "epochs": 1}))
+    monkeypatch.setattr("edgeclf.exporting.int8.QatConfig", lambda **options: QatConfig(**{**options, "epochs": 1}))
     with recorded() as operations:
         run = train(
             photos, tmp_path / "run", make_config({**TINY, "backbone": name, **scratch, "alpha": not scratch}), Quiet()

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from edgeclf import Run
-from edgeclf.configfile import configure
-from edgeclf.settings import SearchConfig, TrainTable
+from edgeclf.config.file import configure
+from edgeclf.config.tables import SearchConfig, TrainTable
 from edgeclf_runtime import Classifier, ModelCard
-from edgeclf_runtime.images import read_image
-from edgeclf_runtime.view import View
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.view import View
 from tests.runtime.replaced_model import variant
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"

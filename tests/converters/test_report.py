@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf import Run
-from edgeclf.network import build_classifier, set_weights, with_softmax
-from edgeclf_converters.fold import fold
-from edgeclf_converters.graph import Node, flatten
-from edgeclf_converters.layers import layer_noise, multiply_accumulates
+from edgeclf.model.network import build_classifier, set_weights, with_softmax
+from edgeclf_converters.graph.fold import fold
+from edgeclf_converters.graph.nodes import Node, flatten
+from edgeclf_converters.parity.layers import layer_noise, multiply_accumulates
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.images import find_images, read_image
-from edgeclf_runtime.preprocess import resize
+from edgeclf_runtime.pictures.images import find_images, read_image
+from edgeclf_runtime.pictures.preprocess import resize
 
 
 def _folded(network: object) -> list[Node]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf_runtime import Classifier, Preprocessing
-from edgeclf_runtime.images import decode_image
-from edgeclf_runtime.preprocess import resize
+from edgeclf_runtime.pictures.images import decode_image
+from edgeclf_runtime.pictures.preprocess import resize
 
 SIZES = ((1, 1), (17, 33), (63, 64), (64, 64), (65, 127), (128, 128), (200, 300), (224, 225), (333, 500), (480, 640))
 SIZES += ((449, 448), (720, 1280), (1000, 37), (1079, 1919))

@@ -112,7 +112,7 @@ def model(number: int) -> bytes:
 def replace(path: pathlib.Path, content: bytes, synced: bool) -> None:
     say("begins", path=path.name, digest=hashlib.sha256(content).hexdigest())
     if synced:
-        from edgeclf_runtime.beside import written_beside
+        from edgeclf_runtime.system.atomic_file import written_beside
 
         with written_beside(path) as hidden:
             hidden.write_bytes(content)

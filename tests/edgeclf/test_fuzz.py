@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgeclf.backbones.torch_weights import read_tensors
-from edgeclf.configfile import TABLES, configure
+from edgeclf.config.file import TABLES, configure
+from edgeclf.data.csv_file import read_manifest
 from edgeclf.errors import ConfigError, DataError, WeightsError
-from edgeclf.manifest import read_manifest
+from edgeclf.model.backbones.torch_weights import read_tensors
 from tests.checkpoints import checkpoint
 from tests.fuzzing import bounded, fuzz, mutated
 

@@ -15,11 +15,11 @@ import pytest
 
 from edgeclf import Quiet, Run, export_run, make_config, train
 from edgeclf.commands.train import train as train_command
-from edgeclf.config import without_effect
+from edgeclf.config.train import without_effect
+from edgeclf.data.sources import read_source
 from edgeclf.errors import ConfigError, DataError, RunError
-from edgeclf.sources import read_source
 from edgeclf_runtime import Classifier, read_image
-from edgeclf_runtime.view import View
+from edgeclf_runtime.pictures.view import View
 from tests.runtime.still_camera import StillCamera
 
 REGION = (0.5, 0.25, 0.25, 0.5)

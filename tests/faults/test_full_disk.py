@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from edgeclf import Run
-from edgeclf_runtime.sinks.snapshotname import own_snapshots
-from edgeclf_runtime.sinks.snapshots import SnapshotSink
+from edgeclf_runtime.sinks.snapshots.name import own_snapshots
+from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from tests.faults.killing import EDGECLF
 from tests.films import write_film
 from tests.runtime.observations import seen

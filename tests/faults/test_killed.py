@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 
 from edgeclf import Quiet, Run, export_run, make_config, train
-from edgeclf.configfile import config_text
-from edgeclf.shards import read_index
+from edgeclf.config.file import config_text
+from edgeclf.data.shards import read_index
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.golden import verify
-from edgeclf_runtime.images import read_image
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.verification import verify
 from tests.conftest import SMALL
 from tests.faults.killing import EDGECLF, ROUNDS, Killer
 from tests.films import write_film

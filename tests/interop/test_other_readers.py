@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.images import find_images, read_image
-from edgeclf_runtime.preprocess import Pixels, resize
+from edgeclf_runtime.pictures.images import find_images, read_image
+from edgeclf_runtime.pictures.preprocess import Pixels, resize
 
 ROOT = Path(__file__).parents[2]
 

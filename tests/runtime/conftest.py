@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeclf_converters.pack import pack
+from edgeclf_converters.tflite.pack import pack
 from edgeclf_runtime.backends import probe as probing
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE
-from edgeclf_runtime.goldenvector import GoldenVector
-from edgeclf_runtime.sinks.snapshots import SnapshotSink
-from edgeclf_runtime.web.preview import WebSink
+from edgeclf_runtime.model.golden import GoldenVector
+from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
+from edgeclf_runtime.web.live_page import WebSink
 from tests.runtime.browser import Browser
 from tests.runtime.edgetpu_files import CARD, SOURCE, Build, picture, small_flatbuffer
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime import Frame, Prediction
-from edgeclf_runtime.decision import Decision
+from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.sinks import Observation
 
 __all__ = ["LABELS", "seen"]

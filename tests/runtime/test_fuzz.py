@@ -20,16 +20,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgeclf_converters.metadata import metadata_buffer
-from edgeclf_converters.pack import pack
+from edgeclf_converters.tflite.metadata import metadata_buffer
+from edgeclf_converters.tflite.pack import pack
 from edgeclf_runtime import ImageError, ModelCard, ModelError, Preprocessing, UsageError
-from edgeclf_runtime.archive import Archive
-from edgeclf_runtime.goldenvector import GoldenVector, read_golden
-from edgeclf_runtime.images import decode_image
-from edgeclf_runtime.labels import parse_labels
-from edgeclf_runtime.metadata import read_metadata
-from edgeclf_runtime.modelfile import read_model
-from edgeclf_runtime.settings import read_settings, settings
+from edgeclf_runtime.config.settings import read_settings, settings
+from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.file import read_model
+from edgeclf_runtime.model.golden import GoldenVector, read_golden
+from edgeclf_runtime.model.labels import parse_labels
+from edgeclf_runtime.model.metadata import read_metadata
+from edgeclf_runtime.pictures.images import decode_image
 from tests.fuzzing import JSON, bounded, fuzz, mutated
 from tests.runtime.edgetpu_files import small_flatbuffer
 

@@ -17,10 +17,10 @@ import pytest
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
-from edgeclf_runtime.sinks.snapshots import SnapshotSink
+from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.sources import SourceOptions, SourceState
+from edgeclf_runtime.sources.folder.source import PictureSource
 from edgeclf_runtime.sources.live import LiveSource
-from edgeclf_runtime.sources.pictures import PictureSource
 from tests.runtime.observations import seen
 
 

@@ -9,7 +9,7 @@ import ssl
 import struct
 from typing import Any, Protocol
 
-from edgeclf_runtime.web.preview import WebSink
+from edgeclf_runtime.web.live_page import WebSink
 
 __all__ = ["JSON", "TOKEN", "Viewer", "ask", "port", "sentence"]
 

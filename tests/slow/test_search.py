@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
-from edgeclf.dataset import Dataset
-from edgeclf.forecast import predicted_seconds
-from edgeclf.latency import untrained_milliseconds
-from edgeclf.reporter import Bar
-from edgeclf.searching import search
-from edgeclf.searchlog import Outcome, SearchLog
-from edgeclf.searchpage import search_table, write_search
-from edgeclf.searchresult import OVER_BOUND, SearchResult
-from edgeclf.searchspace import Candidate, candidates, multiplications, train_config
-from edgeclf.settings import SearchConfig
-from edgeclf.splitting import divide
+from edgeclf.config.tables import SearchConfig
+from edgeclf.data.dataset import Dataset
+from edgeclf.progress import Bar
+from edgeclf.runs.split import divide
+from edgeclf.searching.forecast import predicted_seconds
+from edgeclf.searching.latency import untrained_milliseconds
+from edgeclf.searching.page import search_table, write_search
+from edgeclf.searching.result import OVER_BOUND, SearchResult
+from edgeclf.searching.search import search
+from edgeclf.searching.space import Candidate, candidates, multiplications, train_config
+from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf_runtime import Classifier
 from tests.listening import Listening
 
@@ -66,7 +66,7 @@ def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempP
         return divide(run, *words)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgeclf.training.divide", counted)
+        patch.setattr("edgeclf.training.fit.divide", counted)
         return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Interrupting())
 
 

@@ -19,7 +19,7 @@ from edgeclf import Quiet, Run, export_run
 from edgeclf_converters import ConversionError
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.images import find_images, read_image
+from edgeclf_runtime.pictures.images import find_images, read_image
 
 _WORKER = """
 import sys

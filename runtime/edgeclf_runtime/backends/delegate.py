@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from edgeclf_runtime.backends import title
+from edgeclf_runtime.backends.registry import title
 from edgeclf_runtime.errors import BackendError
 
 __all__ = ["INSTALL_LIBRARY", "NEEDS_NEWER", "Delegate", "misfit", "no_device", "other_version"]

@@ -7,12 +7,14 @@ import platform
 import re
 from pathlib import Path
 
-from edgeclf_runtime.backends import Backend, backend_class, title
+from edgeclf_runtime.backends.backend import Backend
 from edgeclf_runtime.backends.delegate import Delegate
+from edgeclf_runtime.backends.interpreter import backend_class
 from edgeclf_runtime.backends.pool import PoolBackend
 from edgeclf_runtime.backends.probe import ALL, Probed, probe
+from edgeclf_runtime.backends.registry import title
 from edgeclf_runtime.errors import BackendError, UsageError
-from edgeclf_runtime.flatbuffer import read_flat_model
+from edgeclf_runtime.model.flatbuffer import read_flat_model
 
 __all__ = ["LIBRARY_VARIABLE", "edgetpu_devices", "edgetpu_library", "is_compiled", "open_edgetpu"]
 

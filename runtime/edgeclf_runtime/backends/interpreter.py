@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Callable
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy.typing as npt
 
 from edgeclf_runtime.backends.backend import TensorSpec
 from edgeclf_runtime.backends.delegate import Delegate, misfit
+from edgeclf_runtime.backends.registry import BACKENDS
 from edgeclf_runtime.errors import BackendError
-from edgeclf_runtime.nativelines import without_delegate_lines
+from edgeclf_runtime.system.native_lines import without_delegate_lines
 
-__all__ = ["InterpreterBackend"]
+__all__ = ["InterpreterBackend", "backend_class"]
 
 
 class InterpreterBackend:
@@ -78,6 +80,13 @@ class InterpreterBackend:
     def close(self) -> None:
         """See ``Backend``."""
         self._interpreter = None
+
+
+def backend_class(name: str) -> type[InterpreterBackend]:
+    """The class behind a key of ``BACKENDS``; its package is imported."""
+    module, _, attribute = BACKENDS[name].target.partition(":")
+    found: type[InterpreterBackend] = getattr(import_module(module), attribute)
+    return found
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgeclf_runtime.backends import backend_class, installed_backends, title
 from edgeclf_runtime.backends.delegate import NEEDS_NEWER, Delegate, no_device, other_version
+from edgeclf_runtime.backends.interpreter import backend_class
+from edgeclf_runtime.backends.registry import installed_backends, title
 from edgeclf_runtime.errors import BackendError
-from edgeclf_runtime.isolation import Ended, run_isolated
+from edgeclf_runtime.system.isolation import Ended, run_isolated
 
 __all__ = ["ALL", "Probed", "probe"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edgeclf_runtime.commands.options import Opener, model_argument, untimed_model_options
-from edgeclf_runtime.cores import usable_cores
+from edgeclf_runtime.system.cores import usable_cores
 
 __all__ = ["bench"]
 

@@ -16,7 +16,7 @@ import click
 
 from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
 from edgeclf_runtime.errors import SinkError, UsageError
-from edgeclf_runtime.view import WHOLE, Region, View
+from edgeclf_runtime.pictures.view import WHOLE, Region, View
 
 if TYPE_CHECKING:
     import ssl
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
-    from edgeclf_runtime.web.capture import CapturePage
+    from edgeclf_runtime.web.capture_page import CapturePage
 
 __all__ = ["capture"]
 
@@ -147,7 +147,7 @@ def _by_hand(
 
     check_installed()
     from edgeclf_runtime.web.address import is_local
-    from edgeclf_runtime.web.capture import CapturePage
+    from edgeclf_runtime.web.capture_page import CapturePage
 
     context, camera = _server_context(*tls) if tls else None, source != _NO_SOURCE
     seen = str(view) if view.changes else ""

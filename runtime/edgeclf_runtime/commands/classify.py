@@ -9,7 +9,7 @@ import click
 
 from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
 from edgeclf_runtime.errors import ImageError, SourceError
-from edgeclf_runtime.lines import json_line, text_line
+from edgeclf_runtime.formatting import json_line, text_line
 from edgeclf_runtime.prediction import Prediction
 
 __all__ = ["classify"]

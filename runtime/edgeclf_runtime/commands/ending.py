@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from edgeclf_runtime.processgroup import kill_all
+from edgeclf_runtime.system.process_group import kill_all
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.pipeline import Pipeline
+    from edgeclf_runtime.pipeline.pipeline import Pipeline
 
 __all__ = ["ended_by_signals"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Callable
 import click
 
 from edgeclf_runtime.commands.options import model_argument, reading_options
-from edgeclf_runtime.view import View
+from edgeclf_runtime.pictures.view import View
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.flatbuffer import TensorInfo
-    from edgeclf_runtime.modelfile import ModelFile
+    from edgeclf_runtime.model.file import ModelFile
+    from edgeclf_runtime.model.flatbuffer import TensorInfo
 
 __all__ = ["inspect"]
 
@@ -30,7 +30,7 @@ def inspect(read: Callable[[Path], ModelFile], model: Path, as_json: bool) -> No
 
 
 def _content(file: ModelFile) -> dict[str, Any]:
-    from edgeclf_runtime.flatbuffer import read_flat_model
+    from edgeclf_runtime.model.flatbuffer import read_flat_model
 
     model = read_flat_model(file.content)
     return {

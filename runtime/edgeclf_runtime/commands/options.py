@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
-    from edgeclf_runtime.modelfile import ModelFile
+    from edgeclf_runtime.model.file import ModelFile
 
 __all__ = [
     "Opener",
@@ -194,7 +194,7 @@ def _load(path: Path, **options: Any) -> Classifier:
 
 
 def _read(path: Path, **options: Any) -> ModelFile:
-    from edgeclf_runtime.modelfile import read_model
+    from edgeclf_runtime.model.file import read_model
 
     return read_model(path, **options)
 

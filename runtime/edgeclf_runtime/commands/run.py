@@ -32,10 +32,10 @@ from edgeclf_runtime.commands.options import (
 
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
-    from edgeclf_runtime.pipeline import Pipeline
-    from edgeclf_runtime.reload import ModelWatch
+    from edgeclf_runtime.config.settings import RunSettings
+    from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.service.heartbeat import Heartbeat
-    from edgeclf_runtime.settings import RunSettings
+    from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = ["run"]
 
@@ -129,15 +129,15 @@ def run(
     **given: Any,
 ) -> None:
     """Classify the frames of a camera, video, folder or stream."""
-    from edgeclf_runtime.exposure import exposed_secrets
-    from edgeclf_runtime.pipeline import Pipeline
-    from edgeclf_runtime.preprocess import least_side
-    from edgeclf_runtime.settings import read_settings, settings
+    from edgeclf_runtime.config.exposure import exposed_secrets
+    from edgeclf_runtime.config.settings import read_settings, settings
+    from edgeclf_runtime.pictures.preprocess import least_side
+    from edgeclf_runtime.pictures.view import GivenView
+    from edgeclf_runtime.pipeline.pipeline import Pipeline
+    from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
     from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.lines import TerminalSink
-    from edgeclf_runtime.sinks.opening import check_labels, check_sinks, open_sinks
     from edgeclf_runtime.sources import is_camera, is_live, open_source
-    from edgeclf_runtime.view import GivenView
 
     content = read_settings(config) if config else {}
     chosen = settings(content, _by_table(given), str(config or ""))
@@ -196,7 +196,7 @@ def run(
 def _await_time() -> None:
     """A service may start before the network has set the clock of a Raspberry Pi."""
     from edgeclf_runtime.service import Notifier
-    from edgeclf_runtime.service.clock import wait_for_time
+    from edgeclf_runtime.system.clock import wait_for_time
 
     if Notifier().wanted and (unset := wait_for_time()):
         click.echo(unset, err=True)
@@ -213,9 +213,9 @@ def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
 
     Who only looks at the terminal, by hand, wants to see them again.
     """
-    from edgeclf_runtime.lastgood import service_folder
-    from edgeclf_runtime.settings import SinkSettings
-    from edgeclf_runtime.sources.memory import memory_path
+    from edgeclf_runtime.config.settings import SinkSettings
+    from edgeclf_runtime.sources.folder.memory import memory_path
+    from edgeclf_runtime.system.state_folder import service_folder
 
     is_kept = as_json or chosen.sinks != SinkSettings() or service_folder() is not None
     if not chosen.camera.watch or not is_kept:
@@ -224,7 +224,7 @@ def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
 
 
 def _cores() -> int:
-    from edgeclf_runtime.cores import usable_cores
+    from edgeclf_runtime.system.cores import usable_cores
 
     return min(4, usable_cores())  # more than one thread can decode pictures for
 
@@ -234,7 +234,7 @@ def _started(
 ) -> tuple[Classifier, str]:
     """The classifier, and why it is not the file's; nobody is there to mend what runs without an end."""
     from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.starting import open_suited, start_model
+    from edgeclf_runtime.updates.starting import open_suited, start_model
 
     if endless:
         return start_model(model, words_of(verify, click.get_current_context().params), open_model, suits)
@@ -243,7 +243,7 @@ def _started(
 
 def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:
     from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.reload import ModelWatch
+    from edgeclf_runtime.updates.reload import ModelWatch
 
     return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model, suits)
 

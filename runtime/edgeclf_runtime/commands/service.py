@@ -14,7 +14,7 @@ import click
 from edgeclf_runtime.commands.options import Opener, model_argument, model_options, words_of
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.service.access import Person
+    from edgeclf_runtime.service.permissions import Person
     from edgeclf_runtime.service.unit import Unit
 
 __all__ = ["service"]
@@ -70,10 +70,10 @@ def install(
     Relative paths in the config file are relative to the current folder.
     """
     from edgeclf_runtime.errors import UsageError
-    from edgeclf_runtime.lastgood import STATE
-    from edgeclf_runtime.service.access import person
+    from edgeclf_runtime.service.permissions import person
     from edgeclf_runtime.service.systemd import found_systemd
-    from edgeclf_runtime.sinks.mqttoptions import SERVICE_VARIABLE
+    from edgeclf_runtime.sinks.mqtt.options import SERVICE_VARIABLE
+    from edgeclf_runtime.system.state_folder import STATE
 
     if personal and run_as:
         raise UsageError("--run-as cannot be used with --user, which is a service of your own user.")
@@ -115,11 +115,11 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
     """
     from edgeclf_runtime.backends.edgetpu import is_compiled
     from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.exposure import exposed_secrets
-    from edgeclf_runtime.modelfile import read_model
+    from edgeclf_runtime.config.exposure import exposed_secrets
+    from edgeclf_runtime.config.settings import read_settings, settings
+    from edgeclf_runtime.model.file import read_model
+    from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks
     from edgeclf_runtime.service.plan import check_source, planned
-    from edgeclf_runtime.settings import read_settings, settings
-    from edgeclf_runtime.sinks.opening import check_labels, check_sinks
     from edgeclf_runtime.web.address import TOKEN_VARIABLE, is_local
 
     content = read_settings(config)

@@ -18,14 +18,14 @@ __all__ = ["verify"]
 @model_options
 def verify(open_model: Opener, model: Path, if_any: bool) -> None:
     """Check that MODEL gives the scores it was exported with."""
-    from edgeclf_runtime import golden
+    from edgeclf_runtime import verification
 
     with open_model(model) as classifier:
         if if_any and not classifier.golden:
             classifier.warm_up()
             click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden images to compare.")
             return
-        report = golden.verify(classifier)
+        report = verification.verify(classifier)
         name = classifier.backend.name
     text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {report.count} golden images"
     if not report.passed:

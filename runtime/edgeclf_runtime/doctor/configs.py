@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgeclf_runtime.config.exposure import exposed_secrets, way_out
+from edgeclf_runtime.config.settings import read_settings
 from edgeclf_runtime.doctor.finding import Finding, Machine, ok, problem
 from edgeclf_runtime.errors import UsageError
-from edgeclf_runtime.exposure import exposed_secrets, way_out
-from edgeclf_runtime.settings import read_settings
 
 __all__ = ["configs"]
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgeclf_runtime.backends import title
+from edgeclf_runtime.backends.registry import title
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
 from edgeclf_runtime.errors import BackendError
-from edgeclf_runtime.service.clock import is_synchronized
+from edgeclf_runtime.system.clock import is_synchronized
 
 __all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
 

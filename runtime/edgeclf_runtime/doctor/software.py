@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from edgeclf_runtime.backends import installed_backends
+from edgeclf_runtime.backends.registry import installed_backends
 from edgeclf_runtime.doctor.finding import Finding, Machine, note, ok, problem
-from edgeclf_runtime.packages import OPTIONAL, installed_version, unsuited
-from edgeclf_runtime.plaintext import plain
+from edgeclf_runtime.system.packages import OPTIONAL, installed_version, unsuited
+from edgeclf_runtime.system.plain_text import plain
 
 __all__ = ["interpreter", "numpy_version", "opencv", "optional_packages", "picamera", "python"]
 

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 
-from edgeclf_runtime.pipeline import Pipeline
+from edgeclf_runtime.pipeline.pipeline import Pipeline
 from edgeclf_runtime.service.notifier import Notifier
 from edgeclf_runtime.sources.live import LiveSource
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
+from edgeclf_runtime.config.settings import RunSettings, SinkSettings
 from edgeclf_runtime.errors import ServiceError, UsageError
-from edgeclf_runtime.service.access import Person, existing_groups
+from edgeclf_runtime.service.permissions import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
-from edgeclf_runtime.settings import RunSettings, SinkSettings
-from edgeclf_runtime.sinks.segments import folder_and_prefix
+from edgeclf_runtime.sinks.video.segments import folder_and_prefix
 from edgeclf_runtime.sources import is_live
 
 __all__ = ["check_access", "check_source", "made_folders", "planned", "written_folders"]

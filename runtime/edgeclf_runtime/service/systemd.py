@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import ServiceError
 from edgeclf_runtime.service.unit import MARK
+from edgeclf_runtime.system.atomic_file import written_beside
 
 __all__ = ["Systemd", "found_systemd"]
 

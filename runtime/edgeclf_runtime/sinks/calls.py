@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.processgroup import ProcessGroup
 from edgeclf_runtime.sinks.lines import as_json
 from edgeclf_runtime.sinks.sink import Item, Observation
-from edgeclf_runtime.sources.stream import without_password
+from edgeclf_runtime.sources.network.camera import without_password
+from edgeclf_runtime.system.process_group import ProcessGroup
 
 __all__ = ["CommandSink", "WebhookSink"]
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Callable
 
-from edgeclf_runtime.lines import content, text_line
-from edgeclf_runtime.sinks.linefile import open_lines
+from edgeclf_runtime.formatting import content, text_line
+from edgeclf_runtime.sinks.line_file import open_lines
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
 

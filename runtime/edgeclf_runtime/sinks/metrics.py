@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.packages import check_version
 from edgeclf_runtime.sinks.awaited import cannot_listen
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.system.packages import check_version
 
 if TYPE_CHECKING:
     from edgeclf_runtime.sinks.outlet import Outlet

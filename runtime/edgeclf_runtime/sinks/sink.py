@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol, Union, runtime_checkable
 
-from edgeclf_runtime.decision import Decision
+from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Union
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.plaintext import printable
 from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded, is_camera
+from edgeclf_runtime.system.plain_text import printable
 
 __all__ = [
     "Source",
@@ -64,7 +64,7 @@ def open_source(
             raise SourceError("-: standard input is closed.")
         return open_pipe(sys.stdin.buffer, options, listener)
     if scheme and scheme[1].lower() in _SCHEMES:
-        from edgeclf_runtime.sources.stream import open_stream
+        from edgeclf_runtime.sources.network.camera import open_stream
 
         return open_stream(text, options, listener)
     if is_live(spec) and not scheme:
@@ -94,7 +94,7 @@ def _text(spec: SourceSpec) -> str:
 
 def _nothing(text: str) -> SourceError:
     """There is no such thing; what may be an address with a password is not shown."""
-    from edgeclf_runtime.sources.address import looks_like_address
+    from edgeclf_runtime.sources.network.address import looks_like_address
 
     what = "no such camera, file, folder or address"
     if not looks_like_address(text):
@@ -106,14 +106,14 @@ def _nothing(text: str) -> SourceError:
 
 
 def _file(path: Path, options: SourceOptions, memory: Path | None) -> Source:
-    from edgeclf_runtime.images import IMAGE_SUFFIXES
+    from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path):
-        from edgeclf_runtime.sources.pictures import PictureSource
+        from edgeclf_runtime.sources.folder.source import PictureSource
 
         return PictureSource(path, options.watch, options.least, memory)
-    from edgeclf_runtime.conversion import foreign_reason
-    from edgeclf_runtime.sources.video import VideoSource
+    from edgeclf_runtime.pictures.foreign import foreign_reason
+    from edgeclf_runtime.sources.film import VideoSource
 
     if reason := foreign_reason(str(path), ffmpeg=True):
         raise SourceError(f"{printable(path)}: {reason}")
@@ -122,7 +122,7 @@ def _file(path: Path, options: SourceOptions, memory: Path | None) -> Source:
 
 def _is_heif(path: Path) -> bool:
     """Of which FFmpeg, the reader of films, would give one tile."""
-    from edgeclf_runtime.boxes import is_heif
+    from edgeclf_runtime.pictures.heif_boxes import is_heif
 
     if not path.is_file():  # a pipe gives its bytes once
         return False

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.opencv import is_utf8, quiet
-from edgeclf_runtime.plaintext import printable
-from edgeclf_runtime.sources.capture import OpenCVCapture
+from edgeclf_runtime.pictures.opencv import is_utf8, quiet
+from edgeclf_runtime.sources.connection import OpenCVCapture
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
+from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["open_camera"]
 

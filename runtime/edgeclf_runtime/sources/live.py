@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from edgeclf_runtime.errors import ImageError, SourceEnded, SourceError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.sources.capture import Capture
+from edgeclf_runtime.sources.connection import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
 from edgeclf_runtime.sources.turning import turned
 from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg

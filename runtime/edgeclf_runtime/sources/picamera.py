@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceError
-from edgeclf_runtime.packages import check_version
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
+from edgeclf_runtime.system.packages import check_version
 
 __all__ = ["open_picamera"]
 

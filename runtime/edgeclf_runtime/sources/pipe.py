@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceEnded, SourceError
-from edgeclf_runtime.sources.jpegstream import take_jpeg
+from edgeclf_runtime.sources.jpeg_stream import take_jpeg
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 

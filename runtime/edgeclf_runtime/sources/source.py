@@ -10,7 +10,7 @@ from typing import Callable, Optional, Protocol, runtime_checkable
 
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.view import turn_mistakes
+from edgeclf_runtime.pictures.view import turn_mistakes
 
 __all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded", "is_camera"]
 

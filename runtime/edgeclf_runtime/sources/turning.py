@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.sources.source import SourceOptions
-from edgeclf_runtime.view import View
 
 __all__ = ["turned"]
 

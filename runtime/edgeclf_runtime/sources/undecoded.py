@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.images import decode_image
-from edgeclf_runtime.jpegend import END
+from edgeclf_runtime.pictures.images import decode_image
+from edgeclf_runtime.pictures.jpeg_end import END
 
 __all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
 
@@ -43,7 +43,7 @@ class JpegDecoder:
     """Decodes one source's JPEGs: ``completed`` in their order, then ``decoded`` in any thread.
 
     Some cameras leave the end marker out. Where it is missing, the picture is looked at for whether it was cut short,
-    which takes several times as long (see ``jpegend``); where it is missing time after time, that is the camera's
+    which takes several times as long (see ``jpeg_end``); where it is missing time after time, that is the camera's
     habit, and it is put there.
 
     Args:

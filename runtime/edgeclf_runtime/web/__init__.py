@@ -1,12 +1,12 @@
 """Pages on the machine itself: what a running classifier sees, and photographs collected for the next training.
 
-``preview`` and ``capture`` are the two pages; ``server`` serves either, ``access`` decides who may see it.
+``live_page`` and ``capture_page`` are the two pages; ``server`` serves either, ``access`` decides who may see it.
 """
 
 from __future__ import annotations
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.packages import check_version
+from edgeclf_runtime.system.packages import check_version
 
 __all__ = ["check_installed"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.beside import written_beside
 from edgeclf_runtime.errors import SinkError, UsageError
-from edgeclf_runtime.sinks.picture import jpeg
+from edgeclf_runtime.sinks.jpeg import jpeg
+from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.web.census import Census
-from edgeclf_runtime.web.classname import check_class_name, is_part
-from edgeclf_runtime.web.madefolders import MadeFolders
+from edgeclf_runtime.web.class_name import check_class_name, is_part
+from edgeclf_runtime.web.made_folders import MadeFolders
 
 __all__ = ["Album"]
 

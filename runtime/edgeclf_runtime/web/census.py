@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from edgeclf_runtime.images import IMAGE_SUFFIXES
+from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 
 __all__ = ["Census"]
 

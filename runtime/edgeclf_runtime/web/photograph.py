@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.images import checked_header, decode_image
+from edgeclf_runtime.pictures.images import checked_header, decode_image
 from edgeclf_runtime.web.requests import read_file_content
 from edgeclf_runtime.web.shutter import EVERY
 

@@ -8,11 +8,11 @@ from collections import deque
 from dataclasses import asdict
 from typing import Any
 
-from edgeclf_runtime.lines import rounded
+from edgeclf_runtime.formatting import rounded
+from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
-from edgeclf_runtime.thermal import temperature
-from edgeclf_runtime.view import View
+from edgeclf_runtime.system.thermal import temperature
 
 __all__ = ["SourceStatus", "Status"]
 

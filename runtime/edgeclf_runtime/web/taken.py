@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.sinks.picture import jpeg
+from edgeclf_runtime.sinks.jpeg import jpeg
 
 __all__ = ["Taken"]
 

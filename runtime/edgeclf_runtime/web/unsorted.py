@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from edgeclf_runtime.beside import sync
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.snapshotname import DISCARDED, UNSORTED, WHOLE, Snapshot, folder_name, read_name
-from edgeclf_runtime.web.classname import check_class_name
-from edgeclf_runtime.web.madefolders import MadeFolders
+from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, WHOLE, Snapshot, folder_name, read_name
+from edgeclf_runtime.system.atomic_file import sync
+from edgeclf_runtime.web.class_name import check_class_name
+from edgeclf_runtime.web.made_folders import MadeFolders
 
 __all__ = ["Unsorted"]
 

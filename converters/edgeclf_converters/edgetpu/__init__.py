@@ -1,0 +1,1 @@
+"""Whether a file runs on a Coral Edge TPU, and its compiler."""

@@ -1,0 +1,1 @@
+"""The float network and its int8 file on the same images, compared."""

@@ -1,0 +1,128 @@
+"""What a network and its converted files give for labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import tensorflow
+from edgeclf_converters.graph.inputs import normalized
+from edgeclf_runtime.backends.opening import open_backend
+from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, Preprocessing
+from edgeclf_runtime.system.cores import usable_cores
+
+__all__ = ["Labelled", "NetworkScores", "PixelRows", "file_scores", "log_loss", "network_scores"]
+
+Scores = npt.NDArray[np.float32]
+_BATCH = 32
+
+
+class PixelRows(Protocol):
+    """uint8 RGB ``[pictures, height, width, 3]`` that is taken a slice at a time: an array, or a file's reader."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice, /) -> Pixels: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Pictures with their right answers.
+
+    Attributes:
+        pixels: uint8 RGB ``[pictures, height, width, 3]``.
+        targets: int64 ``[pictures]``, an index into the labels each.
+    """
+
+    pixels: Pixels
+    targets: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
+            got = f"{self.pixels.dtype} {list(self.pixels.shape)}"
+            raise ConversionError(f"Labelled pictures: expected uint8 [pictures, height, width, 3], got {got}.")
+        targets = np.asarray(self.targets)
+        if targets.shape != self.pixels.shape[:1] or not len(targets):
+            raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {targets.shape} targets.")
+        if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
+            raise ConversionError(
+                "Labelled pictures: expected targets that are whole numbers from 0, indices of labels."
+            )
+        object.__setattr__(self, "targets", targets.astype(np.int64))
+
+    def check(self, what: str, classes: int, size: tuple[int, int] | None) -> None:
+        """Refuse what a network cannot be asked or taught.
+
+        Args:
+            what: they are, for people.
+            classes: outputs of the network.
+            size: height and width of its input, or None where others are taken, too.
+
+        Raises:
+            ConversionError: targets beyond the outputs, or pictures of another size.
+        """
+        if self.targets.max() >= classes:
+            raise ConversionError(f"{what}: target {self.targets.max()} of {classes} outputs, which count from 0.")
+        if size is not None and self.pixels.shape[1:3] != size:
+            got = f"{self.pixels.shape[2]}x{self.pixels.shape[1]}"
+            raise ConversionError(f"{what} of {got}, expected {size[1]}x{size[0]}.")
+
+
+class NetworkScores:
+    """Outputs of a tf_keras network for pictures, compiled once.
+
+    Args:
+        model: from normalized RGB float32 ``[batch, height, width, 3]``.
+        rule: its preprocessing, of which mean and std are used.
+    """
+
+    def __init__(self, model: Any, rule: Preprocessing) -> None:
+        tf = tensorflow()
+
+        @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def run(batch: Any) -> Any:
+            return model(normalized(batch, rule), training=False)
+
+        self._run = run
+
+    def __call__(self, pixels: PixelRows) -> Scores:
+        """uint8 RGB ``[pictures, height, width, 3]`` of the input's size to float32 ``[pictures, classes]``."""
+        tf, starts = tensorflow(), range(0, len(pixels), _BATCH)
+        return np.concatenate(
+            [self._run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts]
+        )
+
+
+def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
+    """``NetworkScores`` for a network that is asked once."""
+    return NetworkScores(model, rule)(pixels)
+
+
+def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
+    """The same of a converted file, run by the runtime's interpreter, an instance on each processor."""
+    count = max(1, min(usable_cores(), len(pixels)))
+    parts = [pixels[len(pixels) * i // count : len(pixels) * (i + 1) // count] for i in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        return np.concatenate(list(threads.map(lambda part: _part_scores(content, part, rule), parts)))
+
+
+def _part_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
+    backend = open_backend("auto", content, threads=1)
+    try:
+        encode = InputEncoder(rule, backend.input.dtype, backend.input.scale, backend.input.zero_point)
+        rows = [backend.invoke(encode(picture)[np.newaxis])[0] for picture in pixels]
+        output = backend.output
+    finally:
+        backend.close()
+    stored = np.stack(rows).astype(np.float64)
+    return np.asarray((stored - output.zero_point) * output.scale, np.float32)
+
+
+def log_loss(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
+    """Mean negative log probability of the right class, in nats."""
+    return float(-np.log(np.clip(scores[np.arange(len(targets)), targets], 1e-4, None)).mean())

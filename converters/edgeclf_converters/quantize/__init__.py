@@ -1,0 +1,1 @@
+"""The search for an int8 network that loses nothing."""

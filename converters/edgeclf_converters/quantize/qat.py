@@ -1,0 +1,164 @@
+"""Quantization-aware training of a folded network from the float one's ranges, taught by the float one itself.
+
+A short training at a low cosine rate with every rounding in place. The loss is the float network's own answer
+(Hinton et al., 2015) beside the right one. Batch norm is folded, so its statistics stay the float network's; ranges are
+measured again after every epoch and frozen for the last. What is kept is decided by whoever takes the epochs: the
+accuracy of the converted file, not of this graph.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import keras, tensorflow
+from edgeclf_converters.graph.inputs import normalized
+from edgeclf_converters.graph.nodes import Node, build, features_node, logits_node
+from edgeclf_converters.parity.scores import Labelled
+from edgeclf_converters.quantize.fake_quant import Ranges, quantized, set_ranges
+from edgeclf_converters.quantize.schedule import warmup_cosine
+from edgeclf_runtime.pictures.preprocess import Preprocessing
+
+__all__ = ["Augment", "QatConfig", "train_epochs"]
+
+Augment = Callable[[Any, Any, slice, int], Any]
+"""(uint8 pictures ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
+to pictures in 0..255 of the network's size."""
+
+_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class QatConfig:
+    """Options of the training.
+
+    Attributes:
+        epochs: over the training pictures.
+        batch_size: pictures a step.
+        learning_rate: the highest of the cosine schedule, of AdamW.
+        distillation: share of the loss that is the float network's answer; the rest is the right label.
+        temperature: of both softmaxes in that share.
+        features: weight of a further term, the mean squared difference of the features below the last dense layer, in
+            units of the float network's own variance (Romero et al., ICLR 2015); 0 leaves it out.
+        label_smoothing: of the right label.
+        class_weights: of the right label's part of the loss, one per class, of mean 1 over the pictures; or empty.
+        seed: of order and augmentation.
+    """
+
+    epochs: int = 2
+    batch_size: int = 32
+    learning_rate: float = 3e-5
+    distillation: float = 0.7
+    temperature: float = 2.0
+    features: float = 0.0
+    label_smoothing: float = 0.1
+    class_weights: tuple[float, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ConversionError(f"{self.epochs} epochs of batches of {self.batch_size}: expected at least 1 each.")
+
+
+def train_epochs(
+    taught: Sequence[Node],
+    nodes: Sequence[Node],
+    ranges: Ranges,
+    remeasure: Callable[[Sequence[Node]], Ranges],
+    data: Labelled,
+    rule: Preprocessing,
+    config: QatConfig,
+    augment: Augment | None = None,
+    advance: Callable[[int], None] = lambda pictures: None,
+    distribution: Distribution | None = None,
+) -> Iterator[tuple[list[Node], Ranges]]:
+    """Train, giving the network and its ranges after each epoch.
+
+    Args:
+        taught: of ``fold``; the float network, whose answers are the teacher's.
+        nodes: where the training begins: the same network, with its biases corrected, say.
+        ranges: of its activations.
+        remeasure: ranges of a changed network, by the same estimator.
+        data: training pictures; of any size that ``augment`` takes, else of the network's.
+        augment: random changes of the pictures; the float network answers to the changed ones.
+        advance: told of pictures done.
+        distribution: where the steps run; here by default.
+    """
+    tf, place = tensorflow(), distribution or Distribution()
+    outputs = [logits_node(nodes), features_node(nodes)]
+    with place.scope():
+        teacher = build(taught, outputs=outputs)
+        student, layers = quantized(nodes, ranges, kernels=True, outputs=outputs)
+        optimizer = keras().optimizers.Adam(0.0)
+        optimizer.build(student.trainable_variables)
+    share = _step(teacher, student, optimizer, rule, config)
+
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(batch: Any, rate: Any) -> None:
+        optimizer.learning_rate.assign(rate)
+        place.run(share, batch)
+
+    count = len(data.targets)
+    steps = math.ceil(count / config.batch_size)
+    for epoch in range(config.epochs):
+        order = np.random.default_rng([config.seed, 3, epoch]).permutation(count)
+        for number, rows in enumerate(np.array_split(order, steps)):
+            seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
+            batch = place.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
+            rate = warmup_cosine((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
+            step(batch, tf.constant(rate, tf.float32))
+            advance(len(rows))
+        trained = _trained(nodes, layers)
+        if epoch < config.epochs - 1:
+            ranges = remeasure(trained)
+            set_ranges(student, ranges)
+        yield trained, ranges
+
+
+def _read(data: Labelled, rows: Any, augment: Augment | None, seed: Any, part: slice) -> tuple[Any, Any, Any]:
+    """One replica's part of a batch, and how many pictures all of it has."""
+    tf, pixels = tensorflow(), tensorflow().constant(data.pixels[rows[part]])
+    pixels = augment(pixels, tf.constant(seed), part, len(rows)) if augment else pixels
+    return pixels, tf.constant(data.targets[rows[part]]), tf.constant(len(rows), tf.float32)
+
+
+def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, config: QatConfig) -> Any:
+    """Of one replica; its gradients are added to the others'."""
+    tf, variables = tensorflow(), student.trainable_variables
+
+    def step(pixels: Any, targets: Any, count: Any) -> None:
+        images = normalized(pixels, rule)
+        answer, features = teacher(images, training=False)
+        known = tf.nn.softmax(answer / config.temperature)
+        with tf.GradientTape() as tape:
+            logits, own = student(images, training=True)
+            soft = tf.nn.softmax_cross_entropy_with_logits(known, logits / config.temperature) * config.temperature**2
+            right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
+            right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
+            hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
+            if config.class_weights:
+                hard *= tf.gather(tf.constant(config.class_weights, tf.float32), targets)
+            loss = tf.reduce_sum(config.distillation * soft + (1 - config.distillation) * hard) / count
+            if config.features:
+                apart = tf.reduce_mean(tf.square(own - features)) / (tf.math.reduce_variance(features) + 1e-6)
+                loss += config.features * apart * (tf.cast(tf.shape(pixels)[0], tf.float32) / count)
+        gradients = tf.distribute.get_replica_context().all_reduce("SUM", tape.gradient(loss, variables))
+        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
+
+    return step
+
+
+def _trained(nodes: Sequence[Node], variables: dict[str, list[Any]]) -> list[Node]:
+    """The nodes with the student's weights, not rounded."""
+    return [
+        replace(node, weights=tuple(variable.numpy() for variable in variables[node.name])) if node.weights else node
+        for node in nodes
+    ]

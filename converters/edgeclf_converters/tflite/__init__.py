@@ -1,0 +1,1 @@
+"""A network as a .tflite file, and what is packed into it."""

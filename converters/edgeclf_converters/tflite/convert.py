@@ -1,0 +1,177 @@
+"""A tf_keras classifier to the bytes of a TensorFlow Lite model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import quiet, tensorflow
+from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
+from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
+
+__all__ = ["MODES", "check_model", "check_pictures", "convert", "convert_rounding"]
+
+MODES = ("int8", "float32", "float16", "dynamic")
+"""Full integer; floats; floats stored in half; integer weights with float activations."""
+
+_FLOATS = {0: "float32", 1: "float16", 10: "float64"}
+
+
+def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing: Preprocessing) -> bytes:
+    """Convert a network.
+
+    Args:
+        model: tf_keras, from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
+        mode: one of ``MODES``.
+        calibration: for int8, pictures uint8 ``[height, width, 3]`` as ``preprocess.resize`` gives them, of the kind
+            the model will see (Jacob et al., CVPR 2018: activation ranges are measured on them); else empty.
+        preprocessing: the model's. Its mean and std become the quantization of the int8 model's input.
+
+    Returns:
+        a flatbuffer with static batch 1; of int8, input and output are uint8 and every tensor is an integer.
+
+    Raises:
+        ConversionError: an unknown mode, unfit calibration pictures, or a result that is not fully integer.
+    """
+    if mode not in MODES:
+        raise ConversionError(f"Mode {mode!r}: expected one of {', '.join(MODES)}.")
+    shape = (preprocessing.height, preprocessing.width, 3)
+    check_model(model, preprocessing)
+    tf = tensorflow()
+    converter = _converter(model, shape)
+    if mode == "int8":
+        check_pictures(calibration, preprocessing)
+        pictures = _with_extremes(calibration)
+        converter.representative_dataset = lambda: _batches(pictures, preprocessing)
+        _full_integer(converter)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    elif mode == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    elif mode == "dynamic":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    content = _converted(converter)
+    if mode == "int8":
+        _check_integer(content)
+    return content
+
+
+def convert_rounding(model: Any, preprocessing: Preprocessing) -> bytes:
+    """Convert a network of ``fake_quant.quantized``, whose ranges become the integers' scales.
+
+    Returns:
+        as ``convert`` for int8.
+
+    Raises:
+        ConversionError: the result is not fully integer.
+    """
+    converter = _converter(model, (preprocessing.height, preprocessing.width, 3))
+    _full_integer(converter)
+    content = _converted(converter)
+    _check_integer(content)
+    return content
+
+
+def _full_integer(converter: Any) -> None:
+    tf = tensorflow()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    # Older interpreters and the Edge TPU's compiler know no dense layer with a scale per channel.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+
+
+def check_model(model: Any, preprocessing: Preprocessing) -> None:
+    """Refuse a network whose input or output is not that of a classifier with this preprocessing.
+
+    Raises:
+        ConversionError: see its text.
+    """
+    shape = (preprocessing.height, preprocessing.width, 3)
+    if len(getattr(model, "inputs", None) or ()) != 1 or len(getattr(model, "outputs", None) or ()) != 1:
+        raise ConversionError("The network has not one input and one output, or was never called; build it first.")
+    given = tuple(model.input_shape)[1:]
+    if len(given) != 3 or any(a is not None and a != b for a, b in zip(given, shape, strict=True)):
+        raise ConversionError(f"The network's input is {list(given)}, its preprocessing gives {list(shape)}.")
+    if len(model.output_shape) != 2 or model.output_shape[1] < 2:
+        raise ConversionError(f"The network's output is {list(model.output_shape)}, expected [batch, classes].")
+
+
+def _converter(model: Any, shape: tuple[int, ...]) -> Any:
+    tf = tensorflow()
+    function = tf.function(lambda pictures: model(pictures, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec([1, *shape], tf.float32, name="image"))
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+
+
+def _converted(converter: Any) -> bytes:
+    with quiet(), warnings.catch_warnings():
+        # It says of every uint8 model that its calibration statistics were given, which they were.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
+        try:
+            return bytes(converter.convert())
+        except (ValueError, RuntimeError, tensorflow().errors.OpError, _converter_error()) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ConversionError(f"TensorFlow's converter refuses this network: {reason}") from error
+
+
+def _converter_error() -> type[Exception]:
+    """What the converter raises of an operator it has no integers for; public nowhere else."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    return cast("type[Exception]", ConverterError)
+
+
+def check_pictures(pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
+    """Refuse what is no picture to calibrate on.
+
+    Raises:
+        ConversionError: none, another type or size, or pictures that are noise.
+    """
+    shape = (preprocessing.height, preprocessing.width, 3)
+    if not len(pictures):
+        raise ConversionError("int8 needs calibration pictures: photographs of the kind the model will see.")
+    for picture in pictures:
+        if picture.dtype != np.uint8 or picture.shape != shape:
+            raise ConversionError(f"Calibration picture {picture.dtype} {list(picture.shape)}, expected {list(shape)}.")
+    if all(map(_is_noise, pictures)):
+        raise ConversionError(
+            "The calibration pictures are noise: neighbouring pixels have nothing in common. Ranges measured on them "
+            "are wrong; give photographs of the kind the model will see, through preprocess.resize."
+        )
+
+
+def _is_noise(picture: Pixels) -> bool:
+    """Whether neighbouring pixels are no more alike than any two are."""
+    grey = picture.mean(axis=2)
+    spread = float(grey.var())
+    return spread > 1 and min(picture.shape[:2]) > 8 and float(np.square(np.diff(grey, axis=1)).mean()) > 1.6 * spread
+
+
+def _with_extremes(pictures: Sequence[Pixels]) -> list[Pixels]:
+    # A black and a white pixel fix the input's range at the normalization's own, so that the quantized input is the
+    # pixel, whatever the other pictures hold.
+    extreme = pictures[0].copy()
+    extreme[0, 0], extreme[0, 1] = 0, 255
+    return [*pictures, extreme]
+
+
+def _batches(pictures: Sequence[Pixels], rule: Preprocessing) -> Iterator[list[npt.NDArray[np.float32]]]:
+    mean, std = np.array(rule.mean, np.float32), np.array(rule.std, np.float32)
+    for picture in pictures:
+        yield [((picture.astype(np.float32) - mean) / std)[np.newaxis]]
+
+
+def _check_integer(content: bytes) -> None:
+    model = read_flat_model(content)
+    if [model.inputs[0].dtype, model.outputs[0].dtype] != ["uint8", "uint8"]:
+        raise ConversionError(f"Converted to {model.inputs[0].dtype} in and {model.outputs[0].dtype} out, not uint8.")
+    for graph in Table.root(content, b"TFL3").tables(2):
+        for tensor in graph.tables(0):
+            kind = tensor.scalar(1, "b")
+            if kind in _FLOATS:
+                raise ConversionError(f"Not fully integer: {tensor.text(3)} stayed {_FLOATS[kind]}.")

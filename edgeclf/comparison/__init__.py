@@ -1,0 +1,1 @@
+"""Ways to a classifier, compared on one split."""

@@ -1,0 +1,129 @@
+"""Ways to a classifier on one split: hand-crafted features, a network from scratch, and transfer learning by depth.
+
+Each is trained on nested shares of the training pictures, chosen on the same validation part and measured on the same
+test part. Every finished cell is kept, so that a comparison that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.comparison.methods import HANDCRAFTED_RULE, METHODS, Cell, measure_cell, method_config
+from edgeclf.comparison.page import write_comparison
+from edgeclf.config.train import TrainConfig, make_config
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.division import split
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.image_cache import decode
+from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
+from edgeclf.errors import DataError, RunError
+from edgeclf.progress import Reporter
+from edgeclf.runs.run import Run
+from edgeclf.runs.split import divide
+
+__all__ = ["compare", "subset"]
+
+_TEST = 0.2  # share of the pictures, where neither the folder nor the config has a test part
+
+
+def compare(
+    data: SourcePaths,
+    out: Path,
+    config: TrainConfig,
+    reporter: Reporter,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    percents: Sequence[int] = (5, 10, 25, 50, 100),
+    seeds: Sequence[int] = (0,),
+) -> list[Cell]:
+    """Train and measure what is not there yet; write compare.csv and compare.html after each.
+
+    Args:
+        data: a folder as ``train`` takes it; where it has no test part, one is cut.
+        out: the comparison's folder, new, or that of a stopped one of the same pictures and config.
+        config: of all trainings, but for what the methods say.
+        methods: of ``METHODS``.
+        percents: of the training pictures, 1 to 100; each class keeps at least one.
+        seeds: of subsets and trainings; the split has the config's.
+
+    Returns:
+        one cell for each method, percentage and seed.
+
+    Raises:
+        ConfigError: an unknown method.
+        DataError, RunError: see ``train``.
+        KeyboardInterrupt: the finished cells are kept.
+    """
+    refuse_inside(data, out)
+    configs = {(method, seed): method_config(config, method, seed) for method in methods for seed in seeds}
+    folder = _opened(out, config if config.test else make_config({**config.model_dump(), "test": _TEST}), data)
+    divided = _split(folder, reporter)
+    cells = {cell.key: cell for cell in (Cell(**item) for item in folder.read_json("cells"))}
+    wanted = [(method, percent, seed) for seed in seeds for percent in percents for method in methods]
+    for key in wanted:
+        if key not in cells:
+            method, percent, seed = key
+            chosen, place = subset(divided, percent, seed), folder.path / "work"
+            cells[key] = measure_cell(chosen, place, method, percent, configs[method, seed], reporter)
+            folder.write_json("cells", [asdict(cell) for cell in cells.values()])
+            write_comparison(folder, divided, list(cells.values()))
+    write_comparison(folder, divided, list(cells.values()))
+    return [cells[key] for key in wanted]
+
+
+def subset(data: Dataset, percent: int, seed: int) -> Dataset:
+    """The validation and test parts and so much of each class's training pictures, a part of any larger share."""
+    kept = [int(row) for part in ("validation", "test") for row in data.rows(part)]
+    rows = data.rows("train")
+    for target in range(len(data.labels)):
+        own = np.random.default_rng([seed, target]).permutation(rows[data.targets[rows] == target])
+        kept += [int(row) for row in own[: max(1, round(len(own) * percent / 100))]]
+    return data.take(sorted(kept))
+
+
+def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
+    """A comparison's folder is kept as a run's is, with cells in place of weights."""
+    if (out / "cells.json").exists():
+        folder = Run.open(out)
+        if folder.config != config or folder.sources != tuple(path.resolve() for path in paths_of(data)):
+            raise RunError(f"{out}: a comparison of other pictures or options. Choose another --out.")
+        return folder
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: exists already and is no comparison. Choose another --out.")
+    read_source(data)  # raises before anything is written
+    folder = Run.create(out, config, data)
+    folder.write_json("cells", [])
+    return folder
+
+
+def _split(folder: Run, reporter: Reporter) -> Dataset:
+    """Made once, of the pictures that can be read."""
+    if not (folder.path / "split.csv").exists():
+        listed, skipped = read_source(folder.sources, reporter.say)
+        listed = folder.seen(listed)
+        prints = Fingerprints.of(len(listed.files))
+        pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
+        with pictures:
+            cut = functools.partial(_with_test, config=folder.config)
+            divide(folder, listed, skipped, unread, prints, reporter, cut)
+    divided = folder.read_split()
+    if not len(divided.rows("test")):
+        raise DataError(f"{divided.root}: its test part has no readable picture.")
+    return divided
+
+
+def _with_test(listed: Dataset, config: TrainConfig) -> Dataset:
+    """Of a folder with a training part and no test part, that is cut from it; ``divide`` does so without parts."""
+    if "test" in listed.parts or "train" not in listed.parts:
+        return listed
+    own = listed.rows("train")
+    cut = split(listed.take(own).with_parts([""] * len(own)), config.test, 0.0, config.seed)
+    parts = list(listed.parts)
+    for row, part in zip(own, cut.parts, strict=True):
+        parts[row] = "test" if part == "validation" else "train"
+    return listed.with_parts(parts)

@@ -1,0 +1,1 @@
+"""What a training, an export or a search is told, checked in one place; edgeclf.toml."""

@@ -1,0 +1,160 @@
+"""edgeclf.toml: a command's options from a file, below its flags and above the defaults."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from edgeclf.config.tables import ExportConfig, SearchConfig, TrainTable
+from edgeclf.config.train import TrainConfig, mistakes
+from edgeclf.errors import ConfigError
+
+__all__ = ["DEFAULT_FILE", "TABLES", "config_text", "configure"]
+
+DEFAULT_FILE = Path("edgeclf.toml")
+
+TABLES: dict[str, type[BaseModel]] = {"train": TrainTable, "export": ExportConfig, "search": SearchConfig}
+
+_Table = TypeVar("_Table", bound=BaseModel)
+
+
+def configure(
+    kind: type[_Table], flags: Mapping[str, object], path: Path | None, say: Callable[[str], None] | None = None
+) -> _Table:
+    """One table's options: a flag beats the file, the file beats the default.
+
+    Args:
+        kind: a value of ``TABLES``.
+        flags: those given on the command line, by the option's name.
+        path: a config file; None takes ``edgeclf.toml`` of the current folder where there is one.
+        say: told which file was used and for what.
+
+    Returns:
+        the options; a relative path in the file is relative to the file.
+
+    Raises:
+        ConfigError: no such file, no TOML, or it names every mistake of the whole file and of the flags, at once.
+    """
+    path = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    content = _read(path) if path else {}
+    wrong = [f"{path}: {item}" for name, value in content.items() for item in _in_table(name, value)]
+    wrong += [f"--{name.replace('_', '-')}: {item}" for name, item in _in_flags(kind, flags)]
+    if not wrong:
+        name = next(name for name, other in TABLES.items() if other is kind)
+        known = _values(kind, content.get(name, {}), path)
+        try:
+            done = kind.model_validate({**known, **flags})
+        except ValidationError as error:  # each is right, together they are not
+            wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
+    if wrong:
+        raise ConfigError(f"Options: {'; '.join(wrong)}.")
+    if known and say is not None:
+        say(f"Options of [{name}] from {path}: {', '.join(known)}.")
+    return done
+
+
+def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
+    """A config file that repeats a training: every option as it was in effect, those of None left out."""
+    import tomli_w
+
+    options = config.model_dump(mode="json", exclude_none=True)
+    if config.weights is not None:
+        options["weights"] = str(_absolute(config.weights))
+    if config.whole_sources:
+        options["whole"] = [str(path.resolve()) for path in config.whole_sources]
+    sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]
+    text = tomli_w.dumps({"train": {"data": sources if len(sources) > 1 else sources[0], **options}})
+    return f"# Every option of this training. The same again: edgeclf train --config THIS_FILE\n{text}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML ({error}).") from None
+
+
+def _in_table(name: str, value: object) -> list[str]:
+    """Every mistake of one table of the file."""
+    if name not in TABLES:
+        owners = [table for table, kind in TABLES.items() if name in kind.model_fields]
+        if owners:
+            return [f"{name}: stands outside of a table; put it under [{owners[0]}]"]
+        return [f"{name}: no such table{_near(name, list(TABLES)) or f'; there are {_listed(TABLES)}'}"]
+    if not isinstance(value, dict):
+        return [f"{name}: is a table; write [{name}] and its options below"]
+    kind = TABLES[name]
+    return [f"{name}.{key}: {_unknown(name, key)}" for key in value if key not in kind.model_fields] + [
+        f"{'.'.join(filter(None, (name, key)))}: {text}" for key, text in _in_values(kind, value)
+    ]
+
+
+def _unknown(table: str, key: str) -> str:
+    if near := _near(key, list(TABLES[table].model_fields)):
+        return f"no such option{near}"
+    owners = [name for name, kind in TABLES.items() if key in kind.model_fields]
+    return f"no such option{f'; it belongs in [{owners[0]}]' if owners else ''}"
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(f"[{name}]" for name in names)
+
+
+def _in_values(kind: type[BaseModel], table: Mapping[str, object]) -> list[tuple[str, str]]:
+    try:
+        _checked(kind, table)
+    except ValidationError as error:
+        return mistakes(error)
+    return []
+
+
+def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Each flag's own; whether they go together can be told with the file's options alone."""
+    try:
+        kind.model_validate(flags)
+    except ValidationError as error:
+        return [(name, text) for name, text in mistakes(error) if name]
+    return []
+
+
+def _checked(kind: type[_Table], table: Mapping[str, object]) -> _Table:
+    """A table's known options; as JSON, in which a number in quotes is no number but a path is a string."""
+    known = {key: value for key, value in table.items() if key in kind.model_fields}
+    return kind.model_validate_json(json.dumps(known, default=str), strict=True)
+
+
+def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | None) -> dict[str, object]:
+    done = _checked(kind, table)
+    values = {key: getattr(done, key) for key in table}
+    folder = path.parent if path else Path()
+    return {key: _below(folder, value) for key, value in values.items()}
+
+
+def _below(folder: Path, value: object) -> object:
+    """A path, or each of several, that is relative to a folder, made absolute."""
+    if isinstance(value, tuple) and all(isinstance(item, Path) for item in value):
+        return tuple(_below(folder, item) for item in value)
+    return _absolute(folder / value) if isinstance(value, Path) else value
+
+
+def _absolute(path: Path) -> Path:
+    """Without its dots, so that it compares, but not where a link leads, whose name may tell another format."""
+    return Path(os.path.abspath(path))

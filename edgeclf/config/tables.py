@@ -1,0 +1,84 @@
+"""What the tables of a config file say, each as one object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from edgeclf.config.train import ADAPTS, TrainConfig, make_config
+from edgeclf.model.backbones.registry import BACKBONES, backbone
+
+__all__ = ["ExportConfig", "SearchConfig", "TrainTable"]
+
+
+class TrainTable(TrainConfig):
+    """Table ``[train]``: a training's options, and the photographs.
+
+    Attributes:
+        data: the folder of photographs, or several, where the command line names none.
+    """
+
+    data: Path | Annotated[tuple[Path, ...], Field(min_length=1)] | None = None
+
+    def config(self) -> TrainConfig:
+        """The training's options alone."""
+        return make_config(self.model_dump(exclude={"data"}))
+
+
+class ExportConfig(BaseModel):
+    """Table ``[export]``, of the model file of a run.
+
+    Attributes:
+        mode: int8, float32, float16 or dynamic.
+        method: of int8: auto, ptq or qat; see ``edgeclf_converters.search_int8``.
+        max_drop: of int8: points of accuracy that may be lost; None aims at 0.5.
+        edgetpu: compile the int8 file for an Edge TPU, too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["int8", "float32", "float16", "dynamic"] = "int8"
+    method: Literal["auto", "ptq", "qat"] = "auto"
+    max_drop: Annotated[float, Field(ge=-100, le=100)] | None = None
+    edgetpu: bool = False
+
+
+class SearchConfig(BaseModel):
+    """Table ``[search]``.
+
+    Attributes:
+        budget_minutes: of wall-clock time; a trial that would not end within it is not begun, except the first.
+        latency_ms: of the int8 file's interpreter for a picture, on this machine; None for no bound.
+        trials: at most so many; None for no bound.
+        backbones: names; those whose weights cannot be had are left out.
+        sizes: heights and widths of the input, in pixels.
+        adapts: what of the network is trained; of ``config.train.ADAPTS``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    budget_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    latency_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    trials: Annotated[int, Field(ge=1)] | None = None
+    backbones: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(BACKBONES)
+    sizes: Annotated[tuple[Annotated[int, Field(ge=32, le=1024)], ...], Field(min_length=1)] = (96, 128, 160, 192, 224)
+    adapts: Annotated[tuple[str, ...], Field(min_length=1)] = ADAPTS
+
+    @field_validator("backbones")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(backbone(name).name for name in names))
+
+    @field_validator("sizes")
+    @classmethod
+    def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(sizes)))
+
+    @field_validator("adapts")
+    @classmethod
+    def _adapts(cls, adapts: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := sorted(set(adapts) - set(ADAPTS)):
+            raise ValueError(f"{', '.join(wrong)}: expected of {', '.join(ADAPTS)}")
+        return tuple(adapt for adapt in ADAPTS if adapt in adapts)  # the cheapest first

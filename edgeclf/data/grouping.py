@@ -1,0 +1,70 @@
+"""Which images of a source stay in one part of the split, beside those its source keeps together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.capture_time import bursts
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.near_duplicates import Likeness, joined, members
+
+__all__ = ["Grouping"]
+
+Indices = npt.NDArray[np.int64]
+_NO_PAIRS = np.zeros((0, 2), np.int64)
+
+
+class Grouping:
+    """What is alike or was taken in a row.
+
+    Args:
+        data: the images.
+        prints: of them.
+        way: "none", only what the source keeps together; "near", near-duplicates of a class too; "time", also images
+            of a class that were taken in a row.
+
+    Attributes:
+        near: numbers of groups of near-duplicates, int64 ``[images]``, -1 for none.
+        taken_in_a_row: rows of each press or stretch of a film.
+    """
+
+    def __init__(self, data: Dataset, prints: Fingerprints, way: str) -> None:
+        self._data = data
+        self._likeness = Likeness(prints, data.targets)
+        times = np.where(prints.readable, prints.times, np.nan)
+        self.taken_in_a_row = bursts(times, data.targets) if way == "time" else []
+        in_a_row = np.concatenate([np.zeros(0, np.int64), *self.taken_in_a_row])
+        self.near = self._likeness.groups(in_a_row) if way != "none" else np.full(len(data.files), -1, np.int64)
+
+    def grouped(self) -> Dataset:
+        """The dataset with all of these in its groups."""
+        pairs = [_linked(rows) for rows in (*members(self.near), *self.taken_in_a_row)]
+        every = np.concatenate([_NO_PAIRS, *pairs])
+        return replace(self._data, groups=joined(len(self._data.files), every, self._data.groups))
+
+    def conflicts(self) -> list[Indices]:
+        """Rows of images of several classes that are one photograph."""
+        return self._likeness.conflicts()
+
+    def remarks(self) -> Iterator[str]:
+        """What somebody who trains should know, in one line each."""
+        labels, targets = self._data.labels, self._data.targets
+        for target, count in self._likeness.still.items():
+            yield f"{count} images of {labels[target]!r} look alike, as a fixed camera's do; none counts as a copy."
+        conflicts = self.conflicts()
+        for rows in conflicts[:1]:
+            two = rows[0], next(row for row in rows if targets[row] != targets[rows[0]])
+            shown = " and ".join(f"{self._data.files[row]} ({labels[targets[row]]})" for row in two)
+            if len(conflicts) == 1:
+                yield f"Warning: one image is under two labels: {shown}."
+            else:
+                yield f"Warning: {len(conflicts)} images are under two labels each; first {shown}."
+
+
+def _linked(rows: Indices) -> Indices:
+    return np.stack([rows[:-1], rows[1:]], axis=1)

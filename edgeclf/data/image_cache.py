@@ -1,0 +1,94 @@
+"""Every photograph decoded once, at the sizes training needs, in files that are read row by row."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.progress import Reporter
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
+from edgeclf_runtime.system.cores import usable_cores
+
+__all__ = ["Pictures", "decode"]
+
+_AT_ONCE = 256  # pictures handed to the threads: a future for each of 100,000 would be 100 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Decoded pictures, one row per file; the rows of unreadable files are black.
+
+    Attributes:
+        inputs: exactly what the model gets on the device.
+        larger: the same, larger, for random crops; empty where none were asked for.
+        folder: where both are kept until ``close``.
+    """
+
+    inputs: PixelFile
+    larger: PixelFile
+    folder: Path
+
+    def __enter__(self) -> Pictures:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def decode(
+    data: Dataset,
+    rule: Preprocessing,
+    margin: float,
+    folder: Path,
+    reporter: Reporter,
+    prints: Fingerprints | None = None,
+) -> tuple[Pictures, list[Skipped]]:
+    """Read, fit and keep all pictures.
+
+    Args:
+        data: the pictures.
+        rule: the model's preprocessing.
+        margin: ``larger`` is this many times the input's size; 0 for none.
+        folder: a new folder for the decoded pictures, on a disk with room for them.
+        reporter: shows the progress.
+        prints: filled with what tells like pictures from unlike ones, if given.
+
+    Returns:
+        the pictures and the files that could not be read.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files = data.files
+    wide = replace(rule, width=round(rule.width * margin) or 1, height=round(rule.height * margin) or 1)
+    pictures = Pictures(
+        PixelFile(folder / "inputs", (len(files), rule.height, rule.width)),
+        PixelFile(folder / "larger", (len(files) if margin else 0, wide.height, wide.width)),
+        folder,
+    )
+    skipped: list[Skipped] = []
+
+    def one(row: int) -> None:
+        try:
+            content = data.content(files[row])
+            pixels = data.decoded(files[row], content)
+        except ImageError as error:
+            skipped.append(Skipped(files[row], str(error)))
+            return
+        fitted = resize(pixels, rule)
+        pictures.inputs.write(row, fitted)
+        if margin:
+            pictures.larger.write(row, resize(pixels, wide))
+        if prints is not None:
+            prints.add(row, files[row], content, pixels, fitted)
+
+    with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, len(files), _AT_ONCE):
+            for _ in pool.map(one, range(start, min(start + _AT_ONCE, len(files)))):
+                bar.advance(1)
+    return pictures, sorted(skipped, key=lambda item: item.file)

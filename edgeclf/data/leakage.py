@@ -1,0 +1,43 @@
+"""Copies of a picture in two parts: what makes a result look better than it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.data.near_duplicates import members
+from edgeclf.progress import Reporter
+from edgeclf_runtime.system.plain_text import counted
+
+__all__ = ["leaks", "warn_of_leaks"]
+
+Indices = npt.NDArray[np.int64]
+
+
+def leaks(data: Dataset) -> list[Indices]:
+    """Rows of each group that lies in more than one part; files in no part count for none."""
+    found = []
+    for rows in members(data.groups):
+        rows = np.array([row for row in rows if data.parts[row] in PARTS], np.int64)
+        if len({data.parts[row] for row in rows}) > 1:
+            found.append(rows)
+    return found
+
+
+def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
+    """One line where parts that were given share pictures, and one about groups that are kept together."""
+    found = leaks(data)
+    if found:
+        first = found[0][0]
+        other = next(row for row in found[0] if data.parts[row] != data.parts[first])
+        reporter.say(
+            f"Warning: {sum(map(len, found))} images have duplicates in other parts of the split, so accuracy will "
+            "look too good; first "
+            f"{data.files[first]} ({data.parts[first]}) and {data.files[other]} ({data.parts[other]}). "
+            f"See: edgeclf data check {source}"
+        )
+    groups = members(data.groups)
+    if groups and not found:
+        images = sum(map(len, groups))
+        reporter.say(f"{images} near-duplicates in {counted(len(groups), 'group')}; each group stays in one part.")

@@ -1,0 +1,245 @@
+"""Near-duplicates: images of one class that are copies of one another, found among 100,000 in seconds.
+
+Candidates are pairs whose 64-bit perceptual hashes differ in at most 8 bits. Two such hashes agree in at least one of
+nine bands of bits, so that only images that share a band are compared (multi-index hashing: Norouzi et al., CVPR
+2012). A hash alone would also pair different objects on the same background: a candidate counts only when the
+thumbnails agree as well, and no part of the image differs by more than resizing or a JPEG's quality can explain.
+
+A fixed camera's images look alike although none is a copy. So a group is one image and those that look like it, never a
+chain of them; it never holds two classes; and where an image looks like a fifth of its class, likeness says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf_runtime.pictures.likeness import DIFFERENCE, LOCAL, THUMB, alike
+
+__all__ = ["Likeness", "exact_groups", "joined", "members"]
+
+_BITS = 8  # of two perceptual hashes that may differ
+_BAND_EDGES = (0, 8, 15, 22, 29, 36, 43, 50, 57, 64)
+_TRIED = 256  # candidates of one picture in one band; more only where thousands have like hashes and unlike pixels
+_CELLS = 1 << 21  # pairs of hashes compared at once
+_GATHERED = 1 << 18  # pairs of quarters
+_VERIFIED = 1 << 13  # pairs of thumbnails
+
+_STILL, _STILL_SHARE, _STILL_MOST = 3, 0.2, 64  # images like one of a class, from which on the scene stands still
+_SAME = 4  # images that may be one photograph under two labels
+_SAME_DIFFERENCE, _SAME_LOCAL = 2.0, 6.0
+
+Indices = npt.NDArray[np.int64]
+
+
+def exact_groups(prints: Fingerprints) -> Indices:
+    """A group's number for every picture with the same bytes as another, -1 for the rest."""
+    rows = np.flatnonzero(prints.readable)
+    return joined(len(prints.readable), _chains(prints.digests, rows))
+
+
+class Likeness:
+    """Which images look alike.
+
+    Args:
+        prints: of the images.
+        targets: their classes, int64 ``[images]``.
+
+    Attributes:
+        still: images by class that look like so many of it that likeness says nothing about them.
+    """
+
+    def __init__(self, prints: Fingerprints, targets: Indices) -> None:
+        self._prints, self._targets = prints, targets
+        self._counts = np.bincount(targets[prints.readable], minlength=int(targets.max(initial=0)) + 1)
+        self._linked = _linked(prints)  # also by chains and across classes: what is alike is inside of these
+        self.still: dict[int, int] = {}
+
+    def groups(self, apart: Indices | None = None) -> Indices:
+        """Numbers of groups of near-duplicates, none of them with two classes; -1 for images that stand alone.
+
+        Args:
+            apart: rows that are in no group but with images of the same bytes.
+        """
+        self.still = {}
+        union = _Union(len(self._targets))
+        union.join(self._exact())
+        taken = np.zeros(len(self._targets), np.bool_)
+        taken[apart if apart is not None else []] = True
+        for rows in members(self._linked):
+            for target in np.unique(self._targets[rows]):
+                own = rows[(self._targets[rows] == target) & ~taken[rows]]
+                for group in self._stars(own, int(target)):
+                    union.join(np.stack([group[:-1], group[1:]], axis=1))
+        return _numbered(union.labels)
+
+    def _exact(self) -> Indices:
+        """Pairs of the same bytes in one class."""
+        rows = np.flatnonzero(self._prints.readable)
+        pairs = _chains(self._prints.digests, rows[np.argsort(self._targets[rows], kind="stable")])
+        return np.asarray(pairs[self._targets[pairs[:, 0]] == self._targets[pairs[:, 1]]])
+
+    def _stars(self, rows: Indices, target: int) -> Iterator[Indices]:
+        """The first image with those that look like it, again and again; not where the scene stands still."""
+        most = max(_STILL - 1, min(_STILL_MOST, int(_STILL_SHARE * self._counts[target])))
+        while len(rows) > 1:
+            alike = self._like(rows[0], rows[1:])
+            if len(alike) > most:
+                self.still[target] = self.still.get(target, 0) + len(alike) + 1
+            elif len(alike):
+                yield np.concatenate([rows[:1], alike])
+            rows = rows[1:][~np.isin(rows[1:], alike)]
+
+    def _like(self, first: np.int64, others: Indices) -> Indices:
+        hashes = self._prints.hashes
+        close = others[np.bitwise_count(hashes[others] ^ hashes[first]) <= _BITS][:_TRIED]
+        return np.asarray(close[_agree(self._prints, np.stack([np.full(len(close), first), close], axis=1))])
+
+    def conflicts(self) -> list[Indices]:
+        """Rows of images of different classes that are one photograph: the same bytes, or hardly a difference."""
+        found = [rows for rows in members(exact_groups(self._prints)) if len(set(self._targets[rows])) > 1]
+        known = {int(row) for rows in found for row in rows}
+        for rows in members(self._linked):
+            if len(rows) <= _SAME and len(set(self._targets[rows])) > 1 and not known & set(rows.tolist()):
+                pairs = np.array([(a, b) for a in rows for b in rows if self._targets[a] < self._targets[b]], np.int64)
+                same = pairs[_agree(self._prints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
+                found += [np.unique(same)] if len(same) else []
+        return found
+
+
+def members(groups: Indices) -> list[Indices]:
+    """Rows of each group of two or more."""
+    rows = np.flatnonzero(groups >= 0)
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    return [rows for rows in np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) > 1]
+
+
+def _linked(prints: Fingerprints) -> Indices:
+    """Groups of images that are alike, or connected by images that are."""
+    rows = np.flatnonzero(prints.readable)
+    search = _Search(prints)
+    search.union.join(_chains(prints.digests, rows))
+    search.same(rows)
+    # Of each hash one picture of each group so far: a hash knows brightness alone, so that unlike ones may share it.
+    known = np.stack([prints.hashes[rows], search.union.labels[rows].astype(np.uint64)])
+    search.near(rows[np.unique(known, axis=1, return_index=True)[1]])
+    return _numbered(search.union.labels)
+
+
+def joined(count: int, pairs: Indices, groups: Indices | None = None) -> Indices:
+    """Groups of so many rows.
+
+    Args:
+        pairs: int64 ``[pairs, 2]``, rows that belong together.
+        groups: numbers of rows that do so already, -1 for none.
+
+    Returns:
+        int64 ``[count]``: numbers from 0, -1 for rows that stand alone.
+    """
+    union = _Union(count)
+    union.join(pairs)
+    if groups is not None:
+        union.join(_chains(groups, np.flatnonzero(groups >= 0)))
+    return _numbered(union.labels)
+
+
+class _Union:
+    """Which rows are connected: ``labels[a] == labels[b]``."""
+
+    def __init__(self, count: int) -> None:
+        self.labels: Indices = np.arange(count)
+
+    def apart(self, pairs: Indices) -> Indices:
+        """Only the pairs not connected yet."""
+        return np.asarray(pairs[self.labels[pairs[:, 0]] != self.labels[pairs[:, 1]]])
+
+    def join(self, pairs: Indices) -> None:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        if not len(pairs):
+            return
+        count, ends = len(self.labels), self.labels[pairs]
+        graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(count, count))
+        self.labels = connected_components(graph, directed=False)[1].astype(np.int64)[self.labels]
+
+
+def _numbered(labels: Indices) -> Indices:
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    shared = counts > 1
+    numbers = np.where(shared, np.cumsum(shared) - 1, -1)
+    return np.asarray(numbers[inverse], np.int64)
+
+
+def _chains(values: npt.NDArray[np.generic], rows: Indices) -> Indices:
+    """Pairs of neighbours among the rows with the same value."""
+    rows = rows[np.argsort(values[rows], kind="stable")]
+    same = np.flatnonzero(values[rows[1:]] == values[rows[:-1]])
+    return np.stack([rows[same], rows[same + 1]], axis=1)
+
+
+class _Search:
+    """Pictures joined as they are found; pairs joined already cost nothing more, or a still scene would take n^2."""
+
+    def __init__(self, prints: Fingerprints) -> None:
+        self.union = _Union(len(prints.readable))
+        self._prints, self._hashes = prints, prints.hashes
+        quarters = prints.thumbs.reshape(len(prints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
+        self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(prints.thumbs), 12)
+
+    def same(self, rows: Indices) -> None:
+        """Join those of these rows that look alike and have the same hash."""
+        self.verify(_chains(self._hashes, rows))
+        order = rows[np.argsort(self._hashes[rows], kind="stable")]
+        for run in np.split(order, np.flatnonzero(np.diff(self._hashes[order])) + 1):
+            if len(run) > 2:
+                self._compare(run)
+
+    def near(self, rows: Indices) -> None:
+        """Join those of these rows that look alike, by hashes that differ little."""
+        for low, high in pairwise(_BAND_EDGES):
+            band = (self._hashes[rows] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+            order = np.lexsort((self._hashes[rows], band))
+            for bucket in np.split(rows[order], np.flatnonzero(np.diff(band[order])) + 1):
+                self._chain(bucket)
+                self._compare(bucket)
+
+    def verify(self, pairs: Indices) -> None:
+        """Join the pairs whose thumbnails agree."""
+        for start in range(0, len(pairs), _GATHERED):
+            some = self.union.apart(pairs[start : start + _GATHERED])
+            # Means of quarters never differ more than the pixels do: most pairs end here.
+            far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > DIFFERENCE + 0.01
+            for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
+                self.union.join(part[_agree(self._prints, part)])
+
+    def _chain(self, bucket: Indices) -> None:
+        """Neighbours first: it joins most of a still scene at once."""
+        close = np.bitwise_count(self._hashes[bucket[:-1]] ^ self._hashes[bucket[1:]]) <= _BITS
+        self.verify(np.stack([bucket[:-1][close], bucket[1:][close]], axis=1))
+
+    def _compare(self, bucket: Indices) -> None:
+        """Every row with every later one, except those of the largest group among themselves."""
+        _, labels, counts = np.unique(self.union.labels[bucket], return_inverse=True, return_counts=True)
+        largest = labels == counts.argmax()
+        rows = np.concatenate([bucket[~largest], bucket[largest]])
+        others, step = rows[: len(rows) - int(counts.max())], max(1, _CELLS // len(rows))
+        for start in range(0, len(others), step):
+            left, right = others[start : start + step], rows[start + 1 :]
+            i, j = np.nonzero(np.bitwise_count(self._hashes[left][:, None] ^ self._hashes[right][None]) <= _BITS)
+            rank = np.arange(len(i)) - np.searchsorted(i, i)
+            keep = (j >= i) & (rank < _TRIED + i)  # the right side begins one later
+            self.verify(np.stack([left[i[keep]], right[j[keep]]], axis=1))
+
+
+def _agree(
+    prints: Fingerprints, pairs: Indices, difference: float = DIFFERENCE, local: float = LOCAL
+) -> npt.NDArray[np.bool_]:
+    """Whether the images of each pair are alike."""
+    one, other = pairs[:, 0], pairs[:, 1]
+    thumbs, details = prints.thumbs, prints.details
+    return alike((thumbs[one], thumbs[other]), (details[one], details[other]), difference, local)

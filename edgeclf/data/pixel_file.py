@@ -1,0 +1,94 @@
+"""Pictures of one size in a file, read row by row.
+
+The file is not mapped: its pages would count as memory of this process, all of them once every picture has been seen.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import weakref
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.atomic_file import naming
+
+__all__ = ["PixelFile"]
+
+Indices = npt.NDArray[np.int64]
+
+
+class PixelFile:
+    """uint8 RGB ``[rows, height, width, 3]`` on a disk; safe to read and write from several threads.
+
+    Args:
+        path: of a new file, whose room on the disk is taken now, so that a full one is an error here; once it is open
+            the name is gone.
+        shape: rows, height, width.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
+        self._path, self._picture = path, (*shape[1:], 3)
+        self._size = int(np.prod(self._picture))
+        self._rows: Indices = np.arange(shape[0])
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        weakref.finalize(self, os.close, self._file)
+        os.unlink(path)  # open it stays, and is gone with this process, however that ends
+        if shape[0]:
+            with naming(path):
+                _take_room(self._file, shape[0] * self._size)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, key: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, key: slice | Indices) -> Pixels: ...
+    def __getitem__(self, key: int | slice | Indices) -> Pixels:
+        """Copies of one picture, of a range, or of the rows given."""
+        rows = np.atleast_1d(self._rows[key])
+        pixels = np.empty((len(rows), *self._picture), np.uint8)
+        for place, row in zip(pixels, rows, strict=True):
+            if _read_into(self._file, place.data, int(row) * self._size) != self._size:
+                raise OSError(f"{self._path}: shorter than it was written.")
+        return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
+
+    def take(self, rows: Indices) -> PixelFile:
+        """Only these rows, in this order, of the same file."""
+        chosen = object.__new__(PixelFile)
+        chosen.__dict__.update(self.__dict__, _rows=self._rows[rows], _whole=self)
+        return chosen
+
+    def write(self, row: int, pixels: Pixels) -> None:
+        """Put one picture in its place."""
+        os.pwrite(self._file, np.ascontiguousarray(pixels).data, int(self._rows[row]) * self._size)
+
+    def mapped(self) -> Pixels:
+        """All rows as one array that is mapped, for what needs an array."""
+        pages = mmap.mmap(self._file, len(self._rows) * self._size, prot=mmap.PROT_READ)
+        return np.frombuffer(pages, np.uint8).reshape(len(self._rows), *self._picture)
+
+
+def _take_room(file: int, size: int) -> None:
+    """On disk, where the system can; else a full disk is an error of the first picture that does not fit."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except (AttributeError, OSError) as error:  # macOS has none, and some network disks refuse it
+        if isinstance(error, OSError) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        os.ftruncate(file, size)
+
+
+def _read_into(file: int, place: memoryview, offset: int) -> int:
+    """Bytes read; without a copy where the system can."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [place], offset)
+    content = os.pread(file, place.nbytes, offset)
+    place.cast("B")[: len(content)] = content
+    return len(content)

@@ -1,0 +1,97 @@
+"""Several sources of photographs as one: photographs and sorted snapshots, say, or two cameras' folders.
+
+A file of the first is called ``1/NAME``, one of the second ``2/NAME``, and so on, so that equal names stay apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.data.dataset import PARTS, Dataset, Listed, Skipped, in_order, natural
+from edgeclf.data.division import FEWEST, split
+from edgeclf.errors import DataError
+from edgeclf_runtime.sinks.snapshots.name import folder_name
+
+__all__ = ["divided_apart", "joined", "refuse_the_same", "renamed"]
+
+
+def refuse_the_same(paths: Sequence[Path]) -> None:
+    """Refuse a source that is another one, or lies in it, by whatever name.
+
+    Raises:
+        DataError: names both.
+    """
+    for row, path in enumerate(paths):
+        for other in paths[:row]:
+            if not (path.exists() and other.exists()):
+                continue  # said when it is read
+            if os.path.samefile(path, other):
+                raise DataError(f"{path}: is the same as {other}. Give it once.")
+            for inner, outer in ((path.resolve(), other.resolve()), (other.resolve(), path.resolve())):
+                if outer in inner.parents and inner.is_dir():
+                    raise DataError(f"{inner}: lies in {outer}, which is given, too. Give one of them.")
+
+
+def joined(paths: Sequence[Path], sources: Sequence[Dataset]) -> Dataset:
+    """All pictures of several sources; the labels are those of any, and their groups never coincide.
+
+    A folder that snapshots of a label were sorted into, ``a%2Fb``, is that label, ``a/b``, where another source has it.
+
+    Raises:
+        DataError: two list the same picture.
+    """
+    _refuse_shared_files(paths, sources)
+    names = {label for source in sources for label in source.labels}
+    own = {folder_name(label): label for label in names}
+    labels = sorted({own.get(label, label) for label in names}, key=natural)
+    listed, first = [], 0
+    for number, source in enumerate(sources, 1):
+        targets = [labels.index(own.get(label, label)) for label in source.labels]
+        for file, target, part, group in zip(source.files, source.targets, source.parts, source.groups, strict=True):
+            listed.append(Listed(part, targets[target], f"{number}/{file}", int(group) + first if group >= 0 else -1))
+        first += int(source.groups.max(initial=-1)) + 1
+    shown = Path(" + ".join(map(str, paths)))
+    return replace(in_order(shown, labels, listed), sources=tuple(sources))
+
+
+def renamed(number: int, skipped: Sequence[Skipped]) -> list[Skipped]:
+    """The files left out of one source, as the joined one calls them."""
+    return [Skipped(f"{number}/{item.file}", str(item)) for item in skipped]
+
+
+def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
+    """Divide the pictures of sources without parts beside others with them; given parts stay as they are.
+
+    A copy of a picture in a given part goes there; a class with too few of those pictures goes to the training part.
+    """
+    parts = np.array(data.parts, dtype="U10")
+    given, free = np.isin(parts, PARTS), parts == ""
+    if not (given.any() and free.any()):
+        return data
+    for row in np.flatnonzero(free & (data.groups >= 0)):
+        beside = set(parts[given & (data.groups == data.groups[row])].tolist())
+        if beside:
+            parts[row] = beside.pop() if len(beside) == 1 else "train"
+    counts = np.bincount(data.targets[parts == ""], minlength=len(data.labels))
+    parts[(parts == "") & (counts[data.targets] < FEWEST)] = "train"
+    rows = np.flatnonzero(parts == "")
+    if len(rows):
+        labels, targets = np.unique(data.targets[rows], return_inverse=True)
+        part = replace(data.take(rows), labels=tuple(data.labels[label] for label in labels), targets=targets)
+        parts[rows] = split(part, validation, test, seed).parts
+    return data.with_parts(parts.tolist())
+
+
+def _refuse_shared_files(paths: Sequence[Path], sources: Sequence[Dataset]) -> None:
+    owners: dict[str, Path] = {}
+    for path, source in zip(paths, sources, strict=True):
+        root = source.root.resolve()
+        for file in source.files if source.shards is None else ():
+            other = owners.setdefault(str(root / file), path)
+            if other != path:
+                raise DataError(f"{path}: has {root / file}, which {other} has, too. Give each picture once.")

@@ -1,0 +1,137 @@
+"""Where labelled photographs come from: a folder, a CSV, or a folder of TFRecord shards."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.data.csv_file import read_manifest
+from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_order
+from edgeclf.data.folders import scan
+from edgeclf.data.shards import INDEX, Shards, read_index
+from edgeclf.data.skipped import no_readable
+from edgeclf.errors import DataError
+from edgeclf_runtime.system.plain_text import counted, printable
+
+__all__ = ["SourcePaths", "paths_of", "read_source", "refuse_inside", "shown", "unlisted"]
+
+
+SourcePaths = Path | Sequence[Path]
+"""One source, or several that are taken together."""
+
+
+def read_source(
+    data: SourcePaths, say: Callable[[str], None] = lambda line: None, *, training: bool = True
+) -> tuple[Dataset, list[Skipped]]:
+    """List a source. No picture is opened; the same pictures give the same dataset whatever the source is.
+
+    Args:
+        data: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); or
+            a folder that ``edgeclf data shard`` wrote; or several of these, whose classes are those of any.
+        say: told how a folder was understood, where its own names do not say so, and what each of several has.
+        training: whether it is to be trained on; else a CSV may have one label alone, and no train part.
+
+    Returns:
+        the pictures, and the files that are none.
+
+    Raises:
+        DataError: see the text.
+    """
+    paths = paths_of(data)
+    if len(paths) > 1:
+        return _read_several(paths, say)
+    listed, skipped = _read(paths[0], training, 2)
+    if listed.note:
+        say(listed.note)
+    if not listed.files:
+        raise no_readable(paths[0], skipped)
+    return listed, skipped
+
+
+def paths_of(data: SourcePaths) -> tuple[Path, ...]:
+    """All paths of one source or several."""
+    return (data,) if isinstance(data, Path) else tuple(data)
+
+
+def shown(data: SourcePaths) -> str:
+    """The paths as a command takes them."""
+    return shlex.join(map(str, paths_of(data)))
+
+
+def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[Dataset, list[Skipped]]:
+    from edgeclf.data.several import joined, refuse_the_same, renamed
+
+    refuse_the_same(paths)
+    sources, skipped = [], list[Skipped]()
+    for number, path in enumerate(paths, 1):
+        source, left_out = _read(path, True, 1)
+        sources.append(source)
+        skipped += renamed(number, left_out)
+        if source.note:
+            say(source.note)
+        divided = ", in parts" if set(source.parts) - {""} else ""
+        images, classes = counted(len(source.files), "image"), counted(len(source.labels), "class", "classes")
+        say(f"{number}/ is {path}: {images} of {classes}{divided}.")
+    data = joined(paths, sources)
+    check_labels(data.root, data.labels, "expected sources with pictures")
+    if not data.files:
+        raise no_readable(data.root, skipped)
+    return data, skipped
+
+
+def _read(path: Path, training: bool, least: int) -> tuple[Dataset, list[Skipped]]:
+    if printable(path) != str(path):
+        raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
+    if path.is_file():
+        if path.suffix.lower() != ".csv":
+            raise DataError(f"{path}: expected a folder of pictures, a .csv that lists them, or a folder of shards.")
+        return read_manifest(path, training=training, least=least), []
+    if (path / INDEX).is_file():
+        return _shards(path, least)
+    if path.is_dir() and any(path.glob("*.tfrecord")):
+        raise DataError(f"{path}: has .tfrecord files but no {INDEX}. Write shards with: edgeclf data shard.")
+    return scan(path, least)
+
+
+def refuse_inside(data: SourcePaths, out: Path) -> None:
+    """Refuse to write into a folder of photographs, whose sub-folders are its classes.
+
+    Raises:
+        DataError: ``out`` is visible in it, or no text.
+    """
+    if printable(out) != str(out):
+        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another.")
+    for source in paths_of(data):
+        root, place = source.resolve(), out.resolve()
+        if not source.is_dir() or (source / INDEX).is_file() or root not in place.parents:
+            continue
+        if not any(part.startswith(".") for part in place.relative_to(root).parts):
+            raise DataError(
+                f"{out}: lies in the folder of photographs, {root}, where it would be taken for a class. "
+                "Choose a place beside that folder."
+            )
+
+
+def unlisted(data: SourcePaths) -> Dataset:
+    """A source's dataset without its files, for those that a split names."""
+    paths, none = paths_of(data), np.zeros(0, np.int64)
+    if len(paths) > 1:
+        return Dataset(Path(" + ".join(map(str, paths))), (), (), none, (), sources=tuple(map(unlisted, paths)))
+    root = paths[0].parent if paths[0].is_file() else paths[0]
+    shards = Shards(root, read_index(root)) if (root / INDEX).is_file() and not paths[0].is_file() else None
+    return Dataset(root, (), (), none, (), shards=shards)
+
+
+def _shards(root: Path, least: int) -> tuple[Dataset, list[Skipped]]:
+    index = read_index(root)
+    check_labels(root, index.labels, "expected shards of pictures", least)
+    listed = [
+        Listed(part, target, file, group)
+        for shard in index.shards
+        for part, target, file, group in zip(shard.parts, shard.targets, shard.files, shard.groups, strict=True)
+    ]
+    data = in_order(root, tuple(index.labels), listed, Shards(root, index))
+    return data, [Skipped(file, reason) for file, reason in index.skipped]

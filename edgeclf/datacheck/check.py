@@ -1,0 +1,252 @@
+"""What is wrong with a collection of labelled photographs, before anything is trained on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.data.division import FEWEST
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.grouping import Grouping
+from edgeclf.data.image_cache import Pictures, decode
+from edgeclf.data.leakage import leaks
+from edgeclf.data.near_duplicates import exact_groups, members
+from edgeclf.data.skipped import no_readable
+from edgeclf.data.sources import SourcePaths, read_source, refuse_inside, shown
+from edgeclf.datacheck.labels import doubted, folds, judged
+from edgeclf.frameworks import device_in_use, seed_everything
+from edgeclf.model.backbones.registry import backbone
+from edgeclf.model.network import build_classifier
+from edgeclf.progress import Reporter
+from edgeclf.training.linear_probe import features
+from edgeclf_converters.distribution import Distribution
+from edgeclf_runtime.pictures.preprocess import Preprocessing
+from edgeclf_runtime.system.plain_text import counted
+
+__all__ = ["Check", "Finding", "check"]
+
+_BACKBONE = "efficientnet-lite0"
+_UNBALANCED = 3.0  # pictures of the largest class to those of the smallest
+_TINY = 64  # pixels of the shorter side
+_LONG = 3.0  # longer side to shorter
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of trouble.
+
+    Attributes:
+        kind: a name for programs.
+        text: what it is, in one line with its count.
+        way_out: what to do about it.
+        groups: files that belong to one case each: copies of a picture, or one file alone.
+        notes: a few words for each case.
+    """
+
+    kind: str
+    text: str
+    way_out: str
+    groups: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Everything that was found in one source; ``counts`` are readable pictures by label."""
+
+    source: str
+    data: Dataset
+    counts: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> str:
+        """All findings with all their files."""
+        content = {
+            "source": self.source,
+            "pictures": sum(self.counts.values()),
+            "counts": self.counts,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False)
+
+    def text(self) -> str:
+        """A line or two for each finding."""
+        images, classes = counted(sum(self.counts.values()), "image"), counted(len(self.counts), "class", "classes")
+        lines = [f"{self.source}: {images} of {classes}."]
+        for finding in self.findings:
+            lines += [f"- {finding.text}", *(f"    {_case(*case)}" for case in _first(finding)), f"  {finding.way_out}"]
+        return "\n".join(lines if self.findings else [*lines, "No problems found."])
+
+
+def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
+    """Look for unreadable files, copies, doubtful labels, rare classes and unusual sizes.
+
+    Args:
+        source: see ``edgeclf.data.sources.read_source``.
+        folder: of the report, where decoded pictures are kept meanwhile.
+
+    Raises:
+        DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
+    """
+    refuse_inside(source, folder)
+    listed, skipped = read_source(source, reporter.say)
+    seed_everything(0)
+    network, prints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
+    reporter.say(f"Computing on {device_in_use()}.")
+    rule = Preprocessing(network.size, network.size, mean=(network.mean,) * 3, std=(network.std,) * 3)
+    pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, prints)
+    with pictures:
+        if not prints.readable.any():
+            raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
+        grouping = Grouping(listed, prints, "near")
+        data = grouping.grouped()
+        found = [
+            *_unreadable(skipped, unread),
+            *_copies(data, prints, grouping),
+            *_labels(data, prints, pictures, reporter),
+            *_balance(data, prints),
+            *_sizes(data, prints),
+        ]
+    counts = np.bincount(data.targets[prints.readable], minlength=len(data.labels)).tolist()
+    return Check(shown(source), data, dict(zip(data.labels, counts, strict=True)), tuple(found))
+
+
+def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterator[Finding]:
+    if skipped or unread:
+        items = sorted([*skipped, *unread], key=lambda item: item.file)
+        yield Finding(
+            "unreadable",
+            f"{counted(len(items), 'file')} cannot be used.",
+            "Training skips them. Copy them again from their source, convert them to JPEG, move them into the "
+            "folder of a class, or delete them.",
+            tuple((item.file,) for item in items),
+            tuple(item.reason for item in items),
+        )
+
+
+def _copies(data: Dataset, prints: Fingerprints, grouping: Grouping) -> Iterator[Finding]:
+    exact = members(exact_groups(prints))
+    if exact:
+        text = f"{_images(exact)} are identical files."
+        yield _group_finding("exact-duplicates", text, "Keep one of each group and delete the others.", data, exact)
+    same = {tuple(rows) for rows in exact}
+    near = [rows for rows in members(grouping.near) if tuple(rows) not in same]
+    if near:
+        text = f"{_images(near)} are near-duplicates."
+        way = "Nothing to do: training keeps each group in one part of the split."
+        yield _group_finding("near-duplicates", text, way, data, near)
+    across = leaks(data)
+    if across:
+        text = f"{_images(across)} of duplicates are in more than one part of the split."
+        way = "Accuracy will look too good: move each group into one part."
+        yield _group_finding("across-parts", text, way, data, across)
+    conflicts = grouping.conflicts()
+    if conflicts:
+        text = f"{_images(conflicts)} are the same photograph under different labels."
+        way = "One of the labels is wrong: look at the images and move each to its class."
+        yield _group_finding("two-labels", text, way, data, conflicts)
+
+
+def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: Reporter) -> Iterator[Finding]:
+    rows = np.flatnonzero(prints.readable)
+    counts = np.bincount(data.targets[rows], minlength=len(data.labels))
+    rows = rows[counts[data.targets[rows]] >= FEWEST]
+    labels, targets = np.unique(data.targets[rows], return_inverse=True)
+    if len(labels) < 2:
+        return
+    parts = folds(targets, data.groups[rows])
+    if not parts:
+        return reporter.say("Labels were not checked: nearly all images of a class are near-duplicates.")
+    network = backbone(_BACKBONE)
+    model = build_classifier(network, None, len(labels))
+    network.load(model, _BACKBONE, None)
+    known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
+    doubts = doubted(judged(known, targets, parts), targets)
+    if doubts:
+        names = [data.labels[label] for label in labels]
+        yield Finding(
+            "labels",
+            f"{counted(len(doubts), 'label')} may be wrong ({len(doubts) / len(rows):.1%}), most likely first.",
+            "Look at each image and move it to its class, or leave it.",
+            tuple((data.files[rows[doubt.row]],) for doubt in doubts),
+            tuple(
+                f"is {names[targets[d.row]]} ({d.own:.0%}), rather {names[d.rather]} ({d.probability:.0%})"
+                for d in doubts
+            ),
+        )
+
+
+def _balance(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
+    trained = prints.readable & np.isin(data.parts, ("", "train"))
+    counts = np.bincount(data.targets[trained], minlength=len(data.labels))
+    few = [f"{label} ({count})" for label, count in zip(data.labels, counts, strict=True) if count < FEWEST]
+    if few:
+        text = f"Too few images to train on (fewer than {FEWEST}): {', '.join(few)}."
+        yield Finding("too-few", text, "Training will be refused: add images or remove the class.")
+    rare, most = int(counts.argmin()), int(counts.argmax())
+    if counts[most] > _UNBALANCED * counts[rare]:
+        text = (
+            f"Unbalanced classes: {counts[rare]} of {data.labels[rare]!r}, {counts[most]} of {data.labels[most]!r} "
+            f"({counts[most] / max(1, counts[rare]):.1f} times as many)."
+        )
+        way = "Training gives rare classes more weight; more images of them help more."
+        yield Finding("unbalanced", text, way)
+
+
+def _sizes(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
+    rows = np.flatnonzero(prints.readable)
+    short, long = prints.sizes[rows].min(axis=1), prints.sizes[rows].max(axis=1)
+    odd = {"tiny": short < _TINY, "long": long > _LONG * short}
+    texts = {
+        "tiny": (f"smaller than {_TINY} pixels", "Use the original images, or train with a smaller --size."),
+        "long": (
+            f"more than {_LONG:.0f} times as long as wide",
+            "Training will squeeze them: crop them to the object.",
+        ),
+    }
+    for kind, (text, way) in texts.items():
+        chosen = rows[odd[kind]]
+        if len(chosen):
+            middle = f"; the median shorter side is {int(np.median(short))} pixels" if kind == "tiny" else ""
+            notes = tuple(f"{prints.sizes[row][1]}x{prints.sizes[row][0]}" for row in chosen)
+            files = tuple((data.files[row],) for row in chosen)
+            yield Finding(
+                kind,
+                f"{counted(len(chosen), 'image')} {'is' if len(chosen) == 1 else 'are'} {text}{middle}.",
+                way,
+                files,
+                notes,
+            )
+
+
+def _group_finding(kind: str, text: str, way: str, data: Dataset, groups: Sequence[Indices]) -> Finding:
+    files = tuple(tuple(data.files[row] for row in rows) for rows in groups)
+    return Finding(kind, text, way, files, tuple(_said(data, rows) for rows in groups))
+
+
+def _said(data: Dataset, rows: Indices) -> str:
+    """Labels and parts of a group, each once."""
+    labels = sorted({data.labels[data.targets[row]] for row in rows})
+    parts = sorted({data.parts[row] for row in rows} - {""})
+    return "; ".join(filter(None, (", ".join(labels), ", ".join(parts))))
+
+
+def _images(groups: Sequence[Indices]) -> str:
+    return f"{counted(sum(map(len, groups)), 'image')} in {counted(len(groups), 'group')}"
+
+
+def _first(finding: Finding) -> list[tuple[tuple[str, ...], str]]:
+    return list(zip(finding.groups, finding.notes, strict=True))[:3]
+
+
+def _case(files: tuple[str, ...], note: str) -> str:
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"{', '.join(files[:3])}{more}: {note}"

@@ -1,0 +1,166 @@
+"""The labelled images that a model file is evaluated on: a folder, a CSV, shards, or the test part of a run."""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.data.folders import class_files, find_parts
+from edgeclf.data.layout import unwrapped
+from edgeclf.data.shards import INDEX
+from edgeclf.data.sources import read_source
+from edgeclf.errors import DataError, RunError
+from edgeclf.evaluation.measuring import Measurement, measure_dataset
+from edgeclf.progress import Reporter
+from edgeclf.runs.run import Run
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.system.plain_text import printable
+
+__all__ = ["Images", "as_whole", "evaluate", "evaluation_folder", "images_of_run", "images_of_source", "model_of_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images, and what they are called.
+
+    Attributes:
+        name: the source and its part, for people.
+        data: their targets are indices into the labels of the model.
+    """
+
+    name: str
+    data: Dataset
+
+
+def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurement:
+    """Measure a model on the labelled images of a source.
+
+    Args:
+        root: see ``images_of_source``.
+
+    Raises:
+        DataError: see ``images_of_source``; or no image can be read.
+    """
+    return measure_dataset(classifier, images_of_source(root, classifier.card).data, reporter)
+
+
+def images_of_source(source: Path, card: ModelCard) -> Images:
+    """The images of a folder with one sub-folder per class, a CSV, or a folder of shards.
+
+    Of a source that is divided the test part is taken, else its validation part. Its labels are the model's labels or
+    label ids; labels may be missing.
+
+    Raises:
+        DataError: no such source, a label that is none of the model's, a training part alone, or no images.
+    """
+    if source.is_file() or (source / INDEX).is_file():
+        data, _ = read_source(source, training=False)
+        part = _chosen_part(source, [part for part in PARTS if part in data.parts])
+        images = Images(f"{printable(source)}, {part} part" if part else printable(source), _mapped(data, source, card))
+        return replace(images, data=images.data.take(images.data.rows(part)))
+    root = evaluation_folder(source)
+    return Images(printable(root), _folder(root, card))
+
+
+def as_whole(images: Images, card: ModelCard, model: str) -> Images:
+    """The images taken for a camera's whole ones, seen as the model's card says.
+
+    Raises:
+        UsageError: it says nothing.
+    """
+    card.check_view(model)
+    return Images(f"{images.name}, {card.view}", replace(images.data, view=card.view))
+
+
+def images_of_run(run: Run, card: ModelCard) -> Images:
+    """The test part of a training.
+
+    Raises:
+        DataError: it has none, its photographs are gone, or the model has other labels.
+    """
+    data = run.read_split()
+    if not len(data.rows("test")):
+        raise DataError(
+            f"{run.path}: has no test part. Give images that it was not trained on: edgeclf evaluate "
+            f"{shlex.quote(str(run.path))} DATA; figures of its validation part are in {run.path / 'report.html'}."
+        )
+    if gone := next((source for source in run.sources if not source.exists()), None):
+        raise DataError(
+            f"{run.path}: its photographs, {gone}, are not there. Put them back, or say where they are, as data in "
+            f"{run.path / 'config.toml'}; or give other images: edgeclf evaluate {shlex.quote(str(run.path))} DATA"
+        )
+    return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
+
+
+def model_of_run(run: Run) -> Path:
+    """The int8 file of a training.
+
+    Raises:
+        RunError: it was not exported there.
+    """
+    path = run.path / "model.tflite"
+    if not path.is_file():
+        raise RunError(f"{path}: missing. Write it with: edgeclf export --int8 {shlex.quote(str(run.path))}")
+    return path
+
+
+def evaluation_folder(root: Path) -> Path:
+    """The folder with the classes: the ``test`` part of a divided folder, else its validation part, else itself.
+
+    Raises:
+        DataError: a divided folder with neither.
+    """
+    parts = find_parts(root)
+    return parts[_chosen_part(root, list(parts))] if parts else root
+
+
+def _chosen_part(source: Path, parts: list[str]) -> str:
+    """Empty where the source is not divided."""
+    if parts == ["train"]:
+        raise DataError(f"{source}: has a train part only; evaluate on images that the model was not trained on.")
+    return next((part for part in ("test", "validation") if part in parts), "")
+
+
+def _folder(root: Path, card: ModelCard) -> Dataset:
+    known = _names(card)
+    files: list[str] = []
+    targets: list[int] = []
+    root = unwrapped(root, known)
+    for folder, paths in class_files(root).items():
+        if folder not in known:
+            raise _unknown(root / folder, card)
+        files += [path.relative_to(root).as_posix() for path in paths]
+        targets += [known[folder]] * len(paths)
+    if not files:
+        raise DataError(f"{root}: no pictures in it; expected one sub-folder of pictures per class.")
+    return Dataset(root, card.labels, tuple(files), np.array(targets, np.int64), ("",) * len(files))
+
+
+def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
+    """The same with the model's labels."""
+    known = _names(card)
+    for label in data.labels:
+        if label not in known:
+            raise _unknown(f"{printable(source)}: {label}", card)
+    index = np.array([known[label] for label in data.labels], np.int64)
+    return replace(data, labels=card.labels, targets=index[data.targets])
+
+
+def _unknown(what: str | Path, card: ModelCard) -> DataError:
+    more = f", ... ({len(card.labels)} in all)" if len(card.labels) > 10 else ""
+    shown = ", ".join(card.labels[:10]) + more
+    return DataError(f"{printable(str(what))}: not a label of this model. Its labels: {shown}.")
+
+
+def _names(card: ModelCard) -> dict[str, int]:
+    """Every name that means one label alone; ImageNet has two "crane"s, told apart by their ids."""
+    names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
+    known = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
+    forms = [unicodedata.normalize("NFC", name) for name in known]
+    return {form if forms.count(form) == 1 else name: known[name] for form, name in zip(forms, known, strict=True)}

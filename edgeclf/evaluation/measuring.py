@@ -1,0 +1,106 @@
+"""A model file measured on labelled pictures, through the runtime, as a device would use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.errors import DataError
+from edgeclf.metrics.scoring import Score, score
+from edgeclf.progress import Reporter
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.plain_text import printable
+
+__all__ = ["Measurement", "measure", "measure_dataset"]
+
+_AHEAD = 16  # pictures decoded at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """How a model did.
+
+    Attributes:
+        score: its figures.
+        scores: float32 ``[pictures, classes]``.
+        targets: int64 ``[pictures]``.
+        files: of the pictures.
+        skipped: files that could not be read.
+        milliseconds: median time of a picture for resizing and the interpreter, without decoding.
+    """
+
+    score: Score
+    scores: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.int64]
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    milliseconds: float
+
+
+def measure(
+    classifier: Classifier,
+    files: Sequence[Path],
+    targets: Sequence[int],
+    reporter: Reporter,
+    read: Callable[[Path], Pixels] = read_image,
+) -> Measurement:
+    """Classify every picture.
+
+    Args:
+        classifier: of the model file.
+        files: of the pictures.
+        targets: the right label of each, an index into the card's labels.
+        read: gives a file's pixels; raises ImageError.
+
+    Raises:
+        DataError: none can be read.
+    """
+    rows: list[int] = []
+    scores: list[npt.NDArray[np.float32]] = []
+    spent: list[float] = []
+    skipped: list[Skipped] = []
+    with reporter.bar("Evaluating", len(files)) as bar, ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(files), _AHEAD):
+            for row, picture in enumerate(pool.map(partial(_read, read), files[start : start + _AHEAD]), start):
+                bar.advance(1)
+                if isinstance(picture, Skipped):
+                    skipped.append(picture)
+                    continue
+                prediction = classifier.classify(picture)
+                rows.append(row)
+                scores.append(prediction.scores)
+                spent.append(sum(prediction.milliseconds.values()))
+    if not rows:
+        reason = f" ({skipped[0].reason})" if skipped else ""
+        raise DataError(f"No picture that can be read{reason}.")
+    chosen = np.array(targets, np.int64)[rows]
+    figures = score(np.stack(scores), chosen, classifier.card.labels)
+    kept = tuple(files[row] for row in rows)
+    return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)))
+
+
+def measure_dataset(classifier: Classifier, data: Dataset, reporter: Reporter) -> Measurement:
+    """Classify every picture of a dataset, whose targets are indices into the card's labels.
+
+    Raises:
+        DataError: none can be read.
+    """
+    names = {data.path(file): file for file in data.files}
+    return measure(classifier, list(names), data.targets.tolist(), reporter, lambda path: data.picture(names[path]))
+
+
+def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:
+    try:
+        return read(file)
+    except ImageError as error:
+        return Skipped(printable(str(file)), printable(str(error)))

@@ -1,0 +1,120 @@
+"""A trained network to int8 with its own pictures: calibration, validation and, where it is needed, more training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgeclf.config.train import TrainConfig
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.image_cache import decode
+from edgeclf.errors import DataError
+from edgeclf.exporting.figures import FileFigures
+from edgeclf.exporting.page import write_parity
+from edgeclf.frameworks import seed_everything
+from edgeclf.progress import Reporter
+from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.class_weights import balanced_rows, class_weights
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.export import Conversion, check_target, convert_int8
+from edgeclf_converters.parity.scores import Labelled
+from edgeclf_converters.quantize.qat import Augment, QatConfig
+from edgeclf_converters.report import parity_report
+from edgeclf_converters.work_folder import work_folder
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.pictures.preprocess import Pixels
+
+__all__ = ["qat_augment", "qat_config", "quantize"]
+
+_CALIBRATION = 200
+_MARGIN = 8 / 7  # as in the float training
+
+
+def quantize(
+    model: Any,
+    config: TrainConfig,
+    data: Dataset,
+    path: Path,
+    card: ModelCard,
+    golden: Sequence[Pixels],
+    figures: FileFigures,
+    reporter: Reporter,
+    *,
+    method: str,
+    max_drop: float | None,
+    distribution: Distribution,
+) -> Conversion:
+    """Write the int8 file of a training's network and, beside it, the page that compares it with the float one.
+
+    Args:
+        model: with a softmax, its input's size open.
+        config, data: of the training.
+        figures: measures the file.
+        distribution: where a quantization-aware training runs; its first process writes the files.
+
+    Raises:
+        DataError: a picture is gone.
+        ConversionError: see ``edgeclf_converters.convert_int8``.
+    """
+    check_target(path)
+    seed_everything(config.seed, config.deterministic)
+    rule = card.preprocessing
+    chosen = balanced_rows(data, "train", _CALIBRATION)
+    judged = [int(row) for row in data.rows("validation")]
+    with work_folder(path, "pictures") as place:
+
+        def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
+            part = data.take(rows)
+            pictures, unread = decode(part, rule, margin, place / name, reporter)
+            if unread:
+                raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
+            return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
+
+        validation = decoded(judged, 0, "validation")
+        done = convert_int8(
+            model,
+            list(decoded(chosen, 0, "calibration").pixels),
+            path,
+            card,
+            golden=golden,
+            measure=figures,
+            max_drop=max_drop,
+            method=method,
+            validation=validation,
+            training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
+            qat=qat_config(config, data),
+            augment=qat_augment(config),
+            say=reporter.say,
+            progress=reporter.bar,
+            distribution=distribution,
+        )
+        assert done.search is not None
+        if not distribution.first:
+            return done
+        reporter.say(f"Wrote {done.path}; comparing it with the float network.")
+        report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
+        files = [data.files[row] for row in judged]
+        page = write_parity(report, done.path, list(validation.pixels), files)
+    reporter.say(report.text())
+    reporter.say(f"Float against int8 in full: {page}")
+    return done
+
+
+def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
+    """Quantization-aware training with what the float training was told."""
+    return QatConfig(
+        batch_size=config.batch_size,
+        label_smoothing=config.label_smoothing,
+        class_weights=tuple(class_weights(data, config)),
+        seed=config.seed,
+    )
+
+
+def qat_augment(config: TrainConfig) -> Augment:
+    """Its pictures' changes: the float training's, at the input's own size."""
+
+    def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
+        return augment(pixels, config.input_size, config.flip, config.turn, seed, part, count)
+
+    return changed

@@ -1,0 +1,42 @@
+"""Float against int8 as files in a run's folder: parity.json, and parity.html, one page without any other file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclf.pages.html import jpeg, render
+from edgeclf_converters.report import ParityReport
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.atomic_file import write_text
+
+__all__ = ["write_parity"]
+
+_SHOWN = 24
+
+
+def write_parity(report: ParityReport, model: Path, pictures: Sequence[Pixels], files: Sequence[str]) -> Path:
+    """Write both.
+
+    Args:
+        model: the file, beside which they are written.
+        pictures, files: those of the report's rows.
+
+    Returns:
+        the page.
+    """
+    labels, parity = report.labels, report.parity
+    flips = [
+        {
+            "file": files[flip.row],
+            "picture": jpeg(pictures[flip.row]),
+            "target": labels[flip.target],
+            "before": labels[flip.float_class],
+            "after": labels[flip.int8_class],
+        }
+        for flip in parity.flips[:_SHOWN]
+    ]
+    write_text(model.with_suffix(".parity.json"), report.to_json())
+    page, name = model.with_suffix(".parity.html"), model.stem
+    write_text(page, render("parity.html", {"report": report, "parity": parity, "flips": flips, "name": name}))
+    return page

@@ -1,0 +1,71 @@
+"""The pretrained networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeclf.errors import ConfigError
+from edgeclf.model.backbones import efficientnet_lite, keras_applications
+
+__all__ = ["BACKBONES", "Backbone", "backbone"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network pretrained on ImageNet, and what it expects.
+
+    Attributes:
+        name: as given on the command line.
+        size: height and width it was trained at, in pixels.
+        mean, std: it sees ``(pixel - mean) / std`` of RGB pixels in 0..255.
+        crop: share of the picture's centre its published accuracy was measured on.
+        build: ``build(name, size)`` gives the tf_keras network from ``[b, size, size, 3]`` to a feature map; size None
+            leaves height and width open.
+        load: ``load(model, name, weights_file)`` fills it and returns the ImageNet classifier's kernel
+            ``[features, 1000]`` and bias ``[1000]``, or None where the weights have none.
+    """
+
+    name: str
+    size: int
+    mean: float
+    std: float
+    crop: float
+    build: Callable[[str, int | None], Any]
+    load: Callable[[Any, str, Path | None], tuple[Any, Any] | None]
+
+
+def _lite(number: int, size: int) -> Backbone:
+    name = f"efficientnet-lite{number}"
+    return Backbone(name, size, 127.0, 128.0, 0.875, efficientnet_lite.build_lite, efficientnet_lite.load_lite)
+
+
+def _application(name: str) -> Backbone:
+    build, load = keras_applications.build_application, keras_applications.load_application
+    return Backbone(name, 224, 127.5, 127.5, 0.875, build, load)
+
+
+BACKBONES = {
+    entry.name: entry
+    for entry in (
+        _lite(0, 224),
+        _lite(1, 240),
+        _lite(2, 260),
+        _application("mobilenet-v2"),
+        _application("mobilenet-v3-small-minimalistic"),
+        _application("mobilenet-v3-large-minimalistic"),
+    )
+}
+
+
+def backbone(name: str) -> Backbone:
+    """The backbone of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in BACKBONES:
+        raise ConfigError(f"Backbone {name!r}: expected one of {', '.join(BACKBONES)}.")
+    return BACKBONES[name]

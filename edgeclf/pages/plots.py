@@ -1,0 +1,176 @@
+"""Plots as SVG for a page: in its own font and colours, so that they are dark where the page is."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.metrics.calibration import Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BAD",
+    "LEGEND",
+    "SERIES",
+    "TEXT",
+    "Curve",
+    "accuracy_plot",
+    "figure_with_axes",
+    "learning_plot",
+    "loss_plot",
+    "page_svg",
+    "reliability_plot",
+    "threshold_plot",
+]
+
+Curve = Sequence[tuple[float, float, float, float]]
+"""Points of a learning curve: training pictures, accuracy, and its interval's ends."""
+
+_SIZE = (4.4, 2.9)  # inches; small, so that the text is large enough on a phone
+TEXT, BAD, _GRID = "#010203", "#c0392b", "#88888833"
+_BAR, _OTHER, _GOOD, _MUTED, _VIOLET, _PINK = "#2f6fb0", "#c77700", "#268054", "#6b7280", "#8b5fbf", "#b03a6a"
+_VARIABLES = {TEXT: "currentColor", BAD: "var(--bad)", _BAR: "var(--bar)", _OTHER: "var(--other)"}
+_VARIABLES |= {_GOOD: "var(--good)", _MUTED: "var(--muted)", _VIOLET: "var(--violet)", _PINK: "var(--pink)"}
+SERIES = tuple(zip((_BAR, _OTHER, _GOOD, _VIOLET, _MUTED, _PINK), "osD^vP", strict=True))
+"""Colours and markers that tell the curves of one plot apart."""
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "edgeclf",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": _MUTED,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "grid.color": _GRID,
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "xtick.color": TEXT,
+    "ytick.color": TEXT,
+}
+
+LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": TEXT}
+
+History = Sequence[Mapping[str, Any]]
+
+
+def loss_plot(history: History) -> str:
+    """Loss of training and log loss of validation by epoch."""
+    figure, axes = figure_with_axes("epoch", "loss")
+    trained = [item for item in history if "loss" in item]
+    axes.plot(*_points(trained, "loss"), color=_MUTED, marker="o", markersize=3, label="training loss")
+    axes.plot(
+        *_points(history, "validation_log_loss"), color=_BAR, marker="o", markersize=3, label="validation log loss"
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(**LEGEND)
+    return page_svg(figure)
+
+
+def accuracy_plot(history: History, best: int) -> str:
+    """Accuracy on validation by epoch, the kept one marked."""
+    figure, axes = figure_with_axes("epoch", "validation accuracy, %")
+    epochs, shares = _points(history, "validation_accuracy")
+    axes.plot(epochs, [100 * share for share in shares], color=_BAR, marker="o", markersize=3)
+    if best in epochs:
+        axes.plot([best], [100 * shares[epochs.index(best)]], "o", color=_GOOD, markersize=8, label=f"kept: {best}")
+        axes.legend(loc="lower right", **LEGEND)
+    return page_svg(figure)
+
+
+def reliability_plot(parts: Mapping[str, Reliability]) -> str:
+    """Share of right answers by score; on the diagonal a score is what it says."""
+    figure, axes = figure_with_axes("score", "share that is right")
+    axes.plot([0, 1], [0, 1], color=_MUTED, linestyle="--", linewidth=1)
+    for (part, known), colour, marker in zip(parts.items(), (_BAR, _OTHER), "os", strict=False):
+        scores, shares = [item.score for item in known.bins], [item.accuracy for item in known.bins]
+        sizes = [12 + 120 * item.count / sum(b.count for b in known.bins) for item in known.bins]
+        axes.plot(scores, shares, color=colour, linewidth=1, label=f"{part}, ECE {known.error:.3f}")
+        axes.scatter(scores, shares, s=sizes, color=colour, marker=marker, alpha=0.7)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.05)
+    axes.legend(loc="lower right", **LEGEND)
+    return page_svg(figure)
+
+
+def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], threshold: float | None) -> str:
+    """Share of answers accepted, and of these right, by threshold.
+
+    Args:
+        best: the best score of each picture.
+        right: whether it was that of the right class.
+    """
+    figure, axes = figure_with_axes("threshold", "%")
+    steps = [step / 100 for step in range(100) if (best >= step / 100).any()]
+    axes.plot(steps, [100 * float((best >= t).mean()) for t in steps], color=_MUTED, label="accepted")
+    axes.plot(steps, [100 * float(right[best >= t].mean()) for t in steps], color=_GOOD, label="of these right")
+    if threshold is not None:
+        axes.axvline(threshold, color=BAD, linewidth=1, label=f"suggested: {threshold:.2f}")
+    axes.set_xlim(0, 1)
+    axes.legend(loc="lower left", **LEGEND)
+    return page_svg(figure)
+
+
+def learning_plot(curves: Mapping[str, Curve]) -> str:
+    """Accuracy by the number of training pictures, on a logarithmic axis, one curve a method."""
+    figure, axes = figure_with_axes("training pictures", "test accuracy, %", (4.4, 3.6))
+    for place, (method, curve) in enumerate(curves.items()):
+        colour, marker = SERIES[place]
+        counts, shares, lows, highs = (np.array(column) for column in zip(*curve, strict=True))
+        beside = counts * 1.03 ** (place - len(curves) // 2)  # so that no interval hides another
+        lengths = 100 * np.maximum([shares - lows, highs - shares], 0)
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
+        axes.errorbar(beside, 100 * shares, lengths, elinewidth=0.7, capsize=2, label=method, **style)
+    axes.set_xscale("log")
+    ticks = sorted({point[0] for curve in curves.values() for point in curve})
+    axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    figure.legend(loc="outside lower center", ncols=2, **LEGEND)
+    return page_svg(figure)
+
+
+def _points(history: History, name: str) -> tuple[list[int], list[float]]:
+    return [int(item["epoch"]) for item in history], [float(item[name]) for item in history]
+
+
+def figure_with_axes(across: str, up: str, size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
+    """An empty plot with the names of both axes; ``size`` is width and height in inches."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot(xlabel=across, ylabel=up)
+        if across == "epoch":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, axes
+
+
+def page_svg(figure: Figure) -> str:
+    """A plot as ``<svg>`` in the page's own colours.
+
+    It has only what a page needs: no addresses of standards, no identifiers that two plots would share.
+    """
+    import matplotlib
+
+    text = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(text, format="svg", transparent=True)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r'<svg[^>]*(viewBox="[^"]*")[^>]*>', r'<svg role="img" \1>', svg, count=1)
+    svg = re.sub(r"font-family: [^;]*; ", "", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    return svg.replace("xlink:href", "href")

@@ -1,0 +1,63 @@
+"""Where in a picture a network saw a class (Grad-CAM: Selvaraju et al., ICCV 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf_converters.graph.inputs import normalized
+from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
+
+__all__ = ["class_activation", "overlay"]
+
+Maps = npt.NDArray[np.float32]
+
+_BATCH = 16
+_OPACITY = 0.6
+
+
+def class_activation(model: Any, pixels: Pixels, classes: Sequence[int], rule: Preprocessing) -> Maps:
+    """What speaks for a class in each picture, on the feature map that the layer ``pool`` averages.
+
+    Behind it a linear head makes this the class activation map itself (Zhou et al., CVPR 2016), without its bias.
+
+    Args:
+        model: of ``build_classifier``, giving logits.
+        pixels: uint8 RGB ``[pictures, height, width, 3]`` of the model's input size.
+        classes: the class asked about, one for each picture.
+        rule: the model's preprocessing.
+
+    Returns:
+        float32 ``[pictures, rows, columns]`` of the feature map's size, each from 0 to 1; all 0 where nothing does.
+    """
+    pooled = model.get_layer("pool").input
+    below, above = keras().Model(model.input, pooled), keras().Model(pooled, model.output)
+    asked = np.asarray(classes, np.int64)
+    starts = range(0, len(pixels), _BATCH)
+    return np.concatenate([_maps(below, above, pixels[s : s + _BATCH], asked[s : s + _BATCH], rule) for s in starts])
+
+
+def _maps(below: Any, above: Any, pixels: Pixels, classes: npt.NDArray[np.int64], rule: Preprocessing) -> Maps:
+    tf = tensorflow()
+    features = below(normalized(tf.constant(pixels), rule), training=False)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(features)
+        logits = above(features, training=False)
+        # Not by gather, whose gradient TensorFlow refuses on a GPU when results are to be repeatable.
+        chosen = tf.reduce_sum(logits * tf.one_hot(classes, logits.shape[1]), axis=1)
+    weights = tf.reduce_mean(tape.gradient(chosen, features), axis=[1, 2], keepdims=True)
+    maps: Maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3)).numpy()
+    return np.asarray(maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12), np.float32)
+
+
+def overlay(pixels: Pixels, activation: Maps) -> Pixels:
+    """A picture, uint8 RGB ``[height, width, 3]``, coloured where an activation ``[rows, columns]`` of 0 to 1 is."""
+    height, width = pixels.shape[:2]
+    wide = np.clip(cv2.resize(activation, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
+    colours = cv2.applyColorMap(np.asarray(wide * 255, np.uint8), cv2.COLORMAP_TURBO)[:, :, ::-1]
+    return np.asarray(pixels + (colours.astype(np.float32) - pixels) * wide * _OPACITY, np.uint8)

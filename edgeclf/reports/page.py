@@ -1,0 +1,87 @@
+"""report.html: the figures of a report, its plots, and the pictures that say most."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeclf.config.train import preprocessing
+from edgeclf.errors import DataError
+from edgeclf.metrics.calibration import Bin, Reliability
+from edgeclf.metrics.confusion import matrix
+from edgeclf.model.network import build_classifier, set_weights
+from edgeclf.pages.html import jpeg, render
+from edgeclf.pages.plots import accuracy_plot, loss_plot, reliability_plot, threshold_plot
+from edgeclf.reports.gradcam import class_activation, overlay
+from edgeclf.runs.predictions import Answers
+from edgeclf.runs.run import Run
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.preprocess import resize
+
+__all__ = ["render_report"]
+
+_WRONG, _UNCERTAIN, _SKIPPED = 12, 8, 50
+
+
+def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, Answers]) -> str:
+    """The page.
+
+    Args:
+        content: see ``report.json``.
+        answers: of the parts.
+
+    Raises:
+        DataError: a picture is gone.
+    """
+    shown = answers["validation"]
+    wrong, uncertain = content["wrong"][:_WRONG], content["uncertain"][:_UNCERTAIN]
+    figures = _pictures(run, shown, [*wrong, *uncertain])
+    values = {
+        **content,
+        "folder": shlex.quote(str(run.path)),
+        "plots": _plots(content, shown),
+        "matrices": {part: matrix(known["confusion"], shown.data.labels) for part, known in content["parts"].items()},
+        "worst": figures[: len(wrong)],
+        "unsure": figures[len(wrong) :],
+        "skipped": content["data"]["skipped"][:_SKIPPED],
+    }
+    return render("report.html", values)
+
+
+def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
+    from markupsafe import Markup
+
+    epochs = [item for item in content["history"] if "alpha" not in item]
+    known = {part: _reliability(figures["reliability"]) for part, figures in content["parts"].items()}
+    right = shown.chosen == shown.data.targets
+    plots = [
+        ("Calibration", reliability_plot(known)),
+        ("Threshold", threshold_plot(shown.best, right, content["threshold"]["score"])),
+    ]
+    if len(epochs) > 1:
+        best = content["metrics"]["best_epoch"]
+        plots = [("Loss", loss_plot(epochs)), ("Accuracy", accuracy_plot(epochs, best)), *plots]
+    return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # numbers and our own words alone
+
+
+def _reliability(known: Mapping[str, Any]) -> Reliability:
+    return Reliability(known["error"], tuple(Bin(**item) for item in known["bins"]))
+
+
+def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each picture as the network sees it, and with what spoke for the answer it gave."""
+    rule = preprocessing(run.config)
+    model = build_classifier(run.config.network, run.config.input_size, len(shown.data.labels), run.config.head)
+    set_weights(model, run.read_arrays("weights"))
+    try:
+        pixels = np.stack([resize(shown.data.picture(item["file"]), rule) for item in items])
+    except ImageError as error:
+        raise DataError(f"{error} It was there when the model was trained; put it back.") from None
+    maps = class_activation(model, pixels, [int(shown.chosen[item["row"]]) for item in items], rule)
+    return [
+        {**item, "picture": jpeg(picture), "overlay": jpeg(overlay(picture, activation))}
+        for item, picture, activation in zip(items, pixels, maps, strict=True)
+    ]

@@ -1,0 +1,155 @@
+"""The report of a run: report.json, its figures, and report.html, the same as one page without any other file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.config.file import config_text
+from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.metrics.calibration import RULE, acceptance, reliability, suggest_threshold
+from edgeclf.metrics.confusion import most_confused
+from edgeclf.metrics.scoring import class_figures, score
+from edgeclf.progress import Reporter
+from edgeclf.reports.page import render_report
+from edgeclf.runs.predictions import JUDGED, Answers, read_answers
+from edgeclf.runs.run import Run
+from edgeclf_runtime.system.atomic_file import write_text
+
+__all__ = ["note_parity", "repeat_command", "write_report"]
+
+_CONFUSIONS, _UNCERTAIN = 20, 50
+
+
+def write_report(run: Run, reporter: Reporter) -> Path:
+    """Write both, and the suggested threshold into the run's metrics.
+
+    Args:
+        run: a training that has finished, or was interrupted after its head.
+
+    Returns:
+        the page.
+
+    Raises:
+        RunError: the training did not get that far.
+        DataError: a picture is gone.
+    """
+    metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
+    if not (run.path / "config.toml").exists():  # of 0.1, which wrote config.json
+        write_text(run.path / "config.toml", config_text(run.sources, run.config))
+    kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
+    if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
+        metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
+    metrics["threshold"] = _threshold(answers)
+    run.write_json("metrics", metrics)
+    content = _content(run, metrics, answers)
+    run.write_json("report", content)
+    page = run.path / "report.html"
+    write_text(page, render_report(run, content, answers))
+    return page
+
+
+def note_parity(run: Run, path: Path) -> None:
+    """Remember where the comparison of the int8 file with the float network lies, for the report."""
+    metrics = run.read_json("metrics")
+    metrics["parity"] = {"file": os.path.relpath(path, run.path), "sha256": _sha256(path)}
+    run.write_json("metrics", metrics)
+
+
+def repeat_command(run: Run) -> str:
+    """What to type to train the same again, whatever an edgeclf.toml says there; the split follows from the seed."""
+    return shlex.join(["edgeclf", "train", "--config", str(run.path.resolve() / "config.toml")])
+
+
+def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers]) -> dict[str, Any]:
+    data, shown = run.read_split(), answers["validation"]
+    wrong = np.flatnonzero(shown.chosen != shown.data.targets)
+    ranked = np.sort(shown.scores, axis=1)
+    margins = ranked[:, -1] - ranked[:, -2]
+    return {
+        "run": run.path.resolve().name,
+        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, "threshold", "parity")},
+        "history": run.read_json("history"),
+        "parts": {part: _part(known) for part, known in answers.items()},
+        "threshold": metrics["threshold"],
+        "int8": _parity(run, metrics.get("parity")),
+        "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
+        "uncertain": [_answer(shown, int(i)) for i in np.argsort(margins, kind="stable")[:_UNCERTAIN]],
+        "data": _data(data, run),
+        "config": run.config.model_dump(mode="json"),
+        "environment": run.read_json("environment"),
+        "repeat": repeat_command(run),
+    }
+
+
+def _part(known: Answers) -> dict[str, Any]:
+    figures = asdict(score(known.scores, known.data.targets, known.data.labels))
+    labels, confusion = known.data.labels, figures["confusion"]
+    return {
+        **figures,
+        "classes": [asdict(item) for item in class_figures(confusion, labels)],
+        "confused": [asdict(item) for item in most_confused(confusion, labels, _CONFUSIONS)],
+        "reliability": asdict(reliability(known.scores, known.data.targets)),
+    }
+
+
+def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
+    """Chosen on validation, measured on every part."""
+    judged = answers["validation"]
+    chosen = suggest_threshold(judged.scores, judged.data.targets)
+    measured = {
+        part: asdict(acceptance(known.scores, known.data.targets, chosen or 0.0)) for part, known in answers.items()
+    }
+    return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
+
+
+def _parity(run: Run, noted: object) -> dict[str, Any] | None:
+    """The figures of the int8 file's own page, and where that is; nothing where another run's has taken its place."""
+    if not isinstance(noted, dict):  # never exported, or by a version that kept no digest
+        return None
+    name = str(noted["file"])
+    if not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
+        return None
+    known = json.loads((run.path / name).read_text("utf-8"))
+    figures = _without_flips(known["parity"])
+    sizes = {key: known[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
+    page = Path(name).with_suffix(".html").as_posix()
+    changed, spent = len(known["parity"]["flips"]), known["int8_milliseconds"]
+    test = _without_flips(known["test"]) if known.get("test") else None  # as of a version that did not measure it
+    return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page, "test": test}
+
+
+def _without_flips(parity: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parity.items() if key != "flips"}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _answer(known: Answers, row: int) -> dict[str, Any]:
+    labels, second = known.data.labels, int(np.argsort(-known.scores[row], kind="stable")[1])
+    target = int(known.data.targets[row])
+    return {
+        "row": row,
+        "file": known.data.files[row],
+        "label": labels[target],
+        "answer": labels[int(known.chosen[row])],
+        "score": float(known.best[row]),
+        "label_score": float(known.scores[row, target]),
+        "second": labels[second],
+        "second_score": float(known.scores[row, second]),
+    }
+
+
+def _data(data: Dataset, run: Run) -> dict[str, Any]:
+    counts = {part: [int(count) for count in data.counts(part)] for part in PARTS if len(data.rows(part))}
+    return {"labels": list(data.labels), "counts": counts, "skipped": [asdict(item) for item in run.read_skipped()]}

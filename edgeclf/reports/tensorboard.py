@@ -1,0 +1,52 @@
+"""A run's history as TensorBoard reads it. Writing needs TensorFlow alone; looking at it, the extra ``tensorboard``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgeclf.frameworks import tensorflow
+from edgeclf.runs.run import Run
+
+__all__ = ["write_events"]
+
+_PLUGIN = "scalars"
+
+
+def write_events(run: Run, folder: Path) -> Path:
+    """Write loss, validation accuracy and validation log loss by epoch as scalars.
+
+    Args:
+        run: a training that got as far as its head.
+        folder: for TensorBoard; the run becomes a sub-folder of its name, replaced where it is there already.
+
+    Returns:
+        the sub-folder.
+
+    Raises:
+        RunError: the training did not get that far.
+    """
+    history, place = run.read_json("history"), folder / run.path.resolve().name
+    for old in place.glob("events.out.tfevents.*"):
+        old.unlink()
+    writer = tensorflow().summary.create_file_writer(str(place))
+    with writer.as_default():
+        for item in history:
+            if "alpha" not in item:  # chosen after the last epoch, on no axis of time
+                _write(item)
+    writer.close()
+    return place
+
+
+def _write(item: dict[str, float]) -> None:
+    tf = tensorflow()
+    for name in ("loss", "validation_accuracy", "validation_log_loss"):
+        if name in item:
+            tf.summary.write(name, tf.constant(item[name], tf.float32), step=int(item["epoch"]), metadata=_metadata())
+
+
+def _metadata() -> Any:
+    """What ``tf.summary.scalar`` says of a value, which needs TensorBoard to be installed."""
+    kind = tensorflow().compat.v1.SummaryMetadata
+    plugin = kind.PluginData(plugin_name=_PLUGIN)
+    return kind(plugin_data=plugin, data_class=1)  # DATA_CLASS_SCALAR

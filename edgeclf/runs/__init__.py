@@ -1,0 +1,1 @@
+"""A training's folder: its files, its split, its predictions."""

@@ -1,0 +1,99 @@
+"""What a run's network answers for the pictures it is judged by, kept so that they need not be read again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config.train import preprocessing
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.image_cache import decode
+from edgeclf.errors import DataError
+from edgeclf.metrics.scoring import softmax
+from edgeclf.model.network import build_classifier, set_weights
+from edgeclf.progress import Reporter
+from edgeclf.runs.run import Run
+from edgeclf_converters.parity.scores import NetworkScores
+
+__all__ = ["JUDGED", "Answers", "read_answers", "write_scores"]
+
+JUDGED = ("validation", "test")  # parts; what is chosen is chosen on the first
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The pictures of one part with their scores.
+
+    Attributes:
+        data: the pictures.
+        scores: probabilities ``[pictures, classes]``, float32.
+    """
+
+    data: Dataset
+    scores: Scores
+
+    @property
+    def chosen(self) -> npt.NDArray[np.int64]:
+        """The class with the best score, int64 ``[pictures]``."""
+        return np.asarray(self.scores.argmax(axis=1), np.int64)
+
+    @property
+    def best(self) -> Scores:
+        """That score, ``[pictures]``."""
+        return np.asarray(self.scores.max(axis=1), np.float32)
+
+
+def write_scores(run: Run, scores: Mapping[str, Scores]) -> None:
+    """Keep the scores of each part's pictures, in the split's order, as ``scores.npz``."""
+    run.write_arrays("scores", {**scores, "weights": _fingerprint(run)})
+
+
+def read_answers(run: Run, reporter: Reporter) -> dict[str, Answers]:
+    """The answers of the run's weights by part; computed, and kept, where those that are kept are of other weights.
+
+    Raises:
+        RunError: the training did not get that far.
+        DataError: a picture is gone.
+    """
+    data = run.read_split()
+    parts = {part: data.take(data.rows(part)) for part in JUDGED if len(data.rows(part))}
+    scores = _kept(run, parts)
+    if scores is None:
+        scores = {part: _computed(run, pictures, reporter) for part, pictures in parts.items()}
+        write_scores(run, scores)
+    return {part: Answers(pictures, scores[part]) for part, pictures in parts.items()}
+
+
+def _kept(run: Run, parts: Mapping[str, Dataset]) -> dict[str, Scores] | None:
+    if not run.has_arrays("scores"):
+        return None
+    known = run.read_arrays("scores")
+    if not np.array_equal(known.pop("weights"), _fingerprint(run)):
+        return None
+    return known if all(len(known.get(part, ())) == len(data.files) for part, data in parts.items()) else None
+
+
+def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
+    rule, weights = preprocessing(run.config), run.read_arrays("weights")
+    model = build_classifier(run.config.network, run.config.input_size, len(data.labels), run.config.head)
+    set_weights(model, weights)
+    pictures, unread = decode(data, rule, 0, run.path / ".pictures", reporter)
+    with pictures:
+        if unread:
+            raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
+        return softmax(NetworkScores(model, rule)(pictures.inputs))
+
+
+def _fingerprint(run: Run) -> npt.NDArray[np.uint8]:
+    """Of the file of weights."""
+    digest = hashlib.sha256()
+    with (run.path / "weights.npz").open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return np.frombuffer(digest.digest(), np.uint8)

@@ -1,0 +1,267 @@
+"""Run: the folder of one training, with everything needed to use, resume or repeat it."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import platform
+import shlex
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Self
+
+from edgeclf.config.file import config_text, configure
+from edgeclf.config.tables import TrainTable
+from edgeclf.config.train import TrainConfig, make_config
+from edgeclf.data.dataset import PARTS, Dataset, Skipped
+from edgeclf.data.sources import SourcePaths, paths_of, shown, unlisted
+from edgeclf.errors import RunError
+from edgeclf_runtime.system.atomic_file import write_text, written_beside
+from edgeclf_runtime.system.cores import usable_cores
+
+__all__ = ["Follower", "Run", "new_folder"]
+
+_BEGINNING = ("config.toml", "environment.json")
+_PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Run:
+    """One training's folder; ``sources`` are its photographs' folders, ``data`` the first of them.
+
+    Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
+    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged
+    on), ``report.html``, ``report.json``, and ``state.npz`` while fine-tuning is unfinished, with ``start.npz`` and
+    ``tuned.npz``, the weights it began from and came to, where they will be needed again.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:
+        self.path, self.config, self.sources = path, config, paths_of(data)
+        self.data = self.sources[0]
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig, data: SourcePaths) -> Run:
+        """Begin a new folder.
+
+        Raises:
+            RunError: it exists and is not empty.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(
+                f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path, config, [source.resolve() for source in paths_of(data)])
+        write_text(path / "config.toml", config_text(run.sources, config))
+        run.write_json("environment", _environment())
+        return run
+
+    def abandon(self) -> None:
+        """Remove a folder that was begun and holds nothing yet; one that holds anything else stays."""
+        if sorted(item.name for item in self.path.iterdir()) == sorted(_BEGINNING):
+            for name in _BEGINNING:
+                (self.path / name).unlink()
+            with suppress(OSError):  # a link, the current folder, the place of a disk: it stays, empty
+                self.path.rmdir()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """An existing folder.
+
+        Raises:
+            RunError: it is none.
+        """
+        old = not (path / "config.toml").is_file()  # written until 0.1: config.json
+        file = path / ("config.json" if old else "config.toml")
+        if not file.is_file():
+            raise RunError(f"{path}: not the folder of a training (no config.toml). Make one with: edgeclf train DIR")
+        try:
+            config, data = _read_old(file) if old else _read_config(file)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{file}: cannot be read ({error}).") from None
+        return cls(path, config, data)
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write ``name.json``."""
+        write_text(self.path / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read ``name.json``.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self.path / f"{name}.json"
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{path}: missing; the training did not get that far.") from None
+        except ValueError as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+        """Write which file is in which part, and which were left out."""
+        columns = (data.files, data.targets, data.parts, data.groups)
+        rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
+        self.write_json("labels", list(data.labels))
+        write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
+        write_text(
+            self.path / "split.csv", _table(("file", "label", "part", "group"), rows)
+        )  # last: it says all is there
+
+    def read_split(self) -> Dataset:
+        """The files, labels and parts of ``write_split``.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path, labels = self.path / "split.csv", tuple(self.read_json("labels"))
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = [(row["file"], labels.index(row["label"]), row["part"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+        if not rows or {row[2] for row in rows} - set(PARTS):
+            raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
+        files, targets, parts = zip(*rows, strict=True)
+        groups, numbers = np.full(len(files), -1, np.int64), np.array(targets, np.int64)
+        source = unlisted(self.sources)
+        listed = replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups)
+        return self.seen(listed)
+
+    def seen(self, listed: Dataset) -> Dataset:
+        """Its sources' photographs as the network sees them.
+
+        Raises:
+            RunError: a source that is to be whole pictures is none of them.
+        """
+        known = [source.resolve() for source in self.sources]
+        if other := next((path for path in self.config.whole_sources if path.resolve() not in known), None):
+            raise RunError(f"whole: {other} is none of the photographs' sources, {shown(self.sources)}.")
+        views = [self.config.view_of(source) for source in self.sources]
+        if not listed.sources:
+            return replace(listed, view=views[0])
+        pairs = zip(listed.sources, views, strict=True)
+        return replace(listed, sources=tuple(replace(source, view=view) for source, view in pairs))
+
+    def read_skipped(self) -> list[Skipped]:
+        """The files that ``write_split`` was told were left out.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path = self.path / "skipped.csv"
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return [Skipped(row["file"], row["reason"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Write ``name.npz``."""
+        with written_beside(self.path / f"{name}.npz") as hidden, hidden.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    def read_arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """Read ``name.npz``.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        path = self.path / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return {key: content[key] for key in content.files}
+        except FileNotFoundError:
+            raise RunError(f"{path}: missing; the training did not get that far.") from None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def remove_arrays(self, name: str) -> None:
+        """Remove ``name.npz`` if it is there."""
+        (self.path / f"{name}.npz").unlink(missing_ok=True)
+
+    def has_arrays(self, name: str) -> bool:
+        """Whether ``name.npz`` is there."""
+        return (self.path / f"{name}.npz").is_file()
+
+
+class Follower(Run):
+    """Read-only run for the workers that are not the chief: writing does nothing."""
+
+    def abandon(self) -> None:
+        """Nothing."""
+
+    def write_json(self, name: str, content: object) -> None:
+        """Nothing."""
+
+    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+        """Nothing."""
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Nothing."""
+
+    def remove_arrays(self, name: str) -> None:
+        """Nothing."""
+
+
+def new_folder(data: SourcePaths) -> Path:
+    """``runs/NAME-N`` for the first N that is free; several sources' is called by the first."""
+    data = paths_of(data)[0]
+    stem = (data.stem if data.is_file() else data.resolve().name) or "run"
+    number = 1
+    while (Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{stem}-{number}"
+
+
+def _read_config(file: Path) -> tuple[TrainConfig, SourcePaths]:
+    table = configure(TrainTable, {}, file)
+    if table.data is None:
+        raise ValueError("train.data is missing")
+    return table.config(), table.data
+
+
+def _read_old(file: Path) -> tuple[TrainConfig, Path]:
+    content = json.loads(file.read_text("utf-8"))
+    options = dict(content["options"])
+    if options.pop("head_only", False):
+        options["adapt"] = "head"
+    return make_config(options), Path(content["data"])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _environment() -> dict[str, object]:
+    def version(name: str) -> str:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"
+
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": usable_cores(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,46 @@
+"""Which images a run has seen in its training: figures on these are too good."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+
+from edgeclf.data.dataset import Dataset
+from edgeclf.runs.run import Run
+from edgeclf_runtime.errors import ImageError
+
+__all__ = ["seen_in_training"]
+
+_Sized = dict[int, list[tuple[Dataset, str]]]
+
+
+def seen_in_training(run: Run, data: Dataset) -> dict[str, int]:
+    """How many of the images are, byte for byte, one of the run's train and one of its validation part."""
+    split, given = run.read_split(), _by_size(data)
+    seen = {}
+    for part in ("train", "validation"):
+        known = _by_size(split.take(split.rows(part)))
+        common = given.keys() & known.keys()  # so that few files are read
+        digests = {_digest(*file) for size in common for file in known[size]} - {None}
+        seen[part] = sum(_digest(*file) in digests for size in common for file in given[size])
+    return seen
+
+
+def _by_size(data: Dataset) -> _Sized:
+    found: _Sized = defaultdict(list)
+    for file in data.files:
+        try:
+            size = (
+                data.path(file).stat().st_size if data.shards is None and not data.sources else len(data.content(file))
+            )
+        except (OSError, ImageError):  # gone; what can be read is measured
+            continue
+        found[size].append((data, file))
+    return found
+
+
+def _digest(data: Dataset, file: str) -> bytes | None:
+    try:
+        return hashlib.sha256(data.content(file)).digest()
+    except ImageError:
+        return None

@@ -1,0 +1,88 @@
+"""A run's division of its pictures into parts, made once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgeclf.config.train import TrainConfig
+from edgeclf.data.dataset import PARTS, Dataset, Skipped
+from edgeclf.data.division import split
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.grouping import Grouping
+from edgeclf.data.leakage import warn_of_leaks
+from edgeclf.data.several import divided_apart
+from edgeclf.data.skipped import no_readable, skipped_lines
+from edgeclf.data.sources import shown
+from edgeclf.errors import DataError
+from edgeclf.progress import Reporter
+from edgeclf.runs.run import Run
+from edgeclf_runtime.system.plain_text import counted
+
+__all__ = ["divide"]
+
+_SHOWN = 5
+
+
+def divide(
+    run: Run,
+    listed: Dataset,
+    skipped: list[Skipped],
+    unread: list[Skipped],
+    prints: Fingerprints,
+    reporter: Reporter,
+    prepare: Callable[[Dataset], Dataset] = lambda grouped: grouped,
+) -> Dataset:
+    """Give every picture its part, in shares of the run's config, and keep the split.
+
+    Args:
+        skipped, unread: files left out, of no kind that is read and unreadable.
+        prints: of the pictures, by which copies stay in one part.
+        prepare: parts to be given first, once copies are known.
+
+    Raises:
+        DataError: no picture, or a class with too few.
+    """
+    skipped = sorted([*skipped, *unread], key=lambda item: item.file)
+    if not prints.readable.any():
+        raise no_readable(listed.root, skipped)
+    parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
+    grouping = Grouping(listed.with_parts(parts), prints, run.config.group)
+    for remark in grouping.remarks():
+        reporter.say(remark)
+    kept = prepare(grouping.grouped())
+    warn_of_leaks(kept, shown(run.sources), reporter)
+    try:
+        shares = (run.config.validation, run.config.test, run.config.seed)
+        divided = split(divided_apart(kept, *shares), *shares)
+    except DataError:
+        _say_skipped(skipped, "", reporter)  # nothing of this run is kept, which would list them
+        raise
+    _report_small_parts(kept, divided, run.config, reporter)
+    used = [i for i, part in enumerate(divided.parts) if part in PARTS]
+    run.write_split(divided.take(used), skipped)
+    _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
+    counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
+    reporter.say(f"{len(used)} images of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
+    return divided
+
+
+def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, reporter: Reporter) -> None:
+    """Say where groups, which stay whole, left a part less than half of its share."""
+    total = sum(part in PARTS for part in divided.parts)
+    for part, share in (("validation", config.validation), ("test", config.test)):
+        count, wanted = len(divided.rows(part)), round(total * share)
+        if part not in kept.parts and count < wanted / 2:
+            reporter.say(
+                f"Warning: the {part} part has {count} images where its share would be {wanted}: images that belong "
+                "together are not divided. Add images taken at other times, or pass --group none."
+            )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
+
+
+def _say_skipped(skipped: Sequence[Skipped], where: str, reporter: Reporter) -> None:
+    if skipped:
+        for line in (f"Skipped {counted(len(skipped), 'file')}{where}:", *skipped_lines(skipped)):
+            reporter.say(line)

@@ -1,0 +1,1 @@
+"""Backbone, input size and what is trained, under a time budget."""

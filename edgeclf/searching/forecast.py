@@ -1,0 +1,44 @@
+"""How long a trial will take, from those that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config.train import TrainConfig
+from edgeclf.searching.space import Candidate, work
+from edgeclf.searching.study import Outcome
+
+__all__ = ["predicted_seconds"]
+
+Floats = npt.NDArray[np.float64]
+
+_FIXED = 0.5  # share of the first trial's training that is taken not to depend on the network
+
+
+def predicted_seconds(candidate: Candidate, measured: Sequence[Outcome], base: TrainConfig) -> float:
+    """What training and converting a candidate will take.
+
+    Training is a fixed part and one in proportion to its multiplications (``space.work``), neither negative,
+    fitted by least squares to the trials' relative errors. Conversion hardly depends on the network: the longest.
+
+    Args:
+        measured: one trial or more.
+    """
+    works = [work(item.candidate, base) for item in measured]
+    fixed, rate = _line(np.array(works), np.array([item.train_seconds for item in measured]))
+    return fixed + rate * work(candidate, base) + max(item.export_seconds for item in measured)
+
+
+def _line(works: Floats, seconds: Floats) -> tuple[float, float]:
+    from sklearn.linear_model import LinearRegression
+
+    largest = works.max()
+    if works.min() == largest:
+        mean = float(seconds.mean())
+        return _FIXED * mean, (1 - _FIXED) * mean / float(largest)
+    rows = np.stack([np.ones(len(works)), works / largest], axis=1) / seconds[:, None]
+    fitted = LinearRegression(positive=True, fit_intercept=False).fit(rows, np.ones(len(works)))
+    return float(fitted.coef_[0]), float(fitted.coef_[1] / largest)

@@ -1,0 +1,38 @@
+"""The time of an int8 file on this machine before there is one: it does not depend on what the weights are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeclf.config.train import TrainConfig, preprocessing
+from edgeclf.errors import WeightsError
+from edgeclf.model.network import build_classifier, with_softmax
+from edgeclf_converters.report import invoke_milliseconds
+from edgeclf_converters.tflite.convert import convert
+from edgeclf_runtime.pictures.preprocess import Pixels
+
+__all__ = ["missing_weights", "plain_picture", "untrained_milliseconds"]
+
+_CLASSES = 10  # of the untrained head, whose time is nothing beside the network's
+
+
+def missing_weights(config: TrainConfig) -> str:
+    """Why the weights of a training's backbone cannot be had; empty where they can."""
+    try:
+        config.network.load(build_classifier(config.network, None, _CLASSES), config.backbone, config.weights)
+    except WeightsError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def untrained_milliseconds(config: TrainConfig) -> float:
+    """Median of the interpreter's time for a picture, of the int8 file of a network that has learnt nothing."""
+    model, rule = build_classifier(config.network, None, _CLASSES, config.head), preprocessing(config)
+    picture = [plain_picture(config.input_size)]
+    return invoke_milliseconds([convert(with_softmax(model), "int8", picture, rule)], picture, rule)[0]
+
+
+def plain_picture(size: int) -> Pixels:
+    """A ramp from black to white: what is shown does not change the time."""
+    ramp = np.linspace(0, 255, size).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (size, size, 3)))

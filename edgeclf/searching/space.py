@@ -1,0 +1,78 @@
+"""What a search chooses from: a backbone, an input size, and what of the network is trained."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgeclf.config.train import TrainConfig, trained_otherwise
+from edgeclf.model.backbones.registry import backbone
+
+__all__ = ["Candidate", "candidates", "multiplications", "train_config", "work"]
+
+_FULL_STEP = 3  # a training step, in forward passes
+_REFERENCE = 224
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One choice.
+
+    Attributes:
+        backbone: name of the pretrained network.
+        size: height and width of the input in pixels.
+        adapt: one of ``ADAPTS``.
+    """
+
+    backbone: str
+    size: int
+    adapt: str
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.backbone}-{self.size}-{self.adapt}"
+
+
+def candidates(backbones: Iterable[str], sizes: Iterable[int], adapts: Iterable[str]) -> list[Candidate]:
+    """Every combination; the first is the cheapest where each part is given from the cheapest on."""
+    return [Candidate(name, size, adapt) for adapt, size, name in itertools.product(adapts, sizes, backbones)]
+
+
+def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
+    """The training of a candidate: everything else as in ``base``, whose weights file is that of its own backbone.
+
+    Raises:
+        ConfigError: it cannot be trained so.
+    """
+    weights = base.weights if candidate.backbone == base.backbone else None
+    chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None, "weights": weights}
+    return trained_otherwise(base, candidate.adapt, base.init, **chosen)
+
+
+def work(candidate: Candidate, base: TrainConfig) -> float:
+    """Multiplications of its training for each picture: a pass for the head, and the steps of every epoch."""
+    config, once = train_config(candidate, base), multiplications(candidate.backbone, candidate.size)
+    if candidate.adapt == "head":
+        return once
+    areas = sum((config.step_size(epoch) / config.input_size) ** 2 for epoch in range(config.epochs))
+    return once * (1 + _FULL_STEP * areas)
+
+
+def multiplications(name: str, size: int) -> float:
+    """Of one picture through a backbone's convolutions; between sizes in proportion to the picture's area."""
+    return _counted(name) * (size / _REFERENCE) ** 2
+
+
+@functools.cache
+def _counted(name: str) -> int:
+    total, model = 0, backbone(name).build(name, _REFERENCE)
+    for layer in model.layers:
+        if hasattr(layer, "kernel_size"):  # of a convolution
+            height, width, filters = layer.output.shape[1:]
+            kernel = layer.kernel_size[0] * layer.kernel_size[1]
+            inputs = 1 if hasattr(layer, "depth_multiplier") else layer.input.shape[-1]
+            total += height * width * filters * kernel * inputs
+    return total

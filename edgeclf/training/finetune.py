@@ -1,0 +1,230 @@
+"""Stage two: the network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
+
+Batch norm keeps ImageNet's statistics, unless told otherwise: with each batch's own the network would be another one
+than the head was fitted on, which costs epochs to make up for. Order and augmentation are functions of (seed, epoch,
+step), so that a training resumed after any epoch is the training that was never stopped.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config.train import TrainConfig
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.data.prefetch import Prefetched
+from edgeclf.frameworks import has_gpu, keras, tensorflow
+from edgeclf.model.network import HEAD
+from edgeclf.model.trainable import adaptation, fix_early
+from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.augmentation.mixing import draw, mix
+from edgeclf.training.augmentation.rand_augment import rand_augment
+from edgeclf.training.schedule import warmup, warmup_cosine
+from edgeclf_converters.distribution import Distribution
+
+__all__ = ["FineTuner"]
+
+_MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
+_RATES = {"full": 5e-4, "frozen": 3e-4, "scale": 5e-3, "scratch": 2e-3}
+_CLIP = 1.0  # global norm of the gradients
+Arrays = dict[str, npt.NDArray[Any]]
+Indices = npt.NDArray[np.int64]
+
+
+class FineTuner:
+    """Trains a network epoch by epoch.
+
+    Args:
+        model: of ``build_classifier``, input size open, made in the distribution's scope; with its pretrained weights.
+        config: the training's.
+        pixels: uint8 ``[pictures, height, width, 3]``, somewhat larger than the steps' size.
+        rows: of the pictures to train on.
+        targets: int64 ``[pictures]``.
+        weights: of the loss, one per class.
+        distribution: where the steps run.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        config: TrainConfig,
+        pixels: PixelFile,
+        rows: Indices,
+        targets: Indices,
+        weights: Sequence[float],
+        distribution: Distribution,
+    ) -> None:
+        self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
+        self._weights, self._distribution = np.asarray(weights, np.float32), distribution
+        self._adapts = config.trains_batch_norm
+        self._highest = config.learning_rate or _RATES[self._kind()]
+        # Scales and shifts that settle at a falling rate fit the training pictures as well as the whole network does
+        # and others worse; the mean of those of a rate that stays high does better (flat minima: Izmailov et al.,
+        # UAI 2018). The whole network is better with the falling one.
+        self._schedule = warmup if self._kind() == "scale" and config.average else warmup_cosine
+        for layer in model.layers:
+            if isinstance(layer, keras().layers.BatchNormalization):
+                layer.momentum = _MOMENTUM
+                if config.deterministic and has_gpu():
+                    layer.fused = False  # whose gradient with fixed statistics TensorFlow cannot repeat there
+        self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
+        self.steps = math.ceil(len(rows) / config.batch_size)
+        if config.fixed_stride:
+            fix_early(model, config.fixed_stride)
+        with distribution.scope():
+            self._adaptation = adaptation(model, config.adapt, config.decay_towards)
+            self._optimizer = self._built_optimizer()
+        self._began = [variable.numpy() for variable in self._adaptation.variables]
+        self._features = keras().Model(model.input, model.get_layer(HEAD).input)
+        compiled = tensorflow().function
+        self._share = compiled(self._compute, autograph=False, jit_compile=True) if config.xla else self._compute
+        self._step = compiled(self._whole, autograph=False, reduce_retracing=True)
+
+    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
+        """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
+        order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
+        first, whole = number * self.steps, self.steps * self._config.epochs
+        batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
+        for done, (count, batch) in enumerate(batches, first):
+            rate = self._highest * self._schedule((done + 1) / whole)
+            loss = self._step(batch, tensorflow().constant(rate, "float32"))
+            yield count, float(loss)
+        self.input_wait = batches.wait_share
+
+    def _prepared(self, job: tuple[int, Indices]) -> tuple[int, Any]:
+        """The pictures of a step, changed at random, for every replica its part."""
+        tf, config, (done, rows) = tensorflow(), self._config, job
+        size = config.step_size(done // self.steps)
+        share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, done]))
+        common = (tf.constant(len(rows), tf.float32), tf.constant(share, tf.float32), tf.constant(box))
+        return len(rows), self._distribution.shares(len(rows), functools.partial(self._read, rows, done, size, common))
+
+    @property
+    def bias(self) -> float:
+        """The starting network's share in the moving average: much after a few steps, none after some hundred."""
+        average = self._config.average
+        return float(average ** int(self._optimizer.iterations)) if average and self._began else 0.0
+
+    @contextmanager
+    def averaged(self, corrected: bool = False) -> Iterator[None]:
+        """The network with the moving average of its weights, while the ``with`` lasts.
+
+        Args:
+            corrected: without the starting network's share (as Adam corrects its moments: Kingma & Ba, ICLR 2015).
+        """
+        if not self._config.average:
+            yield
+            return
+        variables = self._adaptation.variables
+        kept = [variable.numpy() for variable in variables]
+        self._optimizer.finalize_variable_values(variables)
+        if corrected:
+            for variable, began in zip(variables, self._began, strict=True):
+                variable.assign((variable - self.bias * began) / (1 - self.bias))
+        self._adaptation.apply()
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, kept, strict=True):
+                variable.assign(value)
+            self._adaptation.apply()
+
+    def state(self) -> Arrays:
+        """The optimizer's variables, what it moves, and by which schedule."""
+        moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
+        moved |= {f"began/{i}": value for i, value in enumerate(self._began)}
+        rate = {"rate/stays high": np.array(self._schedule is warmup)}
+        optimizer = {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(self._optimizer_variables())}
+        return {**moved, **rate, **optimizer}
+
+    def knows(self, state: Arrays) -> bool:
+        """Whether ``restore`` leads on as it began."""
+        complete = f"optimizer/{len(self._optimizer_variables()) - 1}" in state
+        return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
+
+    def restore(self, state: Arrays) -> None:
+        """Put back what ``state`` gave; one of 0.1 does not know where it began, and has the plain average alone."""
+        began = [state.get(f"began/{i}") for i in range(len(self._adaptation.variables))]
+        self._began = [value for value in began if value is not None]
+        for i, variable in enumerate(self._adaptation.variables):
+            variable.assign(state[f"moved/{i}"])
+        for i, variable in enumerate(self._optimizer_variables()):
+            variable.assign(state[f"optimizer/{i}"])
+        self._adaptation.apply()
+
+    def _optimizer_variables(self) -> list[Any]:
+        """Also those of the scale that keeps a mixed_float16 loss in range, which Keras leaves out."""
+        if self._config.precision != "mixed_float16":
+            return list(self._optimizer.variables)
+        scale = self._optimizer._loss_scale
+        return [*self._optimizer.variables, scale.current_loss_scale, scale.counter]
+
+    def _kind(self) -> str:
+        if self._config.init == "scratch":
+            return "scratch"
+        if self._config.adapt == "scale":
+            return "scale"
+        return "full" if self._adapts else "frozen"
+
+    def _built_optimizer(self) -> Any:
+        average = self._config.average
+        averages = {"use_ema": True, "ema_momentum": average} if average else {}
+        optimizer = keras().optimizers.Adam(0.0, **averages)
+        if self._config.precision == "mixed_float16":
+            optimizer = keras().mixed_precision.LossScaleOptimizer(optimizer)
+        optimizer.build(self._adaptation.variables)
+        return optimizer
+
+    def _read(self, rows: Indices, done: int, size: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
+        """What one replica's step takes: its part of a batch, changed at random as it is on one device."""
+        tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
+        seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
+        # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
+        pixels = tf.constant(self._pixels[rows[part]])
+        images = augment(pixels, size, config.flip, config.turn, seed, part, len(rows))
+        if config.rand_augment:
+            images = rand_augment(images, config.rand_augment, seed, part, len(rows))
+        return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
+
+    def _whole(self, batch: Any, rate: Any) -> Any:
+        """A step on all replicas."""
+        self._optimizer.learning_rate.assign(rate)
+        for variable, anchor in self._adaptation.decayed:
+            variable.assign_sub(rate * self._config.weight_decay * (variable - anchor))
+        loss = self._distribution.run(self._share, batch)
+        self._adaptation.apply()
+        return self._distribution.sum(loss)
+
+    def _compute(self, images: Any, targets: Any, weights: Any, seed: Any, count: Any, share: Any, box: Any) -> Any:
+        tf, config, backbone = tensorflow(), self._config, self._config.network
+        classes = len(self._weights)
+        wanted = tf.one_hot(targets, classes) * (1 - config.label_smoothing) + config.label_smoothing / classes
+        images, wanted = (images - backbone.mean) / backbone.std, wanted * weights[:, None]
+        if config.mixup or config.cutmix:
+            images, wanted = mix(images, wanted, share, box)
+        scaled = config.precision == "mixed_float16"
+        with tf.GradientTape() as tape:
+            likely = tf.nn.log_softmax(tf.cast(self._logits(images, seed), tf.float32))
+            loss = -tf.reduce_sum(wanted * likely) / count
+            aim = self._optimizer.get_scaled_loss(loss) if scaled else loss
+        gradients = tape.gradient(aim, self._adaptation.sources)
+        gradients = self._optimizer.get_unscaled_gradients(gradients) if scaled else gradients
+        gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients, _ = tf.clip_by_global_norm(self._adaptation.gradients(gradients), _CLIP)
+        moves = zip(gradients, self._adaptation.variables, strict=True)
+        self._optimizer.apply_gradients(moves, skip_gradients_aggregation=True)
+        return loss
+
+    def _logits(self, images: Any, seed: Any) -> Any:
+        """With dropout before the head; ``training`` decides over batch norm alone."""
+        tf = tensorflow()
+        features = self._features(images, training=self._adapts)
+        if self._config.dropout:
+            features = tf.nn.experimental.stateless_dropout(features, self._config.dropout, seed + 1)
+        return self._model.get_layer(HEAD)(features)

@@ -1,0 +1,189 @@
+"""From a folder of photographs to a Run: read, divide, fit the head, fine-tune, measure."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from edgeclf.config.train import TrainConfig, preprocessing, without_effect
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.image_cache import decode
+from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside, shown
+from edgeclf.errors import RunError
+from edgeclf.framework_errors import tensorflow_errors
+from edgeclf.frameworks import device_in_use, has_gpu, seed_everything
+from edgeclf.progress import Quiet, Reporter
+from edgeclf.reports.report import write_report
+from edgeclf.runs.run import Follower, Run
+from edgeclf.runs.split import divide
+from edgeclf.training.trainer import Training, starting_network
+from edgeclf_converters.distribution import Distribution
+from edgeclf_runtime.errors import EdgeclfError
+
+__all__ = ["resume", "train", "train_dataset"]
+
+Made = TypeVar("Made")
+
+_MARGIN = 8 / 7  # 256 pixels for an input of 224
+
+
+def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
+    """Train a classifier.
+
+    Args:
+        data: a folder with one sub-folder of pictures per class, or with parts that have them; a CSV that lists
+            them; a folder of shards; or several of these (see ``edgeclf.data.sources.read_source``).
+        out: the run's folder, new or empty.
+        distribute: one of ``distribution.WAYS``.
+
+    Returns:
+        the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
+
+    Raises:
+        DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
+        KeyboardInterrupt: before there was anything to keep.
+    """
+    refuse_inside(data, out)
+    listed, skipped = read_source(data, reporter.say)
+    given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
+    for reason, idle in without_effect(config, given).items():
+        reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
+    if config.view.changes:
+        reporter.say(_about_view(config, paths_of(data)))
+    place = Distribution(distribute)
+    run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
+    try:
+        _in_folder(run, run.seen(listed), skipped, reporter, place)
+    except EdgeclfError:  # the next try, with other options, may have this folder
+        run.abandon()
+        raise
+    return _reported(run, place, reporter)
+
+
+def _about_view(config: TrainConfig, sources: tuple[Path, ...]) -> str:
+    whole = [str(source) for source in sources if config.view_of(source).changes]
+    cut = [str(source) for source in sources if str(source) not in whole]
+    lines = [f"Of a camera's pictures the network sees: {config.view}."]
+    lines += [f"Whole ones, of which it is taken: {', '.join(whole)}."] if whole else []
+    lines += [f"Taken as they are (whole ones are marked by --whole): {', '.join(cut)}."] if cut else []
+    return " ".join(lines)
+
+
+def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
+    """Train on pictures that have their part, every one of which can be read; without a report.
+
+    Args:
+        run: a new one.
+        data: with a training part, however small, and a validation part.
+
+    Raises:
+        RunError: a picture cannot be read.
+    """
+    run.write_split(data, [])
+    _in_folder(run, data, None, reporter, Distribution("none"))
+
+
+def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
+    """Go on with an interrupted training, to the result it would have had.
+
+    Raises:
+        RunError: there is nothing to go on with, or its pictures have changed.
+    """
+    run = Run.open(path)
+    if _is_finished(run):
+        raise RunError(f"{path}: is finished. Train anew with: edgeclf train {shown(run.sources)}")
+    if missing := [source for source in run.sources if not source.exists()]:
+        raise RunError(
+            f"{path}: its photographs, {missing[0]}, are not there. Put them back (or say where they are, as "
+            f"data in {path / 'config.toml'}), then resume again."
+        )
+    place = Distribution(distribute)
+    run = _first(place, lambda: run) or Follower.open(path)
+    if not (path / "split.csv").exists():
+        listed, skipped = read_source(run.sources, reporter.say)
+        return _reported(_in_folder(run, run.seen(listed), skipped, reporter, place), place, reporter)
+    return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
+
+
+def _is_finished(run: Run) -> bool:
+    if run.has_arrays("state") or not (run.path / "metrics.json").exists():
+        return False
+    return bool(run.read_json("metrics")["status"] == "finished")
+
+
+def _reported(run: Run, place: Distribution, reporter: Reporter) -> Run:
+    _first(place, lambda: write_report(run, reporter))
+    return run
+
+
+def _first(place: Distribution, make: Callable[[], Made]) -> Made | None:
+    """Done by the first worker alone, while the others wait; nothing for them.
+
+    Raises:
+        RunError: with them, when it failed with the first.
+    """
+    if not place.first:
+        if place.agree(0.0):
+            raise RunError("The first worker failed: see what it says.")
+        return None
+    try:
+        made = make()
+    except BaseException:
+        place.agree(1.0)
+        raise
+    place.agree(0.0)
+    return made
+
+
+def _in_folder(
+    run: Run, listed: Dataset, skipped: list[Skipped] | None, reporter: Reporter, place: Distribution
+) -> Run:
+    """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
+    reporter = reporter if place.first else Quiet()
+    replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
+    exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
+    reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}.")
+    seed_everything(run.config.seed, run.config.deterministic)
+    started = time.monotonic()
+    with tensorflow_errors(functools.partial(_kept, run)):
+        model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
+        margin = 0 if run.config.adapt == "head" else _MARGIN
+        folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
+        prints = None if skipped is None else Fingerprints.of(len(listed.files))
+        pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
+        with pictures:
+            if skipped is None or prints is None:
+                data = _all_read(run, listed, unread)
+            else:
+                make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
+                data = _first(place, make) or _as_kept(run, listed)
+            Training(run, model, data, pictures, reporter, started, place).complete()
+    return run
+
+
+def _all_read(run: Run, listed: Dataset, unread: list[Skipped]) -> Dataset:
+    """The pictures of a split that was kept; raises RunError where some are gone."""
+    if unread:
+        changed = f"{len(unread)} of its pictures cannot be read any more ({unread[0].reason.rstrip('.')})"
+        raise RunError(f"{run.path}: {changed}. Put them back, or train anew.")
+    return listed
+
+
+def _kept(run: Run) -> str:
+    """What a training that TensorFlow ended has left."""
+    if not run.has_arrays("weights"):
+        return ""
+    ways = [f"edgeclf export --int8 {run.path}"]
+    ways += [f"edgeclf train --resume {run.path}"] if run.has_arrays("state") else []
+    return f"The best network so far is kept: {', or go on with '.join(ways)}."
+
+
+def _as_kept(run: Run, listed: Dataset) -> Dataset:
+    """The division that the first worker wrote, whatever this one could read itself."""
+    kept = run.read_split()
+    known = dict(zip(kept.files, kept.parts, strict=True))
+    return listed.with_parts([known.get(file, "unreadable") for file in listed.files])

@@ -1,0 +1,139 @@
+"""Stage one: a linear head on the features of the frozen backbone, in seconds."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.model.backbones.registry import Backbone
+from edgeclf.model.network import HEAD
+from edgeclf.progress import Reporter
+from edgeclf_converters.distribution import Distribution
+
+__all__ = ["Head", "features", "fit_head", "standardise"]
+
+_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularisation, on standardised features
+_BATCH = 64
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A dense layer: kernel float32 ``[features, classes]``, bias ``[classes]``, and the strength that was chosen."""
+
+    kernel: Floats
+    bias: Floats
+    strength: float
+
+
+def features(
+    model: Any, inputs: PixelFile, rows: Indices, backbone: Backbone, distribution: Distribution, reporter: Reporter
+) -> Floats:
+    """What the last dense layer sees of every picture.
+
+    Args:
+        model: a network of ``build_classifier``.
+        inputs, rows: uint8 RGB ``[pictures, height, width, 3]``, and which of them to look at.
+        backbone: whose mean and std are used.
+        distribution: its replicas share the work; each is given all of the result.
+
+    Returns:
+        float32 ``[rows, features]``.
+    """
+    tf = tensorflow()
+    pooled = keras().Model(model.input, model.get_layer(HEAD).input)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def run(pixels: Any) -> Any:
+        def own(share: Any) -> Any:
+            found = pooled((tf.cast(share, tf.float32) - backbone.mean) / backbone.std, training=False)
+            return tf.cast(found, tf.float32)
+
+        return distribution.run(own, (pixels,))
+
+    found: Floats = np.empty((len(rows), int(pooled.output.shape[-1])), np.float32)
+    size = _BATCH * distribution.replicas
+    with reporter.bar("Features", len(rows)) as bar:
+        for start in range(0, len(rows), size):
+            chosen = rows[start : start + size]
+            missing = max(0, distribution.replicas - len(chosen))  # a replica cannot be given nothing
+            padded = np.concatenate([chosen, chosen[:1].repeat(missing)])
+            share = distribution.shares(len(padded), functools.partial(_read, inputs, padded))
+            found[start : start + len(chosen)] = distribution.gather(run(share)).numpy()[: len(chosen)]
+            bar.advance(len(chosen))
+    return found
+
+
+def _read(inputs: PixelFile, rows: Indices, part: slice) -> Any:
+    return tensorflow().constant(inputs[rows[part]])
+
+
+def fit_head(
+    train: tuple[Floats, Indices], validation: tuple[Floats, Indices], weights: Sequence[float], reporter: Reporter
+) -> Head:
+    """Multinomial logistic regression; its regularisation chosen by the validation part's log loss.
+
+    Args:
+        train, validation: features ``[pictures, features]``, which are overwritten, and targets ``[pictures]``.
+        weights: one per class.
+
+    Returns:
+        the head for the features as they are (their standardisation is folded in).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    known, unseen = train[0], validation[0]
+    mean, spread = standardise(known)
+    unseen -= mean
+    unseen /= spread
+    by_class = dict(enumerate(weights))
+    best: tuple[float, Any] | None = None
+    with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of stopping at max_iter: close enough, and chosen by its result
+        for strength in _STRENGTHS:
+            fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(known, train[1])
+            loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
+            if best is None or loss < best[0]:
+                best = loss, fitted
+            bar.advance(1)
+    assert best is not None
+    return _folded(best[1], mean, spread)
+
+
+def standardise(values: Floats) -> tuple[Floats, Floats]:
+    """Give every column mean 0 and spread about 1, in place: 100,000 pictures' features are half a gigabyte.
+
+    Args:
+        values: float32 ``[pictures, features]``.
+
+    Returns:
+        the means and spreads ``[features]`` that were taken out.
+    """
+    mean, starts = values.mean(axis=0), range(0, values.shape[1], _BATCH)
+    # Some columns at a time: the whole needs a copy of all values.
+    spread = np.concatenate([values[:, start : start + _BATCH].std(axis=0) for start in starts])
+    # A feature that hardly varies would get a huge weight, which int8 could only hold by losing all the others.
+    spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)
+    values -= mean
+    values /= spread
+    return mean, spread
+
+
+def _folded(fitted: Any, mean: Floats, spread: Floats) -> Head:
+    coefficients, intercept = fitted.coef_, fitted.intercept_
+    if len(coefficients) == 1:  # two classes: one score, for the second
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    kernel = coefficients.T / spread[:, None]
+    return Head(kernel.astype(np.float32), (intercept - mean @ kernel).astype(np.float32), float(fitted.C))

@@ -1,0 +1,294 @@
+"""The stages of a training on decoded pictures: a head, fine-tuning, the choice of alpha, the last measurement."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.config.train import TrainConfig, preprocessing
+from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.data.image_cache import Pictures
+from edgeclf.errors import ConfigError, RunError
+from edgeclf.frameworks import precision
+from edgeclf.metrics.calibration import fit_temperature
+from edgeclf.metrics.scoring import Score, log_losses, score, softmax
+from edgeclf.model.network import HEAD, build_classifier, get_weights, set_weights, tempered
+from edgeclf.model.trainable import trained_share
+from edgeclf.progress import Reporter
+from edgeclf.runs.predictions import JUDGED, write_scores
+from edgeclf.runs.run import Run
+from edgeclf.training.class_weights import class_weights
+from edgeclf.training.early_stopping import Selection
+from edgeclf.training.finetune import FineTuner
+from edgeclf.training.linear_probe import features, fit_head
+from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
+from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.graph.inputs import normalized
+from edgeclf_converters.parity.scores import NetworkScores
+
+__all__ = ["Judged", "Training"]
+
+_BIAS = 0.01  # of the starting network in the average, below which both are the same
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A network's figures on the validation pictures, its logits divided by ``temperature``; ``losses`` of each."""
+
+    score: Score
+    temperature: float
+    losses: npt.NDArray[np.float64]
+
+
+def starting_network(config: TrainConfig, classes: int, place: Distribution) -> Any:
+    """The network a training begins with, its backbone's weights pretrained or random.
+
+    Raises:
+        WeightsError: there are no pretrained ones.
+        ConfigError: the steps cannot be shared so.
+    """
+    if place.way != "none" and config.xla:
+        raise ConfigError("Options: xla does not go with --distribute.")
+    with place.scope(), precision(config.precision):
+        model = build_classifier(config.network, None, classes, config.head)
+    if config.init == "imagenet":
+        config.network.load(model, config.backbone, config.weights)
+    return model
+
+
+class Training:
+    """The two stages on decoded pictures, of a ``starting_network``."""
+
+    def __init__(
+        self,
+        run: Run,
+        model: Any,
+        data: Dataset,
+        pictures: Pictures,
+        reporter: Reporter,
+        started: float,
+        place: Distribution,
+    ) -> None:
+        self._run, self._config, self._data, self._place = run, run.config, data, place
+        self._pictures, self._reporter, self._started = pictures, reporter, started
+        self._rows = {part: data.rows(part) for part in PARTS}
+        self._model = model
+        self._logits = NetworkScores(self._model, preprocessing(run.config))
+        self._weights = class_weights(data, run.config)
+        if len(set(self._weights)) > 1:
+            counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
+            few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
+            reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
+        _check_replicas(self._config, place, len(self._rows["train"]))
+        self._history: list[dict[str, float]] = []
+        self._selection = Selection()
+
+    def complete(self) -> None:
+        """Both stages, from the beginning or from the saved state."""
+        if self._run.has_arrays("state"):
+            tuner = self._tuner()
+            first = self._restore(tuner)
+        else:
+            self._begin()
+            if self._config.adapt == "head":
+                return self._finish("finished")
+            tuner, first = self._tuner(), 0
+            self._save(tuner, 0)
+        status = self._fine_tune(tuner, first)
+        if status == "finished" and self._config.alpha:
+            status = self._choose_alpha()
+        self._finish(status)
+
+    def _begin(self) -> None:
+        """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
+        if self._config.init == "imagenet":
+            return self._fit_head()
+        self._note_first(self._validated())
+
+    def _fit_head(self) -> None:
+        backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
+        known = features(self._model, self._pictures.inputs, rows, backbone, self._place, self._reporter)
+        count, targets = len(self._rows["train"]), self._data.targets[rows]
+        head = fit_head(
+            (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
+        )
+        self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
+        judged = self._validated()
+        self._note_first(judged)
+        took = time.monotonic() - self._started
+        self._reporter.say(f"Head on frozen features: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
+
+    def _note_first(self, judged: Judged) -> None:
+        taken = self._selection.takes(judged.losses, tuned=False)
+        self._note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
+
+    def _tuner(self) -> FineTuner:
+        rows, targets = self._rows["train"], self._data.targets
+        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._place)
+
+    def _fine_tune(self, tuner: FineTuner, first: int) -> str:
+        total = (self._config.epochs - first) * len(self._rows["train"])
+        try:
+            with self._reporter.bar("Fine-tuning", total) as bar:
+                for epoch in range(first, self._config.epochs):
+                    if self._exhausted():
+                        break
+                    losses = []
+                    for count, loss in tuner.epoch(epoch):
+                        losses.append(loss)
+                        bar.advance(count)
+                    self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
+        except KeyboardInterrupt:
+            if self._place.way == "multi-worker":  # the others wait in the middle of a step, for ever
+                raise
+            return "interrupted"
+        return "finished"
+
+    def _choose_alpha(self) -> str:
+        """Of networks between the pretrained one, with its head, and the fine-tuned one, the best on validation."""
+        try:
+            self._try_alphas()
+        except KeyboardInterrupt:
+            if self._place.way == "multi-worker":  # the others wait for this one
+                raise
+            return "interrupted"
+        return "finished"
+
+    def _try_alphas(self) -> None:
+        if not self._run.has_arrays("tuned"):
+            self._run.write_arrays("tuned", self._run.read_arrays("weights"))
+        else:  # stopped here before, with the weights of one of them
+            self._run.write_arrays("weights", self._run.read_arrays("tuned"))
+        self._place.agree(0)
+        # The weights that are kept are tempered; those the training began with are not.
+        untempered = tempered(self._run.read_arrays("tuned"), 1 / self._kept()["temperature"])
+        before, after = self._run.read_arrays("start"), untempered
+        rule = preprocessing(self._config)
+        meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
+        adapts = self._config.trains_batch_norm
+        epoch = int(self._kept()["epoch"])  # that the tuned weights are of
+        with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
+            for alpha in ALPHAS:
+                set_weights(self._model, interpolated(before, after, alpha))
+                if adapts:
+                    meter.measure(self._pictures.inputs, self._rows["train"])
+                judged = self._validated()
+                better = judged.score.log_loss < self._kept()["validation_log_loss"]
+                self._note(epoch, {"alpha": alpha}, judged, better)
+                self._reporter.say(f"Alpha {alpha}: {_figures(judged.score)}.")
+                bar.advance(1)
+
+    def _better_average(self, tuner: FineTuner) -> tuple[bool, Judged]:
+        """Of the moving average and the one without its starting network, that with the lower validation loss.
+
+        After a few steps the plain one is mostly the starting network. Of photographs like ImageNet's that is often the
+        better one, of others, digits say, never: nothing but validation images can tell.
+        """
+        with tuner.averaged():
+            plain = self._validated()
+        if tuner.bias < _BIAS:
+            return False, plain
+        with tuner.averaged(corrected=True):
+            other = self._validated()
+        return (True, other) if other.score.log_loss < plain.score.log_loss else (False, plain)
+
+    def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
+        corrected, judged = self._better_average(tuner)
+        with tuner.averaged(corrected):
+            figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
+            kept = self._note(done, figures, judged, self._selection.takes(judged.losses, tuned=True))
+        self._save(tuner, done)
+        mark = ", kept" if kept else ""
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {_figures(judged.score)}"
+        self._reporter.say(f"{text}{mark}; input wait {tuner.input_wait:.0%}.")
+
+    def _note(self, epoch: int, figures: dict[str, float], judged: Judged, better: bool) -> bool:
+        """Add to the history; keep the weights when they are the better ones, with the temperature in the head."""
+        result, kept = judged.score, bool(self._place.agree(float(better)))
+        measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
+        noted = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
+        self._history.append({"epoch": epoch, **noted})
+        if kept:
+            self._run.write_arrays("weights", tempered(get_weights(self._model), judged.temperature))
+        self._run.write_json("history", self._history)
+        return kept
+
+    def _kept(self) -> dict[str, float]:
+        """Of the history, the network whose weights are kept."""
+        return next(item for item in reversed(self._history) if item["kept"])
+
+    def _exhausted(self) -> bool:
+        if not self._place.agree(float(self._selection.waited >= self._config.patience)):
+            return False
+        self._reporter.say(f"Validation results were worse for {self._config.patience} epochs: stopped early.")
+        return True
+
+    def _save(self, tuner: FineTuner, done: int) -> None:
+        weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
+        if done == 0 and self._config.alpha:
+            self._run.write_arrays("start", get_weights(self._model))
+        progress = {"epoch": np.array(done), "seconds": np.array(time.monotonic() - self._started)}
+        self._run.write_arrays("state", {**weights, **tuner.state(), **self._selection.state(), **progress})
+
+    def _restore(self, tuner: FineTuner) -> int:
+        state = self._run.read_arrays("state")
+        if not Selection.knows(state) or not tuner.knows(state):
+            raise RunError(f"{self._run.path}: another version of edgeclf began it. Train anew.")
+        set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
+        tuner.restore(state)
+        self._selection.restore(state)
+        done = int(state["epoch"])
+        self._started -= float(state["seconds"])
+        known = self._run.read_json("history")
+        self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
+        self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
+        return done
+
+    def _validated(self) -> Judged:
+        """The figures of the network with its logits at the temperature at which its scores are worth the most."""
+        targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
+        temperature = fit_temperature(logits, targets)
+        scores = softmax(logits / np.float32(temperature))
+        return Judged(score(scores, targets, self._data.labels), temperature, log_losses(scores, targets))
+
+    def _answers(self, part: str) -> npt.NDArray[np.float32]:
+        return self._logits(self._pictures.inputs.take(self._rows[part]))
+
+    def _finish(self, status: str) -> None:
+        self._place.agree(0)  # the others wait until the first has written
+        set_weights(self._model, self._run.read_arrays("weights"))
+        best = self._kept()
+        trained, total = trained_share(self._model, self._config.adapt)
+        metrics: dict[str, Any] = {
+            "status": status,
+            "best_epoch": best["epoch"],
+            "alpha": best.get("alpha"),
+            "epochs": max(item["epoch"] for item in self._history),
+            "trained_parameters": trained,
+            "parameters": total,
+            "seconds": time.monotonic() - self._started,
+            "head_validation_accuracy": self._history[0]["validation_accuracy"],
+        }
+        scores = {part: softmax(self._answers(part)) for part in JUDGED if len(self._rows[part])}
+        for part, values in scores.items():
+            metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
+        self._run.write_json("metrics", metrics)
+        write_scores(self._run, scores)
+        self._place.agree(0)  # none goes on while another still reads
+        if status == "finished":
+            for name in ("state", "start", "tuned"):
+                self._run.remove_arrays(name)
+
+
+def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> None:
+    """Refuse what several replicas cannot do."""
+    if place.replicas > 1 and min(config.batch_size, pictures) < 2 * place.replicas:
+        raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
+
+
+def _figures(result: Score) -> str:
+    return f"validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}"

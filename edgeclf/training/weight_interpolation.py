@@ -1,0 +1,82 @@
+"""Between the pretrained weights and the fine-tuned ones: the article's alpha, chosen on validation data.
+
+``weights = pretrained + alpha * (finetuned - pretrained)``, with batch norm's statistics measured again for each alpha
+(WiSE-FT: Wortsman et al., CVPR 2022; the statistics: Izmailov et al., UAI 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.model.network import Weights
+from edgeclf_runtime.pictures.preprocess import Pixels
+
+__all__ = ["ALPHAS", "StatisticsMeter", "interpolated"]
+
+ALPHAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_MOVING = ("moving_mean", "moving_variance")
+_BATCH = 64
+_PICTURES = 512
+
+
+def interpolated(
+    before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt.NDArray[Any]], alpha: float
+) -> Weights:
+    """Weights by name between two networks; the moving statistics are the second's."""
+    return {
+        name: value if _is_moving(name) else (before[name] + alpha * (value - before[name])).astype(np.float32)
+        for name, value in after.items()
+    }
+
+
+class StatisticsMeter:
+    """Measures batch norm's statistics of a network's present weights, on pictures as the device will see them.
+
+    Args:
+        model: whose input takes what ``normalize`` gives.
+        normalize: uint8 pictures to the network's input.
+    """
+
+    def __init__(self, model: Any, normalize: Callable[[Any], Any]) -> None:
+        self._layers = [layer for layer in model.layers if isinstance(layer, keras().layers.BatchNormalization)]
+        self._model, self._normalize = model, normalize
+
+    def measure(self, pixels: PixelFile | Pixels, rows: npt.NDArray[np.int64]) -> None:
+        """Put the mean of the batches' statistics in place of the moving ones.
+
+        Args:
+            pixels, rows: uint8 ``[pictures, height, width, 3]`` and which of them to look at; some hundred are taken.
+        """
+        tf = tensorflow()
+        chosen = np.random.default_rng(0).permutation(rows)[:_PICTURES]
+        kept = [layer.momentum for layer in self._layers]
+        for layer in self._layers:
+            layer.momentum = 0.0  # the moving statistics are then those of the last batch
+
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def look(batch: Any) -> None:
+            self._model(self._normalize(batch), training=True)
+
+        total = [np.zeros(variable.shape, np.float64) for variable in self._statistics()]
+        for start in range(0, len(chosen), _BATCH):
+            batch = np.sort(chosen[start : start + _BATCH])
+            look(tf.constant(pixels[batch]))
+            for place, variable in zip(total, self._statistics(), strict=True):
+                place += variable.numpy() * (len(batch) / len(chosen))
+        for place, variable in zip(total, self._statistics(), strict=True):
+            variable.assign(place.astype(np.float32))
+        for layer, momentum in zip(self._layers, kept, strict=True):
+            layer.momentum = momentum
+
+    def _statistics(self) -> list[Any]:
+        return [variable for layer in self._layers for variable in (layer.moving_mean, layer.moving_variance)]
+
+
+def _is_moving(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(_MOVING)

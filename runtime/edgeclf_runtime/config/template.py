@@ -1,0 +1,125 @@
+"""A run.toml with every key, its default and what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from edgeclf_runtime.config.settings import TABLES
+
+__all__ = ["settings_text"]
+
+_HEAD = """\
+# Settings of edgeclf run: edgeclf run MODEL --config FILE
+# Lines that begin with #key are defaults: take the # away to change them. All keys: docs/run-toml.md
+"""
+_TOP = {
+    "source": "Camera number or device, csi, video, image folder or address",
+    "reload": "Switch to a new model file when it replaces MODEL and passes its check",
+}
+_ABOUT = {
+    "camera": {
+        "width": "Frame width to request, in pixels; 0 leaves it to the camera",
+        "height": "Frame height to request, in pixels",
+        "fps": "Frame rate to request; 0 leaves it to the camera",
+        "format": 'Pixel format of a V4L2 camera, such as "MJPG"',
+        "reopen": "Keep trying to reopen a lost camera or stream",
+        "wait": "Also wait for a camera that is not there at the start",
+        "stall": "Seconds without a frame until the camera counts as stalled",
+        "frozen": "Seconds of identical frames until the camera is reopened",
+        "realtime": "Play a video at its own speed",
+        "watch": "Keep watching a folder for new images",
+        "fast": "Decode JPEGs at reduced size where that is large enough",
+        "least": "Pixels that both sides must then keep; 0 leaves it to the model",
+        "insecure": "Do not verify the certificate of an https or rtsps camera",
+        "rotate": "Clockwise rotation of the camera's image: 0, 90, 180 or 270 (default: the model's)",
+        "flip": 'Mirror it: "none", "horizontal" or "vertical" (default: the model\'s)',
+    },
+    "decision": {
+        "threshold": 'Answer "unknown" if the best score is lower (default: the model\'s)',
+        "margin": 'Answer "unknown" if the best score leads the second by less',
+        "smoothing": "Time constant of the moving average over scores, in seconds",
+        "hysteresis": "Keep the answer while its score is at most this much too low",
+        "votes": "Frames, of the last window frames, that a new answer must win",
+        "window": "See votes",
+        "hold": "Seconds that a new answer must last before it counts",
+        "cooldown": "Minimum time between two calls of command or webhook, in seconds",
+    },
+    "gate": {
+        "region": "Part of the image to classify: left, top, width, height as fractions (default: the model's)",
+        "max_fps": "Maximum number of frames classified per second; 0 for all",
+        "motion": "Skip frames that differ by fewer grey levels from the last; 0 turns it off",
+        "linger": "Seconds to go on classifying after something moved",
+        "refresh": "Classify a still scene at this interval, in seconds",
+    },
+    "sinks": {
+        "jsonl": "File to append JSON lines to",
+        "csv": "File to append CSV rows to",
+        "jsonl_every": 'Write every "frame" or only each "change"',
+        "rotate_bytes": "Start a new file after this many bytes",
+        "rotate_keep": "Older files to keep",
+        "snapshots": "Folder for images of uncertain answers",
+        "snapshot_labels": 'Labels whose images are saved, too; ["*"] for all',
+        "snapshot_uncertain": "Scores below this are uncertain",
+        "snapshot_every": "Minimum time between two snapshots, in seconds",
+        "snapshot_limit": "Maximum number of unsorted snapshots",
+        "snapshot_bytes_per_day": "Maximum number of bytes written in 24 hours; 0 for no limit",
+        "snapshot_free_bytes": "Bytes to leave free on the disk (default: a tenth of it, at most 500 MB)",
+        "snapshot_whole": "Also save the whole image where only a region is classified",
+        "video": "Folder for video with the answers, in segments",
+        "video_segment": "Length of a segment in seconds",
+        "video_bytes": "Maximum number of bytes of all segments",
+        "window": "Show the frames in a window",
+        "on": "Answers for which command and webhook are called (default: all)",
+        "command": "Program to run when the answer changes",
+        "webhook": "Address to POST to when the answer changes",
+        "webhook_token": "Bearer token for it",
+        "mqtt": 'Broker, such as "mqtt://user:password@homeassistant.local"; mqtts:// for TLS',
+        "mqtt_device": "Unique id of this device (default: from the machine's name)",
+        "mqtt_name": "Name of this device in Home Assistant",
+        "mqtt_picture": "Send an image when the answer changes",
+        "mqtt_ca": "PEM file of the authority that signed the broker's certificate",
+        "mqtt_cert": "PEM file of this device's own certificate",
+        "mqtt_key": "PEM file of its key",
+        "metrics": "Port for Prometheus; 0 for none",
+        "metrics_host": "Address to serve them on",
+        "web": 'Live page: "PORT" for this machine, "0.0.0.0:PORT" for the network, with a token',
+        "web_token": "Token for the page, 12 to 128 letters or digits (default: a new one at each start)",
+        "web_cert": "PEM file of the page's certificate, for HTTPS",
+        "web_key": "PEM file of its key",
+    },
+}
+_EXAMPLES: dict[str, Any] = {
+    "rotate": 180,
+    "flip": "none",
+    "threshold": 0.6,
+    "region": [0.25, 0.0, 0.5, 1.0],
+    "snapshot_free_bytes": 500_000_000,
+}
+"""Of keys whose default is found out when a run starts."""
+
+
+def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
+    """The file's content.
+
+    Args:
+        chosen: values by table, "" for the keys above all tables; all others stand there as comments.
+    """
+    defaults, above = {"source": "0", "reload": False}, chosen.get("", {})
+    lines = [_HEAD, *(_line(key, about, above, defaults[key]) for key, about in _TOP.items())]
+    for table, kind in TABLES.items():
+        lines.append(f"\n[{table}]")
+        for item in fields(kind):
+            about = _ABOUT[table].get(item.name)
+            if about is not None:
+                default = _EXAMPLES.get(item.name, item.default)
+                lines.append(_line(item.name, about, chosen.get(table, {}), default))
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, about: str, chosen: Mapping[str, Any], default: Any) -> str:
+    value = chosen.get(key, default)
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return f"{'' if key in chosen else '#'}{key} = {text}  # {about}"

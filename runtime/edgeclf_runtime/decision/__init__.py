@@ -1,0 +1,1 @@
+"""From scores to a steady answer, and which frames are worth classifying."""

@@ -1,0 +1,114 @@
+"""Which part of which frames is worth classifying: a region of interest, a rate, and whether anything moved."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Callable, Optional
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.decision.gap import Gaps
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.pictures.view import Region, View, region_mistakes
+
+__all__ = ["Gate", "GateRule"]
+
+_SMALL = (32, 24)  # the size at which two pictures are compared
+_PART = 0.005  # of its cells, which a small thing changes
+_PART_MORE = 3.0  # times as much as the mean: a cell's own noise is larger than that of all
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What is let through.
+
+    Attributes:
+        region: left, top, width, height as shares of the picture; None takes the model card's of a camera's pictures,
+            else all.
+        max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; pictures of
+            files and of standard input are delayed, not left out.
+        motion: difference to the last picture that moved, in grey levels of 255, from which a frame is classified: the
+            mean of the whole picture, or three times as much in one of 200 of its parts (a thing of 1/14 of the
+            picture's side); 0 classifies all. A camera's noise is about 1.
+        linger: seconds for which frames are let through after something moved, so that votes and averages come to an
+            end.
+        refresh: seconds after which a still scene is classified all the same.
+    """
+
+    region: Optional[Region] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
+    max_fps: float = 0.0
+    motion: float = 0.0
+    linger: float = 2.0
+    refresh: float = 10.0
+
+    def __post_init__(self) -> None:
+        wrong = [] if self.region is None else region_mistakes(self.region)
+        if self.max_fps < 0 or self.linger < 0 or self.refresh <= 0:
+            wrong.append("expected max_fps and linger at least 0, refresh above 0 seconds")
+        if not 0 <= self.motion <= 255:
+            wrong.append(f"motion {self.motion}: expected 0 to 255")
+        if wrong:
+            raise UsageError(f"Gate: {'; '.join(wrong)}.")
+
+
+class Gate:
+    """Follows one source's frames."""
+
+    def __init__(self, rule: GateRule) -> None:
+        self._rule = rule
+        self._last = self._moved = self._due = -1e9
+        self._gaps = Gaps()
+        self._seen: npt.NDArray[np.float32] | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether what it lets through depends on the frames before."""
+        return bool(self._rule.max_fps or self._rule.motion)
+
+    def admit(self, frame: Frame, delay: Callable[[float], object] | None = None) -> Frame | None:
+        """The frame cut to the region, or None where it is to be skipped.
+
+        Args:
+            frame: one of the source's, in their order.
+            delay: waits so many seconds; of sources that can wait, whose frames are not skipped for ``max_fps``.
+        """
+        rule = self._rule
+        if self._gaps.ends_at(frame.moment):  # what moved before, and when, counts no more
+            self._last = self._moved = -1e9
+            self._seen = None
+        waited = frame.moment - self._last
+        if delay is None and rule.max_fps and waited < 0.95 / rule.max_fps:
+            return None
+        cut = self._cut(frame)
+        if rule.motion:
+            small = _small(cut.pixels)
+            if self._seen is None or _moved(np.abs(small - self._seen), rule.motion):
+                self._moved, self._seen = frame.moment, small
+            elif frame.moment - self._moved >= rule.linger and waited < rule.refresh:
+                return None
+        self._last = frame.moment
+        if delay is not None and rule.max_fps:
+            now = time.monotonic()
+            delay(max(0.0, self._due - now))
+            self._due = max(now, self._due) + 1 / rule.max_fps
+        return cut
+
+    def _cut(self, frame: Frame) -> Frame:
+        view = frame.view if self._rule.region is None else View(self._rule.region)
+        pixels = view.cut(frame.pixels)
+        return frame if pixels is frame.pixels else replace(frame, pixels=pixels, jpeg=None, view=View())
+
+
+def _moved(difference: npt.NDArray[np.float32], motion: float) -> bool:
+    changed = np.count_nonzero(difference >= _PART_MORE * motion)
+    return bool(difference.mean() >= motion or changed >= _PART * difference.size)
+
+
+def _small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    import cv2
+
+    small = cv2.resize(pixels, _SMALL, interpolation=cv2.INTER_AREA)
+    return np.asarray(small.mean(axis=2), np.float32)

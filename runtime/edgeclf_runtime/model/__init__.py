@@ -1,0 +1,1 @@
+"""The model file: its card, labels, metadata, golden images and scores."""

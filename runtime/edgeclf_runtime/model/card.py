@@ -1,0 +1,128 @@
+"""ModelCard: what a model file says of itself."""
+
+from __future__ import annotations
+
+import json
+import numbers
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
+from edgeclf_runtime.pictures.preprocess import Preprocessing
+from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.system.plain_text import plain
+
+__all__ = ["ModelCard"]
+
+_FORMAT, _FORMAT_OF_VIEWS = 1, 2  # a reader of the first alone would take other pixels than the training
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything needed to use a model file, except what its tensors say themselves (shape, scale, zero point).
+
+    Attributes:
+        name: the model's, for people.
+        labels: one per output, in the tensor's order.
+        preprocessing: see there.
+        label_ids: empty, or one further name per label (a WordNet id, a folder's name).
+        accuracy: measured figures by name, as shares in [0, 1], such as ``{"validation_int8": 0.93}``.
+        threshold: the score below which a prediction should be called "unknown", or None.
+        provenance: how the file came about: versions, seeds, the command, by name.
+        view: how a camera's picture is turned and cut before; pictures of files are taken as they are. A file with
+            one is refused by version 0.1.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    label_ids: tuple[str, ...] = ()
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    view: View = field(default_factory=View)
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise LabelsError("A model without labels.")
+        if self.label_ids and len(self.label_ids) != len(self.labels):
+            raise LabelsError(f"{len(self.label_ids)} label ids for {len(self.labels)} labels.")
+
+    def to_json(self) -> str:
+        """All but the labels, which stand in ``labels.txt`` alone."""
+        content = {"format": _FORMAT_OF_VIEWS if self.view.changes else _FORMAT, **asdict(self)}
+        del content["labels"]
+        view = content.pop("view")
+        content.update(view if self.view.changes else {})
+        return json.dumps(content, indent=1, ensure_ascii=False, default=_number) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, labels: tuple[str, ...]) -> ModelCard:
+        """The card written by ``to_json``.
+
+        Raises:
+            ModelError: not JSON, of a newer format, or with values of the wrong kind.
+        """
+        try:
+            content = json.loads(text)
+            format_ = content.pop("format")
+            if format_ not in (_FORMAT, _FORMAT_OF_VIEWS):
+                raise ModelError("Its card has another format: update edgeclf-runtime.")
+            view = _view(content) if format_ == _FORMAT_OF_VIEWS else View()
+            return cls(labels=labels, view=view, **_typed(content))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            if isinstance(error, ModelError):
+                raise
+            text = " ".join(str(error).split())[:200]  # it may repeat what stands in the card
+            raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
+
+    def check_view(self, name: str) -> None:
+        """Refuse to take pictures for whole ones where nothing says what is seen of them.
+
+        Args:
+            name: of the model, for the error.
+
+        Raises:
+            UsageError: it has no view.
+        """
+        if not self.view.changes:
+            raise UsageError(f"{name}: has no region, rotate or flip, so pictures are seen whole. Leave --whole out.")
+
+    def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
+        """The same card for other labels; ids, which belonged to the old ones, are dropped."""
+        return replace(self, labels=labels, label_ids=())
+
+
+def _number(value: Any) -> float:
+    """One of numpy's."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _view(content: dict[str, Any]) -> View:
+    region = tuple(float(share) for share in content.get("region", (0, 0, 1, 1)))
+    rotate, flip = content.get("rotate", 0), content.get("flip", "none")
+    if len(region) != 4 or type(rotate) is not int or type(flip) is not str:
+        raise TypeError("expected a region of four shares, rotate a whole number and flip a text")
+    try:
+        return View(region, rotate, flip)
+    except UsageError as error:
+        raise ModelError(f"Its card: {plain(str(error))}") from None
+
+
+def _typed(content: dict[str, Any]) -> dict[str, Any]:
+    pre = dict(content["preprocessing"])
+    for name in ("mean", "std"):
+        pre[name] = tuple(float(value) for value in pre[name])
+    for name in ("width", "height"):
+        if type(pre[name]) is not int:
+            raise TypeError(f"{name} is not a whole number")
+    threshold = content.get("threshold")
+    return {
+        "name": plain(str(content["name"])),
+        "preprocessing": Preprocessing(**pre),
+        "label_ids": tuple(plain(str(label)) for label in content.get("label_ids", ())),
+        "accuracy": {plain(str(k)): float(v) for k, v in content.get("accuracy", {}).items()},
+        "threshold": None if threshold is None else float(threshold),
+        "provenance": {plain(str(k)): plain(str(v)) for k, v in content.get("provenance", {}).items()},
+    }

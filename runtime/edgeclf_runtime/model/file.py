@@ -1,0 +1,247 @@
+"""A .tflite file with all that is needed to use it: ours describes itself, a foreign one is completed here.
+
+Ours is the flatbuffer followed by a zip of ``labels.txt``, ``edgeclf.json`` and ``golden/``. A foreign one has its
+labels in the zip that its metadata names, beside it, or given; its normalization in the metadata, in its input's
+quantization, or given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Union
+
+from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
+from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.flatbuffer import FlatModel, TensorInfo, read_flat_model
+from edgeclf_runtime.model.golden import GoldenVector, read_golden
+from edgeclf_runtime.model.labels import (
+    LABELS_LIMIT,
+    PathOrLabels,
+    embedded_labels,
+    given_labels,
+    labels_beside,
+    parse_labels,
+)
+from edgeclf_runtime.model.metadata import Metadata, read_metadata
+from edgeclf_runtime.model.scores import SCORES, ScoreRule, score_rule
+from edgeclf_runtime.pictures.preprocess import Preprocessing
+
+__all__ = ["GoldenVector", "ModelFile", "PathOrLabels", "PerChannel", "read_model"]
+
+_Channels = tuple[float, ...]
+PerChannel = Union[float, Sequence[float]]
+
+_SIZE_LIMIT = 1 << 30
+_CARD_LIMIT = 4 << 20
+_DTYPES = ("uint8", "int8", "float32")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """A model file read and checked.
+
+    Attributes:
+        path: where it lies.
+        content: its bytes, as an interpreter takes them.
+        card: what it says of itself, completed and corrected by what was given.
+        golden: pictures with the scores they must give; empty for a foreign file.
+        tolerance: the largest difference of such a score that is no fault.
+        scores: how its outputs become scores.
+    """
+
+    path: Path
+    content: bytes
+    card: ModelCard
+    golden: tuple[GoldenVector, ...]
+    tolerance: float
+    scores: ScoreRule = field(default_factory=ScoreRule)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the caller says in place of the file; None leaves it to the file."""
+
+    labels: PathOrLabels | None
+    mean: PerChannel | None
+    std: PerChannel | None
+    color: str | None
+    resize: str | None
+    scores: str | None
+
+
+def read_model(
+    path: str | os.PathLike[str],
+    labels: PathOrLabels | None = None,
+    *,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
+    color: str | None = None,
+    resize: str | None = None,
+    scores: str | None = None,
+) -> ModelFile:
+    """Read a .tflite file of an image classifier.
+
+    Args:
+        path: of the file.
+        labels: the labels or a file of them, in place of the file's own.
+        mean, std: one value or one per channel, in pixel values 0 to 255; the network sees ``(pixel - mean) / std``.
+        color: order of the channels the network expects, "RGB" or "BGR"; "RGB" for a foreign file.
+        resize: "stretch" or "crop"; "stretch" for a foreign file.
+        scores: how outputs become scores, one of ``scores.SCORES``; by the network where it is not given.
+
+    Raises:
+        UsageError: an unknown way to scores.
+        ModelError: missing, cut, not TFLite, no image classifier, or of an unknown normalization.
+        LabelsError: no labels, or another number of them than of outputs.
+    """
+    path = Path(path)
+    if scores not in (None, *SCORES):
+        raise UsageError(f"Scores {scores!r}: expected one of {', '.join(SCORES)}.")
+    try:
+        return _read(path, _Given(labels, mean, std, color, resize, scores))
+    except ModelError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error.__cause__
+
+
+def _read(path: Path, given: _Given) -> ModelFile:
+    content = _content(path)
+    model = read_flat_model(content)
+    source, classes = _input(model), _classes(model)
+    archive = Archive(content)
+    own = archive.read("edgeclf.json", _CARD_LIMIT)
+    card = _foreign_card(path, model, source, archive, given) if own is None else _own_card(own, archive, given)
+    if len(card.labels) != classes and (classes, len(card.labels)) != (1, 2):
+        raise LabelsError(f"{len(card.labels)} labels for {classes} outputs; give a label per output, in their order.")
+    if (1, card.preprocessing.height, card.preprocessing.width, 3) != (1, *source.shape[1:]):
+        raise ModelError(f"Its card says {card.preprocessing.width}x{card.preprocessing.height}, its input differs.")
+    golden, tolerance = read_golden(archive, classes)
+    return ModelFile(path, content, card, golden, tolerance, score_rule(given.scores, model, len(card.labels)))
+
+
+def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ModelError("A folder or device, expected a .tflite file.")
+    try:
+        size = path.stat().st_size
+        if size > _SIZE_LIMIT:
+            raise ModelError(f"{size >> 20} MB, expected at most {_SIZE_LIMIT >> 20} MB.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{error.strerror or error}.") from error
+    if content[4:8] != b"TFL3":
+        raise ModelError(_not_tflite(content))
+    return content
+
+
+def _not_tflite(content: bytes) -> str:
+    if not content:
+        return "The file is empty."
+    if content.startswith(b"PK\x03\x04"):
+        return "A zip (a .keras model, a .task bundle or an archive), expected a .tflite file; unpack or convert it."
+    if content.startswith(b"\x89HDF"):
+        return "A Keras HDF5 file, expected a .tflite file; convert it."
+    return "Not a TensorFlow Lite file."
+
+
+def _input(model: FlatModel) -> TensorInfo:
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"{len(model.inputs)} inputs and {len(model.outputs)} outputs; an image classifier has one of each."
+        )
+    tensor = model.inputs[0]
+    shape = tensor.shape
+    if len(shape) != 4 or shape[0] not in (1, -1) or shape[3] != 3:
+        raise ModelError(f"Input shape {list(shape)}, expected [1, height, width, 3].")
+    if min(shape[1:]) < 1:
+        raise ModelError(f"Input shape {list(shape)}, expected a fixed height and width; export it with one.")
+    _check_dtype(tensor, "Input")
+    return tensor
+
+
+def _classes(model: FlatModel) -> int:
+    tensor = model.outputs[0]
+    *outer, classes = tensor.shape or (0,)
+    if classes < 1 or outer not in ([], [1], [-1], [1, 1, 1], [-1, 1, 1]):
+        raise ModelError(f"Output shape {list(tensor.shape)}, expected [1, classes]: not an image classifier.")
+    _check_dtype(tensor, "Output")
+    return classes
+
+
+def _check_dtype(tensor: TensorInfo, what: str) -> None:
+    if tensor.dtype not in _DTYPES:
+        raise ModelError(f"{what} of {tensor.dtype}, expected {', '.join(_DTYPES)}.")
+
+
+def _own_card(data: bytes, archive: Archive, given: _Given) -> ModelCard:
+    text = archive.read("labels.txt", LABELS_LIMIT)
+    if text is None:
+        raise LabelsError("labels.txt is missing in it; copy the file again.")
+    try:
+        decoded = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ModelError("Its card is not UTF-8 text.") from None
+    card = ModelCard.from_json(decoded, parse_labels(text, "labels.txt in it", numbered=False))
+    if given.labels is not None:
+        card = card.with_labels(given_labels(given.labels))
+    return replace(card, preprocessing=_override(card.preprocessing, given))
+
+
+def _foreign_card(path: Path, model: FlatModel, source: TensorInfo, archive: Archive, given: _Given) -> ModelCard:
+    metadata = read_metadata(model.metadata)
+    if given.labels is not None:
+        labels = given_labels(given.labels)
+    else:
+        labels = embedded_labels(archive, metadata.label_files) or labels_beside(path)
+    mean, std = _normalization(metadata, source, given)
+    _, height, width, _ = source.shape
+    rule = _override(Preprocessing(width, height, mean=mean, std=std), given)
+    return ModelCard(metadata.name or path.stem, labels, rule)
+
+
+def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tuple[_Channels, _Channels]:
+    """Of a foreign file: what was given counts first, then its metadata, then what an input's integers mean."""
+    if given.mean is not None and given.std is not None:
+        return _channels(given.mean), _channels(given.std)
+    if metadata.mean and _fits(metadata, source):
+        return metadata.mean, metadata.std
+    if source.dtype == "float32":
+        raise ModelError(
+            "Its float input does not say how pixels are normalized; give --mean and --std"
+            " (127.5 and 127.5 for a network trained on -1 to 1, 0 and 255 for 0 to 1, 0 and 1 for 0 to 255)."
+        )
+    # The stored integer is the pixel (for int8 less 128), so its real value is the normalized pixel.
+    shift = 128 if source.dtype == "int8" else 0
+    return (float(source.zero_point + shift),) * 3, (1 / source.scale if source.scale else 1.0,) * 3
+
+
+def _fits(metadata: Metadata, source: TensorInfo) -> bool:
+    """Whether most normalized pixels lie in the tensor's range.
+
+    Some files of integer models say mean 0 and std 1, which is not meant: MediaPipe and the Task Library give an
+    integer input the pixels as they are, whatever the metadata says.
+    """
+    if source.dtype == "float32":
+        return True
+    shift = source.zero_point + (128 if source.dtype == "int8" else 0)
+    stored = ((pixel - metadata.mean[0]) / metadata.std[0] / (source.scale or 1.0) + shift for pixel in range(256))
+    return sum(-1 <= value <= 256 for value in stored) > 128
+
+
+def _override(rule: Preprocessing, given: _Given) -> Preprocessing:
+    return replace(
+        rule,
+        mean=rule.mean if given.mean is None else _channels(given.mean),
+        std=rule.std if given.std is None else _channels(given.std),
+        color=given.color or rule.color,
+        resize=given.resize or rule.resize,
+    )
+
+
+def _channels(values: PerChannel) -> tuple[float, ...]:
+    numbers = tuple(float(value) for value in values) if isinstance(values, Sequence) else (float(values),)
+    return numbers * 3 if len(numbers) == 1 else numbers

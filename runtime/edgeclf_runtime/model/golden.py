@@ -1,0 +1,72 @@
+"""Pictures kept in a model file with the scores they must give."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ImageError, ModelError
+from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.pictures.images import decode_image
+
+__all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
+
+DEFAULT_TOLERANCE = 0.12
+"""Interpreters differ by some steps of an int8 softmax, 1/256 each: 3 to 8 on trained networks, 21 on one of a few
+steps' training, whose answers are torn. Swapped colours make 44 and more."""
+
+_SCORES_LIMIT = 16 << 20
+_PICTURE_LIMIT = 1 << 20
+COUNT_LIMIT = 64
+_PIXELS_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenVector:
+    """One picture and what the model gave for it when it was exported.
+
+    Attributes:
+        pixels: uint8 RGB, ``[height, width, 3]``.
+        scores: float32 ``[classes]``.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float32]
+
+
+def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...], float]:
+    """The golden vectors and their tolerance; none where the archive has no ``golden/scores.json``.
+
+    Raises:
+        ModelError: they do not fit the model or cannot be read; its text does not name the file.
+    """
+    data = archive.read("golden/scores.json", _SCORES_LIMIT)
+    if data is None:
+        return (), DEFAULT_TOLERANCE
+    try:
+        content = json.loads(data)
+        tolerance = float(content["tolerance"])
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            scores = [np.array(row, np.float32) for row in content["scores"]]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ModelError(f"Its golden scores cannot be read ({type(error).__name__}).") from None
+    if not (math.isfinite(tolerance) and tolerance > 0) or len(scores) > COUNT_LIMIT:
+        raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {COUNT_LIMIT} pictures.")
+    if any(row.shape != (classes,) or not np.isfinite(row).all() for row in scores):
+        raise ModelError(f"Its golden scores: expected {classes} finite numbers per picture.")
+    return tuple(GoldenVector(_picture(archive, index), row) for index, row in enumerate(scores)), tolerance
+
+
+def _picture(archive: Archive, index: int) -> npt.NDArray[np.uint8]:
+    name = f"golden/{index}.png"
+    data = archive.read(name, _PICTURE_LIMIT)
+    if data is None:
+        raise ModelError(f"{name} is missing in it; copy the file again.")
+    try:
+        return decode_image(data, f"{name} in it", limit=_PIXELS_LIMIT)
+    except ImageError as error:
+        raise ModelError(str(error)) from None

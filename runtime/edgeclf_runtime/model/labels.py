@@ -1,0 +1,99 @@
+"""Lists of labels: one per line, in the order of the model's outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Union
+
+from edgeclf_runtime.errors import LabelsError
+from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.metadata import LabelFile
+from edgeclf_runtime.system.plain_text import plain
+
+__all__ = ["LABELS_LIMIT", "PathOrLabels", "embedded_labels", "given_labels", "labels_beside", "parse_labels"]
+
+PathOrLabels = Union[str, "os.PathLike[str]", Sequence[str]]
+
+LABELS_LIMIT = 1 << 20
+"""Largest label file read, in bytes."""
+
+_NUMBERED = re.compile(r"(\d{1,6})([:\s]\s*)(.*\S)")
+
+
+def parse_labels(data: bytes, name: str, *, numbered: bool = True) -> tuple[str, ...]:
+    """Labels from a file's content; empty lines at its end do not count.
+
+    Args:
+        data: UTF-8 text, a line per label.
+        name: of the file, for errors.
+        numbered: accept "0  tench" lines, as Coral and Teachable Machine write them, where the numbers are those
+            from 0 to the last, each once; they then say the order. Otherwise a number is part of its label, and so it
+            is where labels would be equal without it, as "0 fingers" and "1 fingers" would.
+
+    Raises:
+        LabelsError: no UTF-8 text, no labels, or a line without one.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise LabelsError(f"{name}: expected a label per line in UTF-8.") from None
+    lines = [plain(line).strip() for line in text.rstrip().split("\n")]
+    if "" in lines:
+        raise LabelsError(f"{name}: no label in line {lines.index('') + 1}.")
+    return _unnumbered(lines) if numbered else tuple(lines)
+
+
+def _unnumbered(lines: list[str]) -> tuple[str, ...]:
+    matches = [_NUMBERED.fullmatch(line) for line in lines]
+    found = {int(match[1]): match[3] for match in matches if match}
+    if set(found) != set(range(len(lines))):
+        return tuple(lines)
+    # A few equal ones, such as ImageNet's two cranes, do not count against the two blanks of Coral's own lists.
+    wide = all(match and len(match[2]) > 1 for match in matches)
+    if len(set(found.values())) < len(lines) * (0.9 if wide else 1):
+        return tuple(lines)
+    return tuple(found[index] for index in range(len(lines)))
+
+
+def given_labels(labels: PathOrLabels) -> tuple[str, ...]:
+    """The labels themselves, or those in a file.
+
+    Raises:
+        LabelsError: the file cannot be read.
+    """
+    if not isinstance(labels, (str, os.PathLike)):
+        return tuple(labels)
+    path = Path(labels)
+    try:
+        with path.open("rb") as file:
+            data = file.read(LABELS_LIMIT + 1)
+    except OSError as error:
+        raise LabelsError(f"{path}: {error.strerror or error}.") from error
+    if len(data) > LABELS_LIMIT:
+        raise LabelsError(f"{path}: larger than {LABELS_LIMIT >> 10} KB, so no list of labels.")
+    return parse_labels(data, str(path))
+
+
+def embedded_labels(archive: Archive, files: Sequence[LabelFile]) -> tuple[str, ...] | None:
+    """Those in the archive: of the first file the metadata names and the archive holds, else of its one text file."""
+    texts = [name for name in archive.names if name.lower().endswith(".txt")]
+    named = [file.name for file in files if file.name in archive.names]
+    chosen = named[:1] or (texts if len(texts) == 1 else [])
+    data = archive.read(chosen[0], LABELS_LIMIT) if chosen else None
+    return None if data is None else parse_labels(data, f"{chosen[0]} in it")
+
+
+def labels_beside(path: Path) -> tuple[str, ...]:
+    """Those in a file beside a model.
+
+    Raises:
+        LabelsError: there is none.
+    """
+    names = (f"{path.stem}.txt", "labels.txt", f"{path.stem}_labels.txt")
+    for name in names:
+        if (path.parent / name).is_file():
+            return given_labels(path.parent / name)
+    raise LabelsError(f"{path}: no labels in it, nor beside it as {' or '.join(names)}; give them with --labels FILE.")

@@ -1,0 +1,1 @@
+"""Images: read from files, turned upright, fitted to a network's input."""

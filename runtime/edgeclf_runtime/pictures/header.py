@@ -1,0 +1,165 @@
+"""What a picture file's header says, and whether the file is all there; read before any decoder sees it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.heif_boxes import is_heif, read_boxes
+from edgeclf_runtime.pictures.orientation import read_orientation
+
+__all__ = ["PictureHeader", "read_header"]
+
+# A marker, which inside JPEG's compressed data cannot occur: 0xFF is followed there by 0x00 or a restart's number.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_CUT = "cut short; copy the file again"
+_SHORT, _LONG = 3, 4  # of TIFF's kinds of numbers, those that a size may have
+_SIDES = (256, 257, 322, 323)  # width and height of a TIFF, and of its tiles
+_EXTRA = 338  # what the sample beside the colours is
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What is known before decoding.
+
+    Attributes:
+        kind: the format, such as "JPEG".
+        width, height: in pixels, as stored.
+        alpha: whether it can have transparent parts.
+        tile: pixels of a part that is decoded whole, be it larger than the picture.
+        orientation: EXIF's, 1 to 8, of a PNG or WebP; the decoders of the others apply it.
+        turned: whether a HEIC file says itself how to turn it, so that EXIF's orientation does not count.
+        end: where the end marker of a JPEG stands; 0 where there is none, see ``jpeg_end``.
+        extra: what a TIFF's fourth sample is: 1, alpha that its colours are multiplied by; 2, alpha alone; 0, not said.
+    """
+
+    kind: str
+    width: int
+    height: int
+    alpha: bool
+    tile: int = 0
+    orientation: int = 1
+    turned: bool = False
+    end: int = 0
+    extra: int = 0
+
+
+def read_header(data: bytes) -> PictureHeader:
+    """Recognize a picture by its content.
+
+    Raises:
+        ImageError: of no known format, or cut short (as far as the format tells; bytes after its end do no harm).
+            The text is a fragment, without the file's name.
+    """
+    try:
+        return _read(data)
+    except (struct.error, IndexError):
+        raise ImageError(_CUT) from None
+
+
+def _read(data: bytes) -> PictureHeader:
+    if data.startswith(b"\xff\xd8"):
+        return _jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png(data)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        width, height = struct.unpack_from("<HH", data, 6)
+        return PictureHeader("GIF", width, height, alpha=True)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _webp(data)
+    if data.startswith(b"BM"):
+        return _bmp(data)
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return _tiff(data)
+    if data[4:8] == b"ftyp":
+        if not is_heif(data):
+            raise ImageError("a film, not a picture")
+        boxes = read_boxes(data)
+        return PictureHeader(boxes.kind, boxes.width, boxes.height, alpha=True, turned=boxes.turned)
+    raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC or AVIF)")
+
+
+def _jpeg(data: bytes) -> PictureHeader:
+    """Walks from marker to marker to the end of the first image; a phone may have appended a second one or a film."""
+    width, height, position, scanned = 0, 0, 2, False
+    while True:
+        found = _JPEG_MARKER.search(data, position)
+        if found is None and scanned and position <= len(data):
+            return PictureHeader("JPEG", width, height, alpha=False)
+        if found is None:
+            raise ImageError(_CUT)
+        marker, position = data[found.start() + 1], found.end()
+        if marker == 0xD9:
+            return PictureHeader("JPEG", width, height, alpha=False, end=found.start())
+        if marker in (0xD8, 0x01):
+            continue
+        if marker in _JPEG_FRAMES and not width:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+        position += struct.unpack_from(">H", data, position)[0]
+        scanned = marker == 0xDA
+
+
+def _png(data: bytes) -> PictureHeader:
+    width, height, _, color = struct.unpack_from(">IIBB", data, 16)
+    alpha, position, orientation = color in (4, 6), 8, 1
+    while True:
+        length, name = struct.unpack_from(">I4s", data, position)
+        start, position = position + 8, position + 12 + length
+        if position > len(data):
+            raise ImageError(_CUT)
+        alpha = alpha or name == b"tRNS"
+        if name == b"eXIf":
+            orientation = read_orientation(data[start : start + length])
+        if name == b"IEND":
+            return PictureHeader("PNG", width, height, alpha, orientation=orientation)
+
+
+def _webp(data: bytes) -> PictureHeader:
+    size, kind = struct.unpack_from("<I4x4s", data, 4)
+    if 8 + size > len(data):
+        raise ImageError(_CUT)
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        orientation = _webp_orientation(data) if data[20] & 0x08 else 1
+        return PictureHeader("WebP", width, height, bool(data[20] & 0x10), orientation=orientation)
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1))
+    width, height = struct.unpack_from("<HH", data, 26)
+    return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF, alpha=False)
+
+
+def _webp_orientation(data: bytes) -> int:
+    position = 12
+    while position + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, position)
+        if name == b"EXIF":
+            return read_orientation(data[position + 8 : position + 8 + length])
+        position += 8 + length + length % 2
+    return 1
+
+
+def _bmp(data: bytes) -> PictureHeader:
+    (size,) = struct.unpack_from("<I", data, 14)
+    width, height = struct.unpack_from("<HH" if size == 12 else "<ii", data, 18)
+    return PictureHeader("BMP", abs(width), abs(height), alpha=False)
+
+
+def _tiff(data: bytes) -> PictureHeader:
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    tags: dict[int, int] = {}
+    for index in range(count):
+        tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
+        if tag in _SIDES and kind not in (_SHORT, _LONG):  # a decoder may read another number than is read here
+            raise ImageError("a TIFF with sizes of an unusual kind; convert it to PNG")
+        (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, start + 10 + 12 * index)
+        tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
+    # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
+    alpha = tags.get(277) == 4 and tags.get(262) == 2
+    tile = tags.get(322, 0) * tags.get(323, 0)
+    return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tile, extra=tags.get(_EXTRA, 0))

@@ -1,0 +1,248 @@
+"""Pictures from files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF where OpenCV is 4.12 or newer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.foreign import conversion
+from edgeclf_runtime.pictures.header import PictureHeader, read_header
+from edgeclf_runtime.pictures.heif_boxes import is_heif
+from edgeclf_runtime.pictures.jpeg_end import END, has_grey_corner, refuse_missing, whole_jpeg
+from edgeclf_runtime.pictures.opencv import quiet
+from edgeclf_runtime.pictures.orientation import upright
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "checked_header",
+    "decode_image",
+    "eight_bits",
+    "find_images",
+    "over_white",
+    "read_content",
+    "read_image",
+    "refuse_too_large",
+    "swapped",
+]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES |= {".heic", ".heif", ".hif", ".avif"}
+"""Of the files ``find_images`` finds; lower case."""
+
+_BYTES_LIMIT = 1 << 29
+_PIXELS_LIMIT = 1 << 26  # 8192x8192; at most 20 bytes a pixel are taken, for one of 16 bits and transparent parts
+_STRIP = (
+    1 << 20
+)  # pixels converted at a time, or wide integers for the whole picture would take several times its memory
+
+
+def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+    """Read a picture as ``decode_image`` does.
+
+    Args:
+        path: of a file; its suffix does not matter.
+
+    Raises:
+        ImageError: no such file, or see ``decode_image``.
+    """
+    return decode_image(read_content(path), str(path))
+
+
+def read_content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        ImageError: no such file, a folder or device, or too large.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: a folder or device, expected a picture.")
+        if path.stat().st_size > _BYTES_LIMIT:
+            raise ImageError(f"{path}: larger than {_BYTES_LIMIT >> 20} MB.")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: int = 0) -> npt.NDArray[np.uint8]:
+    """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
+
+    Grey becomes RGB, more bits become 8 by rounding. Transparent parts are laid over white.
+
+    Args:
+        data: a file's content.
+        name: of the file, for errors.
+        limit: the most pixels accepted, checked before decoding.
+        least: a JPEG both of whose sides are at least twice, four or eight times as long is decoded at a half, a
+            quarter or an eighth, which is that much less work; 0 for never.
+
+    Returns:
+        uint8 RGB, ``[height, width, 3]``.
+
+    Raises:
+        ImageError: not a picture, cut short, damaged or too large, or of a format whose library is not installed.
+    """
+    header = checked_header(data, name, limit=limit)
+    if header.kind in ("HEIC", "AVIF"):
+        from edgeclf_runtime.pictures.heif import decode_heif
+
+        pixels = decode_heif(data, header, name)
+        return pixels if pixels.shape[2] == 3 else over_white(pixels)
+    if header.kind == "JPEG" and not header.end:
+        data = whole_jpeg(data, name)
+    return _decoded(data, header, name, least)
+
+
+def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
+    """What a picture's header says.
+
+    Raises:
+        ImageError: not a picture, cut short as far as that is seen without decoding it, or too large.
+    """
+    try:
+        header = read_header(data)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}{_other_way(data, name)}.") from None
+    refuse_too_large(header.width, header.height, name, limit)
+    if header.tile > limit:
+        raise ImageError(f"{name}: a tile of {header.tile} pixels, expected at most {limit}.")
+    return header
+
+
+def refuse_too_large(width: int, height: int, name: str, limit: int = _PIXELS_LIMIT) -> None:
+    """Refuse a picture of more pixels than are decoded.
+
+    Raises:
+        ImageError: it is one.
+    """
+    if width * height > limit:
+        raise ImageError(f"{name}: {width}x{height} pixels, expected at most {limit} in all.")
+
+
+def _other_way(data: bytes, name: str) -> str:
+    """The command for a film, and for a HEIC file that another program may still open."""
+    if data[4:8] != b"ftyp":
+        return ""
+    return f", or convert it: {conversion(name, '.heic')}" if is_heif(data) else f"; {conversion(name, '.mp4')}"
+
+
+def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.NDArray[np.uint8]:
+    """By OpenCV."""
+    rgb = header.kind == "JPEG" and _decodes_rgb()
+    own = header.kind in ("PNG", "WebP")  # which OpenCV turns depending on its version and on alpha
+    stored = _stored(data, with_alpha=False, part=_part(header, least), rgb=rgb, as_stored=own)
+    if stored is None:
+        import cv2
+
+        raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
+    pixels = eight_bits(stored)
+    if header.kind == "JPEG" and has_grey_corner(pixels):
+        refuse_missing(data[: header.end or -len(END)], name)
+    if header.alpha:
+        stored = _stored(data, with_alpha=True)
+        if stored is not None and stored.shape[2:] == (4,):
+            # Of a TIFF of 8 bits OpenCV gives colours that alpha has been applied to.
+            applied = header.extra == 1 or (header.extra == 2 and stored.dtype == np.uint8)
+            with_alpha = eight_bits(stored)
+            if (with_alpha[:, :, 3] < 255).any():
+                pixels = _in_strips(_added_to_white if applied else _over_white, with_alpha)
+    pixels = upright(pixels, header.orientation) if own else pixels
+    return pixels if rgb else swapped(pixels)
+
+
+def _decodes_rgb() -> bool:
+    """Whether this OpenCV (4.11 or newer) can give a JPEG as RGB by itself, which saves going through it again."""
+    import cv2
+
+    return hasattr(cv2, "IMREAD_COLOR_RGB")
+
+
+def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Red and blue exchanged, in a new array; OpenCV's way takes a fiftieth of numpy's time."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _part(header: PictureHeader, least: int) -> int:
+    """1, 2, 4 or 8: which part of its sides a picture is decoded at."""
+    if header.kind != "JPEG" or not least:
+        return 1
+    side = min(header.width, header.height)
+    return next((part for part in (8, 4, 2) if side >= part * least), 1)
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """All pictures in and below a folder, by their suffix, sorted; none whose name or folder begins with a dot.
+
+    Raises:
+        ImageError: no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ImageError(f"{root}: no such folder.")
+    found = (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def _stored(
+    data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False, as_stored: bool = False
+) -> npt.NDArray[Any] | None:
+    """uint8 or uint16; BGR, RGB or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
+    import cv2
+
+    flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    if part > 1:
+        flags = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}[part]
+    if rgb:
+        flags = flags & ~cv2.IMREAD_COLOR | cv2.IMREAD_COLOR_RGB
+    if as_stored:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    with quiet():
+        try:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error:
+            return None
+    return None if pixels is None or pixels.dtype not in (np.uint8, np.uint16) else pixels
+
+
+def eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """uint8 or uint16 ``[height, width, channels]`` as uint8, rounded."""
+    return _in_strips(_rounded, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
+
+
+def over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """uint8 RGBA ``[height, width, 4]`` laid over white: RGB."""
+    return _in_strips(_over_white, pixels)
+
+
+def _rounded(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    return (pixels + 128) // 257
+
+
+def _over_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    alpha = pixels[:, :, 3:]
+    return (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def _added_to_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The same where the colours are multiplied by alpha already."""
+    return (pixels[:, :, :3] + 255 - pixels[:, :, 3:]).clip(max=255)
+
+
+def _in_strips(
+    function: Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.uint32]], pixels: npt.NDArray[Any]
+) -> npt.NDArray[np.uint8]:
+    rows = max(1, _STRIP // pixels.shape[1])
+    made = np.empty((len(pixels), *function(pixels[:1].astype(np.uint32)).shape[1:]), np.uint8)
+    for top in range(0, len(pixels), rows):
+        made[top : top + rows] = function(pixels[top : top + rows].astype(np.uint32))
+    return made

@@ -1,0 +1,120 @@
+"""Whether every pixel of a JPEG is there, be its end marker there or not.
+
+Cameras leave the two bytes out, and copies lose them; programs add them to what they have of a picture. Nothing is
+missing in the first, while the rest of the second is grey. Which it is, the decoder tells: bits put behind those of a
+whole picture change nothing in it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.opencv import quiet
+
+__all__ = ["END", "has_grey_corner", "refuse_missing", "whole_jpeg"]
+
+END = b"\xff\xd9"
+
+_CUT = "{}: cut short; copy the file again."
+_GREY = 128
+_ENDS = (slice(2), slice(-2, None))
+
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SCAN = 0xDA
+# Alternating bits, and a sequence without order or 0xFF: one of them differs from whatever is missing.
+_TAILS = (b"\x55" * 512, bytes(value * value * 37 % 251 for value in range(1, 513)))
+
+
+def whole_jpeg(data: bytes, name: str) -> bytes:
+    """A JPEG that has no end marker, with one.
+
+    Args:
+        data: bytes that ``read_header`` accepts; zeros, or half a marker, may follow.
+        name: of the file, for errors.
+
+    Raises:
+        ImageError: pixels are missing.
+    """
+    bare = data.rstrip(b"\0").rstrip(b"\xff")
+    # What follows is padding or half a marker; but a single byte of bits all 0, or all 1, may be the picture's last.
+    behind = data[len(bare) :]
+    last = b"\0" if behind == b"\0" else b"\xff\0" if behind.startswith(b"\xff\0") else b""
+    for content in (bare, bare + last):
+        if _has_all_scans(content) and _has_all_bits(content):
+            return content + END
+    raise ImageError(_CUT.format(name))
+
+
+def has_grey_corner(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether a corner of ``[height, width, 3]`` has the very grey that a decoder gives to what is missing.
+
+    It is the last one as stored, and any once it is turned.
+    """
+    return any((pixels[rows, columns] == _GREY).all() for rows in _ENDS for columns in _ENDS)
+
+
+def refuse_missing(data: bytes, name: str) -> None:
+    """Refuse a JPEG whose last pixels are missing; ``data`` is without its end marker.
+
+    Raises:
+        ImageError: they are.
+    """
+    if not _has_all_bits(data):
+        raise ImageError(_CUT.format(name))
+
+
+def _has_all_bits(data: bytes) -> bool:
+    first = _pixels(data + END)
+    if first is None:
+        return False
+    others = (_pixels(data + tail + END) for tail in _TAILS)
+    return all(other is not None and np.array_equal(first, other) for other in others)
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Whether each component's coefficients came, of a progressive one to their last bit."""
+    progressive, left, position = False, dict[int, npt.NDArray[np.int64]](), 2
+    try:
+        while position < len(data):
+            found = data.find(b"\xff", position)
+            if found < 0 or found + 1 >= len(data):
+                break
+            marker, position = data[found + 1], found + 1 if data[found + 1] == 0xFF else found + 2
+            if marker in (0, 1, 0xFF) or 0xD0 <= marker <= 0xD8:
+                continue
+            (length,) = struct.unpack_from(">H", data, position)
+            content = data[position + 2 : position + length]
+            if marker in _FRAMES:
+                progressive = marker in _PROGRESSIVE
+                left = {content[6 + 3 * index]: np.full(64, 99) for index in range(content[5])}
+            if marker == _SCAN:
+                first, last, bit = content[-3], content[-2], content[-1] & 15
+                for index in range(content[0]):
+                    left[content[1 + 2 * index]][first : last + 1 if progressive else 64] = bit if progressive else 0
+            position += length
+    except (IndexError, KeyError, struct.error):
+        return False
+    return bool(left) and not any(bits.any() for bits in left.values())
+
+
+def _pixels(data: bytes) -> npt.NDArray[np.uint8] | None:
+    """By Pillow where it is installed: the decoder in OpenCV prints that there is more than it needs."""
+    try:
+        from PIL import Image
+    except ImportError:
+        import cv2
+
+        with quiet():
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        return None if pixels is None else np.asarray(pixels, np.uint8)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError):
+        return None

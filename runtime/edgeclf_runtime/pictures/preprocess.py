@@ -1,0 +1,168 @@
+"""From a picture of any size to the input tensor: the one implementation, for training and on the device.
+
+Only operations that give the same bits on every processor are used: an integer box reduction where the picture is
+at least twice the input, then OpenCV's INTER_LINEAR_EXACT (its LINEAR and AREA differ between x86-64 and ARM).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ImageError, ModelError
+
+__all__ = ["InputEncoder", "Pixels", "Preprocessing", "least_side", "resize"]
+
+Pixels = npt.NDArray[np.uint8]
+
+_RESIZES = ("stretch", "crop")
+_COLORS = ("RGB", "BGR")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the network's input; executed by this module and nothing else.
+
+    Attributes:
+        width, height: of the input tensor, in pixels.
+        color: order of the channels the network expects, ``"RGB"`` or ``"BGR"``.
+        resize: ``"stretch"`` takes the whole picture; ``"crop"`` its centre, of the input's aspect ratio.
+        crop: with ``"crop"``, the share of the largest such centre that is kept, in (0, 1].
+        mean, std: one value per channel in the network's order; the network sees ``(pixel - mean) / std``.
+    """
+
+    width: int
+    height: int
+    color: str = "RGB"
+    resize: str = "stretch"
+    crop: float = 1.0
+    mean: tuple[float, ...] = (127.0, 127.0, 127.0)
+    std: tuple[float, ...] = (128.0, 128.0, 128.0)
+
+    def __post_init__(self) -> None:
+        if self.color not in _COLORS:
+            raise ModelError(f"Colour order {self.color!r}: expected one of {', '.join(_COLORS)}.")
+        if self.resize not in _RESIZES:
+            raise ModelError(f"Resize rule {self.resize!r}: expected one of {', '.join(_RESIZES)}.")
+        if not 0 < self.crop <= 1:
+            raise ModelError(f"Crop {self.crop}: expected a share in (0, 1].")
+        if not (1 <= self.width <= 4096 and 1 <= self.height <= 4096):
+            raise ModelError(f"Input size {self.width}x{self.height}: expected 1 to 4096 pixels a side.")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ModelError("Mean and std: expected three values each.")
+        if not all(math.isfinite(m) for m in self.mean) or not all(math.isfinite(s) and s > 0 for s in self.std):
+            raise ModelError("Mean and std: expected finite numbers, std above 0.")
+
+
+def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    """Fit a picture to the network's input.
+
+    Args:
+        pixels: uint8 RGB, ``[height, width, 3]``, any size from 1x1.
+        rule: size and way of fitting.
+
+    Returns:
+        uint8, ``[rule.height, rule.width, 3]``, channels in ``rule.color`` order.
+
+    Raises:
+        ImageError: not a uint8 array of three channels.
+    """
+    import cv2
+
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise ImageError(f"Expected a uint8 RGB picture [height, width, 3], got {got}.")
+    if 0 in pixels.shape:
+        raise ImageError("Expected a picture, got one without pixels.")
+    if rule.resize == "crop":
+        pixels = _centre(pixels, rule)
+    pixels = _reduce(pixels, rule)
+    if pixels.shape[:2] != (rule.height, rule.width):
+        pixels = np.asarray(
+            cv2.resize(pixels, (rule.width, rule.height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8
+        )
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if rule.color == "BGR" else np.ascontiguousarray(pixels))
+
+
+def least_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
+    """Pixels that a picture's sides must have for nothing to be enlarged.
+
+    Args:
+        rule: size and way of fitting.
+        region: width and height, as shares of the picture's, of the part that is used.
+    """
+    share = rule.crop if rule.resize == "crop" else 1.0
+    return math.ceil(max(rule.width / region[0], rule.height / region[1]) / share)
+
+
+def _centre(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = min(height / rule.height, width / rule.width) * rule.crop
+    inner_h, inner_w = max(1, round(rule.height * scale)), max(1, round(rule.width * scale))
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return pixels[top : top + inner_h, left : left + inner_w]
+
+
+def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
+    """Means of ky x kx boxes, rounded half up; what does not fill a box is cut evenly from both sides."""
+    import cv2
+
+    ky, kx = max(1, pixels.shape[0] // rule.height), max(1, pixels.shape[1] // rule.width)
+    if ky == 1 and kx == 1:
+        return pixels
+    height, width = pixels.shape[0] // ky, pixels.shape[1] // kx
+    top, left = (pixels.shape[0] - height * ky) // 2, (pixels.shape[1] - width * kx) // 2
+    pixels = pixels[top : top + height * ky, left : left + width * kx]
+    if ky <= 2 and kx <= 2:  # the same numbers: halfway between two pixels its weights are exact halves
+        return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
+    kind: Any = np.uint16 if 255 * ky * kx + ky * kx // 2 < 1 << 16 else np.uint32
+    # Whole rows first: that is most of the work, and done where the pixels lie side by side.
+    rows = pixels[::ky].astype(kind)
+    for y in range(1, ky):
+        rows += pixels[y::ky]
+    # Columns become rows for the same reason; OpenCV's way is the faster, and has no wider integers.
+    columns: Any = cv2.transpose(rows) if kind is np.uint16 else np.ascontiguousarray(rows.transpose(1, 0, 2))
+    total = columns[::kx] + kind(ky * kx // 2)
+    for x in range(1, kx):
+        total += columns[x::kx]
+    total //= kind(ky * kx)
+    return np.asarray(cv2.transpose(total.astype(np.uint8)), np.uint8)
+
+
+class InputEncoder:
+    """Pixels to the values of an input tensor: normalization and quantization in one table per channel.
+
+    Where the tensor's quantization is the normalization (scale ``1/std``, zero point ``mean``), the table is the
+    identity and the pixels are the tensor.
+
+    Args:
+        rule: mean and std per channel.
+        dtype: of the tensor: uint8, int8 or float32.
+        scale, zero_point: of the tensor; ignored for float32.
+    """
+
+    def __init__(self, rule: Preprocessing, dtype: npt.DTypeLike, scale: float, zero_point: int) -> None:
+        self.dtype = np.dtype(dtype)
+        value = (np.arange(256, dtype=np.float64)[:, None] - np.array(rule.mean)) / np.array(rule.std)
+        if self.dtype == np.float32:
+            self._table = value.astype(np.float32)
+        elif self.dtype in (np.uint8, np.int8):
+            limits = np.iinfo(self.dtype)
+            steps = np.floor(value / scale + 0.5) + zero_point
+            self._table = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        else:
+            raise ImageError(f"Expected an input tensor of uint8, int8 or float32, got {self.dtype}.")
+        plain = np.arange(256)[:, None]
+        self.is_identity = self.dtype == np.uint8 and bool((self._table == plain).all())
+
+    def __call__(self, pixels: Pixels) -> npt.NDArray[np.generic]:
+        """``[height, width, 3]`` uint8 to the same shape in the tensor's type."""
+        if self.is_identity:
+            return pixels
+        import cv2
+
+        return np.asarray(cv2.LUT(pixels, self._table[np.newaxis]), self.dtype)

@@ -1,0 +1,1 @@
+"""From frames to sinks: the loop of an unattended device."""

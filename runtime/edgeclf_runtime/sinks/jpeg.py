@@ -1,0 +1,94 @@
+"""An observation's picture: as JPEG, and with the answer written on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.pictures.images import swapped
+from edgeclf_runtime.pictures.view import WHOLE
+from edgeclf_runtime.sinks.sink import Observation
+
+__all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "seen_jpeg_of", "small_jpeg"]
+
+_LEAST = 64  # pixels of the longer side of a picture that still shows something
+_CUT_QUALITY = 95  # of what may have been a JPEG before
+_BAR = 0.08  # share of the height that the line of text takes
+
+
+def pixels_of(item: Observation) -> npt.NDArray[np.uint8] | None:
+    """uint8 RGB ``[height, width, 3]`` of the whole frame; None where there is none."""
+    frame = item.prediction.frame
+    return None if frame is None else frame.whole()
+
+
+def jpeg_of(item: Observation) -> bytes | None:
+    """The whole frame as a JPEG file's content, where it came as one the very same; None where there is none."""
+    frame = item.prediction.frame
+    if frame is None:
+        return None
+    return jpeg(frame.pixels) if frame.jpeg is None else frame.jpeg
+
+
+def seen_jpeg_of(item: Observation) -> bytes | None:
+    """The part of the frame that was classified, as a JPEG file's content; as ``jpeg_of`` where that is all of it."""
+    frame = item.prediction.frame
+    if frame is None or frame.view.region == WHOLE:
+        return jpeg_of(item)
+    return jpeg(frame.seen(), _CUT_QUALITY)
+
+
+def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
+    """uint8 RGB ``[height, width, 3]`` as a JPEG file's content."""
+    import cv2
+
+    good, data = cv2.imencode(".jpg", swapped(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert good
+    return data.tobytes()
+
+
+def small_jpeg(pixels: npt.NDArray[np.uint8], side: int, limit: int) -> bytes | None:
+    """A JPEG file's content for a channel that takes no large one.
+
+    Args:
+        pixels: uint8 RGB ``[height, width, 3]``.
+        side: pixels of the longer side, at most.
+        limit: bytes, at most.
+
+    Returns:
+        the best quality that is small enough, of a smaller picture where none is; None where nobody would see anything.
+    """
+    while side >= _LEAST:
+        small = _at_most(pixels, side)
+        for quality in (90, 80, 65, 50, 35, 20):
+            content = jpeg(small, quality)
+            if len(content) <= limit:
+                return content
+        side = max(small.shape[:2]) // 2
+    return None
+
+
+def _at_most(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    import cv2
+
+    scale = side / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
+    """The frame with answer and score in a dark line along its lower edge; uint8 RGB."""
+    import cv2
+
+    pixels = pixels_of(item)
+    if pixels is None:
+        return None
+    picture: npt.NDArray[np.uint8] = pixels.copy()
+    height = max(16, int(picture.shape[0] * _BAR))
+    picture[-height:] //= 4
+    text = f"{item.decision.label} {item.decision.score:.0%}".encode("ascii", "replace").decode()
+    place = (height // 4, picture.shape[0] - height // 4)
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, height / 32, (255, 255, 255), max(1, height // 16), 16)
+    return picture

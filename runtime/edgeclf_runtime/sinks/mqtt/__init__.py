@@ -1,0 +1,1 @@
+"""Messages to an MQTT broker, and Home Assistant."""

@@ -1,0 +1,122 @@
+"""Where MQTT messages go, and with what certificates."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.keypair import load_key_pair, tls_reason
+from edgeclf_runtime.system.packages import check_version
+
+__all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
+
+SERVICE_VARIABLE = "EDGECLF_SERVICE"
+"""Environment variable with the name of the service that this process is."""
+
+_MISSING = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
+_TLS_KEYS = {"ca": "mqtt_ca", "cert": "mqtt_cert", "key": "mqtt_key"}
+
+
+@dataclass(frozen=True)
+class MqttOptions:
+    """Where messages go.
+
+    Attributes:
+        address: ``mqtt://user:password@host:1883`` or ``mqtts://`` for TLS.
+        device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic, and no other device's.
+        name: of the device, for people.
+        discovery: prefix of Home Assistant's discovery topics; empty for none.
+        snapshot: send the picture whenever the answer changes.
+        gap: seconds between two answers, at most, after three of which Home Assistant takes the last for no answer any
+            more; 0 for never.
+        ca: PEM file of the authorities that may have signed the broker's certificate; empty for the system's.
+        cert, key: PEM files of this device's own certificate and its key; ``key`` is empty where ``cert`` holds both.
+
+    Raises:
+        SinkError: one of them is not written as it must be, or a certificate's file cannot be used.
+    """
+
+    address: str
+    device: str = "edgeclf"
+    name: str = "edgeclf"
+    discovery: str = "homeassistant"
+    snapshot: bool = True
+    gap: float = 0.0
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
+            raise SinkError(f"MQTT device {self.device!r}: expected letters, digits, - and _, at most 64.")
+        if re.search(r"[+#\x00-\x1f]", self.discovery):
+            raise SinkError(f"MQTT discovery {self.discovery!r}: expected the beginning of a topic, without + and #.")
+        if not _is_address(self.address):
+            raise SinkError(
+                "MQTT address: expected mqtt://[user:password@]host[:port] or mqtts://; in a password write / as %2F, "
+                "@ as %40, : as %3A, # as %23, ? as %3F."
+            )
+        if self.key and not self.cert:
+            raise SinkError("mqtt_key: a key without its certificate, mqtt_cert.")
+        given = [key for name, key in _TLS_KEYS.items() if getattr(self, name)]
+        if given and not self.encrypted:
+            raise SinkError(f"{', '.join(given)}: only for TLS; write mqtts:// in place of mqtt://.")
+        if given:
+            self.tls_context()
+
+    @property
+    def encrypted(self) -> bool:
+        return urlsplit(self.address).scheme == "mqtts"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Verifies the broker's certificate and name.
+
+        Raises:
+            SinkError: names the file that cannot be used, and why.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca or None)
+        except (OSError, ValueError) as error:
+            raise SinkError(f"mqtt_ca {self.ca}: {tls_reason(error, 'no PEM file of certificates')}.") from None
+        if not self.cert:
+            return context
+        load_key_pair(context, self.cert, self.key, ("mqtt_cert", "mqtt_key"))
+        return context
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is all of it one: what follows a ``#`` or ``?`` would be left out, and may be most of a password."""
+    try:
+        parts = urlsplit(text)
+        (parts.hostname or "").encode("idna")  # as a connection will; a UnicodeError is a ValueError
+        whole = parts.path in ("", "/") and not parts.query and not parts.fragment
+        return parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0 and whole
+    except ValueError:
+        return False
+
+
+def default_device() -> str:
+    """An id of this machine and of its service, where that is not called edgeclf: a machine may have several."""
+    service = os.environ.get(SERVICE_VARIABLE, "edgeclf")
+    name = f"edgeclf-{platform.node()}" + ("" if service == "edgeclf" else f"-{service}")
+    return re.sub("[^A-Za-z0-9_-]", "-", name)[:64]
+
+
+def paho() -> Any:
+    """The library.
+
+    Raises:
+        SinkError: it is not installed, or too old.
+    """
+    check_version("paho-mqtt", SinkError)
+    try:
+        from paho.mqtt import client
+    except ImportError:
+        raise SinkError(_MISSING) from None
+    return client

@@ -1,0 +1,124 @@
+"""Messages to an MQTT broker, found by Home Assistant on its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+from edgeclf_runtime.sinks.jpeg import pixels_of, small_jpeg
+from edgeclf_runtime.sinks.mqtt.connection import MqttConnection
+from edgeclf_runtime.sinks.mqtt.delivery import Delivery
+from edgeclf_runtime.sinks.mqtt.home_assistant import discovery
+from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
+from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+
+__all__ = ["MqttOptions", "MqttSink", "paho"]
+
+_log = logging.getLogger(__name__)
+_EVERY = 30.0  # seconds after which an unchanged answer is sent again
+_SIDE = 960  # pixels of a picture's longer side, at most
+
+
+class MqttSink:
+    """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source`` and
+    ``.../model``.
+
+    All are retained. Connects by itself, again and again; meanwhile the newest message of each topic waits. When the
+    process dies the broker says that the device is offline.
+
+    Args:
+        options: where to.
+        labels: of the model, which Home Assistant shows as the sensor's possible values.
+
+    Raises:
+        SinkError: paho-mqtt is not installed.
+    """
+
+    pictures = True
+
+    def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
+        self._options, self._base, self._sent = options, f"edgeclf/{options.device}", -_EVERY
+        self._labels: tuple[str, ...] = ()
+        self._picture, self._trial = f"{self._base}/picture", PictureTrial()
+        self._sends_pictures, self._has_state = options.snapshot, False
+        self._delivery = Delivery((self._picture,))
+        available = f"{self._base}/available"
+        self._connection = MqttConnection(options, available, self._delivery, self._trial.connected, self._lost)
+        self.name = self._connection.name
+        if not options.snapshot:
+            self._delivery.send(self._picture, b"")  # takes away what an earlier run left there
+        self._change_labels(labels)
+        self._delivery.send(available, "online")
+
+    @property
+    def dropped(self) -> int:
+        """Messages in whose place newer ones of their topic were sent, so far."""
+        return self._delivery.dropped
+
+    def _lost(self) -> None:
+        """A broker cuts the connection for a packet that is larger than it takes."""
+        if self._sends_pictures and self._trial.cut():
+            self._sends_pictures = False
+            _log.warning(
+                "%s: it cuts the connection after each picture, so no more are sent. Raise the broker's bound of a "
+                "packet, or set mqtt_picture = false",
+                self.name,
+            )
+            self._delivery.send(self._picture, b"")
+            self._announce()
+
+    def _change_labels(self, labels: tuple[str, ...]) -> None:
+        """Home Assistant would refuse an answer that is not among them."""
+        if labels != self._labels:
+            self._labels = labels
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._options.discovery:
+            topic = f"{self._options.discovery}/device/{self._options.device}/config"
+            self._delivery.send(topic, json.dumps(self._discovery()))
+
+    def _discovery(self) -> dict[str, Any]:
+        options = self._options
+        answers = list(dict.fromkeys([*self._labels, "unknown"]))  # a model may have a label of that name
+        expires = round(3 * max(options.gap, _EVERY)) if options.gap else 0
+        return discovery(options.device, options.name, self._base, answers, self._sends_pictures, expires)
+
+    def take(self, item: Item) -> None:
+        if isinstance(item, ModelState):
+            self._change_labels(item.labels)
+            return self._delivery.send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
+        self._trial.judge()
+        if not isinstance(item, Observation):
+            return self._tell_source(item.name, item.reason)
+        if not self._has_state:  # a film or folder does not say how it is doing: a frame says it
+            self._tell_source("running")
+        if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
+            return
+        self._sent = time.monotonic()
+        decision = item.decision
+        told = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        self._delivery.send(f"{self._base}/state", json.dumps(told))
+        if decision.changed and self._sends_pictures:
+            self._send_picture(item)
+
+    def _send_picture(self, item: Observation) -> None:
+        pixels = pixels_of(item)
+        # Encoded anew: a photograph's own file tells where and by whose camera it was taken.
+        content = None if pixels is None else small_jpeg(pixels, _SIDE, self._delivery.limit)
+        if content is not None:
+            self._trial.sent()
+            self._delivery.send(self._picture, content)
+
+    def _tell_source(self, state: str, reason: str = "") -> None:
+        self._has_state = True
+        self._delivery.send(f"{self._base}/source", json.dumps({"state": state, "reason": reason}))
+
+    def close(self) -> None:
+        """Say good-bye, if the broker is there to hear it."""
+        self._delivery.send(f"{self._base}/available", "offline")
+        self._delivery.close(1.0)
+        self._connection.close()

@@ -1,0 +1,1 @@
+"""Images kept for people and for the next training."""

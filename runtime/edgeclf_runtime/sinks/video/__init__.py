@@ -1,0 +1,1 @@
+"""Observations as films, or in a window."""

@@ -1,0 +1,139 @@
+"""Observations as films, or in a window."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.pictures.images import swapped
+from edgeclf_runtime.sinks.jpeg import annotated, jpeg
+from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.video.matroska import MatroskaFilm
+from edgeclf_runtime.sinks.video.segments import Segments
+
+__all__ = ["VideoSink", "WindowSink"]
+
+_QUALITY = 80  # of JPEG
+_STEP = 100  # ms that an only picture stands
+_PARTS = 4  # segments in the bytes of all, at least: what goes for a new one is no more than such a part
+_AROUND = 200  # bytes around a picture, in the film and its index, at most
+
+
+class VideoSink:
+    """Films with the answer on every picture, played at the speed of the world; see ``segments`` and ``matroska``.
+
+    Between two pictures the one before stands. Nothing is overwritten, and what was written can be played whenever the
+    process ends, also killed.
+
+    Args:
+        path: a folder, or a film's name of which the names of segments are made.
+        segment: seconds of a film, after which the next one begins; sooner where it takes a quarter of ``limit``.
+        limit: bytes of all segments; the oldest go.
+
+    Attributes:
+        pattern: the films' names, for people.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+
+    pictures = True
+
+    def __init__(self, path: Path, segment: float = 60.0, limit: int = 1_000_000_000) -> None:
+        self._segments = Segments(path, limit)
+        self.pattern = self._segments.pattern
+        self.name = f"video {self.pattern}"
+        self._segment, self._limit = 1000 * segment, limit
+        self._film: MatroskaFilm | None = None
+        self._began = 0.0  # the moment of its first picture, in s; the others are in ms from it
+        self._last, self._steps = 0, deque[float]([_STEP], maxlen=9)
+
+    def take(self, item: Item) -> None:
+        import cv2
+
+        picture = annotated(item) if isinstance(item, Observation) else None
+        if not isinstance(item, Observation) or item.prediction.frame is None or picture is None:
+            return
+        moment = item.prediction.frame.moment
+        self._end_if_full(moment)
+        if self._film is not None and picture.shape[1::-1] != (self._film.width, self._film.height):
+            picture = np.asarray(cv2.resize(picture, (self._film.width, self._film.height)), np.uint8)
+        content = jpeg(picture, _QUALITY)
+        if self._film is None:
+            self._begin(picture.shape[1], picture.shape[0], item.time, moment)
+        self._add(content, moment)
+
+    def _end_if_full(self, moment: float) -> None:
+        """End the film at hand if this moment is not in it any more."""
+        if self._film is None:
+            return
+        now = 1000 * (moment - self._began)
+        back = now < self._last - _STEP  # another film, say
+        if now >= self._segment or back or self._film.size >= self._limit / _PARTS:
+            usual = self._last + median(self._steps)
+            self._end(usual if now <= self._last else min(now, max(usual, self._segment)))
+
+    def _begin(self, width: int, height: int, begins: float, moment: float) -> None:
+        self._film = self._segments.begin(width, height, begins)
+        self._began, self._last = moment, -1
+
+    def _add(self, content: bytes, moment: float) -> None:
+        assert self._film is not None
+        if not self._segments.make_room(self._film.size + len(content) + _AROUND):
+            raise SinkError(f"A picture of {len(content)} bytes is more than video_bytes allows.")
+        time = max(self._last + 1, round(1000 * (moment - self._began)))
+        if self._last >= 0:
+            self._steps.append(time - self._last)
+        self._film.add(content, time, time + median(self._steps))
+        self._last = time
+
+    def _end(self, duration: float) -> None:
+        film, self._film = self._film, None
+        if film is not None:
+            film.close(duration)
+
+    def close(self) -> None:
+        """End the film at hand: its last picture stands as long as others do."""
+        self._end(self._last + median(self._steps))
+
+
+class WindowSink:
+    """A window; needs OpenCV with one (``opencv-python``) and a screen.
+
+    Raises:
+        SinkError: there is none.
+    """
+
+    name = "window"
+    pictures = True
+
+    def __init__(self) -> None:
+        import cv2
+
+        if "GUI" not in cv2.getBuildInformation() or not _has_gui(cv2.getBuildInformation()):
+            raise SinkError(
+                "This OpenCV has no windows: pip uninstall opencv-python-headless; pip install opencv-python"
+            )
+
+    def take(self, item: Item) -> None:
+        import cv2
+
+        picture = annotated(item) if isinstance(item, Observation) else None
+        if picture is not None:
+            cv2.imshow("edgeclf", swapped(picture))
+            cv2.waitKey(1)
+
+    def close(self) -> None:
+        """Close it."""
+        import cv2
+
+        cv2.destroyAllWindows()
+
+
+def _has_gui(information: str) -> bool:
+    line = next((line for line in information.splitlines() if line.strip().startswith("GUI:")), "")
+    return "NONE" not in line.upper()

@@ -1,0 +1,1 @@
+"""An image, or a folder of them that may be watched."""

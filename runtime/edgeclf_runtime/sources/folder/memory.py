@@ -1,0 +1,136 @@
+"""Which pictures of a watched folder were classified, kept over a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from edgeclf_runtime.system.atomic_file import sync_open, written_beside
+from edgeclf_runtime.system.state_folder import service_folder
+
+__all__ = ["Mark", "Memory", "mark_of", "memory_path"]
+
+_log = logging.getLogger(__name__)
+
+Mark = bytes
+"""Digest of a picture's name, size and time of change."""
+
+_SIZE = 16  # bytes of one
+_MORE = 50_000  # kept of pictures that are not there any more, at most; half of them after a clearing
+_SYNCED = 5.0  # seconds of it that a power cut may take; those pictures are classified again
+
+
+def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
+    """Where it is kept: hidden beside the model, or in a service's own folder; others got nothing yet.
+
+    Args:
+        model: its file.
+        folder: that is watched.
+        recipients: where the answers go.
+    """
+    words = [os.path.abspath(folder), *recipients]
+    own = service_folder()
+    if own is not None:
+        words.insert(0, os.path.abspath(model))
+    digest = hashlib.sha256(b"\0".join(map(os.fsencode, words))).hexdigest()[:16]
+    return model.absolute().parent / f".{model.name}.{digest}.seen" if own is None else own / f"{digest}.seen"
+
+
+def mark_of(name: str, version: tuple[int, int]) -> Mark:
+    """Of a picture's name within the folder, and its time of change in ns and size."""
+    return hashlib.blake2b(b"%d %d " % version + os.fsencode(name), digest_size=_SIZE).digest()
+
+
+class Memory:
+    """Marks of what was given, and, in a file, of what was classified.
+
+    Args:
+        path: of the file, a line each; made where it is missing. None keeps nothing over a restart.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path, self._lock, self._synced = path, threading.Lock(), -_SYNCED
+        self._known: dict[Mark, bool] = {}  # whether it was classified, the oldest first
+        self._file: int | None = None
+        if path is not None:
+            self._guarded(self._read)
+
+    def __contains__(self, mark: Mark) -> bool:
+        return mark in self._known
+
+    def begin(self, mark: Mark) -> None:
+        """It is given now."""
+        with self._lock:
+            self._known[mark] = self.path is None
+
+    def finish(self, mark: Mark) -> None:
+        """It was classified."""
+        with self._lock:
+            self._known[mark] = True
+            self._guarded(lambda: self._append(mark))
+
+    def clear(self, there: Collection[Mark]) -> None:
+        """Forget the oldest of many that are not there any more."""
+        with self._lock:
+            gone = [mark for mark, is_done in self._known.items() if is_done and mark not in there]
+            if not there or len(gone) <= _MORE:  # a folder without pictures may be a disk that is not mounted
+                return
+            for mark in gone[: -_MORE // 2]:
+                del self._known[mark]
+            self._guarded(self._rewrite)
+
+    def _read(self) -> None:
+        assert self.path is not None
+        content = self.path.read_bytes() if self.path.exists() else b""
+        for line in content.split(b"\n"):  # half a line, after a power cut, is none
+            try:
+                mark = bytes.fromhex(line.decode("ascii"))
+            except ValueError:
+                continue
+            if len(mark) == _SIZE:
+                self._known[mark] = True
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if content and not content.endswith(b"\n"):
+            os.write(self._file, b"\n")
+
+    def _append(self, mark: Mark) -> None:
+        if self._file is not None:
+            os.write(self._file, mark.hex().encode() + b"\n")
+            if time.monotonic() - self._synced >= _SYNCED:
+                sync_open(self._file)
+                self._synced = time.monotonic()
+
+    def _rewrite(self) -> None:
+        if self._file is None or self.path is None:
+            return
+        with written_beside(self.path) as hidden:
+            hidden.write_bytes(b"".join(mark.hex().encode() + b"\n" for mark, done in self._known.items() if done))
+        os.close(self._file)
+        self._file = None
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do it; where the disk does not allow it, say so and go on without the file."""
+        try:
+            work()
+        except OSError as error:
+            text = "%s: %s. After a restart the watched folder's pictures are classified again."
+            _log.warning(text, self.path, error.strerror)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+    def close(self) -> None:
+        """Write what is left; safe to call twice."""
+        with self._lock:
+            if self._file is not None:
+                self._guarded(lambda: sync_open(self._file or 0))
+            self._let_go()

@@ -1,0 +1,169 @@
+"""A picture, or a folder of them, as a source."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Callable
+
+from edgeclf_runtime.errors import ImageError, SourceError
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.pictures.foreign import foreign_reason
+from edgeclf_runtime.pictures.images import decode_image, find_images, read_content
+from edgeclf_runtime.sources.folder.memory import Mark, Memory, mark_of
+from edgeclf_runtime.sources.folder.watching import FolderWatch, Version, version_of
+from edgeclf_runtime.system.plain_text import printable
+
+__all__ = ["PictureSource"]
+
+_log = logging.getLogger(__name__)
+
+
+_LOOK = 0.5  # seconds between two looks into a watched folder
+
+
+class PictureSource:
+    """Pictures in the order of their names; one that cannot be read is logged as a warning and left out.
+
+    Args:
+        path: a picture, or a folder, searched with its sub-folders.
+        watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
+        least: see ``SourceOptions``.
+        memory: of a watched folder: a file that says over a restart which pictures ``finish`` was called for; these
+            are left out.
+
+    Attributes:
+        at_rest: its pictures were there before, so that the pauses between two say nothing.
+        is_camera: they come from one into the watched folder.
+
+    Raises:
+        SourceError: the folder has no picture; while iterating, none could be read.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, watch: bool = False, least: int = 0, memory: Path | None = None) -> None:
+        self.description, self.at_rest = printable(path), not watch
+        self.is_camera = watch
+        if watch and not path.is_dir():
+            raise SourceError(f"{self.description}: to be watched, but no folder.")
+        self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
+        self._failures, self._counting = 0, threading.Lock()
+        self._memory, self._is_told = Memory(memory), False
+        self._under_way: dict[int, Mark] = {}
+        self._files = [] if watch else find_images(path) if path.is_dir() else [path]
+        if not self._files and not watch:
+            raise SourceError(f"{self.description}: no pictures in this folder{_first_foreign(path)}.")
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (frame for decode in self.undecoded() if (frame := decode()) is not None)
+
+    def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
+        """See ``Undecoded``."""
+        if self._watch:
+            return (functools.partial(_same, frame) for frame in self._watched())
+        return (functools.partial(self._listed, file, number) for number, file in enumerate(self._files))
+
+    def _watched(self) -> Iterator[Frame]:
+        number = 0
+        waiting: dict[str, Version] = {}  # perhaps still being written
+        with closing(FolderWatch(self._folder)) as watch:
+            while not self._closing.is_set():
+                for path, version in self._complete(watch, waiting):
+                    mark = self._mark(path, version)
+                    self._memory.begin(mark)
+                    try:
+                        frame = self._frame(Path(path), number)
+                    except ImageError as error:  # read again when it changes
+                        _log.warning("Skipped: %s", error)
+                        self._memory.finish(mark)
+                        continue
+                    if self._memory.path is not None:
+                        self._under_way[number] = mark
+                    yield frame
+                    number += 1
+                self._closing.wait(_LOOK)
+
+    def _complete(self, watch: FolderWatch, waiting: dict[str, Version]) -> list[tuple[str, Version]]:
+        """Pictures that are as they were at the look before, and were not given yet, in order."""
+        found, is_all = watch.look()
+        if is_all:
+            self._remember({self._mark(path, version) for path, version in found.items()})
+        now = {**{path: version_of(path) for path in waiting if path not in found}, **found}
+        ready = []
+        for path, version in now.items():
+            before = waiting.pop(path, None)
+            if version is None or self._mark(path, version) in self._memory:
+                continue
+            if version != before:
+                waiting[path] = version
+            elif version[1]:  # an empty one is noticed again when it changes
+                ready.append((path, version))
+        return sorted(ready, key=lambda item: item[0].split(os.sep))
+
+    def _remember(self, there: set[Mark]) -> None:
+        """Of what the memory holds, these are there."""
+        known = sum(mark in self._memory for mark in there)
+        if known and not self._is_told and self._memory.path is not None:
+            text = "%s: left out pictures that were classified before (%d); to classify them again: rm %s"
+            _log.warning(text, self.description, known, shlex.quote(printable(self._memory.path)))
+        self._is_told = True
+        self._memory.clear(there)
+
+    def _mark(self, path: str, version: Version) -> Mark:
+        return mark_of(os.path.relpath(path, self._folder), version)
+
+    def finish(self, frame: Frame) -> None:
+        """It was classified, or is not to be."""
+        mark = self._under_way.pop(frame.number, None)
+        if mark is not None:
+            self._memory.finish(mark)
+
+    def _listed(self, file: Path, number: int) -> Frame | None:
+        count = len(self._files)
+        if self._closing.is_set():
+            return None
+        try:
+            return self._frame(file, number)
+        except ImageError as error:
+            with self._counting:
+                self._failures += 1
+                failures = self._failures
+            if failures == count:
+                more = f" Nor any of the {failures} in {self.description}." if failures > 1 else ""
+                raise SourceError(f"{error}{more}") from None
+            _log.warning("Skipped: %s", error)
+            return None
+
+    def _frame(self, file: Path, number: int) -> Frame:
+        data = read_content(file)
+        pixels, name = decode_image(data, str(file), least=self._least), printable(file)
+        return Frame(pixels, time.monotonic(), number, name, data if data.startswith(b"\xff\xd8") else None)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+        self._closing.set()
+        self._files = []
+
+    def __enter__(self) -> PictureSource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+        self._memory.close()
+
+
+def _first_foreign(folder: Path) -> str:
+    found = ((file, foreign_reason(str(file))) for file in sorted(folder.rglob("*")))
+    return next((f" that are read. {printable(file)}: {reason}" for file, reason in found if reason), "")
+
+
+def _same(frame: Frame) -> Frame:
+    return frame

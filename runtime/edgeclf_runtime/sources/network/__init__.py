@@ -1,0 +1,1 @@
+"""Network cameras: streams, snapshots, passwords, certificates."""

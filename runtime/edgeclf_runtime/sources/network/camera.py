@@ -1,0 +1,92 @@
+"""A network camera's stream, or its pictures, as a source."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import threading
+
+from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.pictures.opencv import quiet
+from edgeclf_runtime.sources.connection import Capture, OpenCVCapture
+from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.network.address import check_address, without_password
+from edgeclf_runtime.sources.source import SourceOptions, StateListener
+
+__all__ = ["open_stream", "without_password"]
+
+_OPEN_MS = 10_000
+_READ_MS = 5_000
+_BACKLOG = 1.0  # seconds within which an RTSP server's stored frames come at once
+_INTERVAL = 1.0  # seconds between two pictures of a camera that gives one at a request, where none is asked for
+_PATIENCE = 60.0
+
+
+def open_stream(address: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
+    """Connect to an rtsp, rtsps, http or https address.
+
+    What an http address answers decides: a picture is fetched again at ``options.fps``, a stream of JPEGs is read as
+    it comes, and the rest is FFmpeg's. Certificates are verified before a password is sent, unless
+    ``options.insecure``.
+
+    Args:
+        address: of the stream.
+        options, listener: see ``LiveSource``.
+
+    Raises:
+        SourceError: the address may be misunderstood, nobody answers there within 10 s, or with no video.
+    """
+    check_address(address)
+    scheme, _, rest = address.partition("://")
+    address, closing = f"{scheme.lower()}://{rest}", threading.Event()
+    opened = functools.partial(_opened, address, without_password(address), options, closing)
+    return LiveSource(opened, options, listener, _PATIENCE + 2 * _interval(options), closing.set)
+
+
+def _interval(options: SourceOptions) -> float:
+    return 1 / options.fps if options.fps else _INTERVAL
+
+
+def _opened(address: str, shown: str, options: SourceOptions, closing: threading.Event) -> Capture:
+    if address.startswith("http"):
+        found = _over_http(address, options, closing)
+        if found is not None:
+            return found
+    return _by_ffmpeg(address, shown, options.insecure)
+
+
+def _over_http(address: str, options: SourceOptions, closing: threading.Event) -> Capture | None:
+    """None where it is neither a picture nor a stream of JPEGs."""
+    from edgeclf_runtime.sources.network.http_camera import JpegStream, Snapshots
+    from edgeclf_runtime.sources.network.http_client import HttpClient
+
+    client = HttpClient(address, options.insecure, _READ_MS / 1000)
+    try:
+        answer = client.get()
+        kind = answer.headers.get_content_type()
+        if kind.startswith("image/"):
+            return Snapshots(client, answer, _interval(options), closing)
+        if kind.startswith("multipart/"):
+            return JpegStream(client, answer)
+        answer.close()
+    except http.client.HTTPException:  # such as "ICY 200 OK"
+        pass
+    client.close()
+    return None
+
+
+def _by_ffmpeg(address: str, shown: str, insecure: bool) -> OpenCVCapture:
+    import cv2
+
+    from edgeclf_runtime.sources.network.tls import check_certificate, ffmpeg_verifies
+
+    verified = not insecure and address.startswith(("https:", "rtsps:"))
+    if verified:
+        check_certificate(address, shown, _OPEN_MS / 1000)
+    # FFmpeg heeds time-outs only when they are given while it opens.
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS]
+    with quiet(), ffmpeg_verifies(verified):
+        video = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
+    if not video.isOpened():
+        raise SourceError(f"{shown}: no video stream there. Check the address, the camera and the password.")
+    return OpenCVCapture(video, shown, 0.9 * _READ_MS / 1000, _BACKLOG if address.startswith("rtsp") else 0.0)

@@ -1,0 +1,111 @@
+"""Copies of the last good model: what a device starts with when the file that it was given is none any more."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.system.state_folder import service_folder
+
+__all__ = ["LastGood", "Version", "version"]
+
+_log = logging.getLogger(__name__)
+
+Version = tuple[int, int, int, int]
+"""What changes when a file is replaced or written."""
+
+
+def version(path: Path) -> Version | None:
+    """A file's; None where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class LastGood:
+    """The copy of one model file: hidden beside it, or in a service's own folder.
+
+    Its name holds the SHA-256 of its content, so that it is replaced by one rename, and damage to it is seen.
+
+    Args:
+        model: path of the file; another path has another copy.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model = model.absolute()
+        self._folder, self._stem = _location(self._model)
+        self._name = re.compile(rf"{re.escape(self._stem)}-([0-9a-f]{{64}})\.tflite")
+
+    def find(self) -> Path | None:
+        """The newest that is whole; None where there is none."""
+        copies = [(path, digest) for path, digest in self._copies() if _digest(path) == digest]
+        return max((path for path, _ in copies), key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def is_copied(self) -> bool:
+        """Whether the model file is what was copied."""
+        digest = _digest(self._model)
+        return any(digest == known and _digest(path) == known for path, known in self._copies())
+
+    def keep(self, judged: Version | None, labels: Sequence[str]) -> None:
+        """Copy the model file and remove older copies; says so where it cannot.
+
+        Args:
+            judged: the version that was found to be good: nothing is copied if it was replaced since.
+            labels: of the model, for one that has none in it.
+        """
+        try:
+            content = self._model.read_bytes()
+            if judged is not None and version(self._model) == judged:
+                self._write(content, hashlib.sha256(content).hexdigest(), labels)
+        except OSError as error:
+            text = f"{error.filename or self._folder}: {error.strerror}"
+            _log.warning("%s: no copy is kept to start with, should it be damaged (%s).", self._model, text)
+
+    def _write(self, content: bytes, digest: str, labels: Sequence[str]) -> None:
+        copies = self._copies()
+        path = self._folder / f"{self._stem}-{digest}.tflite"
+        text = "".join(f"{label}\n" for label in labels).encode()
+        if hashlib.sha256(text).hexdigest() != _digest(path.with_suffix(".txt")):
+            with written_beside(path.with_suffix(".txt")) as hidden:  # first: the model's name says that all is there
+                hidden.write_bytes(text)
+        if _digest(path) != digest:
+            with written_beside(path) as hidden:
+                hidden.write_bytes(content)
+        for old, _ in copies:
+            if old != path:
+                for file in (old, old.with_suffix(".txt")):
+                    file.unlink(missing_ok=True)
+
+    def _copies(self) -> list[tuple[Path, str]]:
+        """With the digests that their names say."""
+        with suppress(OSError):
+            matches = [(name, self._name.fullmatch(name)) for name in os.listdir(self._folder)]
+            return [(self._folder / name, match[1]) for name, match in matches if match]
+        return []
+
+
+def _location(model: Path) -> tuple[Path, str]:
+    own = service_folder()
+    if own is None:
+        return model.parent, f".{model.name}.good"
+    return own, hashlib.sha256(os.fsencode(model)).hexdigest()[:16]
+
+
+def _digest(path: Path) -> str:
+    """Empty where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            for part in iter(lambda: file.read(1 << 20), b""):
+                digest.update(part)
+    except OSError:
+        return ""
+    return digest.hexdigest()

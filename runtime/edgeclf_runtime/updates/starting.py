@@ -1,0 +1,87 @@
+"""The model that a device starts with: its file, or, where that is no good any more, the last good copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Callable
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.errors import EdgeclfError, ModelError
+from edgeclf_runtime.updates.last_good import LastGood, Version, version
+from edgeclf_runtime.updates.trial import try_model
+from edgeclf_runtime.verification import verify
+
+__all__ = ["open_suited", "start_model", "why_not"]
+
+_SECONDS = 60.0  # that a trial may take: systemd waits 120 s for all of the start
+
+
+def start_model(
+    model: Path,
+    words: Sequence[str],
+    opened: Callable[[Path], Classifier],
+    suits: Callable[[tuple[str, ...]], None],
+) -> tuple[Classifier, str]:
+    """Open a model file; one that is new since the last good copy is tried in another process before.
+
+    Args:
+        model: path of the file.
+        words: further options of ``edgeclf verify``.
+        opened: opens a file as it is to be used.
+        suits: raises EdgeclfError for labels of a model that cannot be used.
+
+    Returns:
+        the classifier, which is the caller's; and why the file was refused, where it is the copy's.
+
+    Raises:
+        EdgeclfError: the file cannot be used, and there is no copy that can.
+    """
+    good, judged = LastGood(model), version(model)
+    copy, is_copied = good.find(), good.is_copied()
+    reason = "" if copy is None or is_copied else try_model(model, words, seconds=_SECONDS)
+    if not reason:
+        try:
+            classifier = open_suited(opened, model, suits)
+        except EdgeclfError as error:
+            if copy is None:
+                raise
+            reason = str(error)
+        else:
+            _keep(good, judged, classifier, is_copied)
+            return classifier, ""
+    assert copy is not None
+    try:
+        return open_suited(opened, copy, suits), f"{reason} Started with the last good copy of it."
+    except EdgeclfError:
+        raise ModelError(reason) from None
+
+
+def _keep(good: LastGood, judged: Version | None, classifier: Classifier, is_copied: bool) -> None:
+    try:
+        if is_copied or not why_not(classifier):  # the labels beside it may be others
+            good.keep(judged, classifier.card.labels)
+    except BaseException:
+        classifier.close()
+        raise
+
+
+def open_suited(
+    opened: Callable[[Path], Classifier], path: Path, suits: Callable[[tuple[str, ...]], None]
+) -> Classifier:
+    """Open a file; raises EdgeclfError where it cannot be opened or its labels do not suit."""
+    classifier = opened(path)
+    try:
+        suits(classifier.card.labels)
+    except EdgeclfError:
+        classifier.close()
+        raise
+    return classifier
+
+
+def why_not(classifier: Classifier) -> str:
+    """Why it is no good on this device; empty where it is."""
+    classifier.warm_up()
+    if not classifier.golden or verify(classifier).passed:
+        return ""
+    return f"{classifier.path}: its golden pictures do not give their scores here."

@@ -1,0 +1,188 @@
+"""The page that training photographs are collected with."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgeclf_runtime.errors import SinkError, UsageError
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.sources.source import SourceState
+from edgeclf_runtime.web.album import Album
+from edgeclf_runtime.web.assets import file_routes
+from edgeclf_runtime.web.broadcast import Live, Picture, live_response
+from edgeclf_runtime.web.photograph import Darkroom
+from edgeclf_runtime.web.requests import application, read_texts
+from edgeclf_runtime.web.server import WebServer
+from edgeclf_runtime.web.shutter import Shutter
+from edgeclf_runtime.web.status import SourceStatus
+from edgeclf_runtime.web.taken import Taken
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["CapturePage"]
+
+_LONGEST_PRESS = 64  # letters
+_COUNT = 1.0  # seconds between two looks at what others did to the folder
+
+
+class CapturePage:
+    """Shows a camera's frames and writes those into the album during which a class's button is held.
+
+    A page may also send photographs of its own camera, a phone's for instance.
+
+    Args:
+        album: that is filled.
+        address, token: see ``address.listen``.
+        tls: see ``WebServer``.
+        camera: whether there is one here, whose frames ``show`` is given.
+        view: how its frames are turned and cut; empty where they are not.
+        train_options: of ``edgeclf train``, so that a device sees the same.
+
+    Attributes:
+        invitation: the address to open.
+
+    Raises:
+        SinkError: it cannot be served.
+    """
+
+    def __init__(
+        self,
+        album: Album,
+        address: str,
+        token: str = "",
+        tls: ssl.SSLContext | None = None,
+        *,
+        camera: bool = True,
+        view: str = "",
+        train_options: str = "",
+    ) -> None:
+        self._album, self._shutter, self._taken = album, Shutter(), Taken()
+        self._status, self._picture = SourceStatus(), Picture()
+        self._darkroom, self._trouble, self._camera = Darkroom(self._keep), "", camera
+        about = {"folder": str(album.folder), "camera": camera, "host": platform.node(), "view": view}
+        self._live = Live(self._picture, lambda: {**about, "train_options": train_options}, self._state)
+        self._server = WebServer(application([*file_routes("capture"), *self._routes()]), address, token, tls)
+        self.invitation = self._server.invitation
+        self._closing = threading.Event()
+        threading.Thread(target=self._follow_folder, name="album", daemon=True).start()
+
+    def tell(self, state: SourceState) -> None:
+        """The listener to open the source with."""
+        self._status.change(state)
+
+    def show(self, frame: Frame) -> None:
+        """One more frame: shown, and kept if a button is held."""
+        now = time.monotonic()
+        self._status.frame(now)
+        self._picture.put(frame.pixels)
+        name, press = self._shutter.due(now)
+        if not name:
+            return
+        try:
+            self._write(name, press, frame.pixels, time.time() - (now - frame.time), frame.jpeg)
+            self._trouble = ""
+        except SinkError as error:
+            self._trouble = str(error)
+
+    def _write(self, name: str, press: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None) -> None:
+        self._taken.add(name, self._album.write(name, pixels, moment, data, press), pixels)
+        self._live.tell()
+
+    def _keep(self, name: str, press: str, data: bytes, pixels: npt.NDArray[np.uint8]) -> None:
+        """A photograph of a page's own camera, whose clock may be wrong."""
+        self._write(name, press, pixels, time.time(), data)
+
+    def _follow_folder(self) -> None:
+        while not self._closing.wait(_COUNT):
+            if self._live.viewers:
+                self._refresh()
+
+    def _refresh(self) -> None:
+        self._album.refresh()
+        self._taken.prune()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._closing.set()
+        self._live.closed = True
+        self._server.close()
+
+    def _state(self) -> dict[str, Any]:
+        counts = [[name, count] for name, count in self._album.counts.items()]
+        press, last = self._album.last
+        written = {"classes": counts, "last": {"press": press, "count": last}, "taken": self._taken.listed()}
+        status = self._status.now() if self._camera else {"source": None}
+        return {**status, **written, "trouble": self._trouble}
+
+    def _class(self, name: str) -> str:
+        if name not in self._album.counts:
+            raise HTTPException(404, f"There is no class {name!r}.")
+        return name
+
+    def _routes(self) -> list[Route]:
+        async def live(request: Request) -> Response:
+            return live_response(self._live, request)
+
+        async def state(request: Request) -> Response:
+            await asyncio.to_thread(self._refresh)
+            return JSONResponse(self._state())
+
+        async def taken(request: Request) -> Response:
+            content = self._taken.read(request.path_params["number"])
+            if not content:
+                raise HTTPException(404, "This picture is gone.")
+            return Response(content, media_type="image/jpeg")
+
+        async def add(request: Request) -> Response:
+            (name,) = await read_texts(request, "name")
+            try:
+                added = self._album.add(name)
+            except UsageError as error:
+                raise HTTPException(400, str(error)) from None
+            self._live.tell()
+            return JSONResponse({"name": added})
+
+        async def hold(request: Request) -> Response:
+            name, press = await read_texts(request, "name", "press")
+            self._shutter.hold(self._class(name), press, time.monotonic())
+            return JSONResponse({})
+
+        async def release(request: Request) -> Response:
+            (press,) = await read_texts(request, "press")
+            self._shutter.release(press)
+            return JSONResponse({})
+
+        async def photograph(request: Request) -> Response:
+            name, press = (request.query_params.get(key, "") for key in ("name", "press"))
+            try:
+                await self._darkroom.take(request, self._class(name), press[:_LONGEST_PRESS])
+            except SinkError as error:
+                raise HTTPException(409, str(error)) from None
+            return JSONResponse({})
+
+        async def undo(request: Request) -> Response:
+            (press,) = await read_texts(request, "press")
+            try:
+                removed = await asyncio.to_thread(self._album.take_back, press)
+            except SinkError as error:
+                raise HTTPException(409, str(error)) from None
+            finally:
+                await asyncio.to_thread(self._taken.prune)
+                self._live.tell()
+            return JSONResponse({"removed": removed})
+
+        posts = {"/classes": add, "/hold": hold, "/release": release, "/photograph": photograph, "/undo": undo}
+        looks = [Route("/live", live), Route("/state.json", state), Route("/taken/{number:int}.jpg", taken)]
+        return [*looks, *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items())]

@@ -1,0 +1,34 @@
+"""What a class may be called that somebody types into a page."""
+
+from __future__ import annotations
+
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.system.plain_text import is_label
+
+__all__ = ["check_class_name", "is_part"]
+
+_LONGEST = 60  # characters; a folder's name holds 255 bytes
+_PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+
+
+def check_class_name(name: str) -> str:
+    """It, without space around it, fit for a folder that ``edgeclf train`` takes.
+
+    Raises:
+        UsageError: it leads elsewhere, is hidden, is too long, or means a part of a data set.
+    """
+    name = name.strip()
+    if not name or len(name) > _LONGEST or len(name.encode("utf-8", "replace")) > 4 * _LONGEST:
+        raise UsageError(f"A class has a name of 1 to {_LONGEST} characters.")
+    if not is_label(name) or any(sign in name for sign in '/\\:*?"<>|'):
+        raise UsageError(f"{name!r}: a class's name is that of a folder, without any of / \\ : * ? \" < > |.")
+    if name.startswith((".", "__")) or name.endswith("."):
+        raise UsageError(f"{name!r}: a class's name begins with neither . nor __ and does not end with a dot.")
+    if is_part(name):
+        raise UsageError(f"{name!r}: a folder of this name would be taken for a part of the data set.")
+    return name
+
+
+def is_part(name: str) -> bool:
+    """Whether ``edgeclf train`` takes a folder of this name for a part of a data set."""
+    return name.lower() in _PARTS

@@ -1,0 +1,105 @@
+"""The rooms of each package: a folder or a file imports only what stands below it, and nothing imports in a circle."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {
+    "edgeclf": ROOT / "edgeclf",
+    "edgeclf_converters": ROOT / "converters" / "edgeclf_converters",
+    "edgeclf_runtime": ROOT / "runtime" / "edgeclf_runtime",
+}
+# From the lowest floor to the highest; rooms of one floor know nothing of one another.
+FLOORS = {
+    "edgeclf": (
+        "errors metrics progress",
+        "frameworks pages",
+        "data framework_errors model",
+        "config",
+        "runs",
+        "evaluation reports",
+        "training",
+        "comparison datacheck exporting",
+        "demo searching",
+        "commands",
+    ),
+    "edgeclf_converters": (
+        "errors frameworks interrupts work_folder",
+        "distribution graph tflite",
+        "edgetpu parity",
+        "quantize",
+        "export report",
+    ),
+    "edgeclf_runtime": (
+        "errors",
+        "system",
+        "pictures cli",
+        "frame model __main__",
+        "backends prediction sources",
+        "classifier decision formatting",
+        "benchmark config sinks verification",
+        "web",
+        "pipeline",
+        "service updates",
+        "doctor",
+        "commands",
+    ),
+}
+each_package = pytest.mark.parametrize("package", FOLDERS)
+
+
+def _modules(package: str) -> dict[str, Path]:
+    folder = FOLDERS[package]
+    named = {}
+    for path in folder.rglob("*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        named[".".join((package, *parts)).removesuffix(".__init__")] = path
+    return named
+
+
+def _imports(package: str) -> dict[str, set[str]]:
+    """What each module imports of its own package, also inside of functions."""
+    modules = _modules(package)
+    imported: dict[str, set[str]] = {module: set() for module in modules}
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}."):
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                imported[module] |= {name if name in modules else str(node.module) for name in names}
+            if isinstance(node, ast.Import):
+                imported[module] |= {alias.name for alias in node.names if alias.name in modules}
+    return imported
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1]
+
+
+@each_package
+def test_every_room_stands_on_a_floor(package: str) -> None:
+    placed = [room for floor in FLOORS[package] for room in floor.split()]
+    assert sorted(placed) == sorted({_room(module) for module in _modules(package) if module != package})
+
+
+@each_package
+def test_rooms_import_only_what_stands_below_them(package: str) -> None:
+    height = {room: floor for floor, rooms in enumerate(FLOORS[package]) for room in rooms.split()}
+    wrong = [
+        f"{module} imports {target}"
+        for module, targets in _imports(package).items()
+        for target in targets - {package}
+        if module != package and _room(module) != _room(target) and height[_room(target)] >= height[_room(module)]
+    ]
+    assert not wrong
+
+
+@each_package
+def test_no_modules_import_in_a_circle(package: str) -> None:
+    left = _imports(package)
+    while free := {module for module, targets in left.items() if not (targets & left.keys()) - {module}}:
+        left = {module: targets for module, targets in left.items() if module not in free}
+    assert not left, "these wait for one another"

@@ -1,0 +1,138 @@
+"""Conversions: refused where they would not be what was asked for, the same bytes every time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf_converters import ConversionError, convert, convert_int8, export
+from edgeclf_converters.frameworks import keras
+from edgeclf_converters.work_folder import work_folder
+from edgeclf_runtime import Classifier, ModelCard, Preprocessing
+from edgeclf_runtime.model.flatbuffer import read_flat_model
+from edgeclf_runtime.model.metadata import read_metadata
+
+RULE = Preprocessing(32, 32)
+LABELS = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def network() -> object:
+    layers = keras().layers
+    keras().utils.set_random_seed(0)
+    image = layers.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu")(image)
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    return keras().Model(image, x)
+
+
+def _pictures(count: int) -> list[np.ndarray]:
+    """Smooth ones: noise is refused as calibration."""
+    waves = np.random.default_rng(0).uniform(0, 0.3, (count, 1, 1, 3))
+    y, x = np.mgrid[0:32, 0:32]
+    return list((127 + 120 * np.sin(waves * (x + 2 * y)[None, :, :, None])).astype(np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["int8", "float32", "float16", "dynamic"])
+def test_every_mode_gives_the_networks_scores(network: object, mode: str, tmp_path: Path) -> None:
+    card, pictures = ModelCard("tiny", LABELS, RULE), _pictures(8)
+    export(network, tmp_path / "m.tflite", card, mode=mode, calibration=pictures, golden=pictures[:2])
+    wanted = network((np.stack(pictures).astype(np.float32) - 127) / 128).numpy()  # type: ignore[operator]
+    with Classifier.load(tmp_path / "m.tflite") as classifier:
+        scores = np.stack([classifier.classify(picture).scores for picture in pictures])
+    assert abs(scores - wanted).max() < 0.02
+
+
+def test_the_same_conversion_gives_the_same_bytes(network: object, tmp_path: Path) -> None:
+    card, pictures = ModelCard("tiny", LABELS, RULE), _pictures(8)
+    for name in ("one", "two"):
+        export(network, tmp_path / name, card, mode="int8", calibration=pictures, golden=pictures)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_the_standard_metadata_is_in_the_file(network: object, tmp_path: Path) -> None:
+    export(network, tmp_path / "m.tflite", ModelCard("tiny", LABELS, RULE), mode="float32")
+    metadata = read_metadata(read_flat_model((tmp_path / "m.tflite").read_bytes()).metadata)
+    assert (metadata.name, metadata.mean, metadata.std) == ("tiny", (127.0,) * 3, (128.0,) * 3)
+    assert [file.name for file in metadata.label_files] == ["labels.txt"]
+
+
+def test_bad_arguments_are_one_line(network: object, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="expected one of int8"):
+        convert(network, "int4", [], RULE)
+    with pytest.raises(ConversionError, match="needs calibration pictures"):
+        convert(network, "int8", [], RULE)
+    with pytest.raises(ConversionError, match=r"expected \[32, 32, 3\]"):
+        convert(network, "int8", [np.zeros((8, 8, 3), np.uint8)], RULE)
+    with pytest.raises(ConversionError, match="its preprocessing gives"):
+        convert(network, "float32", [], Preprocessing(64, 64))
+
+
+def test_a_failed_export_leaves_the_old_file(network: object, tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"old")
+    card = ModelCard("tiny", ("a", "b"), RULE)
+    with pytest.raises(ConversionError, match="2 labels for the network's 3 outputs"):
+        export(network, tmp_path / "m.tflite", card, mode="float32")
+
+    def measure(classifier: Classifier) -> dict[str, float]:
+        raise RuntimeError(classifier.path.name)
+
+    with pytest.raises(RuntimeError, match=r"m\.tflite"):
+        export(network, tmp_path / "m.tflite", ModelCard("tiny", LABELS, RULE), mode="float32", measure=measure)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m.tflite", b"old")]
+
+
+def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path: Path) -> None:
+    mean: Any = [np.float32(127)] * 3
+    given: Any = {"epochs": np.int64(10), "notes": "two\nlines"}
+    card = ModelCard("tiny\n1", list(LABELS), Preprocessing(np.int64(32), 32, mean=mean), provenance=given)  # type: ignore[arg-type]
+    measure = lambda classifier: {"validation": np.float32(0.5)}  # noqa: E731
+    export(network, tmp_path / "m.tflite", card, mode="float32", measure=measure)
+    with Classifier.load(tmp_path / "m.tflite") as classifier:
+        written = classifier.card
+    assert (written.name, written.labels, written.preprocessing) == ("tiny 1", LABELS, RULE)
+    assert (written.provenance, written.accuracy) == ({"epochs": "10", "notes": "two lines"}, {"validation": 0.5})
+
+
+def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tmp_path: Path) -> None:
+    def refused(message: str, card: ModelCard, golden: list[np.ndarray], name: str = "m.tflite") -> None:
+        with pytest.raises(ConversionError, match=message):
+            convert_int8(network, [], tmp_path / name, card, golden=golden)  # without pictures, which come next
+
+    card = ModelCard("tiny", LABELS, RULE)
+    refused("needs calibration pictures", card, [])
+    refused("expected at most 64", card, [np.zeros((8, 8, 3), np.uint8)] * 65)
+    refused("of 400x8, expected at most 320", card, [np.zeros((8, 400, 3), np.uint8)])
+    refused("expected uint8", card, [np.zeros((8, 8, 3), np.float32)])
+    refused("one line of visible text", ModelCard("tiny", ("a", "b\n", "c"), RULE), [])
+    refused("say RGB", ModelCard("tiny", LABELS, Preprocessing(32, 32, color="BGR")), [])
+    refused(r"n\\xff\.tflite: its path is not UTF-8", card, [], "n\udcff.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+def test_threads_that_make_the_same_file_leave_each_other_alone(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:  # whose locks keep each other out as those of processes do
+        assert list(pool.map(_make_often, [tmp_path / "m.tflite"] * 3)) == [300] * 3
+    assert not list(tmp_path.iterdir())
+
+
+def _make_often(path: Path) -> int:
+    made = 0
+    for _ in range(300):
+        with work_folder(path) as folder:
+            (folder / "x").write_bytes(b"x")
+            made += (folder / "x").exists()
+    return made
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with work_folder(tmp_path / "m.tflite") as folder:
+        left, foreign = folder.with_name(f"{folder.name}left"), tmp_path / ".m.tflite.work.00000000.elsewhere"
+    for place in (left, foreign):
+        place.mkdir()
+    with work_folder(tmp_path / "m.tflite"):
+        assert (left.exists(), foreign.exists()) == (False, True)  # another machine may be at work there

@@ -1,0 +1,130 @@
+"""Several sources of photographs as one: their classes, names, parts and groups; and that a run of them reads back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomllib
+from click.testing import CliRunner
+
+from edgeclf import Quiet, Run
+from edgeclf.commands.data import data as data_command
+from edgeclf.commands.train import train as train_command
+from edgeclf.config.file import configure
+from edgeclf.config.tables import TrainTable
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.several import divided_apart
+from edgeclf.data.shard_writer import write_shards
+from edgeclf.data.sources import read_source
+from edgeclf.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def places(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``photos`` of 0 and 1; ``snapshots`` of 0, 2 and ``a/b``; ``more`` and a CSV of its 1 and ``a/b`` with groups."""
+    root = tmp_path_factory.mktemp("several")
+    for label in ("0", "1"):
+        shutil.copytree(digits / label, root / "photos" / label)
+    shutil.copytree(digits / "2", root / "snapshots" / "2")
+    (root / "snapshots" / "0").mkdir()
+    for path in sorted((digits / "0").iterdir())[:3]:  # called as photographs are, but others
+        shutil.copy(sorted((digits / "1").iterdir())[0], root / "snapshots" / "0" / path.name)
+    (root / "snapshots" / "a%2Fb").mkdir()
+    for number in range(6):
+        _png(root / "snapshots" / "a%2Fb" / f"{number}.png", np.full((8, 8, 3), 40 * number, np.uint8))
+    shutil.copytree(digits, root / "more")
+    ones, zeros = (sorted((root / "more" / label).iterdir()) for label in "10")
+    lines = [f"more/1/{path.name},1,g{number // 4}" for number, path in enumerate(ones)]
+    lines += [f"more/0/{path.name},a/b,g9" for path in zeros[:6]]
+    (root / "list.csv").write_text("file,label,group\n" + "\n".join(lines), "utf-8")
+    return root
+
+
+def _png(path: Path, pixels: np.ndarray) -> None:
+    import cv2
+
+    cv2.imwrite(str(path), pixels)
+
+
+def test_classes_are_those_of_any_source_and_equal_names_stay_apart(places: Path) -> None:
+    paths = (places / "photos", places / "snapshots", places / "list.csv")
+    said: list[str] = []
+    data, skipped = read_source(paths, said.append)
+    assert (data.labels, skipped) == (("0", "1", "2", "a/b"), [])  # a%2Fb is how snapshots of a/b are called
+    assert np.bincount(data.targets).tolist() == [23, 40, 20, 12]
+    assert len({file[2:] for file in data.files}) < len(set(data.files)) == 95
+    for row in (0, 25, 50, 75, 94):
+        label = data.labels[data.targets[row]]
+        path = data.path(data.files[row])
+        assert data.content(data.files[row]) == path.read_bytes()
+        assert label == "a/b" or path.parent.name == label
+    assert len(set(data.groups.tolist()) - {-1}) == 6
+    assert [line.partition(":")[0] for line in said] == [f"{row}/ is {path}" for row, path in enumerate(paths, 1)]
+
+
+def test_groups_of_two_csvs_never_coincide(places: Path, tmp_path: Path) -> None:
+    shutil.copytree(places, tmp_path / "again")
+    data, _ = read_source([places / "list.csv", tmp_path / "again" / "list.csv"])
+    first, second = ({g for f, g in zip(data.files, data.groups, strict=True) if f.startswith(n)} for n in "12")
+    assert len(first) == len(second) == 6
+    assert not first & second
+
+
+def test_the_same_pictures_twice_are_refused_by_any_name(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(places / "photos")
+    monkeypatch.chdir(tmp_path)
+    again = [tmp_path / "link", places / "snapshots" / ".." / "photos", Path(os.path.relpath(places / "photos"))]
+    for path in (places / "photos", *again):
+        with pytest.raises(DataError, match="is the same as"):
+            read_source([places / "photos", path])
+    for pair in ([places / "photos" / "0", places / "photos"], [places / "photos", tmp_path / "link" / "0"]):
+        with pytest.raises(DataError, match=r"lies in .*photos"):
+            read_source(pair)
+    with pytest.raises(DataError, match=r"has .*more/1/.*\.png, which .*more has, too"):
+        read_source([places / "more", places / "list.csv"])
+    for name in ("b", "c"):
+        shutil.copytree(places / "more" / "2", tmp_path / name / "2")
+    with pytest.raises(DataError, match="has one class only"):
+        read_source([tmp_path / "b", tmp_path / "c"])
+    assert read_source([tmp_path / "b", places / "photos"])[0].labels == ("0", "1", "2")
+
+
+def test_parts_that_are_given_stay_and_other_sources_are_divided_as_usual() -> None:
+    parts = ["train"] * 10 + ["test"] * 4 + [""] * 22
+    targets = np.array([row % 2 for row in range(14)] + [row % 2 for row in range(20)] + [2, 2])
+    groups = np.full(36, -1)
+    groups[[11, 14]] = 0  # a copy of a picture in the test part
+    data = Dataset(Path("x"), ("a", "b", "c"), tuple(map(str, range(36))), targets, tuple(parts), groups)
+    divided = divided_apart(data, 0.2, 0.2, 0)
+    assert divided.parts[:14] == tuple(parts[:14])
+    assert divided.parts[14] == "test"
+    assert divided.parts[34:] == ("train", "train")  # too few of them to divide
+    assert [divided.parts[14:].count(part) for part in ("train", "validation", "test")] == [13, 4, 5]
+
+
+def test_a_run_of_several_sources_reads_back(places: Path, tmp_path: Path) -> None:
+    write_shards(places / "snapshots", tmp_path / "shards", 100, Quiet())
+    out = tmp_path / "run"
+    words = [str(places / "photos"), str(tmp_path / "shards"), "--out", str(out), "--size", "32", "--adapt", "head"]
+    done = CliRunner().invoke(train_command, words)
+    assert done.exit_code == 0, done.output
+    run = Run.open(out)
+    assert run.sources == (places / "photos", tmp_path / "shards")
+    assert tomllib.loads((out / "config.toml").read_text("utf-8"))["train"]["data"] == list(map(str, run.sources))
+    data = run.read_split()
+    assert data.labels == ("0", "1", "2", "a%2Fb")
+    assert len(data.files) == 69
+    for file in data.files[::9]:
+        kind = places / ("photos" if file.startswith("1/") else "snapshots")
+        assert data.content(file) == (kind / file[2:]).read_bytes()
+    assert "1/" in (out / "report.html").read_text("utf-8")
+    assert configure(TrainTable, {}, out / "config.toml").data == run.sources
+    packed = CliRunner().invoke(data_command, ["shard", *words[:2], str(tmp_path / "packed")])
+    assert packed.exit_code == 0, packed.output
+    assert read_source(tmp_path / "packed")[0].files == read_source([Path(word) for word in words[:2]])[0].files

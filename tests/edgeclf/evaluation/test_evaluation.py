@@ -1,0 +1,243 @@
+"""Which pictures a model file is evaluated on, and what the figures mean."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edgeclf import Quiet, Run, RunError, evaluate
+from edgeclf.commands.data import data as data_command
+from edgeclf.commands.evaluate import evaluate as command
+from edgeclf.errors import DataError
+from edgeclf.evaluation.evaluate import Images, evaluation_folder, images_of_run, images_of_source, model_of_run
+from edgeclf.evaluation.measuring import measure_dataset
+from edgeclf.evaluation.page import Evaluation, render_evaluation
+from edgeclf.metrics.confusion import confusion_lines
+from edgeclf.metrics.scoring import class_figures, score, wilson
+from edgeclf_runtime import Classifier
+from tests.runtime.browser import Browser
+
+
+@pytest.fixture
+def exported(run: Run, model: Path, tmp_path: Path) -> Run:
+    """A copy of the run with its int8 file."""
+    shutil.copytree(run.path, tmp_path / "run")
+    shutil.copyfile(model, tmp_path / "run" / "model.tflite")
+    return Run.open(tmp_path / "run")
+
+
+def _evaluate(*words: object) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words])
+
+
+def _json(*words: object) -> dict[str, Any]:
+    done = _evaluate(*words, "--json")
+    assert done.exit_code == 0, done.output
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
+
+
+def _list(folder: Path, name: str, lines: list[str]) -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def test_the_test_part_of_a_divided_folder_is_taken(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        (tmp_path / part / "cat").mkdir(parents=True)
+    assert evaluation_folder(tmp_path).name == "test"
+    (tmp_path / "test" / "cat").rmdir()
+    (tmp_path / "test").rmdir()
+    assert evaluation_folder(tmp_path).name == "val"
+    assert evaluation_folder(tmp_path / "train").name == "train"
+
+
+def test_pictures_that_cannot_be_read_are_counted(model: Path, digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "1", tmp_path / "1")
+    (tmp_path / "1" / "broken.png").write_text("x", "utf-8")
+    with Classifier.load(model) as classifier:
+        outcome = evaluate(classifier, tmp_path, Quiet())
+    assert (outcome.score.count, len(outcome.skipped)) == (20, 1)
+    assert list(outcome.score.recall) == ["1"]
+
+
+def test_an_empty_folder_is_one_line(model: Path, tmp_path: Path) -> None:
+    with Classifier.load(model) as classifier, pytest.raises(DataError, match="no pictures in it"):
+        evaluate(classifier, tmp_path, Quiet())
+
+
+def test_figures_of_a_small_example() -> None:
+    scores = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8]], np.float32)
+    figures = score(scores, np.array([0, 1, 1, 2]), ["a", "b", "c"])
+    assert (figures.correct, figures.count, figures.accuracy) == (3, 4, 0.75)
+    assert figures.recall == {"a": 1.0, "b": 0.5, "c": 1.0}
+    assert figures.confusion == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert figures.log_loss == pytest.approx(-np.log([0.8, 0.7, 0.4, 0.8]).mean(), rel=1e-5)
+
+
+def test_of_equal_scores_the_first_five_count() -> None:
+    scores = np.zeros((2, 1000), np.float32)
+    scores[:, 7] = 255 / 256
+    labels = [str(i) for i in range(1000)]
+    assert score(scores, np.array([3, 500]), labels).top5 == 0.5  # 7, then 0 to 3, as they are shown
+    assert score(scores, np.array([7, 7]), labels).top5 == 1.0
+
+
+def test_classes_that_share_a_label_are_told_apart() -> None:
+    scores = np.eye(3, dtype=np.float32)[[0, 1, 0, 2]]
+    figures = score(scores, np.array([0, 1, 1, 2]), ("crane", "crane", "x"))
+    assert figures.recall == {"crane (0)": 1.0, "crane (1)": 0.5, "x": 1.0}
+    assert figures.balanced == pytest.approx(2.5 / 3)
+
+
+def test_names_that_are_not_utf8_are_shown_with_escapes(model: Path, digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "1", tmp_path / "1")
+    (tmp_path / "1" / "b\udcff.png").write_text("x", "utf-8")
+    with Classifier.load(model) as classifier:
+        (skipped,) = evaluate(classifier, tmp_path, Quiet()).skipped
+        assert r"b\xff.png" in skipped.reason
+        (tmp_path / "gl\udcff").mkdir()
+        with pytest.raises(DataError, match=r"gl\\xff: not a label"):
+            evaluate(classifier, tmp_path, Quiet())
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
+    found, data = _json(exported.path), exported.read_split()
+    with Classifier.load(exported.path / "model.tflite") as classifier:
+        assert found["accuracy"] == classifier.card.accuracy["test_int8"]
+    assert (found["count"], found["seen"], found["data"]) == (9, None, f"{exported.path}, test part")
+    assert np.array(found["confusion"]).sum(axis=1).tolist() == data.counts("test").tolist()
+    for item in found["classes"]:
+        assert (item["low"], item["high"]) == wilson(round(item["recall"] * item["support"]), item["support"])
+    wrong = [item["file"] for item in found["wrong"]]
+    assert len(wrong) == found["count"] - found["correct"]
+    assert {*wrong} <= {str(data.root / data.files[row]) for row in data.rows("test")}
+
+
+def test_a_run_without_its_file_or_without_a_test_part_says_what_to_give(run: Run, exported: Run) -> None:
+    with pytest.raises(RunError, match=f"Write it with: edgeclf export --int8 {run.path}"):
+        model_of_run(run)
+    moved = Run(exported.path, exported.config, exported.path / "gone")
+    with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError, match="are not there"):
+        images_of_run(moved, classifier.card)
+    split = (exported.path / "split.csv").read_text("utf-8")
+    (exported.path / "split.csv").write_text(split.replace(",test,", ",train,"), "utf-8")
+    with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError) as error:
+        images_of_run(exported, classifier.card)
+    assert "has no test part" in str(error.value)
+    assert f"edgeclf evaluate {exported.path} DATA" in str(error.value)
+    assert "report.html" in str(error.value)
+    assert "Give DATA" in str(_evaluate(exported.path / "model.tflite").exception)
+
+
+def test_images_that_the_run_was_trained_on_are_counted(exported: Run, digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "1", tmp_path / "elsewhere" / "1")  # the same bytes in another place
+    assert _json(exported.path, digits)["seen"] == {"train": 42, "validation": 9}
+    done = _evaluate(exported.path, tmp_path / "elsewhere")
+    assert "of these 20 images 14 are in the run's train part and 3 are in the run's validation part" in done.stderr
+    assert "Warning" not in _evaluate(exported.path / "model.tflite", digits).stderr
+
+
+def test_a_folder_its_list_and_its_shards_give_the_same_figures(model: Path, digits: Path, tmp_path: Path) -> None:
+    photos = shutil.copytree(digits, tmp_path / "photos")
+    files = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    listed = _list(photos, "all.csv", ["file,label", *(f"{file},{file[0]}" for file in files)])
+    assert CliRunner().invoke(data_command, ["shard", str(photos), str(tmp_path / "shards")]).exit_code == 0
+    known, others = _json(model, photos), [_json(model, listed), _json(model, tmp_path / "shards")]
+    names = {"data", "milliseconds", "wrong"}
+    for other in others:
+        assert {key: value for key, value in other.items() if key not in names} == {
+            key: value for key, value in known.items() if key not in names
+        }
+
+
+def test_of_a_list_with_parts_the_test_part_is_taken(model: Path, digits: Path, tmp_path: Path) -> None:
+    photos = shutil.copytree(digits, tmp_path / "photos")
+    ones = [f"1/{path.name},1" for path in sorted((photos / "1").iterdir())]
+    zeros = [f"0/{path.name},0" for path in sorted((photos / "0").iterdir())]
+    with Classifier.load(model) as classifier:
+
+        def measured(*lines: str) -> tuple[int, list[str]]:
+            outcome = evaluate(classifier, _list(photos, "list.csv", ["file,label,part", *lines]), Quiet())
+            return outcome.score.count, list(outcome.score.recall)
+
+        parts = [*(f"{line},train" for line in zeros), *(f"{line},val" for line in ones[:5])]
+        assert measured(*parts) == (5, ["1"])
+        assert measured(*parts, *(f"{line},test" for line in ones[5:8])) == (3, ["1"])
+        assert measured(*(f"{line},test" for line in ones[:4])) == (4, ["1"])  # one label, no train part
+        with pytest.raises(DataError, match="train part only"):
+            measured(*(f"{line},train" for line in ones))
+        with pytest.raises(DataError, match=r"list.csv: seven: not a label of this model. Its labels: 0, 1, 2"):
+            measured(f"1/{Path(ones[0]).name.split(',')[0]},seven,test")
+
+
+def test_few_classes_are_a_table_and_many_a_list() -> None:
+    assert confusion_lines([[3, 0], [0, 2]], ["a", "b"]) == []
+    assert confusion_lines([[3, 0, 0], [1, 12, 0], [0, 0, 0]], ["a", "\u91d1\u5c5e", "c"])[1:] == [
+        "      a  \u91d1\u5c5e",
+        "a     3     0",
+        "\u91d1\u5c5e  1    12",
+    ]
+    many = np.eye(30, dtype=np.int64) * 5
+    many[3, 4], many[7, 1] = 2, 4
+    labels = [f"class {i}" for i in range(30)]
+    assert confusion_lines(many, labels) == ["class 7 taken for class 1: 4 of 9", "class 3 taken for class 4: 2 of 7"]
+
+
+def test_the_page_shows_what_was_wrong(model: Path, digits: Path, tmp_path: Path) -> None:
+    """Labels that are markup, every answer wrong, in a real browser."""
+    with Classifier.load(model) as classifier:
+        images = images_of_source(digits, classifier.card)
+        turned = replace(images.data, targets=(images.data.targets + 1) % 3)
+        outcome = measure_dataset(classifier, turned, Quiet())
+    names = ("<script>alert(1)</script>", "$x_1$ & 'q\"", "a very long label that has no end " * 3)
+    shown = Images("<b>", replace(turned, labels=names))
+    outcome = replace(outcome, score=score(outcome.scores, outcome.targets, names))
+    page = tmp_path / "page.html"
+    page.write_text(render_evaluation(Evaluation("m", shown, outcome, {"train": 3, "validation": 0})), "utf-8")
+    text = page.read_text("utf-8")
+    assert "http" not in text
+    assert all(source.startswith("data:image/jpeg;base64,") for source in re.findall(r'src="([^"]*)"', text))
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(page.as_uri())
+        pictures = browser.wait("document.readyState === 'complete' && document.querySelectorAll('figure img').length")
+        assert pictures == outcome.score.count - outcome.score.correct
+        assert browser.value("[...document.images].every(image => image.naturalWidth > 0)")
+        assert browser.value("document.scripts.length") == 0
+        assert names[0] in browser.value("document.querySelector('table').innerText")
+        assert "3 are in the run's train part" in browser.value("document.body.innerText")
+        for width in (390, 1200):
+            browser.size(width)
+            assert browser.value("document.documentElement.scrollWidth") <= width
+        assert browser.errors == []
+
+
+def test_a_page_takes_no_other_files_place(model: Path, digits: Path, tmp_path: Path) -> None:
+    done = _evaluate(model, digits / "1", "--page", tmp_path / "none" / "page.html")
+    assert "its folder does not exist" in str(done.exception)
+    copy = shutil.copyfile(model, tmp_path / "m.tflite")
+    assert "expected a name that ends in .html" in str(_evaluate(copy, digits, "--page", copy).exception)
+    assert copy.read_bytes() == model.read_bytes()
+    done = _evaluate(copy, digits, "--json", "--page", tmp_path / "page.html")
+    assert json.loads(done.stdout)["count"] == 60
+    assert "60 images of" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_class_without_answers_or_images_has_no_share() -> None:
+    first, second, third = class_figures([[0, 2, 0], [0, 3, 0], [0, 0, 0]], ["a", "b", "c"])
+    assert (first.precision, first.recall, first.answers) == (None, 0.0, 0)
+    assert (second.precision, second.high) == (0.6, 1.0)
+    assert (third.recall, third.low, third.high) == (None, None, None)

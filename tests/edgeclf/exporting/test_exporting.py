@@ -1,0 +1,87 @@
+"""What an export writes and says, on a real training."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgeclf import DataError, Quiet, Run, Terminal
+from edgeclf.commands.export import export
+from edgeclf.exporting.figures import FileFigures
+from edgeclf.runs.predictions import JUDGED, Answers, read_answers
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.verification import verify
+
+
+@pytest.fixture
+def copy(run: Run, tmp_path: Path) -> Run:
+    """A copy of the run, to be changed."""
+    shutil.copytree(run.path, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def test_the_test_part_is_measured_and_reported(model: Path, float_model: Path, run: Run) -> None:
+    with Classifier.load(model) as classifier, Classifier.load(float_model) as other:
+        accuracy = classifier.card.accuracy
+        assert set(other.card.accuracy) == {f"{part}_{kind}" for part in JUDGED for kind in ("float", "float32")}
+    assert accuracy["test_float"] == run.read_json("metrics")["test"]["accuracy"]
+    known = run.read_json("report")["int8"]["test"]
+    assert (known["count"], known["int8_accuracy"]) == (9, accuracy["test_int8"])
+    assert known["drop"] == pytest.approx(100 * (accuracy["test_float"] - accuracy["test_int8"]))
+    assert "int8 file, test" in (run.path / "report.html").read_text("utf-8")
+    assert "test part, int8" in model.with_suffix(".parity.html").read_text("utf-8")
+
+
+def test_an_export_goes_on_without_the_test_images(float_model: Path, run: Run, tmp_path: Path) -> None:
+    answers, said = read_answers(run, Quiet()), list[str]()
+    shutil.copytree(run.data, tmp_path / "photos")
+    moved = {
+        part: Answers(replace(known.data, root=tmp_path / "photos"), known.scores) for part, known in answers.items()
+    }
+    (tmp_path / "photos" / moved["test"].data.files[0]).unlink()
+    reporter = Quiet()
+    reporter.say = said.append  # type: ignore[method-assign]
+    with Classifier.load(float_model) as classifier:
+        figures = FileFigures(moved, "float32", None, reporter)
+        assert list(figures(classifier)) == ["validation_float32"]
+        (tmp_path / "photos" / moved["validation"].data.files[0]).unlink()
+        with pytest.raises(DataError, match="1 of 9 are gone"):
+            figures(classifier)
+    assert figures.test is None
+    assert [line for line in said if "The test part is not measured: 1 of 9 images are gone" in line]
+
+
+class _Interrupting(Terminal):
+    """Presses Ctrl-C when the first file is finished."""
+
+    def say(self, line: str) -> None:
+        super().say(line)
+        if line.startswith("ptq "):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_keeps_the_best_file(copy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeclf.progress.Terminal", _Interrupting)
+    old = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a background job's tests inherit that it is ignored
+    try:
+        words = [str(copy.path), "--max-drop", "-100", "-o", str(tmp_path / "m.tflite")]
+        done = CliRunner().invoke(export, words)
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert done.exit_code == 130, done.output
+    path = tmp_path / "m.over-max-drop.tflite"
+    assert f"Kept the best file so far: {path}." in done.output
+    assert f"edgeclf export --int8 --max-drop -100 {copy.path} -o {tmp_path / 'm.tflite'}" in done.output
+    with Classifier.load(path) as classifier:
+        stopped = classifier.card.provenance["int8 stopped"]
+        assert verify(classifier).passed
+    assert stopped.startswith("Interrupted during ")
+    assert stopped in path.with_suffix(".parity.html").read_text("utf-8")
+    assert copy.read_json("report")["int8"]["page"] == "../m.over-max-drop.parity.html"

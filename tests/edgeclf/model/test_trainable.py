@@ -1,0 +1,220 @@
+"""What is trained: scales alone, mixed heads, networks between two others, random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, Run, export_run, make_config, resume, train
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.errors import ConfigError
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.model.backbones.registry import BACKBONES
+from edgeclf.model.network import HEAD, MIX, build_classifier, get_weights
+from edgeclf.model.trainable import Full, Scale, trained_share
+from edgeclf.progress import Bar
+from edgeclf.training.finetune import FineTuner
+from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
+from edgeclf_converters.distribution import Distribution
+from edgeclf_runtime import Classifier
+from tests.edgeclf.training.test_training import SMALL, Interrupting
+
+LITE0 = BACKBONES["efficientnet-lite0"]
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> Any:
+    """Lite0 with its ImageNet weights, a mixed head and three classes."""
+    model = build_classifier(LITE0, 64, 3, "mixed")
+    LITE0.load(model, LITE0.name, None)
+    return model
+
+
+@pytest.fixture(scope="module")
+def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Scales alone, a mixed head, alpha; interrupted in the middle and resumed."""
+    config = {**SMALL, "adapt": "scale", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
+    config["fixed_stride"] = 4
+    folder = tmp_path_factory.mktemp("scaled") / "run"
+    train(digits, folder, make_config(config), Interrupting())
+    return resume(folder, Quiet())
+
+
+def test_scaling_leaves_every_convolution_as_it_was(scaled: Run, pretrained: Any) -> None:
+    before, after = get_weights(pretrained), scaled.read_arrays("weights")
+    convolutions = [name for name in before if "conv" in name and "kernel" in name]
+    assert len(convolutions) > 40
+    assert all((before[name] == after[name]).all() for name in convolutions)
+    gammas = [name for name in before if "gamma" in name]
+    changed = [name for name in gammas if (before[name] != after[name]).any()]
+    assert len(changed) > 35
+    early = ("stem_", "block0_", "block1_", "block2_")  # larger than an eighth of the input
+    assert not [name for name in changed if name.startswith(early)]
+
+
+def test_scaling_trains_few_parameters(scaled: Run) -> None:
+    metrics = scaled.read_json("metrics")
+    head = 1280 * 1280 + 1280 + 1280 * 3 + 3
+    assert metrics["trained_parameters"] - head < 0.03 * metrics["parameters"]
+    linear = build_classifier(LITE0, 64, 6)
+    assert trained_share(linear, "head")[0] == 1280 * 6 + 6
+    assert trained_share(build_classifier(LITE0, 64, 6, "mixed"), "head")[0] == 1280 * 6 + 6
+    full, total = trained_share(linear, "full")
+    assert full == total == trained_share(linear, "scale")[1]
+
+
+@pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"adapt": "full"}, 0.0)])
+def test_scales_are_averaged_at_a_rate_that_stays_high(options: dict[str, object], last: float, tmp_path: Path) -> None:
+    config = make_config({**SMALL, "adapt": "scale", "learning_rate": 1e-3, **options})
+    pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
+    targets = np.arange(42) % 3
+    model = build_classifier(LITE0, None, 3)
+    tuner = FineTuner(model, config, pixels, np.arange(42), targets, [1.0] * 3, Distribution("none"))
+    rates = [float(tuner._optimizer.learning_rate) for number in range(2) for _ in tuner.epoch(number)]
+    assert max(rates) <= 1e-3 * 1.001
+    assert rates[-1] == pytest.approx(last * 1e-3, abs=1e-6)
+
+
+def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
+    history, metrics = scaled.read_json("history"), scaled.read_json("metrics")
+    tried = [item for item in history if "alpha" in item]
+    assert [item["alpha"] for item in tried] == list(ALPHAS)
+    assert metrics["alpha"] in (None, *ALPHAS)
+    tuned = [item for item in history if item["kept"] and "alpha" not in item][-1]
+    best = min([tuned, *tried], key=lambda item: item["validation_log_loss"])
+    assert (metrics["best_epoch"], metrics["alpha"]) == (best["epoch"], best.get("alpha"))
+    assert metrics["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
+    assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
+
+
+class _AtAlpha(Quiet):
+    """Presses Ctrl-C at the third alpha."""
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._left = 3 if title == "Alpha" else total + 1
+        yield self
+
+    def advance(self, steps: int) -> None:
+        self._left -= steps
+        if not self._left:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
+    config = make_config({**SMALL, "epochs": 1, "alpha": True})
+    run = train(digits, tmp_path / "run", config, _AtAlpha())
+    assert run.read_json("metrics")["status"] == "interrupted"
+    assert (run.path / "report.html").exists()
+    again = resume(run.path, _AtAlpha())  # and once more: what is kept is what is told of
+    kept = [item for item in again.read_json("history") if item["kept"]][-1]
+    figures = again.read_json("metrics")["validation"]
+    assert figures["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
+    done = resume(run.path, Quiet())
+    assert done.read_json("metrics")["status"] == "finished"
+    assert [item["alpha"] for item in done.read_json("history") if "alpha" in item] == list(ALPHAS)
+
+
+def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
+    done = export_run(scaled, tmp_path / "m.tflite", "int8", Quiet())
+    accuracy = done.card.accuracy
+    assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one picture of nine
+    assert accuracy["validation_float"] >= 0.75
+    with Classifier.load(done.path) as classifier:
+        assert len(classifier.golden) > 0
+
+
+def test_a_mixed_head_is_the_articles(pretrained: Any) -> None:
+    """0.2 x + 0.8 relu(V x + c), with the 0.2 in the next layer."""
+    x = np.random.default_rng(0).normal(size=(4, 1280)).astype(np.float32)
+    kernel, bias = pretrained.get_layer(MIX).get_weights()
+    wanted = 0.2 * x + 0.8 * np.maximum(x @ (kernel / 4) + bias / 4, 0)
+    inner = keras().Model(pretrained.get_layer("pool").output, pretrained.get_layer(HEAD).input)
+    assert np.allclose(0.2 * inner(x).numpy(), wanted, atol=1e-4)
+    glorot = np.sqrt(6 / 2560)
+    assert 0.95 * glorot < np.abs(kernel / 4).max() <= glorot
+
+
+def test_theta_scales_in_proportion_to_the_pretrained_scale(pretrained: Any) -> None:
+    scale, tf = Scale(pretrained), tensorflow()
+    before = [gamma.numpy() for gamma in scale.sources[:3]]
+    gradients = scale.gradients([tf.ones_like(source) for source in scale.sources])
+    assert all(np.array_equal(g.numpy(), gamma) for g, gamma in zip(gradients, before, strict=False))
+    scale.variables[0].assign_add(tf.fill(scale.variables[0].shape, 0.5))
+    scale.apply()
+    assert np.allclose(scale.sources[0].numpy(), 1.5 * before[0])
+    scale.variables[0].assign(tf.zeros_like(scale.variables[0]))
+    scale.apply()
+    assert np.array_equal(scale.sources[0].numpy(), before[0])
+
+
+def test_decay_goes_where_it_is_told(pretrained: Any) -> None:
+    weights = {id(v): v.numpy() for v in pretrained.trainable_variables}
+    anchored = Full(pretrained, "pretrained").decayed
+    to_itself = [np.array_equal(anchor.numpy(), weights[id(v)]) for v, anchor in anchored]
+    assert sum(to_itself) == len(to_itself) - 2  # all kernels but the two of the head
+    assert all(not anchor.numpy().any() for _, anchor in Full(pretrained, "zero").decayed)
+    names = {v.name.rpartition("/")[2] for v, _ in anchored}
+    assert names == {"kernel:0", "depthwise_kernel:0"}
+
+
+def test_between_two_networks() -> None:
+    before = {"a/kernel:0": np.zeros(3, np.float32), "b/moving_mean:0": np.zeros(2, np.float32)}
+    after = {"a/kernel:0": np.full(3, 2, np.float32), "b/moving_mean:0": np.full(2, 5, np.float32)}
+    half = interpolated(before, after, 0.5)
+    assert (half["a/kernel:0"] == 1).all()
+    assert (half["b/moving_mean:0"] == 5).all()
+    assert all((interpolated(before, after, 1.0)[name] == after[name]).all() for name in after)
+
+
+def test_statistics_are_those_of_the_pictures() -> None:
+    layers = keras().layers
+    image = layers.Input((8, 8, 3))
+    model = keras().Model(image, layers.BatchNormalization(momentum=0.9)(image))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3)).astype(np.uint8)
+    pixels[..., 1] //= 2
+    StatisticsMeter(model, lambda batch: tensorflow().cast(batch, "float32")).measure(pixels, np.arange(64))
+    norm = model.layers[1]
+    assert np.allclose(norm.moving_mean, pixels.mean(axis=(0, 1, 2)), rtol=1e-4)
+    assert np.allclose(norm.moving_variance, pixels.astype(float).var(axis=(0, 1, 2)), rtol=1e-3)
+    assert norm.momentum == 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "trained"),
+    [({}, False), ({"adapt": "scale", "batch_norm": "train"}, True), ({"init": "scratch"}, True)],
+)
+def test_batch_norm_is_trained_where_asked_or_needed(options: dict[str, object], trained: bool) -> None:
+    assert make_config(options).trains_batch_norm == trained
+
+
+def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretrained: Any) -> None:
+    config = make_config({**SMALL, "init": "scratch", "epochs": 1, "ema": 0, "cutmix": 1.0, "rand_augment": 5})
+    run = train(digits, tmp_path / "run", config, Quiet())
+    before, after = get_weights(pretrained), run.read_arrays("weights")
+    kernel = "block5_project_conv/kernel:0"
+    assert abs(np.corrcoef(before[kernel].ravel(), after[kernel].ravel())[0, 1]) < 0.05
+    assert np.isfinite(after[kernel]).all()
+    with pytest.raises(ConfigError, match="start from pretrained weights"):
+        make_config({"init": "scratch", "adapt": "head"})
+    with pytest.raises(ConfigError, match="fixed_stride keeps ImageNet's weights; init is scratch"):
+        make_config({"init": "scratch", "fixed_stride": 4})
+    with pytest.raises(ConfigError, match="adapt head does not fine-tune"):
+        make_config({"adapt": "head", "alpha": True})
+    with pytest.raises(ConfigError, match="goes with adapt full"):
+        make_config({"decay_towards": "pretrained", "adapt": "scale"})
+
+
+def test_half_precision_trains_and_its_file_is_as_good(digits: Path, tmp_path: Path) -> None:
+    changed = {"precision": "mixed_bfloat16", "decay_towards": "pretrained", "xla": True, "epochs": 1}
+    config = make_config({**SMALL, **changed})
+    run = train(digits, tmp_path / "run", config, Quiet())
+    assert keras().mixed_precision.global_policy().name == "float32"
+    weights = run.read_arrays("weights")
+    assert {value.dtype for value in weights.values()} == {np.dtype(np.float32)}
+    assert run.read_json("metrics")["validation"]["accuracy"] >= 0.75

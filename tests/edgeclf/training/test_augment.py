@@ -1,0 +1,39 @@
+"""Random changes of training pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeclf.frameworks import tensorflow
+from edgeclf.training.augmentation.augment import augment
+
+COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [120, 120, 120]], np.uint8)
+"""Of the quarters of a picture, clockwise from the upper left one; every crop has a part of each."""
+
+
+@pytest.mark.parametrize(
+    ("flip", "turn", "rounds", "mirrored"),
+    [(False, False, {0}, {False}), (True, False, {0, 1}, {False, True}), (False, True, {0, 1, 2, 3}, {False})],
+)
+def test_a_turned_picture_is_none_in_the_mirror(flip: bool, turn: bool, rounds: set[int], mirrored: set[bool]) -> None:
+    tf = tensorflow()
+    picture = COLOURS[[[0, 1], [3, 2]]].repeat(20, axis=0).repeat(20, axis=1)
+    pictures = tf.constant(np.repeat(picture[None], 64, axis=0))
+    seen = augment(pictures, 32, flip, turn, tf.constant([3, 4])).numpy()
+    corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # clockwise, too
+    found = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
+    steps = np.diff(found, axis=1) % 4
+    assert (steps == steps[:, :1]).all()
+    assert {bool(step == 3) for step in steps[:, 0]} == mirrored
+    assert set(found[:, 0]) == rounds
+
+
+def test_a_part_of_a_batch_is_changed_as_in_the_whole() -> None:
+    tf = tensorflow()
+    pictures = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8))
+    seed = tf.constant([5, 6])
+    whole = augment(pictures, 32, True, True, seed).numpy()
+    part = augment(pictures[2:5], 32, True, True, seed, slice(2, 5), 6).numpy()
+    assert np.abs(whole[2:5] - part).max() < 1e-3
+    assert np.abs(whole - augment(pictures, 32, True, True, seed + 1).numpy()).mean() > 1

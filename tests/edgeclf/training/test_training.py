@@ -1,0 +1,259 @@
+"""Trainings: repeatable, interruptible, robust against what lies in the folder."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
+from edgeclf.config.train import without_effect
+from edgeclf.data.dataset import Dataset
+from edgeclf.data.pixel_file import PixelFile
+from edgeclf.data.sources import read_source, refuse_inside
+from edgeclf.errors import ConfigError, DataError, WeightsError
+from edgeclf.model.network import build_classifier
+from edgeclf.progress import Bar
+from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.class_weights import class_weights
+from edgeclf.training.finetune import FineTuner
+from edgeclf_converters.distribution import Distribution
+from edgeclf_runtime import Classifier
+from tests.listening import Listening
+
+SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
+
+
+class Interrupting(Quiet):
+    """Presses Ctrl-C in the middle of the second epoch."""
+
+    def __init__(self) -> None:
+        self._left = 60
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._counts = title == "Fine-tuning"
+        yield self
+
+    def advance(self, steps: int) -> None:
+        self._left -= steps if self._counts else 0
+        if self._left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that was stopped in its second epoch; to be copied."""
+    return train(digits, tmp_path_factory.mktemp("interrupted") / "run", make_config(SMALL), Interrupting()).path
+
+
+def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.toml",
+        "environment.json",
+        "history.json",
+        "labels.json",
+        "metrics.json",
+        "report.html",
+        "report.json",
+        "scores.npz",
+        "skipped.csv",
+        "split.csv",
+        "weights.npz",
+    }
+    metrics = run.read_json("metrics")
+    assert metrics["status"] == "finished"
+    assert metrics["validation"]["accuracy"] >= 0.8
+    assert metrics["test"]["count"] == 9
+
+
+def test_what_is_kept_has_its_temperature(run: Run) -> None:
+    history, metrics = run.read_json("history"), run.read_json("metrics")
+    kept = [item for item in history if item["kept"]][-1]
+    assert metrics["best_epoch"] == kept["epoch"]
+    assert abs(kept["temperature"] - 1) > 0.05  # else the next line would hold without it
+    assert metrics["validation"]["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
+
+
+def test_the_last_epochs_pictures_have_the_inputs_own_size(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def listening(pixels: Any, size: int, *rest: Any) -> Any:
+        sizes.append(size)
+        return augment(pixels, size, *rest)
+
+    monkeypatch.setattr("edgeclf.training.finetune.augment", listening)
+    config = make_config({**SMALL, "train_size": 32, "epochs": 3, "own_size": 0.4})
+    train(digits, tmp_path / "run", config, Quiet())
+    steps = len(sizes) // 3
+    assert sizes == [32] * 2 * steps + [64] * steps
+    assert [make_config({"size": 224, "own_size": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
+
+
+def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
+    run: Run, interrupted: Path, tmp_path: Path
+) -> None:
+    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "stopped"))
+    assert stopped.read_json("metrics")["status"] == "interrupted"
+    assert stopped.has_arrays("weights")
+    shutil.copytree(stopped.path, tmp_path / "earlier")
+    resumed = resume(tmp_path / "stopped", Quiet())
+    mine, known = resumed.read_arrays("weights"), run.read_arrays("weights")
+    assert all((mine[name] == known[name]).all() for name in known)
+    with pytest.raises(RunError, match="is finished"):
+        resume(tmp_path / "stopped", Quiet())
+    for name in ("state.npz", "metrics.json"):  # as if it was killed between its head and its first epoch
+        (tmp_path / "earlier" / name).unlink()
+    again = resume(tmp_path / "earlier", Quiet()).read_arrays("weights")
+    assert all((again[name] == known[name]).all() for name in known)
+
+
+def test_what_another_version_began_is_not_gone_on_with(interrupted: Path, tmp_path: Path) -> None:
+    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "run"))
+    state = stopped.read_arrays("state")
+    stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
+    with pytest.raises(RunError, match="another version of edgeclf began it"):
+        resume(stopped.path, Quiet())
+
+
+def test_resuming_without_the_photographs_says_so(digits: Path, interrupted: Path, tmp_path: Path) -> None:
+    photos, config = tmp_path / "photos", shutil.copytree(interrupted, tmp_path / "run") / "config.toml"
+    shutil.copytree(digits, photos)
+    config.write_text(config.read_text("utf-8").replace(str(digits), str(photos)), "utf-8")
+    stopped = Run.open(tmp_path / "run")
+    used = photos / stopped.read_split().files[0]
+    content = used.read_bytes()
+    used.unlink()
+    with pytest.raises(RunError, match=f"1 of its pictures cannot be read any more .*{used.name}.*Put them back"):
+        resume(stopped.path, Quiet())
+    used.write_bytes(content)
+    photos.rename(tmp_path / "moved")
+    with pytest.raises(RunError, match=r"its photographs, .*photos, are not there"):
+        resume(stopped.path, Quiet())
+    config.write_text(config.read_text("utf-8").replace(str(photos), str(tmp_path / "moved")), "utf-8")
+    assert resume(stopped.path, Quiet()).read_json("metrics")["status"] == "finished"
+
+
+def test_the_loss_scale_of_float16_is_part_of_the_state(tmp_path: Path) -> None:
+    config = make_config({**SMALL, "precision": "mixed_float16", "backbone": "mobilenet-v3-small-minimalistic"})
+    pixels = PixelFile(tmp_path / "pixels", (4, 64, 64, 3))
+    place = Distribution("none")
+    tuners = []
+    for _ in range(2):
+        model = build_classifier(config.network, None, 2)
+        tuners.append(FineTuner(model, config, pixels, np.arange(4), np.array([0, 1, 0, 1]), [1.0, 1.0], place))
+    scale = tuners[0]._optimizer._loss_scale
+    scale.current_loss_scale.assign(1024.0)
+    scale.counter.assign(7)
+    state = tuners[0].state()
+    assert tuners[1].knows(state)
+    tuners[1].restore(state)
+    assert float(tuners[1]._optimizer.loss_scale) == 1024.0
+    assert int(tuners[1]._optimizer.dynamic_counter) == 7
+    last = f"optimizer/{len(state) - len([name for name in state if not name.startswith('optimizer/')]) - 1}"
+    assert not tuners[1].knows({name: value for name, value in state.items() if name != last})
+
+
+def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path) -> None:
+    """Epochs of rates that ruin it fall behind the head; patience counts among them alone."""
+    config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
+    listening = Listening()
+    history = train(digits, tmp_path / "run", config, listening).read_json("history")
+    assert [item["kept"] for item in history] == [True] + [False] * (len(history) - 1)
+    assert len(history) > 2
+    assert any("stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
+
+
+def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(digits, folder)
+    good = next((folder / "0").iterdir())
+    (folder / "0" / "cut.png").write_bytes(good.read_bytes()[:200])
+    (folder / "1" / "page.jpg").write_text("<html>", "utf-8")
+    run = train(folder, tmp_path / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
+    with (run.path / "skipped.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["0/cut.png", "1/page.jpg"]
+    assert len(run.read_split().files) == 60
+
+
+def test_no_readable_picture_is_one_line(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            (tmp_path / "photos" / name / f"{number}.jpg").write_text("x", "utf-8")
+    with pytest.raises(DataError, match="no readable picture"):
+        train(tmp_path / "photos", tmp_path / "run", make_config(SMALL), Quiet())
+
+
+def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
+    with pytest.raises(RunError, match="exists already"):
+        train(digits, run.path, make_config(SMALL), Quiet())
+
+
+def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digits: Path, tmp_path: Path) -> None:
+    head = {**SMALL, "adapt": "head"}
+    listening = Listening()
+    with pytest.raises(WeightsError, match="gone"):
+        train(digits, tmp_path / "run", make_config({**head, "weights": tmp_path / "gone.pth"}), listening)
+    assert not any("pictures" in line for line in listening.lines)
+    assert not (tmp_path / "run").exists()
+    assert train(digits, tmp_path / "run", make_config(head), listening).read_json("metrics")["status"] == "finished"
+
+
+def test_options_that_do_nothing_are_named(digits: Path, tmp_path: Path) -> None:
+    listening, config = Listening(), make_config({**SMALL, "adapt": "head", "turn": True})
+    train(digits, tmp_path / "run", config, listening)
+    assert "Without effect, as adapt is head: train_size, epochs, batch_size, flip, turn." in listening.lines
+    parts = without_effect(make_config({"test": 0.2, "validation": 0.15}), ["train", "validation", "test"])
+    assert parts == {"the photographs have such a part": ["test"]}
+    assert without_effect(make_config({"test": 0.2, "turn": True, "epochs": 5}), ["train", "validation"]) == {}
+
+
+def test_a_run_inside_the_photographs_is_refused(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lies in the folder of photographs"):
+        train(digits, digits / "runs" / "1", make_config(SMALL), Quiet())
+    assert not (digits / "runs").exists()
+    refuse_inside(digits, digits / ".runs" / "1")  # hidden, so no class
+    refuse_inside(digits, tmp_path / "run")
+    with pytest.raises(DataError, match="not UTF-8"):
+        refuse_inside(digits, tmp_path / os.fsdecode(b"r\xe9"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_source(tmp_path / os.fsdecode(b"photos\xe9"))
+
+
+def test_all_wrong_options_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"epochs.*batch_size"):
+        make_config({"epochs": 0, "batch_size": -1})
+
+
+def test_the_file_scores_what_its_card_says(run: Run, model: Path, tmp_path: Path) -> None:
+    data = run.read_split()
+    for row in data.rows("validation"):
+        target = tmp_path / "part" / data.files[row]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data.root / data.files[row], target)
+    with Classifier.load(model) as classifier:
+        outcome = evaluate(classifier, tmp_path / "part", Quiet())
+        assert outcome.score.accuracy == classifier.card.accuracy["validation_int8"]
+        assert np.trace(outcome.score.confusion) == outcome.score.correct
+        (tmp_path / "part" / "seven").mkdir()
+        with pytest.raises(DataError, match="not a label of this model"):
+            evaluate(classifier, tmp_path / "part", Quiet())
+
+
+def test_rare_classes_weigh_more(tmp_path: Path) -> None:
+    data = Dataset(tmp_path, ("many", "few"), ("x",) * 125, np.array([0] * 100 + [1] * 25), ("train",) * 125)
+    many, few = class_weights(data, make_config({}))
+    assert few == pytest.approx(2 * many)
+    assert (100 * many + 25 * few) / 125 == pytest.approx(1)
+    assert class_weights(data, make_config({"class_weights": "none"})) == [1.0, 1.0]

@@ -1,0 +1,268 @@
+"""Over a real broker: Home Assistant finds the device, and both may go and come."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks import ModelState, Observation
+from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
+from edgeclf_runtime.sinks.mqtt.sink import MqttOptions, MqttSink
+from edgeclf_runtime.sources import SourceState
+from tests.runtime.mqtt_broker import MOSQUITTO, Broker, Link, Listener
+from tests.runtime.observations import LABELS, seen
+
+
+def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://user:secret@127.0.0.1:{broker.port}", "feeder", "Bird feeder"), LABELS)
+    assert "secret" not in sink.name
+    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
+    assert config["dev"]["ids"] == ["feeder"]
+    assert config["cmps"]["answer"]["options"] == ["cat", "dog", "unknown"]
+    assert all(part["p"] and part["unique_id"] for part in config["cmps"].values())
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(seen("dog"))
+    state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
+    assert state["answer"] == "dog"
+    picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    broker.stop()
+    time.sleep(0.5)
+    dropped = sink.dropped
+    for _ in range(300):  # more than any queue holds: the newest must come, and "online"
+        sink.take(seen("dog"))
+    until = time.monotonic() + 10
+    while sink.dropped < dropped + 500:  # states and pictures, in whose place newer ones wait
+        assert time.monotonic() < until, sink.dropped
+        time.sleep(0.05)
+    sink.take(seen("cat"))
+    listener.seen.clear()
+    broker.start()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    listener.wait("edgeclf/feeder/state", lambda payload: b"cat" in payload)
+    sink.close()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    listener.close()
+    with pytest.raises(SinkError, match="expected letters, digits"):
+        MqttOptions("mqtt://host", "a/b")
+    with pytest.raises(SinkError, match=r"without \+ and #"):
+        MqttOptions("mqtt://host", discovery="homeassistant/#")
+
+
+@pytest.mark.parametrize("flips", [1, 300])  # the latter more than any queue holds
+def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flips: int) -> None:
+    listener, link = Listener(broker.port), Link(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{link.port}", "feeder"), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    link.stall()
+    for number in range(flips):
+        sink.take(SourceState("lost", 0.0, str(number)))
+        sink.take(seen("dog"))
+    time.sleep(0.5)
+    link.cut()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    sink.take(SourceState("running", 0.0, "at last"))
+    sink.take(seen("cat"))
+    newest = {"available": b"online", "source": b"at last", "state": b"cat"}
+    until = time.monotonic() + 20
+    while not all(end in listener.seen.get(f"edgeclf/feeder/{topic}", [b""])[-1] for topic, end in newest.items()):
+        assert time.monotonic() < until, listener.seen
+        time.sleep(0.05)
+    time.sleep(1)  # nothing older comes behind
+    assert all(end in listener.seen[f"edgeclf/feeder/{topic}"][-1] for topic, end in newest.items())
+    sink.close()
+    while listener.seen["edgeclf/feeder/available"][-1] != b"offline":
+        assert time.monotonic() < until + 20
+        time.sleep(0.05)
+    listener.close()
+    link.close()
+
+
+def _noisy(label: str, number: int) -> Observation:
+    """A picture that hardly any JPEG makes small."""
+    item = seen(label, number=number)
+    pixels = np.random.default_rng(number).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
+    assert item.prediction.frame is not None
+    frame = replace(item.prediction.frame, pixels=pixels)
+    return replace(item, prediction=replace(item.prediction, frame=frame))
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, "max_packet_size 131072\n")
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    try:
+        for number in range(6):
+            sink.take(_noisy("dog" if number % 2 else "cat", number))
+        picture = listener.wait("edgeclf/feeder/picture", bool)
+        assert len(picture) <= 100_000
+        assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (540, 960, 3)
+        listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload)
+        assert b"offline" not in listener.seen["edgeclf/feeder/available"]
+    finally:
+        sink.close()
+        listener.close()
+        broker.stop()
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_what_a_broker_says_it_takes_is_what_it_gets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broker = Broker(tmp_path, "max_packet_size 5000\n")
+    listener = Listener(broker.port)
+    labels = tuple(f"class {number}" for number in range(1000))  # which make an announcement that it does not take
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), labels)
+    try:
+        listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+        sink.take(_noisy("dog", 0))
+        assert 1000 < len(listener.wait("edgeclf/feeder/picture", bool)) < 5000
+        listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload)
+        assert listener.seen["edgeclf/feeder/available"] == [b"online"]
+        assert "homeassistant/device/feeder/config" not in listener.seen
+        assert [record.getMessage() for record in caplog.records] == [
+            f"mqtt: homeassistant/device/feeder/config is not sent: {len(json.dumps(sink._discovery()))} bytes, "
+            "and the broker takes 4800"
+        ]
+    finally:
+        sink.close()
+        listener.close()
+        broker.stop()
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
+def test_pictures_that_a_broker_never_takes_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broker = Broker(tmp_path, "max_packet_size 5000\n")
+    listener, link = Listener(broker.port), Link(broker.port, older=True)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{link.port}", "feeder"), LABELS)
+    announced = "homeassistant/device/feeder/config"
+    try:
+        assert "image_topic" in json.loads(listener.wait(announced, bool))["cmps"]["picture"]
+        until, number = time.monotonic() + 60, 0
+        while not any("mqtt_picture = false" in record.getMessage() for record in caplog.records):
+            assert time.monotonic() < until
+            listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+            sink.take(_noisy("dog" if number % 2 else "cat", number))
+            number += 1
+            time.sleep(0.2)
+        sink.take(_noisy("owl", number))
+        listener.wait("edgeclf/feeder/state", lambda payload: b"owl" in payload)
+        config = listener.wait(announced, lambda payload: b"image_topic" not in payload)
+        assert json.loads(config)["cmps"]["picture"] == {"p": "image"}
+        assert not any(listener.seen.get("edgeclf/feeder/picture", []))
+    finally:
+        sink.close()
+        listener.close()
+        link.close()
+        broker.stop()
+
+
+def test_cuts_that_are_not_the_pictures_doing_give_up_none() -> None:
+    now = [0.0]
+    trial = PictureTrial(lambda: now[0])
+    trial.connected()
+    for _ in range(10):  # a router that is started anew once a week, shortly after a picture
+        trial.sent()
+        now[0] += 1.0
+        assert not trial.cut()
+        now[0] += 5.0
+        trial.sent()
+        now[0] += 5.0
+        trial.connected()
+        now[0] += 604_800.0
+        trial.judge()
+    for _ in range(10):  # and shortly after one of many pictures
+        for _ in range(20):
+            now[0] += 0.5
+            trial.sent()
+        assert not trial.cut()
+        trial.connected()
+    trial.sent()
+    now[0] += 10.0
+    trial.connected()
+    now[0] += 0.5
+    assert trial.cut()
+
+
+def test_pictures_that_are_not_wanted_any_more_are_taken_away(broker: Broker) -> None:
+    address = f"mqtt://127.0.0.1:{broker.port}"
+    sink = MqttSink(MqttOptions(address, "feeder"), LABELS)
+    sink.take(seen("dog"))
+    first = Listener(broker.port)
+    assert first.wait("edgeclf/feeder/picture", bool)
+    first.close()
+    sink.close()
+    listener = Listener(broker.port)
+    assert listener.wait("edgeclf/feeder/picture", bool), "it stays"
+    sink = MqttSink(MqttOptions(address, "feeder", snapshot=False), LABELS)
+    listener.wait("edgeclf/feeder/picture", lambda payload: payload == b"")
+    config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"image_topic" not in payload)
+    assert json.loads(config)["cmps"]["picture"] == {"p": "image"}
+    sink.close()
+    listener.close()
+
+
+def test_an_answer_counts_while_the_process_and_its_camera_run(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder", gap=40.0), LABELS)
+    parts = json.loads(listener.wait("homeassistant/device/feeder/config", bool))["cmps"]
+    for name in ("answer", "score", "picture"):
+        assert [way["topic"] for way in parts[name]["availability"]] == [
+            "edgeclf/feeder/available",
+            "edgeclf/feeder/source",
+        ]
+        assert parts[name]["availability_mode"] == "all"
+    assert parts["source"]["availability_topic"] == "edgeclf/feeder/available"
+    assert (parts["answer"]["expire_after"], parts["score"]["expire_after"]) == (120, 120)
+    sink.take(seen("dog"))  # of a film, which has no states of its own
+    assert json.loads(listener.wait("edgeclf/feeder/source", bool))["state"] == "running"
+    sink.take(SourceState("lost", 0.0, "pulled out"))
+    listener.wait("edgeclf/feeder/source", lambda payload: b"lost" in payload)
+    sink.close()
+    listener.close()
+
+
+def test_a_label_called_unknown_is_no_second_option(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), ("cat", "unknown"))
+    config = json.loads(listener.wait("homeassistant/device/feeder/config", bool))
+    assert config["cmps"]["answer"]["options"] == ["cat", "unknown"]
+    assert "expire_after" not in config["cmps"]["answer"]
+    sink.close()
+    listener.close()
+
+
+def test_every_change_is_sent_while_the_broker_answers(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder", snapshot=False), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    for number in range(40):
+        sink.take(seen("dog" if number % 2 else "cat"))
+        time.sleep(0.05)  # ten may be on their way
+    sink.close()
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
+    answers = [json.loads(payload)["answer"] for payload in listener.seen["edgeclf/feeder/state"]]
+    assert answers == ["cat", "dog"] * 20
+    listener.close()
+
+
+def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None:
+    listener = Listener(broker.port)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
+    sink.take(ModelState("refused", "model.tflite", LABELS, "cut"))
+    assert json.loads(listener.wait("edgeclf/feeder/model", bool)) == {"state": "refused", "reason": "cut"}
+    sink.take(ModelState("adopted", "model.tflite", ("owl", "cat")))
+    listener.wait("edgeclf/feeder/model", lambda payload: b"adopted" in payload)
+    config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"owl" in payload)
+    assert json.loads(config)["cmps"]["answer"]["options"] == ["owl", "cat", "unknown"]
+    assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
+    sink.close()
+    listener.close()

@@ -1,0 +1,306 @@
+"""Which pictures are kept, and for how long: months of a device in seconds."""
+
+from __future__ import annotations
+
+import logging
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf_runtime import Frame, UsageError
+from edgeclf_runtime.config.settings import settings
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.sinks import Observation
+from edgeclf_runtime.sinks.jpeg import jpeg
+from edgeclf_runtime.sinks.snapshots.daily_bytes import DailyBytes
+from edgeclf_runtime.sinks.snapshots.name import FOLDERS, Snapshot, own_snapshots, read_name
+from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
+from edgeclf_runtime.sinks.snapshots.telling import least_telling
+from edgeclf_runtime.web.unsorted import Unsorted
+from tests.runtime.observations import LABELS, seen
+
+
+def names(folder: Path) -> list[str]:
+    """Of what is in it, but for the sink's own note."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
+
+
+def showing(pixels: np.ndarray, number: int, score: float = 0.4, label: str = "cat") -> Observation:
+    item = seen(label, score, number=number)
+    assert item.prediction.frame is not None
+    return replace(item, prediction=replace(item.prediction, frame=replace(item.prediction.frame, pixels=pixels)))
+
+
+def test_what_was_sorted_counts_no_more(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=100)
+    for number in range(100):
+        sink.take(seen("cat", 0.5, number=number))
+    page = Unsorted(tmp_path, LABELS)
+    old = names(tmp_path / "__unsorted")[:10]
+    for name in names(tmp_path / "__unsorted")[10:]:
+        page.sort(name, "dog")
+    for number in range(100, 110):
+        sink.take(seen("cat", 0.5, number=number))
+    assert names(tmp_path / "__unsorted")[:10] == old
+    assert len(names(tmp_path / "__unsorted")) == 20
+    assert len(names(tmp_path / "dog")) == 90
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_new_ones_are_newer_whatever_the_clock_says(restarted: bool, tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=8)
+    for number in range(8):
+        sink.take(seen("cat", 0.5, number=number))
+    sink = SnapshotSink(tmp_path, every=0, limit=8) if restarted else sink
+    for number in range(8, 12):
+        sink.take(replace(seen("cat", 0.5, number=number), time=60.0 + number))
+    kept = names(tmp_path / "__unsorted")
+    assert len([name for name in kept if name.startswith("1970")]) == 4
+    assert [snapshot.number for snapshot in map(read_name, kept) if snapshot] == [9, 10, 11, 12, 5, 6, 7, 8]
+    listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
+    assert [picture["number"] for picture in listed] == [12, 11, 10, 9, 8, 7, 6, 5]
+
+
+def test_names_of_0_1_are_read_and_are_the_oldest(tmp_path: Path) -> None:
+    unsorted = tmp_path / "__unsorted"
+    unsorted.mkdir()
+    old = [f"20990101-00000{number}-000-cat-0.50.jpg" for number in range(4)]  # its clock was wrong
+    for name in old:
+        (unsorted / name).write_bytes(b"no JPEG, be it damaged")
+    sink = SnapshotSink(tmp_path, every=0, limit=5)
+    for number in range(4):
+        sink.take(seen("cat", 0.5, number=number))
+    assert [name for name in names(unsorted) if name in old] == [old[3]]
+    assert len(names(unsorted)) == 5
+
+
+def test_the_most_telling_stay_also_over_restarts(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    # Cats are frequent, and more often sure than not; dogs are rare.
+    shown = [("dog" if chance.random() < 0.05 else "cat", chance.uniform(0.3, 0.599)) for _ in range(200)]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    sink = SnapshotSink(whole, every=0, limit=20)
+    for number, (label, score) in enumerate(shown):
+        sink.take(seen(label, score, number=number))
+        if number % 50 == 0:
+            again = SnapshotSink(parts, every=0, limit=20)
+        again.take(seen(label, score, number=number))
+    kept = [snapshot for snapshot, _ in own_snapshots(whole)]
+    cats = sorted(round(score, 2) for label, score in shown if label == "cat")
+    dogs = sorted(round(score, 2) for label, score in shown if label == "dog")
+    assert sorted(one.score for one in kept if one.answer == "dog") == dogs[:10]
+    assert sorted(one.score for one in kept if one.answer == "cat") == cats[: 20 - len(dogs[:10])]
+    assert names(parts / "__unsorted") == names(whole / "__unsorted")
+
+
+def test_the_order_in_which_they_go() -> None:
+    def one(answer: str, score: float, number: int, kept: bool = False) -> Snapshot:
+        return Snapshot.taken(1.7e9, answer, score, number, kept)
+
+    sure, unsure, odd = one("cat", 0.9, 1, kept=True), one("cat", 0.5, 2), one("unknown", 0.3, 3)
+    older, newer = one("dog", 0.55, 4), one("dog", 0.55, 5)
+    everything = [newer, odd, sure, older, unsure]
+    assert list(least_telling(everything)) == [older, sure, newer, unsure, odd]
+    assert list(least_telling(reversed(everything))) == [older, sure, newer, unsure, odd]
+
+
+def test_one_that_would_go_at_once_is_not_written(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=3)
+    for number in range(3):
+        sink.take(seen("cat", 0.4, number=number))
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "__unsorted").iterdir()}
+    changed = (tmp_path / "__unsorted").stat().st_mtime_ns
+    sink.take(seen("cat", 0.59, number=4))
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "__unsorted").iterdir()} == before
+    assert (tmp_path / "__unsorted").stat().st_mtime_ns == changed
+
+
+def test_a_night_without_light_is_one_picture_and_a_small_thing_in_it_another(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    sink = SnapshotSink(tmp_path, every=0)
+
+    def dark(level: float) -> np.ndarray:
+        return np.clip(chance.normal(level, 6, (240, 320, 3)), 0, 255).astype(np.uint8)
+
+    for number in range(100):
+        sink.take(showing(dark(8 + chance.uniform(-1.5, 1.5)), number))
+    assert len(names(tmp_path / "__unsorted")) == 1
+    (name,) = names(tmp_path / "__unsorted")
+    Unsorted(tmp_path, LABELS).discard([name])
+    sink = SnapshotSink(tmp_path, every=0)  # is it known after a restart, though nobody wanted it?
+    for number in range(100, 120):
+        sink.take(showing(dark(8), number))
+    assert not names(tmp_path / "__unsorted")
+    visited = dark(8)
+    visited[100:120, 200:220] = 90  # of 1/16 of the width
+    sink.take(showing(visited, 121))
+    assert len(names(tmp_path / "__unsorted")) == 1
+
+
+def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) -> None:
+    """A fixed camera's background with noise, and an animal of a seventh of the height at another place each time."""
+    chance = np.random.default_rng(0)
+    scene = np.repeat(np.repeat(chance.integers(40, 200, (12, 16, 3)), 20, 0), 20, 1).astype(np.float32)
+    sink = SnapshotSink(tmp_path, every=0)
+    for number in range(40):
+        pixels = scene * chance.uniform(0.97, 1.03) + chance.normal(0, 4, scene.shape)
+        if number % 4 == 0:
+            row, column = 20 * (number % 10), 6 * number
+            pixels[row : row + 34, column : column + 34] = (160, 60, 40)
+        sink.take(showing(np.clip(pixels, 0, 255).astype(np.uint8), number))
+    kept = [int(name[13:15]) for name in names(tmp_path / "__unsorted")]  # seconds from 20 on
+    assert {(second - 20) % 60 for second in kept} >= {4 * visit for visit in range(10)}
+    assert len(kept) <= 13  # the empty scene, and again where the light changed by more than noise
+
+
+def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, labels=("*",), every=0)
+    for label, score in (("cat", 0.9), ("dog", 0.9), ("cat", 0.5), ("cat", 0.95), ("dog", 0.4)):
+        sink.take(seen(label, score))
+    assert names(tmp_path) == ["__unsorted", "cat", "dog"]
+    assert [len(names(tmp_path / folder)) for folder in names(tmp_path)] == [1, 1, 1]
+
+
+def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -> None:
+    """As model files from before training refused such a class have it."""
+    sink = SnapshotSink(tmp_path, labels=("unknown",), every=0)
+    for number, (score, refused) in enumerate([(0.95, False), (0.95, True), (0.5, False)]):
+        item = seen("unknown", score, number=number)
+        labels = ("unknown", "dog")
+        decision = replace(item.decision, refused=refused)
+        sink.take(replace(item, prediction=replace(item.prediction, labels=labels), decision=decision))
+    assert [len(names(tmp_path / folder)) for folder in ("unknown", "__unsorted")] == [1, 2]
+
+
+def test_bytes_a_day_are_bounded_also_over_kills(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bound = 20_000
+    with caplog.at_level(logging.WARNING):
+        for start in range(0, 200, 40):  # each sink but the last is killed: none is closed
+            sink = SnapshotSink(tmp_path, every=0, bytes_per_day=bound)
+            for number in range(start, start + 40):
+                sink.take(seen("cat", 0.5, number=number))
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.jpg"))
+    assert 0.8 * bound < written <= bound
+    assert "snapshot_bytes_per_day" in caplog.text
+
+
+def test_a_day_is_24_hours_of_the_machines_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"wall": 1.7e9, "since start": 50.0}
+    monkeypatch.setattr(time, "time", lambda: clock["wall"])
+    monkeypatch.setattr(time, "monotonic", lambda: clock["since start"])
+    note = tmp_path / "note"
+    budget = DailyBytes(note, 1000)
+    budget.add(900)
+    assert not budget.allows(200)
+    clock["wall"] = 4e9  # the clock is set: no time has passed
+    assert not budget.allows(200)
+    clock.update({"wall": 60.0, "since start": 5.0})  # a boot in 1970
+    budget = DailyBytes(note, 1000)
+    assert not budget.allows(200)
+    assert budget.allows(50)
+    clock["since start"] += 25.1 * 3600
+    assert budget.allows(1000)
+    budget.add(1000)
+    for damaged in ("", "{", "[]", '{"now": 1e400, "hours": {}}', '{"now": 5, "hours": {"x": 1}}', '{"now": 5}'):
+        note.write_text(damaged, "ascii")
+        assert DailyBytes(note, 1000).allows(1000)
+    assert DailyBytes(note, 0).allows(1 << 40)
+
+
+def test_a_disk_that_fills_up_keeps_what_was_asked_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = SnapshotSink(tmp_path, every=0, free_bytes=0)
+    for number in range(4):
+        sink.take(seen("cat", 0.5, number=number))
+    full = SnapshotSink(tmp_path, every=0, free_bytes=1 << 60)  # as others filled it
+    with caplog.at_level(logging.WARNING):
+        for number in range(10, 20):
+            full.take(seen("cat", 0.55, number=number))
+        assert [one.score for one, _ in own_snapshots(tmp_path)] == [0.5] * 4
+        full.take(seen("cat", 0.35, number=20))
+    assert 1 <= len(list(own_snapshots(tmp_path))) <= 4
+    assert min(one.score for one, _ in own_snapshots(tmp_path)) == 0.35
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        f"less than {1 << 60} bytes are free (snapshot_free_bytes), kept only in place of others."
+    ]
+
+
+@pytest.mark.parametrize("came_as", ["pixels", "JPEG decoded at a part of its size"])
+def test_what_the_network_saw_is_kept_and_on_demand_the_whole(came_as: str, tmp_path: Path) -> None:
+    """A camera on its side: the lower right quarter of the picture once it was turned is red."""
+    pixels = np.full((96, 128, 3), 60, np.uint8)
+    pixels[:48, 64:] = (220, 30, 30)  # upper right, before it is turned clockwise
+    frame = Frame(pixels, time.monotonic(), 0, "/dev/video0")
+    if came_as != "pixels":
+        frame = replace(frame, pixels=pixels[::2, ::2].copy(), jpeg=jpeg(pixels))
+    item = seen("cat", 0.4)
+    item = replace(
+        item,
+        prediction=replace(item.prediction, frame=frame.viewed(View((0.5, 0.5, 0.5, 0.5), rotate=90))),
+    )
+    sink = SnapshotSink(tmp_path, every=0, whole=True)
+    sink.take(item)
+    (name,) = names(tmp_path / "__unsorted")
+    seen_part, whole = (read_image(tmp_path / folder / name) for folder in ("__unsorted", "__whole"))
+    assert (seen_part.shape, whole.shape) == ((64, 48, 3), (128, 96, 3))
+    assert np.abs(seen_part.astype(int) - (220, 30, 30)).mean() < 6
+    assert np.abs(whole[:60, :40].astype(int) - 60).mean() < 6
+    SnapshotSink(tmp_path / "plain", every=0).take(item)
+    assert names(tmp_path / "plain") == ["__unsorted"]
+
+
+def test_the_whole_ones_go_with_their_parts(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, every=0, limit=3, whole=True)
+    for number in range(8):
+        item = seen("cat", 0.5, number=number)
+        assert item.prediction.frame is not None
+        frame = item.prediction.frame.viewed(View((0.0, 0.0, 1.0, 0.9)))
+        sink.take(replace(item, prediction=replace(item.prediction, frame=frame)))
+    unsorted = names(tmp_path / "__unsorted")
+    assert len(unsorted) == 3
+    assert names(tmp_path / "__whole") == unsorted
+    page = Unsorted(tmp_path, LABELS)
+    page.sort(unsorted[0], "cat")
+    page.sort(unsorted[1], "dog")
+    page.discard(unsorted[2:])
+    assert names(tmp_path / "__whole") == unsorted
+    assert set(names(tmp_path)) - FOLDERS == {"cat", "dog"}
+
+
+def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    chance = np.random.default_rng(0)
+    for number in range(6):
+        blocks = chance.integers(0, 256, (6, 8, 3), np.uint8)
+        cv2.imwrite(str(pictures / f"{number}.jpg"), np.repeat(np.repeat(blocks, 16, 0), 16, 1))
+    (tmp_path / "run.toml").write_text(
+        'source = "in"\n[gate]\nregion = [0.5, 0.0, 0.5, 1.0]\n[decision]\nthreshold = 0\n[sinks]\nsnapshots = "kept"\n'
+        'snapshot_labels = ["*"]\nsnapshot_every = 0\nsnapshot_limit = 4\nsnapshot_whole = true\n'
+        "snapshot_bytes_per_day = 1000000\nsnapshot_free_bytes = 0\n",
+        "utf-8",
+    )
+    words = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", "run.toml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 6), done.stderr
+    kept = dict(own_snapshots(tmp_path / "kept"))
+    assert len(kept) == 4
+    assert {read_image(path).shape for path in kept.values()} == {(96, 64, 3)}
+    wholes = [tmp_path / "kept" / "__whole" / path.name for path in kept.values()]
+    assert {read_image(path).shape for path in wholes} == {(96, 128, 3)}
+    assert len(names(tmp_path / "kept" / "__whole")) == 4
+    originals = {path.read_bytes() for path in pictures.iterdir()}
+    assert {path.read_bytes() for path in wholes} <= originals  # as they came
+
+
+def test_bounds_below_nothing_are_refused() -> None:
+    for wrong in ({"snapshot_bytes_per_day": -1}, {"snapshot_free_bytes": -1}):
+        with pytest.raises(UsageError, match="snapshot_bytes_per_day and snapshot_free_bytes at least 0"):
+            settings({"sinks": wrong}, {}, "run.toml")

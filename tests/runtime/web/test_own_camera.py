@@ -1,0 +1,121 @@
+"""The capture page with a phone's own camera, in a real browser that has one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf_runtime.pictures.images import read_image
+from tests.films import write_film
+from tests.runtime.browser import Browser, running
+from tests.runtime.still_camera import certificate
+
+PHONE = (390, 844)
+
+
+def _named(url: str) -> str:
+    """The same page by a name that is not localhost."""
+    return re.sub(r"//[^/]+:", "//camera.test:", url)
+
+
+def _may_use_camera(browser: Browser, setting: str) -> None:
+    browser.call("Browser.setPermission", permission={"name": "camera"}, setting=setting)
+
+
+def _count(browser: Browser, name: str) -> int:
+    return int(browser.value(f"document.querySelector('.class[data-name={name}] .count').textContent"))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="apt-get install openssl")
+def test_a_phone_takes_pictures_with_its_own_camera(browser: Browser, tmp_path: Path) -> None:
+    film, photos = tmp_path / "film.avi", tmp_path / "photos"
+    write_film(film, 2, (np.full((48, 64, 3), number, np.uint8) for number in range(240)))
+    files = certificate(tmp_path, "camera.test")
+    browser.call("Security.setIgnoreCertificateErrors", ignore=True)
+    _may_use_camera(browser, "granted")
+    words = ["--source", film, "--classes", "cat,dog", "--web", "0.0.0.0:0", "--tls", *files, "--region", "0,0,0.5,1"]
+    with running("capture", photos, *words, cwd=tmp_path) as url:
+        assert url.startswith("https://")
+        browser.size(*PHONE)
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        browser.open(_named(url))
+        browser.wait("document.getElementById('picture')?.naturalWidth")
+        browser.wait("!document.getElementById('cameras').hidden")
+        assert "are kept whole: region 0,0,0.5,1" in browser.value("document.getElementById('about-cameras').innerText")
+        browser.click("#use-own")
+        browser.wait("document.getElementById('own').videoWidth")
+        width, height = browser.value(
+            "[document.getElementById('own').videoWidth, document.getElementById('own').videoHeight]"
+        )
+        assert browser.value("getComputedStyle(document.getElementById('picture')).display") == "none"
+        browser.wait("document.getElementById('source').textContent === 'this device'")
+        browser.touch('.class[data-name="cat"]', 0.02)
+        browser.wait("document.getElementById('total').textContent === '1 picture'")
+        (path,) = (photos / "cat").iterdir()
+        assert read_image(path).shape == (height, width, 3)
+        assert read_image(path)[..., 1].mean() > 2 * read_image(path)[..., 0].mean()  # its camera sees green
+        browser.press('.class[data-name="dog"]')
+        browser.wait("parseInt(document.querySelector('.class[data-name=dog] .count').textContent) >= 2")
+        browser.release('.class[data-name="dog"]')
+        browser.wait("document.getElementById('classes').ariaBusy === 'false'")  # the last one is there
+        browser.click("#use-theirs")
+        browser.wait("document.getElementById('source').textContent === 'running'")
+        assert browser.value("document.getElementById('own').srcObject") is None  # its lamp is off
+        dogs = len(list((photos / "dog").iterdir()))
+        browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs}'")
+        assert browser.value("document.getElementById('undo').textContent") == f"Take back {dogs}"
+        browser.wait(f"document.querySelectorAll('#strip img').length === {dogs + 1}")
+        browser.click("#undo")
+        browser.wait("document.getElementById('undo').disabled && document.querySelectorAll('#strip img').length === 1")
+        assert (_count(browser, "dog"), list((photos).iterdir())) == (0, [photos / "cat"])
+        assert browser.value("document.documentElement.scrollWidth") <= PHONE[0]
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
+        assert not browser.errors
+
+
+def test_without_a_camera_at_the_server_and_a_browser_that_refuses(browser: Browser, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    with running("capture", photos, "--source", "none", "--classes", "cat", "--web", "0", cwd=tmp_path) as url:
+        browser.size(*PHONE)
+        _may_use_camera(browser, "denied")
+        browser.open(url.replace("127.0.0.1", "localhost"))
+        browser.wait("document.querySelector('.class')")
+        assert browser.value("document.getElementById('cameras').hidden")
+        browser.click("#turn-on")
+        browser.wait(
+            "document.getElementById('own-empty').textContent.startsWith('The browser may not use the camera.')"
+        )
+        browser.click(".class")
+        browser.wait("document.getElementById('problem').textContent === 'The camera of this device is off.'")
+        _may_use_camera(browser, "granted")
+        browser.click("#turn-on")
+        browser.wait("document.getElementById('source').textContent === 'this device'")
+        browser.key("1", down=True)
+        browser.key("1", down=False)
+        browser.wait("document.querySelector('.count').textContent !== '0'")
+        assert browser.value("document.getElementById('problem').hidden")
+        assert _count(browser, "cat") == len(list((photos / "cat").iterdir())) == 1
+        assert not browser.errors
+
+
+def test_where_it_is_not_offered_the_page_says_why(browser: Browser, tmp_path: Path) -> None:
+    for source in ("film.avi", "none"):
+        write_film(tmp_path / "film.avi", 2, (np.full((48, 64, 3), number, np.uint8) for number in range(60)))
+        with running("capture", "photos", "--source", source, "--web", "0.0.0.0:0", cwd=tmp_path) as url:
+            browser.size(*PHONE)
+            browser.open(_named(url))
+            place = "own-empty" if source == "none" else "about-cameras"
+            browser.wait(f"document.getElementById('{place}')?.innerText")
+            text = browser.value(f"document.getElementById('{place}').innerText")
+            port = url.partition("/?")[0].rpartition(":")[2]
+            assert "only over HTTPS or from localhost" in text
+            assert "--tls CERT KEY" in text
+            assert f"ssh -L {port}:localhost:{port} camera.test" in text
+            assert browser.value(
+                "document.getElementById('cameras').hidden && document.getElementById('turn-on').offsetParent === null"
+            )
+            assert browser.value("document.documentElement.scrollWidth") <= PHONE[0]
