@@ -59,7 +59,8 @@ class World:
         self._instead = {
             _WITHOUT_SOURCE: r"\1 --source 0",
             r"--source (?:0|csi)\b": f"--source {camera}",
-            r"\bstream\(0\)": f"stream({camera!r})",
+            r"\bstream\(0\)": "stream('film.mp4')",  # which ends
+            r"\bopen_source\(0,": "open_source('film.mp4',",
             r"homeassistant\.local": broker,
             r"\b8080\b": str(free_port()),
             r"\bREPOSITORY\b": shlex.quote(str(ROOT)),
@@ -121,6 +122,7 @@ def _write_photos(folder: Path) -> None:
         images = sorted((folder / name).rglob("*.jpg"))
         rows_of_csv = [f"{image.relative_to(folder)},{image.parent.name}" for image in images]
         (folder / file).write_text("\n".join(["file,label", *rows_of_csv, ""]), "utf-8")
-    shutil.copy(folder / "photos" / "cat" / "IMG_0001.jpg", folder / "picture.jpg")
+    for name in ("picture.jpg", "photo.jpg"):
+        shutil.copy(folder / "photos" / "cat" / "IMG_0001.jpg", folder / name)
     write_film(folder / "film.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
     (folder / "film.avi").rename(folder / "film.mp4")
