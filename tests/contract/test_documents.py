@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 import pytest
 import tomllib
-from edgeclf.configfile import TABLES
-from edgeclf_runtime.settings import settings
 
+from edgeclf.config.file import TABLES
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.config.settings import settings
+from tests.contract.test_rooms import FLOORS, FOLDERS
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
 
 each_document = pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
@@ -50,6 +51,15 @@ def test_its_commands_have_the_options_that_it_writes(document: Path) -> None:
         assert command is not None, line
         options = [word.partition("=")[0] for word in words[2:] if re.fullmatch(r"--?[a-z][a-z0-9-]*(=.*)?", word)]
         assert set(options) <= _options(command), line
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_the_rooms_are_listed_from_the_top_down(package: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    listed = re.findall(r"(?m)^\| `(\w+)/`", text.partition(f"### {package}\n")[2].partition("\n#")[0])
+    height = {room: floor for floor, rooms in enumerate(FLOORS[package]) for room in rooms.split()}
+    assert set(listed) == {path.parent.name for path in FOLDERS[package].glob("*/__init__.py")}
+    assert listed == sorted(listed, key=lambda room: -height[room])
 
 
 def test_the_readme_is_short() -> None:
