@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from edgeclf.pages.plots import LEGEND, figure_with_axes
 
 _NAMES = {
