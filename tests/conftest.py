@@ -45,7 +45,7 @@ def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a network that is sure: of one that has hardly learnt, another rounding may change an answer."""
     folder = tmp_path_factory.mktemp("sure")
-    run = train(digits, folder / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
+    run = train(digits, folder / "run", make_config({**SMALL, "tune": "head"}), Quiet())
     return export_run(run, folder / "digits.tflite", "int8", Quiet()).path
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from edgeclf.renamed import FLAG_VALUES, FLAGS
+from edgeclf_runtime.commands.options import Command
+
 __all__ = ["compare"]
 
 _PATH = click.Path(path_type=Path)
@@ -24,7 +27,7 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
     return read
 
 
-@click.command()
+@click.command(cls=Command, renamed=FLAGS, renamed_values=FLAG_VALUES)
 @click.argument("data", type=_PATH, nargs=-1, required=True)
 @click.option(
     "--out",
@@ -33,9 +36,11 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
     show_default=True,
     help="Folder of the comparison; resumes one that is in it.",
 )
-@click.option("--methods", help="Methods, separated by commas: hog-svm, scratch, head, scale, full (default: all).")
 @click.option(
-    "--fractions",
+    "--methods", help="Methods, separated by commas: hog-svm, scratch, head, batch-norm, full (default: all)."
+)
+@click.option(
+    "--percentages",
     callback=_numbers(1, 100),
     default="5,10,25,50,100",
     show_default=True,
@@ -56,7 +61,7 @@ def compare(
     data: tuple[Path, ...],
     out: Path,
     methods: str | None,
-    fractions: tuple[int, ...],
+    percentages: tuple[int, ...],
     seeds: tuple[int, ...],
     epochs: int | None,
     backbone: str | None,
@@ -81,7 +86,7 @@ def compare(
     config = configure(TrainTable, options, None, reporter.say).config()
     chosen = tuple(METHODS) if methods is None else tuple(methods.split(","))
     try:
-        cells = begin(data, out, config, reporter, methods=chosen, percents=fractions, seeds=seeds)
+        cells = begin(data, out, config, reporter, methods=chosen, percentages=percentages, seeds=seeds)
     except KeyboardInterrupt:
         click.echo(f"Stopped. Finished results are kept in {out}; run the same command again to resume.", err=True)
         raise click.exceptions.Exit(130) from None

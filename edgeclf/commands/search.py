@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeclf.commands.options import config_option
+from edgeclf.renamed import FLAG_VALUES, FLAGS
+from edgeclf_runtime.commands.options import Command
 
 if TYPE_CHECKING:
     from edgeclf.config.tables import SearchConfig, TrainTable
@@ -20,7 +22,7 @@ __all__ = ["search"]
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command, renamed=FLAGS, renamed_values=FLAG_VALUES)
 @click.argument("data", type=_PATH, nargs=-1)
 @click.option("--budget-minutes", type=float, help="Time budget of the whole search, in minutes (default: 60).")
 @click.option("--latency-ms", type=float, help="Maximum latency per image of the int8 model on this machine, in ms.")
@@ -32,7 +34,12 @@ _PATH = click.Path(path_type=Path)
     "--size", "--sizes", "sizes", type=int, multiple=True, help="Input size to try, in pixels; repeat for several."
 )
 @click.option(
-    "--adapt", "--adapts", "adapts", multiple=True, help="What to train (full, scale or head); repeat for several."
+    "--tune",
+    "--tunes",
+    "tunes",
+    multiple=True,
+    type=click.Choice(["full", "batch-norm", "head"]),
+    help="What to train; repeat for several (default: all).",
 )
 @click.option(
     "--out",

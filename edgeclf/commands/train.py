@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgeclf.commands.options import config_option, distribute_option
+from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
 __all__ = ["train"]
@@ -22,13 +23,13 @@ _BACKBONES = (
     "mobilenet-v3-large-minimalistic",
 )
 _SECTIONS = {
-    "Basic options": ("out", "backbone", "size", "epochs", "flip", "turn", "test", "seed", "resume", "config"),
+    "Basic options": ("out", "backbone", "size", "epochs", "flip", "rotate90", "test", "seed", "resume", "config"),
     "Data": ("validation", "group", "class_weights"),
     "Camera": ("region", "rotate", "camera_flip", "whole"),
-    "Network": ("weights", "adapt", "fixed_stride", "head", "init", "alpha"),
+    "Network": ("weights", "tune", "freeze_stride", "head", "init", "alpha"),
     "Fine-tuning": (
         "train_size",
-        "own_size",
+        "full_size_epochs",
         "patience",
         "batch_size",
         "learning_rate",
@@ -44,7 +45,7 @@ _SECTIONS = {
 }
 
 
-@click.command(cls=SectionedCommand, sections=_SECTIONS)
+@click.command(cls=SectionedCommand, sections=_SECTIONS, renamed=FLAGS, renamed_values=FLAG_VALUES)
 @click.argument("data", type=_PATH, nargs=-1)
 @click.option("--out", type=_PATH, help="Folder for the run (default: runs/NAME-1, runs/NAME-2, ...).")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Resume an interrupted training.")
@@ -53,7 +54,7 @@ _SECTIONS = {
 @click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
 @click.option("--train-size", type=int, help="Image size in fine-tuning steps (default: 6/7 of --size).")
-@click.option("--own-size", type=float, help="Share of final epochs trained at full --size (default: 0.3).")
+@click.option("--full-size-epochs", type=float, help="Share of final epochs trained at full --size (default: 0.3).")
 @click.option("--validation", type=float, help="Share of images for the validation set (default: 0.15).")
 @click.option("--test", type=float, help="Share of images for the test set (default: 0).")
 @click.option(
@@ -69,13 +70,13 @@ _SECTIONS = {
     help="Make results on a GPU repeatable bit for bit, which is slower (default: off). On a CPU they always are.",
 )
 @click.option(
-    "--adapt",
-    type=click.Choice(["full", "scale", "head"]),
-    help="What to train: all weights (full, the default), a scale and shift per channel (scale), or only the new head, "
-    "in seconds (head).",
+    "--tune",
+    type=click.Choice(["full", "batch-norm", "head"]),
+    help="What to train: all weights (full, the default), batch norm's scale and shift per channel and the head "
+    "(batch-norm), or only the new head, in seconds (head).",
 )
 @click.option(
-    "--fixed-stride",
+    "--freeze-stride",
     type=click.Choice(["0", "2", "4", "8", "16"]),
     help="Freeze the layers up to this stride, which is faster (default: 0, none).",
 )
@@ -98,7 +99,7 @@ _SECTIONS = {
 @click.option("--patience", type=int, help="Stop after this many epochs that are clearly worse (default: 5).")
 @click.option("--batch-size", type=int, help="Images per step (default: 32).")
 @click.option(
-    "--learning-rate", type=float, help="Peak learning rate (default: depends on --adapt, --init and --batch-norm)."
+    "--learning-rate", type=float, help="Peak learning rate (default: depends on --tune, --init and --batch-norm)."
 )
 @click.option(
     "--batch-norm",
@@ -114,7 +115,7 @@ _SECTIONS = {
 @click.option(
     "--ema",
     type=float,
-    help="Decay of the weights' moving average (default: 0.98, or 0.99 with --adapt scale; 0 turns it off).",
+    help="Decay of the weights' moving average (default: 0.98, or 0.99 with --tune batch-norm; 0 turns it off).",
 )
 @click.option("--mixup", type=float, help="Strength of mixup, which blends images (default: 0, off).")
 @click.option("--cutmix", type=float, help="Strength of CutMix, which pastes parts of images (default: 0, off).")
@@ -127,7 +128,7 @@ _SECTIONS = {
     help="Mirror images at random; turn off for letters, or left against right (default: on).",
 )
 @click.option(
-    "--turn/--no-turn",
+    "--rotate90/--no-rotate90",
     default=None,
     help="Rotate images by quarter turns at random, for things seen from above (default: off).",
 )
@@ -181,7 +182,7 @@ def train(
     from edgeclf_runtime.errors import UsageError
 
     given = {name: value for name, value in options.items() if value is not None}
-    given |= {name: int(given[name]) for name in ("fixed_stride", "rotate") if name in given}
+    given |= {name: int(given[name]) for name in ("freeze_stride", "rotate") if name in given}
     if whole:
         given["whole"] = True if "" in whole else tuple(map(Path, whole))
     if resume is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,17 @@ from edgeclf.data.image_cache import decode
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.errors import DataError, RunError
 from edgeclf.progress import Reporter
+from edgeclf.renamed import VALUES
 from edgeclf.runs.run import Run
 from edgeclf.runs.split import divide
+from edgeclf_runtime.renamed import old_keywords, warn_about
 
 __all__ = ["compare", "subset"]
 
 _TEST = 0.2  # share of the pictures, where neither the folder nor the config has a test part
 
 
+@old_keywords({"percents": "percentages"})
 def compare(
     data: SourcePaths,
     out: Path,
@@ -38,7 +41,7 @@ def compare(
     reporter: Reporter,
     *,
     methods: Sequence[str] = tuple(METHODS),
-    percents: Sequence[int] = (5, 10, 25, 50, 100),
+    percentages: Sequence[int] = (5, 10, 25, 50, 100),
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
     """Train and measure what is not there yet; write compare.csv and compare.html after each.
@@ -48,7 +51,7 @@ def compare(
         out: the comparison's folder, new, or that of a stopped one of the same pictures and config.
         config: of all trainings, but for what the methods say.
         methods: of ``METHODS``.
-        percents: of the training pictures, 1 to 100; each class keeps at least one.
+        percentages: of the training pictures, 1 to 100; each class keeps at least one.
         seeds: of subsets and trainings; the split has the config's.
 
     Returns:
@@ -59,12 +62,17 @@ def compare(
         DataError, RunError: see ``train``.
         KeyboardInterrupt: the finished cells are kept.
     """
+    old = VALUES["methods"]
+    if any(method in old for method in methods):
+        warn_about([f"methods: {method} is called {old[method]} now" for method in methods if method in old])
+        methods = [old.get(method, method) for method in methods]
     refuse_inside(data, out)
     configs = {(method, seed): method_config(config, method, seed) for method in methods for seed in seeds}
     folder = _opened(out, config if config.test else make_config({**config.model_dump(), "test": _TEST}), data)
     divided = _split(folder, reporter)
-    cells = {cell.key: cell for cell in (Cell(**item) for item in folder.read_json("cells"))}
-    wanted = [(method, percent, seed) for seed in seeds for percent in percents for method in methods]
+    kept = (Cell(**item) for item in folder.read_json("cells"))
+    cells = {cell.key: cell for cell in (replace(cell, method=old.get(cell.method, cell.method)) for cell in kept)}
+    wanted = [(method, percent, seed) for seed in seeds for percent in percentages for method in methods]
     for key in wanted:
         if key not in cells:
             method, percent, seed = key

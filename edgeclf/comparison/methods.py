@@ -31,7 +31,7 @@ METHODS = {
     "hog-svm": "HOG, colours, SVM",
     "scratch": "from scratch",
     "head": "transfer, head",
-    "scale": "transfer, scales",
+    "batch-norm": "transfer, batch norm",
     "full": "transfer, whole network",
 }
 """Names of the methods, and what people call them."""
@@ -42,10 +42,10 @@ _OPTIONS = {
     "hog-svm": ("full", "imagenet"),  # of which it has the seed alone
     "scratch": ("full", "scratch"),
     "head": ("head", "imagenet"),
-    "scale": ("scale", "imagenet"),
+    "batch-norm": ("batch-norm", "imagenet"),
     "full": ("full", "imagenet"),
 }
-"""``adapt`` and ``init`` of each."""
+"""``tune`` and ``init`` of each."""
 _FLOAT = 4  # bytes
 
 

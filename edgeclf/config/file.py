@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import sys
@@ -15,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from edgeclf.config.tables import ExportConfig, SearchConfig, TrainTable
 from edgeclf.config.train import TrainConfig, mistakes
 from edgeclf.errors import ConfigError
+from edgeclf.renamed import OPTIONS, VALUES
+from edgeclf_runtime.renamed import in_new_names, meant
 
 __all__ = ["DEFAULT_FILE", "TABLES", "config_text", "configure"]
 
@@ -22,6 +23,7 @@ DEFAULT_FILE = Path("edgeclf.toml")
 
 TABLES: dict[str, type[BaseModel]] = {"train": TrainTable, "export": ExportConfig, "search": SearchConfig}
 
+_HEAD = "# Every option of this training."
 _Table = TypeVar("_Table", bound=BaseModel)
 
 
@@ -43,8 +45,9 @@ def configure(
         ConfigError: no such file, no TOML, or it names every mistake of the whole file and of the flags, at once.
     """
     path = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
-    content = _read(path) if path else {}
-    wrong = [f"{path}: {item}" for name, value in content.items() for item in _in_table(name, value)]
+    given = _read(path) if path else {}
+    content, notices, wrong = _in_new_names(given)
+    wrong = [f"{path}: {item}" for item in (*wrong, *(item for table in content.items() for item in _in_table(*table)))]
     wrong += [f"--{name.replace('_', '-')}: {item}" for name, item in _in_flags(kind, flags)]
     if not wrong:
         name = next(name for name, other in TABLES.items() if other is kind)
@@ -56,6 +59,8 @@ def configure(
     if wrong:
         raise ConfigError(f"Options: {'; '.join(wrong)}.")
     if known and say is not None:
+        for notice in notices.get(name, ()) if path and not _is_of_a_run(path) else ():
+            say(f"{path}: {notice}: rename it.")
         say(f"Options of [{name}] from {path}: {', '.join(known)}.")
     return done
 
@@ -71,7 +76,12 @@ def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
         options["whole"] = [str(path.resolve()) for path in config.whole_sources]
     sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]
     text = tomli_w.dumps({"train": {"data": sources if len(sources) > 1 else sources[0], **options}})
-    return f"# Every option of this training. The same again: edgeclf train --config THIS_FILE\n{text}"
+    return f"{_HEAD} The same again: edgeclf train --config THIS_FILE\n{text}"
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether ``config_text`` wrote it: nobody is asked to rename anything there."""
+    return path.read_text("utf-8").startswith(_HEAD)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,10 +97,22 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read as TOML ({error}).") from None
 
 
+def _in_new_names(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]], list[str]]:
+    """The tables with the options' new names, notices of old ones by table, and what is there by both."""
+    done, notices, wrong = dict(content), dict[str, list[str]](), list[str]()
+    for table, kind in TABLES.items():
+        if isinstance(content.get(table), dict):
+            names = {old: new for old, new in OPTIONS.items() if new in kind.model_fields}
+            done[table], found, doubled = in_new_names(content[table], names, VALUES)
+            notices[table] = [f"{table}.{notice}" for notice in found]
+            wrong += [f"{table}.{item}" for item in doubled]
+    return done, notices, wrong
+
+
 def _in_table(name: str, value: object) -> list[str]:
     """Every mistake of one table of the file."""
     if name not in TABLES:
-        owners = [table for table, kind in TABLES.items() if name in kind.model_fields]
+        owners = [table for table, kind in TABLES.items() if OPTIONS.get(name, name) in kind.model_fields]
         if owners:
             return [f"{name}: stands outside of a table; put it under [{owners[0]}]"]
         return [f"{name}: no such table{_near(name, list(TABLES)) or f'; there are {_listed(TABLES)}'}"]
@@ -103,15 +125,15 @@ def _in_table(name: str, value: object) -> list[str]:
 
 
 def _unknown(table: str, key: str) -> str:
-    if near := _near(key, list(TABLES[table].model_fields)):
+    if near := _near(OPTIONS.get(key, key), list(TABLES[table].model_fields)):
         return f"no such option{near}"
-    owners = [name for name, kind in TABLES.items() if key in kind.model_fields]
+    owners = [name for name, kind in TABLES.items() if OPTIONS.get(key, key) in kind.model_fields]
     return f"no such option{f'; it belongs in [{owners[0]}]' if owners else ''}"
 
 
 def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = meant(name, known, {old: new for old, new in OPTIONS.items() if new in known})
+    return f"; did you mean {near}?" if near else ""
 
 
 def _listed(names: Mapping[str, object]) -> str:

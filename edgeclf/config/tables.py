@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from edgeclf.config.train import ADAPTS, TrainConfig, make_config
+from edgeclf.config.train import TUNES, Options, TrainConfig, make_config
 from edgeclf.model.backbones.registry import BACKBONES, backbone
 
 __all__ = ["ExportConfig", "SearchConfig", "TrainTable"]
@@ -45,7 +45,7 @@ class ExportConfig(BaseModel):
     edgetpu: bool = False
 
 
-class SearchConfig(BaseModel):
+class SearchConfig(Options):
     """Table ``[search]``.
 
     Attributes:
@@ -54,17 +54,15 @@ class SearchConfig(BaseModel):
         trials: at most so many; None for no bound.
         backbones: names; those whose weights cannot be had are left out.
         sizes: heights and widths of the input, in pixels.
-        adapts: what of the network is trained; of ``config.train.ADAPTS``.
+        tunes: what of the network is trained; of ``config.train.TUNES``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     budget_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     latency_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     trials: Annotated[int, Field(ge=1)] | None = None
     backbones: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(BACKBONES)
     sizes: Annotated[tuple[Annotated[int, Field(ge=32, le=1024)], ...], Field(min_length=1)] = (96, 128, 160, 192, 224)
-    adapts: Annotated[tuple[str, ...], Field(min_length=1)] = ADAPTS
+    tunes: Annotated[tuple[str, ...], Field(min_length=1)] = TUNES
 
     @field_validator("backbones")
     @classmethod
@@ -76,9 +74,9 @@ class SearchConfig(BaseModel):
     def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(sizes)))
 
-    @field_validator("adapts")
+    @field_validator("tunes")
     @classmethod
-    def _adapts(cls, adapts: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := sorted(set(adapts) - set(ADAPTS)):
-            raise ValueError(f"{', '.join(wrong)}: expected of {', '.join(ADAPTS)}")
-        return tuple(adapt for adapt in ADAPTS if adapt in adapts)  # the cheapest first
+    def _tunes(cls, tunes: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := sorted(set(tunes) - set(TUNES)):
+            raise ValueError(f"{', '.join(wrong)}: expected of {', '.join(TUNES)}")
+        return tuple(tune for tune in TUNES if tune in tunes)  # the cheapest first

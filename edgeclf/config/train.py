@@ -4,30 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from edgeclf.errors import ConfigError
 from edgeclf.model.backbones.registry import Backbone, backbone
+from edgeclf.renamed import OPTIONS, VALUES
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 from edgeclf_runtime.pictures.view import WHOLE, Region, View, region_mistakes
+from edgeclf_runtime.renamed import in_new_names, warn_about
 
-__all__ = ["ADAPTS", "TrainConfig", "make_config", "mistakes", "preprocessing", "trained_otherwise", "without_effect"]
+__all__ = [
+    "TUNES",
+    "Options",
+    "TrainConfig",
+    "make_config",
+    "mistakes",
+    "preprocessing",
+    "trained_otherwise",
+    "without_effect",
+]
 
-ADAPTS = ("head", "scale", "full")
-"""What is trained, as ``TrainConfig.adapt``, from the cheapest on."""
+TUNES = ("head", "batch-norm", "full")
+"""What is trained, as ``TrainConfig.tune``, from the cheapest on."""
 
-_FINE_TUNING = ["train_size", "own_size", "fixed_stride", "epochs", "patience", "batch_size", "learning_rate"]
+_FINE_TUNING = ["train_size", "full_size_epochs", "freeze_stride", "epochs", "patience", "batch_size", "learning_rate"]
 _FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
-_FINE_TUNING += ["rand_augment", "flip", "turn", "xla"]
+_FINE_TUNING += ["rand_augment", "flip", "rotate90", "xla"]
 """Options of the stage that a training of the head alone has not."""
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
 
-class TrainConfig(BaseModel):
+class Options(BaseModel):
+    """Options that Python may still give and read by their old names, of ``edgeclf.renamed``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**_by_new_names(type(self), options))
+
+    # Else pydantic calls it for what it reads as JSON, too, and takes that for Python's objects.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        return super().model_validate(_by_new_names(cls, obj) if isinstance(obj, dict) else obj, **options)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            new = OPTIONS.get(name)
+            if new not in type(self).model_fields:
+                return super().__getattr__(name)
+            warn_about([f"{name} is called {new} now"])
+            value, old = getattr(self, new), {now: before for before, now in VALUES.get(new, {}).items()}
+            return tuple(old.get(item, item) for item in value) if isinstance(value, tuple) else old.get(value, value)
+
+
+class TrainConfig(Options):
     """Options of a training.
 
     Attributes:
@@ -37,18 +74,18 @@ class TrainConfig(BaseModel):
         train_size: the same for the pictures of the fine-tuning steps; None takes 6/7 of ``size`` (a network
             fine-tuned on somewhat smaller, randomly cropped pictures sees objects at the size they have in the larger,
             whole ones it is used on: Touvron et al., NeurIPS 2019; and a step is that much faster).
-        own_size: share of the epochs, the last ones, whose steps have pictures of ``size`` whatever ``train_size`` is:
-            what the network answers to smaller ones is another distribution, which its last layers learn to leave
-            behind (the fine-tuning at the end of the same paper).
+        full_size_epochs: share of the epochs, the last ones, whose steps have pictures of ``size`` whatever
+            ``train_size`` is: what the network answers to smaller ones is another distribution, which its last layers
+            learn to leave behind (the fine-tuning at the end of the same paper).
         validation, test: shares of the pictures set aside, where the folder has no such part.
         group: images that stay in one part of the split: ``none``, those the source keeps together; ``near``,
             near-duplicates of a class too; ``time``, also those of a class taken within 2 s of one another, as EXIF
             data or names say.
         seed: of the split, the order of the pictures and their augmentation.
         deterministic: repeatable bit for bit on a GPU, too, as it is on a CPU in any case; slower there.
-        adapt: what is trained: ``full``, every weight; ``scale``, a scale and a shift per channel and the head, the
+        tune: what is trained: ``full``, every weight; ``batch-norm``, its scale and shift per channel and the head, the
             convolutions fixed; ``head``, the head alone, on frozen features.
-        fixed_stride: the early layers whose output is at most so many times smaller than the input keep ImageNet's
+        freeze_stride: the early layers whose output is at most so many times smaller than the input keep ImageNet's
             weights; 0 for none.
         head: ``linear``, one dense layer; ``mixed``, a layer of nonlinear features added to the backbone's before it.
         init: ``imagenet``, pretrained weights; ``scratch``, random ones.
@@ -56,19 +93,20 @@ class TrainConfig(BaseModel):
         epochs: of fine-tuning, at most.
         patience: epochs in a row whose validation result is clearly worse than the best after which it stops.
         batch_size: pictures a step.
-        learning_rate: the highest of the schedule; None takes what suits ``adapt``, ``init`` and ``batch_norm``.
+        learning_rate: the highest of the schedule; None takes what suits ``tune``, ``init`` and ``batch_norm``.
         batch_norm: ``frozen`` keeps ImageNet's statistics, and so the features that the head was fitted on; ``train``
             normalizes with each batch's own and keeps their moving average, as from random weights in any case.
-        weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``adapt`` ``scale``.
+        weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``tune`` ``batch-norm``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
         ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none; None
-            takes what suits ``adapt``: 0.99 for ``scale``, whose rate stays high to the end, else 0.98.
+            takes what suits ``tune``: 0.99 for ``batch-norm``, whose rate stays high to the end, else 0.98.
         label_smoothing: share of a target spread over all classes.
         dropout: share of the pooled features zeroed in a step.
         mixup, cutmix: parameters of the Beta distribution by which two pictures are mixed; 0 for none.
         rand_augment: strength of two more random changes of every picture, up to 10; 0 for none.
         flip: mirror pictures at random; not for digits, letters, or left against right.
-        turn: turn pictures by quarters at random: for a camera that sees things lie any way round, from above, say.
+        rotate90: rotate images by random quarter turns: for a camera that sees things lie any way round, from above,
+            say.
         class_weights: ``auto`` weighs rare classes up when the largest has more than 1.5 times the smallest's pictures.
         precision: of the fine-tuning's computations; the mixed ones for GPUs and CPUs that have them.
         xla: compile the fine-tuning's steps with XLA.
@@ -80,20 +118,18 @@ class TrainConfig(BaseModel):
             too; the others show what the network is to see.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     backbone: str = "efficientnet-lite0"
     weights: Path | None = None
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=1)] | None = None
     train_size: Annotated[int, Field(ge=32, le=1024)] | None = None
-    own_size: Annotated[float, Field(ge=0, le=1)] = 0.3
+    full_size_epochs: Annotated[float, Field(ge=0, le=1)] = 0.3
     validation: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     test: _Share = 0.0
     group: Literal["none", "near", "time"] = "time"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     deterministic: bool = False
-    adapt: Literal["full", "scale", "head"] = "full"
-    fixed_stride: Literal[0, 2, 4, 8, 16] = 0
+    tune: Literal["full", "batch-norm", "head"] = "full"
+    freeze_stride: Literal[0, 2, 4, 8, 16] = 0
     head: Literal["linear", "mixed"] = "linear"
     init: Literal["imagenet", "scratch"] = "imagenet"
     alpha: bool = False
@@ -111,7 +147,7 @@ class TrainConfig(BaseModel):
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
     rand_augment: Annotated[float, Field(ge=0, le=10)] = 0.0
     flip: bool = True
-    turn: bool = False
+    rotate90: bool = False
     class_weights: Literal["auto", "none"] = "auto"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
@@ -136,14 +172,14 @@ class TrainConfig(BaseModel):
     def _go_together(self) -> Self:
         if self.validation + self.test >= 0.9:
             raise ValueError("validation and test together leave too little to train on")
-        if self.init == "scratch" and (self.adapt != "full" or self.alpha or self.decay_towards != "zero"):
-            raise ValueError("adapt, alpha and decay_towards start from pretrained weights; init is scratch")
-        if self.init == "scratch" and self.fixed_stride:
-            raise ValueError("fixed_stride keeps ImageNet's weights; init is scratch")
-        if self.adapt == "head" and self.alpha:
-            raise ValueError("alpha chooses how far to fine-tune; adapt head does not fine-tune")
-        if self.decay_towards == "pretrained" and self.adapt != "full":
-            raise ValueError(f"decay_towards pretrained goes with adapt full; {self.adapt} does so by itself")
+        if self.init == "scratch" and (self.tune != "full" or self.alpha or self.decay_towards != "zero"):
+            raise ValueError("tune, alpha and decay_towards start from pretrained weights; init is scratch")
+        if self.init == "scratch" and self.freeze_stride:
+            raise ValueError("freeze_stride keeps ImageNet's weights; init is scratch")
+        if self.tune == "head" and self.alpha:
+            raise ValueError("alpha chooses how far to fine-tune; tune head does not fine-tune")
+        if self.decay_towards == "pretrained" and self.tune != "full":
+            raise ValueError(f"decay_towards pretrained goes with tune full; {self.tune} does so by itself")
         return self
 
     @property
@@ -173,21 +209,31 @@ class TrainConfig(BaseModel):
 
     def step_size(self, epoch: int) -> int:
         """Height and width of the pictures of the fine-tuning steps of an epoch, numbered from 0."""
-        if epoch >= self.epochs - round(self.own_size * self.epochs):
+        if epoch >= self.epochs - round(self.full_size_epochs * self.epochs):
             return self.input_size
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
 
     @property
     def average(self) -> float:
-        """``ema``, or what suits ``adapt``."""
+        """``ema``, or what suits ``tune``."""
         if self.ema is not None:
             return self.ema
-        return 0.99 if self.adapt == "scale" else 0.98
+        return 0.99 if self.tune == "batch-norm" else 0.98
 
     @property
     def trains_batch_norm(self) -> bool:
         """Whether batch norm's statistics are those of the pictures."""
         return self.init == "scratch" or self.batch_norm == "train"
+
+
+def _by_new_names(kind: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
+    """Raises ConfigError where one is there by both names."""
+    names = {old: new for old, new in OPTIONS.items() if new in kind.model_fields}
+    options, notices, wrong = in_new_names(options, names, VALUES)
+    if wrong:
+        raise ConfigError(f"Options: {'; '.join(wrong)}.")
+    warn_about(notices)
+    return options
 
 
 def make_config(options: dict[str, object]) -> TrainConfig:
@@ -203,15 +249,15 @@ def make_config(options: dict[str, object]) -> TrainConfig:
         raise ConfigError(f"Options: {'; '.join(wrong)}.") from None
 
 
-def trained_otherwise(config: TrainConfig, adapt: str, init: str = "imagenet", **others: object) -> TrainConfig:
+def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **others: object) -> TrainConfig:
     """The same training of more or less of the network, without the options that do not go with that."""
-    chosen: dict[str, object] = {"adapt": adapt, "init": init, **others}
-    if adapt == "head" or init == "scratch":
+    chosen: dict[str, object] = {"tune": tune, "init": init, **others}
+    if tune == "head" or init == "scratch":
         chosen["alpha"] = False
-    if adapt != "full" or init == "scratch":
+    if tune != "full" or init == "scratch":
         chosen["decay_towards"] = "zero"
     if init == "scratch":
-        chosen["fixed_stride"] = 0
+        chosen["freeze_stride"] = 0
     return make_config({**config.model_dump(), **chosen})
 
 
@@ -219,7 +265,7 @@ def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, lis
     """Options that are not the default's and change nothing, by why; ``parts`` are those of the source."""
     given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
     idle = {
-        "adapt is head": _FINE_TUNING if config.adapt == "head" else [],
+        "tune is head": _FINE_TUNING if config.tune == "head" else [],
         "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
         "no region, rotate or camera_flip is given": [] if config.view.changes else ["whole"],
         "the photographs have such a part": [part for part in ("validation", "test") if part in parts],

@@ -115,6 +115,6 @@ def qat_augment(config: TrainConfig) -> Augment:
     """Its pictures' changes: the float training's, at the input's own size."""
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        return augment(pixels, config.input_size, config.flip, config.turn, seed, part, count)
+        return augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count)
 
     return changed

@@ -80,7 +80,7 @@ class Scale:
         layers = [layer for layer in model.layers if isinstance(layer, norms) and layer.trainable]
         layers = [layer for layer in layers if layer.scale and layer.center]
         if not layers:
-            raise ConfigError(f"adapt: {model.name} has no batch norm to scale; use --adapt full or head.")
+            raise ConfigError(f"tune: {model.name} has no batch norm to train; use --tune full or head.")
         self._gammas = [layer.gamma for layer in layers]
         self._pretrained = [tf.constant(gamma.numpy()) for gamma in self._gammas]
         thetas = [tf.Variable(tf.zeros_like(gamma), name=f"theta_{i}") for i, gamma in enumerate(self._pretrained)]
@@ -114,18 +114,18 @@ def fix_early(model: Any, stride: int) -> None:
             layer.trainable = False
 
 
-def adaptation(model: Any, adapt: str, towards: str) -> Adaptation:
-    """The one of that name, "full" or "scale", of a network with its pretrained weights."""
-    return Scale(model) if adapt == "scale" else Full(model, towards)
+def adaptation(model: Any, tune: str, towards: str) -> Adaptation:
+    """The one of that name, "full" or "batch-norm", of a network with its pretrained weights."""
+    return Scale(model) if tune == "batch-norm" else Full(model, towards)
 
 
-def trained_share(model: Any, adapt: str) -> tuple[int, int]:
+def trained_share(model: Any, tune: str) -> tuple[int, int]:
     """Numbers that an adaptation trains, and all there are: the moving statistics count to neither."""
     total = _count(v for v in model.weights if not _name(v).startswith("moving_"))
-    if adapt == "full":
+    if tune == "full":
         return _count(model.trainable_variables), total
     # The nonlinear features of a mixed head stay random where the head alone is fitted.
-    return _count(_variables(model, HEAD) if adapt == "head" else Scale(model).sources), total
+    return _count(_variables(model, HEAD) if tune == "head" else Scale(model).sources), total
 
 
 def _count(variables: Iterable[Any]) -> int:

@@ -25,6 +25,8 @@ from edgeclf.config.train import TrainConfig, make_config
 from edgeclf.data.dataset import PARTS, Dataset, Skipped
 from edgeclf.data.sources import SourcePaths, paths_of, shown, unlisted
 from edgeclf.errors import RunError
+from edgeclf.renamed import OPTIONS, VALUES
+from edgeclf_runtime.renamed import in_new_names
 from edgeclf_runtime.system.atomic_file import write_text, written_beside
 from edgeclf_runtime.system.cores import usable_cores
 
@@ -236,8 +238,8 @@ def _read_old(file: Path) -> tuple[TrainConfig, Path]:
     content = json.loads(file.read_text("utf-8"))
     options = dict(content["options"])
     if options.pop("head_only", False):
-        options["adapt"] = "head"
-    return make_config(options), Path(content["data"])
+        options["tune"] = "head"
+    return make_config(in_new_names(options, OPTIONS, VALUES)[0]), Path(content["data"])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

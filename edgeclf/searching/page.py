@@ -18,7 +18,7 @@ from edgeclf_runtime.system.atomic_file import write_text
 __all__ = ["search_table", "write_search"]
 
 _SIZE = (5.2, 4.2)  # inches
-_FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "scale": "bottom", "full": "full"}
+_FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "batch-norm": "bottom", "full": "full"}
 
 
 def write_search(result: SearchResult) -> Path:
@@ -59,12 +59,12 @@ def _csv(result: SearchResult) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     figures = [field.name for field in fields(Outcome) if field.name not in ("candidate", "reason")]
-    writer.writerow(("trial", "backbone", "size", "adapt", *figures, "frontier", "state", "reason"))
+    writer.writerow(("trial", "backbone", "size", "tune", *figures, "frontier", "state", "reason"))
     for item in result.outcomes:
         chosen = item.candidate
         row = ["" if item.reason else getattr(item, name) for name in figures]
         state = ("", "failed", item.reason) if item.reason else ("yes" if item in result.frontier else "no", "done", "")
-        writer.writerow((chosen.name, chosen.backbone, chosen.size, chosen.adapt, *row, *state))
+        writer.writerow((chosen.name, chosen.backbone, chosen.size, chosen.tune, *row, *state))
     blank = [""] * (len(figures) + 4)
     writer.writerows((name, *blank, "skipped", reason) for name, reason in result.skipped.items())
     return text.getvalue()
@@ -77,7 +77,7 @@ def _plot(result: SearchResult) -> str:
         (colour, marker), label = SERIES[number % len(SERIES)], name
         for item in result.measured:
             if item.candidate.backbone == name:
-                where, filled = (item.milliseconds, 100 * item.accuracy), _FILLED[item.candidate.adapt]
+                where, filled = (item.milliseconds, 100 * item.accuracy), _FILLED[item.candidate.tune]
                 axes.plot(*where, marker, color=colour, fillstyle=filled, markerfacecoloralt="none", label=label)
                 size, offset = str(item.candidate.size), (5, 4)
                 axes.annotate(size, where, offset, textcoords="offset points", fontsize=7, color=TEXT)

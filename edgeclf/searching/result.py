@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeclf.searching.space import trial_folder
 from edgeclf.searching.study import Outcome
 
 __all__ = ["OVER_BOUND", "SearchResult"]
@@ -60,4 +61,4 @@ class SearchResult:
 
     def model(self, outcome: Outcome) -> Path:
         """The int8 file of a trial."""
-        return self.folder / outcome.candidate.name / "model.tflite"
+        return trial_folder(self.folder, outcome.candidate) / "model.tflite"

@@ -1,4 +1,4 @@
-"""Backbone, input size and adaptation under a time budget, judged by the int8 files themselves."""
+"""Backbone, input size and what is trained, under a time budget, judged by the int8 files themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgeclf.runs.run import Run
 from edgeclf.searching.forecast import predicted_seconds
 from edgeclf.searching.latency import missing_weights, plain_picture, untrained_milliseconds
 from edgeclf.searching.result import OVER_BOUND, SearchResult
-from edgeclf.searching.space import Candidate, candidates, train_config
+from edgeclf.searching.space import Candidate, candidates, train_config, trial_folder
 from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf.training.fit import resume, train, train_dataset
 from edgeclf_converters.export import Conversion
@@ -57,10 +57,10 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
     refuse_inside(data, out)
     listed, _ = read_source(data, reporter.say)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
-    for candidate in candidates(settings.backbones, settings.sizes, settings.adapts):
+    for candidate in candidates(settings.backbones, settings.sizes, settings.tunes):
         train_config(candidate, base)  # raises before anything is written
-    space = {"backbone": settings.backbones, "size": settings.sizes, "adapt": settings.adapts}
-    searched = {"backbone", "size", "train_size", "adapt", "weights"}
+    space = {"backbone": settings.backbones, "size": settings.sizes, "tune": settings.tunes}
+    searched = {"backbone", "size", "train_size", "tune", "weights"}
     told = {
         "data": " + ".join(str(path.resolve()) for path in paths_of(data)),
         "pictures": _digest(listed),
@@ -122,7 +122,7 @@ class _Searching:
             self._reporter.say(_said(outcome))
 
     def _all(self) -> list[Candidate]:
-        return candidates(self._settings.backbones, self._settings.sizes, self._settings.adapts)
+        return candidates(self._settings.backbones, self._settings.sizes, self._settings.tunes)
 
     def _ended(self) -> set[Candidate]:
         return {outcome.candidate for outcome in self._log.measured} | self._failed
@@ -182,7 +182,7 @@ class _Searching:
             return Outcome(candidate, reason=lines[0] if lines else type(error).__name__)
 
     def _measured(self, candidate: Candidate) -> Outcome:
-        run = self._trained(self._out / candidate.name, candidate)
+        run = self._trained(trial_folder(self._out, candidate), candidate)
         metrics, started = run.read_json("metrics"), time.monotonic()
         if metrics["status"] == "interrupted":
             raise KeyboardInterrupt
@@ -245,7 +245,7 @@ class _Searching:
 
     def _divided(self) -> Dataset | None:
         """The photographs as an earlier trial of this search divided them."""
-        folders = [self._out / item.name for item in self._all()]
+        folders = [trial_folder(self._out, item) for item in self._all()]
         divided = next((folder for folder in folders if (folder / "split.csv").is_file()), None)
         return None if divided is None else Run.open(divided).read_split()
 

@@ -6,11 +6,13 @@ import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgeclf.config.train import TrainConfig, trained_otherwise
 from edgeclf.model.backbones.registry import backbone
+from edgeclf.renamed import VALUES
 
-__all__ = ["Candidate", "candidates", "multiplications", "train_config", "work"]
+__all__ = ["Candidate", "candidates", "multiplications", "train_config", "trial_folder", "work"]
 
 _FULL_STEP = 3  # a training step, in forward passes
 _REFERENCE = 224
@@ -23,22 +25,29 @@ class Candidate:
     Attributes:
         backbone: name of the pretrained network.
         size: height and width of the input in pixels.
-        adapt: one of ``ADAPTS``.
+        tune: one of ``TUNES``.
     """
 
     backbone: str
     size: int
-    adapt: str
+    tune: str
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.backbone}-{self.size}-{self.adapt}"
+        return f"{self.backbone}-{self.size}-{self.tune}"
 
 
-def candidates(backbones: Iterable[str], sizes: Iterable[int], adapts: Iterable[str]) -> list[Candidate]:
+def trial_folder(search: Path, candidate: Candidate) -> Path:
+    """Of a candidate's run, in a search's folder; one that was begun before keeps its old name."""
+    old = {new: old for old, new in VALUES["tune"].items()}.get(candidate.tune, candidate.tune)
+    before = search / f"{candidate.backbone}-{candidate.size}-{old}"
+    return before if before.is_dir() else search / candidate.name
+
+
+def candidates(backbones: Iterable[str], sizes: Iterable[int], tunes: Iterable[str]) -> list[Candidate]:
     """Every combination; the first is the cheapest where each part is given from the cheapest on."""
-    return [Candidate(name, size, adapt) for adapt, size, name in itertools.product(adapts, sizes, backbones)]
+    return [Candidate(name, size, tune) for tune, size, name in itertools.product(tunes, sizes, backbones)]
 
 
 def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
@@ -49,13 +58,13 @@ def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
     """
     weights = base.weights if candidate.backbone == base.backbone else None
     chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None, "weights": weights}
-    return trained_otherwise(base, candidate.adapt, base.init, **chosen)
+    return trained_otherwise(base, candidate.tune, base.init, **chosen)
 
 
 def work(candidate: Candidate, base: TrainConfig) -> float:
     """Multiplications of its training for each picture: a pass for the head, and the steps of every epoch."""
     config, once = train_config(candidate, base), multiplications(candidate.backbone, candidate.size)
-    if candidate.adapt == "head":
+    if candidate.tune == "head":
         return once
     areas = sum((config.step_size(epoch) / config.input_size) ** 2 for epoch in range(config.epochs))
     return once * (1 + _FULL_STEP * areas)

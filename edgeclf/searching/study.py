@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.errors import ConfigError
+from edgeclf.renamed import OPTIONS, VALUES
 from edgeclf.searching.space import Candidate
+from edgeclf_runtime.renamed import in_new_names
 
 __all__ = ["Outcome", "SearchLog", "require_optuna"]
 
 _FILE = "search.journal"
 _RANDOM = 4  # trials before the sampler has something to go by
 _ASKS = 30
+_OLD_NAMES = {"tune": "adapt"}
+_OLD_VALUES = {"adapt": {new: old for old, new in VALUES["tune"].items()}}
+"""As a journal that was begun with the old names goes on, or the sampler would not know its trials."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,10 @@ class SearchLog:
             directions=["maximize", "minimize"],
             load_if_exists=True,
         )
+        self._has_old_names = "adapt" in self._study.user_attrs.get("told", {})
         self._check(folder, {**{name: json.dumps(values) for name, values in space.items()}, **told})
-        self._space = {name: optuna.distributions.CategoricalDistribution(values) for name, values in space.items()}
+        kept = self._as_begun(space)
+        self._space = {name: optuna.distributions.CategoricalDistribution(values) for name, values in kept.items()}
         self._trial: Any = None
 
     @property
@@ -112,7 +119,7 @@ class SearchLog:
 
     def take(self, candidate: Candidate) -> Candidate:
         """Begin this one."""
-        self._study.enqueue_trial(asdict(candidate))
+        self._study.enqueue_trial(self._as_begun(asdict(candidate)))
         return self._ask()
 
     def propose(self, left: Collection[Candidate]) -> Candidate:
@@ -138,12 +145,16 @@ class SearchLog:
 
     def _ask(self) -> Candidate:
         self._trial = self._study.ask(self._space)
-        return Candidate(**self._trial.params)
+        return _candidate(self._trial.params)
+
+    def _as_begun(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return in_new_names(options, _OLD_NAMES, _OLD_VALUES)[0] if self._has_old_names else dict(options)
 
     def _check(self, folder: Path, told: dict[str, str]) -> None:
         known = self._study.user_attrs.get("told", dict(told))
         self._study.set_user_attr("told", known)
-        if different := [name for name in {**known, **told} if known.get(name) != told.get(name)]:
+        known, new = _parsed(known), _parsed(told)
+        if different := [name for name in {**known, **new} if known.get(name) != new.get(name)]:
             raise ConfigError(f"{folder}: this search began with other {', '.join(different)}. Choose another --out.")
 
 
@@ -163,4 +174,18 @@ def require_optuna() -> Any:
 
 def _outcome(trial: Any) -> Outcome:
     content = dict(trial.user_attrs["outcome"])
-    return Outcome(Candidate(**content.pop("candidate")), **content)
+    return Outcome(_candidate(content.pop("candidate")), **content)
+
+
+def _candidate(options: Mapping[str, Any]) -> Candidate:
+    return Candidate(**in_new_names(options, OPTIONS, VALUES)[0])
+
+
+def _parsed(told: Mapping[str, str]) -> dict[str, Any]:
+    """What a search was told, by the names of now."""
+    values: dict[str, Any] = {
+        name: json.loads(text) if text.startswith(("[", "{")) else text for name, text in told.items()
+    }
+    if "options" in values:
+        values["options"] = in_new_names(values["options"], OPTIONS, VALUES)[0]
+    return in_new_names(values, OPTIONS, VALUES)[0]

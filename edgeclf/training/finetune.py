@@ -31,7 +31,7 @@ from edgeclf_converters.distribution import Distribution
 __all__ = ["FineTuner"]
 
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
-_RATES = {"full": 5e-4, "frozen": 3e-4, "scale": 5e-3, "scratch": 2e-3}
+_RATES = {"full": 5e-4, "frozen": 3e-4, "batch-norm": 5e-3, "scratch": 2e-3}
 _CLIP = 1.0  # global norm of the gradients
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
@@ -62,12 +62,12 @@ class FineTuner:
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
-        self._adapts = config.trains_batch_norm
+        self._trains_norms = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
         # Scales and shifts that settle at a falling rate fit the training pictures as well as the whole network does
         # and others worse; the mean of those of a rate that stays high does better (flat minima: Izmailov et al.,
         # UAI 2018). The whole network is better with the falling one.
-        self._schedule = warmup if self._kind() == "scale" and config.average else warmup_cosine
+        self._schedule = warmup if self._kind() == "batch-norm" and config.average else warmup_cosine
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
@@ -75,10 +75,10 @@ class FineTuner:
                     layer.fused = False  # whose gradient with fixed statistics TensorFlow cannot repeat there
         self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
         self.steps = math.ceil(len(rows) / config.batch_size)
-        if config.fixed_stride:
-            fix_early(model, config.fixed_stride)
+        if config.freeze_stride:
+            fix_early(model, config.freeze_stride)
         with distribution.scope():
-            self._adaptation = adaptation(model, config.adapt, config.decay_towards)
+            self._adaptation = adaptation(model, config.tune, config.decay_towards)
             self._optimizer = self._built_optimizer()
         self._began = [variable.numpy() for variable in self._adaptation.variables]
         self._features = keras().Model(model.input, model.get_layer(HEAD).input)
@@ -168,9 +168,9 @@ class FineTuner:
     def _kind(self) -> str:
         if self._config.init == "scratch":
             return "scratch"
-        if self._config.adapt == "scale":
-            return "scale"
-        return "full" if self._adapts else "frozen"
+        if self._config.tune == "batch-norm":
+            return "batch-norm"
+        return "full" if self._trains_norms else "frozen"
 
     def _built_optimizer(self) -> Any:
         average = self._config.average
@@ -187,7 +187,7 @@ class FineTuner:
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
         pixels = tf.constant(self._pixels[rows[part]])
-        images = augment(pixels, size, config.flip, config.turn, seed, part, len(rows))
+        images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows))
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
@@ -224,7 +224,7 @@ class FineTuner:
     def _logits(self, images: Any, seed: Any) -> Any:
         """With dropout before the head; ``training`` decides over batch norm alone."""
         tf = tensorflow()
-        features = self._features(images, training=self._adapts)
+        features = self._features(images, training=self._trains_norms)
         if self._config.dropout:
             features = tf.nn.experimental.stateless_dropout(features, self._config.dropout, seed + 1)
         return self._model.get_layer(HEAD)(features)

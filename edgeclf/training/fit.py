@@ -151,7 +151,7 @@ def _in_folder(
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
         model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
-        margin = 0 if run.config.adapt == "head" else _MARGIN
+        margin = 0 if run.config.tune == "head" else _MARGIN
         folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
         prints = None if skipped is None else Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)

@@ -94,7 +94,7 @@ class Training:
             first = self._restore(tuner)
         else:
             self._begin()
-            if self._config.adapt == "head":
+            if self._config.tune == "head":
                 return self._finish("finished")
             tuner, first = self._tuner(), 0
             self._save(tuner, 0)
@@ -169,12 +169,12 @@ class Training:
         before, after = self._run.read_arrays("start"), untempered
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
-        adapts = self._config.trains_batch_norm
+        trains_norms = self._config.trains_batch_norm
         epoch = int(self._kept()["epoch"])  # that the tuned weights are of
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
                 set_weights(self._model, interpolated(before, after, alpha))
-                if adapts:
+                if trains_norms:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 judged = self._validated()
                 better = judged.score.log_loss < self._kept()["validation_log_loss"]
@@ -262,7 +262,7 @@ class Training:
         self._place.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
         best = self._kept()
-        trained, total = trained_share(self._model, self._config.adapt)
+        trained, total = trained_share(self._model, self._config.tune)
         metrics: dict[str, Any] = {
             "status": status,
             "best_epoch": best["epoch"],

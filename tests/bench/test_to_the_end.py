@@ -21,7 +21,7 @@ TINY: dict[str, tuple[str, str]] = {
     ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
     "small_sets": (
-        "FOLDER --counts 5 --seeds 0 --adapts full --size 64 --epochs 1 --out OUT",
+        "FOLDER --counts 5 --seeds 0 --tunes full --size 64 --epochs 1 --out OUT",
         r"(?m) 5 full +[\d.]+% +[\d.]+% +[+-]\d+\.\d\d \(",
     ),
     "soak": (

@@ -39,8 +39,8 @@ from edgeclf_runtime.system.atomic_file import write_text
 
 NETS: dict[str, dict[str, object]] = {
     # As the nets were trained whose figures README has, but that their epoch was chosen by accuracy.
-    "efficientnet-lite0": {"batch_norm": "train", "own_size": 0.0},
-    "efficientnet-lite1": {"batch_norm": "train", "own_size": 0.0, "size": 160, "epochs": 5},
+    "efficientnet-lite0": {"batch_norm": "train", "full_size_epochs": 0.0},
+    "efficientnet-lite1": {"batch_norm": "train", "full_size_epochs": 0.0, "size": 160, "epochs": 5},
     # Its ImageNet weights come with no package: its shape, trained from random weights.
     "mobilenet-v2": {"init": "scratch", "size": 96, "train_size": 96, "epochs": 30, "patience": 30},
 }

@@ -41,24 +41,24 @@ Hits = npt.NDArray[np.bool_]
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--counts", default="5,10,20", show_default=True, help="Images of each class.")
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--adapts", default="full,scale", show_default=True, help="What is trained.")
+@click.option("--tunes", default="full,batch-norm", show_default=True, help="What is trained.")
 @click.option("--size", default=128, show_default=True, help="Of the input, in pixels.")
 @click.option("--epochs", default=10, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/small"), show_default=True)
-def main(folders: tuple[Path, ...], counts: str, seeds: str, adapts: str, size: int, epochs: int, out: Path) -> None:
+def main(folders: tuple[Path, ...], counts: str, seeds: str, tunes: str, size: int, epochs: int, out: Path) -> None:
     """Print a row for each set, number of images and kind of training: accuracy before, now, and the difference."""
     out.mkdir(parents=True, exist_ok=True)
     numbers, chosen = [int(count) for count in counts.split(",")], [int(seed) for seed in seeds.split(",")]
-    click.echo(f"{'set':<10} {'a class':>7} {'tuned':<6} {'before':>7} {'now':>7}  points won, 95% interval by image")
-    for folder, count, adapt in itertools.product(folders, numbers, adapts.split(",")):
+    click.echo(f"{'set':<10} {'a class':>7} {'tuned':<10} {'before':>7} {'now':>7}  points won, 95% interval by image")
+    for folder, count, tune in itertools.product(folders, numbers, tunes.split(",")):
         found: dict[str, list[Hits]] = {name: [] for name in RULES}
         for seed, rule in itertools.product(chosen, RULES):
-            options = {"adapt": adapt, "size": size, "epochs": epochs, "seed": seed}
+            options = {"tune": tune, "size": size, "epochs": epochs, "seed": seed}
             found[rule].append(_cell(folder, count, rule, options, out))
         before, now = (np.stack(found[name]) for name in RULES)
         lost, low, high = by_picture(before, now)
         won = f"{-lost:+.2f} ({-high:+.2f} to {-low:+.2f})"
-        click.echo(f"{folder.name:<10} {count:7} {adapt:<6} {before.mean():7.2%} {now.mean():7.2%}  {won}")
+        click.echo(f"{folder.name:<10} {count:7} {tune:<10} {before.mean():7.2%} {now.mean():7.2%}  {won}")
 
 
 def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: Path) -> Hits:

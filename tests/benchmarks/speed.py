@@ -101,7 +101,7 @@ def _model(folder: Path, out: Path) -> Path:
         edgeclf = Path(sys.executable).parent / "edgeclf"
         if not (run / "metrics.json").exists():
             shutil.rmtree(run, ignore_errors=True)
-            train = [edgeclf, "train", folder / "train", "--out", run, "--adapt", "head"]
+            train = [edgeclf, "train", folder / "train", "--out", run, "--tune", "head"]
             subprocess.run(list(map(str, train)), check=True)
         export = [edgeclf, "export", run, "--int8", "--method", "ptq", "--output", run / "int8.tflite"]
         subprocess.run(list(map(str, export)), check=True)

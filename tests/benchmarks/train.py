@@ -1,4 +1,4 @@
-"""Training on TrashNet: full, scales alone, head alone, from scratch, hand-crafted features; and time to 90%.
+"""Training on TrashNet: full, batch norm alone, head alone, from scratch, hand-crafted features; and time to 90%.
 
 python tests/benchmarks/train.py FOLDER [--backbone NAME] [--seeds 0,1,2,3,4] [--out RUNS] [--more RUNS ...]
 
@@ -49,11 +49,11 @@ from edgeclf_runtime.system.atomic_file import write_text
 
 WAYS: dict[str, dict[str, Any]] = {
     "full": {},
-    "thorough": {"epochs": 15, "turn": True},
-    "thorough-scale": {"adapt": "scale", "epochs": 15, "turn": True},
+    "thorough": {"epochs": 15, "rotate90": True},
+    "thorough-batch-norm": {"tune": "batch-norm", "epochs": 15, "rotate90": True},
     "statistics": {"batch_norm": "train"},
-    "scale": {"adapt": "scale"},
-    "head": {"adapt": "head"},
+    "batch-norm": {"tune": "batch-norm"},
+    "head": {"tune": "head"},
     "scratch": {"init": "scratch"},
 }
 _HANDCRAFTED = "HOG + colours + SVM"
@@ -128,7 +128,7 @@ class _Bench:
 
     def _given(self, way: str) -> dict[str, Any]:
         """A head alone has no epochs."""
-        without = ("epochs",) if WAYS[way].get("adapt") == "head" else ()
+        without = ("epochs",) if WAYS[way].get("tune") == "head" else ()
         return {name: value for name, value in self.given.items() if name not in without}
 
     @property

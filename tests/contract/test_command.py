@@ -103,7 +103,7 @@ def test_evaluate_prints_the_accuracy(model: Path, digits: Path) -> None:
 
 
 def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None:
-    _edgeclf("train", digits, "--out", "run", "--size", 64, "--adapt", "head", cwd=tmp_path)
+    _edgeclf("train", digits, "--out", "run", "--size", 64, "--tune", "head", cwd=tmp_path)
     done = _edgeclf("export", "--float16", "run", "-o", "model.tflite", cwd=tmp_path)
     assert "float16 file" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
@@ -111,10 +111,10 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
 
 
 def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path, tmp_path: Path) -> None:
-    options = f"[train]\ndata = '{digits}'\nsize = 32\nadapt = 'head'\nseed = 3\n[export]\nmode = 'float16'\n"
+    options = f"[train]\ndata = '{digits}'\nsize = 32\ntune = 'head'\nseed = 3\n[export]\nmode = 'float16'\n"
     (tmp_path / "edgeclf.toml").write_text(options, "utf-8")
     done = _edgeclf("train", "--out", "one", "--seed", 4, cwd=tmp_path)
-    assert "Options of [train] from edgeclf.toml: data, size, adapt, seed." in done.stderr
+    assert "Options of [train] from edgeclf.toml: data, size, tune, seed." in done.stderr
     again = _edgeclf("train", "--config", "one/config.toml", "--out", "two", cwd=tmp_path)
     assert "edgeclf.toml" not in again.stderr
     one, two = Run.open(tmp_path / "one"), Run.open(tmp_path / "two")
@@ -141,7 +141,7 @@ def test_report_says_where_the_page_is(run: Run, tmp_path: Path) -> None:
 
 
 def test_compare_prints_its_table(digits: Path, tmp_path: Path) -> None:
-    words = ["compare", digits, "--methods", "hog-svm", "--fractions", "50,100", "--out", "c"]
+    words = ["compare", digits, "--methods", "hog-svm", "--percentages", "50,100", "--out", "c"]
     lines = _edgeclf(*words, cwd=tmp_path).stdout.splitlines()
     assert [line.split()[:5] for line in lines[1:3]] == [
         ["HOG,", "colours,", "SVM", share, "100.0%"] for share in ("50%", "100%")
@@ -223,7 +223,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["train", "--config", "nowhere.toml"], "nowhere.toml: no such config file", 1),
         (["train", "--resume", "nowhere", "--config", "nowhere.toml"], "give it alone", 2),
         (["search"], "Give DATA, the folder of photographs", 2),
-        (["search", "nowhere", "--adapt", "tail"], "--adapts: tail: expected of head", 1),
+        (["search", "nowhere", "--tune", "tail"], "'tail' is not one of 'full', 'batch-norm', 'head'", 2),
         (["export", "nowhere"], "not the folder of a training", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "apply to the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers only", 2),
@@ -236,7 +236,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
         (["report", "nowhere"], "not the folder of a training", 1),
         (["compare", "nowhere"], "nowhere: no such folder", 1),
-        (["compare", "nowhere", "--fractions", "0,50"], "0,50: expected whole numbers from 1 to 100", 2),
+        (["compare", "nowhere", "--percentages", "0,50"], "0,50: expected whole numbers from 1 to 100", 2),
         (["ruin"], "Did you mean 'run'", 2),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_full_disk_is_one_line(digits: Path, run: Run, tmp_path: Path) -> None
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("mounting a small disk needs root and unshare")
     script = f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && exec " + " ".join(
-        [*COMMAND, "train", str(digits), "--out", f"{tmp_path}/run", "--size", "64", "--adapt", "head"]
+        [*COMMAND, "train", str(digits), "--out", f"{tmp_path}/run", "--size", "64", "--tune", "head"]
     )
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1

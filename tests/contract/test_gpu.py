@@ -30,7 +30,7 @@ from tests.gpu_operations import Operation, has_kernel, is_refused, recorded, re
 ALL = bool(os.environ.get("EDGECLF_GPU_ALL"))
 TINY: dict[str, object] = {"size": 32, "train_size": 32, "epochs": 1, "batch_size": 6, "validation": 0.2}
 OPTIONS: dict[str, tuple[object, ...]] = {
-    "adapt": ("full", "scale"),
+    "tune": ("full", "batch-norm"),
     "head": ("linear", "mixed"),
     "mix": ("none", "mixup", "cutmix", "rand_augment"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
@@ -167,7 +167,7 @@ def test_on_a_gpu_a_training_is_seeded_and_not_deterministic(gpu: _Switch, photo
     assert any(map(is_refused, operations))  # with determinism on, as in 0.1, its first step was its last
 
 
-@pytest.mark.parametrize("options", [{"adapt": "full"}, {"adapt": "scale", "head": "mixed"}, {"adapt": "head"}])
+@pytest.mark.parametrize("options", [{"tune": "full"}, {"tune": "batch-norm", "head": "mixed"}, {"tune": "head"}])
 def test_deterministic_keeps_its_word_on_a_gpu(
     options: dict[str, object], gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
@@ -181,7 +181,7 @@ def test_deterministic_keeps_its_word_on_a_gpu(
 def test_deterministic_quantization_aware_training_is_refused_before_any_work(
     gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
-    run = train(photos, tmp_path / "run", make_config({**TINY, "adapt": "head", "deterministic": True}), Quiet())
+    run = train(photos, tmp_path / "run", make_config({**TINY, "tune": "head", "deterministic": True}), Quiet())
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(ConfigError, match=r"no repeatable quantization-aware training on a GPU. Pass --method ptq, or"):
         export_run(run, tmp_path / "model.tflite", "int8", Quiet())

@@ -2,6 +2,8 @@
 
 ``tests/kept/0.1`` was made by 0.1 itself, before anything after it: a training of ten images a class at 32 pixels
 (without its 13 MB of weights), a model file by ``examples/convert_own_network.py``, and the runtime's wheel.
+``tests/kept/old-names`` was made after it, by the last version that wrote ``adapt``, ``turn`` and the like: the config
+of a run, a search and a comparison of the same images, whole but for their runs, and that model file with a region.
 """
 
 from __future__ import annotations
@@ -16,15 +18,31 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf import Run
+from edgeclf import ConfigError, Quiet, Run, compare, make_config
 from edgeclf.config.file import configure
 from edgeclf.config.tables import SearchConfig, TrainTable
+from edgeclf.renamed import OPTIONS as OLD
+from edgeclf.searching.search import search
+from edgeclf.searching.space import Candidate
+from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf_runtime import Classifier, ModelCard
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.verification import verify
 from tests.runtime.replaced_model import variant
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
+OLD_NAMES = KEPT.parent / "old-names"
+OPTIONS = {
+    "full_size_epochs": 0.2,
+    "freeze_stride": 4,
+    "rotate90": True,
+    "flip": False,
+    "epochs": 1,
+    "batch_size": 8,
+    "test": 0.2,
+}
+"""Of the search and the comparison."""
 
 
 @pytest.fixture
@@ -69,6 +87,82 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
     done = subprocess.run(command, cwd=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) == 20
+
+
+@pytest.fixture
+def old_names(kept: Path) -> Path:
+    """A copy of what was written with the old names, of the photographs of ``kept``."""
+    folder = kept / "old-names"
+    shutil.copytree(OLD_NAMES, folder)
+    for file in folder.glob("*/*"):
+        file.write_text(file.read_text("utf-8").replace("/photos", str(kept / "photos")), "utf-8")
+    return folder
+
+
+def test_old_names_in_a_run_mean_the_new_ones_in_silence(kept: Path, old_names: Path) -> None:
+    today, first = Run.open(old_names / "run").config, Run.open(kept / "run").config
+    for config in (today, first):
+        options = config.model_dump()
+        assert {name: options[name] for name in ("tune", "full_size_epochs", "freeze_stride", "rotate90")} == {
+            "tune": "batch-norm",
+            "full_size_epochs": 0.2,
+            "freeze_stride": 4,
+            "rotate90": True,
+        }
+    said: list[str] = []
+    configure(TrainTable, {}, old_names / "run" / "config.toml", said.append)
+    assert [line for line in said if "is called" in line] == []
+    run = Run.create(kept / "again", first, kept / "photos")
+    text = (run.path / "config.toml").read_text("utf-8")
+    assert not [name for name in (*OLD, "scale") if name in text]
+    assert Run.open(run.path).config == first
+
+
+def test_a_search_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
+    (old_names / "search" / "efficientnet-lite0-32-scale").mkdir()
+    space = SearchConfig(backbones=("efficientnet-lite0",), sizes=(32,), tunes=("head", "batch-norm"))
+    result = search(kept / "photos", old_names / "search", space, make_config(OPTIONS), Quiet())
+    tried = {item.candidate.tune: item for item in result.outcomes}
+    assert list(tried) == ["head", "batch-norm"]
+    assert (len(result.measured), tried["batch-norm"].float_accuracy, result.skipped) == (2, 1.0, {})
+    assert result.model(tried["batch-norm"]).parent.name == "efficientnet-lite0-32-scale"
+    assert result.model(tried["head"]).parent.name == "efficientnet-lite0-32-head"
+    with pytest.raises(ConfigError, match=r"began with other options\."):
+        search(kept / "photos", old_names / "search", space, make_config({**OPTIONS, "rotate90": False}), Quiet())
+
+
+def test_its_sampler_knows_the_trials_of_before(kept: Path, old_names: Path) -> None:
+    file = old_names / "search" / "search.journal"
+    told = next(
+        json.loads(line)["user_attr"]["told"] for line in file.read_text("utf-8").splitlines() if '"told"' in line
+    )
+    space = {"backbone": ("efficientnet-lite0",), "size": (32,), "tune": ("head", "batch-norm")}
+    log = SearchLog(
+        old_names / "search", space, {name: told[name] for name in told if name not in (*space, "adapt")}, 0
+    )
+    candidate = Candidate("efficientnet-lite0", 32, "batch-norm")
+    assert log.take(candidate) == candidate
+    log.finish(Outcome(candidate, 0.5, milliseconds=2.0, count=4))
+    assert [item.accuracy for item in log.outcomes if item.candidate == candidate] == [0.5]
+    names = [json.loads(line).get("param_name") for line in file.read_text("utf-8").splitlines()]
+    assert names[-5:].count("adapt") == 1  # one name for all its trials, or optuna would take them for unlike
+    assert "tune" not in names
+
+
+def test_a_comparison_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
+    config = make_config({**OPTIONS, "size": 32, "train_size": 32})
+    methods, folder = ("hog-svm", "batch-norm"), old_names / "comparison"
+    cells = compare(kept / "photos", folder, config, Quiet(), methods=methods, percentages=(50, 100))
+    assert [(cell.method, cell.percent) for cell in cells] == [(name, part) for part in (50, 100) for name in methods]
+    rows = (folder / "compare.csv").read_text("utf-8").splitlines()[1:]
+    assert {row.partition(",")[0] for row in rows} == set(methods)
+
+
+def test_a_model_file_of_then_sees_its_region(old_names: Path) -> None:
+    with Classifier.load(old_names / "model.tflite") as classifier:
+        assert (classifier.card.view.region, classifier.card.view.rotate) == ((0.25, 0.0, 0.5, 1.0), 180)
+        assert classifier.card.provenance["adapt"] == "scale"  # it says how it was made, whatever that is called now
+        verify(classifier)
 
 
 def _by_the_old_runtime(kept: Path, *words: object) -> subprocess.CompletedProcess[str]:

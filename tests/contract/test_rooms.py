@@ -16,7 +16,7 @@ FOLDERS = {
 # From the lowest floor to the highest; rooms of one floor know nothing of one another.
 FLOORS = {
     "edgeclf": (
-        "errors metrics progress",
+        "errors metrics progress renamed",
         "frameworks pages",
         "data framework_errors model",
         "config",
@@ -35,7 +35,7 @@ FLOORS = {
         "export report",
     ),
     "edgeclf_runtime": (
-        "errors",
+        "errors renamed",
         "system",
         "pictures cli",
         "frame model __main__",

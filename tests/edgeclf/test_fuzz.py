@@ -32,7 +32,7 @@ max_drop = 0.5
 mode = "int8"
 [search]
 sizes = [96, 128]
-adapts = ["head"]
+tunes = ["head"]
 """
 
 

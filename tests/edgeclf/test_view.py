@@ -23,7 +23,7 @@ from edgeclf_runtime.pictures.view import View
 from tests.runtime.still_camera import StillCamera
 
 REGION = (0.5, 0.25, 0.25, 0.5)
-HEAD: dict[str, object] = {"size": 64, "adapt": "head", "group": "none", "test": 0.2}
+HEAD: dict[str, object] = {"size": 64, "tune": "head", "group": "none", "test": 0.2}
 VIEW: dict[str, object] = {"region": REGION, "rotate": 90, "camera_flip": "horizontal"}
 
 
@@ -52,7 +52,7 @@ def cut_run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def whole_run(wholes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Trained on the camera's whole pictures, by the command."""
     run = tmp_path_factory.mktemp("runs") / "whole"
-    words = [wholes, "--out", run, "--size", 64, "--adapt", "head", "--group", "none", "--test", 0.2]
+    words = [wholes, "--out", run, "--size", 64, "--tune", "head", "--group", "none", "--test", 0.2]
     view = ["--region", "0.5,0.25,0.25,0.5", "--rotate", 90, "--camera-flip", "horizontal", "--whole"]
     train_command(list(map(str, [*words, *view])), standalone_mode=False)
     return Run.open(run)

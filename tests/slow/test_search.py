@@ -52,7 +52,7 @@ class _Interrupting(Quiet):
 def settings() -> SearchConfig:
     bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # a picture of 256 pixels has 64 times as many
     return SearchConfig(
-        backbones=(LITE0,), sizes=(32, 256), adapts=("head", "full"), budget_minutes=9000, latency_ms=bound
+        backbones=(LITE0,), sizes=(32, 256), tunes=("head", "full"), budget_minutes=9000, latency_ms=bound
     )
 
 
@@ -158,7 +158,7 @@ def test_the_page_needs_no_other_file_and_escapes_names(found: SearchResult) -> 
 
 def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(digits: Path, tmp_path: Path) -> None:
     out = tmp_path / "search"
-    settings = SearchConfig(backbones=(LITE0,), sizes=(32, 48, 64), adapts=("head",), budget_minutes=0.001)
+    settings = SearchConfig(backbones=(LITE0,), sizes=(32, 48, 64), tunes=("head",), budget_minutes=0.001)
     (out / HEAD.name).mkdir(parents=True)
     (out / HEAD.name / "mine.txt").touch()
     (out / "search.journal").touch()
@@ -194,13 +194,13 @@ def test_time_is_predicted_by_multiplications() -> None:
 
 
 def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Path) -> None:
-    space = {"backbone": (LITE0,), "size": (32, 64, 96), "adapt": ("head", "full")}
+    space = {"backbone": (LITE0,), "size": (32, 64, 96), "tune": ("head", "full")}
     log, left = SearchLog(tmp_path / "s", space, {}, 0), candidates((LITE0,), (32, 64, 96), ("head", "full"))
     while left:
         candidate = log.propose(left)
         left.remove(candidate)
         reason = "no" if candidate.size == 64 else ""
-        accuracy = candidate.size / 100 - (0.1 if candidate.adapt == "head" else 0)
+        accuracy = candidate.size / 100 - (0.1 if candidate.tune == "head" else 0)
         log.finish(Outcome(candidate, accuracy, milliseconds=float(candidate.size), reason=reason))
     assert len(log.outcomes) == 6
     assert [item.candidate for item in log.frontier] == [Candidate(LITE0, 32, "full"), Candidate(LITE0, 96, "full")]
@@ -225,7 +225,7 @@ def test_the_command_names_the_best_and_the_next_step(
     found: SearchResult, digits: Path, settings: SearchConfig
 ) -> None:
     options = "epochs = 2\nbatch_size = 16\nflip = false\nvalidation = 0.3"
-    spaces = "sizes = [32, 256]\nadapts = ['head', 'full']"
+    spaces = "sizes = [32, 256]\ntunes = ['head', 'full']"
     (found.folder.parent / "edgeclf.toml").write_text(f"[train]\n{options}\n[search]\n{spaces}\n", "utf-8")
     words = ["search", digits, "--out", found.folder.name, "--backbone", LITE0, "--latency-ms", settings.latency_ms]
     words += ["--budget-minutes", 9000]
@@ -236,7 +236,7 @@ def test_the_command_names_the_best_and_the_next_step(
         cwd=found.folder.parent,
         check=True,
     )
-    assert "Options of [search] from edgeclf.toml: sizes, adapts." in done.stderr
+    assert "Options of [search] from edgeclf.toml: sizes, tunes." in done.stderr
     assert "Best within" in done.stdout
     words = shlex.split(done.stdout.splitlines()[-1])
     assert words[:3] == ["Next:", "edgeclf", "run"]

@@ -14,7 +14,7 @@ _JITTER = 0.25  # of brightness, contrast and saturation, each way
 
 
 def augment(
-    pixels: Any, size: int, flip: bool, turn: bool, seed: Any, part: slice | None = None, count: int = 0
+    pixels: Any, size: int, flip: bool, rotate90: bool, seed: Any, part: slice | None = None, count: int = 0
 ) -> Any:
     """A batch as training sees it.
 
@@ -22,7 +22,7 @@ def augment(
         pixels: uint8 RGB tensor ``[batch, height, width, 3]``.
         size: height and width of the result.
         flip: mirror half of the pictures.
-        turn: turn them by none to three quarters, each as often.
+        rotate90: turn them by none to three quarters, each as often.
         seed: int32 ``[2]``; the same seed gives the same result.
         part, count: where the pictures are this part of a batch of so many; each is changed as it is in the whole.
 
@@ -40,14 +40,14 @@ def augment(
     top, left = draw[2] * (1 - height), draw[3] * (1 - width)
     bottom, right = top + height, left + width
     mirrored = tf.logical_and(draw[4] < 0.5, flip)
-    if turn:  # a quarter is one mirroring and then a transposition; two quarters are two mirrorings
+    if rotate90:  # a quarter is one mirroring and then a transposition; two quarters are two mirrorings
         quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4, tf.int32)[part]
         mirrored = tf.not_equal(mirrored, tf.logical_or(quarters == 1, quarters == 2))
         top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)
     left, right = tf.where(mirrored, right, left), tf.where(mirrored, left, right)
     boxes = tf.stack([top, left, bottom, right], axis=1)
     crops = tf.image.crop_and_resize(tf.cast(pixels, tf.float32), boxes, tf.range(batch), [size, size])
-    if turn:
+    if rotate90:
         crops = tf.where((quarters % 2 == 1)[:, None, None, None], tf.transpose(crops, [0, 2, 1, 3]), crops)
     factors = 1 + (2 * tf.stack(draw[5:]) - 1)[:, :, None, None, None] * _JITTER
     return tf.clip_by_value(_recolour(crops, factors), 0.0, 255.0)

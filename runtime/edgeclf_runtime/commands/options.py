@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
+from edgeclf_runtime.renamed import arguments_in_new_names, meant
+
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.model.file import ModelFile
 
 __all__ = [
+    "Command",
     "Opener",
     "SectionedCommand",
     "insecure_option",
@@ -132,7 +135,42 @@ top_option = click.option(
 )
 
 
-class SectionedCommand(click.Command):
+class Command(click.Command):
+    """Takes options by their old names, too, which the help does not show.
+
+    Args:
+        renamed: new flag by old one, such as "--tune" by "--adapt".
+        renamed_values: new value by old one, by the new flag.
+    """
+
+    def __init__(
+        self,
+        *words: Any,
+        renamed: Mapping[str, str] | None = None,
+        renamed_values: Mapping[str, Mapping[str, str]] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*words, **options)
+        own = {flag for param in self.params for flag in (*param.opts, *param.secondary_opts)}
+        self._renamed = {old: new for old, new in (renamed or {}).items() if new in own}
+        self._renamed_values = renamed_values
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args, notices, wrong = arguments_in_new_names(args, self._renamed, self._renamed_values)
+        for notice in notices if not wrong else ():
+            click.echo(f"{notice}.", err=True)
+        if wrong:
+            raise click.UsageError(f"{'; '.join(wrong)}.", ctx)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            new = meant(error.option_name, self._renamed.values(), self._renamed)
+            if not new or new in (error.possibilities or ()):
+                raise
+            raise click.UsageError(f"No such option {error.option_name!r}. Did you mean {new!r}?", ctx) from None
+
+
+class SectionedCommand(Command):
     """Lists its options in sections.
 
     Args:

@@ -26,7 +26,7 @@ OPTIONS: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_
 def compared(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell]]:
     out = tmp_path_factory.mktemp("compared") / "compare"
     methods = ("hog-svm", "head")
-    return out, compare(digits, out, make_config(OPTIONS), Quiet(), methods=methods, percents=(20, 100))
+    return out, compare(digits, out, make_config(OPTIONS), Quiet(), methods=methods, percentages=(20, 100))
 
 
 def test_every_cell_is_measured_on_the_same_test_part(compared: tuple[Path, list[Cell]]) -> None:
@@ -84,11 +84,11 @@ class _Stopping(Quiet):
 def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "compare", make_config(OPTIONS)
     with pytest.raises(KeyboardInterrupt):
-        compare(digits, out, config, _Stopping(), methods=("hog-svm",), percents=(20, 100))
+        compare(digits, out, config, _Stopping(), methods=("hog-svm",), percentages=(20, 100))
     first = (out / "compare.csv").read_text("utf-8").splitlines()
     assert len(first) == 2
     split = (out / "split.csv").read_text("utf-8")
-    cells = compare(digits, out, config, Quiet(), methods=("hog-svm",), percents=(20, 100))
+    cells = compare(digits, out, config, Quiet(), methods=("hog-svm",), percentages=(20, 100))
     assert (out / "compare.csv").read_text("utf-8").splitlines()[:2] == first  # seconds and all: not measured again
     assert (out / "split.csv").read_text("utf-8") == split
     assert [cell.percent for cell in cells] == [20, 100]
@@ -112,33 +112,38 @@ class _Interrupting(Quiet):
 
 def test_a_training_that_was_stopped_is_no_result(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        compare(digits, tmp_path / "c", make_config(OPTIONS), _Interrupting(), methods=("full",), percents=(20,))
+        compare(digits, tmp_path / "c", make_config(OPTIONS), _Interrupting(), methods=("full",), percentages=(20,))
     assert (tmp_path / "c" / "cells.json").read_text("utf-8") == "[]\n"
     assert not (tmp_path / "c" / "work").exists()
 
 
 def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:
     cells = compare(
-        digits, tmp_path / "out", make_config(OPTIONS), Quiet(), methods=("scratch", "scale", "full"), percents=(20,)
+        digits,
+        tmp_path / "out",
+        make_config(OPTIONS),
+        Quiet(),
+        methods=("scratch", "batch-norm", "full"),
+        percentages=(20,),
     )
     trained = {cell.method: cell.trained for cell in cells}
-    assert trained["scratch"] == trained["full"] > 20 * trained["scale"] > 20 * 1281 * 3
+    assert trained["scratch"] == trained["full"] > 20 * trained["batch-norm"] > 20 * 1281 * 3
 
 
 @pytest.mark.parametrize(
-    "options", [{"alpha": True}, {"fixed_stride": 4, "decay_towards": "pretrained"}, {"init": "scratch"}]
+    "options", [{"alpha": True}, {"freeze_stride": 4, "decay_towards": "pretrained"}, {"init": "scratch"}]
 )
 def test_options_that_do_not_go_with_a_method_are_left_out(options: dict[str, object]) -> None:
     config = make_config(options)
     done = {method: method_config(config, method, 3) for method in METHODS}
-    assert {method: (item.adapt, item.init, item.seed) for method, item in done.items()} == {
+    assert {method: (item.tune, item.init, item.seed) for method, item in done.items()} == {
         "hog-svm": ("full", "imagenet", 3),
         "scratch": ("full", "scratch", 3),
         "head": ("head", "imagenet", 3),
-        "scale": ("scale", "imagenet", 3),
+        "batch-norm": ("batch-norm", "imagenet", 3),
         "full": ("full", "imagenet", 3),
     }
-    assert (done["full"].alpha, done["full"].fixed_stride) == (config.alpha, config.fixed_stride)
+    assert (done["full"].alpha, done["full"].freeze_stride) == (config.alpha, config.freeze_stride)
 
 
 def test_shares_are_nested_and_of_every_class(tmp_path: Path) -> None:
@@ -168,18 +173,18 @@ def test_a_folder_with_a_test_part_keeps_it_and_one_without_gives_some(digits: P
             for picture in sorted((digits / name).iterdir())[pictures]:
                 shutil.copy(picture, tmp_path / "photos" / place / name)
     cells = compare(
-        tmp_path / "photos", tmp_path / "a", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percents=(100,)
+        tmp_path / "photos", tmp_path / "a", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percentages=(100,)
     )
     assert (cells[0].pictures, cells[0].count) == (22, 6)
     (tmp_path / "photos" / "val").rename(tmp_path / "photos" / "test")
     cells = compare(
-        tmp_path / "photos", tmp_path / "b", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percents=(100,)
+        tmp_path / "photos", tmp_path / "b", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percentages=(100,)
     )
     assert (cells[0].pictures, cells[0].count) == (24, 12)
 
 
 def test_what_cannot_be_compared_is_one_line(digits: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected one of hog-svm, scratch, head, scale, full"):
+    with pytest.raises(ConfigError, match="expected one of hog-svm, scratch, head, batch-norm, full"):
         compare(digits, tmp_path / "out", make_config({}), Quiet(), methods=("hog",))
     with pytest.raises(DataError, match="no such folder"):
         compare(tmp_path / "none", tmp_path / "out", make_config({}), Quiet())

@@ -175,7 +175,7 @@ def test_files_left_out_are_named_before_a_refusal_without_a_file_that_is_gone(d
     shutil.copytree(digits, tmp_path / "p")
     for path in list((tmp_path / "p" / "1").iterdir())[3:]:
         path.write_bytes(b"x")
-    done = CliRunner().invoke(train_command, [str(tmp_path / "p"), "--out", str(tmp_path / "out"), "--adapt", "head"])
+    done = CliRunner().invoke(train_command, [str(tmp_path / "p"), "--out", str(tmp_path / "out"), "--tune", "head"])
     assert "class '1' has 3 readable pictures" in str(done.exception)
     assert "Skipped 17 files:" in done.output
     assert "skipped.csv" not in done.output

@@ -111,7 +111,7 @@ def test_parts_that_are_given_stay_and_other_sources_are_divided_as_usual() -> N
 def test_a_run_of_several_sources_reads_back(places: Path, tmp_path: Path) -> None:
     write_shards(places / "snapshots", tmp_path / "shards", 100, Quiet())
     out = tmp_path / "run"
-    words = [str(places / "photos"), str(tmp_path / "shards"), "--out", str(out), "--size", "32", "--adapt", "head"]
+    words = [str(places / "photos"), str(tmp_path / "shards"), "--out", str(out), "--size", "32", "--tune", "head"]
     done = CliRunner().invoke(train_command, words)
     assert done.exit_code == 0, done.output
     run = Run.open(out)

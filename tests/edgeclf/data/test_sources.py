@@ -17,7 +17,7 @@ from edgeclf.commands.data import data as command
 from edgeclf.data.sources import read_source
 from edgeclf.errors import DataError
 
-HEAD: dict[str, object] = {"size": 64, "adapt": "head", "flip": False, "test": 0.15}
+HEAD: dict[str, object] = {"size": 64, "tune": "head", "flip": False, "test": 0.15}
 
 
 def manifest(folder: Path, more: str = "") -> Path:

@@ -97,7 +97,7 @@ def test_train_warns_in_one_line_of_copies_across_parts(dirty: Path, tmp_path: P
     for name in ("4.png", "5.png"):
         shutil.copy(next((dirty / "test" / "2").glob("*.png")), dirty / "train" / "2" / name)
     listening = Listening()
-    train(dirty, tmp_path / "run", make_config({"size": 64, "adapt": "head"}), listening)
+    train(dirty, tmp_path / "run", make_config({"size": 64, "tune": "head"}), listening)
     warning, other = (line for line in listening.lines if line.startswith("Warning"))
     warning, other = sorted((warning, other), key=lambda line: "two labels" in line)
     assert "under two labels" in other

@@ -38,8 +38,8 @@ def pretrained() -> Any:
 @pytest.fixture(scope="module")
 def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Scales alone, a mixed head, alpha; interrupted in the middle and resumed."""
-    config = {**SMALL, "adapt": "scale", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
-    config["fixed_stride"] = 4
+    config = {**SMALL, "tune": "batch-norm", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
+    config["freeze_stride"] = 4
     folder = tmp_path_factory.mktemp("scaled") / "run"
     train(digits, folder, make_config(config), Interrupting())
     return resume(folder, Quiet())
@@ -65,12 +65,12 @@ def test_scaling_trains_few_parameters(scaled: Run) -> None:
     assert trained_share(linear, "head")[0] == 1280 * 6 + 6
     assert trained_share(build_classifier(LITE0, 64, 6, "mixed"), "head")[0] == 1280 * 6 + 6
     full, total = trained_share(linear, "full")
-    assert full == total == trained_share(linear, "scale")[1]
+    assert full == total == trained_share(linear, "batch-norm")[1]
 
 
-@pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"adapt": "full"}, 0.0)])
+@pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"tune": "full"}, 0.0)])
 def test_scales_are_averaged_at_a_rate_that_stays_high(options: dict[str, object], last: float, tmp_path: Path) -> None:
-    config = make_config({**SMALL, "adapt": "scale", "learning_rate": 1e-3, **options})
+    config = make_config({**SMALL, "tune": "batch-norm", "learning_rate": 1e-3, **options})
     pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
     targets = np.arange(42) % 3
     model = build_classifier(LITE0, None, 3)
@@ -187,7 +187,7 @@ def test_statistics_are_those_of_the_pictures() -> None:
 
 @pytest.mark.parametrize(
     ("options", "trained"),
-    [({}, False), ({"adapt": "scale", "batch_norm": "train"}, True), ({"init": "scratch"}, True)],
+    [({}, False), ({"tune": "batch-norm", "batch_norm": "train"}, True), ({"init": "scratch"}, True)],
 )
 def test_batch_norm_is_trained_where_asked_or_needed(options: dict[str, object], trained: bool) -> None:
     assert make_config(options).trains_batch_norm == trained
@@ -201,13 +201,13 @@ def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretra
     assert abs(np.corrcoef(before[kernel].ravel(), after[kernel].ravel())[0, 1]) < 0.05
     assert np.isfinite(after[kernel]).all()
     with pytest.raises(ConfigError, match="start from pretrained weights"):
-        make_config({"init": "scratch", "adapt": "head"})
-    with pytest.raises(ConfigError, match="fixed_stride keeps ImageNet's weights; init is scratch"):
-        make_config({"init": "scratch", "fixed_stride": 4})
-    with pytest.raises(ConfigError, match="adapt head does not fine-tune"):
-        make_config({"adapt": "head", "alpha": True})
-    with pytest.raises(ConfigError, match="goes with adapt full"):
-        make_config({"decay_towards": "pretrained", "adapt": "scale"})
+        make_config({"init": "scratch", "tune": "head"})
+    with pytest.raises(ConfigError, match="freeze_stride keeps ImageNet's weights; init is scratch"):
+        make_config({"init": "scratch", "freeze_stride": 4})
+    with pytest.raises(ConfigError, match="tune head does not fine-tune"):
+        make_config({"tune": "head", "alpha": True})
+    with pytest.raises(ConfigError, match="goes with tune full"):
+        make_config({"decay_towards": "pretrained", "tune": "batch-norm"})
 
 
 def test_half_precision_trains_and_its_file_is_as_good(digits: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_names_are_data(digits: Path, tmp_path: Path) -> None:
     for folder, name in names.items():
         shutil.copytree(digits / folder, tmp_path / "photos" / name)
     (tmp_path / "photos" / names["1"] / "<b>.txt").write_text("x", "utf-8")
-    run = train(tmp_path / "photos", tmp_path / "run", make_config({"size": 64, "adapt": "head"}), Quiet())
+    run = train(tmp_path / "photos", tmp_path / "run", make_config({"size": 64, "tune": "head"}), Quiet())
     page = (run.path / "report.html").read_text("utf-8")
     assert "<script" not in page
     assert "<b>.txt" not in page

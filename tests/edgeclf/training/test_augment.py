@@ -13,14 +13,14 @@ COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [120, 120, 120]
 
 
 @pytest.mark.parametrize(
-    ("flip", "turn", "rounds", "mirrored"),
+    ("flip", "rotate90", "rounds", "mirrored"),
     [(False, False, {0}, {False}), (True, False, {0, 1}, {False, True}), (False, True, {0, 1, 2, 3}, {False})],
 )
-def test_a_turned_picture_is_none_in_the_mirror(flip: bool, turn: bool, rounds: set[int], mirrored: set[bool]) -> None:
+def test_a_rotated_picture_is_not_mirrored(flip: bool, rotate90: bool, rounds: set[int], mirrored: set[bool]) -> None:
     tf = tensorflow()
     picture = COLOURS[[[0, 1], [3, 2]]].repeat(20, axis=0).repeat(20, axis=1)
     pictures = tf.constant(np.repeat(picture[None], 64, axis=0))
-    seen = augment(pictures, 32, flip, turn, tf.constant([3, 4])).numpy()
+    seen = augment(pictures, 32, flip, rotate90, tf.constant([3, 4])).numpy()
     corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # clockwise, too
     found = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
     steps = np.diff(found, axis=1) % 4

@@ -15,7 +15,7 @@ from tests.edgeclf.training.test_training import SMALL, Interrupting
 
 
 @pytest.mark.parametrize(
-    "options", [{"adapt": "full", "learning_rate": 0.02}, {"adapt": "scale", "learning_rate": 0.02}]
+    "options", [{"tune": "full", "learning_rate": 0.02}, {"tune": "batch-norm", "learning_rate": 0.02}]
 )
 def test_the_corrected_average_is_one_of_the_steps_alone(
     options: dict[str, object], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

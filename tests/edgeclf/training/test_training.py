@@ -93,11 +93,11 @@ def test_the_last_epochs_pictures_have_the_inputs_own_size(
         return augment(pixels, size, *rest)
 
     monkeypatch.setattr("edgeclf.training.finetune.augment", listening)
-    config = make_config({**SMALL, "train_size": 32, "epochs": 3, "own_size": 0.4})
+    config = make_config({**SMALL, "train_size": 32, "epochs": 3, "full_size_epochs": 0.4})
     train(digits, tmp_path / "run", config, Quiet())
     steps = len(sizes) // 3
     assert sizes == [32] * 2 * steps + [64] * steps
-    assert [make_config({"size": 224, "own_size": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
+    assert [make_config({"size": 224, "full_size_epochs": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
 
 
 def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
@@ -180,7 +180,7 @@ def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp
     good = next((folder / "0").iterdir())
     (folder / "0" / "cut.png").write_bytes(good.read_bytes()[:200])
     (folder / "1" / "page.jpg").write_text("<html>", "utf-8")
-    run = train(folder, tmp_path / "run", make_config({**SMALL, "adapt": "head"}), Quiet())
+    run = train(folder, tmp_path / "run", make_config({**SMALL, "tune": "head"}), Quiet())
     with (run.path / "skipped.csv").open(encoding="utf-8", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["0/cut.png", "1/page.jpg"]
     assert len(run.read_split().files) == 60
@@ -201,7 +201,7 @@ def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
 
 
 def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digits: Path, tmp_path: Path) -> None:
-    head = {**SMALL, "adapt": "head"}
+    head = {**SMALL, "tune": "head"}
     listening = Listening()
     with pytest.raises(WeightsError, match="gone"):
         train(digits, tmp_path / "run", make_config({**head, "weights": tmp_path / "gone.pth"}), listening)
@@ -211,12 +211,12 @@ def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digit
 
 
 def test_options_that_do_nothing_are_named(digits: Path, tmp_path: Path) -> None:
-    listening, config = Listening(), make_config({**SMALL, "adapt": "head", "turn": True})
+    listening, config = Listening(), make_config({**SMALL, "tune": "head", "rotate90": True})
     train(digits, tmp_path / "run", config, listening)
-    assert "Without effect, as adapt is head: train_size, epochs, batch_size, flip, turn." in listening.lines
+    assert "Without effect, as tune is head: train_size, epochs, batch_size, flip, rotate90." in listening.lines
     parts = without_effect(make_config({"test": 0.2, "validation": 0.15}), ["train", "validation", "test"])
     assert parts == {"the photographs have such a part": ["test"]}
-    assert without_effect(make_config({"test": 0.2, "turn": True, "epochs": 5}), ["train", "validation"]) == {}
+    assert without_effect(make_config({"test": 0.2, "rotate90": True, "epochs": 5}), ["train", "validation"]) == {}
 
 
 def test_a_run_inside_the_photographs_is_refused(digits: Path, tmp_path: Path) -> None:

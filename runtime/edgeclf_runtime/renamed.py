@@ -1,0 +1,129 @@
+"""Names of before and those of now: both are read, a line says the new one, and the two together are refused."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import sys
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable, TypeVar, cast
+
+__all__ = ["FLAGS", "KEYS", "arguments_in_new_names", "in_new_names", "meant", "old_keywords", "warn_about"]
+
+KEYS: dict[str, dict[str, str]] = {
+    "camera": {
+        "stall": "stalled_after",
+        "frozen": "frozen_after",
+        "fast": "fast_decode",
+        "least": "min_decoded_size",
+    },
+    "sinks": {"rotate": "rotate_bytes", "keep": "rotate_keep"},
+}
+"""New name by old one, by table of run.toml; those of the Python objects, too."""
+
+FLAGS: dict[str, dict[str, str]] = {
+    "run": {"--fast": "--fast-decode", "--smooth": "--smoothing"},
+    "verify": {"--if-any": "--allow-no-golden"},
+    "service install": {"--memory": "--memory-limit", "--print": "--dry-run"},
+}
+"""The same of options, by command."""
+
+_OURS = ("edgeclf", "edgeclf_converters", "edgeclf_runtime", "pydantic")
+
+Names = Mapping[str, str]
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+def in_new_names(
+    options: Mapping[str, Any], names: Names, values: Mapping[str, Names] | None = None
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Options by their new names.
+
+    Args:
+        options: values by name.
+        names: new name of an option by its old one.
+        values: new name of a value by its old one, by the option's new name.
+
+    Returns:
+        them; for each old name a notice, such as "adapt is called tune now"; for each that is there by both names a
+        text that says so.
+    """
+    old = [name for name in options if name in names]
+    done = {names.get(name, name): value for name, value in options.items()}
+    notices = [f"{name} is called {names[name]} now" for name in old]
+    for name, known in (values or {}).items():
+        if name in done:
+            done[name], found = _values(done[name], known)
+            notices += [f"{name}: {value} is called {known[value]} now" for value in found]
+    return done, notices, [_doubled(name, names[name]) for name in old if names[name] in options]
+
+
+def arguments_in_new_names(
+    words: Sequence[str], flags: Names, values: Mapping[str, Names] | None = None
+) -> tuple[list[str], list[str], list[str]]:
+    """The same of the words of a command line, where several values may stand between commas."""
+    end = words.index("--") if "--" in words else len(words)
+    done, notices, given, flag = list[str](), dict[str, None](), set[str](), ""
+    for word in words[:end]:
+        is_flag = word.startswith("--")
+        old, equals, value = word.partition("=") if is_flag else (flag, "", word)
+        flag = flags.get(old, old)
+        if is_flag:
+            given.add(old)
+            notices |= {f"{old} is called {flag} now": None} if flag != old else {}
+        pieces, found = _values(value.split(","), (values or {}).get(flag, {}))
+        notices |= {f"{flag}: {piece} is called {values[flag][piece]} now": None for piece in found} if values else {}
+        done.append(f"{flag}{equals}{','.join(pieces)}" if is_flag else ",".join(pieces))
+        flag = flag if is_flag and not equals else ""
+    wrong = [_doubled(old, flags[old]) for old in sorted(given) if old in flags and flags[old] in given]
+    return [*done, *words[end:]], list(notices), wrong
+
+
+def meant(name: str, known: Iterable[str], names: Names) -> str:
+    """What was probably meant, of ``known``; for a misspelt old name its new one. Empty where nothing is near."""
+    near = difflib.get_close_matches(name, [*known, *names], n=1)
+    return names.get(near[0], near[0]) if near else ""
+
+
+def old_keywords(names: Names) -> Callable[[_Call], _Call]:
+    """A function, or a dataclass's ``__init__``, that takes its keywords by their old names, too.
+
+    Args:
+        names: new keyword by old one.
+    """
+
+    def decorated(call: _Call) -> _Call:
+        @functools.wraps(call)
+        def wrapper(*given: Any, **options: Any) -> Any:
+            options, notices, wrong = in_new_names(options, names)
+            if wrong:
+                raise TypeError("; ".join(wrong))
+            warn_about(notices)
+            return call(*given, **options)
+
+        return cast(_Call, wrapper)
+
+    return decorated
+
+
+def warn_about(notices: Iterable[str]) -> None:
+    """A DeprecationWarning for each, at the line outside of this project that used the name."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    for notice in notices:
+        warnings.warn(f"{notice}.", DeprecationWarning, stacklevel=level)
+
+
+def _doubled(old: str, new: str) -> str:
+    return f"{old} is the old name of {new}, which is there, too: remove one of them"
+
+
+def _values(value: Any, known: Names) -> tuple[Any, list[str]]:
+    """A value, or several, by their new names, and the old ones."""
+    if isinstance(value, (list, tuple)):
+        found = list(dict.fromkeys(item for item in value if isinstance(item, str) and item in known))
+        return type(value)(known[item] if item in found else item for item in value), found
+    old = isinstance(value, str) and value in known
+    return (known[value], [value]) if old else (value, [])

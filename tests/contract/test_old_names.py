@@ -1,0 +1,172 @@
+"""Every name of before goes on to work, with one line that says the new one; both together are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from edgeclf import ConfigError, Quiet, TrainConfig, compare, make_config
+from edgeclf.commands.compare import compare as compare_command
+from edgeclf.commands.search import search as search_command
+from edgeclf.commands.train import train as train_command
+from edgeclf.config.file import configure
+from edgeclf.config.tables import SearchConfig, TrainTable
+from edgeclf.renamed import FLAGS, OPTIONS, VALUES
+
+KEPT = Path(__file__).parents[1] / "kept" / "0.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "notices"),
+    [
+        (train_command, ["--adapt", "head"], ["--adapt is called --tune now."]),
+        (train_command, ["--adapt=head"], ["--adapt is called --tune now."]),
+        (
+            train_command,
+            ["--adapt", "scale"],
+            ["--adapt is called --tune now.", "--tune: scale is called batch-norm now."],
+        ),
+        (train_command, ["--tune=scale"], ["--tune: scale is called batch-norm now."]),
+        (train_command, ["--own-size", "0.5"], ["--own-size is called --full-size-epochs now."]),
+        (train_command, ["--fixed-stride", "4"], ["--fixed-stride is called --freeze-stride now."]),
+        (train_command, ["--turn"], ["--turn is called --rotate90 now."]),
+        (train_command, ["--no-turn"], ["--no-turn is called --no-rotate90 now."]),
+        (train_command, ["--out", "scale", "--", "--turn"], []),  # a folder's name is no option
+        (search_command, ["--adapt", "head", "--adapt", "full"], ["--adapt is called --tune now."]),
+        (search_command, ["--adapts", "head"], ["--adapts is called --tunes now."]),
+        (
+            search_command,
+            ["--adapts", "scale", "--adapts", "full"],
+            ["--adapts is called --tunes now.", "--tunes: scale is called batch-norm now."],
+        ),
+        (compare_command, ["--fractions", "5,10"], ["--fractions is called --percentages now."]),
+        (compare_command, ["--methods", "head,scale"], ["--methods: scale is called batch-norm now."]),
+    ],
+)
+def test_an_old_option_still_works(
+    command: click.Command, words: list[str], notices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, ["nowhere", *words])
+    assert isinstance(done.exception, Exception)
+    assert "no such folder" in str(done.exception)  # all options were right
+    assert [line for line in done.stderr.splitlines() if "is called" in line] == notices
+
+
+def test_its_value_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(compare_command, ["nowhere", "--fractions", "0"])
+    assert "Invalid value for '--percentages': 0" in done.stderr
+    done = CliRunner().invoke(train_command, ["nowhere", "--own-size", "7", "--adapt", "scale"])
+    assert "full-size-epochs: Input should be less than or equal to 1" in str(done.exception)
+
+
+def test_an_option_by_both_names_is_refused() -> None:
+    done = CliRunner().invoke(train_command, ["nowhere", "--adapt", "head", "--tune", "full"])
+    assert done.exit_code == 2
+    assert "--adapt is the old name of --tune, which is there, too: remove one of them." in done.stderr
+
+
+@pytest.mark.parametrize("command", [train_command, search_command, compare_command])
+def test_the_help_and_its_guesses_know_the_new_names_alone(command: click.Command) -> None:
+    text = CliRunner().invoke(command, ["--help"]).output
+    assert not [flag for flag in FLAGS if f"{flag} " in text or f"{flag}\n" in text]
+    if command is train_command:
+        done = CliRunner().invoke(command, ["nowhere", "--adpat", "head"])
+        assert "No such option" in done.stderr
+        assert "--tune" in done.stderr
+        assert "--adapt" not in done.stderr
+
+
+def test_old_keys_and_values_of_a_config_file_are_told_once() -> None:
+    said: list[str] = []
+    file = KEPT / "edgeclf.toml"
+    table, space = configure(TrainTable, {}, file, said.append), configure(SearchConfig, {}, file, said.append)
+    assert (table.tune, table.full_size_epochs, table.freeze_stride, table.rotate90) == ("batch-norm", 0.2, 4, True)
+    assert space.tunes == ("head", "batch-norm")
+    assert sorted(line for line in said if "is called" in line) == [
+        f"{file}: search.adapts is called tunes now: rename it.",
+        f"{file}: search.tunes: scale is called batch-norm now: rename it.",
+        f"{file}: train.adapt is called tune now: rename it.",
+        f"{file}: train.fixed_stride is called freeze_stride now: rename it.",
+        f"{file}: train.own_size is called full_size_epochs now: rename it.",
+        f"{file}: train.tune: scale is called batch-norm now: rename it.",
+        f"{file}: train.turn is called rotate90 now: rename it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("[train]\nadapt = 'head'\ntune = 'head'", "train.adapt is the old name of tune, which is there, too"),
+        (
+            "[search]\nadapts = ['head']\ntunes = ['head']",
+            "search.adapts is the old name of tunes, which is there, too",
+        ),
+        ("[train]\nadpat = 'head'", r"train.adpat: no such option; did you mean tune\?"),
+        ("[train]\nown_siz = 0.1", r"train.own_siz: no such option; did you mean full_size_epochs\?"),
+        ("[train]\nadapts = ['head']", r"train.adapts: no such option; did you mean tune\?"),
+        ("[train]\nadapt = 'tail'", "train.tune: Input should be 'full', 'batch-norm' or 'head'"),
+        ("[export]\nfixed_stride = 4", r"export.fixed_stride: no such option; it belongs in \[train\]"),
+        ("turn = true", r"turn: stands outside of a table; put it under \[train\]"),
+    ],
+)
+def test_mistakes_of_a_config_file_offer_the_new_name(text: str, wrong: str, tmp_path: Path) -> None:
+    file = tmp_path / "edgeclf.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=wrong):
+        configure(TrainTable, {}, file)
+
+
+@pytest.mark.parametrize(("old", "value"), [("adapt", "head"), ("own_size", 0.5), ("fixed_stride", 8), ("turn", True)])
+def test_python_takes_and_gives_options_by_their_old_names(old: str, value: object) -> None:
+    new = OPTIONS[old]
+    with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now\\.$") as caught:
+        made = [TrainConfig(**{old: value}), make_config({old: value}), TrainConfig.model_validate({old: value})]
+    assert len(caught) == 3
+    assert {item.filename for item in caught} == {__file__}
+    assert [getattr(config, new) for config in made] == [value] * 3
+    with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now"):
+        assert getattr(made[0], old) == value
+    with pytest.raises(ConfigError, match=f"{old} is the old name of {new}, which is there, too"):
+        make_config({old: value, new: value})
+
+
+def test_python_takes_old_values_and_gives_them_to_who_asks_by_the_old_name() -> None:
+    with pytest.warns(DeprecationWarning, match="^tune: scale is called batch-norm now"):
+        config = make_config({"tune": "scale"})
+    assert config.tune == "batch-norm"
+    with pytest.warns(DeprecationWarning, match="^adapt is called tune now"):
+        assert config.adapt == "scale"
+    with pytest.warns(DeprecationWarning, match="now") as caught:
+        space = SearchConfig(adapts=("head", "scale"))
+    assert [str(item.message) for item in caught] == [
+        "adapts is called tunes now.",
+        "tunes: scale is called batch-norm now.",
+    ]
+    assert space.tunes == ("head", "batch-norm")
+    with pytest.raises(AttributeError):
+        config.adapts  # noqa: B018  it never had that
+
+
+def test_compare_takes_its_old_keyword_and_value(tmp_path: Path) -> None:
+    def begun(**options: Any) -> None:
+        with pytest.raises(ValueError, match="no such folder"):
+            compare(tmp_path / "nowhere", tmp_path / "out", make_config({}), Quiet(), **options)
+
+    with pytest.warns(DeprecationWarning, match="^percents is called percentages now"):
+        begun(percents=(50,))
+    with pytest.warns(DeprecationWarning, match="^methods: scale is called batch-norm now"):
+        begun(methods=("head", "scale"))
+    with pytest.raises(TypeError, match="percents is the old name of percentages"):
+        begun(percents=(50,), percentages=(50,))
+
+
+def test_the_table_of_names_has_each() -> None:
+    rows = (Path(__file__).parents[2] / "docs" / "names.md").read_text("utf-8").splitlines()
+    pairs = [*OPTIONS.items(), *((old, new) for values in VALUES.values() for old, new in values.items())]
+    assert [(old, new) for old, new in pairs if not any(f"`{old}`" in row and f"`{new}`" in row for row in rows)] == []
