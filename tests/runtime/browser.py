@@ -56,7 +56,13 @@ class Browser:
             stack.callback(self._end)
             url = self._page(profile / "DevToolsActivePort")
             # No pings: a training between two tests may leave no thread the time to take an answer.
-            options = {"max_size": None, "open_timeout": _PATIENCE, "proxy": None, "ping_interval": None}
+            options = {
+                "max_size": None,
+                "open_timeout": _PATIENCE,
+                "proxy": None,
+                "ping_interval": None,
+                "close_timeout": 1,
+            }
             self._socket = stack.enter_context(connect(url, **options))
             self._stack = stack.pop_all()
         for domain in ("Page", "Runtime", "Log"):

@@ -62,12 +62,13 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser(chromium: Browser) -> Browser:
+def browser(chromium: Browser) -> Iterator[Browser]:
     """With an empty page, of which no errors are known."""
     chromium.open("about:blank")
     chromium.wait("location.href === 'about:blank'")
     chromium.errors.clear()
-    return chromium
+    yield chromium
+    chromium.open("about:blank")  # the one before would ask its server again and again
 
 
 @pytest.fixture
