@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from edgeclf_runtime.sinks.keypair import load_key_pair
+from edgeclf_runtime.sinks.key_pair import load_key_pair
 
 __all__ = ["EXPIRED", "has_expired", "server_context"]
 

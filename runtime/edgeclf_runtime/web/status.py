@@ -78,7 +78,7 @@ class Status:
         self._source, self._frames = SourceStatus(), 0
         self._newest: Observation | None = None
         self._stages: dict[str, float] = {}
-        self._history: deque[tuple[float, str, float]] = deque(maxlen=_STEPS)
+        self._history: deque[tuple[float, str, float, bool]] = deque(maxlen=_STEPS)
         self._lock = threading.Lock()
 
     def glance(self) -> None:
@@ -100,7 +100,8 @@ class Status:
             if self._history and item.time < self._history[-1][0]:  # the clock was set back
                 self._history.clear()
             if not self._history or item.time - self._history[-1][0] >= _STEP:
-                self._history.append((round(item.time, 2), item.decision.label, rounded(item.decision.score, 4)))
+                answer = item.decision
+                self._history.append((round(item.time, 2), answer.label, rounded(answer.score, 4), not answer.refused))
 
     def _follow(self, model: ModelState) -> None:
         with self._lock:
@@ -108,7 +109,7 @@ class Status:
             self._labels, self._adopted = model.labels, self._adopted + (model.name == "adopted")
 
     def about(self) -> dict[str, Any]:
-        """``model``, ``labels``, and the ``history``: seconds since 1970, answer and score, one a second."""
+        """``model``, ``labels``, and the ``history``, one a second: seconds since 1970, answer, score, ``sure``."""
         with self._lock:
             history = [list(point) for point in self._history]
         return {"model": self._model, "labels": list(self._labels), "history": history}
@@ -116,6 +117,7 @@ class Status:
     def now(self) -> dict[str, Any]:
         """The last frame's ``time``, ``answer``, ``score``, best ``scores`` and ``milliseconds``, and the source's.
 
+        ``sure`` is false where no label was good enough: a class may be called "unknown", too.
         Also the ``view``, what the network sees of the frame; the ``clock``, in seconds since 1970, how many models
         were ``adopted`` since the start, and why the last one was ``refused``.
         """
@@ -131,6 +133,7 @@ class Status:
             "time": round(item.time, 3),
             "answer": item.decision.label,
             "score": rounded(item.decision.score, 4),
+            "sure": not item.decision.refused,
             "scores": best,
             "view": _view(item),
             "age": round(item.age, 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.web.live_page import WebSink
 from tests.films import write_film
 from tests.runtime.browser import Browser, running
+from tests.runtime.observations import seen
 
 SECONDS = 240
 
@@ -318,3 +321,24 @@ def test_classes_are_named_on_the_page_and_troubles_are_told(browser: Browser, f
         browser.release(".class")
         assert _files(photos / "coffee cup")
     browser.wait("/Trying again/.test(document.getElementById('notice').textContent)")
+
+
+def test_a_class_called_unknown_is_no_refusal(browser: Browser) -> None:
+    labels, decisions = ("unknown", "dog"), [Decision("unknown", 0.9, True, 0.0, refused) for refused in (False, True)]
+    sink = WebSink("0", "", "old.tflite", labels)
+    try:
+        browser.open(sink.invitation)
+        for number, (decision, shown) in enumerate(zip(decisions, ("90%", "unknown? 90%"), strict=True)):
+            item = seen("unknown", 0.9)
+            prediction = replace(item.prediction, labels=labels)
+            moment = time.time() - 10 + 2 * number
+            sink.take(replace(item, prediction=prediction, decision=decision, time=moment))
+            browser.wait(f"document.getElementById('score')?.textContent === {shown!r}")
+            dim = browser.value("document.getElementById('headline').classList.contains('unknown')")
+            assert dim == decision.refused
+        browser.wait("document.querySelectorAll('#legend li').length === 2")
+        kinds = "[...document.querySelectorAll('#legend i')].map((mark) => mark.className)"
+        assert browser.value(kinds) == ["kind-0", "kind-none"]
+        assert not browser.errors
+    finally:
+        sink.close()

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.keypair import load_key_pair, tls_reason
+from edgeclf_runtime.sinks.key_pair import load_key_pair, tls_reason
 from edgeclf_runtime.system.packages import check_version
 
 __all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]

@@ -14,7 +14,7 @@ export class History {
     this.legend = legend;
     this.points = [];
     this.clock = 0; // the device's, in seconds
-    this.colours = new Map([["unknown", "none"]]);
+    this.colours = new Map();
     new ResizeObserver(() => this.draw()).observe(svg);
   }
 
@@ -23,11 +23,11 @@ export class History {
     this.draw();
   }
 
-  add(time, answer, score) {
+  add(time, answer, score, sure) {
     const last = this.points[this.points.length - 1];
     if (last && time < last[0] - 1) this.points = []; // its clock was set back
     else if (last && time - last[0] < 1) return;
-    this.points.push([time, answer, score]);
+    this.points.push([time, answer, score, sure]);
     this.draw();
   }
 
@@ -39,8 +39,10 @@ export class History {
     this.draw();
   }
 
-  kind(answer) {
-    if (!this.colours.has(answer)) this.colours.set(answer, (this.colours.size - 1) % COLOURS);
+  /** Grey where no answer was sure enough, which is called unknown, as a class may be. */
+  kind([, answer, , sure]) {
+    if (!sure) return "kind-none";
+    if (!this.colours.has(answer)) this.colours.set(answer, this.colours.size % COLOURS);
     return `kind-${this.colours.get(answer)}`;
   }
 
@@ -53,14 +55,14 @@ export class History {
     const x = (time) => width - ((end - time) / span) * (width - 34);
     const y = (score) => 2 + (1 - score) * (height - 4);
     this.svg.replaceChildren(...this.axes(width, height, y, span / 60));
-    for (const run of this.runs()) this.svg.append(...shapes(run, this.kind(run[0][1]), x, y));
-    const seen = [...new Set(this.points.map((point) => point[1]))].slice(-6);
-    this.legend.replaceChildren(...seen.map((answer) => this.entry(answer)));
+    for (const run of this.runs()) this.svg.append(...shapes(run, this.kind(run[0]), x, y));
+    const seen = [...new Map(this.points.map((point) => [mark(point), point])).values()].slice(-6);
+    this.legend.replaceChildren(...seen.map((point) => this.entry(point)));
   }
 
-  entry(answer) {
+  entry(point) {
     const row = make("li");
-    row.append(make("i", this.kind(answer)), make("span", "", answer));
+    row.append(make("i", this.kind(point)), make("span", "", point[1]));
     return row;
   }
 
@@ -70,7 +72,7 @@ export class History {
     this.points.forEach((point, index) => {
       const before = this.points[index - 1];
       const broken = before && point[0] - before[0] > GAP;
-      if (!before || broken || before[1] !== point[1]) {
+      if (!before || broken || mark(before) !== mark(point)) {
         if (before && !broken) runs[runs.length - 1].push(point);
         runs.push([]);
       }
@@ -87,6 +89,11 @@ export class History {
     const start = text(34, height + 14, `${minutes} min ago`, "start");
     return [...parts, start, text(width, height + 14, "now", "end")];
   }
+}
+
+/** What tells an answer from others, and from none that was sure enough. */
+function mark([, answer, , sure]) {
+  return `${sure} ${answer}`;
 }
 
 function shapes(run, kind, x, y) {

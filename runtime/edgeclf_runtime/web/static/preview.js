@@ -31,9 +31,8 @@ function state(told) {
   history.tick(told.clock);
   if (told.answer === undefined) return;
   setText(element("answer"), told.answer);
-  const unknown = told.answer === "unknown" && !labels.includes("unknown");
-  setText(element("score"), unknown ? `${told.scores[0][0]}? ${percent(told.scores[0][1])}` : percent(told.score));
-  element("headline").classList.toggle("unknown", unknown);
+  setText(element("score"), told.sure ? percent(told.score) : `${told.scores[0][0]}? ${percent(told.scores[0][1])}`);
+  element("headline").classList.toggle("unknown", !told.sure);
   element("headline").classList.toggle("long", told.answer.length > LONG);
   if (told.silence > OLD) setText(element("age"), "–");
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
@@ -41,7 +40,7 @@ function state(told) {
   setText(element("part"), told.view.text);
   bars(told.scores);
   stages(told.milliseconds);
-  history.add(told.time, told.answer, told.score);
+  history.add(told.time, told.answer, told.score, told.sure);
 }
 
 function bars(scores) {
