@@ -181,6 +181,10 @@ _PATHS += (
     "/hold",
     "/release",
     "/undo",
+    "/photograph?name=a&press=x",
+    "/photograph?name=..%2f..&press=x",
+    "/taken/1.jpg",
+    "/taken/..%2fsecret.jpg",
     "/page.css",
     "/../secret.jpg",
     "/%2e%2e/secret.jpg",
@@ -203,8 +207,17 @@ _BODIES += (
     "[" * 3000,
     '"\\ud800"',
 )
+_BODIES += ("\xff\xd8\xff\xd9", "\xff\xd8\xff\xe0\x00\x10JFIF" + "\x00" * 500, "\x89PNG\r\n\x1a\n")
 _BODIES += ('{"label": "a", "name": "a"}', '{"token": "x"}', "\xff\xfe")
-_HEADERS = ("Host: localhost", "Host: evil.example", "Host: ", "Host: [::1", "Content-Type: application/json")
+_HEADERS = (
+    "Host: localhost",
+    "Host: evil.example",
+    "Host: ",
+    "Host: [::1",
+    "Content-Type: application/json",
+    "Content-Type: image/jpeg",
+)
+_HEADERS += ("Content-Type: image/jpeg",)
 _HEADERS += ("Content-Type: text/plain", "Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site")
 _HEADERS += (
     "Cookie: edgeclf=%ff; a=b; ;;",
@@ -244,7 +257,8 @@ def _request(given: random.Random, port: int) -> bytes:
     body = given.choice(_BODIES).encode("latin-1")
     if given.random() < 0.5:  # sound as far as HTTP goes
         path = given.choice([path for path in _PATHS if path.startswith("/")])
-        head = f"Host: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        kind = "image/jpeg" if path.startswith("/photograph") else "application/json"
+        head = f"Host: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         head += "Connection: close\r\n"
         return f"{given.choice(('GET', 'POST'))} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
     path = given.choice(_PATHS) + given.choice(("", "", "", "?token=wrong", "?token=%ff", "?" + "a" * 500))

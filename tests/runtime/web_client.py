@@ -9,8 +9,6 @@ import ssl
 import struct
 from typing import Any, Protocol
 
-from edgeclf_runtime.web.live_page import WebSink
-
 __all__ = ["JSON", "TOKEN", "Viewer", "ask", "port", "sentence"]
 
 TOKEN = "a-token-of-the-tests"
@@ -57,9 +55,9 @@ def sentence(told: tuple[int, http.client.HTTPMessage, bytes]) -> str:
 class Viewer:
     """Reads the stream, or does not."""
 
-    def __init__(self, sink: WebSink) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port(sink)), timeout=20)
-        self.socket.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    def __init__(self, page: Page, path: str = "/live") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port(page)), timeout=20)
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self.answer = http.client.HTTPResponse(self.socket)
 
     def begin(self) -> int:

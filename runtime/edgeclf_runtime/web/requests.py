@@ -18,6 +18,7 @@ _LONGEST = 4096  # bytes of a request's body
 _LONGEST_LIST = 8192  # the same with a list: the names of all pictures that a page shows
 _PATIENCE = 10.0  # seconds for it to come
 _LATE = "The request did not come to its end."
+_LONG = "Expected at most {} bytes."
 
 
 def application(routes: list[Route]) -> Starlette:
@@ -63,6 +64,8 @@ async def read_file_content(request: Request, longest: int, patience: float) -> 
     Raises:
         HTTPException: 400, 408 or 413: cut off, not in ``patience`` seconds, or of more than ``longest`` bytes.
     """
+    if int(request.headers.get("content-length", "0")) > longest:  # before it is sent
+        raise HTTPException(413, _LONG.format(longest))
     try:
         return await asyncio.wait_for(_body(request, longest), patience)
     except asyncio.TimeoutError:
@@ -85,5 +88,5 @@ async def _body(request: Request, longest: int) -> bytes:
     async for piece in request.stream():
         content += piece
         if len(content) > longest:
-            raise HTTPException(413, f"Expected at most {longest} bytes.")
+            raise HTTPException(413, _LONG.format(longest))
     return bytes(content)

@@ -102,6 +102,30 @@ def test_without_a_camera_at_the_server_and_a_browser_that_refuses(browser: Brow
         assert not browser.errors
 
 
+def test_the_camera_is_off_while_nobody_sees_the_page(browser: Browser, tmp_path: Path) -> None:
+    _may_use_camera(browser, "granted")
+    with running("capture", "photos", "--source", "none", "--classes", "cat", "--web", "0", cwd=tmp_path) as url:
+        browser.open(url)
+        browser.wait("document.querySelector('.class')")
+        browser.click("#turn-on")
+        browser.wait("document.getElementById('source').textContent === 'this device'")
+        browser.value("window.track = document.getElementById('own').srcObject.getVideoTracks()[0]")
+        _hide(browser, True)
+        assert browser.value("track.readyState") == "ended"
+        _hide(browser, False)
+        browser.wait("document.getElementById('source').textContent === 'this device'")
+        browser.value("document.getElementById('own').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+        assert browser.value("document.getElementById('own-empty').textContent") == "The camera was taken away."
+        assert not browser.value("document.getElementById('turn-on').hidden")
+        assert not browser.errors
+
+
+def _hide(browser: Browser, hidden: bool) -> None:
+    value = "true" if hidden else "false"
+    browser.value(f"Object.defineProperty(document, 'hidden', {{ value: {value}, configurable: true }})")
+    browser.value("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_where_it_is_not_offered_the_page_says_why(browser: Browser, tmp_path: Path) -> None:
     for source in ("film.avi", "none"):
         write_film(tmp_path / "film.avi", 2, (np.full((48, 64, 3), number, np.uint8) for number in range(60)))

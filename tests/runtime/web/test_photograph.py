@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.capture_page import CapturePage
-from tests.runtime.web_client import TOKEN, ask, port, sentence
+from tests.runtime.web_client import TOKEN, Viewer, ask, port, sentence
 
 KIND = {"Content-Type": "image/jpeg"}
 PIXELS = np.full((48, 64, 3), 90, np.uint8)
@@ -112,6 +113,24 @@ def test_a_photograph_that_breaks_off_leaves_nothing(page: CapturePage, tmp_path
             connection.sendall(f"{head}Content-Length: 5000\r\n\r\n".encode() + _jpeg()[:200])
     assert ask(page, "/photograph?name=cat&press=a", _jpeg(), KIND)[0] == 200
     assert len(list((tmp_path / "photos").rglob("*.*"))) == 1
+
+
+def test_what_is_too_large_is_refused_before_it_is_sent(page: CapturePage) -> None:
+    head = "POST /photograph?name=cat&press=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+    with socket.create_connection(("127.0.0.1", port(page)), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Length: {1 << 30}\r\n\r\n".encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 413")
+
+
+def test_a_page_with_its_own_camera_is_told_without_pictures(page: CapturePage) -> None:
+    page.show(Frame(PIXELS, time.monotonic(), 0, "film"))
+    for path, has_picture in (("/live", True), ("/live?pictures=none", False)):
+        viewer = Viewer(page, path)
+        viewer.begin()
+        greeting, (state, picture) = viewer.message(), viewer.message()
+        assert greeting[0]["camera"] is False
+        assert (state["taken"], bool(picture)) == ([], has_picture)
+        viewer.close()
 
 
 def test_a_folder_that_takes_nothing_is_a_sentence(page: CapturePage, tmp_path: Path) -> None:
