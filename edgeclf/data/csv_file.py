@@ -34,7 +34,7 @@ class _Row:
     group: str
 
 
-def read_manifest(path: Path, *, training: bool = True, least: int = 2) -> Dataset:
+def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) -> Dataset:
     """The pictures a CSV lists, in the order a folder of them would have.
 
     ``part`` is train, validation (or val) or test, for every picture or for none. Pictures of one ``group`` (a
@@ -43,7 +43,7 @@ def read_manifest(path: Path, *, training: bool = True, least: int = 2) -> Datas
     Args:
         path: of the CSV.
         training: whether it is to be trained on; else one label is enough, and the train part need not have it.
-        least: classes that it must have for a training.
+        min_classes: classes that it must have for a training.
 
     Raises:
         DataError: names every line that is wrong, up to twenty.
@@ -58,7 +58,7 @@ def read_manifest(path: Path, *, training: bool = True, least: int = 2) -> Datas
         raise DataError("\n".join([f"{path}: {count}; nothing was read.", *lines, *more]))
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
-        check_labels(path, labels, "expected lines of file,label", least)
+        check_labels(path, labels, "expected lines of file,label", min_classes)
     groups = {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
     listed = [
         Listed(PART_NAMES.get(row.part.lower(), ""), labels.index(row.label), row.file, groups.get(row.group, -1))

@@ -168,15 +168,15 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
-def check_labels(source: Path, labels: Sequence[str], expected: str, least: int = 2) -> None:
-    """Refuse labels nothing can be trained on; ``least`` is 1 of a source that is not the only one.
+def check_labels(source: Path, labels: Sequence[str], expected: str, min_classes: int = 2) -> None:
+    """Refuse labels nothing can be trained on; ``min_classes`` is 1 of a source that is not the only one.
 
     Raises:
         DataError: none, too few, one that cannot be a label, or one twice.
     """
     if not labels:
         raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
-    if len(labels) < least:
+    if len(labels) < min_classes:
         raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
     known: dict[str, str] = {}
     for label in labels:

@@ -24,12 +24,12 @@ def find_parts(root: Path) -> dict[str, Path]:
     return {part: folder for part, folder in read_layout(root).parts.items() if part}
 
 
-def scan(root: Path, least: int = 2) -> tuple[Dataset, list[Skipped]]:
+def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
     """List a folder with one sub-folder per class, or with parts that have them. Nothing is opened.
 
     Args:
         root: the folder.
-        least: classes that it must have.
+        min_classes: classes that it must have.
 
     Returns:
         the files with a picture's suffix, and the others, pictures that lie in no class's folder among them.
@@ -42,13 +42,13 @@ def scan(root: Path, least: int = 2) -> tuple[Dataset, list[Skipped]]:
     if "" not in parts and "train" not in parts:
         raise DataError(f"{root}: has {', '.join(sorted(p.name for p in parts.values()))} but no train folder.")
     base = parts.get("", root)
-    if least < 2 and base != root and base.name.lower() != base.parent.name.lower():
+    if min_classes < 2 and base != root and base.name.lower() != base.parent.name.lower():
         raise DataError(
             f"{root}: {base.name} may be its only class or a folder around its classes, as it holds folders. In the "
             f"latter case give {base} itself; in the former put its pictures into it."
         )
     labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
-    check_labels(root, labels, "expected one sub-folder of pictures per class", least)
+    check_labels(root, labels, "expected one sub-folder of pictures per class", min_classes)
     listed: list[Listed] = []
     skipped: list[Skipped] = []
     for path in sorted({path for folder in (root, *parts.values()) for path in loose_pictures(folder)}):

@@ -82,18 +82,18 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
     return data, skipped
 
 
-def _read(path: Path, training: bool, least: int) -> tuple[Dataset, list[Skipped]]:
+def _read(path: Path, training: bool, min_classes: int) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
         raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(f"{path}: expected a folder of pictures, a .csv that lists them, or a folder of shards.")
-        return read_manifest(path, training=training, least=least), []
+        return read_manifest(path, training=training, min_classes=min_classes), []
     if (path / INDEX).is_file():
-        return _shards(path, least)
+        return _shards(path, min_classes)
     if path.is_dir() and any(path.glob("*.tfrecord")):
         raise DataError(f"{path}: has .tfrecord files but no {INDEX}. Write shards with: edgeclf data shard.")
-    return scan(path, least)
+    return scan(path, min_classes)
 
 
 def refuse_inside(data: SourcePaths, out: Path) -> None:
@@ -125,9 +125,9 @@ def unlisted(data: SourcePaths) -> Dataset:
     return Dataset(root, (), (), none, (), shards=shards)
 
 
-def _shards(root: Path, least: int) -> tuple[Dataset, list[Skipped]]:
+def _shards(root: Path, min_classes: int) -> tuple[Dataset, list[Skipped]]:
     index = read_index(root)
-    check_labels(root, index.labels, "expected shards of pictures", least)
+    check_labels(root, index.labels, "expected shards of pictures", min_classes)
     listed = [
         Listed(part, target, file, group)
         for shard in index.shards

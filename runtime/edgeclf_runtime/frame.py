@@ -19,7 +19,7 @@ class Frame:
     """One picture.
 
     Attributes:
-        pixels: uint8 RGB, ``[height, width, 3]``; a source told to be fast may give a JPEG at a part of its size.
+        pixels: uint8 RGB, ``[height, width, 3]``; a source that decodes fast may give a JPEG at a part of its size.
         time: when it was captured, in seconds of ``time.monotonic()``; of a file, when it was read.
         number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
         source: what gave it: a device, a path, an address without its password.

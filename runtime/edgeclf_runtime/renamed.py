@@ -9,7 +9,16 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, TypeVar, cast
 
-__all__ = ["FLAGS", "KEYS", "arguments_in_new_names", "in_new_names", "meant", "old_keywords", "warn_about"]
+__all__ = [
+    "FLAGS",
+    "KEYS",
+    "arguments_in_new_names",
+    "in_new_names",
+    "meant",
+    "old_fields",
+    "old_keywords",
+    "warn_about",
+]
 
 KEYS: dict[str, dict[str, str]] = {
     "camera": {
@@ -33,6 +42,7 @@ _OURS = ("edgeclf", "edgeclf_converters", "edgeclf_runtime", "pydantic")
 
 Names = Mapping[str, str]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
+_Kind = TypeVar("_Kind")
 
 
 def in_new_names(
@@ -87,7 +97,7 @@ def meant(name: str, known: Iterable[str], names: Names) -> str:
 
 
 def old_keywords(names: Names) -> Callable[[_Call], _Call]:
-    """A function, or a dataclass's ``__init__``, that takes its keywords by their old names, too.
+    """A function that takes its keywords by their old names, too.
 
     Args:
         names: new keyword by old one.
@@ -107,6 +117,27 @@ def old_keywords(names: Names) -> Callable[[_Call], _Call]:
     return decorated
 
 
+def old_fields(names: Names) -> Callable[[type[_Kind]], type[_Kind]]:
+    """A dataclass whose fields may still be given and read by their old names.
+
+    Args:
+        names: new field by old one.
+    """
+
+    def decorated(kind: type[_Kind]) -> type[_Kind]:
+        kind.__init__ = old_keywords(names)(kind.__init__)  # type: ignore[method-assign]
+        for old, new in names.items():
+            setattr(kind, old, property(functools.partial(_read, old=old, new=new)))
+        return kind
+
+    return decorated
+
+
+def _read(self: Any, old: str, new: str) -> Any:
+    warn_about([f"{old} is called {new} now"])
+    return getattr(self, new)
+
+
 def warn_about(notices: Iterable[str]) -> None:
     """A DeprecationWarning for each, at the line outside of this project that used the name."""
     level, frame = 1, sys._getframe()
@@ -117,7 +148,7 @@ def warn_about(notices: Iterable[str]) -> None:
 
 
 def _doubled(old: str, new: str) -> str:
-    return f"{old} is the old name of {new}, which is there, too: remove one of them"
+    return f"{old} is the old name of {new}, which is there, too (remove one)"
 
 
 def _values(value: Any, known: Names) -> tuple[Any, list[str]]:

@@ -20,7 +20,7 @@ from photographs import require
 
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.images import decode_image, find_images, read_image, swapped
-from edgeclf_runtime.pictures.preprocess import least_side
+from edgeclf_runtime.pictures.preprocess import min_side
 
 _WIDTHS = (960, 1280, 1920)  # to which the photographs are enlarged, as a camera would give them
 _QUALITIES = (90, 91)
@@ -71,10 +71,10 @@ def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[byte
     """In full, at a part, and of the pictures saved again."""
 
     def best(datas: Sequence[bytes], part: int) -> Labels:
-        return np.array([classifier.classify(decode_image(d, "picture", least=part)).scores.argmax() for d in datas])
+        return np.array([classifier.classify(decode_image(d, "picture", min_size=part)).scores.argmax() for d in datas])
 
-    least = least_side(classifier.card.preprocessing)
-    return best(saved, 0), best(saved, least), best(again, 0)
+    needed = min_side(classifier.card.preprocessing)
+    return best(saved, 0), best(saved, needed), best(again, 0)
 
 
 if __name__ == "__main__":

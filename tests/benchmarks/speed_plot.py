@@ -11,9 +11,9 @@ from edgeclf.pages.plots import LEGEND, figure_with_axes
 
 _NAMES = {
     "ours": "edgeclf run",
-    "fast": "edgeclf run --fast",
+    "fast": "edgeclf run --fast-decode",
     "ours-two": "edgeclf run, two interpreters",
-    "fast-two": "edgeclf run --fast, two interpreters",
+    "fast-two": "edgeclf run --fast-decode, two interpreters",
     "plain": "read, resize (area), invoke",
     "plain-linear": "read, resize (linear), invoke",
     "mediapipe": "MediaPipe ImageClassifier",

@@ -26,13 +26,13 @@ def ours(model: str, path: str, threads: int, sources: int, fast: bool = False, 
 
     from edgeclf_runtime import Classifier
     from edgeclf_runtime.backends.pool import in_order
-    from edgeclf_runtime.pictures.preprocess import least_side
+    from edgeclf_runtime.pictures.preprocess import min_side
     from edgeclf_runtime.sources import SourceOptions, open_source
     from edgeclf_runtime.system.ahead import Ahead
 
     cv2.setNumThreads(1)  # as ``edgeclf run`` does
     classifier = Classifier.load(model, threads=threads, lanes=lanes)
-    options = SourceOptions(least=least_side(classifier.card.preprocessing) if fast else 0)
+    options = SourceOptions(min_decoded_size=min_side(classifier.card.preprocessing) if fast else 0)
     frames = np.load(path) if path.endswith(".npy") else None
 
     def predictions() -> Iterator[Any]:
@@ -63,7 +63,7 @@ def ours(model: str, path: str, threads: int, sources: int, fast: bool = False, 
 
 
 def fast(model: str, path: str, threads: int, sources: int) -> Round:
-    """``edgeclf run --fast``."""
+    """``edgeclf run --fast-decode``."""
     return ours(model, path, threads, sources, fast=True)
 
 
@@ -73,7 +73,7 @@ def ours_two(model: str, path: str, threads: int, sources: int) -> Round:
 
 
 def fast_two(model: str, path: str, threads: int, sources: int) -> Round:
-    """The same with ``--fast``."""
+    """The same with ``--fast-decode``."""
     return ours(model, path, 1, sources, fast=True, lanes=2)
 
 

@@ -28,6 +28,7 @@ from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf_runtime import Classifier, ModelCard
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.renamed import KEYS
 from edgeclf_runtime.verification import verify
 from tests.runtime.replaced_model import variant
 
@@ -86,6 +87,11 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
     command = [sys.executable, "-m", "edgeclf_runtime", "run", "model.tflite", "--config", "run.toml"]
     done = subprocess.run(command, cwd=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert sorted(line for line in done.stderr.splitlines() if "is called" in line) == [
+        f"run.toml: {table}.{old} is called {new} now: rename it."
+        for table, names in sorted(KEYS.items())
+        for old, new in sorted(names.items())
+    ]
     assert len((kept / "seen.jsonl").read_text("utf-8").splitlines()) == 20
 
 

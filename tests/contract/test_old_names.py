@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,26 @@ from edgeclf.commands.train import train as train_command
 from edgeclf.config.file import configure
 from edgeclf.config.tables import SearchConfig, TrainTable
 from edgeclf.renamed import FLAGS, OPTIONS, VALUES
+from edgeclf_runtime.cli import cli
+from edgeclf_runtime.commands.run import run
+from edgeclf_runtime.commands.service import service
+from edgeclf_runtime.commands.verify import verify
+from edgeclf_runtime.config.settings import TABLES, settings
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.renamed import FLAGS as FLAGS_OF_THE_DEVICE
+from edgeclf_runtime.renamed import KEYS
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
+
+
+@pytest.fixture
+def kept_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model file of 0.1, beside photographs and a run.toml."""
+    folder = tmp_path / "kept"
+    shutil.copytree(KEPT, folder)
+    (folder / "camera.toml").write_text('source = "0"\n', "utf-8")
+    monkeypatch.chdir(folder)
+    return folder / "model.tflite"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +88,7 @@ def test_its_value_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_option_by_both_names_is_refused() -> None:
     done = CliRunner().invoke(train_command, ["nowhere", "--adapt", "head", "--tune", "full"])
     assert done.exit_code == 2
-    assert "--adapt is the old name of --tune, which is there, too: remove one of them." in done.stderr
+    assert "--adapt is the old name of --tune, which is there, too (remove one)." in done.stderr
 
 
 @pytest.mark.parametrize("command", [train_command, search_command, compare_command])
@@ -166,7 +186,79 @@ def test_compare_takes_its_old_keyword_and_value(tmp_path: Path) -> None:
         begun(percents=(50,), percentages=(50,))
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "notices"),
+    [
+        (
+            run,
+            ["--fast", "--smooth", "0.5"],
+            ["--fast is called --fast-decode now.", "--smooth is called --smoothing now."],
+        ),
+        (verify, ["--if-any"], ["--if-any is called --allow-no-golden now."]),
+        (
+            service,
+            ["--print", "--memory=512M"],
+            ["--print is called --dry-run now.", "--memory is called --memory-limit now."],
+        ),
+    ],
+)
+def test_an_old_option_of_the_device_still_works(
+    command: click.Command, words: list[str], notices: list[str], kept_model: Path
+) -> None:
+    given = {
+        run: [kept_model, "--source", kept_model.parent / "photos" / "0", "--max-frames", 1],
+        verify: [kept_model],
+        service: ["install", kept_model, "--config", kept_model.parent / "camera.toml", "--run-as", "root"],
+    }
+    done = CliRunner().invoke(command, [*map(str, given[command]), *words])
+    assert done.exit_code == 0, done.output
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if line.startswith("--")] == notices
+    if command is service:
+        assert "MemoryMax=512M" in done.stdout
+
+
+def test_the_devices_help_shows_the_new_names_alone() -> None:
+    for name, names in FLAGS_OF_THE_DEVICE.items():
+        text = CliRunner().invoke(cli, [*name.split(), "--help"]).output
+        assert [new for new in names.values() if f"{new} " not in text] == []
+        assert [old for old in names if f"{old} " in text or f"{old}\n" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "value"),
+    [
+        ("camera", "stall", 2.0),
+        ("camera", "frozen", 9.0),
+        ("camera", "fast", True),
+        ("camera", "least", 24),
+        ("sinks", "rotate", 5000),
+        ("sinks", "keep", 2),
+    ],
+)
+def test_python_takes_and_gives_the_devices_settings_by_their_old_names(table: str, old: str, value: object) -> None:
+    kind, new = TABLES[table], KEYS[table][old]
+    with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now") as caught:
+        made = kind(**{old: value})
+    assert [item.filename for item in caught] == [__file__]
+    assert getattr(made, new) == value
+    with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now"):
+        assert getattr(made, old) == value
+    with pytest.raises(TypeError, match=f"{old} is the old name of {new}, which is there, too"):
+        kind(**{old: value, new: value})
+
+
+def test_a_misspelt_key_of_a_run_toml_is_told_the_new_name() -> None:
+    with pytest.raises(UsageError, match=r"run.toml: camera.stal: unknown, did you mean stalled_after\?"):
+        settings({"camera": {"stal": 1.0}}, {}, "run.toml")
+    with pytest.raises(UsageError, match=r"camera.frozen is the old name of frozen_after, which is there, too"):
+        settings({"camera": {"frozen": 1.0, "frozen_after": 2.0}}, {}, "run.toml")
+
+
 def test_the_table_of_names_has_each() -> None:
     rows = (Path(__file__).parents[2] / "docs" / "names.md").read_text("utf-8").splitlines()
-    pairs = [*OPTIONS.items(), *((old, new) for values in VALUES.values() for old, new in values.items())]
-    assert [(old, new) for old, new in pairs if not any(f"`{old}`" in row and f"`{new}`" in row for row in rows)] == []
+    pairs = [(old, new) for names in (OPTIONS, *VALUES.values(), *KEYS.values()) for old, new in names.items()]
+    pairs += [(old, new) for names in FLAGS_OF_THE_DEVICE.values() for old, new in names.items()]
+    words = [set(re.findall(r"`-{0,2}([\w-]+)`", row.replace("-", "_").replace("`__", "`--"))) for row in rows]
+    written = [tuple(name.lstrip("-").replace("-", "_") for name in pair) for pair in pairs]
+    assert [pair for pair in written if not any(set(pair) <= row for row in words)] == []

@@ -39,7 +39,7 @@ def resized() -> dict[str, str]:
 def main(model: Path, folder: Path, backend: str) -> None:
     files = sorted(folder.iterdir())
     pictures = {path.name: decode_image(path.read_bytes(), path.name) for path in files}
-    parts = {path.name: decode_image(path.read_bytes(), path.name, least=64) for path in files}
+    parts = {path.name: decode_image(path.read_bytes(), path.name, min_size=64) for path in files}
     with Classifier.load(model, backend=backend, threads=1) as classifier:
         scores = {name: classifier.classify(picture).scores.tolist() for name, picture in pictures.items()}
     decoded = {name: _hash(picture) for name, picture in pictures.items()}

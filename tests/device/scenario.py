@@ -99,7 +99,7 @@ def watched() -> None:
     camera.press("OSD Text Mode", 2)
     camera.press("Horizontal Movement", 0)
     with open("/tmp/run.toml", "w") as file:
-        file.write("[camera]\nfrozen = 3\n")
+        file.write("[camera]\nfrozen_after = 3\n")
     os.makedirs(os.path.dirname(LINK))
     os.symlink("../../video0", LINK)
     words = ["run", MODEL, "--source", LINK, "--size", "640x360", "--format", "YUYV", "--reopen"]

@@ -14,7 +14,12 @@ from tests.device.machine import boot, initramfs, kernel
 from tests.device.userland import ARM64, EXTRAS, ROOT, install, userland
 
 HERE = Path(__file__).parent
-NOTICED = {"unplugged": 2.0, "fatal error": 2.0, "silent": 4.0, "frozen": 5.0}  # seconds; --config says frozen = 3
+NOTICED = {
+    "unplugged": 2.0,
+    "fatal error": 2.0,
+    "silent": 4.0,
+    "frozen": 5.0,
+}  # seconds; --config says frozen_after = 3
 SLACK = 3.0  # seconds, for a busy machine
 ROUNDS = 3
 

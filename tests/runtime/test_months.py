@@ -106,7 +106,7 @@ class _BadCable:
 
 def test_a_cable_that_damages_all_pictures_is_one_state() -> None:
     states: list[SourceState] = []
-    source = LiveSource(lambda: _BadCable(3), SourceOptions(stall=1.0), states.append)
+    source = LiveSource(lambda: _BadCable(3), SourceOptions(stalled_after=1.0), states.append)
     threading.Timer(4.0, source.close).start()
     frames = list(source)
     assert frames
@@ -125,7 +125,7 @@ def test_one_that_is_opened_again_with_the_same_cable_says_so() -> None:
                 raise SourceError("camera: unplugged")
             return super().read()
 
-    source = LiveSource(lambda: Pulled(3), SourceOptions(stall=1.0, reopen=True), states.append)
+    source = LiveSource(lambda: Pulled(3), SourceOptions(stalled_after=1.0, reopen=True), states.append)
     threading.Timer(2.0, pulled.set).start()
     threading.Timer(6.0, source.close).start()
     list(source)

@@ -97,7 +97,7 @@ def test_neither_does_what_only_looks(model: Path, tmp_path: Path) -> None:
     for number, words in enumerate(
         (
             ["doctor", "--json"],
-            ["service", "install", str(model), "--config", str(config), "--print"],
+            ["service", "install", str(model), "--config", str(config), "--dry-run"],
             [
                 "run",
                 str(model),

@@ -29,6 +29,7 @@ from edgeclf_runtime.commands.options import (
     turn_options,
     words_of,
 )
+from edgeclf_runtime.renamed import FLAGS
 
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
@@ -46,15 +47,27 @@ _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
 _SECTIONS = {
-    "Source": ("source", "size", "fps", "format_", "rotate", "flip", "region", "reopen", "watch", "realtime", "fast"),
-    "Answers": ("threshold", "margin", "smooth", "hold", "max_fps", "motion", "max_frames", "reload"),
+    "Source": (
+        "source",
+        "size",
+        "fps",
+        "format_",
+        "rotate",
+        "flip",
+        "region",
+        "reopen",
+        "watch",
+        "realtime",
+        "fast_decode",
+    ),
+    "Answers": ("threshold", "margin", "smoothing", "hold", "max_fps", "motion", "max_frames", "reload"),
     "Output": ("changes", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": _FILES,
     "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
 }
 
 
-@click.command(cls=SectionedCommand, sections=_SECTIONS)
+@click.command(cls=SectionedCommand, sections=_SECTIONS, renamed=FLAGS["run"])
 @model_argument
 @click.option(
     "--source", help="Camera number or device, csi, video, image folder, address, or - for JPEGs on stdin (default: 0)."
@@ -82,14 +95,16 @@ _SECTIONS = {
     "--threshold", type=float, help='Answer "unknown" if the best score is lower (default: stored in the model).'
 )
 @click.option("--margin", type=float, help='Answer "unknown" if the best score leads the second by less.')
-@click.option("--smooth", type=float, metavar="SECONDS", help="Time constant of the moving average over scores.")
+@click.option("--smoothing", type=float, metavar="SECONDS", help="Time constant of the moving average over scores.")
 @click.option("--hold", type=float, metavar="SECONDS", help="How long a new answer must last before it counts.")
 @click.option(
     "--cooldown", type=float, metavar="SECONDS", help="Minimum time between two calls of --command or --webhook."
 )
 @click.option("--max-fps", type=float, help="Maximum number of frames classified per second.")
 @click.option("--motion", type=float, help="Skip frames that differ by fewer grey levels from the last.")
-@click.option("--fast", is_flag=True, default=None, help="Decode JPEGs at reduced size where that is large enough.")
+@click.option(
+    "--fast-decode", is_flag=True, default=None, help="Decode JPEGs at reduced size where that is large enough."
+)
 @click.option(
     "--interpreters",
     type=click.IntRange(1, 64),
@@ -131,7 +146,7 @@ def run(
     """Classify the frames of a camera, video, folder or stream."""
     from edgeclf_runtime.config.exposure import exposed_secrets
     from edgeclf_runtime.config.settings import read_settings, settings
-    from edgeclf_runtime.pictures.preprocess import least_side
+    from edgeclf_runtime.pictures.preprocess import min_side
     from edgeclf_runtime.pictures.view import GivenView
     from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
@@ -172,9 +187,9 @@ def run(
         camera = replace(chosen.camera, rotate=None, flip=None)
         view = wanted.over(classifier.card.view, camera=True)
         if view.turns:  # a JPEG that is turned is decoded in full
-            camera = replace(camera, least=0)
-        elif camera.fast and not camera.least:
-            camera = replace(camera, least=least_side(classifier.card.preprocessing, view.region[2:]))
+            camera = replace(camera, min_decoded_size=0)
+        elif camera.fast_decode and not camera.min_decoded_size:
+            camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
         with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
             try:
@@ -276,12 +291,9 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "camera": {
             **camera,
             "rotate": None if given["rotate"] is None else int(given["rotate"]),
-            **{name: given[name] for name in ("reopen", "watch", "realtime", "fast", "insecure", "flip")},
+            **{name: given[name] for name in ("reopen", "watch", "realtime", "fast_decode", "insecure", "flip")},
         },
-        "decision": {
-            "smoothing": given["smooth"],
-            **{name: given[name] for name in ("threshold", "margin", "hold", "cooldown")},
-        },
+        "decision": {name: given[name] for name in ("threshold", "margin", "smoothing", "hold", "cooldown")},
         "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
         "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
     }

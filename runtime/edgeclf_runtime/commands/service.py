@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, model_argument, model_options, words_of
+from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options, words_of
+from edgeclf_runtime.renamed import FLAGS
 
 if TYPE_CHECKING:
     from edgeclf_runtime.service.permissions import Person
@@ -42,7 +43,7 @@ def service() -> None:
     """Run edgeclf run at boot as a systemd service."""
 
 
-@service.command()
+@service.command(cls=Command, renamed=FLAGS["service install"])
 @model_argument
 @click.option(
     "--config", type=click.Path(path_type=Path), required=True, help="TOML file with the settings of edgeclf run."
@@ -52,8 +53,8 @@ def service() -> None:
 @click.option(
     "--run-as", metavar="USER", help="User to run as (default: the sudo caller, else a dynamic user of systemd)."
 )
-@click.option("--memory", default="", metavar="512M", help="Restart the service if it uses more memory.")
-@click.option("--print", "only_print", is_flag=True, help="Print the unit and change nothing.")
+@click.option("--memory-limit", default="", metavar="512M", help="Restart the service if it uses more memory.")
+@click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
 @model_options
 def install(
     open_model: Opener,
@@ -62,8 +63,8 @@ def install(
     name: str,
     personal: bool,
     run_as: str | None,
-    memory: str,
-    only_print: bool,
+    memory_limit: str,
+    dry_run: bool,
 ) -> None:
     """Install and start the service; run again to change it.
 
@@ -77,13 +78,13 @@ def install(
 
     if personal and run_as:
         raise UsageError("--run-as cannot be used with --user, which is a service of your own user.")
-    systemd = None if only_print else found_systemd(personal, changes=True)
+    systemd = None if dry_run else found_systemd(personal, changes=True)
     who = None if personal else person(_caller() if run_as is None else run_as)
 
     def runs() -> bool:
         return systemd is None or systemd.state(name).get("ActiveState") == "active"
 
-    unit = replace(_planned(open_model, model, config, who, runs), memory=memory, state=f"{STATE}/{name}")
+    unit = replace(_planned(open_model, model, config, who, runs), memory=memory_limit, state=f"{STATE}/{name}")
     if name != "edgeclf":
         unit = replace(unit, environment=(*unit.environment, (SERVICE_VARIABLE, name)))
     if systemd is None:

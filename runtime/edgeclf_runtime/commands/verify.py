@@ -6,22 +6,25 @@ from pathlib import Path
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, model_argument, model_options
+from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options
 from edgeclf_runtime.errors import ModelError
+from edgeclf_runtime.renamed import FLAGS
 
 __all__ = ["verify"]
 
 
-@click.command()
+@click.command(cls=Command, renamed=FLAGS["verify"])
 @model_argument
-@click.option("--if-any", is_flag=True, help="If the file has no golden images, only check that it opens and answers.")
+@click.option(
+    "--allow-no-golden", is_flag=True, help="If the file has no golden images, only check that it opens and answers."
+)
 @model_options
-def verify(open_model: Opener, model: Path, if_any: bool) -> None:
+def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
     """Check that MODEL gives the scores it was exported with."""
     from edgeclf_runtime import verification
 
     with open_model(model) as classifier:
-        if if_any and not classifier.golden:
+        if allow_no_golden and not classifier.golden:
             classifier.warm_up()
             click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden images to compare.")
             return

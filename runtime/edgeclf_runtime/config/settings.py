@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import sys
@@ -15,6 +14,7 @@ from edgeclf_runtime.config.credentials import carried
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.errors import EdgeclfError, UsageError
+from edgeclf_runtime.renamed import KEYS, in_new_names, meant, old_fields
 from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["TABLES", "RunSettings", "SinkSettings", "read_settings", "settings"]
@@ -22,6 +22,7 @@ __all__ = ["TABLES", "RunSettings", "SinkSettings", "read_settings", "settings"]
 _log = logging.getLogger(__name__)
 
 
+@old_fields(KEYS["sinks"])
 @dataclass(frozen=True)
 class SinkSettings:
     """Where observations go besides the terminal; an empty value turns each off.
@@ -145,7 +146,6 @@ TABLES: dict[str, type[Any]] = {
     "sinks": SinkSettings,
 }
 """What each table of a TOML file becomes."""
-_RENAMED = {"sinks": {"rotate": "rotate_bytes", "keep": "rotate_keep"}}  # keys of 0.1, still read
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -178,9 +178,9 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
     Raises:
         UsageError: names every mistake at once.
     """
-    wrong: list[str] = []
+    wrong, told = list[str](), list[str]()
     known = ["source", "reload", *TABLES]
-    wrong += [_unknown(name, known) for name in content if name not in known]
+    wrong += [_unknown(name, known, {}) for name in content if name not in known]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
@@ -192,27 +192,19 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
             wrong.append(f"{name}: expected a table, [{name}]")
             continue
         options = {key: value for key, value in given.get(name, {}).items() if value is not None}
-        table, doubled = _renamed(table, name, where)
+        table, notices, doubled = in_new_names(table, KEYS.get(name, {}))
+        told += [f"{name}.{notice}" for notice in notices]
         values, mistakes = _typed({**table, **options}, kind, name)
-        wrong += doubled + mistakes
+        wrong += [f"{name}.{item}" for item in doubled] + mistakes
         try:
             parts[name] = kind(**values)
         except EdgeclfError as error:
             wrong.append(str(error).rstrip("."))
     if wrong:
         raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
+    for notice in told:
+        _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
     return RunSettings(str(source), reload, **parts)
-
-
-def _renamed(table: Mapping[str, Any], name: str, where: str) -> tuple[dict[str, Any], list[str]]:
-    """The table with its keys of before by their new names, of which a line tells; and those that it has twice."""
-    names = {old: new for old, new in _RENAMED.get(name, {}).items() if old in table}
-    wrong = [
-        f"{name}.{old} is the old name of {new}, which is there, too" for old, new in names.items() if new in table
-    ]
-    for old, new in names.items() if not wrong else ():
-        _log.warning("%s%s.%s is called %s now: rename it.", f"{where}: " if where else "", name, old, new)
-    return {names.get(key, key): value for key, value in table.items()}, wrong
 
 
 def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:
@@ -220,7 +212,7 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
     known = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
     for key, value in table.items():
         if key not in known:
-            wrong.append(f"{name}.{_unknown(key, known)}")
+            wrong.append(f"{name}.{_unknown(key, known, KEYS.get(name, {}))}")
             continue
         if key == "web" and type(value) is int:  # as metrics takes its port
             value = str(value)
@@ -250,6 +242,6 @@ def _as(value: Any, hint: Any) -> Any:
     return value
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{name}: unknown{f', did you mean {near[0]}?' if near else ''}"
+def _unknown(name: str, known: list[str], renamed: Mapping[str, str]) -> str:
+    near = meant(name, known, renamed)
+    return f"{name}: unknown{f', did you mean {near}?' if near else ''}"

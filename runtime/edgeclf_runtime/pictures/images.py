@@ -72,7 +72,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: int = 0) -> npt.NDArray[np.uint8]:
+def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size: int = 0) -> npt.NDArray[np.uint8]:
     """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
 
     Grey becomes RGB, more bits become 8 by rounding. Transparent parts are laid over white.
@@ -81,7 +81,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         data: a file's content.
         name: of the file, for errors.
         limit: the most pixels accepted, checked before decoding.
-        least: a JPEG both of whose sides are at least twice, four or eight times as long is decoded at a half, a
+        min_size: a JPEG both of whose sides are at least twice, four or eight times as long is decoded at a half, a
             quarter or an eighth, which is that much less work; 0 for never.
 
     Returns:
@@ -98,7 +98,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, least: i
         return pixels if pixels.shape[2] == 3 else over_white(pixels)
     if header.kind == "JPEG" and not header.end:
         data = whole_jpeg(data, name)
-    return _decoded(data, header, name, least)
+    return _decoded(data, header, name, min_size)
 
 
 def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
@@ -134,11 +134,11 @@ def _other_way(data: bytes, name: str) -> str:
     return f", or convert it: {conversion(name, '.heic')}" if is_heif(data) else f"; {conversion(name, '.mp4')}"
 
 
-def _decoded(data: bytes, header: PictureHeader, name: str, least: int) -> npt.NDArray[np.uint8]:
+def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int) -> npt.NDArray[np.uint8]:
     """By OpenCV."""
     rgb = header.kind == "JPEG" and _decodes_rgb()
     own = header.kind in ("PNG", "WebP")  # which OpenCV turns depending on its version and on alpha
-    stored = _stored(data, with_alpha=False, part=_part(header, least), rgb=rgb, as_stored=own)
+    stored = _stored(data, with_alpha=False, part=_part(header, min_size), rgb=rgb, as_stored=own)
     if stored is None:
         import cv2
 
@@ -172,12 +172,12 @@ def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _part(header: PictureHeader, least: int) -> int:
+def _part(header: PictureHeader, min_size: int) -> int:
     """1, 2, 4 or 8: which part of its sides a picture is decoded at."""
-    if header.kind != "JPEG" or not least:
+    if header.kind != "JPEG" or not min_size:
         return 1
     side = min(header.width, header.height)
-    return next((part for part in (8, 4, 2) if side >= part * least), 1)
+    return next((part for part in (8, 4, 2) if side >= part * min_size), 1)
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:

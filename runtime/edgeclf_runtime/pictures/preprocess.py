@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError, ModelError
 
-__all__ = ["InputEncoder", "Pixels", "Preprocessing", "least_side", "resize"]
+__all__ = ["InputEncoder", "Pixels", "Preprocessing", "min_side", "resize"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -88,7 +88,7 @@ def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if rule.color == "BGR" else np.ascontiguousarray(pixels))
 
 
-def least_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
+def min_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
     """Pixels that a picture's sides must have for nothing to be enlarged.
 
     Args:

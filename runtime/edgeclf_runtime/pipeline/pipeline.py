@@ -17,7 +17,7 @@ from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate, GateRule
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
-from edgeclf_runtime.pictures.preprocess import least_side
+from edgeclf_runtime.pictures.preprocess import min_side
 from edgeclf_runtime.pictures.view import GivenView, View
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
@@ -245,8 +245,8 @@ class Pipeline:
 
     def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
         """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""
-        least = least_side(classifier.card.preprocessing, (frame.view.region[2], frame.view.region[3]))
-        if frame.jpeg is None or min(frame.pixels.shape[:2]) >= least:
+        needed = min_side(classifier.card.preprocessing, (frame.view.region[2], frame.view.region[3]))
+        if frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
             return frame
         try:
             return replace(frame, pixels=frame.whole())

@@ -127,7 +127,7 @@ def found_systemd(personal: bool, changes: bool) -> Systemd:
         ServiceError: it does not run here, or only root may.
     """
     if not _RUNS.is_dir() or shutil.which("systemctl") is None:
-        raise ServiceError("systemd does not run here; edgeclf service install --print shows the unit for elsewhere.")
+        raise ServiceError("systemd does not run here; edgeclf service install --dry-run shows the unit for elsewhere.")
     if personal:
         home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         return Systemd(home / "systemd" / "user", ("--user",))

@@ -111,7 +111,7 @@ def _file(path: Path, options: SourceOptions, memory: Path | None) -> Source:
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path):
         from edgeclf_runtime.sources.folder.source import PictureSource
 
-        return PictureSource(path, options.watch, options.least, memory)
+        return PictureSource(path, options.watch, options.min_decoded_size, memory)
     from edgeclf_runtime.pictures.foreign import foreign_reason
     from edgeclf_runtime.sources.film import VideoSource
 

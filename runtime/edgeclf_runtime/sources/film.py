@@ -34,7 +34,7 @@ class VideoSource:
     Args:
         path: of a file OpenCV's FFmpeg reads.
         options: ``realtime`` gives each frame no sooner than the film would, and leaves out those whose time is over;
-            ``least``, of a film of JPEGs, ``rotate`` and ``flip``.
+            ``min_decoded_size``, of a film of JPEGs, ``rotate`` and ``flip``.
 
     Raises:
         SourceError: it is no video; while iterating, it has no frame, or none that can be decoded.
@@ -62,7 +62,7 @@ class VideoSource:
         if not self._capture.isOpened():
             raise SourceError(f"{self.description}: not a video that OpenCV {cv2.__version__} can read.")
         self._undecoded = ask_undecoded(self._capture)
-        self._decoder = JpegDecoder(self.description, options.decoded_least)
+        self._decoder = JpegDecoder(self.description, options.min_size)
         self._realtime = options.realtime
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self._step = 1 / (fps if 0 < fps <= _MOST_FPS else _FPS)

@@ -69,7 +69,7 @@ class LiveSource:
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
-        self._decoded = JpegDecoder(self.description, options.decoded_least)
+        self._decoded = JpegDecoder(self.description, options.min_size)
         self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
 
@@ -113,7 +113,7 @@ class LiveSource:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
         now = time.monotonic()
         self._damaged_since = self._damaged_since or now
-        if now - self._damaged_since > self._options.stall and not self._spoilt:
+        if now - self._damaged_since > self._options.stalled_after and not self._spoilt:
             self._spoilt = True
             self._change("stalled", f"All pictures are damaged: {error}")
 
@@ -124,7 +124,7 @@ class LiveSource:
 
     def _look(self) -> None:
         silent = time.monotonic() - self._last
-        if self.state.name == "running" and silent > max(self._options.stall, 2 * self._interval):
+        if self.state.name == "running" and silent > max(self._options.stalled_after, 2 * self._interval):
             self._change("stalled", f"{self.description}: no frame for {silent:.0f} s.")
 
     def _work(self, capture: Capture | None) -> None:
@@ -163,7 +163,7 @@ class LiveSource:
                 # The first picture after it was opened again is no proof: some cameras then freeze at another one.
                 self._frozen = self._frozen and before is None
                 before, changed = now, moment
-            elif self._options.frozen and moment - changed > max(self._options.frozen, 4 * self._interval):
+            elif self._options.frozen_after and moment - changed > max(self._options.frozen_after, 4 * self._interval):
                 self._frozen = True
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
             if self._frozen:  # still

@@ -32,7 +32,12 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
     capture = _PipeCapture(file)
     # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
     return LiveSource(
-        capture.reopened, replace(options, frozen=0.0), listener, patience=math.inf, wake=capture.wake, patient=True
+        capture.reopened,
+        replace(options, frozen_after=0.0),
+        listener,
+        patience=math.inf,
+        wake=capture.wake,
+        patient=True,
     )
 
 

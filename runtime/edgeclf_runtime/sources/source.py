@@ -11,6 +11,7 @@ from typing import Callable, Optional, Protocol, runtime_checkable
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.view import turn_mistakes
+from edgeclf_runtime.renamed import KEYS, old_fields
 
 __all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded", "is_camera"]
 
@@ -84,6 +85,7 @@ StateListener = Callable[[SourceState], None]
 """Told of every change, in whichever thread notices it; must not wait."""
 
 
+@old_fields(KEYS["camera"])
 @dataclass(frozen=True)
 class SourceOptions:
     """What is asked of a source; each kind heeds what applies to it.
@@ -95,15 +97,15 @@ class SourceOptions:
         format: of a V4L2 camera's pictures, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
         reopen: open a live source again after it is lost, for ever; else that ends it.
         wait: do so too when it cannot be opened at the start.
-        stall: seconds without a frame after which a live source is stalled.
-        frozen: seconds of the very same picture after which a camera or stream is taken for frozen and opened again;
-            0 for never. A real sensor's noise makes every picture different.
+        stalled_after: seconds without a frame after which a live source is stalled.
+        frozen_after: seconds of the very same picture after which a camera or stream is taken for frozen and opened
+            again; 0 for never. A real sensor's noise makes every picture different.
         realtime: give a video file's frames at its own speed.
         watch: of a folder, go on with files that come into it.
-        fast: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size where
-            that is enough for the model. Less work, and not quite the pixels of training: some answers change.
-        least: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast`` takes it from the
-            model.
+        fast_decode: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size
+            where that is enough for the model. Less work, and not quite the pixels of training: some answers change.
+        min_decoded_size: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast-decode``
+            takes it from the model.
         insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
         rotate: of a camera, stream, standard input or film: degrees clockwise by which pictures are turned: 0, 90, 180
             or 270; None turns none, and ``edgeclf run`` takes the model card's. Pictures of files have EXIF for it and
@@ -118,12 +120,12 @@ class SourceOptions:
     format: str = ""
     reopen: bool = False
     wait: bool = False
-    stall: float = 3.0
-    frozen: float = 60.0
+    stalled_after: float = 3.0
+    frozen_after: float = 60.0
     realtime: bool = False
     watch: bool = False
-    fast: bool = False
-    least: int = 0
+    fast_decode: bool = False
+    min_decoded_size: int = 0
     insecure: bool = False
     rotate: Optional[int] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
     flip: Optional[str] = None  # noqa: UP045
@@ -136,11 +138,11 @@ class SourceOptions:
             wrong.append(f"fps {self.fps}: expected 0 to 1000")
         if self.format and (len(self.format) != 4 or not self.format.isascii()):
             wrong.append(f"format {self.format!r}: expected four letters, such as MJPG or YUYV")
-        if self.stall <= 0 or self.frozen < 0:
-            wrong.append("expected stall above 0 seconds and frozen at least 0")
+        if self.stalled_after <= 0 or self.frozen_after < 0:
+            wrong.append("expected stalled_after above 0 seconds and frozen_after at least 0")
         wrong += turn_mistakes(0 if self.rotate is None else self.rotate, "none" if self.flip is None else self.flip)
-        if self.least < 0:
-            wrong.append(f"least {self.least}: expected at least 0 pixels")
+        if self.min_decoded_size < 0:
+            wrong.append(f"min_decoded_size {self.min_decoded_size}: expected at least 0 pixels")
         if wrong:
             raise UsageError(f"Camera: {'; '.join(wrong)}.")
 
@@ -150,6 +152,6 @@ class SourceOptions:
         return bool(self.rotate) or self.flip not in (None, "none")
 
     @property
-    def decoded_least(self) -> int:
-        """``least`` of the pictures as they are decoded; 0 for in full."""
-        return 0 if self.turns else self.least
+    def min_size(self) -> int:
+        """``min_decoded_size`` where it applies: pictures that are turned are decoded in full, 0."""
+        return 0 if self.turns else self.min_decoded_size

@@ -48,11 +48,11 @@ class JpegDecoder:
 
     Args:
         name: of the source, for errors.
-        least: see ``decode_image``.
+        min_size: see ``decode_image``.
     """
 
-    def __init__(self, name: str, least: int) -> None:
-        self.name, self._least, self._unended = name, least, 0
+    def __init__(self, name: str, min_size: int) -> None:
+        self.name, self._min_size, self._unended = name, min_size, 0
 
     def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
         """A JPEG's bytes ``[1, count]`` to uint8 RGB ``[height, width, 3]``, and them.
@@ -79,6 +79,6 @@ class JpegDecoder:
             ImageError: damaged or cut short.
         """
         try:
-            return decode_image(data, self.name, least=self._least)
+            return decode_image(data, self.name, min_size=self._min_size)
         except ImageError as error:  # whose remedies are a file's
             raise ImageError(f"{self.name}: a picture came damaged or cut short.") from error

@@ -18,13 +18,13 @@ class OptionalPackage:
 
     Attributes:
         purpose: what needs it.
-        least: its first version that works.
+        min_version: its first version that works.
         below: the first one that was not tried, which is not installed for it; empty where there is no such bound.
         fix: the command that installs a fitting one; made of the bounds where it is empty.
     """
 
     purpose: str
-    least: str
+    min_version: str
     below: str = ""
     fix: str = ""
 
@@ -64,10 +64,10 @@ def unsuited(package: str) -> tuple[str, str]:
     """
     asked, there = OPTIONAL[package], installed_version(package)
     found = _numbers(there)
-    if not found or found >= _numbers(asked.least):
+    if not found or found >= _numbers(asked.min_version):
         return "", ""
-    bounds = f">={asked.least}" + (f",<{asked.below}" if asked.below else "")
-    text = f"{package} {there} is installed; {asked.purpose} needs {asked.least} or newer"
+    bounds = f">={asked.min_version}" + (f",<{asked.below}" if asked.below else "")
+    text = f"{package} {there} is installed; {asked.purpose} needs {asked.min_version} or newer"
     return text, asked.fix or f"pip install '{package}{bounds}'"
 
 

@@ -101,12 +101,12 @@ def test_a_config_of_mode_0600_and_a_brokers_key_are_carried(
         'mqtt_key = "own.pem"\nweb = "0.0.0.0:8080"\nweb_cert = "own.pem"\nweb_key = "page.key"\n'
     )
     machine.config.chmod(0o600)
-    text = machine.install("--print", "--run-as", "daemon").output
+    text = machine.install("--dry-run", "--run-as", "daemon").output
     for path in (machine.config, *(machine.folder / name for name in ("ca.pem", "own.pem", "page.key"))):
         assert f"LoadCredential={credential_name(path)}:{path}\n" in text
     assert text.count("LoadCredential=") == 4
     assert f"Environment=SSL_CERT_FILE={machine.folder}/ca.pem\n" in text
-    own = machine.install("--print", "--user").output
+    own = machine.install("--dry-run", "--user").output
     assert "LoadCredential" not in own
     assert "SSL_CERT_FILE=" in own
 

@@ -84,7 +84,7 @@ def test_classify_answers_unknown_as_run_does() -> None:
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(
-        'sorce = "0"\n[camera]\nwidht = 3\nfps = "fast"\nstall = nan\n'
+        'sorce = "0"\n[camera]\nwidht = 3\nfps = "fast"\nstalled_after = nan\n'
         "[decision]\nthreshold = 7\n[sinks]\nsnapshot_labels = [1]\n",
         "utf-8",
     )
@@ -94,7 +94,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     assert "sorce: unknown, did you mean source?" in text
     assert "camera.widht: unknown, did you mean width?" in text
     assert "camera.fps: expected a number, got 'fast'" in text
-    assert "camera.stall: expected a number, got nan" in text
+    assert "camera.stalled_after: expected a number, got nan" in text
     assert "threshold 7" in text
     assert "sinks.snapshot_labels: expected a text" in text
     assert "\n" not in text

@@ -104,7 +104,7 @@ def test_a_grey_picture_is_whole() -> None:
         data = io.BytesIO()
         Image.new(mode, (64, 48), (128, 128, 128) if mode == "RGB" else 128).save(data, "JPEG")
         assert (decode_image(data.getvalue(), "x") == 128).all()
-        assert (decode_image(data.getvalue()[:-2], "x", least=16) == 128).all()
+        assert (decode_image(data.getvalue()[:-2], "x", min_size=16) == 128).all()
 
 
 def test_a_progressive_jpeg_of_some_scans_is_cut_short() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import ImageError, Preprocessing
-from edgeclf_runtime.pictures.preprocess import InputEncoder, least_side, resize
+from edgeclf_runtime.pictures.preprocess import InputEncoder, min_side, resize
 
 
 def _picture(height: int, width: int) -> np.ndarray:
@@ -71,6 +71,6 @@ def test_what_is_larger_is_reduced_to_the_rounded_means_of_boxes(height: int, wi
 
 
 def test_the_least_side_enlarges_nothing() -> None:
-    assert least_side(Preprocessing(224, 192)) == 224
-    assert least_side(Preprocessing(224, 224), (0.5, 1.0)) == 448
-    assert least_side(Preprocessing(224, 224, resize="crop", crop=0.875)) == 256
+    assert min_side(Preprocessing(224, 192)) == 224
+    assert min_side(Preprocessing(224, 224), (0.5, 1.0)) == 448
+    assert min_side(Preprocessing(224, 224, resize="crop", crop=0.875)) == 256

@@ -87,7 +87,7 @@ def test_it_is_installed_updated_shown_and_removed(machine: Machine) -> None:
     assert "RestartSteps=6" in text
     started = ["systemctl daemon-reload", "systemctl enable edgeclf", "systemctl restart edgeclf"]
     assert machine.calls()[1:] == started
-    assert f"Replaced: {machine.unit}" in machine.install("--run-as", "root", "--memory", "1G").output
+    assert f"Replaced: {machine.unit}" in machine.install("--run-as", "root", "--memory-limit", "1G").output
     assert "MemoryMax=1G" in machine.unit.read_text("utf-8")
     assert machine.calls()[1:] == started
     shown = machine("status").output
@@ -109,7 +109,7 @@ def test_a_library_of_ones_own_goes_along_and_a_token_does_not(
     monkeypatch.setenv("EDGECLF_EDGETPU_LIBRARY", str(library))
     monkeypatch.setenv("EDGECLF_WEB_TOKEN", "a-secret-of-mine")
     machine.configure('source = "/dev/video0"\n[sinks]\nweb = "8080"\n')
-    said = machine.install("--print", "--run-as", "root", "--memory", "512M").output
+    said = machine.install("--dry-run", "--run-as", "root", "--memory-limit", "512M").output
     assert f'Environment="EDGECLF_EDGETPU_LIBRARY={library}"\n' in said
     assert "OOMPolicy=continue" in said
     assert "EDGECLF_WEB_TOKEN is not handed on" in said
@@ -121,7 +121,7 @@ def test_sinks_that_cannot_be_opened_are_named_at_once(machine: Machine) -> None
         'mqtt = "broker.local"\nwebhook = "example.com/x"\nweb = "localhost"\nweb_token = "short"\ncommand = "a \'b"'
     )
     machine.configure(f'source = "/dev/video0"\n[sinks]\n{sinks}\n')
-    (said,) = machine.install("--print", code=1).output.splitlines()
+    (said,) = machine.install("--dry-run", code=1).output.splitlines()
     assert all(name in said for name in ("MQTT address: expected", "Webhook", "Web page on 'localhost'", 'Command "a'))
     run = CliRunner().invoke(cli, ["run", str(machine.model), "--config", str(machine.config)])
     assert run.output.splitlines() == [said]
@@ -131,14 +131,14 @@ def test_sinks_that_cannot_be_opened_are_named_at_once(machine: Machine) -> None
 def test_it_sees_the_folder_it_watches_and_its_labels(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "_TEMPORARY", ("/srv/incoming", "/srv/labels.txt"))
     machine.configure('source = "/srv/photos"\n[camera]\nwatch = true\n')
-    assert "PrivateTmp=yes" in machine.install("--print", "--run-as", "root").output
+    assert "PrivateTmp=yes" in machine.install("--dry-run", "--run-as", "root").output
     monkeypatch.setattr(unit, "_TEMPORARY", ("/srv/photos",))
-    assert "PrivateTmp" not in machine.install("--print", "--run-as", "root").output
+    assert "PrivateTmp" not in machine.install("--dry-run", "--run-as", "root").output
     labels = machine.folder / "labels.txt"
     labels.write_text("a\nb\nc\n", "utf-8")
     monkeypatch.setattr(unit, "_TEMPORARY", (str(labels),))
-    assert "PrivateTmp=yes" in machine.install("--print", "--run-as", "root").output
-    assert "PrivateTmp" not in machine.install("--print", "--run-as", "root", "--labels", str(labels)).output
+    assert "PrivateTmp=yes" in machine.install("--dry-run", "--run-as", "root").output
+    assert "PrivateTmp" not in machine.install("--dry-run", "--run-as", "root", "--labels", str(labels)).output
 
 
 @needs_root
@@ -148,7 +148,7 @@ def test_a_change_asks_no_edge_tpu_that_the_service_holds(machine: Machine, buil
     assert "Written" in machine(*words).output
     build("NO_DEVICE")  # what a busy one looks like
     assert "Replaced" in machine(*words).output
-    assert "[Service]" in machine(*words, "--print").output
+    assert "[Service]" in machine(*words, "--dry-run").output
     (machine.folder / "state").write_text("LoadState=loaded\nActiveState=failed\n", "utf-8")
     assert "finds no device" in machine(*words, code=1).output
 
@@ -156,15 +156,15 @@ def test_a_change_asks_no_edge_tpu_that_the_service_holds(machine: Machine, buil
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8080", True), ("8080", False), ("[::1]:8080", False)])
 def test_a_token_that_changes_with_every_start_is_told(address: str, said: bool, machine: Machine) -> None:
     machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\n')
-    assert ("Each start makes up a new token" in machine.install("--print", "--run-as", "root").output) is said
+    assert ("Each start makes up a new token" in machine.install("--dry-run", "--run-as", "root").output) is said
     machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\nweb_token = "a-secret-of-mine"\n')
-    assert "new token" not in machine.install("--print", "--run-as", "root").output
+    assert "new token" not in machine.install("--dry-run", "--run-as", "root").output
 
 
 def test_printing_writes_nothing_and_needs_no_systemd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(systemd, "_RUNS", machine.folder / "none")
     before = sorted(machine.folder.rglob("*"))
-    assert machine.install("--print").output.startswith(MARK)
+    assert machine.install("--dry-run").output.startswith(MARK)
     assert sorted(machine.folder.rglob("*")) == before
     assert "systemd does not run here" in machine.install(code=1).output
     assert "systemd does not run here" in machine("status", code=1).output

@@ -81,8 +81,8 @@ def test_an_old_name_beside_the_new_one_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         settings({"sinks": table}, {}, "run.toml")
     assert str(caught.value) == (
-        "run.toml: sinks.rotate is the old name of rotate_bytes, which is there, too; "
-        "sinks.keep is the old name of rotate_keep, which is there, too."
+        "run.toml: sinks.rotate is the old name of rotate_bytes, which is there, too (remove one); "
+        "sinks.keep is the old name of rotate_keep, which is there, too (remove one)."
     )
     with pytest.raises(UsageError, match="rotate_bytes at least 1000, rotate_keep at least 0"):
         settings({"sinks": {"rotate": 10}}, {}, "")

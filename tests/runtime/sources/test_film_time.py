@@ -45,9 +45,9 @@ def test_a_film_is_thinned_and_smoothed_by_its_own_time(model: Path, digits: Pat
     assert 190 <= len(rows) <= 201
     changes = sum(row["changed"] for row in rows)
     assert changes >= 5
-    smooth = _rows(tmp_path, *words, "--smooth", "1")  # of scenes of four seconds each is still told
+    smooth = _rows(tmp_path, *words, "--smoothing", "1")  # of scenes of four seconds each is still told
     assert sum(row["changed"] for row in smooth) == changes
-    assert [row["answer"] for row in smooth] == [row["answer"] for row in _rows(tmp_path, *words, "--smooth", "1")]
+    assert [row["answer"] for row in smooth] == [row["answer"] for row in _rows(tmp_path, *words, "--smoothing", "1")]
 
 
 def test_a_browsers_recording_is_played_at_its_own_speed() -> None:

@@ -105,7 +105,9 @@ def test_a_picture_is_fetched_again_and_again_over_one_connection(auth: str, mad
 def test_it_is_asked_at_the_rate_that_was_asked_for(made: list[StillCamera]) -> None:
     made.append(camera := StillCamera())
     states: list[SourceState] = []
-    with open_source(f"http://127.0.0.1:{camera.port}/", SourceOptions(fps=4, stall=0.1), states.append) as source:
+    with open_source(
+        f"http://127.0.0.1:{camera.port}/", SourceOptions(fps=4, stalled_after=0.1), states.append
+    ) as source:
         moments = [frame.time for _, frame in zip(range(4), source, strict=False)]
     assert moments[-1] - moments[0] >= 0.7
     assert [state.name for state in states] == ["running", "closed"]  # the pause is no stall

@@ -94,7 +94,7 @@ def test_without_reopening_it_ends() -> None:
 
 
 def test_silence_is_noticed_while_the_read_hangs() -> None:
-    source, states, _ = _source([[1, 1.2, 2, 5.0]], stall=0.4)
+    source, states, _ = _source([[1, 1.2, 2, 5.0]], stalled_after=0.4)
     with source:
         frames = [next(iter(source)), next(iter(source))]
     assert [state.name for state in states] == ["running", "stalled", "running", "closed"]
@@ -105,7 +105,7 @@ def test_silence_is_noticed_while_the_read_hangs() -> None:
 @pytest.mark.parametrize("again", [7, 6])
 def test_a_frozen_picture_is_not_taken_for_the_world(again: int) -> None:
     """Nor is the one that stands still after it was opened again, be it another."""
-    source, states, made = _source([[7] * 60, [again] * 60, [again, again, 8, 9, 5.0]], reopen=True, frozen=0.3)
+    source, states, made = _source([[7] * 60, [again] * 60, [again, again, 8, 9, 5.0]], reopen=True, frozen_after=0.3)
     with source:
         frames = list(_until(source, 9))
     levels = [int(frame.pixels[0, 0, 0]) for frame in frames]

@@ -114,7 +114,7 @@ def watched(server: Server, scheme: str, model: Path, tmp_path: Path) -> Iterato
 def test_it_stands_still_dies_and_comes_back(server: Server, watched: Run) -> None:
     _await(lambda: len(watched.frames()) > 5, 30)
     server.process.send_signal(signal.SIGSTOP)
-    _await(lambda: watched.states() == ["running", "stalled"], 3 + SLACK)  # what SourceOptions.stall says
+    _await(lambda: watched.states() == ["running", "stalled"], 3 + SLACK)  # what SourceOptions.stalled_after says
     server.process.send_signal(signal.SIGCONT)
     _await(lambda: watched.states()[-1] == "running", 5 + SLACK)
 

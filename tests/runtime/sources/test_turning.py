@@ -66,7 +66,7 @@ def _white(pixels: np.ndarray) -> tuple[int, int]:
 def test_films_and_streams_are_turned(
     rotate: int, flip: str, shape: tuple[int, int], white: tuple[int, int], tmp_path: Path
 ) -> None:
-    options = SourceOptions(rotate=rotate, flip=flip, least=16)
+    options = SourceOptions(rotate=rotate, flip=flip, min_decoded_size=16)
     write_film(tmp_path / "film.avi", 10, [_corner()] * 2)
     with open_source(tmp_path / "film.avi", options) as film:
         frames = list(film)

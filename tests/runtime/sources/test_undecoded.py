@@ -36,9 +36,9 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("least", "height"), [(0, 96), (49, 96), (48, 48), (24, 24), (12, 12), (3, 12)])
-def test_a_film_of_jpegs_is_decoded_at_what_is_enough(film: Path, least: int, height: int) -> None:
-    with open_source(film, SourceOptions(least=least)) as source:
+@pytest.mark.parametrize(("size", "height"), [(0, 96), (49, 96), (48, 48), (24, 24), (12, 12), (3, 12)])
+def test_a_film_of_jpegs_is_decoded_at_what_is_enough(film: Path, size: int, height: int) -> None:
+    with open_source(film, SourceOptions(min_decoded_size=size)) as source:
         frames = list(source)
     assert [frame.pixels.shape[0] for frame in frames] == [height] * 8
     assert [frame.number for frame in frames] == list(range(8))
@@ -47,7 +47,7 @@ def test_a_film_of_jpegs_is_decoded_at_what_is_enough(film: Path, least: int, he
 
 
 def test_the_smaller_picture_is_the_larger_ones_mean(film: Path) -> None:
-    with open_source(film, SourceOptions(least=48)) as source:
+    with open_source(film, SourceOptions(min_decoded_size=48)) as source:
         frame = next(iter(source))
     means = frame.whole().reshape(48, 2, 64, 2, 3).mean(axis=(1, 3))
     assert np.abs(means - frame.pixels).mean() < 1.5
@@ -63,7 +63,7 @@ def test_a_damaged_picture_of_a_film_is_left_out(tmp_path: Path, caplog: pytest.
     path = tmp_path / "film.mjpeg"
     good = [_jpeg(_picture(shift)) for shift in range(3)]
     path.write_bytes(good[0] + _damaged(good[1]) + good[2])
-    with caplog.at_level(logging.WARNING), open_source(path, SourceOptions(least=48)) as source:
+    with caplog.at_level(logging.WARNING), open_source(path, SourceOptions(min_decoded_size=48)) as source:
         numbers = [frame.number for frame in source]
     assert numbers == [0, 2]
     assert "film.mjpeg" in caplog.text
@@ -116,7 +116,7 @@ def test_nor_is_it_one_of_a_streams(film: Path) -> None:
 def test_folders_keep_the_jpeg_and_decode_less_of_it(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(_jpeg(_picture(0)))
     cv2.imwrite(str(tmp_path / "b.png"), _picture(0)[:, :, ::-1])
-    with open_source(tmp_path, SourceOptions(least=40)) as source:
+    with open_source(tmp_path, SourceOptions(min_decoded_size=40)) as source:
         first, second = source
     assert first.pixels.shape == (48, 64, 3)
     assert first.jpeg == (tmp_path / "a.jpg").read_bytes()

@@ -104,4 +104,4 @@ def test_the_bounds_are_those_of_the_extras() -> None:
     text = (ROOT / "runtime/pyproject.toml").read_text("utf-8")
     for package, asked in OPTIONAL.items():
         if package != "picamera2":  # the system's
-            assert f"{package}>={asked.least},<{asked.below}" in text
+            assert f"{package}>={asked.min_version},<{asked.below}" in text

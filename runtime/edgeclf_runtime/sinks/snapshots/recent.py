@@ -41,7 +41,7 @@ class Recent:
         found = []
         for folder, path in islice(known, _KEPT):
             try:
-                found.append((folder, decode_image(read_content(path), path.name, least=FITTED.height)))
+                found.append((folder, decode_image(read_content(path), path.name, min_size=FITTED.height)))
             except ImageError:
                 continue
         for folder, pixels in reversed(found):

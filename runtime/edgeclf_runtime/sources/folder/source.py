@@ -35,7 +35,7 @@ class PictureSource:
     Args:
         path: a picture, or a folder, searched with its sub-folders.
         watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
-        least: see ``SourceOptions``.
+        min_size: ``min_decoded_size`` of ``SourceOptions``.
         memory: of a watched folder: a file that says over a restart which pictures ``finish`` was called for; these
             are left out.
 
@@ -49,12 +49,12 @@ class PictureSource:
 
     live = False
 
-    def __init__(self, path: Path, watch: bool = False, least: int = 0, memory: Path | None = None) -> None:
+    def __init__(self, path: Path, watch: bool = False, min_size: int = 0, memory: Path | None = None) -> None:
         self.description, self.at_rest = printable(path), not watch
         self.is_camera = watch
         if watch and not path.is_dir():
             raise SourceError(f"{self.description}: to be watched, but no folder.")
-        self._folder, self._watch, self._closing, self._least = path, watch, threading.Event(), least
+        self._folder, self._watch, self._closing, self._min_size = path, watch, threading.Event(), min_size
         self._failures, self._counting = 0, threading.Lock()
         self._memory, self._is_told = Memory(memory), False
         self._under_way: dict[int, Mark] = {}
@@ -144,7 +144,7 @@ class PictureSource:
 
     def _frame(self, file: Path, number: int) -> Frame:
         data = read_content(file)
-        pixels, name = decode_image(data, str(file), least=self._least), printable(file)
+        pixels, name = decode_image(data, str(file), min_size=self._min_size), printable(file)
         return Frame(pixels, time.monotonic(), number, name, data if data.startswith(b"\xff\xd8") else None)
 
     def close(self) -> None:
