@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
-from edgeclf_runtime.errors import SinkError, UsageError
+from edgeclf_runtime.errors import SinkError, SourceError, UsageError
 from edgeclf_runtime.pictures.view import WHOLE, Region, View
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def capture(
             _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:
             _by_hand(album, source, options, view, web, tls)
-    click.echo(f"{folder}: " + ", ".join(f"{name} {number}" for name, number in album.counts.items()))
+    counts = ", ".join(f"{name} {number}" for name, number in album.counts.items())
+    click.echo(f"{folder}: {counts or 'no classes'}")
     if view.changes:
         click.echo(f"Next, so that the device sees the same: edgeclf train {shlex.quote(str(folder))} {_words(view)}")
 
@@ -170,7 +171,11 @@ def _by_hand(
 def _show(page: CapturePage, source: str, options: SourceOptions, view: View) -> None:
     from edgeclf_runtime.sources import open_source
 
-    with open_source(source, options, page.tell) as frames:
+    try:
+        opened = open_source(source, options, page.tell)
+    except SourceError as error:
+        raise SourceError(f"{error} For a phone's camera alone: --source none.") from None
+    with opened as frames:
         click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
         for frame in frames:
             page.show(_kept(frame, view))

@@ -77,7 +77,7 @@ class Access:
             await send(message)
 
         request = Request(scope, receive)
-        answer = self._foreign(request) or self._stranger(request) or _of_no_use(request) or self._application
+        answer = self._foreign(request) or self._stranger(request) or _wrong_type(request) or self._application
         try:
             await answer(scope, receive, guarded)
         except Exception as error:  # of ours: the others' requests go on
@@ -123,7 +123,8 @@ class Access:
 
         Not by a redirect: after a click in a mail a browser counts it as the mail's, and would not send the cookie.
         """
-        answer = HTMLResponse(f'<!doctype html><meta http-equiv="refresh" content="0; url={_name(request)}">')
+        there = f'<meta http-equiv="refresh" content="0; url={_name(request)}">'
+        answer = HTMLResponse(f'<!doctype html><link rel="icon" href="icon.svg">{there}')
         secure = request.scope["scheme"] == "https"
         answer.set_cookie(self._cookie, self._token, max_age=_YEAR, secure=secure, httponly=True, samesite="strict")
         return answer
@@ -163,7 +164,7 @@ def _same(origin: str | None, request: Request) -> bool:
     return scheme in schemes and netloc.lower() == request.headers.get("host", "").lower()
 
 
-def _of_no_use(request: Request) -> Response | None:
+def _wrong_type(request: Request) -> Response | None:
     """What changes something comes as JSON, or as a JPEG: no form of another site can send these."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     expected = _KINDS.get(request.scope["path"], "application/json")

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.system.atomic_file import written_beside
-from edgeclf_runtime.web.census import Census
 from edgeclf_runtime.web.class_name import check_class_name, is_part
 from edgeclf_runtime.web.made_folders import MadeFolders
+from edgeclf_runtime.web.picture_counts import PictureCounts
 
 __all__ = ["Album"]
 
@@ -44,7 +44,7 @@ class Album:
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
         self.folder, self.counts = folder, dict[str, int]()
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._made, self._census = MadeFolders(), Census()
+        self._made, self._found = MadeFolders(), PictureCounts()
         self._named: set[str] = set()
         self._bursts: dict[str, list[tuple[str, Path]]] = {}
         self.last = "", 0
@@ -63,7 +63,7 @@ class Album:
 
     def _counted(self) -> dict[str, int]:
         folders = sorted(path for path in self.folder.iterdir() if path.is_dir() and not is_part(path.name))
-        return {path.name: self._census.count(path) for path in folders if not path.name.startswith((".", "__"))}
+        return {path.name: self._found.count(path) for path in folders if not path.name.startswith((".", "__"))}
 
     def refresh(self) -> None:
         """Count again what somebody else has added or removed; takes as long as a picture that is being written."""

@@ -90,7 +90,7 @@ class Live:
         self._picture, self._greeting, self._state = picture, greeting, state
         self.viewers, self.closed, self._news = 0, False, 0
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """What each is told has changed: it goes out at once, with a new picture or without."""
         self._news += 1
 

@@ -21,12 +21,12 @@ from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.assets import file_routes
 from edgeclf_runtime.web.broadcast import Live, Picture, live_response
-from edgeclf_runtime.web.photograph import Darkroom
+from edgeclf_runtime.web.recent_pictures import RecentPictures
 from edgeclf_runtime.web.requests import application, read_texts
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.shutter import Shutter
 from edgeclf_runtime.web.status import SourceStatus
-from edgeclf_runtime.web.taken import Taken
+from edgeclf_runtime.web.uploads import Uploads
 
 if TYPE_CHECKING:
     import ssl
@@ -68,9 +68,9 @@ class CapturePage:
         view: str = "",
         train_options: str = "",
     ) -> None:
-        self._album, self._shutter, self._taken = album, Shutter(), Taken()
+        self._album, self._shutter, self._recent = album, Shutter(), RecentPictures()
         self._status, self._picture = SourceStatus(), Picture()
-        self._darkroom, self._trouble, self._camera = Darkroom(self._keep), "", camera
+        self._uploads, self._trouble, self._camera = Uploads(self._keep), "", camera
         about = {"folder": str(album.folder), "camera": camera, "host": platform.node(), "view": view}
         self._live = Live(self._picture, lambda: {**about, "train_options": train_options}, self._state)
         self._server = WebServer(application([*file_routes("capture"), *self._routes()]), address, token, tls)
@@ -97,8 +97,8 @@ class CapturePage:
             self._trouble = str(error)
 
     def _write(self, name: str, press: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None) -> None:
-        self._taken.add(name, self._album.write(name, pixels, moment, data, press), pixels)
-        self._live.tell()
+        self._recent.add(name, self._album.write(name, pixels, moment, data, press), pixels)
+        self._live.notify()
 
     def _keep(self, name: str, press: str, data: bytes, pixels: npt.NDArray[np.uint8]) -> None:
         """A photograph of a page's own camera, whose clock may be wrong."""
@@ -111,7 +111,7 @@ class CapturePage:
 
     def _refresh(self) -> None:
         self._album.refresh()
-        self._taken.prune()
+        self._recent.prune()
 
     def close(self) -> None:
         """Stop serving."""
@@ -122,7 +122,7 @@ class CapturePage:
     def _state(self) -> dict[str, Any]:
         counts = [[name, count] for name, count in self._album.counts.items()]
         press, last = self._album.last
-        written = {"classes": counts, "last": {"press": press, "count": last}, "taken": self._taken.listed()}
+        written = {"classes": counts, "last": {"press": press, "count": last}, "recent": self._recent.listed()}
         status = self._status.now() if self._camera else {"source": None}
         return {**status, **written, "trouble": self._trouble}
 
@@ -139,8 +139,8 @@ class CapturePage:
             await asyncio.to_thread(self._refresh)
             return JSONResponse(self._state())
 
-        async def taken(request: Request) -> Response:
-            content = self._taken.read(request.path_params["number"])
+        async def recent(request: Request) -> Response:
+            content = self._recent.read(request.path_params["number"])
             if not content:
                 raise HTTPException(404, "This picture is gone.")
             return Response(content, media_type="image/jpeg")
@@ -151,7 +151,7 @@ class CapturePage:
                 added = self._album.add(name)
             except UsageError as error:
                 raise HTTPException(400, str(error)) from None
-            self._live.tell()
+            self._live.notify()
             return JSONResponse({"name": added})
 
         async def hold(request: Request) -> Response:
@@ -167,7 +167,7 @@ class CapturePage:
         async def photograph(request: Request) -> Response:
             name, press = (request.query_params.get(key, "") for key in ("name", "press"))
             try:
-                await self._darkroom.take(request, self._class(name), press[:_LONGEST_PRESS])
+                await self._uploads.take(request, self._class(name), press[:_LONGEST_PRESS])
             except SinkError as error:
                 raise HTTPException(409, str(error)) from None
             return JSONResponse({})
@@ -179,10 +179,10 @@ class CapturePage:
             except SinkError as error:
                 raise HTTPException(409, str(error)) from None
             finally:
-                await asyncio.to_thread(self._taken.prune)
-                self._live.tell()
+                await asyncio.to_thread(self._recent.prune)
+                self._live.notify()
             return JSONResponse({"removed": removed})
 
         posts = {"/classes": add, "/hold": hold, "/release": release, "/photograph": photograph, "/undo": undo}
-        looks = [Route("/live", live), Route("/state.json", state), Route("/taken/{number:int}.jpg", taken)]
+        looks = [Route("/live", live), Route("/state.json", state), Route("/recent/{number:int}.jpg", recent)]
         return [*looks, *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items())]

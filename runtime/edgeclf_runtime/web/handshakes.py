@@ -6,7 +6,7 @@ import functools
 import socket
 from typing import Any, Callable
 
-__all__ = ["BoundedListener", "hurried"]
+__all__ = ["BoundedListener", "with_short_handshakes"]
 
 _MOST = 200  # sockets; twice the connections, as a flood of them lives for a moment
 _PATIENCE = 10.0  # seconds
@@ -30,6 +30,6 @@ class BoundedListener(socket.socket):
         return connection, address
 
 
-def hurried(create_server: Callable[..., Any]) -> Callable[..., Any]:
+def with_short_handshakes(create_server: Callable[..., Any]) -> Callable[..., Any]:
     """An event loop's ``create_server`` that ends a TLS handshake sooner than asyncio does, after a minute."""
     return functools.partial(create_server, ssl_handshake_timeout=_PATIENCE)

@@ -75,10 +75,10 @@ class WebServer:
 
     async def _serve(self, listener: socket.socket) -> None:
         if self._server.config.ssl is not None:
-            from edgeclf_runtime.web.handshakes import hurried
+            from edgeclf_runtime.web.handshakes import with_short_handshakes
 
             loop: Any = asyncio.get_running_loop()
-            loop.create_server = hurried(loop.create_server)
+            loop.create_server = with_short_handshakes(loop.create_server)
         await self._server.serve(sockets=[listener])
 
     async def _sweep(self) -> None:

@@ -128,6 +128,14 @@ def test_an_expired_certificate_is_said_and_capture_refuses_it(
     assert "old.pem: has expired" in done.stderr
 
 
+def test_run_takes_the_option_and_says_what_is_wrong(tmp_path: Path) -> None:
+    for words, message in ((["--web", "0"], "TLS certificate c.pem: no such file"), ([], "without web (--web)")):
+        command = [sys.executable, "-m", "edgeclf_runtime", "run", "m.tflite", *words, "--tls", "c.pem", "k.pem"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+        assert message in done.stderr
+
+
 def test_a_service_uses_the_copies_that_systemd_made(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ function state(now) {
   notice(trouble || reason, Boolean(trouble));
   showOwn();
   show(now.classes);
-  showTaken(now.taken, now.last);
+  showRecent(now.recent, now.last);
 }
 
 /** The choice of a camera, or why there is none. */
@@ -95,16 +95,16 @@ function show(classes) {
 const pictures = (count) => `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;
 
 /** What was written last, by whichever page and camera. */
-function showTaken(taken, removable) {
+function showRecent(recent, removable) {
   last = removable;
   setText(element("undo"), last.count ? `Take back ${last.count}` : "Take back");
   element("undo").disabled = !last.count;
-  element("none").hidden = taken.length > 0;
+  element("none").hidden = recent.length > 0;
   const strip = element("strip");
   const known = new Map([...strip.children].map((figure) => [Number(figure.dataset.number), figure]));
-  const figures = taken.map(([number, name]) => known.get(number) || thumbnail(number, name));
+  const figures = recent.map(([number, name]) => known.get(number) || thumbnail(number, name));
   if (figures.length !== known.size || figures.some((figure, index) => strip.children[index] !== figure)) strip.replaceChildren(...figures);
-  const latest = taken.length ? taken[0][0] : 0;
+  const latest = recent.length ? recent[0][0] : 0;
   if (newest !== null && latest > newest) flash();
   newest = Math.max(newest, latest);
 }
@@ -114,7 +114,7 @@ function thumbnail(number, name) {
   figure.dataset.number = number;
   const image = make("img");
   image.alt = "";
-  image.src = `taken/${number}.jpg`;
+  image.src = `recent/${number}.jpg`;
   figure.append(image, make("figcaption", "", name));
   return figure;
 }

@@ -8,24 +8,24 @@ from pathlib import Path
 
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 
-__all__ = ["Census"]
+__all__ = ["PictureCounts"]
 
 _SETTLED = 2_000_000_000  # nanoseconds after which another change has another time, on any filesystem
 
 
-class Census:
+class PictureCounts:
     """Counts as ``find_images`` finds; again only where a folder, or one below it, has changed since."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[int, dict[str, int]]] = {}
+        self._counts: dict[Path, tuple[int, dict[str, int]]] = {}
 
     def count(self, folder: Path) -> int:
         """Pictures in and below a folder; 0 where there is none."""
-        number, times = self._known.get(folder, (0, {}))
+        number, times = self._counts.get(folder, (0, {}))
         if not times or any(_changed(path) != moment for path, moment in times.items()):
             number, times = _counted(folder)
             latest = time.time_ns() - _SETTLED
-            self._known[folder] = number, {path: moment if moment < latest else -1 for path, moment in times.items()}
+            self._counts[folder] = number, {path: moment if moment < latest else -1 for path, moment in times.items()}
         return number
 
 

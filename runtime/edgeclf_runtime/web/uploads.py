@@ -17,7 +17,7 @@ from edgeclf_runtime.pictures.images import checked_header, decode_image
 from edgeclf_runtime.web.requests import read_file_content
 from edgeclf_runtime.web.shutter import EVERY
 
-__all__ = ["Darkroom", "check_photograph"]
+__all__ = ["Uploads", "check_photograph"]
 
 _BYTES = 1 << 24
 _PIXELS = 1 << 24  # 4096x4096; the page makes larger ones smaller
@@ -40,7 +40,7 @@ def check_photograph(data: bytes) -> tuple[bytes, npt.NDArray[np.uint8]]:
     return (data[: header.end + _END] if header.end else data), pixels
 
 
-class Darkroom:
+class Uploads:
     """Takes in photographs, a few at a time, and at the pace of the other camera.
 
     Args:
@@ -68,13 +68,13 @@ class Darkroom:
             raise HTTPException(503, "Too many photographs at the same time; take it again.") from None
         try:
             data = await read_file_content(request, _BYTES, _PATIENCE)
-            await asyncio.to_thread(self._develop, name, press, data)
+            await asyncio.to_thread(self._check_and_keep, name, press, data)
         except ImageError as error:
             raise HTTPException(400, str(error)) from None
         finally:
             self._places.release()
 
-    def _develop(self, name: str, press: str, data: bytes) -> None:
+    def _check_and_keep(self, name: str, press: str, data: bytes) -> None:
         with self._lock:
             time.sleep(max(0.0, min(EVERY, self._next - time.monotonic())))
             self._next = time.monotonic() + EVERY

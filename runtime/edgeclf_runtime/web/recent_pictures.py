@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from edgeclf_runtime.sinks.jpeg import jpeg
 
-__all__ = ["Taken"]
+__all__ = ["RecentPictures"]
 
 _KEPT = 12
 _HEIGHT = 144  # pixels
 
 
-class Taken:
+class RecentPictures:
     """The newest dozen; written to by the camera's thread and by requests, read by any."""
 
     def __init__(self) -> None:

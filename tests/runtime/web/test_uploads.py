@@ -54,20 +54,20 @@ def test_a_photograph_is_kept_as_it_came_and_taken_back(page: CapturePage, tmp_p
     assert read_image(files[0]).shape == (64, 48, 3)
     state = _state(page)
     assert (state["classes"], state["last"]) == ([["cat", 2], ["dog", 0]], {"press": "a", "count": 2})
-    assert (state["taken"], state["source"]) == ([[2, "cat"], [1, "cat"]], None)
-    small = cv2.imdecode(np.frombuffer(ask(page, "/taken/2.jpg")[2], np.uint8), cv2.IMREAD_COLOR)
+    assert (state["recent"], state["source"]) == ([[2, "cat"], [1, "cat"]], None)
+    small = cv2.imdecode(np.frombuffer(ask(page, "/recent/2.jpg")[2], np.uint8), cv2.IMREAD_COLOR)
     assert small.shape == (144, 108, 3)
     files[0].unlink()  # by somebody else
     state = _state(page)
     assert (state["classes"], state["last"]) == ([["cat", 1], ["dog", 0]], {"press": "a", "count": 1})
     assert json.loads(ask(page, "/undo", {"press": "a"})[2]) == {"removed": 1}
     state = _state(page)
-    assert (state["classes"], state["last"], state["taken"]) == (
+    assert (state["classes"], state["last"], state["recent"]) == (
         [["cat", 0], ["dog", 0]],
         {"press": "", "count": 0},
         [],
     )
-    assert ask(page, "/taken/2.jpg")[0] == 404
+    assert ask(page, "/recent/2.jpg")[0] == 404
     assert not list((tmp_path / "photos").iterdir())
 
 
@@ -129,7 +129,7 @@ def test_a_page_with_its_own_camera_is_told_without_pictures(page: CapturePage) 
         viewer.begin()
         greeting, (state, picture) = viewer.message(), viewer.message()
         assert greeting[0]["camera"] is False
-        assert (state["taken"], bool(picture)) == ([], has_picture)
+        assert (state["recent"], bool(picture)) == ([], has_picture)
         viewer.close()
 
 
@@ -137,7 +137,7 @@ def test_a_folder_that_takes_nothing_is_a_sentence(page: CapturePage, tmp_path: 
     (tmp_path / "photos" / "cat").write_text("in the way", "utf-8")
     told = ask(page, "/photograph?name=cat&press=a", _jpeg(), KIND)
     assert (told[0], sentence(told).endswith("Nothing was written.")) == (409, True)
-    assert _state(page)["taken"] == []
+    assert _state(page)["recent"] == []
 
 
 def test_many_at_once_come_at_the_pace_of_the_other_camera(page: CapturePage, tmp_path: Path) -> None:
