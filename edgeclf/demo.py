@@ -59,7 +59,8 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     """
     _prepare(out)
     images, targets = _digits()
-    filmed = _write_photographs(out / "photos", images, targets)
+    with reporter.bar("Drawing digits", None):
+        filmed = _write_photographs(out / "photos", images, targets)
     reporter.say(f"Wrote photographs of handwritten digits to {out / 'photos'}.")
     run = train(out / "photos", out / "run", make_config(_OPTIONS), reporter)
     model = out / "model.tflite"
@@ -69,7 +70,8 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     accuracy = done.card.accuracy
     reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
     film = out / "film.avi"
-    _write_film(film, [images[i] for i in filmed])
+    with reporter.bar("Writing a video", None):
+        _write_film(film, [images[i] for i in filmed])
     return _classify(model, film, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
 
 
@@ -115,13 +117,13 @@ def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: n
 
 def _write(path: Path, pixels: Pixels) -> None:
     if not cv2.imwrite(str(path), pixels[:, :, ::-1]):
-        raise OSError(f"{path}: cannot be written.")
+        raise DataError(f"{path.parent}: an image cannot be written there. Is the disk full?")
 
 
 def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (_SIDE, _SIDE))
     if not writer.isOpened():
-        raise OSError(f"{path}: OpenCV cannot write this film.")
+        raise DataError(f"{path}: OpenCV cannot write this video.")
     for image in images:
         for step in range(_FRAMES_EACH):
             writer.write(digit_picture(image, 6.0 * step - 12.0, 0.65 + 0.05 * step)[:, :, ::-1])

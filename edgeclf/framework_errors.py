@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edgeclf.errors import ComputeError
-from edgeclf.frameworks import tensorflow
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.progress import Reporter
 
-__all__ = ["tensorflow_errors"]
+__all__ = ["start_tensorflow", "tensorflow_errors"]
 
 _PLACES = re.compile(r"\{\{.*?\}\}| \[Op:\w+\]")  # where in TensorFlow it was
 _SMALLER = "Take less at once: --batch-size with a smaller number, or a smaller --size"
@@ -18,6 +19,12 @@ _WAYS_OUT = (
     (("UnimplementedError",), "This machine cannot compute it", "Try without --xla, and with --precision float32"),
     (("InternalError", "UnknownError"), "TensorFlow failed", f"Try without --xla. {_SMALLER}"),
 )
+
+
+def start_tensorflow(reporter: Reporter) -> None:
+    """Import TensorFlow, which takes seconds, under a bar."""
+    with reporter.bar("Starting TensorFlow", None):
+        keras()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
 from edgeclf_converters.quantize.trials import Search
+from edgeclf_converters.report import ParityReport
 from edgeclf_converters.tflite.convert import check_model, convert
 from edgeclf_converters.tflite.metadata import with_metadata
 from edgeclf_converters.tflite.pack import pack
@@ -44,6 +45,7 @@ class Conversion:
         seconds: the conversion took, without measuring.
         card: as it stands in the file.
         search: how an int8 file was found, and float against int8; None for the other modes.
+        report: float against int8 in full, where it was made.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Conversion:
     seconds: float
     card: ModelCard
     search: Search | None = None
+    report: ParityReport | None = None
 
     @property
     def within(self) -> bool:

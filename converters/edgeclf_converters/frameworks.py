@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import platform
 import sys
@@ -11,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from edgeclf_converters.errors import ConversionError
 
 __all__ = ["keras", "quiet", "tensorflow", "tfmot"]
 
@@ -21,10 +24,12 @@ def tensorflow() -> Any:
 
     On x86-64 it computes with oneDNN even where TensorFlow would have to be asked for it, on processors without
     AVX-512: a training step takes two thirds of the time there, as the kernels are faster and the memory of tensors is
-    kept in place of mapped anew. ``TF_ENABLE_ONEDNN_OPTS=0`` in the environment is heeded.
+    kept in place of mapped anew. ``TF_ENABLE_ONEDNN_OPTS=0`` in the environment is heeded, and so is
+    ``TF_CPP_MIN_LOG_LEVEL``: by default only its errors are logged.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # both are read by the import
     if platform.machine() in ("x86_64", "AMD64"):
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read by the import
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet():
         import tensorflow as module
 
@@ -32,7 +37,8 @@ def tensorflow() -> Any:
         # GPU's memory grow rather than be taken whole.
         for gpu in module.config.list_physical_devices("GPU"):
             module.config.experimental.set_memory_growth(gpu, True)
-
+    # It warns, for one, of functions traced often where every network of a search has its own.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return module
 
 
@@ -61,7 +67,7 @@ def tfmot() -> Any:
 def quiet() -> Iterator[None]:
     """Hold back what TensorFlow's C++ logs to the standard error stream, and give it out when an exception is raised.
 
-    Its log level can only be set by an environment variable before the import, which would be the user's to set.
+    For what it logs whatever its level: at its import, and when it converts.
     """
     try:
         kept = os.dup(2)
@@ -73,6 +79,8 @@ def quiet() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
+        except ConversionError:  # says it itself
+            raise
         except Exception:  # what was held back says more of it than the error itself
             log.seek(0)
             os.write(kept, log.read())

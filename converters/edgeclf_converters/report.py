@@ -69,33 +69,38 @@ class ParityReport:
         """Everything, one JSON object."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
-    def text(self) -> str:
-        """A few lines for a terminal."""
-        p, tried = self.parity, len(self.route)
-        chosen = f" (the best of {tried} tried, chosen on them)" if tried > 1 else ""
-        worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "not to be told apart"
-        return "\n".join(
-            (
-                f"accuracy  float {p.float_accuracy:.2%}, int8 {p.int8_accuracy:.2%} on {p.count} pictures "
-                f"judged by {self.judged_by}{chosen}",
-                f"change    {0 - p.drop:+.2f} points, 95% interval {0 - p.high:+.2f} to {0 - p.low:+.2f}; "
-                f"{p.lost} lost, {p.won} won, McNemar p = {p.p_value:.2g}; {counted(len(p.flips), 'label')} changed",
-                *self._tested(),
-                f"size      float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
-                f"time      float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms a picture "
-                f"here; {self.multiply_accumulates / 1e6:.0f} million multiplications",
-                f"layers    worst signal to noise: {worst}",
-            )
-        )
+    def text(self, verbose: bool = True) -> str:
+        """A few lines for a terminal.
 
-    def _tested(self) -> list[str]:
-        t = self.test
-        if t is None:
-            return []
-        return [
-            f"test      float {t.float_accuracy:.2%}, int8 {t.int8_accuracy:.2%} on {t.count} others, which took no "
-            f"part in any choice; {0 - t.drop:+.2f} points, 95% interval {0 - t.high:+.2f} to {0 - t.low:+.2f}"
+        Args:
+            verbose: with McNemar's p, the number of multiplications and the layers.
+        """
+        p, tried = self.parity, len(self.route)
+        method = f"{self.method}, the best on validation of {tried} tried" if tried > 1 else self.method
+        lines = [_compared("validation", p), *([_compared("test", self.test)] if self.test else [])]
+        lines[0] += f"; {counted(len(p.flips), 'label')} changed"
+        lines += [
+            f"method: {method}",
+            f"size: float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
+            f"time per image, here: float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms",
         ]
+        return "\n".join([*lines, *(self._details() if verbose else [])])
+
+    def _details(self) -> list[str]:
+        p = self.parity
+        worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "cannot be told apart"
+        return [
+            f"judged by {self.judged_by}: {p.lost} lost, {p.won} won, McNemar p = {p.p_value:.2g}",
+            f"multiplications per image: {self.multiply_accumulates / 1e6:.0f} million",
+            f"layers with the worst signal to noise: {worst}",
+        ]
+
+
+def _compared(part: str, p: Parity) -> str:
+    return (
+        f"{part}: float {p.float_accuracy:.1%}, int8 file {p.int8_accuracy:.1%} of {counted(p.count, 'image')} "
+        f"({0 - p.drop:+.2f} points, 95% interval {0 - p.high:+.2f} to {0 - p.low:+.2f})"
+    )
 
 
 def parity_report(

@@ -35,6 +35,7 @@ def work_folder(path: Path, purpose: str = "work") -> Iterator[Path]:
             shutil.rmtree(left)
     with naming(path):
         folder, handle = _made(path.parent, prefix)
+    with naming(path, folder):
         try:
             yield folder
         finally:

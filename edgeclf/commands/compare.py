@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgeclf.commands.options import interruptible
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import Command
 
@@ -85,10 +86,13 @@ def compare(
     options = {name: value for name, value in given.items() if value is not None}
     config = configure(TrainTable, options, None, reporter.say).config()
     chosen = tuple(METHODS) if methods is None else tuple(methods.split(","))
-    try:
+    with interruptible(lambda: _kept(out)):
         cells = begin(data, out, config, reporter, methods=chosen, percentages=percentages, seeds=seeds)
-    except KeyboardInterrupt:
-        click.echo(f"Stopped. Finished results are kept in {out}; run the same command again to resume.", err=True)
-        raise click.exceptions.Exit(130) from None
     click.echo(comparison_table(cells))
     click.echo(f"Page: {out / 'compare.html'}")
+
+
+def _kept(out: Path) -> str:
+    if (out / "cells.json").exists():
+        return f". Finished results are kept in {out}; resume with the same command."
+    return "; nothing is finished yet. Start again with the same command."

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from edgeclf.commands.options import interruptible
+
 __all__ = ["data"]
 
+_AGAIN = "Start again with the same command."
 _PATH = click.Path(path_type=Path)
 
 
@@ -31,12 +34,15 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
     from edgeclf.errors import DataError
     from edgeclf.framework_errors import tensorflow_errors
     from edgeclf.progress import Terminal
+    from edgeclf_runtime.system.native_lines import without_codec_lines
 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file, expected a folder for the report. Choose another --out.")
-    with tensorflow_errors():
-        found = check_data(source, out, Terminal())
-    page = write_check(found, out)
+    reporter = Terminal()
+    with interruptible(lambda: f"; no report was written to {out}. {_AGAIN}"), tensorflow_errors():
+        found = check_data(source, out, reporter)
+        with without_codec_lines(), reporter.bar("Writing the report", None):
+            page = write_check(found, out)
     click.echo(
         found.to_json() if as_json else f"{found.text()}\nReport with images: {page}; all files: {out / 'check.json'}"
     )
@@ -53,7 +59,8 @@ def shard(source: tuple[Path, ...], out: Path, per_shard: int) -> None:
     from edgeclf.progress import Terminal
     from edgeclf_runtime.system.plain_text import counted, plain
 
-    index = write_shards(source, out, per_shard, Terminal())
+    with interruptible(lambda: f"; {out} was not written. {_AGAIN}"):
+        index = write_shards(source, out, per_shard, Terminal())
     for file, reason in index.skipped:
         click.echo(plain(f"Skipped: {Skipped(file, reason)}"), err=True)
     images, shards = counted(sum(index.counts), "image"), counted(len(index.shards), "shard")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgeclf.commands.options import interruptible
+
 __all__ = ["demo"]
 
 
@@ -25,7 +27,8 @@ def demo(out: Path) -> None:
     from edgeclf.demo import run_demo
     from edgeclf.progress import Terminal
 
-    result = run_demo(out, Terminal())
+    with interruptible(lambda: f"; {out} holds what was finished. The same command begins anew."):
+        result = run_demo(out, Terminal())
     click.echo(f"{result.right} of {result.frames} video frames classified correctly; see {result.sheet}")
     click.echo("\nWith your own photographs in one sub-folder per class:")
     click.echo("  edgeclf train photos/ --out runs/mine")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeclf.commands.options import interruptible, verbose_option
 from edgeclf_runtime.commands.options import Opener, model_options
 
 if TYPE_CHECKING:
@@ -31,8 +32,17 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--whole", is_flag=True, help="Treat DATA as uncropped camera images: rotate and crop them as the model file says."
 )
+@verbose_option
 @model_options
-def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, page: Path | None, whole: bool) -> None:
+def evaluate(
+    open_model: Opener,
+    model: Path,
+    data: Path | None,
+    as_json: bool,
+    page: Path | None,
+    whole: bool,
+    verbose: bool,
+) -> None:
     """Measure the accuracy of a model file on labelled images.
 
     RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
@@ -41,12 +51,13 @@ def evaluate(open_model: Opener, model: Path, data: Path | None, as_json: bool, 
     """
     if page is not None:
         _check_page(page)
-    evaluation = _evaluated(open_model, model, data, whole)
+    with interruptible(lambda: "; nothing was written. Start again with the same command."):
+        evaluation = _evaluated(open_model, model, data, whole)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
         click.echo(f"Warning: {evaluation.warning}", err=True)
-    click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else _text(evaluation))
+    click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else _text(evaluation, verbose))
     if page is not None:
         _write_page(page, evaluation, as_json)
 
@@ -61,6 +72,7 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.system.plain_text import printable
 
+    reporter = Terminal()
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
         raise UsageError(
@@ -69,6 +81,8 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
     if whole and source is None:
         raise UsageError("--whole needs DATA; the test part of a run is seen as in its training.")
     model = path if run is None else on.model_of_run(run)
+    if run is not None and (stale := on.about_stale(run, model)):
+        click.echo(f"Warning: {stale}", err=True)
     with open_model(model) as classifier:
         if source is not None:
             images = on.images_of_source(source, classifier.card)
@@ -76,31 +90,38 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
         else:
             assert run is not None
             images = on.images_of_run(run, classifier.card)
-        outcome = measure_dataset(classifier, images.data, Terminal())
-    seen = seen_in_training(run, images.data) if run is not None and source is not None else None
+        outcome = measure_dataset(classifier, images.data, reporter)
+        seen = None
+        if run is not None and source is not None:
+            with reporter.bar("Comparing with training", None):
+                seen = seen_in_training(run, images.data)
     return Evaluation(printable(model), images, outcome, seen)
 
 
-def _text(evaluation: Evaluation) -> str:
+def _text(evaluation: Evaluation, verbose: bool) -> str:
     from rich.cells import cell_len, set_cell_size
 
     from edgeclf.metrics.confusion import confusion_lines
-    from edgeclf_runtime.system.plain_text import plain
+    from edgeclf_runtime.system.plain_text import counted, plain
 
     score, lines = evaluation.outcome.score, []
     classes = [item for item in evaluation.classes if item.recall is not None]
     width = max(cell_len(item.label) for item in classes)
     for item in classes:
         precision = "no answer" if item.precision is None else f"{item.precision:6.1%}"
-        interval = f"95% {item.low:6.1%} to {item.high:6.1%}"
+        interval = f" (95% interval {item.low:6.1%} to {item.high:6.1%})" if verbose else ""
         label = set_cell_size(item.label, width)
-        lines.append(f"{label}  {item.recall:6.1%} of {item.support:>4} ({interval}), precision {precision}")
+        lines.append(f"{label}  {item.recall:6.1%} of {item.support:>4}{interval}, precision {precision}")
     lines += confusion_lines(score.confusion, evaluation.labels)
     interval = f"95% interval {score.low:.1%} to {score.high:.1%}"
-    others = f"mean over classes {score.balanced:.2%}; first five {score.top5:.2%}"
+    others = f"mean over classes {score.balanced:.2%}"
+    if len(evaluation.labels) > 5:
+        others += f"; top-5 accuracy {score.top5:.2%}"
+    if verbose:
+        others += f"; log loss {score.log_loss:.3f}"
     lines.append(
-        f"{evaluation.images.name}: {score.accuracy:.2%} of {score.count} pictures right ({interval}); {others}; "
-        f"{evaluation.outcome.milliseconds:.1f} ms a picture"
+        f"{evaluation.images.name}: {score.accuracy:.2%} of {counted(score.count, 'image')} right ({interval}); "
+        f"{others}; {evaluation.outcome.milliseconds:.1f} ms per image"
     )
     return "\n".join(map(plain, lines))
 
@@ -117,7 +138,10 @@ def _check_page(page: Path) -> None:
 
 def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
     from edgeclf.evaluation.page import render_evaluation
+    from edgeclf.progress import Terminal
     from edgeclf_runtime.system.atomic_file import write_text
+    from edgeclf_runtime.system.native_lines import without_codec_lines
 
-    write_text(page, render_evaluation(evaluation))
+    with without_codec_lines(), Terminal().bar("Writing the page", None):
+        write_text(page, render_evaluation(evaluation))
     click.echo(f"Page: {page}", err=as_json)  # beside JSON nothing else is printed

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf.commands.options import config_option, distribute_option
+from edgeclf.commands.options import config_option, distribute_option, interruptible, verbose_option
 
 if TYPE_CHECKING:
     from edgeclf.config.tables import ExportConfig
     from edgeclf_converters.export import Conversion
-    from edgeclf_converters.quantize.trials import Search
 
 __all__ = ["export"]
 
+_AGAIN = "Start again with the same command."
 _PATH = click.Path(path_type=Path)
 
 
@@ -51,6 +52,7 @@ _PATH = click.Path(path_type=Path)
     help="Maximum loss of validation accuracy by int8, in percentage points; exit with status 3 if no method stays "
     "within. By default the aim is 0.5, and the loss of a single image is accepted.",
 )
+@verbose_option
 @distribute_option("Run quantization-aware training")
 def export(
     run: Path | None,
@@ -64,6 +66,7 @@ def export(
     edgetpu: bool | None,
     config: Path | None,
     distribute: str,
+    verbose: bool,
 ) -> None:
     """Convert RUN to a TFLite model file and measure its accuracy.
 
@@ -91,7 +94,7 @@ def export(
     if run is None:
         path = _export_pretrained(str(pretrained), options.mode, output, weights, calibration)
     else:
-        path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute)
+        path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute, verbose)
     if compiles and path is not None:
         _compile(path)
 
@@ -124,13 +127,19 @@ def _export_pretrained(
     from edgeclf.progress import Terminal
 
     path = output or Path(f"{name}-{mode}.tflite")
-    with tensorflow_errors():
+    with _interruptible(path), tensorflow_errors():
         done = export_pretrained(name, path, mode, Terminal(), weights=weights, photographs=photographs)
     return _conclude(done)
 
 
 def _export_run(
-    folder: Path, mode: str, output: Path | None, method: str, max_drop: float | None, distribute: str
+    folder: Path,
+    mode: str,
+    output: Path | None,
+    method: str,
+    max_drop: float | None,
+    distribute: str,
+    verbose: bool,
 ) -> Path | None:
     from edgeclf.exporting.export import export_run
     from edgeclf.framework_errors import tensorflow_errors
@@ -141,47 +150,54 @@ def _export_run(
     run = Run.open(folder)
     if mode != "int8":
         max_drop = None  # of a config file; it is about int8
-    with tensorflow_errors():
+    with _interruptible(path), tensorflow_errors():
         done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
     if f"validation_{mode}" not in done.card.accuracy:
         click.echo("Done; the first worker writes the file.")
         return None
-    accuracy = done.card.accuracy
-    for part in ("validation", "test"):
-        if f"{part}_{mode}" in accuracy:
-            before, after = accuracy[f"{part}_float"], accuracy[f"{part}_{mode}"]
-            click.echo(f"{part}: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
-    if done.search is not None:
-        _say_search(done.search)
+    click.echo(_accuracy(done, mode) if done.report is None else done.report.text(verbose))
     if done.interrupted:
-        _say_interrupted(done, folder, output, method, max_drop)
+        again = _command(folder, output, method, max_drop)
+        click.echo(f"Interrupted. Kept the best file so far: {done.path}. Try all methods with: {again}")
+        raise click.exceptions.Exit(130)
     return _conclude(done, max_drop)
 
 
-def _say_search(search: Search) -> None:
-    from edgeclf_runtime.system.plain_text import counted
-
-    parity = search.best.parity
-    click.echo(
-        f"method: {search.best.step.name}; validation accuracy {0 - parity.drop:+.2f} points "
-        f"(95% interval {0 - parity.high:+.2f} to {0 - parity.low:+.2f}, {parity.count} images, "
-        f"McNemar p = {parity.p_value:.2g}); {counted(len(parity.flips), 'label')} changed"
-    )
+def _accuracy(done: Conversion, mode: str) -> str:
+    accuracy, lines = done.card.accuracy, []
+    for part in ("validation", "test"):
+        if f"{part}_{mode}" in accuracy:
+            before, after = accuracy[f"{part}_float"], accuracy[f"{part}_{mode}"]
+            lines.append(f"{part}: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
+    return "\n".join(lines)
 
 
-def _say_interrupted(
-    done: Conversion, folder: Path, output: Path | None, method: str, max_drop: float | None
-) -> NoReturn:
+def _command(folder: Path, output: Path | None, method: str, max_drop: float | None) -> str:
     words = ["edgeclf", "export", "--int8", *([] if method == "auto" else ["--method", method])]
     words += [] if max_drop is None else ["--max-drop", f"{max_drop:g}"]
-    again = shlex.join([*words, str(folder), *([] if output is None else ["-o", str(output)])])
-    click.echo(f"Interrupted. Kept the best file so far: {done.path}. Try all methods with: {again}")
-    raise click.exceptions.Exit(130)
+    return shlex.join([*words, str(folder), *([] if output is None else ["-o", str(output)])])
+
+
+def _interruptible(path: Path) -> AbstractContextManager[None]:
+    """What Ctrl-C leaves of an export to this file, which is written at its end."""
+
+    def written() -> int | None:
+        return path.stat().st_mtime_ns if path.exists() else None
+
+    def kept() -> str:
+        if written() != before:
+            return f" before the comparison with float was finished; {path} is written and checked."
+        file = f"no model file was written. {_AGAIN}" if before is None else f"{path} is as it was. {_AGAIN}"
+        return f" before the export was finished; {file}"
+
+    before = written()
+    return interruptible(kept)
 
 
 def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
-    network = f", of which the network {len(done.search.best.content) / 1e6:.2f} MB" if done.search is not None else ""
-    click.echo(f"{done.path}: {done.bytes / 1e6:.2f} MB{network}")
+    click.echo(f"Wrote {done.path} ({done.bytes / 1e6:.2f} MB)")
+    if done.report is not None:
+        click.echo(f"Float against int8 in full: {done.path.with_suffix('.parity.html')}")
     if max_drop is not None and not done.within:
         assert done.search is not None
         drop = done.search.best.parity.drop

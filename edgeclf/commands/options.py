@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["config_option", "distribute_option"]
+__all__ = ["config_option", "distribute_option", "interruptible", "verbose_option"]
 
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
     help="Read options from this TOML file (default: edgeclf.toml, if it exists).",
 )
+
+
+verbose_option = click.option("--verbose", is_flag=True, help="Print more details.")
+
+
+@contextmanager
+def interruptible(kept: Callable[[], str]) -> Iterator[None]:
+    """Say what is left after Ctrl-C and how to go on, and exit with status 130.
+
+    Args:
+        kept: gives the text that follows "Interrupted".
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted{kept()}", err=True)
+        raise click.exceptions.Exit(130) from None
 
 
 def distribute_option(what: str) -> Callable[[Any], Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
+
+from edgeclf.commands.options import interruptible
 
 __all__ = ["report"]
 
@@ -27,7 +30,8 @@ def report(run: Path, tensorboard: Path | None) -> None:
     from edgeclf.runs.run import Run
 
     opened = Run.open(run)
-    with tensorflow_errors():
+    kept = f"; the report in {run} is as it was. Write it with: {shlex.join(['edgeclf', 'report', str(run)])}"
+    with interruptible(lambda: kept), tensorflow_errors():
         page = write_report(opened, Terminal())
     if tensorboard is not None:
         from edgeclf.reports.tensorboard import write_events

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf.commands.options import config_option
+from edgeclf.commands.options import config_option, interruptible
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import Command
 
@@ -68,7 +68,8 @@ def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: An
     chosen = data or training.data
     if chosen is None:
         raise UsageError("Give DATA, the folder of photographs.")
-    result = begin(chosen, out, settings, training.config(), reporter)
+    with interruptible(lambda: "; nothing is finished yet. Start again with the same command."):
+        result = begin(chosen, out, settings, training.config(), reporter)
     _conclude(result, write_search(result), chosen)
 
 

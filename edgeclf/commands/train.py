@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgeclf.commands.options import config_option, distribute_option
+from edgeclf.commands.options import config_option, distribute_option, interruptible
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
@@ -212,14 +213,32 @@ def _train(
     chosen = (*known, *(path for path in table.whole_sources if path.resolve() not in named))
     if not chosen:
         raise UsageError("Give DATA, the folder of photographs, or --resume RUN.")
-    _conclude(begin(chosen, out or new_folder(chosen), table.config(), reporter, distribute))
+    folder = out or new_folder(chosen)
+    with interruptible(lambda: _kept(folder)):
+        run = begin(chosen, folder, table.config(), reporter, distribute)
+    _conclude(run)
 
 
 def _resume(path: Path, distribute: str) -> None:
     from edgeclf.progress import Terminal
     from edgeclf.training.fit import resume
 
-    _conclude(resume(path, Terminal(), distribute))
+    with interruptible(lambda: _kept(path)):
+        run = resume(path, Terminal(), distribute)
+    _conclude(run)
+
+
+def _kept(folder: Path) -> str:
+    """What an interruption outside of the epochs leaves in a run's folder."""
+    if not any((folder / name).exists() for name in ("config.toml", "config.json")):
+        return "; nothing was written. Start again with the same command."
+    resumed = f"Resume with: {shlex.join(['edgeclf', 'train', '--resume', str(folder)])}"
+    if (folder / "state.npz").exists():
+        return f". Kept the best epoch so far. {resumed}"
+    if not (folder / "metrics.json").exists():
+        return f" before the first epoch. {resumed}"
+    report = shlex.join(["edgeclf", "report", str(folder)])
+    return f". The training is finished and kept; write its report with: {report}"
 
 
 def _conclude(run: Any) -> None:

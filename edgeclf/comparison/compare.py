@@ -22,6 +22,7 @@ from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.image_cache import decode
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.errors import DataError, RunError
+from edgeclf.framework_errors import start_tensorflow
 from edgeclf.progress import Reporter
 from edgeclf.renamed import VALUES
 from edgeclf.runs.run import Run
@@ -73,13 +74,16 @@ def compare(
     kept = (Cell(**item) for item in folder.read_json("cells"))
     cells = {cell.key: cell for cell in (replace(cell, method=old.get(cell.method, cell.method)) for cell in kept)}
     wanted = [(method, percent, seed) for seed in seeds for percent in percentages for method in methods]
-    for key in wanted:
-        if key not in cells:
-            method, percent, seed = key
-            chosen, place = subset(divided, percent, seed), folder.path / "work"
-            cells[key] = measure_cell(chosen, place, method, percent, configs[method, seed], reporter)
-            folder.write_json("cells", [asdict(cell) for cell in cells.values()])
-            write_comparison(folder, divided, list(cells.values()))
+    start_tensorflow(reporter)
+    with reporter.bar("Comparing methods", len(wanted)) as bar:
+        for key in wanted:
+            if key not in cells:
+                method, percent, seed = key
+                chosen, place = subset(divided, percent, seed), folder.path / "work"
+                cells[key] = measure_cell(chosen, place, method, percent, configs[method, seed], reporter)
+                folder.write_json("cells", [asdict(cell) for cell in cells.values()])
+                write_comparison(folder, divided, list(cells.values()))
+            bar.advance(1)
     write_comparison(folder, divided, list(cells.values()))
     return [cells[key] for key in wanted]
 
@@ -112,7 +116,8 @@ def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
 def _split(folder: Run, reporter: Reporter) -> Dataset:
     """Made once, of the pictures that can be read."""
     if not (folder.path / "split.csv").exists():
-        listed, skipped = read_source(folder.sources, reporter.say)
+        with reporter.bar("Listing", None):
+            listed, skipped = read_source(folder.sources, reporter.say)
         listed = folder.seen(listed)
         prints = Fingerprints.of(len(listed.files))
         pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)

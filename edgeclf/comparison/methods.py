@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -116,8 +115,7 @@ def measure_cell(
         if method == "hog-svm":
             correct, seconds, size, trained = _handcrafted(data, place, reporter)
         else:
-            with _warnings_of_repeated_tracing_off():
-                correct, seconds, size, trained = _network(data, place, config, reporter)
+            correct, seconds, size, trained = _network(data, place, config, reporter)
     share, (low, high) = correct / count, wilson(correct, count)
     reporter.say(f"  test {share:.1%} ({low:.1%} to {high:.1%}) after {seconds:.0f} s.")
     return Cell(
@@ -133,18 +131,6 @@ def _cleared(place: Path) -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
-def _warnings_of_repeated_tracing_off() -> Iterator[None]:
-    """TensorFlow takes the same step of the next cell's network for one function that is compiled too often."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _network(data: Dataset, place: Path, config: TrainConfig, reporter: Reporter) -> tuple[int, float, int, int]:

@@ -46,8 +46,16 @@ class Skipped:
     reason: str
 
     def __str__(self) -> str:
-        named = self.file in self.reason.partition(": ")[0]
-        return self.reason if named else f"{self.file}: {self.reason}"
+        return self.reason if self._is_named else f"{self.file}: {self.reason}"
+
+    @property
+    def reason_alone(self) -> str:
+        """Without the file's name, with which it may begin."""
+        return self.reason.partition(": ")[2] if self._is_named else self.reason
+
+    @property
+    def _is_named(self) -> bool:
+        return self.file in self.reason.partition(": ")[0]
 
 
 @dataclass(frozen=True)

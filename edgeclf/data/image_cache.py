@@ -13,7 +13,9 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.progress import Reporter
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
+from edgeclf_runtime.system.atomic_file import naming
 from edgeclf_runtime.system.cores import usable_cores
+from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["Pictures", "decode"]
 
@@ -62,6 +64,18 @@ def decode(
     Returns:
         the pictures and the files that could not be read.
     """
+    with naming(folder.parent, folder):
+        return _decoded(data, rule, margin, folder, reporter, prints)
+
+
+def _decoded(
+    data: Dataset,
+    rule: Preprocessing,
+    margin: float,
+    folder: Path,
+    reporter: Reporter,
+    prints: Fingerprints | None,
+) -> tuple[Pictures, list[Skipped]]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     files = data.files
@@ -87,7 +101,8 @@ def decode(
         if prints is not None:
             prints.add(row, files[row], content, pixels, fitted)
 
-    with reporter.bar("Reading", len(files)) as bar, ThreadPoolExecutor(usable_cores()) as pool:
+    threads = ThreadPoolExecutor(usable_cores())
+    with without_codec_lines(), reporter.bar("Reading", len(files)) as bar, threads as pool:
         for start in range(0, len(files), _AT_ONCE):
             for _ in pool.map(one, range(start, min(start + _AT_ONCE, len(files)))):
                 bar.advance(1)

@@ -56,7 +56,7 @@ class PixelFile:
         pixels = np.empty((len(rows), *self._picture), np.uint8)
         for place, row in zip(pixels, rows, strict=True):
             if _read_into(self._file, place.data, int(row) * self._size) != self._size:
-                raise OSError(f"{self._path}: shorter than it was written.")
+                raise OSError("The file of decoded images is shorter than it was written.")
         return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
 
     def take(self, rows: Indices) -> PixelFile:

@@ -16,12 +16,12 @@ from edgeclf.data.skipped import no_readable
 from edgeclf.data.sources import SourcePaths, read_source, refuse_inside
 from edgeclf.errors import DataError
 from edgeclf.frameworks import tensorflow
-from edgeclf.progress import Reporter
+from edgeclf.progress import Bar, Reporter
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.header import PictureHeader
 from edgeclf_runtime.pictures.images import checked_header
 from edgeclf_runtime.pictures.jpeg_end import whole_jpeg
-from edgeclf_runtime.system.atomic_file import put_in_place, sync, write_text
+from edgeclf_runtime.system.atomic_file import naming, put_in_place, sync, write_text
 
 __all__ = ["write_shards"]
 
@@ -60,30 +60,36 @@ def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Repor
     if out.exists():
         raise DataError(f"{out}: exists already. Choose another name or remove it.")
     refuse_inside(source, out)
-    data, skipped = read_source(source, reporter.say)
+    with reporter.bar("Listing", None):
+        data, skipped = read_source(source, reporter.say)
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        index = _write(data, skipped, beside, per_shard, reporter)
-        write_text(beside / INDEX, index.model_dump_json() + "\n")
-        for file in beside.iterdir():
-            sync(file)
-        put_in_place(beside, out)
+        with naming(out, beside):
+            index = _write(data, skipped, beside, out, per_shard, reporter)
+            write_text(beside / INDEX, index.model_dump_json() + "\n")
+            for file in beside.iterdir():
+                sync(file)
+            put_in_place(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return index
 
 
-def _write(data: Dataset, skipped: list[Skipped], folder: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
+def _write(
+    data: Dataset, skipped: list[Skipped], folder: Path, out: Path, per_shard: int, reporter: Reporter
+) -> ShardIndex:
     order = np.random.default_rng(0).permutation(len(data.files))
     written = _Written(skipped=list(skipped))
     with reporter.bar("Writing", len(order)) as bar:
         for start in range(0, len(order), per_shard):
             name = f"pictures-{len(written.shards):05}.tfrecord"
             rows = order[start : start + per_shard]
-            written.shards.append(_shard(data, _readable(data, rows, written.skipped), folder / name))
-            bar.advance(len(rows))
+            try:
+                written.shards.append(_shard(data, _readable(data, rows, written.skipped, bar), folder / name))
+            except tensorflow().errors.OpError as error:  # TensorFlow's own, also of a full disk
+                raise DataError(f"{out / name}: cannot be written ({_reason(error)}).") from None
     targets = [target for shard in written.shards for target in shard.targets]
     if not targets:
         raise no_readable(data.root, sorted(written.skipped, key=lambda item: item.file))
@@ -92,8 +98,14 @@ def _write(data: Dataset, skipped: list[Skipped], folder: Path, per_shard: int, 
     return ShardIndex(version=1, labels=list(data.labels), counts=counts, shards=written.shards, skipped=left_out)
 
 
-def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Record]:
+def _reason(error: Any) -> str:
+    """What TensorFlow says without the hidden file's name, with which it begins."""
+    return " ".join(str(error.message).split()).rpartition("; ")[2]
+
+
+def _readable(data: Dataset, rows: Any, skipped: list[Skipped], bar: Bar) -> Iterator[_Record]:
     for row in rows:
+        bar.advance(1)
         file = data.files[row]
         try:
             content = data.content(file)
@@ -111,17 +123,14 @@ def _readable(data: Dataset, rows: Any, skipped: list[Skipped]) -> Iterator[_Rec
 
 def _shard(data: Dataset, records: Iterator[_Record], path: Path) -> ShardRecords:
     rows, offsets, lengths, end = [], [], [], 0
-    try:
-        with tensorflow().io.TFRecordWriter(str(path)) as writer:
-            for record in records:
-                content = _example(data, record)
-                writer.write(content)
-                rows.append(record.row)
-                offsets.append(end + RECORD_HEAD)
-                lengths.append(len(content))
-                end += len(content) + RECORD_FRAME
-    except tensorflow().errors.OpError as error:  # TensorFlow's own, also of a full disk
-        raise DataError(f"{path}: cannot be written ({' '.join(error.message.split())}).") from None
+    with tensorflow().io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            content = _example(data, record)
+            writer.write(content)
+            rows.append(record.row)
+            offsets.append(end + RECORD_HEAD)
+            lengths.append(len(content))
+            end += len(content) + RECORD_FRAME
     return ShardRecords(
         file=path.name,
         bytes=path.stat().st_size,

@@ -20,6 +20,7 @@ from edgeclf.data.near_duplicates import exact_groups, members
 from edgeclf.data.skipped import no_readable
 from edgeclf.data.sources import SourcePaths, read_source, refuse_inside, shown
 from edgeclf.datacheck.labels import doubted, folds, judged
+from edgeclf.framework_errors import start_tensorflow
 from edgeclf.frameworks import device_in_use, seed_everything
 from edgeclf.model.backbones.registry import backbone
 from edgeclf.model.network import build_classifier
@@ -97,7 +98,9 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
         DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
     """
     refuse_inside(source, folder)
-    listed, skipped = read_source(source, reporter.say)
+    with reporter.bar("Listing", None):
+        listed, skipped = read_source(source, reporter.say)
+    start_tensorflow(reporter)
     seed_everything(0)
     network, prints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
     reporter.say(f"Computing on {device_in_use()}.")
@@ -106,8 +109,9 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
     with pictures:
         if not prints.readable.any():
             raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
-        grouping = Grouping(listed, prints, "near")
-        data = grouping.grouped()
+        with reporter.bar("Comparing", None):
+            grouping = Grouping(listed, prints, "near")
+            data = grouping.grouped()
         found = [
             *_unreadable(skipped, unread),
             *_copies(data, prints, grouping),
@@ -128,7 +132,7 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
             "Training skips them. Copy them again from their source, convert them to JPEG, move them into the "
             "folder of a class, or delete them.",
             tuple((item.file,) for item in items),
-            tuple(item.reason for item in items),
+            tuple(item.reason_alone for item in items),
         )
 
 
@@ -169,7 +173,8 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
     known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
-    doubts = doubted(judged(known, targets, parts), targets)
+    with reporter.bar("Checking labels", None):
+        doubts = doubted(judged(known, targets, parts), targets)
     if doubts:
         names = [data.labels[label] for label in labels]
         yield Finding(

@@ -22,7 +22,18 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["Images", "as_whole", "evaluate", "evaluation_folder", "images_of_run", "images_of_source", "model_of_run"]
+_COPIED = 1.0  # seconds between files of a folder that was copied
+
+__all__ = [
+    "Images",
+    "about_stale",
+    "as_whole",
+    "evaluate",
+    "evaluation_folder",
+    "images_of_run",
+    "images_of_source",
+    "model_of_run",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +119,15 @@ def model_of_run(run: Run) -> Path:
     if not path.is_file():
         raise RunError(f"{path}: missing. Write it with: edgeclf export --int8 {shlex.quote(str(run.path))}")
     return path
+
+
+def about_stale(run: Run, model: Path) -> str:
+    """What to do where the model file was written before the run's weights; else empty."""
+    weights = run.path / "weights.npz"
+    if not weights.is_file() or weights.stat().st_mtime - model.stat().st_mtime <= _COPIED:
+        return ""
+    again = f"edgeclf export --int8 {shlex.quote(str(run.path))}"
+    return f"{model} is older than the weights of its training. Write it anew with: {again}"
 
 
 def evaluation_folder(root: Path) -> Path:

@@ -19,6 +19,7 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["Measurement", "measure", "measure_dataset"]
@@ -69,7 +70,7 @@ def measure(
     scores: list[npt.NDArray[np.float32]] = []
     spent: list[float] = []
     skipped: list[Skipped] = []
-    with reporter.bar("Evaluating", len(files)) as bar, ThreadPoolExecutor(2) as pool:
+    with without_codec_lines(), reporter.bar("Evaluating", len(files)) as bar, ThreadPoolExecutor(2) as pool:
         for start in range(0, len(files), _AHEAD):
             for row, picture in enumerate(pool.map(partial(_read, read), files[start : start + _AHEAD]), start):
                 bar.advance(1)

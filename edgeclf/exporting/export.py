@@ -14,6 +14,7 @@ from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.exporting.figures import FileFigures, float_accuracy
 from edgeclf.exporting.int8 import quantize
+from edgeclf.framework_errors import start_tensorflow
 from edgeclf.frameworks import refuse_unrepeatable
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.model.backbones.imagenet import imagenet_classes
@@ -31,6 +32,7 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
+from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["export_pretrained", "export_run"]
 
@@ -69,6 +71,7 @@ def export_run(
     """
     trains = mode == "int8" and method != "ptq"
     refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
+    start_tensorflow(reporter)
     place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     size = None if mode == "int8" else run.config.input_size
@@ -83,9 +86,9 @@ def export_run(
     card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
-    reporter.say(f"Converting to {mode}.")
     if mode != "int8":
-        return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
+        with reporter.bar(f"Converting to {mode}", None):
+            return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
     done = quantize(
         with_softmax(model),
         run.config,
@@ -127,6 +130,7 @@ def export_pretrained(
         ConfigError, WeightsError, ConversionError: see their texts.
         DataError: no photographs in the folder.
     """
+    start_tensorflow(reporter)
     network = backbone(name)
     model = pretrained_classifier(network, weights)
     mean, std = (network.mean,) * 3, (network.std,) * 3
@@ -147,14 +151,9 @@ def export_pretrained(
     reporter.say(
         f"Converting to {mode}; pictures for calibration and checks: {photographs or 'those of scikit-learn'}."
     )
-    return export(
-        with_softmax(model),
-        path,
-        card,
-        mode=mode,
-        calibration=calibration if mode == "int8" else (),
-        golden=golden,
-    )
+    chosen = calibration if mode == "int8" else ()
+    with reporter.bar(f"Converting to {mode}", None):
+        return export(with_softmax(model), path, card, mode=mode, calibration=chosen, golden=golden)
 
 
 def _provenance(run: Run) -> dict[str, str]:
@@ -169,7 +168,8 @@ def _provenance(run: Run) -> dict[str, str]:
 
 def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
     try:
-        return [data.picture(data.files[row]) for row in rows]
+        with without_codec_lines():
+            return [data.picture(data.files[row]) for row in rows]
     except ImageError as error:
         raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,33 +73,32 @@ def quantize(
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
 
         validation = decoded(judged, 0, "validation")
-        done = convert_int8(
-            model,
-            list(decoded(chosen, 0, "calibration").pixels),
-            path,
-            card,
-            golden=golden,
-            measure=figures,
-            max_drop=max_drop,
-            method=method,
-            validation=validation,
-            training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
-            qat=qat_config(config, data),
-            augment=qat_augment(config),
-            say=reporter.say,
-            progress=reporter.bar,
-            distribution=distribution,
-        )
+        calibration = list(decoded(chosen, 0, "calibration").pixels)
+        with reporter.bar("Quantizing", None):
+            done = convert_int8(
+                model,
+                calibration,
+                path,
+                card,
+                golden=golden,
+                measure=figures,
+                max_drop=max_drop,
+                method=method,
+                validation=validation,
+                training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
+                qat=qat_config(config, data),
+                augment=qat_augment(config),
+                say=reporter.say,
+                progress=reporter.bar,
+                distribution=distribution,
+            )
         assert done.search is not None
         if not distribution.first:
             return done
-        reporter.say(f"Wrote {done.path}; comparing it with the float network.")
-        report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
-        files = [data.files[row] for row in judged]
-        page = write_parity(report, done.path, list(validation.pixels), files)
-    reporter.say(report.text())
-    reporter.say(f"Float against int8 in full: {page}")
-    return done
+        with reporter.bar("Comparing with float", None):
+            report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
+            write_parity(report, done.path, list(validation.pixels), [data.files[row] for row in judged])
+    return replace(done, report=report)
 
 
 def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:

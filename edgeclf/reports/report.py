@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeclf.config.file import config_text
 from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.framework_errors import start_tensorflow
 from edgeclf.metrics.calibration import RULE, acceptance, reliability, suggest_threshold
 from edgeclf.metrics.confusion import most_confused
 from edgeclf.metrics.scoring import class_figures, score
@@ -23,6 +24,7 @@ from edgeclf.reports.page import render_report
 from edgeclf.runs.predictions import JUDGED, Answers, read_answers
 from edgeclf.runs.run import Run
 from edgeclf_runtime.system.atomic_file import write_text
+from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["note_parity", "repeat_command", "write_report"]
 
@@ -42,7 +44,13 @@ def write_report(run: Run, reporter: Reporter) -> Path:
         RunError: the training did not get that far.
         DataError: a picture is gone.
     """
-    metrics, answers = run.read_json("metrics"), read_answers(run, reporter)
+    metrics = run.read_json("metrics")
+    start_tensorflow(reporter)
+    with without_codec_lines(), reporter.bar("Writing the report", None):
+        return _write(run, metrics, read_answers(run, reporter))
+
+
+def _write(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) -> Path:
     if not (run.path / "config.toml").exists():  # of 0.1, which wrote config.json
         write_text(run.path / "config.toml", config_text(run.sources, run.config))
     kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)

@@ -87,7 +87,8 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
     with pictures:
         if unread:
             raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
-        return softmax(NetworkScores(model, rule)(pictures.inputs))
+        with reporter.bar("Measuring", None):
+            return softmax(NetworkScores(model, rule)(pictures.inputs))
 
 
 def _fingerprint(run: Run) -> npt.NDArray[np.uint8]:

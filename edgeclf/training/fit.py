@@ -14,7 +14,7 @@ from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.image_cache import decode
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside, shown
 from edgeclf.errors import RunError
-from edgeclf.framework_errors import tensorflow_errors
+from edgeclf.framework_errors import start_tensorflow, tensorflow_errors
 from edgeclf.frameworks import device_in_use, has_gpu, seed_everything
 from edgeclf.progress import Quiet, Reporter
 from edgeclf.reports.report import write_report
@@ -48,7 +48,8 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         KeyboardInterrupt: before there was anything to keep.
     """
     refuse_inside(data, out)
-    listed, skipped = read_source(data, reporter.say)
+    with reporter.bar("Listing", None):
+        listed, skipped = read_source(data, reporter.say)
     given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
     for reason, idle in without_effect(config, given).items():
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
@@ -104,7 +105,8 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     place = Distribution(distribute)
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
-        listed, skipped = read_source(run.sources, reporter.say)
+        with reporter.bar("Listing", None):
+            listed, skipped = read_source(run.sources, reporter.say)
         return _reported(_in_folder(run, run.seen(listed), skipped, reporter, place), place, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
 
@@ -144,6 +146,7 @@ def _in_folder(
 ) -> Run:
     """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
     reporter = reporter if place.first else Quiet()
+    start_tensorflow(reporter)
     replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
     exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
     reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}.")

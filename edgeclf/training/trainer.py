@@ -117,7 +117,8 @@ class Training:
             (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
         )
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
-        judged = self._validated()
+        with self._reporter.bar("Validating", None):
+            judged = self._validated()
         self._note_first(judged)
         took = time.monotonic() - self._started
         self._reporter.say(f"Head on frozen features: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
@@ -259,6 +260,14 @@ class Training:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
 
     def _finish(self, status: str) -> None:
+        with self._reporter.bar("Measuring", None):
+            self._measure(status)
+        if status == "finished":
+            for name in ("state", "start", "tuned"):
+                self._run.remove_arrays(name)
+
+    def _measure(self, status: str) -> None:
+        """The kept network's figures and answers, into the run's folder."""
         self._place.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
         best = self._kept()
@@ -279,9 +288,6 @@ class Training:
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
         self._place.agree(0)  # none goes on while another still reads
-        if status == "finished":
-            for name in ("state", "start", "tuned"):
-                self._run.remove_arrays(name)
 
 
 def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> None:

@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -113,6 +114,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0, 1 after an error, 2 after wrong usage, 130 when interrupted."""
+    if not sys.warnoptions:  # those of libraries are for developers, who ask for them by -W or PYTHONWARNINGS
+        warnings.simplefilter("ignore")
     try:
         cli(prog_name="edgeclf")
     except SystemExit as ended:

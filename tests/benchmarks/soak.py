@@ -69,7 +69,6 @@ class Product:
             str(self.model),
             "--config",
             "soak.toml",
-            "--changes",
         ]
         self._log = (folder / "log").open("w")
         self.process = subprocess.Popen(

@@ -97,7 +97,7 @@ def _viewer(port: int) -> socket.socket:
 def test_five_hundred_slow_viewers(model: Path, tmp_path: Path) -> None:
     """Of a film of sixty frames a second, none of which may wait for them."""
     film = _long_film(tmp_path)
-    words = ["run", model, "--source", film, "--realtime", "--changes", "--web", "0"]
+    words = ["run", model, "--source", film, "--realtime", "--web", "0"]
     quiet, watched = [], []
     with _running(tmp_path, *words) as page:
         time.sleep(2)
@@ -132,7 +132,7 @@ def test_nonsense(command: str, host: str, model: Path, tmp_path: Path, monkeypa
     film = _long_film(tmp_path)
     monkeypatch.setenv("EDGECLF_WEB_TOKEN", TOKEN if host == "0.0.0.0" else "")
     words = {
-        "run": ["run", model, "--source", film, "--realtime", "--changes", "--snapshots", "kept", "--web", f"{host}:0"],
+        "run": ["run", model, "--source", film, "--realtime", "--snapshots", "kept", "--web", f"{host}:0"],
         "capture": ["capture", "photos", "--source", film, "--classes", "a,b", "--web", f"{host}:0"],
     }[command]
     outside = _tree(tmp_path, place)

@@ -9,8 +9,8 @@ is interrupted: a file that is finished is never lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, TypedDict
 
 import numpy as np
@@ -112,6 +112,9 @@ def search_int8(
     return way.follow([*untrained, trained] if method == "auto" else untrained)
 
 
+_Steps = Generator[Trial, None, None]
+
+
 class _UnfitError(ConversionError):
     """Pictures given to train on that are none: no reason to end with an untrained file and without a word."""
 
@@ -143,7 +146,7 @@ class _Way:
         self._estimator = "mse"
         self._refused = ""
 
-    def follow(self, groups: Iterable[Iterable[Trial]]) -> Search:
+    def follow(self, groups: Iterable[_Steps]) -> Search:
         """Take one group of steps after the other until a file is within the bound."""
         stop = None
         try:
@@ -151,7 +154,8 @@ class _Way:
                 for group in groups:
                     if self._trials and self._place.agree(float(self._within())):
                         break
-                    self._take(group, check)
+                    with closing(group):  # whatever ends it, its bar is gone before anything else is shown
+                        self._take(group, check)
         except (Exception, KeyboardInterrupt) as error:
             # Of several workers the others wait in the middle of a step, for ever.
             if not self._trials or isinstance(error, _UnfitError) or self._place.way == "multi-worker":
@@ -161,12 +165,12 @@ class _Way:
             self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
         return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop)
 
-    def _take(self, group: Iterable[Trial], check: Callable[[], None]) -> None:
+    def _take(self, group: _Steps, check: Callable[[], None]) -> None:
         """One group of steps, unless the network is not one for them."""
         try:
             for trial in group:
                 self._trials.append(trial)
-                self._say(f"{trial.step}, {trial.step.seconds:.0f} s")  # after: what was said is kept, whatever comes
+                self._say_steps()  # after: what was said is kept, whatever comes
                 check()
         except ConversionError as error:
             if not self._trials or isinstance(error, _UnfitError):
@@ -174,6 +178,12 @@ class _Way:
             if str(error) != self._refused:
                 self._say(f"No further method: {error}")
             self._refused = str(error)
+
+    def _say_steps(self) -> None:
+        """The new one, and before the second the first: of a single one the result says it all."""
+        new = self._trials[:2] if len(self._trials) == 2 else self._trials[-1:]
+        for trial in new if len(self._trials) > 1 else ():
+            self._say(f"{trial.step}, {trial.step.seconds:.0f} s")
 
     def _allowed(self, max_drop: float | None) -> float:
         """Points that may be lost: no aim is finer than one of the pictures that it is judged by."""
@@ -189,12 +199,12 @@ class _Way:
     def _within(self) -> bool:
         return self._best().parity.drop <= self._bound + 1e-9  # a drop of 0.5 may come out a little above
 
-    def plain(self) -> Iterable[Trial]:
+    def plain(self) -> _Steps:
         """What TensorFlow's converter does by itself; for every network."""
         self._begin("ptq")
         yield self._trial(convert(self._model, "int8", self._calibration, self._rule))
 
-    def ranged(self) -> Iterable[Trial]:
+    def ranged(self) -> _Steps:
         """Ranges by each estimator but the plain extremes; the best goes on into the next steps."""
         found = []
         for name in ESTIMATORS[1:]:
@@ -204,7 +214,7 @@ class _Way:
         best = max(found, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
         self._estimator = best.step.name.removeprefix("ptq ")
 
-    def corrected(self) -> Iterable[Trial]:
+    def corrected(self) -> _Steps:
         """Corrected biases, and equalized layers where there are any."""
         name, nodes = f"ptq {self._estimator}", self._folded()
         yield self._refined(f"{name} + bias correction", nodes)
@@ -217,7 +227,7 @@ class _Way:
         config: QatConfig,
         augment: Augment | None,
         progress: Progress | None,
-    ) -> Iterable[Trial]:
+    ) -> _Steps:
         """The file of every epoch of a quantization-aware training."""
         if training is None:
             return

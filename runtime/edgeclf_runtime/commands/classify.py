@@ -11,6 +11,7 @@ from edgeclf_runtime.commands.options import Opener, json_option, model_argument
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.formatting import json_line, text_line
 from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["classify"]
 
@@ -47,13 +48,11 @@ def classify(
             classifier.card.check_view(str(model))
         for path in images:
             try:
-                for prediction in classifier.stream(path, whole):
-                    if threshold is not None:
-                        prediction = replace(prediction, threshold=threshold)
-                    name = prediction.frame.source if prediction.frame else str(path)
-                    click.echo(
-                        json_line(prediction, top) if as_json else text_line(prediction, _named(name, prediction), top)
-                    )
+                with without_codec_lines():
+                    for prediction in classifier.stream(path, whole):
+                        if threshold is not None:
+                            prediction = replace(prediction, threshold=threshold)
+                        click.echo(json_line(prediction, top) if as_json else _text(prediction, path, top))
             except (ImageError, SourceError) as error:
                 click.echo(f"Error: {error}", err=True)
                 failed = True
@@ -61,6 +60,8 @@ def classify(
         raise click.exceptions.Exit(1)
 
 
-def _named(name: str, prediction: Prediction) -> str:
+def _text(prediction: Prediction, path: Path, top: int) -> str:
     """As ``edgeclf run`` writes it: an answer that is not the best label stands behind the name."""
-    return name if prediction.answer == prediction.label else f"{name}  [{prediction.answer}]"
+    name = prediction.frame.source if prediction.frame else str(path)
+    answer = "" if prediction.answer == prediction.label else f"  [{prediction.answer}]"
+    return text_line(prediction, f"{name}{answer}", top)

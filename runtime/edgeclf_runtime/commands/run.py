@@ -47,21 +47,22 @@ _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
 _SECTIONS = {
+    "Basic options": ("source", "config", "max_frames"),
     "Source": (
-        "source",
         "size",
         "fps",
         "format_",
         "rotate",
         "flip",
         "region",
+        "insecure",
         "reopen",
         "watch",
         "realtime",
         "fast_decode",
     ),
-    "Answers": ("threshold", "margin", "smoothing", "hold", "max_fps", "motion", "max_frames", "reload"),
-    "Output": ("changes", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
+    "Answers": ("threshold", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
+    "Output": ("every_frame", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": _FILES,
     "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
 }
@@ -110,7 +111,8 @@ _SECTIONS = {
     type=click.IntRange(1, 64),
     help="Interpreters that run in parallel (default: 1 for a camera, else one per core, up to 4).",
 )
-@click.option("--changes", is_flag=True, help="Print only when the answer changes.")
+@click.option("--every-frame", is_flag=True, help="Print a line for every frame, not only when the answer changes.")
+@click.option("--changes", is_flag=True, hidden=True)
 @click.option("--jsonl", metavar="FILE", help="Append JSON lines to FILE (- for standard output).")
 @click.option(
     "--jsonl-every", type=click.Choice(["frame", "change"]), help="Write every frame (default) or only changes."
@@ -139,6 +141,7 @@ def run(
     max_frames: int | None,
     as_json: bool,
     top: int,
+    every_frame: bool,
     changes: bool,
     interpreters: int | None,
     **given: Any,
@@ -151,12 +154,15 @@ def run(
     from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
     from edgeclf_runtime.sinks import ModelState
+    from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sources import is_camera, is_live, open_source
 
     content = read_settings(config) if config else {}
     chosen = settings(content, _by_table(given), str(config or ""))
     check_sinks(chosen.sinks)
+    if changes:
+        click.echo(_about_changes(as_json), err=True)
     if config and (exposed := exposed_secrets(config, content)):
         click.echo(exposed, err=True)
     _await_time()
@@ -177,11 +183,14 @@ def run(
         gap, cooldown = 0.0 if waits else _longest_gap(chosen), chosen.decision.cooldown
         others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown, endless=endless)
 
+        is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
+
         def unread() -> None:
-            if not others:  # in a thread: it waits, also for the sink that calls this
+            if is_taken or not others:  # in a thread: it waits, also for the sink that calls this
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
 
-        sinks = [TerminalSink(top, as_json, changes, unread), *others]
+        only_changes = changes or not (as_json or every_frame)
+        sinks = [TerminalSink(top, as_json, only_changes, is_taken and not as_json, unread), *others]
         wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
         # The pipeline turns pictures: another model may want them turned otherwise.
         camera = replace(chosen.camera, rotate=None, flip=None)
@@ -206,6 +215,12 @@ def run(
                 pipeline.tell(ModelState("refused", str(model.absolute()), classifier.card.labels, refused))
             heartbeat.start(source.description or "awaited")
             pipeline.run(source, max_frames)
+
+
+def _about_changes(as_json: bool) -> str:
+    if as_json:
+        return "--changes with --json is now: --jsonl - --jsonl-every change"
+    return "--changes is the default now: leave it out. Each frame's line is printed with --every-frame."
 
 
 def _await_time() -> None:

@@ -35,7 +35,7 @@ def planned(
         labels: a file of them, among the words.
     """
     model, config = model.absolute(), config.absolute()
-    command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--changes", *words)
+    command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), *words)
     library = edgetpu_library() if os.environ.get(LIBRARY_VARIABLE) else ""
     reads = [model, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
     reads += [] if is_live(chosen.source) else [Path(chosen.source).absolute()]

@@ -14,7 +14,7 @@ from typing import Callable, Protocol
 from edgeclf_runtime.sinks.tail import mend_end
 from edgeclf_runtime.system.atomic_file import sync, sync_open
 
-__all__ = ["LineFile", "open_lines"]
+__all__ = ["LineFile", "is_output", "open_lines"]
 
 _log = logging.getLogger(__name__)
 _SYNCED = 5.0  # seconds of lines that a power cut may take
@@ -31,6 +31,11 @@ class LineFile(Protocol):
         """Let go."""
 
 
+def is_output(path: Path) -> bool:
+    """Whether this is standard output, by one of its names."""
+    return str(path) in _OUTPUT
+
+
 def open_lines(path: Path, limit: int, keep: int, head: str, is_whole: Callable[[bytes], bool]) -> LineFile:
     """Open a file to append lines to; ``-`` is standard output, which like a pipe or a device never rotates.
 
@@ -41,8 +46,8 @@ def open_lines(path: Path, limit: int, keep: int, head: str, is_whole: Callable[
         head: its first line; a file that begins otherwise is renamed first.
         is_whole: whether bytes without a line's end are a line.
     """
-    if str(path) in _OUTPUT:
-        return _Stream(io.FileIO(os.dup(1), "w"), head)
+    if is_output(path):
+        return _Output(io.FileIO(os.dup(1), "w"), head)
     if path.exists() and not path.is_file() and not path.is_dir():
         return _Stream(io.FileIO(path, "a+"), head)
     return _Rotating(path, limit, keep, head, is_whole)
@@ -64,6 +69,14 @@ class _Stream:
 
     def close(self) -> None:
         self._file.close()
+
+
+class _Output(_Stream):
+    """Standard output. Where nobody reads it any more the run is ended (see ``TerminalSink``), and nothing is said."""
+
+    def _write(self, data: bytes) -> None:
+        with suppress(BrokenPipeError):
+            super()._write(data)
 
 
 class _Rotating:

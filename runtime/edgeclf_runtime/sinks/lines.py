@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import select
 import sys
 from pathlib import Path
 from typing import Callable
@@ -14,6 +15,7 @@ from edgeclf_runtime.formatting import content, text_line
 from edgeclf_runtime.sinks.line_file import open_lines
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
+from edgeclf_runtime.system.plain_text import takes_colour
 
 __all__ = ["CsvSink", "JsonLinesSink", "TerminalSink", "as_json", "as_text"]
 
@@ -23,6 +25,16 @@ def as_text(item: Observation, top: int) -> str:
     prediction, label = item.prediction, item.decision.label
     number = f"{prediction.frame.number:6}" if prediction.frame else ""
     return text_line(prediction, number if label == prediction.label else f"{number}  [{label}]", top)
+
+
+def _coloured(item: Observation, top: int) -> str:
+    """``as_text`` for a terminal: the answer bold, green or, where no label was sure enough, yellow; the rest faint."""
+    line, answer = as_text(item, top), f"  {item.decision.label} "
+    if item.decision.label != item.prediction.label:
+        answer = f"  [{item.decision.label}]"
+    before, found, after = line.partition(answer)
+    colour = 33 if item.decision.refused else 32
+    return f"{before}\x1b[1;{colour}m{found}\x1b[0;2m{after}\x1b[0m"
 
 
 def as_json(item: Item, top: int) -> str:
@@ -51,6 +63,7 @@ class TerminalSink:
         top: labels to show.
         json_lines: one JSON object a line, the states among them.
         changes: only when the answer changes.
+        silent: no line for an answer; standard output is another sink's.
         gone: called when nobody reads standard output any more (``| head``); what would go there is dropped.
     """
 
@@ -62,13 +75,17 @@ class TerminalSink:
         top: int = 3,
         json_lines: bool = False,
         changes: bool = False,
+        silent: bool = False,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
-        self._top, self._json, self._changes, self._gone = top, json_lines, changes, gone
+        self._top, self._json, self._changes, self._silent, self._gone = top, json_lines, changes, silent, gone
+        self._as_text = _coloured if takes_colour(sys.stdout) else as_text
 
     def take(self, item: Item) -> None:
         try:
             self._print(item)
+            if _is_unread():  # found out here, too, as the next change may be hours away
+                raise BrokenPipeError
         except BrokenPipeError:
             # What is left in its buffer would fail again, at the latest when Python ends.
             with open(os.devnull, "w", encoding="utf-8") as nowhere:
@@ -77,8 +94,8 @@ class TerminalSink:
 
     def _print(self, item: Item) -> None:
         if isinstance(item, Observation):
-            if not self._changes or item.decision.changed:
-                _show(as_json(item, self._top) if self._json else as_text(item, self._top))
+            if not self._silent and (item.decision.changed or not self._changes):
+                _show(as_json(item, self._top) if self._json else self._as_text(item, self._top))
         elif self._json:
             _show(as_json(item, self._top))
         elif isinstance(item, ModelState):
@@ -88,6 +105,16 @@ class TerminalSink:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _is_unread() -> bool:
+    """Whether standard output is a pipe whose reader has left."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no file
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _show(line: str) -> None:

@@ -16,11 +16,16 @@ _UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
 @contextmanager
 def naming(path: Path, hidden: Path | None = None) -> Iterator[None]:
-    """An OSError that names no file, such as that of a full disk, or the hidden one, names ``path``."""
+    """An OSError that names no file, such as that of a full disk, or a hidden one, names ``path``.
+
+    Args:
+        hidden: the hidden file, or a folder of them.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename not in (None, str(hidden)):
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        if error.errno is None or (named is not None and hidden not in (named, *named.parents)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -7,17 +7,34 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-__all__ = ["without_delegate_lines"]
+__all__ = ["without_codec_lines", "without_delegate_lines"]
 
-_NOISE = re.compile(rb"(INFO: )?(Created TensorFlow Lite XNNPACK delegate|Initialized TensorFlow Lite runtime)")
-_one = threading.Lock()  # standard error is the whole process's
+_DELEGATE = re.compile(rb"(INFO: )?(Created TensorFlow Lite XNNPACK delegate|Initialized TensorFlow Lite runtime)")
+_CODEC = re.compile(
+    rb"libpng (warning|error): |Corrupt JPEG data: |Premature end of JPEG|Invalid SOS parameters"
+    rb"|Inconsistent progression|Unsupported marker type|Application transferred too"
+    rb"|TIFF\w*: |\w*TIFF\w*: Warning|\[ ?(WARN|ERROR|INFO):\d+@"
+)
+_one = threading.RLock()  # standard error is the whole process's
+
+
+def without_delegate_lines() -> AbstractContextManager[None]:
+    """While an interpreter is made: that it has its usual delegate is not shown; all else is, a moment later."""
+    return _without(_DELEGATE)
+
+
+def without_codec_lines() -> AbstractContextManager[None]:
+    """While files are decoded: what libpng, libjpeg and libtiff find odd in them is not shown; all else is, later.
+
+    A file that cannot be read is an error of ours.
+    """
+    return _without(_CODEC)
 
 
 @contextmanager
-def without_delegate_lines() -> Iterator[None]:
-    """While an interpreter is made: that it has its usual delegate is not shown; all else is, a moment later."""
+def _without(noise: re.Pattern[bytes]) -> Iterator[None]:
     with _one:
         try:
             kept, held = os.dup(2), os.memfd_create("stderr")
@@ -36,6 +53,6 @@ def without_delegate_lines() -> Iterator[None]:
             os.close(kept)
             os.lseek(held, 0, os.SEEK_SET)
             with os.fdopen(held, "rb") as lines:
-                rest = b"".join(line for line in lines if not _NOISE.match(line))
+                rest = b"".join(line for line in lines if not noise.match(line))
             if rest:
                 os.write(2, rest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from typing import IO
 
-__all__ = ["counted", "is_label", "plain", "printable"]
+__all__ = ["counted", "is_label", "plain", "printable", "takes_colour"]
 
 # What terminals obey: C0 and C1 with their escapes. Marks of joining and direction, which some scripts need, stay.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -34,3 +35,14 @@ def printable(path: str | os.PathLike[str]) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, such as "1 image" and "2 images"; ``plural`` is that of an irregular one."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def takes_colour(stream: IO[str] | None) -> bool:
+    """Whether text for this stream may have colours: a terminal, unless NO_COLOR (https://no-color.org) is set.
+
+    Args:
+        stream: None where a process has none.
+    """
+    if stream is None or stream.closed or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()

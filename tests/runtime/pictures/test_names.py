@@ -33,7 +33,9 @@ def test_a_film_is_read(name: bytes, model: Path, folder: Path, tmp_path: Path) 
     write_film(made, 10, (np.full((48, 64, 3), level, np.uint8) for level in range(5)))
     film = folder / os.fsdecode(name)
     film.write_bytes(made.read_bytes())
-    done = subprocess.run([*COMMAND, str(model), "--source", str(film)], capture_output=True, timeout=60)
+    done = subprocess.run(
+        [*COMMAND, str(model), "--source", str(film), "--every-frame"], capture_output=True, timeout=60
+    )
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 5), done.stderr
     film.write_bytes(b"no film at all")
     with pytest.raises(SourceError, match="not a video"):

@@ -84,7 +84,7 @@ def test_a_run_says_that_it_is_ready_alive_and_ending(
     systemd: Systemd, model: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {**os.environ, "NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "1000000"}
-    arguments = [str(model), "--source", str(digits), "--watch", "--changes"]
+    arguments = [str(model), "--source", str(digits), "--watch"]
     process = subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=subprocess.DEVNULL)
     first = systemd.read()
     assert first["READY"] == "1"

@@ -82,7 +82,7 @@ def test_it_is_installed_updated_shown_and_removed(machine: Machine) -> None:
     assert f"Made: {machine.folder / 'kept'}" in said
     assert f"Written: {machine.unit}" in said
     text = machine.unit.read_text("utf-8")
-    assert f"run {machine.model} --config {machine.config} --changes --backend auto --threads 2" in text
+    assert f"run {machine.model} --config {machine.config} --backend auto --threads 2" in text
     assert f"ReadWritePaths={machine.folder / 'kept'}" in text
     assert "RestartSteps=6" in text
     started = ["systemctl daemon-reload", "systemctl enable edgeclf", "systemctl restart edgeclf"]

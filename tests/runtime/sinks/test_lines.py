@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from edgeclf_runtime.config.settings import settings
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
 from edgeclf_runtime.sources import SourceState
 from tests.runtime.observations import seen
+from tests.terminal import on_terminal
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run", str(KEPT / "model.tflite")]
@@ -117,10 +119,10 @@ def test_a_csv_file_of_the_same_columns_goes_on(before: bytes, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_lines_go_to_standard_output(name: str, kind: str, pictures: Path, tmp_path: Path) -> None:
-    done = _run("--source", pictures, f"--{kind}", name, "--rotate-bytes", "1000", "--changes", folder=tmp_path)
-    lines = done.stdout.splitlines()
-    rows = [line for line in lines if line.startswith('{"frame"' if kind == "jsonl" else "17") or line[:5] == "time,"]
-    assert len(rows) == 12 + (kind == "csv")
+    done = _run("--source", pictures, f"--{kind}", name, "--rotate-bytes", "1000", folder=tmp_path)
+    lines = done.stdout.splitlines()  # and no line of text between them
+    assert all(line.startswith('{"frame"' if kind == "jsonl" else "17") or line[:5] == "time," for line in lines)
+    assert len(lines) == 12 + (kind == "csv")
     assert not (tmp_path / "-").exists()
 
 
@@ -134,3 +136,61 @@ def test_lines_go_into_a_pipe(tmp_path: Path) -> None:
     lines = os.read(reader, 1 << 16).splitlines()
     os.close(reader)
     assert [json.loads(line)["frame"] for line in lines] == list(range(10))
+
+
+def test_a_line_for_each_answer_that_changed_or_for_every_frame(pictures: Path, tmp_path: Path) -> None:
+    source = ("--source", pictures)
+    rows = [json.loads(line) for line in _run(*source, "--json", folder=tmp_path).stdout.splitlines()]
+    changed = [row["frame"] for row in rows if row["changed"]]
+    assert len(rows) == 12 > len(changed) > 1  # JSON has every frame, as ever
+    lines = _run(*source, folder=tmp_path).stdout.splitlines()
+    assert [int(line.split()[0]) for line in lines] == changed
+    every = _run(*source, "--every-frame", folder=tmp_path).stdout.splitlines()
+    assert [int(line.split()[0]) for line in every] == list(range(12))
+    old = _run(*source, "--changes", folder=tmp_path)
+    assert [int(line.split()[0]) for line in old.stdout.splitlines()] == changed
+    assert old.stderr.count("--changes is the default now: leave it out.") == 1
+    old = _run(*source, "--changes", "--json", folder=tmp_path)
+    assert [json.loads(line)["frame"] for line in old.stdout.splitlines()] == changed
+    assert old.stderr.count("--jsonl - --jsonl-every change") == 1
+
+
+def test_colour_on_a_terminal_alone(pictures: Path, tmp_path: Path) -> None:
+    words = [*COMMAND, "--source", pictures, "--threshold", "0.999"]
+    text = on_terminal(words, tmp_path).text
+    assert "\x1b[1;33m  [unknown]\x1b[0;2m" in text
+    assert "\x1b[1;32m  0 \x1b[0;2m" in on_terminal([*COMMAND, "--source", pictures], tmp_path).text
+    for forbidden in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in on_terminal(words, tmp_path, forbidden).text
+    assert "\x1b" not in "".join((done := _run("--source", pictures, folder=tmp_path)).stdout + done.stderr)
+
+
+@pytest.mark.parametrize("words", [["--jsonl", "-"], ["--csv", "-", "--jsonl", "kept"], ["--json"], []])
+def test_a_run_ends_when_nobody_reads_it_any_more(words: list[str], pictures: Path, tmp_path: Path) -> None:
+    model = shutil.copy(KEPT / "model.tflite", tmp_path)  # a watched folder's memory is kept beside the model
+    command = [*COMMAND[:-1], model, "--source", str(pictures), "--watch", *words]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            process.stdout.readline()
+            process.stdout.close()
+            # Of the same picture as the last: no answer changes, and still it is found out that nobody reads.
+            (pictures / "new.png").write_bytes((pictures / "11.png").read_bytes())
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+        assert b"Error" not in (said := process.stderr.read())
+        assert b"Broken" not in said
+
+
+def test_a_run_goes_on_unread_where_something_else_takes_what_it_sees(pictures: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{' '.join(COMMAND)} --source {pictures} --every-frame --jsonl kept | head -1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert len(_rows(tmp_path / "kept")) == 12
