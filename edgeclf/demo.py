@@ -59,7 +59,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     """
     _prepare(out)
     images, targets = _digits()
-    with reporter.bar("Drawing digits", None):
+    with reporter.bar("Drawing digits", 0):
         filmed = _write_photographs(out / "photos", images, targets)
     reporter.say(f"Wrote photographs of handwritten digits to {out / 'photos'}.")
     run = train(out / "photos", out / "run", make_config(_OPTIONS), reporter)
@@ -70,7 +70,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     accuracy = done.card.accuracy
     reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
     film = out / "film.avi"
-    with reporter.bar("Writing a video", None):
+    with reporter.bar("Writing a video", 0):
         _write_film(film, [images[i] for i in filmed])
     return _classify(model, film, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
 

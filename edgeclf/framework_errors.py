@@ -23,7 +23,7 @@ _WAYS_OUT = (
 
 def start_tensorflow(reporter: Reporter) -> None:
     """Import TensorFlow, which takes seconds, under a bar."""
-    with reporter.bar("Starting TensorFlow", None):
+    with reporter.bar("Starting TensorFlow", 0):
         keras()
 
 

@@ -40,11 +40,11 @@ class Reporter(Protocol):
     def say(self, line: str) -> None:
         """One finished statement."""
 
-    def bar(self, title: str, total: int | None) -> AbstractContextManager[Bar]:
+    def bar(self, title: str, total: int) -> AbstractContextManager[Bar]:
         """A bar for a task, shown while the ``with`` lasts.
 
         Args:
-            total: its steps; None for a task that cannot tell how far it is, which shows the time it has taken.
+            total: its steps; 0 for a task that cannot tell how far it is, which shows the time it has taken.
         """
 
 
@@ -67,9 +67,9 @@ class Terminal:
         self._console.print("\n".join(map(plain, line.split("\n"))), markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, total: int | None) -> Iterator[Bar]:
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
         with self._shown() as progress:
-            task = progress.add_task(title, total=total)
+            task = progress.add_task(title, total=total or None)
             try:
                 yield _Task(progress, task)
             finally:
@@ -117,7 +117,7 @@ class Quiet:
         """Nothing."""
 
     @contextmanager
-    def bar(self, title: str, total: int | None) -> Iterator[Bar]:
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
         yield self
 
     def advance(self, steps: int) -> None:

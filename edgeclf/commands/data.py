@@ -41,7 +41,7 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
     reporter = Terminal()
     with interruptible(lambda: f"; no report was written to {out}. {_AGAIN}"), tensorflow_errors():
         found = check_data(source, out, reporter)
-        with without_codec_lines(), reporter.bar("Writing the report", None):
+        with without_codec_lines(), reporter.bar("Writing the report", 0):
             page = write_check(found, out)
     click.echo(
         found.to_json() if as_json else f"{found.text()}\nReport with images: {page}; all files: {out / 'check.json'}"

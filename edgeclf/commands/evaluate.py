@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,8 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
     from edgeclf_runtime.system.plain_text import printable
 
     reporter = Terminal()
+    if source is not None and source.suffix == ".tflite" and path.is_dir():
+        raise UsageError(f"MODEL comes first: {shlex.join(['edgeclf', 'evaluate', str(source), str(path)])}")
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
         raise UsageError(
@@ -93,7 +96,7 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
         outcome = measure_dataset(classifier, images.data, reporter)
         seen = None
         if run is not None and source is not None:
-            with reporter.bar("Comparing with training", None):
+            with reporter.bar("Comparing with training", 0):
                 seen = seen_in_training(run, images.data)
     return Evaluation(printable(model), images, outcome, seen)
 
@@ -142,6 +145,6 @@ def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
     from edgeclf_runtime.system.atomic_file import write_text
     from edgeclf_runtime.system.native_lines import without_codec_lines
 
-    with without_codec_lines(), Terminal().bar("Writing the page", None):
+    with without_codec_lines(), Terminal().bar("Writing the page", 0):
         write_text(page, render_evaluation(evaluation))
     click.echo(f"Page: {page}", err=as_json)  # beside JSON nothing else is printed

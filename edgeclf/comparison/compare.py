@@ -116,7 +116,7 @@ def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
 def _split(folder: Run, reporter: Reporter) -> Dataset:
     """Made once, of the pictures that can be read."""
     if not (folder.path / "split.csv").exists():
-        with reporter.bar("Listing", None):
+        with reporter.bar("Listing", 0):
             listed, skipped = read_source(folder.sources, reporter.say)
         listed = folder.seen(listed)
         prints = Fingerprints.of(len(listed.files))

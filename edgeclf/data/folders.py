@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_order
+from edgeclf.data.hints import about_one_class, about_run
 from edgeclf.data.layout import class_name, ignored, loose_pictures, read_layout, subfolders
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.foreign import foreign_reason
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.system.plain_text import plain, printable
 
-__all__ = ["class_files", "find_parts", "scan"]
+__all__ = ["class_files", "find_parts", "refuse_one_class", "scan"]
+
+_SHOWN = 5
 
 
 def find_parts(root: Path) -> dict[str, Path]:
@@ -48,6 +52,8 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
             f"latter case give {base} itself; in the former put its pictures into it."
         )
     labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
+    if not labels:
+        refuse_one_class(root)
     check_labels(root, labels, "expected one sub-folder of pictures per class", min_classes)
     listed: list[Listed] = []
     skipped: list[Skipped] = []
@@ -66,7 +72,33 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
                 listed.append(Listed(part, target, file))
             else:
                 skipped.append(Skipped(file, foreign_reason(str(path)) or _other_kind(path)))
-    return replace(in_order(root, labels, listed), note=layout.note), skipped
+    note = layout.note or (_about_nested(root, labels, listed) if "" in parts else "")
+    return replace(in_order(root, labels, listed), note=note), skipped
+
+
+def refuse_one_class(root: Path) -> None:
+    """Say what was probably meant by a folder without classes.
+
+    Raises:
+        DataError: it holds images itself, or a training.
+    """
+    if text := about_run(root):
+        raise DataError(text)
+    if loose_pictures(root):
+        raise DataError(about_one_class(root))
+
+
+def _about_nested(root: Path, labels: Sequence[str], listed: Sequence[Listed]) -> str:
+    """Where every image lies in folders of the classes' folders, these may be the classes that were meant."""
+    inner = {tuple(PurePosixPath(item.file).parent.parts) for item in listed}
+    if not inner or any(len(parts) < 2 for parts in inner) or len({parts[:2] for parts in inner}) <= len(labels):
+        return ""
+    names = ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
+    first = min("/".join(parts[:2]) for parts in inner)
+    return (
+        f"{root}: its classes are {names}; the folders in them, such as {first}/, are not. "
+        "If these are the classes, move them into one folder."
+    )
 
 
 def class_files(root: Path) -> dict[str, list[Path]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.data.dataset import PART_NAMES, natural
+from edgeclf.data.hints import about_missing
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.sinks.snapshots.name import FOLDERS
@@ -87,7 +88,7 @@ def subfolders(root: Path) -> list[Path]:
         DataError: no such folder.
     """
     if not root.exists():
-        raise DataError(f"{root}: no such folder.")
+        raise DataError(about_missing(root))
     if not root.is_dir():
         raise DataError(f"{root}: is a file; expected a folder with one sub-folder of pictures per class.")
     found = (path for path in root.iterdir() if path.is_dir() and not _is_hidden(path.name))

@@ -60,7 +60,7 @@ def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Repor
     if out.exists():
         raise DataError(f"{out}: exists already. Choose another name or remove it.")
     refuse_inside(source, out)
-    with reporter.bar("Listing", None):
+    with reporter.bar("Listing", 0):
         data, skipped = read_source(source, reporter.say)
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)

@@ -10,7 +10,9 @@ import numpy as np
 
 from edgeclf.data.csv_file import read_manifest
 from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_order
-from edgeclf.data.folders import scan
+from edgeclf.data.folders import refuse_one_class, scan
+from edgeclf.data.hints import about_file
+from edgeclf.data.layout import subfolders
 from edgeclf.data.shards import INDEX, Shards, read_index
 from edgeclf.data.skipped import no_readable
 from edgeclf.errors import DataError
@@ -87,7 +89,7 @@ def _read(path: Path, training: bool, min_classes: int) -> tuple[Dataset, list[S
         raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
-            raise DataError(f"{path}: expected a folder of pictures, a .csv that lists them, or a folder of shards.")
+            raise DataError(about_file(path))
         return read_manifest(path, training=training, min_classes=min_classes), []
     if (path / INDEX).is_file():
         return _shards(path, min_classes)
@@ -109,6 +111,8 @@ def refuse_inside(data: SourcePaths, out: Path) -> None:
         if not source.is_dir() or (source / INDEX).is_file() or root not in place.parents:
             continue
         if not any(part.startswith(".") for part in place.relative_to(root).parts):
+            if not subfolders(source):
+                refuse_one_class(source)
             raise DataError(
                 f"{out}: lies in the folder of photographs, {root}, where it would be taken for a class. "
                 "Choose a place beside that folder."

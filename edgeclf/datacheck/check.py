@@ -98,7 +98,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
         DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
     """
     refuse_inside(source, folder)
-    with reporter.bar("Listing", None):
+    with reporter.bar("Listing", 0):
         listed, skipped = read_source(source, reporter.say)
     start_tensorflow(reporter)
     seed_everything(0)
@@ -109,7 +109,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
     with pictures:
         if not prints.readable.any():
             raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
-        with reporter.bar("Comparing", None):
+        with reporter.bar("Comparing", 0):
             grouping = Grouping(listed, prints, "near")
             data = grouping.grouped()
         found = [
@@ -173,7 +173,7 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
     known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
-    with reporter.bar("Checking labels", None):
+    with reporter.bar("Checking labels", 0):
         doubts = doubted(judged(known, targets, parts), targets)
     if doubts:
         names = [data.labels[label] for label in labels]

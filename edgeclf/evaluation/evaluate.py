@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf.data.dataset import PARTS, Dataset
-from edgeclf.data.folders import class_files, find_parts
+from edgeclf.data.folders import class_files, find_parts, refuse_one_class
 from edgeclf.data.layout import unwrapped
 from edgeclf.data.shards import INDEX
 from edgeclf.data.sources import read_source
@@ -158,6 +158,7 @@ def _folder(root: Path, card: ModelCard) -> Dataset:
         files += [path.relative_to(root).as_posix() for path in paths]
         targets += [known[folder]] * len(paths)
     if not files:
+        refuse_one_class(root)
         raise DataError(f"{root}: no pictures in it; expected one sub-folder of pictures per class.")
     return Dataset(root, card.labels, tuple(files), np.array(targets, np.int64), ("",) * len(files))
 

@@ -87,7 +87,7 @@ def export_run(
     figures = FileFigures(answers, mode, threshold, reporter)
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     if mode != "int8":
-        with reporter.bar(f"Converting to {mode}", None):
+        with reporter.bar(f"Converting to {mode}", 0):
             return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
     done = quantize(
         with_softmax(model),
@@ -152,7 +152,7 @@ def export_pretrained(
         f"Converting to {mode}; pictures for calibration and checks: {photographs or 'those of scikit-learn'}."
     )
     chosen = calibration if mode == "int8" else ()
-    with reporter.bar(f"Converting to {mode}", None):
+    with reporter.bar(f"Converting to {mode}", 0):
         return export(with_softmax(model), path, card, mode=mode, calibration=chosen, golden=golden)
 
 

@@ -74,7 +74,7 @@ def quantize(
 
         validation = decoded(judged, 0, "validation")
         calibration = list(decoded(chosen, 0, "calibration").pixels)
-        with reporter.bar("Quantizing", None):
+        with reporter.bar("Quantizing", 0):
             done = convert_int8(
                 model,
                 calibration,
@@ -95,7 +95,7 @@ def quantize(
         assert done.search is not None
         if not distribution.first:
             return done
-        with reporter.bar("Comparing with float", None):
+        with reporter.bar("Comparing with float", 0):
             report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
             write_parity(report, done.path, list(validation.pixels), [data.files[row] for row in judged])
     return replace(done, report=report)

@@ -46,7 +46,7 @@ def write_report(run: Run, reporter: Reporter) -> Path:
     """
     metrics = run.read_json("metrics")
     start_tensorflow(reporter)
-    with without_codec_lines(), reporter.bar("Writing the report", None):
+    with without_codec_lines(), reporter.bar("Writing the report", 0):
         return _write(run, metrics, read_answers(run, reporter))
 
 

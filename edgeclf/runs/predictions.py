@@ -87,7 +87,7 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
     with pictures:
         if unread:
             raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
-        with reporter.bar("Measuring", None):
+        with reporter.bar("Measuring", 0):
             return softmax(NetworkScores(model, rule)(pictures.inputs))
 
 

@@ -26,6 +26,7 @@ from edgeclf.data.dataset import PARTS, Dataset, Skipped
 from edgeclf.data.sources import SourcePaths, paths_of, shown, unlisted
 from edgeclf.errors import RunError
 from edgeclf.renamed import OPTIONS, VALUES
+from edgeclf_runtime.model.not_a_file import is_run_folder, near_names
 from edgeclf_runtime.renamed import in_new_names
 from edgeclf_runtime.system.atomic_file import write_text, written_beside
 from edgeclf_runtime.system.cores import usable_cores
@@ -86,7 +87,7 @@ class Run:
         old = not (path / "config.toml").is_file()  # written until 0.1: config.json
         file = path / ("config.json" if old else "config.toml")
         if not file.is_file():
-            raise RunError(f"{path}: not the folder of a training (no config.toml). Make one with: edgeclf train DIR")
+            raise RunError(f"{path}: not the folder of a training{_instead(path)}")
         try:
             config, data = _read_old(file) if old else _read_config(file)
         except (ValueError, KeyError, TypeError) as error:
@@ -215,6 +216,23 @@ class Follower(Run):
 
     def remove_arrays(self, name: str) -> None:
         """Nothing."""
+
+
+def _instead(path: Path) -> str:
+    """What a path is that was given for a run, and what was probably meant."""
+    if path.is_file():
+        return (
+            f", but a file. To measure it: edgeclf evaluate {path} DATA"
+            if path.suffix == ".tflite"
+            else ", but a file."
+        )
+    if not path.exists():
+        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        near = near_names(path, [item.name for item in beside if is_run_folder(item)])
+        return f", there is no such folder.{near or ' Train with: edgeclf train DATA'}"
+    if runs := [item for item in sorted(path.iterdir()) if is_run_folder(item)]:
+        return f", but it holds some. Give one of them: {', '.join(map(str, runs[:3]))}"
+    return f" (no config.toml). Train with: {shlex.join(['edgeclf', 'train', str(path)])}"
 
 
 def new_folder(data: SourcePaths) -> Path:

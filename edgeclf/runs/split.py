@@ -46,7 +46,7 @@ def divide(
     if not prints.readable.any():
         raise no_readable(listed.root, skipped)
     parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
-    with reporter.bar("Comparing", None):
+    with reporter.bar("Comparing", 0):
         grouping = Grouping(listed.with_parts(parts), prints, run.config.group)
     for remark in grouping.remarks():
         reporter.say(remark)

@@ -48,7 +48,7 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         KeyboardInterrupt: before there was anything to keep.
     """
     refuse_inside(data, out)
-    with reporter.bar("Listing", None):
+    with reporter.bar("Listing", 0):
         listed, skipped = read_source(data, reporter.say)
     given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
     for reason, idle in without_effect(config, given).items():
@@ -105,7 +105,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     place = Distribution(distribute)
     run = _first(place, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
-        with reporter.bar("Listing", None):
+        with reporter.bar("Listing", 0):
             listed, skipped = read_source(run.sources, reporter.say)
         return _reported(_in_folder(run, run.seen(listed), skipped, reporter, place), place, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)

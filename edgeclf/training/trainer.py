@@ -117,7 +117,7 @@ class Training:
             (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
         )
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
-        with self._reporter.bar("Validating", None):
+        with self._reporter.bar("Validating", 0):
             judged = self._validated()
         self._note_first(judged)
         took = time.monotonic() - self._started
@@ -260,7 +260,7 @@ class Training:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
 
     def _finish(self, status: str) -> None:
-        with self._reporter.bar("Measuring", None):
+        with self._reporter.bar("Measuring", 0):
             self._measure(status)
         if status == "finished":
             for name in ("state", "start", "tuned"):

@@ -46,6 +46,7 @@ _PAGE = ("web", "tls")
 _SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
+_READING = ("reopen", "watch", "realtime", "fast_decode")
 _SECTIONS = {
     "Basic options": ("source", "config", "max_frames"),
     "Source": (

@@ -27,6 +27,7 @@ from edgeclf_runtime.model.labels import (
     parse_labels,
 )
 from edgeclf_runtime.model.metadata import Metadata, read_metadata
+from edgeclf_runtime.model.not_a_file import why_no_model
 from edgeclf_runtime.model.scores import SCORES, ScoreRule, score_rule
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 
@@ -124,8 +125,8 @@ def _read(path: Path, given: _Given) -> ModelFile:
 
 
 def _content(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise ModelError("A folder or device, expected a .tflite file.")
+    if reason := why_no_model(path):
+        raise ModelError(reason)
     try:
         size = path.stat().st_size
         if size > _SIZE_LIMIT:

@@ -1,0 +1,61 @@
+"""What to say of a path that is no model file: a folder, or nothing at all."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from pathlib import Path
+
+__all__ = ["is_run_folder", "near_names", "why_no_model"]
+
+_SUFFIX = ".tflite"
+_MODEL = "model.tflite"  # that a training's folder holds after its export
+
+
+def why_no_model(path: Path) -> str:
+    """Why this is no model file, and which one was probably meant; empty where it is a file."""
+    if path.is_dir():
+        return _about_folder(path)
+    if path.exists():
+        return "" if path.is_file() else "A device, expected a .tflite file."
+    if path.name == _MODEL and is_run_folder(path.parent):
+        return f"There is no model file in this training's folder yet. {_export(path.parent)}"
+    near = near_names(path, [item.name for item in _models(path.parent)])
+    return f"No such file.{near}" if near else ""
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether this is the folder of a training."""
+    return (folder / "environment.json").is_file() and any(
+        (folder / name).is_file() for name in ("config.toml", "config.json")
+    )
+
+
+def near_names(path: Path, names: list[str]) -> str:
+    """`` Did you mean ...?`` with the name beside a missing path that is most like it; else empty."""
+    stems = {Path(name).stem.casefold(): name for name in reversed(names)}
+    near = difflib.get_close_matches(path.stem.casefold(), stems, n=1)
+    return f" Did you mean {path.with_name(stems[near[0]])}?" if near else ""
+
+
+def _about_folder(path: Path) -> str:
+    models = _models(path)
+    if models:
+        others = f" (or {', '.join(item.name for item in models[1:3])})" if len(models) > 1 else ""
+        return f"A folder, expected a .tflite file. Give the file: {models[0]}{others}"
+    if is_run_folder(path):
+        return f"The folder of a training, expected a .tflite file. {_export(path)}"
+    return "A folder, expected a .tflite file."
+
+
+def _models(folder: Path) -> list[Path]:
+    """The model files in a folder, the one that an export writes first; none that are hidden."""
+    try:
+        found = [item for item in folder.iterdir() if item.suffix == _SUFFIX and not item.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(found, key=lambda item: (item.name != _MODEL, item.name))
+
+
+def _export(folder: Path) -> str:
+    return f"Write it with: {shlex.join(['edgeclf', 'export', '--int8', str(folder)])}"
