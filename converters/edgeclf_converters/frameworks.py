@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edgeclf_converters.errors import ConversionError
+from edgeclf_runtime.errors import EdgeclfError
 
 __all__ = ["keras", "quiet", "tensorflow", "tfmot"]
 
@@ -79,7 +79,7 @@ def quiet() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except ConversionError:  # says it itself
+        except EdgeclfError:  # says it itself
             raise
         except Exception:  # what was held back says more of it than the error itself
             log.seek(0)

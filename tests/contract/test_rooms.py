@@ -32,7 +32,8 @@ FLOORS = {
         "distribution graph tflite",
         "edgetpu parity",
         "quantize",
-        "export report",
+        "report",
+        "export",
     ),
     "edgeclf_runtime": (
         "errors renamed",
