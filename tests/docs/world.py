@@ -78,7 +78,8 @@ class World:
 
         A page that needs a broker is skipped where there is none.
         """
-        if self._broker is None and any("homeassistant.local" in block.text for block in page):
+        commands = [block.text for block in page if block.language == "shell"]
+        if self._broker is None and any("homeassistant.local" in text for text in commands):
             pytest.skip("mosquitto is not installed: apt-get install mosquitto")
         script = "\n".join(self._as_shell(block) for block in page if block.reason is None)
         environment = {**os.environ, "HOME": str(self.folder)}
