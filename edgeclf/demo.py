@@ -138,8 +138,8 @@ def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: 
             predictions.append(prediction)
             bar.advance(1)
     right = sum(p.label == str(shown[i // _FRAMES_EACH]) for i, p in enumerate(predictions))
-    beside = sheet.with_name(f".{sheet.name}.part.png")
+    unfinished = sheet.with_name(f".{sheet.name}.part.png")
     middle = predictions[_FRAMES_EACH // 2 :: _FRAMES_EACH]
-    _write(beside, contact_sheet(middle, [str(digit) for digit in shown], columns=8))
-    put_in_place(beside, sheet)
+    _write(unfinished, contact_sheet(middle, [str(digit) for digit in shown], columns=8))
+    put_in_place(unfinished, sheet)
     return DemoResult(model, film, sheet, len(predictions), right)

@@ -54,5 +54,5 @@ def _described(error: BaseException) -> str:
 def _first_line(text: str) -> str:
     """That says something: TensorFlow's begin with where in a graph it was, and indent the way to it."""
     lines = (line.strip() for line in text.splitlines() if line.strip() and not line[0].isspace())
-    said = next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
-    return _PLACES.sub("", said).strip().rstrip(".")[:300]
+    line = next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
+    return _PLACES.sub("", line).strip().rstrip(".")[:300]

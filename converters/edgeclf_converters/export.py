@@ -95,27 +95,27 @@ def convert_int8(
     path, started = check_target(path), time.monotonic()
     check_model(model, card.preprocessing)
     card = prepared(card, model.output_shape[1], golden)
-    found = search_int8(model, calibration, card.preprocessing, max_drop=max_drop, **search)
+    result = search_int8(model, calibration, card.preprocessing, max_drop=max_drop, **search)
     seconds = time.monotonic() - started
-    if max_drop is not None and not found.within:
+    if max_drop is not None and not result.within:
         path = path.with_name(f"{path.stem}.over-max-drop{path.suffix}")
-    parity = found.best.parity
-    said = {
-        "int8 method": found.best.step.name,
-        "int8 route": "; ".join(map(str, found.route)),
+    parity = result.best.parity
+    notes = {
+        "int8 method": result.best.step.name,
+        "int8 route": "; ".join(map(str, result.route)),
         "int8 drop": f"{parity.drop:.2f} points, 95% interval {parity.low:.2f} to {parity.high:.2f}, "
         f"McNemar p {parity.p_value:.2g}, "
-        f"on {parity.count} pictures judged by {found.judged_by}"
-        + (f", which chose it of {len(found.trials)}" if len(found.trials) > 1 else ""),
+        f"on {parity.count} pictures judged by {result.judged_by}"
+        + (f", which chose it of {len(result.trials)}" if len(result.trials) > 1 else ""),
     }
-    if found.stop is not None:
-        said["int8 stopped"] = str(found.stop)
-    card = replace(card, provenance={**card.provenance, **said})
+    if result.stop is not None:
+        notes["int8 stopped"] = str(result.stop)
+    card = replace(card, provenance={**card.provenance, **notes})
     place = search.get("distribution")
     if place is not None and not place.first:  # the first process writes
-        return Conversion(path, "int8", len(found.best.content), seconds, card, found)
-    done = _write(found.best.content, path, card, golden, measure)
-    return Conversion(path, "int8", done[0], seconds, done[1], found)
+        return Conversion(path, "int8", len(result.best.content), seconds, card, result)
+    done = _write(result.best.content, path, card, golden, measure)
+    return Conversion(path, "int8", done[0], seconds, done[1], result)
 
 
 def export(
@@ -168,17 +168,17 @@ def _write(
 ) -> tuple[int, ModelCard]:
     content = with_metadata(content, card)
     with work_folder(path) as folder:
-        beside = folder / path.name
-        beside.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
-        with Classifier.load(beside) as classifier:
+        unfinished = folder / path.name
+        unfinished.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
+        with Classifier.load(unfinished) as classifier:
             vectors = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in golden]
             if measure is not None:
                 measured = {name: float(value) for name, value in measure(classifier).items()}
                 card = replace(card, accuracy={**card.accuracy, **measured})
         data = pack(content, card, vectors, DEFAULT_TOLERANCE)
-        beside.write_bytes(data)
-        _check(beside, card)
-        put_in_place(beside, path)
+        unfinished.write_bytes(data)
+        _check(unfinished, card)
+        put_in_place(unfinished, path)
     return len(data), card
 
 

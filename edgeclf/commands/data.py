@@ -40,11 +40,11 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
         raise DataError(f"{out}: is a file, expected a folder for the report. Choose another --out.")
     reporter = Terminal()
     with interruptible(lambda: f"; no report was written to {out}. {_AGAIN}"), tensorflow_errors():
-        found = check_data(source, out, reporter)
+        result = check_data(source, out, reporter)
         with without_codec_lines(), reporter.bar("Writing the report", 0):
-            page = write_check(found, out)
+            page = write_check(result, out)
     click.echo(
-        found.to_json() if as_json else f"{found.text()}\nReport with images: {page}; all files: {out / 'check.json'}"
+        result.to_json() if as_json else f"{result.text()}\nReport with images: {page}; all files: {out / 'check.json'}"
     )
 
 

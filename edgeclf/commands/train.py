@@ -208,9 +208,9 @@ def _train(
 
     reporter = Terminal()
     table = configure(TrainTable, options, file, reporter.say)
-    known = data or (() if table.data is None else paths_of(table.data))
-    named = [path.resolve() for path in known]
-    chosen = (*known, *(path for path in table.whole_sources if path.resolve() not in named))
+    sources = data or (() if table.data is None else paths_of(table.data))
+    named = [path.resolve() for path in sources]
+    chosen = (*sources, *(path for path in table.whole_sources if path.resolve() not in named))
     if not chosen:
         raise UsageError("Give DATA, the folder of photographs, or --resume RUN.")
     folder = out or new_folder(chosen)

@@ -79,8 +79,8 @@ def compare(
         for key in wanted:
             if key not in cells:
                 method, percent, seed = key
-                chosen, place = subset(divided, percent, seed), folder.path / "work"
-                cells[key] = measure_cell(chosen, place, method, percent, configs[method, seed], reporter)
+                chosen, work = subset(divided, percent, seed), folder.path / "work"
+                cells[key] = measure_cell(chosen, work, method, percent, configs[method, seed], reporter)
                 folder.write_json("cells", [asdict(cell) for cell in cells.values()])
                 write_comparison(folder, divided, list(cells.values()))
             bar.advance(1)
@@ -119,11 +119,11 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
         with reporter.bar("Listing", 0):
             listed, skipped = read_source(folder.sources, reporter.say)
         listed = folder.seen(listed)
-        prints = Fingerprints.of(len(listed.files))
-        pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, prints)
+        fingerprints = Fingerprints.of(len(listed.files))
+        pictures, unread = decode(listed, HANDCRAFTED_RULE, 0, folder.path / ".pictures", reporter, fingerprints)
         with pictures:
             cut = functools.partial(_with_test, config=folder.config)
-            divide(folder, listed, skipped, unread, prints, reporter, cut)
+            divide(folder, listed, skipped, unread, fingerprints, reporter, cut)
     divided = folder.read_split()
     if not len(divided.rows("test")):
         raise DataError(f"{divided.root}: its test part has no readable picture.")

@@ -89,17 +89,17 @@ def _gradients(picture: Pixels) -> Floats:
     strength = np.hypot(across, down)
     strongest = strength.argmax(axis=2)[..., None]
     across, down, strength = (np.take_along_axis(part, strongest, axis=2)[..., 0] for part in (across, down, strength))
-    place = np.mod(np.arctan2(down, across), np.pi) / np.pi * _ORIENTATIONS  # dark on light is as light on dark
-    return _blocks(_cells(np.asarray(place, np.float32), strength))
+    bin_position = np.mod(np.arctan2(down, across), np.pi) / np.pi * _ORIENTATIONS  # dark on light is as light on dark
+    return _blocks(_cells(np.asarray(bin_position, np.float32), strength))
 
 
-def _cells(place: Floats, strength: Floats) -> Floats:
+def _cells(bin_position: Floats, strength: Floats) -> Floats:
     """Each pixel's strength shared between the two nearest orientations: ``[rows, columns, orientations]``."""
-    lower = np.floor(place - 0.5)
-    upper_share = place - 0.5 - lower
+    lower = np.floor(bin_position - 0.5)
+    upper_share = bin_position - 0.5 - lower
     count = SIDE // _CELL
     cells = np.zeros((count, count, _ORIENTATIONS), np.float32)
-    row, column = np.indices(place.shape) // _CELL
+    row, column = np.indices(bin_position.shape) // _CELL
     for orientation, share in ((lower, 1 - upper_share), (lower + 1, upper_share)):
         np.add.at(cells, (row, column, orientation.astype(np.int64) % _ORIENTATIONS), strength * share)
     return cells

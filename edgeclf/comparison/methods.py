@@ -95,13 +95,13 @@ def method_config(config: TrainConfig, method: str, seed: int) -> TrainConfig:
 
 
 def measure_cell(
-    data: Dataset, place: Path, method: str, percent: int, config: TrainConfig, reporter: Reporter
+    data: Dataset, folder: Path, method: str, percent: int, config: TrainConfig, reporter: Reporter
 ) -> Cell:
     """Train a method and measure it.
 
     Args:
         data: with the share of training pictures that is to be used, a validation and a test part.
-        place: a folder for its files, removed at the end.
+        folder: a folder for its files, removed at the end.
         percent: which share that is.
         config: of ``method_config``.
 
@@ -111,11 +111,11 @@ def measure_cell(
     """
     count, pictures = len(data.rows("test")), len(data.rows("train"))
     reporter.say(f"{METHODS[method]}, {percent}% ({pictures} pictures), seed {config.seed}:")
-    with _cleared(place):
+    with _cleared(folder):
         if method == "hog-svm":
-            correct, seconds, size, trained = _handcrafted(data, place, reporter)
+            correct, seconds, size, trained = _handcrafted(data, folder, reporter)
         else:
-            correct, seconds, size, trained = _network(data, place, config, reporter)
+            correct, seconds, size, trained = _network(data, folder, config, reporter)
     share, (low, high) = correct / count, wilson(correct, count)
     reporter.say(f"  test {share:.1%} ({low:.1%} to {high:.1%}) after {seconds:.0f} s.")
     return Cell(
@@ -124,18 +124,18 @@ def measure_cell(
 
 
 @contextmanager
-def _cleared(place: Path) -> Iterator[None]:
+def _cleared(folder: Path) -> Iterator[None]:
     """A cell's own files: of one that was stopped nothing is used, so that its seconds are those of a whole one."""
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         yield
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _network(data: Dataset, place: Path, config: TrainConfig, reporter: Reporter) -> tuple[int, float, int, int]:
+def _network(data: Dataset, folder: Path, config: TrainConfig, reporter: Reporter) -> tuple[int, float, int, int]:
     """Right answers, seconds, numbers in the model, and of these trained ones."""
-    run = Run.create(place, config, data.root)
+    run = Run.create(folder, config, data.root)
     train_dataset(run, data, reporter)
     metrics = run.read_json("metrics")
     if metrics["status"] == "interrupted":
@@ -145,17 +145,17 @@ def _network(data: Dataset, place: Path, config: TrainConfig, reporter: Reporter
     return metrics["test"]["correct"], metrics["seconds"], size, metrics["trained_parameters"]
 
 
-def _handcrafted(data: Dataset, place: Path, reporter: Reporter) -> tuple[int, float, int, int]:
+def _handcrafted(data: Dataset, folder: Path, reporter: Reporter) -> tuple[int, float, int, int]:
     """The same of the classical features."""
     started = time.monotonic()
-    pictures, unread = decode(data, HANDCRAFTED_RULE, 0, place, reporter)
+    pictures, unread = decode(data, HANDCRAFTED_RULE, 0, folder, reporter)
     with pictures:
         if unread:
             raise DataError(f"{unread[0].reason} It was there when the comparison began; put it back.")
-        known = describe(pictures.inputs.mapped())
+        features = describe(pictures.inputs.mapped())
 
     def part(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        return known[data.rows(name)], data.targets[data.rows(name)]
+        return features[data.rows(name)], data.targets[data.rows(name)]
 
     fitted = fit_handcrafted(part("train"), part("validation"), reporter)
     seconds = time.monotonic() - started

@@ -51,17 +51,17 @@ def configure(
     wrong += [f"--{name.replace('_', '-')}: {item}" for name, item in _in_flags(kind, flags)]
     if not wrong:
         name = next(name for name, other in TABLES.items() if other is kind)
-        known = _values(kind, content.get(name, {}), path)
+        file_options = _values(kind, content.get(name, {}), path)
         try:
-            done = kind.model_validate({**known, **flags})
+            done = kind.model_validate({**file_options, **flags})
         except ValidationError as error:  # each is right, together they are not
             wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
     if wrong:
         raise ConfigError(f"Options: {'; '.join(wrong)}.")
-    if known and say is not None:
+    if file_options and say is not None:
         for notice in notices.get(name, ()) if path and not _is_of_a_run(path) else ():
             say(f"{path}: {notice}: rename it.")
-        say(f"Options of [{name}] from {path}: {', '.join(known)}.")
+        say(f"Options of [{name}] from {path}: {', '.join(file_options)}.")
     return done
 
 
@@ -103,8 +103,8 @@ def _in_new_names(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     for table, kind in TABLES.items():
         if isinstance(content.get(table), dict):
             names = {old: new for old, new in OPTIONS.items() if new in kind.model_fields}
-            done[table], found, doubled = in_new_names(content[table], names, VALUES)
-            notices[table] = [f"{table}.{notice}" for notice in found]
+            done[table], renamed, doubled = in_new_names(content[table], names, VALUES)
+            notices[table] = [f"{table}.{notice}" for notice in renamed]
             wrong += [f"{table}.{item}" for item in doubled]
     return done, notices, wrong
 
@@ -131,8 +131,8 @@ def _unknown(table: str, key: str) -> str:
     return f"no such option{f'; it belongs in [{owners[0]}]' if owners else ''}"
 
 
-def _near(name: str, known: list[str]) -> str:
-    near = meant(name, known, {old: new for old, new in OPTIONS.items() if new in known})
+def _near(name: str, names: list[str]) -> str:
+    near = meant(name, names, {old: new for old, new in OPTIONS.items() if new in names})
     return f"; did you mean {near}?" if near else ""
 
 
@@ -159,8 +159,8 @@ def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[
 
 def _checked(kind: type[_Table], table: Mapping[str, object]) -> _Table:
     """A table's known options; as JSON, in which a number in quotes is no number but a path is a string."""
-    known = {key: value for key, value in table.items() if key in kind.model_fields}
-    return kind.model_validate_json(json.dumps(known, default=str), strict=True)
+    options = {key: value for key, value in table.items() if key in kind.model_fields}
+    return kind.model_validate_json(json.dumps(options, default=str), strict=True)
 
 
 def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | None) -> dict[str, object]:

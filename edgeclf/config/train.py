@@ -270,8 +270,8 @@ def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, lis
         "no region, rotate or camera_flip is given": [] if config.view.changes else ["whole"],
         "the photographs have such a part": [part for part in ("validation", "test") if part in parts],
     }
-    found = {reason: [name for name in given if name in names] for reason, names in idle.items()}
-    return {reason: names for reason, names in found.items() if names}
+    without = {reason: [name for name in given if name in names] for reason, names in idle.items()}
+    return {reason: names for reason, names in without.items() if names}
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:

@@ -38,8 +38,8 @@ def capture_time(file: str, content: bytes) -> float:
         file: its name.
         content: the file's bytes.
     """
-    found = _EXIF.search(content, 0, _HEAD)
-    moment = _from_exif(content[found.end() :]) if found else None
+    match = _EXIF.search(content, 0, _HEAD)
+    moment = _from_exif(content[match.end() :]) if match else None
     return moment if moment is not None else _from_name(PurePosixPath(file).stem)
 
 
@@ -54,14 +54,14 @@ def bursts(times: npt.NDArray[np.float64], targets: Indices) -> list[Indices]:
         rows of each such group, two or more, in the order of their times; none is longer than a twentieth of its class
         (or five images).
     """
-    found: list[Indices] = []
+    taken_together: list[Indices] = []
     for target in np.unique(targets):
         rows = np.flatnonzero((targets == target) & np.isfinite(times))
         rows = rows[np.argsort(times[rows], kind="stable")]
         longest = max(_SHORTEST, int(_SHARE * np.count_nonzero(targets == target)))
         for run in np.split(rows, np.flatnonzero(np.diff(times[rows]) > _GAP) + 1):
-            found += [piece for piece in _cut(run, longest) if len(piece) > 1]
-    return found
+            taken_together += [piece for piece in _cut(run, longest) if len(piece) > 1]
+    return taken_together
 
 
 def _cut(rows: Indices, longest: int) -> list[Indices]:
@@ -99,8 +99,8 @@ def _from_exif(exif: bytes) -> float | None:
         texts = {tag: _text(exif, count, value, order) for tag, count, value in _tags(exif, table, order)}
     except struct.error:
         return None
-    found = re.match(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", texts.get(_ORIGINAL, ""))
-    moment = _moment([int(group) for group in found.groups()]) if found else None
+    match = re.match(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", texts.get(_ORIGINAL, ""))
+    moment = _moment([int(group) for group in match.groups()]) if match else None
     if moment is None:
         return None
     fraction = texts.get(_FRACTION, "")
@@ -110,8 +110,8 @@ def _from_exif(exif: bytes) -> float | None:
 def _tags(exif: bytes, start: int, order: str) -> Iterator[tuple[int, int, bytes]]:
     """Tag, count and the four bytes of the value or its place, of each entry of a table."""
     (entries,) = struct.unpack_from(f"{order}H", exif, start)
-    for place in range(start + 2, start + 2 + 12 * entries, 12):
-        tag, _, count, value = struct.unpack_from(f"{order}HHI4s", exif, place)
+    for offset in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, _, count, value = struct.unpack_from(f"{order}HHI4s", exif, offset)
         yield tag, count, value
 
 
@@ -119,6 +119,6 @@ def _text(exif: bytes, count: int, value: bytes, order: str) -> str:
     if count > 64:  # no date
         return ""
     if count > 4:
-        (place,) = struct.unpack(f"{order}I", value)
-        value = exif[place : place + count]
+        (offset,) = struct.unpack(f"{order}I", value)
+        value = exif[offset : offset + count]
     return value[:count].split(b"\0")[0].decode("ascii", "replace").strip()

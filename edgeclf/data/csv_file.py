@@ -102,8 +102,8 @@ def _text(path: Path) -> str:
 
 def _delimiter(header: list[str]) -> str:
     """Of comma, semicolon and tab, the one behind the header's first name; spreadsheets write each of them."""
-    found = _FIRST_NAME.match(header[0]) if header else None
-    return found[1] if found else ","
+    match = _FIRST_NAME.match(header[0]) if header else None
+    return match[1] if match else ","
 
 
 def _cells(cells: list[str], columns: int) -> list[str]:

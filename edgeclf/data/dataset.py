@@ -186,16 +186,16 @@ def check_labels(source: Path, labels: Sequence[str], expected: str, min_classes
         raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
     if len(labels) < min_classes:
         raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
-    known: dict[str, str] = {}
+    labels_by_folder: dict[str, str] = {}
     for label in labels:
         if label.casefold() == UNKNOWN:
             raise DataError(f"{source}: class {label!r} is what a classifier answers when it is unsure. Rename it.")
         if not is_label(label):
             raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
-        other = known.get(unquote(label))
+        other = labels_by_folder.get(unquote(label))
         if other == label:
             raise DataError(f"{source}: class {label!r} is there twice, in two spellings of Unicode. Join them.")
         if other is not None:
             old = "as snapshots of earlier versions were called"
             raise DataError(f"{source}: classes {other!r} and {label!r} are one, {old}. Join them.")
-        known[unquote(label)] = label
+        labels_by_folder[unquote(label)] = label

@@ -107,11 +107,13 @@ def class_files(root: Path) -> dict[str, list[Path]]:
     Raises:
         DataError: no such folder.
     """
-    found: dict[str, list[Path]] = {}
+    files_by_class: dict[str, list[Path]] = {}
     for folder in subfolders(root):
         files = (path for path in _entries(folder) if path.is_file())
-        found.setdefault(class_name(folder), []).extend(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
-    return found
+        files_by_class.setdefault(class_name(folder), []).extend(
+            path for path in files if path.suffix.lower() in IMAGE_SUFFIXES
+        )
+    return files_by_class
 
 
 def _other_kind(path: Path) -> str:
@@ -119,16 +121,16 @@ def _other_kind(path: Path) -> str:
 
 
 def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
-    found = []
+    labelled = []
     for sub in subfolders(folder):
         if class_name(sub) not in labels:
             raise DataError(f"{sub}: a class the train part does not have. Its classes: {', '.join(labels)}.")
         target = labels.index(class_name(sub))
-        found += [(target, path) for path in _entries(sub)]
-    return found
+        labelled += [(target, path) for path in _entries(sub)]
+    return labelled
 
 
 def _entries(folder: Path) -> list[Path]:
     """The files in it and below, and links, also those that lead to none."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink())
-    return [path for path in found if not ignored(path, folder)]
+    entries = (path for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink())
+    return [path for path in entries if not ignored(path, folder)]

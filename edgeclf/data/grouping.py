@@ -24,7 +24,7 @@ class Grouping:
 
     Args:
         data: the images.
-        prints: of them.
+        fingerprints: of them.
         way: "none", only what the source keeps together; "near", near-duplicates of a class too; "time", also images
             of a class that were taken in a row.
 
@@ -33,10 +33,10 @@ class Grouping:
         taken_in_a_row: rows of each press or stretch of a film.
     """
 
-    def __init__(self, data: Dataset, prints: Fingerprints, way: str) -> None:
+    def __init__(self, data: Dataset, fingerprints: Fingerprints, way: str) -> None:
         self._data = data
-        self._likeness = Likeness(prints, data.targets)
-        times = np.where(prints.readable, prints.times, np.nan)
+        self._likeness = Likeness(fingerprints, data.targets)
+        times = np.where(fingerprints.readable, fingerprints.times, np.nan)
         self.taken_in_a_row = bursts(times, data.targets) if way == "time" else []
         in_a_row = np.concatenate([np.zeros(0, np.int64), *self.taken_in_a_row])
         self.near = self._likeness.groups(in_a_row) if way != "none" else np.full(len(data.files), -1, np.int64)

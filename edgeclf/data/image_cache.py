@@ -49,7 +49,7 @@ def decode(
     margin: float,
     folder: Path,
     reporter: Reporter,
-    prints: Fingerprints | None = None,
+    fingerprints: Fingerprints | None = None,
 ) -> tuple[Pictures, list[Skipped]]:
     """Read, fit and keep all pictures.
 
@@ -59,13 +59,13 @@ def decode(
         margin: ``larger`` is this many times the input's size; 0 for none.
         folder: a new folder for the decoded pictures, on a disk with room for them.
         reporter: shows the progress.
-        prints: filled with what tells like pictures from unlike ones, if given.
+        fingerprints: filled with what tells like pictures from unlike ones, if given.
 
     Returns:
         the pictures and the files that could not be read.
     """
     with naming(folder.parent, folder):
-        return _decoded(data, rule, margin, folder, reporter, prints)
+        return _decoded(data, rule, margin, folder, reporter, fingerprints)
 
 
 def _decoded(
@@ -74,7 +74,7 @@ def _decoded(
     margin: float,
     folder: Path,
     reporter: Reporter,
-    prints: Fingerprints | None,
+    fingerprints: Fingerprints | None,
 ) -> tuple[Pictures, list[Skipped]]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -98,8 +98,8 @@ def _decoded(
         pictures.inputs.write(row, fitted)
         if margin:
             pictures.larger.write(row, resize(pixels, wide))
-        if prints is not None:
-            prints.add(row, files[row], content, pixels, fitted)
+        if fingerprints is not None:
+            fingerprints.add(row, files[row], content, pixels, fitted)
 
     threads = ThreadPoolExecutor(usable_cores())
     with without_codec_lines(), reporter.bar("Reading", len(files)) as bar, threads as pool:

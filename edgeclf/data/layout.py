@@ -113,7 +113,7 @@ def ignored(path: Path, below: Path) -> bool:
 
 def _parts_by_name(root: Path, folders: list[Path]) -> dict[str, Path]:
     """By the names that parts have."""
-    found: dict[str, Path] = {}
+    parts: dict[str, Path] = {}
     others = [folder for folder in folders if folder.name.lower() not in PART_NAMES]
     named = [folder for folder in folders if folder not in others]
     names = {PART_NAMES[folder.name.lower()] for folder in named}
@@ -128,23 +128,23 @@ def _parts_by_name(root: Path, folders: list[Path]) -> dict[str, Path]:
         return {}
     for folder in named:
         part = PART_NAMES[folder.name.lower()]
-        if part in found:
-            raise DataError(f"{root}: both {found[part].name} and {folder.name} mean the {part} part. Keep one.")
-        found[part] = folder
-    return found
+        if part in parts:
+            raise DataError(f"{root}: both {parts[part].name} and {folder.name} mean the {part} part. Keep one.")
+        parts[part] = folder
+    return parts
 
 
 def _parts_by_likeness(root: Path, folders: list[Path]) -> dict[str, Path]:
     """By names such as ``training_set`` and ``seg_test``, where each has the same classes below."""
     likely = [(part, folder) for folder in folders for part in _likely_parts(folder) if _holds_classes(folder)]
-    found = dict(likely)
-    if "train" not in found or len(found) < 2:
+    parts = dict(likely)
+    if "train" not in parts or len(parts) < 2:
         return {}
-    others = [folder for folder in folders if folder not in found.values() and not _is_unlabelled(folder)]
-    labels = {part: _labels_below(folder) for part, folder in found.items()}
-    if len(likely) > len(found) or others or any(not names <= labels["train"] for names in labels.values()):
+    others = [folder for folder in folders if folder not in parts.values() and not _is_unlabelled(folder)]
+    labels = {part: _labels_below(folder) for part, folder in parts.items()}
+    if len(likely) > len(parts) or others or any(not names <= labels["train"] for names in labels.values()):
         return {}  # refused as what may be either
-    return {part: found[part] for part in _PART_WORDS if part in found}
+    return {part: parts[part] for part in _PART_WORDS if part in parts}
 
 
 def _likely_parts(folder: Path) -> Iterator[str]:

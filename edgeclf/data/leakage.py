@@ -17,27 +17,27 @@ Indices = npt.NDArray[np.int64]
 
 def leaks(data: Dataset) -> list[Indices]:
     """Rows of each group that lies in more than one part; files in no part count for none."""
-    found = []
+    leaking = []
     for rows in members(data.groups):
         rows = np.array([row for row in rows if data.parts[row] in PARTS], np.int64)
         if len({data.parts[row] for row in rows}) > 1:
-            found.append(rows)
-    return found
+            leaking.append(rows)
+    return leaking
 
 
 def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
     """One line where parts that were given share pictures, and one about groups that are kept together."""
-    found = leaks(data)
-    if found:
-        first = found[0][0]
-        other = next(row for row in found[0] if data.parts[row] != data.parts[first])
+    leaking = leaks(data)
+    if leaking:
+        first = leaking[0][0]
+        other = next(row for row in leaking[0] if data.parts[row] != data.parts[first])
         reporter.say(
-            f"Warning: {sum(map(len, found))} images have duplicates in other parts of the split, so accuracy will "
+            f"Warning: {sum(map(len, leaking))} images have duplicates in other parts of the split, so accuracy will "
             "look too good; first "
             f"{data.files[first]} ({data.parts[first]}) and {data.files[other]} ({data.parts[other]}). "
             f"See: edgeclf data check {source}"
         )
     groups = members(data.groups)
-    if groups and not found:
+    if groups and not leaking:
         images = sum(map(len, groups))
         reporter.say(f"{images} near-duplicates in {counted(len(groups), 'group')}; each group stays in one part.")

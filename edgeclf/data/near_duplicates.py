@@ -36,27 +36,27 @@ _SAME_DIFFERENCE, _SAME_LOCAL = 2.0, 6.0
 Indices = npt.NDArray[np.int64]
 
 
-def exact_groups(prints: Fingerprints) -> Indices:
+def exact_groups(fingerprints: Fingerprints) -> Indices:
     """A group's number for every picture with the same bytes as another, -1 for the rest."""
-    rows = np.flatnonzero(prints.readable)
-    return joined(len(prints.readable), _chains(prints.digests, rows))
+    rows = np.flatnonzero(fingerprints.readable)
+    return joined(len(fingerprints.readable), _chains(fingerprints.digests, rows))
 
 
 class Likeness:
     """Which images look alike.
 
     Args:
-        prints: of the images.
+        fingerprints: of the images.
         targets: their classes, int64 ``[images]``.
 
     Attributes:
         still: images by class that look like so many of it that likeness says nothing about them.
     """
 
-    def __init__(self, prints: Fingerprints, targets: Indices) -> None:
-        self._prints, self._targets = prints, targets
-        self._counts = np.bincount(targets[prints.readable], minlength=int(targets.max(initial=0)) + 1)
-        self._linked = _linked(prints)  # also by chains and across classes: what is alike is inside of these
+    def __init__(self, fingerprints: Fingerprints, targets: Indices) -> None:
+        self._fingerprints, self._targets = fingerprints, targets
+        self._counts = np.bincount(targets[fingerprints.readable], minlength=int(targets.max(initial=0)) + 1)
+        self._linked = _linked(fingerprints)  # also by chains and across classes: what is alike is inside of these
         self.still: dict[int, int] = {}
 
     def groups(self, apart: Indices | None = None) -> Indices:
@@ -79,8 +79,8 @@ class Likeness:
 
     def _exact(self) -> Indices:
         """Pairs of the same bytes in one class."""
-        rows = np.flatnonzero(self._prints.readable)
-        pairs = _chains(self._prints.digests, rows[np.argsort(self._targets[rows], kind="stable")])
+        rows = np.flatnonzero(self._fingerprints.readable)
+        pairs = _chains(self._fingerprints.digests, rows[np.argsort(self._targets[rows], kind="stable")])
         return np.asarray(pairs[self._targets[pairs[:, 0]] == self._targets[pairs[:, 1]]])
 
     def _stars(self, rows: Indices, target: int) -> Iterator[Indices]:
@@ -95,20 +95,20 @@ class Likeness:
             rows = rows[1:][~np.isin(rows[1:], alike)]
 
     def _like(self, first: np.int64, others: Indices) -> Indices:
-        hashes = self._prints.hashes
+        hashes = self._fingerprints.hashes
         close = others[np.bitwise_count(hashes[others] ^ hashes[first]) <= _BITS][:_TRIED]
-        return np.asarray(close[_agree(self._prints, np.stack([np.full(len(close), first), close], axis=1))])
+        return np.asarray(close[_agree(self._fingerprints, np.stack([np.full(len(close), first), close], axis=1))])
 
     def conflicts(self) -> list[Indices]:
         """Rows of images of different classes that are one photograph: the same bytes, or hardly a difference."""
-        found = [rows for rows in members(exact_groups(self._prints)) if len(set(self._targets[rows])) > 1]
-        known = {int(row) for rows in found for row in rows}
+        conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(self._targets[rows])) > 1]
+        identical = {int(row) for rows in conflicts for row in rows}
         for rows in members(self._linked):
-            if len(rows) <= _SAME and len(set(self._targets[rows])) > 1 and not known & set(rows.tolist()):
+            if len(rows) <= _SAME and len(set(self._targets[rows])) > 1 and not identical & set(rows.tolist()):
                 pairs = np.array([(a, b) for a in rows for b in rows if self._targets[a] < self._targets[b]], np.int64)
-                same = pairs[_agree(self._prints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
-                found += [np.unique(same)] if len(same) else []
-        return found
+                same = pairs[_agree(self._fingerprints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
+                conflicts += [np.unique(same)] if len(same) else []
+        return conflicts
 
 
 def members(groups: Indices) -> list[Indices]:
@@ -118,15 +118,15 @@ def members(groups: Indices) -> list[Indices]:
     return [rows for rows in np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) > 1]
 
 
-def _linked(prints: Fingerprints) -> Indices:
+def _linked(fingerprints: Fingerprints) -> Indices:
     """Groups of images that are alike, or connected by images that are."""
-    rows = np.flatnonzero(prints.readable)
-    search = _Search(prints)
-    search.union.join(_chains(prints.digests, rows))
+    rows = np.flatnonzero(fingerprints.readable)
+    search = _Search(fingerprints)
+    search.union.join(_chains(fingerprints.digests, rows))
     search.same(rows)
     # Of each hash one picture of each group so far: a hash knows brightness alone, so that unlike ones may share it.
-    known = np.stack([prints.hashes[rows], search.union.labels[rows].astype(np.uint64)])
-    search.near(rows[np.unique(known, axis=1, return_index=True)[1]])
+    hash_and_group = np.stack([fingerprints.hashes[rows], search.union.labels[rows].astype(np.uint64)])
+    search.near(rows[np.unique(hash_and_group, axis=1, return_index=True)[1]])
     return _numbered(search.union.labels)
 
 
@@ -185,11 +185,11 @@ def _chains(values: npt.NDArray[np.generic], rows: Indices) -> Indices:
 class _Search:
     """Pictures joined as they are found; pairs joined already cost nothing more, or a still scene would take n^2."""
 
-    def __init__(self, prints: Fingerprints) -> None:
-        self.union = _Union(len(prints.readable))
-        self._prints, self._hashes = prints, prints.hashes
-        quarters = prints.thumbs.reshape(len(prints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
-        self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(prints.thumbs), 12)
+    def __init__(self, fingerprints: Fingerprints) -> None:
+        self.union = _Union(len(fingerprints.readable))
+        self._fingerprints, self._hashes = fingerprints, fingerprints.hashes
+        quarters = fingerprints.thumbs.reshape(len(fingerprints.thumbs), 2, THUMB // 2, 2, THUMB // 2, 3)
+        self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(fingerprints.thumbs), 12)
 
     def same(self, rows: Indices) -> None:
         """Join those of these rows that look alike and have the same hash."""
@@ -215,7 +215,7 @@ class _Search:
             # Means of quarters never differ more than the pixels do: most pairs end here.
             far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > DIFFERENCE + 0.01
             for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
-                self.union.join(part[_agree(self._prints, part)])
+                self.union.join(part[_agree(self._fingerprints, part)])
 
     def _chain(self, bucket: Indices) -> None:
         """Neighbours first: it joins most of a still scene at once."""
@@ -237,9 +237,9 @@ class _Search:
 
 
 def _agree(
-    prints: Fingerprints, pairs: Indices, difference: float = DIFFERENCE, local: float = LOCAL
+    fingerprints: Fingerprints, pairs: Indices, difference: float = DIFFERENCE, local: float = LOCAL
 ) -> npt.NDArray[np.bool_]:
     """Whether the images of each pair are alike."""
     one, other = pairs[:, 0], pairs[:, 1]
-    thumbs, details = prints.thumbs, prints.details
+    thumbs, details = fingerprints.thumbs, fingerprints.details
     return alike((thumbs[one], thumbs[other]), (details[one], details[other]), difference, local)

@@ -54,8 +54,8 @@ class PixelFile:
         """Copies of one picture, of a range, or of the rows given."""
         rows = np.atleast_1d(self._rows[key])
         pixels = np.empty((len(rows), *self._picture), np.uint8)
-        for place, row in zip(pixels, rows, strict=True):
-            if _read_into(self._file, place.data, int(row) * self._size) != self._size:
+        for target, row in zip(pixels, rows, strict=True):
+            if _read_into(self._file, target.data, int(row) * self._size) != self._size:
                 raise OSError("The file of decoded images is shorter than it was written.")
         return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
 
@@ -85,10 +85,10 @@ def _take_room(file: int, size: int) -> None:
         os.ftruncate(file, size)
 
 
-def _read_into(file: int, place: memoryview, offset: int) -> int:
+def _read_into(file: int, target: memoryview, offset: int) -> int:
     """Bytes read; without a copy where the system can."""
     if hasattr(os, "preadv"):
-        return os.preadv(file, [place], offset)
-    content = os.pread(file, place.nbytes, offset)
-    place.cast("B")[: len(content)] = content
+        return os.preadv(file, [target], offset)
+    content = os.pread(file, target.nbytes, offset)
+    target.cast("B")[: len(content)] = content
     return len(content)

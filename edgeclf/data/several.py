@@ -74,9 +74,9 @@ def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> D
     if not (given.any() and free.any()):
         return data
     for row in np.flatnonzero(free & (data.groups >= 0)):
-        beside = set(parts[given & (data.groups == data.groups[row])].tolist())
-        if beside:
-            parts[row] = beside.pop() if len(beside) == 1 else "train"
+        group_parts = set(parts[given & (data.groups == data.groups[row])].tolist())
+        if group_parts:
+            parts[row] = group_parts.pop() if len(group_parts) == 1 else "train"
     counts = np.bincount(data.targets[parts == ""], minlength=len(data.labels))
     parts[(parts == "") & (counts[data.targets] < FEWEST)] = "train"
     rows = np.flatnonzero(parts == "")

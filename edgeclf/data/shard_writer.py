@@ -62,18 +62,18 @@ def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Repor
     refuse_inside(source, out)
     with reporter.bar("Listing", 0):
         data, skipped = read_source(source, reporter.say)
-    beside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    unfinished = out.with_name(f".{out.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     try:
-        with naming(out, beside):
-            index = _write(data, skipped, beside, out, per_shard, reporter)
-            write_text(beside / INDEX, index.model_dump_json() + "\n")
-            for file in beside.iterdir():
+        with naming(out, unfinished):
+            index = _write(data, skipped, unfinished, out, per_shard, reporter)
+            write_text(unfinished / INDEX, index.model_dump_json() + "\n")
+            for file in unfinished.iterdir():
                 sync(file)
-            put_in_place(beside, out)
+            put_in_place(unfinished, out)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
     return index
 
 

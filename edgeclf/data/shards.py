@@ -123,8 +123,8 @@ def read_index(root: Path) -> ShardIndex:
         index = ShardIndex.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: damaged ({place}: {first['msg']}). Write it anew: edgeclf data shard.") from None
+        field = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: damaged ({field}: {first['msg']}). Write it anew: edgeclf data shard.") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}.") from None
     for wrong in index.wrong(root):

@@ -107,10 +107,10 @@ def refuse_inside(data: SourcePaths, out: Path) -> None:
     if printable(out) != str(out):
         raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another.")
     for source in paths_of(data):
-        root, place = source.resolve(), out.resolve()
-        if not source.is_dir() or (source / INDEX).is_file() or root not in place.parents:
+        root, target = source.resolve(), out.resolve()
+        if not source.is_dir() or (source / INDEX).is_file() or root not in target.parents:
             continue
-        if not any(part.startswith(".") for part in place.relative_to(root).parts):
+        if not any(part.startswith(".") for part in target.relative_to(root).parts):
             if not subfolders(source):
                 refuse_one_class(source)
             raise DataError(

@@ -102,24 +102,24 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
         listed, skipped = read_source(source, reporter.say)
     start_tensorflow(reporter)
     seed_everything(0)
-    network, prints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
+    network, fingerprints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
     reporter.say(f"Computing on {device_in_use()}.")
     rule = Preprocessing(network.size, network.size, mean=(network.mean,) * 3, std=(network.std,) * 3)
-    pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, prints)
+    pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, fingerprints)
     with pictures:
-        if not prints.readable.any():
+        if not fingerprints.readable.any():
             raise no_readable(listed.root, sorted([*skipped, *unread], key=lambda item: item.file))
         with reporter.bar("Comparing", 0):
-            grouping = Grouping(listed, prints, "near")
+            grouping = Grouping(listed, fingerprints, "near")
             data = grouping.grouped()
         found = [
             *_unreadable(skipped, unread),
-            *_copies(data, prints, grouping),
-            *_labels(data, prints, pictures, reporter),
-            *_balance(data, prints),
-            *_sizes(data, prints),
+            *_copies(data, fingerprints, grouping),
+            *_labels(data, fingerprints, pictures, reporter),
+            *_balance(data, fingerprints),
+            *_sizes(data, fingerprints),
         ]
-    counts = np.bincount(data.targets[prints.readable], minlength=len(data.labels)).tolist()
+    counts = np.bincount(data.targets[fingerprints.readable], minlength=len(data.labels)).tolist()
     return Check(shown(source), data, dict(zip(data.labels, counts, strict=True)), tuple(found))
 
 
@@ -136,8 +136,8 @@ def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterat
         )
 
 
-def _copies(data: Dataset, prints: Fingerprints, grouping: Grouping) -> Iterator[Finding]:
-    exact = members(exact_groups(prints))
+def _copies(data: Dataset, fingerprints: Fingerprints, grouping: Grouping) -> Iterator[Finding]:
+    exact = members(exact_groups(fingerprints))
     if exact:
         text = f"{_images(exact)} are identical files."
         yield _group_finding("exact-duplicates", text, "Keep one of each group and delete the others.", data, exact)
@@ -159,8 +159,8 @@ def _copies(data: Dataset, prints: Fingerprints, grouping: Grouping) -> Iterator
         yield _group_finding("two-labels", text, way, data, conflicts)
 
 
-def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: Reporter) -> Iterator[Finding]:
-    rows = np.flatnonzero(prints.readable)
+def _labels(data: Dataset, fingerprints: Fingerprints, pictures: Pictures, reporter: Reporter) -> Iterator[Finding]:
+    rows = np.flatnonzero(fingerprints.readable)
     counts = np.bincount(data.targets[rows], minlength=len(data.labels))
     rows = rows[counts[data.targets[rows]] >= FEWEST]
     labels, targets = np.unique(data.targets[rows], return_inverse=True)
@@ -172,9 +172,9 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
     network = backbone(_BACKBONE)
     model = build_classifier(network, None, len(labels))
     network.load(model, _BACKBONE, None)
-    known = features(model, pictures.inputs, rows, network, Distribution(), reporter)
+    computed = features(model, pictures.inputs, rows, network, Distribution(), reporter)
     with reporter.bar("Checking labels", 0):
-        doubts = doubted(judged(known, targets, parts), targets)
+        doubts = doubted(judged(computed, targets, parts), targets)
     if doubts:
         names = [data.labels[label] for label in labels]
         yield Finding(
@@ -189,8 +189,8 @@ def _labels(data: Dataset, prints: Fingerprints, pictures: Pictures, reporter: R
         )
 
 
-def _balance(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
-    trained = prints.readable & np.isin(data.parts, ("", "train"))
+def _balance(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
+    trained = fingerprints.readable & np.isin(data.parts, ("", "train"))
     counts = np.bincount(data.targets[trained], minlength=len(data.labels))
     few = [f"{label} ({count})" for label, count in zip(data.labels, counts, strict=True) if count < FEWEST]
     if few:
@@ -206,9 +206,9 @@ def _balance(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
         yield Finding("unbalanced", text, way)
 
 
-def _sizes(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
-    rows = np.flatnonzero(prints.readable)
-    short, long = prints.sizes[rows].min(axis=1), prints.sizes[rows].max(axis=1)
+def _sizes(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
+    rows = np.flatnonzero(fingerprints.readable)
+    short, long = fingerprints.sizes[rows].min(axis=1), fingerprints.sizes[rows].max(axis=1)
     odd = {"tiny": short < _TINY, "long": long > _LONG * short}
     texts = {
         "tiny": (f"smaller than {_TINY} pixels", "Use the original images, or train with a smaller --size."),
@@ -221,7 +221,7 @@ def _sizes(data: Dataset, prints: Fingerprints) -> Iterator[Finding]:
         chosen = rows[odd[kind]]
         if len(chosen):
             middle = f"; the median shorter side is {int(np.median(short))} pixels" if kind == "tiny" else ""
-            notes = tuple(f"{prints.sizes[row][1]}x{prints.sizes[row][0]}" for row in chosen)
+            notes = tuple(f"{fingerprints.sizes[row][1]}x{fingerprints.sizes[row][0]}" for row in chosen)
             files = tuple((data.files[row],) for row in chosen)
             yield Finding(
                 kind,

@@ -53,8 +53,8 @@ def folds(targets: Indices, groups: Indices) -> Folds:
     count = min(_FOLDS, *(len(np.unique(numbers[targets == label])) for label in labels))
     if count < 2:
         return []
-    found = list(StratifiedGroupKFold(count, shuffle=True, random_state=0).split(targets, targets, numbers))
-    return found if all(len(np.unique(targets[fitted])) == len(labels) for fitted, _ in found) else []
+    splits = list(StratifiedGroupKFold(count, shuffle=True, random_state=0).split(targets, targets, numbers))
+    return splits if all(len(np.unique(targets[fitted])) == len(labels) for fitted, _ in splits) else []
 
 
 def judged(features: Floats, targets: Indices, folds: Folds) -> Floats:
@@ -75,8 +75,8 @@ def judged(features: Floats, targets: Indices, folds: Folds) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of stopping at max_iter
         judge = LogisticRegression(C=_STRENGTH, max_iter=200)
-        found = cross_val_predict(judge, features, targets, cv=folds, method="predict_proba")
-    return np.asarray(found, np.float32)
+        probabilities = cross_val_predict(judge, features, targets, cv=folds, method="predict_proba")
+    return np.asarray(probabilities, np.float32)
 
 
 def doubted(probabilities: Floats, targets: Indices) -> list[Doubt]:

@@ -148,15 +148,15 @@ def _chosen_part(source: Path, parts: list[str]) -> str:
 
 
 def _folder(root: Path, card: ModelCard) -> Dataset:
-    known = _names(card)
+    targets_by_name = _names(card)
     files: list[str] = []
     targets: list[int] = []
-    root = unwrapped(root, known)
+    root = unwrapped(root, targets_by_name)
     for folder, paths in class_files(root).items():
-        if folder not in known:
+        if folder not in targets_by_name:
             raise _unknown(root / folder, card)
         files += [path.relative_to(root).as_posix() for path in paths]
-        targets += [known[folder]] * len(paths)
+        targets += [targets_by_name[folder]] * len(paths)
     if not files:
         refuse_one_class(root)
         raise DataError(f"{root}: no pictures in it; expected one sub-folder of pictures per class.")
@@ -165,11 +165,11 @@ def _folder(root: Path, card: ModelCard) -> Dataset:
 
 def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
     """The same with the model's labels."""
-    known = _names(card)
+    targets_by_name = _names(card)
     for label in data.labels:
-        if label not in known:
+        if label not in targets_by_name:
             raise _unknown(f"{printable(source)}: {label}", card)
-    index = np.array([known[label] for label in data.labels], np.int64)
+    index = np.array([targets_by_name[label] for label in data.labels], np.int64)
     return replace(data, labels=card.labels, targets=index[data.targets])
 
 
@@ -182,6 +182,9 @@ def _unknown(what: str | Path, card: ModelCard) -> DataError:
 def _names(card: ModelCard) -> dict[str, int]:
     """Every name that means one label alone; ImageNet has two "crane"s, told apart by their ids."""
     names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
-    known = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
-    forms = [unicodedata.normalize("NFC", name) for name in known]
-    return {form if forms.count(form) == 1 else name: known[name] for form, name in zip(forms, known, strict=True)}
+    targets_by_name = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
+    forms = [unicodedata.normalize("NFC", name) for name in targets_by_name]
+    return {
+        form if forms.count(form) == 1 else name: targets_by_name[name]
+        for form, name in zip(forms, targets_by_name, strict=True)
+    }

@@ -114,8 +114,8 @@ def render_evaluation(evaluation: Evaluation) -> str:
 
 def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
     """Of the classes that occur; None where they are too many for a page."""
-    known = {item.label for item in evaluation.classes}
-    rows = [i for i, label in enumerate(evaluation.labels) if label in known]
+    labels = {item.label for item in evaluation.classes}
+    rows = [i for i, label in enumerate(evaluation.labels) if label in labels]
     if len(rows) > _CLASSES:
         return None
     counts = np.array(evaluation.outcome.score.confusion, np.int64)[np.ix_(rows, rows)]

@@ -72,16 +72,16 @@ def export_run(
     trains = mode == "int8" and method != "ptq"
     refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
     start_tensorflow(reporter)
-    place = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
+    distribution = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     size = None if mode == "int8" else run.config.input_size
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
     # By the first alone: what is computed is kept in the run's folder, which all may share.
-    answers = read_answers(run, reporter) if place.first else {}
-    place.agree(0)
-    known = answers.get("validation")
-    threshold = None if known is None else suggest_threshold(known.scores, known.data.targets)
+    answers = read_answers(run, reporter) if distribution.first else {}
+    distribution.agree(0)
+    validation = answers.get("validation")
+    threshold = None if validation is None else suggest_threshold(validation.scores, validation.data.targets)
     accuracy, name = float_accuracy(answers), run.path.resolve().name
     card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
@@ -97,15 +97,15 @@ def export_run(
         card,
         golden,
         figures,
-        reporter if place.first else Quiet(),
+        reporter if distribution.first else Quiet(),
         method=method,
         max_drop=max_drop,
-        distribution=place,
+        distribution=distribution,
     )
-    if place.first and (run.path / "metrics.json").exists():
+    if distribution.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
         write_report(run, reporter)
-    place.agree(0)  # none leaves before the others
+    distribution.agree(0)  # none leaves before the others
     return done
 
 

@@ -18,7 +18,10 @@ __all__ = ["FileFigures", "float_accuracy"]
 
 def float_accuracy(answers: Mapping[str, Answers]) -> dict[str, float]:
     """Of the network in memory on each part, as a card has it."""
-    return {f"{part}_float": float((known.chosen == known.data.targets).mean()) for part, known in answers.items()}
+    return {
+        f"{part}_float": float((predictions.chosen == predictions.data.targets).mean())
+        for part, predictions in answers.items()
+    }
 
 
 class FileFigures:

@@ -63,11 +63,11 @@ def quantize(
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)
     judged = [int(row) for row in data.rows("validation")]
-    with work_folder(path, "pictures") as place:
+    with work_folder(path, "pictures") as folder:
 
         def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
             part = data.take(rows)
-            pictures, unread = decode(part, rule, margin, place / name, reporter)
+            pictures, unread = decode(part, rule, margin, folder / name, reporter)
             if unread:
                 raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)

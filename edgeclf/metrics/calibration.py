@@ -69,10 +69,10 @@ def reliability(scores: Scores, targets: Indices) -> Reliability:
         targets: ``[pictures]``.
     """
     best, right = _best(scores), scores.argmax(axis=1) == targets
-    place = np.clip(np.ceil(best * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    bin_index = np.clip(np.ceil(best * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
     bins = []
-    for number in np.unique(place):
-        inside = place == number
+    for number in np.unique(bin_index):
+        inside = bin_index == number
         mean, share = float(best[inside].mean()), float(right[inside].mean())
         bins.append(Bin(float(number / _BINS), float((number + 1) / _BINS), int(inside.sum()), mean, share))
     error = sum(item.count * abs(item.score - item.accuracy) for item in bins) / len(targets)

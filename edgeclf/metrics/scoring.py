@@ -115,11 +115,11 @@ def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     """Figures of every class from ``Score.confusion``."""
     counts = np.asarray(confusion, np.int64)
     answered, support, right = counts.sum(axis=0), counts.sum(axis=1), counts.diagonal()
-    found = []
+    figures = []
     for i, label in enumerate(labels):
         given, pictures, hits = int(answered[i]), int(support[i]), int(right[i])
         low, high = wilson(hits, pictures) if pictures else (None, None)
-        found.append(
+        figures.append(
             ClassFigures(
                 label,
                 pictures,
@@ -131,7 +131,7 @@ def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
                 2 * hits / (given + pictures) if given + pictures else 0.0,
             )
         )
-    return found
+    return figures
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -133,7 +133,7 @@ def _count(variables: Iterable[Any]) -> int:
 
 
 def _variables(model: Any, layer: str) -> list[Any]:
-    return [v for found in model.layers if found.name == layer for v in found.trainable_variables]
+    return [v for item in model.layers if item.name == layer for v in item.trainable_variables]
 
 
 def _name(variable: Any) -> str:

@@ -64,11 +64,11 @@ def _fitted(pixels: Pixels) -> Pixels:
     return cell
 
 
-def _write(cell: Pixels, text: str, place: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:
+def _write(cell: Pixels, text: str, corner: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:
     """OpenCV's fonts draw ASCII alone; another letter is shown by its nearest, or a question mark."""
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode() if not text.isascii() else text
     view = np.ascontiguousarray(cell)
-    cv2.putText(view, plain, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    cv2.putText(view, plain, corner, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
     cell[:] = view

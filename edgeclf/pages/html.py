@@ -17,8 +17,8 @@ def render(template: str, values: Mapping[str, object]) -> str:
     """A page; every value that is not marked as HTML is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    known = Environment(loader=PackageLoader("edgeclf.pages"), autoescape=True, undefined=StrictUndefined)
-    return known.get_template(template).render(values)
+    environment = Environment(loader=PackageLoader("edgeclf.pages"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(values)
 
 
 def jpeg(pixels: Pixels) -> str:

@@ -90,10 +90,10 @@ def reliability_plot(parts: Mapping[str, Reliability]) -> str:
     """Share of right answers by score; on the diagonal a score is what it says."""
     figure, axes = figure_with_axes("score", "share that is right")
     axes.plot([0, 1], [0, 1], color=_MUTED, linestyle="--", linewidth=1)
-    for (part, known), colour, marker in zip(parts.items(), (_BAR, _OTHER), "os", strict=False):
-        scores, shares = [item.score for item in known.bins], [item.accuracy for item in known.bins]
-        sizes = [12 + 120 * item.count / sum(b.count for b in known.bins) for item in known.bins]
-        axes.plot(scores, shares, color=colour, linewidth=1, label=f"{part}, ECE {known.error:.3f}")
+    for (part, reliability), colour, marker in zip(parts.items(), (_BAR, _OTHER), "os", strict=False):
+        scores, shares = [item.score for item in reliability.bins], [item.accuracy for item in reliability.bins]
+        sizes = [12 + 120 * item.count / sum(b.count for b in reliability.bins) for item in reliability.bins]
+        axes.plot(scores, shares, color=colour, linewidth=1, label=f"{part}, ECE {reliability.error:.3f}")
         axes.scatter(scores, shares, s=sizes, color=colour, marker=marker, alpha=0.7)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.05)
@@ -122,13 +122,13 @@ def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], 
 def learning_plot(curves: Mapping[str, Curve]) -> str:
     """Accuracy by the number of training pictures, on a logarithmic axis, one curve a method."""
     figure, axes = figure_with_axes("training pictures", "test accuracy, %", (4.4, 3.6))
-    for place, (method, curve) in enumerate(curves.items()):
-        colour, marker = SERIES[place]
+    for number, (method, curve) in enumerate(curves.items()):
+        colour, marker = SERIES[number]
         counts, shares, lows, highs = (np.array(column) for column in zip(*curve, strict=True))
-        beside = counts * 1.03 ** (place - len(curves) // 2)  # so that no interval hides another
+        shifted = counts * 1.03 ** (number - len(curves) // 2)  # so that no interval hides another
         lengths = 100 * np.maximum([shares - lows, highs - shares], 0)
         style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
-        axes.errorbar(beside, 100 * shares, lengths, elinewidth=0.7, capsize=2, label=method, **style)
+        axes.errorbar(shifted, 100 * shares, lengths, elinewidth=0.7, capsize=2, label=method, **style)
     axes.set_xscale("log")
     ticks = sorted({point[0] for curve in curves.values() for point in curve})
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])

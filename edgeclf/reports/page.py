@@ -43,7 +43,10 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
         **content,
         "folder": shlex.quote(str(run.path)),
         "plots": _plots(content, shown),
-        "matrices": {part: matrix(known["confusion"], shown.data.labels) for part, known in content["parts"].items()},
+        "matrices": {
+            part: matrix(part_figures["confusion"], shown.data.labels)
+            for part, part_figures in content["parts"].items()
+        },
         "worst": figures[: len(wrong)],
         "unsure": figures[len(wrong) :],
         "skipped": content["data"]["skipped"][:_SKIPPED],
@@ -55,10 +58,10 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
     from markupsafe import Markup
 
     epochs = [item for item in content["history"] if "alpha" not in item]
-    known = {part: _reliability(figures["reliability"]) for part, figures in content["parts"].items()}
+    reliabilities = {part: _reliability(figures["reliability"]) for part, figures in content["parts"].items()}
     right = shown.chosen == shown.data.targets
     plots = [
-        ("Calibration", reliability_plot(known)),
+        ("Calibration", reliability_plot(reliabilities)),
         ("Threshold", threshold_plot(shown.best, right, content["threshold"]["score"])),
     ]
     if len(epochs) > 1:
@@ -67,8 +70,8 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
     return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # numbers and our own words alone
 
 
-def _reliability(known: Mapping[str, Any]) -> Reliability:
-    return Reliability(known["error"], tuple(Bin(**item) for item in known["bins"]))
+def _reliability(figures: Mapping[str, Any]) -> Reliability:
+    return Reliability(figures["error"], tuple(Bin(**item) for item in figures["bins"]))
 
 
 def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers
         "run": run.path.resolve().name,
         "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, "threshold", "parity")},
         "history": run.read_json("history"),
-        "parts": {part: _part(known) for part, known in answers.items()},
+        "parts": {part: _part(predictions) for part, predictions in answers.items()},
         "threshold": metrics["threshold"],
         "int8": _parity(run, metrics.get("parity")),
         "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
@@ -98,14 +98,14 @@ def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers
     }
 
 
-def _part(known: Answers) -> dict[str, Any]:
-    figures = asdict(score(known.scores, known.data.targets, known.data.labels))
-    labels, confusion = known.data.labels, figures["confusion"]
+def _part(predictions: Answers) -> dict[str, Any]:
+    figures = asdict(score(predictions.scores, predictions.data.targets, predictions.data.labels))
+    labels, confusion = predictions.data.labels, figures["confusion"]
     return {
         **figures,
         "classes": [asdict(item) for item in class_figures(confusion, labels)],
         "confused": [asdict(item) for item in most_confused(confusion, labels, _CONFUSIONS)],
-        "reliability": asdict(reliability(known.scores, known.data.targets)),
+        "reliability": asdict(reliability(predictions.scores, predictions.data.targets)),
     }
 
 
@@ -114,7 +114,8 @@ def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
     judged = answers["validation"]
     chosen = suggest_threshold(judged.scores, judged.data.targets)
     measured = {
-        part: asdict(acceptance(known.scores, known.data.targets, chosen or 0.0)) for part, known in answers.items()
+        part: asdict(acceptance(predictions.scores, predictions.data.targets, chosen or 0.0))
+        for part, predictions in answers.items()
     }
     return {"score": chosen, "rule": RULE, "chosen_on": "validation", **measured}
 
@@ -126,12 +127,13 @@ def _parity(run: Run, noted: object) -> dict[str, Any] | None:
     name = str(noted["file"])
     if not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
         return None
-    known = json.loads((run.path / name).read_text("utf-8"))
-    figures = _without_flips(known["parity"])
-    sizes = {key: known[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
+    content = json.loads((run.path / name).read_text("utf-8"))
+    figures = _without_flips(content["parity"])
+    sizes = {key: content[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
     page = Path(name).with_suffix(".html").as_posix()
-    changed, spent = len(known["parity"]["flips"]), known["int8_milliseconds"]
-    test = _without_flips(known["test"]) if known.get("test") else None  # as of a version that did not measure it
+    changed, spent = len(content["parity"]["flips"]), content["int8_milliseconds"]
+    # A version that did not measure the test part did not note it.
+    test = _without_flips(content["test"]) if content.get("test") else None
     return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page, "test": test}
 
 
@@ -143,18 +145,18 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _answer(known: Answers, row: int) -> dict[str, Any]:
-    labels, second = known.data.labels, int(np.argsort(-known.scores[row], kind="stable")[1])
-    target = int(known.data.targets[row])
+def _answer(predictions: Answers, row: int) -> dict[str, Any]:
+    labels, second = predictions.data.labels, int(np.argsort(-predictions.scores[row], kind="stable")[1])
+    target = int(predictions.data.targets[row])
     return {
         "row": row,
-        "file": known.data.files[row],
+        "file": predictions.data.files[row],
         "label": labels[target],
-        "answer": labels[int(known.chosen[row])],
-        "score": float(known.best[row]),
-        "label_score": float(known.scores[row, target]),
+        "answer": labels[int(predictions.chosen[row])],
+        "score": float(predictions.best[row]),
+        "label_score": float(predictions.scores[row, target]),
         "second": labels[second],
-        "second_score": float(known.scores[row, second]),
+        "second_score": float(predictions.scores[row, second]),
     }
 
 

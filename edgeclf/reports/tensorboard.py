@@ -26,16 +26,16 @@ def write_events(run: Run, folder: Path) -> Path:
     Raises:
         RunError: the training did not get that far.
     """
-    history, place = run.read_json("history"), folder / run.path.resolve().name
-    for old in place.glob("events.out.tfevents.*"):
+    history, log_folder = run.read_json("history"), folder / run.path.resolve().name
+    for old in log_folder.glob("events.out.tfevents.*"):
         old.unlink()
-    writer = tensorflow().summary.create_file_writer(str(place))
+    writer = tensorflow().summary.create_file_writer(str(log_folder))
     with writer.as_default():
         for item in history:
             if "alpha" not in item:  # chosen after the last epoch, on no axis of time
                 _write(item)
     writer.close()
-    return place
+    return log_folder
 
 
 def _write(item: dict[str, float]) -> None:

@@ -73,10 +73,10 @@ def read_answers(run: Run, reporter: Reporter) -> dict[str, Answers]:
 def _kept(run: Run, parts: Mapping[str, Dataset]) -> dict[str, Scores] | None:
     if not run.has_arrays("scores"):
         return None
-    known = run.read_arrays("scores")
-    if not np.array_equal(known.pop("weights"), _fingerprint(run)):
+    kept = run.read_arrays("scores")
+    if not np.array_equal(kept.pop("weights"), _fingerprint(run)):
         return None
-    return known if all(len(known.get(part, ())) == len(data.files) for part, data in parts.items()) else None
+    return kept if all(len(kept.get(part, ())) == len(data.files) for part, data in parts.items()) else None
 
 
 def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:

@@ -148,8 +148,8 @@ class Run:
         Raises:
             RunError: a source that is to be whole pictures is none of them.
         """
-        known = [source.resolve() for source in self.sources]
-        if other := next((path for path in self.config.whole_sources if path.resolve() not in known), None):
+        sources = [source.resolve() for source in self.sources]
+        if other := next((path for path in self.config.whole_sources if path.resolve() not in sources), None):
             raise RunError(f"whole: {other} is none of the photographs' sources, {shown(self.sources)}.")
         views = [self.config.view_of(source) for source in self.sources]
         if not listed.sources:

@@ -19,15 +19,15 @@ def seen_in_training(run: Run, data: Dataset) -> dict[str, int]:
     split, given = run.read_split(), _by_size(data)
     seen = {}
     for part in ("train", "validation"):
-        known = _by_size(split.take(split.rows(part)))
-        common = given.keys() & known.keys()  # so that few files are read
-        digests = {_digest(*file) for size in common for file in known[size]} - {None}
+        trained_on = _by_size(split.take(split.rows(part)))
+        common = given.keys() & trained_on.keys()  # so that few files are read
+        digests = {_digest(*file) for size in common for file in trained_on[size]} - {None}
         seen[part] = sum(_digest(*file) in digests for size in common for file in given[size])
     return seen
 
 
 def _by_size(data: Dataset) -> _Sized:
-    found: _Sized = defaultdict(list)
+    by_size: _Sized = defaultdict(list)
     for file in data.files:
         try:
             size = (
@@ -35,8 +35,8 @@ def _by_size(data: Dataset) -> _Sized:
             )
         except (OSError, ImageError):  # gone; what can be read is measured
             continue
-        found[size].append((data, file))
-    return found
+        by_size[size].append((data, file))
+    return by_size
 
 
 def _digest(data: Dataset, file: str) -> bytes | None:

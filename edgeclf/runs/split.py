@@ -28,7 +28,7 @@ def divide(
     listed: Dataset,
     skipped: list[Skipped],
     unread: list[Skipped],
-    prints: Fingerprints,
+    fingerprints: Fingerprints,
     reporter: Reporter,
     prepare: Callable[[Dataset], Dataset] = lambda grouped: grouped,
 ) -> Dataset:
@@ -36,18 +36,18 @@ def divide(
 
     Args:
         skipped, unread: files left out, of no kind that is read and unreadable.
-        prints: of the pictures, by which copies stay in one part.
+        fingerprints: of the pictures, by which copies stay in one part.
         prepare: parts to be given first, once copies are known.
 
     Raises:
         DataError: no picture, or a class with too few.
     """
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
-    if not prints.readable.any():
+    if not fingerprints.readable.any():
         raise no_readable(listed.root, skipped)
-    parts = [part if good else "unreadable" for part, good in zip(listed.parts, prints.readable, strict=True)]
+    parts = [part if good else "unreadable" for part, good in zip(listed.parts, fingerprints.readable, strict=True)]
     with reporter.bar("Comparing", 0):
-        grouping = Grouping(listed.with_parts(parts), prints, run.config.group)
+        grouping = Grouping(listed.with_parts(parts), fingerprints, run.config.group)
     for remark in grouping.remarks():
         reporter.say(remark)
     kept = prepare(grouping.grouped())

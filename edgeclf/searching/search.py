@@ -61,13 +61,13 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
         train_config(candidate, base)  # raises before anything is written
     space = {"backbone": settings.backbones, "size": settings.sizes, "tune": settings.tunes}
     searched = {"backbone", "size", "train_size", "tune", "weights"}
-    told = {
+    conditions = {
         "data": " + ".join(str(path.resolve()) for path in paths_of(data)),
         "pictures": _digest(listed),
         "split": _SPLIT,
         "options": base.model_dump_json(exclude=searched),
     }
-    log = SearchLog(out, space, told, base.seed)
+    log = SearchLog(out, space, conditions, base.seed)
     searching = _Searching(data, out, settings, base, log, reporter)
     interrupted = False
     try:

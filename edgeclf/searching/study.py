@@ -63,14 +63,16 @@ class SearchLog:
     Args:
         folder: of the search.
         space: the values of each of ``Candidate``'s attributes.
-        told: what else must be the same when the search goes on.
+        conditions: what else must be the same when the search goes on.
         seed: of the sampler.
 
     Raises:
         ConfigError: optuna is not installed, or the folder holds something else or a search that was told otherwise.
     """
 
-    def __init__(self, folder: Path, space: Mapping[str, tuple[Any, ...]], told: Mapping[str, str], seed: int) -> None:
+    def __init__(
+        self, folder: Path, space: Mapping[str, tuple[Any, ...]], conditions: Mapping[str, str], seed: int
+    ) -> None:
         optuna = require_optuna()
         new = not (folder / _FILE).is_file()
         if new and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -87,7 +89,7 @@ class SearchLog:
             load_if_exists=True,
         )
         self._has_old_names = "adapt" in self._study.user_attrs.get("told", {})
-        self._check(folder, {**{name: json.dumps(values) for name, values in space.items()}, **told})
+        self._check(folder, {**{name: json.dumps(values) for name, values in space.items()}, **conditions})
         kept = self._as_begun(space)
         self._space = {name: optuna.distributions.CategoricalDistribution(values) for name, values in kept.items()}
         self._trial: Any = None
@@ -150,11 +152,11 @@ class SearchLog:
     def _as_begun(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return in_new_names(options, _OLD_NAMES, _OLD_VALUES)[0] if self._has_old_names else dict(options)
 
-    def _check(self, folder: Path, told: dict[str, str]) -> None:
-        known = self._study.user_attrs.get("told", dict(told))
-        self._study.set_user_attr("told", known)
-        known, new = _parsed(known), _parsed(told)
-        if different := [name for name in {**known, **new} if known.get(name) != new.get(name)]:
+    def _check(self, folder: Path, conditions: dict[str, str]) -> None:
+        kept = self._study.user_attrs.get("told", dict(conditions))
+        self._study.set_user_attr("told", kept)
+        kept, new = _parsed(kept), _parsed(conditions)
+        if different := [name for name in {**kept, **new} if kept.get(name) != new.get(name)]:
             raise ConfigError(f"{folder}: this search began with other {', '.join(different)}. Choose another --out.")
 
 
@@ -181,10 +183,10 @@ def _candidate(options: Mapping[str, Any]) -> Candidate:
     return Candidate(**in_new_names(options, OPTIONS, VALUES)[0])
 
 
-def _parsed(told: Mapping[str, str]) -> dict[str, Any]:
+def _parsed(conditions: Mapping[str, str]) -> dict[str, Any]:
     """What a search was told, by the names of now."""
     values: dict[str, Any] = {
-        name: json.loads(text) if text.startswith(("[", "{")) else text for name, text in told.items()
+        name: json.loads(text) if text.startswith(("[", "{")) else text for name, text in conditions.items()
     }
     if "options" in values:
         values["options"] = in_new_names(values["options"], OPTIONS, VALUES)[0]

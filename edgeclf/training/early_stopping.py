@@ -48,8 +48,8 @@ class Selection:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What ``restore`` takes."""
-        known = {"best": self._best, "tuned": self._tuned, "waited": np.array(self.waited)}
-        return {f"selection/{name}": value for name, value in known.items()}
+        values = {"best": self._best, "tuned": self._tuned, "waited": np.array(self.waited)}
+        return {f"selection/{name}": value for name, value in values.items()}
 
     @staticmethod
     def knows(state: Mapping[str, npt.NDArray[Any]]) -> bool:

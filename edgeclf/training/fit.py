@@ -55,14 +55,14 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
     if config.view.changes:
         reporter.say(_about_view(config, paths_of(data)))
-    place = Distribution(distribute)
-    run = _first(place, lambda: Run.create(out, config, data)) or Follower.open(out)
+    distribution = Distribution(distribute)
+    run = _first(distribution, lambda: Run.create(out, config, data)) or Follower.open(out)
     try:
-        _in_folder(run, run.seen(listed), skipped, reporter, place)
+        _in_folder(run, run.seen(listed), skipped, reporter, distribution)
     except EdgeclfError:  # the next try, with other options, may have this folder
         run.abandon()
         raise
-    return _reported(run, place, reporter)
+    return _reported(run, distribution, reporter)
 
 
 def _about_view(config: TrainConfig, sources: tuple[Path, ...]) -> str:
@@ -102,13 +102,13 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
             f"{path}: its photographs, {missing[0]}, are not there. Put them back (or say where they are, as "
             f"data in {path / 'config.toml'}), then resume again."
         )
-    place = Distribution(distribute)
-    run = _first(place, lambda: run) or Follower.open(path)
+    distribution = Distribution(distribute)
+    run = _first(distribution, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
         with reporter.bar("Listing", 0):
             listed, skipped = read_source(run.sources, reporter.say)
-        return _reported(_in_folder(run, run.seen(listed), skipped, reporter, place), place, reporter)
-    return _reported(_in_folder(run, run.read_split(), None, reporter, place), place, reporter)
+        return _reported(_in_folder(run, run.seen(listed), skipped, reporter, distribution), distribution, reporter)
+    return _reported(_in_folder(run, run.read_split(), None, reporter, distribution), distribution, reporter)
 
 
 def _is_finished(run: Run) -> bool:
@@ -117,54 +117,54 @@ def _is_finished(run: Run) -> bool:
     return bool(run.read_json("metrics")["status"] == "finished")
 
 
-def _reported(run: Run, place: Distribution, reporter: Reporter) -> Run:
-    _first(place, lambda: write_report(run, reporter))
+def _reported(run: Run, distribution: Distribution, reporter: Reporter) -> Run:
+    _first(distribution, lambda: write_report(run, reporter))
     return run
 
 
-def _first(place: Distribution, make: Callable[[], Made]) -> Made | None:
+def _first(distribution: Distribution, make: Callable[[], Made]) -> Made | None:
     """Done by the first worker alone, while the others wait; nothing for them.
 
     Raises:
         RunError: with them, when it failed with the first.
     """
-    if not place.first:
-        if place.agree(0.0):
+    if not distribution.first:
+        if distribution.agree(0.0):
             raise RunError("The first worker failed: see what it says.")
         return None
     try:
         made = make()
     except BaseException:
-        place.agree(1.0)
+        distribution.agree(1.0)
         raise
-    place.agree(0.0)
+    distribution.agree(0.0)
     return made
 
 
 def _in_folder(
-    run: Run, listed: Dataset, skipped: list[Skipped] | None, reporter: Reporter, place: Distribution
+    run: Run, listed: Dataset, skipped: list[Skipped] | None, reporter: Reporter, distribution: Distribution
 ) -> Run:
     """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
-    reporter = reporter if place.first else Quiet()
+    reporter = reporter if distribution.first else Quiet()
     start_tensorflow(reporter)
-    replicas = f", {place.replicas} in step" if place.replicas > 1 else ""
+    replicas = f", {distribution.replicas} in step" if distribution.replicas > 1 else ""
     exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
     reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}.")
     seed_everything(run.config.seed, run.config.deterministic)
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
-        model = starting_network(run.config, len(listed.labels), place)  # first: its weights may be missing
+        model = starting_network(run.config, len(listed.labels), distribution)  # first: its weights may be missing
         margin = 0 if run.config.tune == "head" else _MARGIN
-        folder = run.path / (f".pictures-{place.worker}" if place.worker else ".pictures")
-        prints = None if skipped is None else Fingerprints.of(len(listed.files))
-        pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, prints)
+        folder = run.path / (f".pictures-{distribution.worker}" if distribution.worker else ".pictures")
+        fingerprints = None if skipped is None else Fingerprints.of(len(listed.files))
+        pictures, unread = decode(listed, preprocessing(run.config), margin, folder, reporter, fingerprints)
         with pictures:
-            if skipped is None or prints is None:
+            if skipped is None or fingerprints is None:
                 data = _all_read(run, listed, unread)
             else:
-                make = functools.partial(divide, run, listed, skipped, unread, prints, reporter)
-                data = _first(place, make) or _as_kept(run, listed)
-            Training(run, model, data, pictures, reporter, started, place).complete()
+                make = functools.partial(divide, run, listed, skipped, unread, fingerprints, reporter)
+                data = _first(distribution, make) or _as_kept(run, listed)
+            Training(run, model, data, pictures, reporter, started, distribution).complete()
     return run
 
 
@@ -188,5 +188,5 @@ def _kept(run: Run) -> str:
 def _as_kept(run: Run, listed: Dataset) -> Dataset:
     """The division that the first worker wrote, whatever this one could read itself."""
     kept = run.read_split()
-    known = dict(zip(kept.files, kept.parts, strict=True))
-    return listed.with_parts([known.get(file, "unreadable") for file in listed.files])
+    parts_by_file = dict(zip(kept.files, kept.parts, strict=True))
+    return listed.with_parts([parts_by_file.get(file, "unreadable") for file in listed.files])

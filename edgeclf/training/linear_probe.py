@@ -56,12 +56,12 @@ def features(
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def run(pixels: Any) -> Any:
         def own(share: Any) -> Any:
-            found = pooled((tf.cast(share, tf.float32) - backbone.mean) / backbone.std, training=False)
-            return tf.cast(found, tf.float32)
+            computed = pooled((tf.cast(share, tf.float32) - backbone.mean) / backbone.std, training=False)
+            return tf.cast(computed, tf.float32)
 
         return distribution.run(own, (pixels,))
 
-    found: Floats = np.empty((len(rows), int(pooled.output.shape[-1])), np.float32)
+    computed: Floats = np.empty((len(rows), int(pooled.output.shape[-1])), np.float32)
     size = _BATCH * distribution.replicas
     with reporter.bar("Features", len(rows)) as bar:
         for start in range(0, len(rows), size):
@@ -69,9 +69,9 @@ def features(
             missing = max(0, distribution.replicas - len(chosen))  # a replica cannot be given nothing
             padded = np.concatenate([chosen, chosen[:1].repeat(missing)])
             share = distribution.shares(len(padded), functools.partial(_read, inputs, padded))
-            found[start : start + len(chosen)] = distribution.gather(run(share)).numpy()[: len(chosen)]
+            computed[start : start + len(chosen)] = distribution.gather(run(share)).numpy()[: len(chosen)]
             bar.advance(len(chosen))
-    return found
+    return computed
 
 
 def _read(inputs: PixelFile, rows: Indices, part: slice) -> Any:
@@ -93,8 +93,8 @@ def fit_head(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    known, unseen = train[0], validation[0]
-    mean, spread = standardise(known)
+    fitted_on, unseen = train[0], validation[0]
+    mean, spread = standardise(fitted_on)
     unseen -= mean
     unseen /= spread
     by_class = dict(enumerate(weights))
@@ -102,7 +102,7 @@ def fit_head(
     with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of stopping at max_iter: close enough, and chosen by its result
         for strength in _STRENGTHS:
-            fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(known, train[1])
+            fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(fitted_on, train[1])
             loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
             if best is None or loss < best[0]:
                 best = loss, fitted

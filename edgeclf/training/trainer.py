@@ -44,16 +44,16 @@ class Judged:
     losses: npt.NDArray[np.float64]
 
 
-def starting_network(config: TrainConfig, classes: int, place: Distribution) -> Any:
+def starting_network(config: TrainConfig, classes: int, distribution: Distribution) -> Any:
     """The network a training begins with, its backbone's weights pretrained or random.
 
     Raises:
         WeightsError: there are no pretrained ones.
         ConfigError: the steps cannot be shared so.
     """
-    if place.way != "none" and config.xla:
+    if distribution.way != "none" and config.xla:
         raise ConfigError("Options: xla does not go with --distribute.")
-    with place.scope(), precision(config.precision):
+    with distribution.scope(), precision(config.precision):
         model = build_classifier(config.network, None, classes, config.head)
     if config.init == "imagenet":
         config.network.load(model, config.backbone, config.weights)
@@ -71,9 +71,9 @@ class Training:
         pictures: Pictures,
         reporter: Reporter,
         started: float,
-        place: Distribution,
+        distribution: Distribution,
     ) -> None:
-        self._run, self._config, self._data, self._place = run, run.config, data, place
+        self._run, self._config, self._data, self._distribution = run, run.config, data, distribution
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = model
@@ -83,7 +83,7 @@ class Training:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
             few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
             reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
-        _check_replicas(self._config, place, len(self._rows["train"]))
+        _check_replicas(self._config, distribution, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
         self._selection = Selection()
 
@@ -111,10 +111,10 @@ class Training:
 
     def _fit_head(self) -> None:
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
-        known = features(self._model, self._pictures.inputs, rows, backbone, self._place, self._reporter)
+        computed = features(self._model, self._pictures.inputs, rows, backbone, self._distribution, self._reporter)
         count, targets = len(self._rows["train"]), self._data.targets[rows]
         head = fit_head(
-            (known[:count], targets[:count]), (known[count:], targets[count:]), self._weights, self._reporter
+            (computed[:count], targets[:count]), (computed[count:], targets[count:]), self._weights, self._reporter
         )
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
         with self._reporter.bar("Validating", 0):
@@ -129,7 +129,9 @@ class Training:
 
     def _tuner(self) -> FineTuner:
         rows, targets = self._rows["train"], self._data.targets
-        return FineTuner(self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._place)
+        return FineTuner(
+            self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._distribution
+        )
 
     def _fine_tune(self, tuner: FineTuner, first: int) -> str:
         total = (self._config.epochs - first) * len(self._rows["train"])
@@ -144,7 +146,7 @@ class Training:
                         bar.advance(count)
                     self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
         except KeyboardInterrupt:
-            if self._place.way == "multi-worker":  # the others wait in the middle of a step, for ever
+            if self._distribution.way == "multi-worker":  # the others wait in the middle of a step, for ever
                 raise
             return "interrupted"
         return "finished"
@@ -154,7 +156,7 @@ class Training:
         try:
             self._try_alphas()
         except KeyboardInterrupt:
-            if self._place.way == "multi-worker":  # the others wait for this one
+            if self._distribution.way == "multi-worker":  # the others wait for this one
                 raise
             return "interrupted"
         return "finished"
@@ -164,7 +166,7 @@ class Training:
             self._run.write_arrays("tuned", self._run.read_arrays("weights"))
         else:  # stopped here before, with the weights of one of them
             self._run.write_arrays("weights", self._run.read_arrays("tuned"))
-        self._place.agree(0)
+        self._distribution.agree(0)
         # The weights that are kept are tempered; those the training began with are not.
         untempered = tempered(self._run.read_arrays("tuned"), 1 / self._kept()["temperature"])
         before, after = self._run.read_arrays("start"), untempered
@@ -209,7 +211,7 @@ class Training:
 
     def _note(self, epoch: int, figures: dict[str, float], judged: Judged, better: bool) -> bool:
         """Add to the history; keep the weights when they are the better ones, with the temperature in the head."""
-        result, kept = judged.score, bool(self._place.agree(float(better)))
+        result, kept = judged.score, bool(self._distribution.agree(float(better)))
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
         noted = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
         self._history.append({"epoch": epoch, **noted})
@@ -223,7 +225,7 @@ class Training:
         return next(item for item in reversed(self._history) if item["kept"])
 
     def _exhausted(self) -> bool:
-        if not self._place.agree(float(self._selection.waited >= self._config.patience)):
+        if not self._distribution.agree(float(self._selection.waited >= self._config.patience)):
             return False
         self._reporter.say(f"Validation results were worse for {self._config.patience} epochs: stopped early.")
         return True
@@ -244,8 +246,8 @@ class Training:
         self._selection.restore(state)
         done = int(state["epoch"])
         self._started -= float(state["seconds"])
-        known = self._run.read_json("history")
-        self._history = [item for item in known if item["epoch"] <= done and "alpha" not in item]
+        history = self._run.read_json("history")
+        self._history = [item for item in history if item["epoch"] <= done and "alpha" not in item]
         self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
         return done
 
@@ -268,7 +270,7 @@ class Training:
 
     def _measure(self, status: str) -> None:
         """The kept network's figures and answers, into the run's folder."""
-        self._place.agree(0)  # the others wait until the first has written
+        self._distribution.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
         best = self._kept()
         trained, total = trained_share(self._model, self._config.tune)
@@ -287,13 +289,15 @@ class Training:
             metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
-        self._place.agree(0)  # none goes on while another still reads
+        self._distribution.agree(0)  # none goes on while another still reads
 
 
-def _check_replicas(config: TrainConfig, place: Distribution, pictures: int) -> None:
+def _check_replicas(config: TrainConfig, distribution: Distribution, pictures: int) -> None:
     """Refuse what several replicas cannot do."""
-    if place.replicas > 1 and min(config.batch_size, pictures) < 2 * place.replicas:
-        raise ConfigError(f"Options: batches of {config.batch_size} are too small for {place.replicas} replicas.")
+    if distribution.replicas > 1 and min(config.batch_size, pictures) < 2 * distribution.replicas:
+        raise ConfigError(
+            f"Options: batches of {config.batch_size} are too small for {distribution.replicas} replicas."
+        )
 
 
 def _figures(result: Score) -> str:

@@ -67,10 +67,10 @@ class StatisticsMeter:
         for start in range(0, len(chosen), _BATCH):
             batch = np.sort(chosen[start : start + _BATCH])
             look(tf.constant(pixels[batch]))
-            for place, variable in zip(total, self._statistics(), strict=True):
-                place += variable.numpy() * (len(batch) / len(chosen))
-        for place, variable in zip(total, self._statistics(), strict=True):
-            variable.assign(place.astype(np.float32))
+            for mean, variable in zip(total, self._statistics(), strict=True):
+                mean += variable.numpy() * (len(batch) / len(chosen))
+        for mean, variable in zip(total, self._statistics(), strict=True):
+            variable.assign(mean.astype(np.float32))
         for layer, momentum in zip(self._layers, kept, strict=True):
             layer.momentum = momentum
 

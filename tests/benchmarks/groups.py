@@ -45,10 +45,10 @@ def main(folders: tuple[Path, ...], copies: int, shots: int) -> None:
 
 def _looked_at(folder: Path) -> tuple[Likeness, npt.NDArray[np.int64], int]:
     data = scan(folder)[0]
-    prints = Fingerprints.of(len(data.files))
+    fingerprints = Fingerprints.of(len(data.files))
     for row, file in enumerate(data.files):
-        prints.add(row, file, read_content(folder / file), read_image(folder / file))
-    likeness = Likeness(prints, data.targets)
+        fingerprints.add(row, file, read_content(folder / file), read_image(folder / file))
+    likeness = Likeness(fingerprints, data.targets)
     return likeness, likeness.groups(), len(data.files)
 
 
@@ -56,15 +56,15 @@ def _photographs(folder: Path, copies: int) -> None:
     data = scan(folder)[0]
     rng, count = np.random.default_rng(0), len(data.files)
     chosen = rng.permutation(count)[:copies]
-    prints = Fingerprints.of(count + len(chosen))
+    fingerprints = Fingerprints.of(count + len(chosen))
     for row, file in enumerate(data.files):
-        prints.add(row, file, read_content(folder / file), read_image(folder / file))
+        fingerprints.add(row, file, read_content(folder / file), read_image(folder / file))
     for row, original in enumerate(chosen, count):
         content = _copy(read_image(folder / data.files[original]), rng)
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
-        prints.add(row, f"{row}.jpg", content, np.ascontiguousarray(pixels))
+        fingerprints.add(row, f"{row}.jpg", content, np.ascontiguousarray(pixels))
     targets = np.concatenate([data.targets, data.targets[chosen]])
-    likeness = Likeness(prints, targets)
+    likeness = Likeness(fingerprints, targets)
     groups = likeness.groups()
     missed = sum(groups[row] < 0 or groups[row] != groups[original] for row, original in enumerate(chosen, count))
     others = [rows for rows in members(np.where(np.arange(len(groups)) < count, groups, -1)) if len(rows) > 1]

@@ -223,9 +223,9 @@ def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float
         seed_everything(config.seed)
         listed, skipped = read_source(folder / "train")
         model = starting_network(config, len(listed.labels), Distribution())
-        prints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
-        pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), prints)
-        data = divide(run, listed, skipped, unread, prints, Terminal())
+        fingerprints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
+        pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), fingerprints)
+        data = divide(run, listed, skipped, unread, fingerprints, Terminal())
         training = _Watched(run, model, data, pictures, Terminal(), started, Distribution())
         training.watch(test)
         with suppress(_Reached):

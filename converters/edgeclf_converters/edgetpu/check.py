@@ -14,7 +14,7 @@ from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 
 __all__ = ["EdgeTpuCheck", "check_edgetpu"]
 
-# code of the builtin operator: its name, and the highest version known
+# code of the builtin operator: its name, and the newest version it takes
 _SUPPORTED = {
     0: ("ADD", 4),
     1: ("AVERAGE_POOL_2D", 3),
@@ -91,18 +91,18 @@ def check_edgetpu(content: bytes) -> EdgeTpuCheck:
     graphs = list(model.tables(2))
     tensors, operators = list(graphs[0].tables(0)), list(graphs[0].tables(3))
     codes = list(model.tables(1))
-    found: list[tuple[int, str]] = []
-    for place, operator in enumerate(operators):
+    refusals: list[tuple[int, str]] = []
+    for position, operator in enumerate(operators):
         code = codes[operator.scalar(0, "I")]
         outputs = operator.integers(2, "i")
         named = tensors[outputs[0]].text(3).partition(";")[0] if outputs else ""
         touched = [tensors[i] for i in (*operator.integers(1, "i"), *outputs) if i >= 0]
         reasons = [*_operator_problems(code), *(reason for tensor in touched for reason in _tensor_problems(tensor))]
-        found += [(place, f"from operator {place} ({named}) on the CPU: {reason}") for reason in reasons[:1]]
+        refusals += [(position, f"from operator {position} ({named}) on the CPU: {reason}") for reason in reasons[:1]]
     if len(graphs) > 1:
-        found.append((0, f"{len(graphs)} graphs; the compiler takes one."))
-    mapped = min((place for place, _ in found), default=len(operators))
-    return EdgeTpuCheck(len(operators), mapped, tuple(text for _, text in sorted(found)))
+        refusals.append((0, f"{len(graphs)} graphs; the compiler takes one."))
+    mapped = min((position for position, _ in refusals), default=len(operators))
+    return EdgeTpuCheck(len(operators), mapped, tuple(text for _, text in sorted(refusals)))
 
 
 def _operator_problems(code: Table) -> Iterator[str]:
@@ -112,8 +112,8 @@ def _operator_problems(code: Table) -> Iterator[str]:
     elif kind not in _SUPPORTED:
         yield f"operator {kind} is not in the list of what the Edge TPU runs."
     elif version > _SUPPORTED[kind][1]:
-        name, known = _SUPPORTED[kind]
-        yield f"{name} is of version {version}, the compiler knows up to {known}."
+        name, newest = _SUPPORTED[kind]
+        yield f"{name} is of version {version}, the compiler knows up to {newest}."
 
 
 def _tensor_problems(tensor: Table) -> Iterator[str]:

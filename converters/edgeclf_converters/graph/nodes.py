@@ -125,10 +125,10 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], known: str | None) -> str:
+def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], source: str | None) -> str:
     kind = type(layer).__name__
-    if known is not None:  # a nested model's input, which is the output of a node outside
-        return known
+    if source is not None:  # a nested model's input, which is the output of a node outside
+        return source
     if isinstance(layer, keras().Model):
         _check_model(layer)
         # From here to its end the nested model's own tensors stand for the outer ones.

@@ -57,8 +57,8 @@ def layer_noise(
     for picture in pictures:
         interpreter.set_tensor(source["index"], encode(picture)[np.newaxis])
         interpreter.invoke()
-        known = floats(normalized(tf.constant(picture[np.newaxis]), rule), training=False)
-        for row, ((_, details), wanted) in enumerate(zip(watched, known, strict=True)):
+        wanted_outputs = floats(normalized(tf.constant(picture[np.newaxis]), rule), training=False)
+        for row, ((_, details), wanted) in enumerate(zip(watched, wanted_outputs, strict=True)):
             stored = interpreter.get_tensor(details["index"])
             scale, zero = details["quantization"]
             wanted = wanted.numpy().reshape(stored.shape)
@@ -95,10 +95,10 @@ def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str
     for operator in interpreter._get_ops_details():
         tensor = details[int(operator["outputs"][0])]
         paths = [f"/{path}/".replace("/quant_", "/") for path in tensor["name"].split(";")]
-        found = [name for name in nodes if any(f"/{name}/" in path for path in paths)]
-        if found and found[-1] not in seen and np.issubdtype(tensor["dtype"], np.integer):
-            seen.add(found[-1])
-            yield found[-1], tensor
+        carried = [name for name in nodes if any(f"/{name}/" in path for path in paths)]
+        if carried and carried[-1] not in seen and np.issubdtype(tensor["dtype"], np.integer):
+            seen.add(carried[-1])
+            yield carried[-1], tensor
 
 
 def multiply_accumulates(content: bytes) -> int:

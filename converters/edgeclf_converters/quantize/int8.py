@@ -103,13 +103,13 @@ def search_int8(
     check_pictures(calibration, rule)
     if validation is not None:
         validation.check("Validation pictures", model.output_shape[1], (rule.height, rule.width))
-    place = distribution or Distribution()
-    way = _Way(model, calibration, rule, validation, max_drop, say, place)
-    trained = way.trained(training, qat or QatConfig(), augment, progress)
+    distribution = distribution or Distribution()
+    search = _MethodSearch(model, calibration, rule, validation, max_drop, say, distribution)
+    trained = search.trained(training, qat or QatConfig(), augment, progress)
     if method == "qat":
-        return way.follow([trained])
-    untrained = [way.plain(), way.ranged(), way.corrected()]
-    return way.follow([*untrained, trained] if method == "auto" else untrained)
+        return search.follow([trained])
+    untrained = [search.plain(), search.ranged(), search.corrected()]
+    return search.follow([*untrained, trained] if method == "auto" else untrained)
 
 
 _Steps = Generator[Trial, None, None]
@@ -119,7 +119,7 @@ class _UnfitError(ConversionError):
     """Pictures given to train on that are none: no reason to end with an untrained file and without a word."""
 
 
-class _Way:
+class _MethodSearch:
     """Steps taken so far."""
 
     def __init__(
@@ -130,9 +130,9 @@ class _Way:
         validation: Labelled | None,
         max_drop: float | None,
         say: Callable[[str], None],
-        place: Distribution,
+        distribution: Distribution,
     ) -> None:
-        self._place = place
+        self._distribution = distribution
         self._model, self._calibration, self._rule, self._say = model, calibration, rule, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
         self._before = network_scores(model, pixels, rule)
@@ -152,13 +152,13 @@ class _Way:
         try:
             with remembered_interrupts() as check:
                 for group in groups:
-                    if self._trials and self._place.agree(float(self._within())):
+                    if self._trials and self._distribution.agree(float(self._within())):
                         break
                     with closing(group):  # whatever ends it, its bar is gone before anything else is shown
                         self._take(group, check)
         except (Exception, KeyboardInterrupt) as error:
             # Of several workers the others wait in the middle of a step, for ever.
-            if not self._trials or isinstance(error, _UnfitError) or self._place.way == "multi-worker":
+            if not self._trials or isinstance(error, _UnfitError) or self._distribution.way == "multi-worker":
                 raise
             stop = Stop.of(self._step, error)
         if stop is not None:  # outside of the handler, whose error holds what the step had in memory
@@ -206,12 +206,12 @@ class _Way:
 
     def ranged(self) -> _Steps:
         """Ranges by each estimator but the plain extremes; the best goes on into the next steps."""
-        found = []
+        trials = []
         for name in ESTIMATORS[1:]:
             self._begin(f"ptq {name}")
-            found.append(self._rounded(self._folded(), self._ranges(name)))
-            yield found[-1]
-        best = max(found, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
+            trials.append(self._rounded(self._folded(), self._ranges(name)))
+            yield trials[-1]
+        best = max(trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
         self._estimator = best.step.name.removeprefix("ptq ")
 
     def corrected(self) -> _Steps:
@@ -253,7 +253,7 @@ class _Way:
                 config,
                 augment,
                 bar.advance if bar is not None else lambda pictures: None,
-                self._place,
+                self._distribution,
             )
             for number, (after, ranges) in enumerate(epochs, 1):
                 yield self._rounded(after, ranges, nodes)

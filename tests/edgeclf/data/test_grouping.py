@@ -25,18 +25,18 @@ from tests.listening import Listening
 from tests.scenes import SCENES, table, write_scene
 
 
-def _prints(data: Dataset) -> Fingerprints:
-    prints = Fingerprints.of(len(data.files))
+def _fingerprints(data: Dataset) -> Fingerprints:
+    fingerprints = Fingerprints.of(len(data.files))
     for row, file in enumerate(data.files):
         content = read_content(data.root / file)
-        prints.add(row, file, content, decode_image(content, file))
-    return prints
+        fingerprints.add(row, file, content, decode_image(content, file))
+    return fingerprints
 
 
 def _divided(folder: Path, out: Path, **options: object) -> tuple[Dataset, list[str]]:
     data, reporter = scan(folder)[0], Listening()
     run = Run.create(out, make_config(options), folder)
-    return divide(run, data, [], [], _prints(data), reporter), reporter.lines
+    return divide(run, data, [], [], _fingerprints(data), reporter), reporter.lines
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -119,7 +119,7 @@ def test_a_part_far_below_its_share_is_said(tmp_path: Path) -> None:
     (folder / "list.csv").write_text("\n".join(["file,label,group", *rows]), "utf-8")
     data, reporter = read_manifest(folder / "list.csv"), Listening()
     run = Run.create(tmp_path / "run", make_config({"validation": 0.4}), folder / "list.csv")
-    divided = divide(run, data, [], [], _prints(data), reporter)
+    divided = divide(run, data, [], [], _fingerprints(data), reporter)
     assert divided.counts("validation").tolist() == [2, 2, 2]
     assert any(line.startswith("Warning: the validation part has 6 images where its") for line in reporter.lines)
 
@@ -168,7 +168,7 @@ def test_the_split_does_not_depend_on_the_size_of_the_input(tmp_path: Path) -> N
     known = []
     for size in (32, 96, 224):
         config = make_config({"size": size})
-        prints = Fingerprints.of(len(data.files))
-        with decode(data, preprocessing(config), 0, tmp_path / f"decoded-{size}", Quiet(), prints)[0]:
-            known.append((prints.hashes.tolist(), Grouping(data, prints, "time").grouped().groups.tolist()))
+        fingerprints = Fingerprints.of(len(data.files))
+        with decode(data, preprocessing(config), 0, tmp_path / f"decoded-{size}", Quiet(), fingerprints)[0]:
+            known.append((fingerprints.hashes.tolist(), Grouping(data, fingerprints, "time").grouped().groups.tolist()))
     assert known[0] == known[1] == known[2]

@@ -33,16 +33,16 @@ def crops(count: int) -> list[Pixels]:
     return found[:count]
 
 
-def _prints(pictures: list[Pixels]) -> Fingerprints:
-    prints = Fingerprints.of(len(pictures))
+def _fingerprints(pictures: list[Pixels]) -> Fingerprints:
+    fingerprints = Fingerprints.of(len(pictures))
     for row, pixels in enumerate(pictures):
-        prints.add(row, f"{row}.png", pixels.tobytes(), pixels, resize(pixels, RULE))
-    return prints
+        fingerprints.add(row, f"{row}.png", pixels.tobytes(), pixels, resize(pixels, RULE))
+    return fingerprints
 
 
-def near_groups(prints: Fingerprints) -> npt.NDArray[np.int64]:
+def near_groups(fingerprints: Fingerprints) -> npt.NDArray[np.int64]:
     """Of pictures that are all of one class."""
-    return Likeness(prints, np.zeros(len(prints.readable), np.int64)).groups()
+    return Likeness(fingerprints, np.zeros(len(fingerprints.readable), np.int64)).groups()
 
 
 def _encoded(pixels: Pixels, scale: float, quality: int) -> Pixels:
@@ -56,28 +56,30 @@ def _encoded(pixels: Pixels, scale: float, quality: int) -> Pixels:
 @pytest.mark.parametrize(("scale", "quality"), [(1.0, 40), (0.5, 75), (1.7, 85)])
 def test_resized_and_encoded_copies_are_found_and_nothing_else(scale: float, quality: int) -> None:
     originals = crops(40)
-    found = near_groups(_prints([*originals, *(_encoded(pixels, scale, quality) for pixels in originals)]))
+    found = near_groups(_fingerprints([*originals, *(_encoded(pixels, scale, quality) for pixels in originals)]))
     assert len(originals) == 40
     assert found[:40].tolist() == found[40:].tolist()
     assert len(set(found.tolist())) == 40
 
 
 def test_hardly_any_handwritten_digits_are_taken_for_copies() -> None:
-    found = near_groups(_prints([digit_picture(image) for image in load_digits().images[:600]]))
+    found = near_groups(_fingerprints([digit_picture(image) for image in load_digits().images[:600]]))
     assert (found >= 0).sum() <= 4
 
 
 def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
     """The values imagehash 4.3.2 gives, which computed them before."""
     china, flower = load_sample_images().images
-    prints = _prints([china, flower, china[:120, :160], flower[60:300, 200:520], np.zeros((50, 60, 3), np.uint8)])
+    fingerprints = _fingerprints(
+        [china, flower, china[:120, :160], flower[60:300, 200:520], np.zeros((50, 60, 3), np.uint8)]
+    )
     expected = [0x9DB8C2C7445DBB24, 0x9B64386633CDC96C, 0xCDB24DB24C924DBA, 0xDA0525363632BBF8, 0]
-    assert prints.hashes.tolist() == expected
+    assert fingerprints.hashes.tolist() == expected
 
 
 def test_pictures_of_one_colour_are_told_apart_by_it() -> None:
     flat = [np.full((50, 50, 3), value, np.uint8) for value in (0, 1, 90, 200)]
-    first, second, *others = near_groups(_prints(flat)).tolist()
+    first, second, *others = near_groups(_fingerprints(flat)).tolist()
     assert first == second == 0
     assert others == [-1, -1]
 
@@ -87,7 +89,7 @@ def test_a_picture_of_like_brightness_hides_no_copy() -> None:
     for pixels in crops(40):
         grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
         first, other, copy, smaller = near_groups(
-            _prints([pixels, grey, _encoded(pixels, 1.0, 90), _encoded(grey, 0.7, 90)])
+            _fingerprints([pixels, grey, _encoded(pixels, 1.0, 90), _encoded(grey, 0.7, 90)])
         ).tolist()
         assert first == copy
         assert other == smaller >= 0
@@ -95,16 +97,18 @@ def test_a_picture_of_like_brightness_hides_no_copy() -> None:
 
 def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
     rng, count = np.random.default_rng(0), 400
-    prints = Fingerprints.of(2 * count)
-    prints.readable[:] = True
-    prints.digests[:] = rng.integers(0, 2**63, 2 * count, dtype=np.uint64)
-    prints.hashes[:count] = rng.integers(0, 2**63, count, dtype=np.uint64)
-    prints.thumbs[:count] = rng.integers(0, 256, (count, 12, 12, 3))
-    prints.thumbs[count:] = prints.thumbs[:count]
+    fingerprints = Fingerprints.of(2 * count)
+    fingerprints.readable[:] = True
+    fingerprints.digests[:] = rng.integers(0, 2**63, 2 * count, dtype=np.uint64)
+    fingerprints.hashes[:count] = rng.integers(0, 2**63, count, dtype=np.uint64)
+    fingerprints.thumbs[:count] = rng.integers(0, 256, (count, 12, 12, 3))
+    fingerprints.thumbs[count:] = fingerprints.thumbs[:count]
     for row in range(count):
         bits = rng.choice(64, 8 if row % 2 else 9, replace=False)
-        prints.hashes[count + row] = prints.hashes[row] ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64))
-    found = near_groups(prints)
+        fingerprints.hashes[count + row] = fingerprints.hashes[row] ^ np.bitwise_or.reduce(
+            np.uint64(1) << bits.astype(np.uint64)
+        )
+    found = near_groups(fingerprints)
     assert (found[1:count:2] == found[count + 1 :: 2]).all()
     assert (found[1:count:2] >= 0).all()
     assert (found[::2] == -1).all()
@@ -113,14 +117,14 @@ def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
 def test_a_film_of_a_still_scene_is_no_group_and_not_compared_pair_by_pair() -> None:
     started = time.monotonic()
     rng, count = np.random.default_rng(0), 20_000
-    prints = Fingerprints.of(count)
-    prints.readable[:] = True
-    prints.digests[:] = np.arange(count)
+    fingerprints = Fingerprints.of(count)
+    fingerprints.readable[:] = True
+    fingerprints.digests[:] = np.arange(count)
     for _ in range(4):
-        prints.hashes[:] ^= np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
-    prints.thumbs[:] = 100 + rng.integers(0, 2, prints.thumbs.shape)
-    prints.details[:] = 100
-    assert set(near_groups(prints).tolist()) == {-1}
+        fingerprints.hashes[:] ^= np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
+    fingerprints.thumbs[:] = 100 + rng.integers(0, 2, fingerprints.thumbs.shape)
+    fingerprints.details[:] = 100
+    assert set(near_groups(fingerprints).tolist()) == {-1}
     assert time.monotonic() - started < 60  # two hundred million pairs would take longer
 
 
@@ -129,10 +133,10 @@ def test_unreadable_files_and_given_groups(tmp_path: Path) -> None:
         (tmp_path / label).mkdir()
         (tmp_path / label / "broken.jpg").write_bytes(b"\xff\xd8")
         cv2.imwrite(str(tmp_path / label / "same.png"), crops(1)[0])
-    data, prints = scan(tmp_path)[0], Fingerprints.of(4)
-    with decode(data, RULE, 0, tmp_path / "decoded", Quiet(), prints)[0]:
-        assert exact_groups(prints).tolist() == [-1, 0, -1, 0]
-        likeness = Likeness(prints, data.targets)
+    data, fingerprints = scan(tmp_path)[0], Fingerprints.of(4)
+    with decode(data, RULE, 0, tmp_path / "decoded", Quiet(), fingerprints)[0]:
+        assert exact_groups(fingerprints).tolist() == [-1, 0, -1, 0]
+        likeness = Likeness(fingerprints, data.targets)
         assert likeness.groups().tolist() == [-1] * 4  # two classes: one photograph under two labels
         assert [rows.tolist() for rows in likeness.conflicts()] == [[1, 3]]
     assert joined(4, np.array([[0, 1]]), np.array([-1, 5, 5, -1])).tolist() == [0, 0, 0, -1]
