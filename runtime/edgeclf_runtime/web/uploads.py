@@ -25,6 +25,8 @@ _PATIENCE = 30.0  # seconds for a photograph to come
 _QUEUE = 10.0  # seconds until one may begin to come
 _AT_ONCE = 3  # that are in memory; others wait on their way
 _END = 2  # bytes of a JPEG's end marker
+_SCAN = b"\xff\xda"  # begins one
+_SCANS = 100  # of a JPEG, each of which costs a pass over all its pixels; a progressive one has about ten
 
 
 def check_photograph(data: bytes) -> tuple[bytes, npt.NDArray[np.uint8]]:
@@ -36,6 +38,8 @@ def check_photograph(data: bytes) -> tuple[bytes, npt.NDArray[np.uint8]]:
     header = checked_header(data, "photograph", limit=_PIXELS)
     if header.kind != "JPEG":
         raise ImageError(f"photograph: {header.kind}, expected a JPEG.")
+    if data.count(_SCAN) > _SCANS:
+        raise ImageError(f"photograph: more than {_SCANS} scans.")
     pixels = decode_image(data, "photograph", limit=_PIXELS)
     return (data[: header.end + _END] if header.end else data), pixels
 

@@ -41,6 +41,12 @@ def _turned(data: bytes) -> bytes:
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
 
 
+def _of_many_scans() -> bytes:
+    """Few bytes that take a decoder long."""
+    data = cv2.imencode(".jpg", PIXELS, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    return data[:-2] + 200 * data[data.rindex(b"\xff\xda") : -2] + data[-2:]
+
+
 def _state(page: CapturePage) -> dict[str, object]:
     return dict(json.loads(ask(page, "/state.json")[2]))
 
@@ -79,6 +85,7 @@ def test_what_is_no_photograph_is_refused(page: CapturePage, tmp_path: Path) -> 
         (_jpeg(suffix=".png"), 400, "PNG, expected a JPEG"),
         (_jpeg(np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8))[:9000], 400, "cut short"),
         (good[:20], 400, "cut short"),
+        (_of_many_scans(), 400, "more than 100 scans"),
         (_jpeg(np.zeros((4100, 4100, 3), np.uint8)), 400, "4100x4100 pixels, expected at most"),
         (good + b"x" * (1 << 24), 413, "at most 16777216 bytes"),
     ):
