@@ -61,7 +61,7 @@ def time_model(
     """
     # What is in the frame changes nothing for the times but for the compiler's cache: noise that stays the same.
     frame = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
-    found = []
+    timings = []
     for number in threads:
         with load(number) as classifier:
             shape, dtype = classifier.backend.input.shape, classifier.backend.input.dtype
@@ -71,15 +71,15 @@ def time_model(
             def whole(classifier: Classifier = classifier, resized: list[float] = resized) -> None:
                 resized.append(classifier.classify(frame).milliseconds["resize"])
 
-            found.append(_timed(number, "invoke", functools.partial(classifier.backend.invoke, batch), seconds))
-            found.append(_timed(number, "frame", whole, seconds))
-            found.append(_summary(number, "resize", resized, 0.0))
+            timings.append(_timed(number, "invoke", functools.partial(classifier.backend.invoke, batch), seconds))
+            timings.append(_timed(number, "frame", whole, seconds))
+            timings.append(_summary(number, "resize", resized, 0.0))
             lanes = classifier.backend.lanes
             if lanes > 1:
                 results = in_order(classifier.classify, itertools.repeat(frame), lanes)
-                found.append(_timed(number, "all", functools.partial(next, results), seconds))
+                timings.append(_timed(number, "all", functools.partial(next, results), seconds))
                 del results  # which ends the calls that are under way, before their backends are closed
-    return found
+    return timings
 
 
 def _timed(threads: int, stage: str, call: Callable[[], object], seconds: float) -> Timing:

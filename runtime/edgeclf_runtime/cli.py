@@ -50,16 +50,16 @@ class _Group(click.Group):
     """Commands by entry point, imported when they are called; our errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        known, ordered = _entries(), [name for names in _SECTIONS.values() for name in names]
-        return [name for name in ordered if name in known] + sorted(set(known) - set(ordered))
+        entries, ordered = _entries(), [name for names in _SECTIONS.values() for name in names]
+        return [name for name in ordered if name in entries] + sorted(set(entries) - set(ordered))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         others = [name for name in commands if not any(name in names for names in _SECTIONS.values())]
         limit = formatter.width - 6 - max(map(len, commands))
         for title, names in {**_SECTIONS, "Other commands": others}.items():
-            found = [(name, commands[name]) for name in names if name in commands]
-            if rows := [(name, command.get_short_help_str(limit)) for name, command in found if command]:
+            listed = [(name, commands[name]) for name in names if name in commands]
+            if rows := [(name, command.get_short_help_str(limit)) for name, command in listed if command]:
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
@@ -78,9 +78,9 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, known = args[0], _entries()
-        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
-            raise _unknown(name, known, ctx)
+        name, entries = args[0], _entries()
+        if name not in entries and not name.startswith("-") and not ctx.resilient_parsing:
+            raise _unknown(name, entries, ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -140,10 +140,10 @@ def _leave(code: object) -> None:
 def _entries() -> dict[str, EntryPoint]:
     """Looked for once: that reads a file of every package installed, and the help asks for every command."""
     if sys.version_info >= (3, 10):
-        found = entry_points(group=_GROUP)
+        entries = entry_points(group=_GROUP)
     else:
-        found = entry_points().get(_GROUP, ())
-    return {entry.name: entry for entry in found}
+        entries = entry_points().get(_GROUP, ())
+    return {entry.name: entry for entry in entries}
 
 
 def _broken(name: str, error: Exception) -> click.Command:
@@ -159,13 +159,13 @@ def _broken(name: str, error: Exception) -> click.Command:
     )
 
 
-def _unknown(name: str, known: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
+def _unknown(name: str, entries: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
     if name in _DESKTOP:
         return _Missing(
             f"edgeclf {name} comes with the desktop package: pip install ./runtime ./converters . in a clone"
         )
     import difflib
 
-    near = difflib.get_close_matches(name, [*known, *_DESKTOP], n=1)
+    near = difflib.get_close_matches(name, [*entries, *_DESKTOP], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return click.UsageError(f"No command {name!r}.{hint}", ctx)

@@ -20,8 +20,8 @@ def text_line(prediction: Prediction, name: str, top: int) -> str:
 def json_line(prediction: Prediction, top: int) -> str:
     """One object: frame and source where there are any, and ``content``."""
     frame = prediction.frame
-    known: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
-    return json.dumps({**known, "answer": prediction.answer, **content(prediction, top)}, ensure_ascii=False)
+    frame_fields: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
+    return json.dumps({**frame_fields, "answer": prediction.answer, **content(prediction, top)}, ensure_ascii=False)
 
 
 def rounded(score: float, digits: int) -> float:

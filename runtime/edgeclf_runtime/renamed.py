@@ -62,10 +62,10 @@ def in_new_names(
     old = [name for name in options if name in names]
     done = {names.get(name, name): value for name, value in options.items()}
     notices = [f"{name} is called {names[name]} now" for name in old]
-    for name, known in (values or {}).items():
+    for name, new_values in (values or {}).items():
         if name in done:
-            done[name], found = _values(done[name], known)
-            notices += [f"{name}: {value} is called {known[value]} now" for value in found]
+            done[name], old_values = _values(done[name], new_values)
+            notices += [f"{name}: {value} is called {new_values[value]} now" for value in old_values]
     return done, notices, [_doubled(name, names[name]) for name in old if names[name] in options]
 
 
@@ -82,8 +82,10 @@ def arguments_in_new_names(
         if is_flag:
             given.add(old)
             notices |= {f"{old} is called {flag} now": None} if flag != old else {}
-        pieces, found = _values(value.split(","), (values or {}).get(flag, {}))
-        notices |= {f"{flag}: {piece} is called {values[flag][piece]} now": None for piece in found} if values else {}
+        pieces, old_values = _values(value.split(","), (values or {}).get(flag, {}))
+        notices |= (
+            {f"{flag}: {piece} is called {values[flag][piece]} now": None for piece in old_values} if values else {}
+        )
         done.append(f"{flag}{equals}{','.join(pieces)}" if is_flag else ",".join(pieces))
         flag = flag if is_flag and not equals else ""
     wrong = [_doubled(old, flags[old]) for old in sorted(given) if old in flags and flags[old] in given]
@@ -151,10 +153,10 @@ def _doubled(old: str, new: str) -> str:
     return f"{old} is the old name of {new}, which is there, too (remove one)"
 
 
-def _values(value: Any, known: Names) -> tuple[Any, list[str]]:
+def _values(value: Any, new_values: Names) -> tuple[Any, list[str]]:
     """A value, or several, by their new names, and the old ones."""
     if isinstance(value, (list, tuple)):
-        found = list(dict.fromkeys(item for item in value if isinstance(item, str) and item in known))
-        return type(value)(known[item] if item in found else item for item in value), found
-    old = isinstance(value, str) and value in known
-    return (known[value], [value]) if old else (value, [])
+        old_values = list(dict.fromkeys(item for item in value if isinstance(item, str) and item in new_values))
+        return type(value)(new_values[item] if item in old_values else item for item in value), old_values
+    old = isinstance(value, str) and value in new_values
+    return (new_values[value], [value]) if old else (value, [])

@@ -50,10 +50,10 @@ def edgetpu_devices(name: str) -> tuple[str, ...]:
     if not all(matches):
         expected = "edgetpu, edgetpu:0, edgetpu:usb, edgetpu:usb:1, edgetpu:pci, several with commas, or edgetpu:all"
         raise UsageError(f"Unknown backend {name!r}: expected {expected}.")
-    found = [match[1] or "" for match in matches if match]
-    if len(set(found)) < len(found):
+    devices = [match[1] or "" for match in matches if match]
+    if len(set(devices)) < len(devices):
         raise UsageError(f"Backend {name!r}: name each device once.")
-    return tuple(f":{device}" if device.isdecimal() else device for device in found)
+    return tuple(f":{device}" if device.isdecimal() else device for device in devices)
 
 
 def is_compiled(content: bytes) -> bool:
@@ -79,12 +79,12 @@ def open_edgetpu(name: str, content: bytes, threads: int | None, why: str) -> Ba
             "This model is not compiled for the Edge TPU, all of it would run on the CPU: compile it"
             " (edgeclf export --int8 --edgetpu RUN, or edgetpu_compiler MODEL), or take --backend auto."
         )
-    found = probe(library, devices, content)
-    kind, reason = backend_class(found.interpreter), _reason(why, found)
-    backends = [kind(content, threads, reason, Delegate(library, device)) for device in found.devices]
+    probed = probe(library, devices, content)
+    kind, reason = backend_class(probed.interpreter), _reason(why, probed)
+    backends = [kind(content, threads, reason, Delegate(library, device)) for device in probed.devices]
     return backends[0] if len(backends) == 1 else PoolBackend(backends, reason)
 
 
-def _reason(why: str, found: Probed) -> str:
-    tried = f"{why}; with {title(found.interpreter)}, tried in another process in {found.seconds:.1f} s"
-    return f"{tried}; {found.passed_over}" if found.passed_over else tried
+def _reason(why: str, probed: Probed) -> str:
+    tried = f"{why}; with {title(probed.interpreter)}, tried in another process in {probed.seconds:.1f} s"
+    return f"{tried}; {probed.passed_over}" if probed.passed_over else tried

@@ -85,8 +85,8 @@ class InterpreterBackend:
 def backend_class(name: str) -> type[InterpreterBackend]:
     """The class behind a key of ``BACKENDS``; its package is imported."""
     module, _, attribute = BACKENDS[name].target.partition(":")
-    found: type[InterpreterBackend] = getattr(import_module(module), attribute)
-    return found
+    kind: type[InterpreterBackend] = getattr(import_module(module), attribute)
+    return kind
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:

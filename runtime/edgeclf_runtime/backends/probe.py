@@ -44,7 +44,8 @@ class Probed:
     passed_over: str = ""
 
 
-_found: dict[tuple[str, tuple[str, ...]], Probed] = {}  # once a start: a device in use here is busy for another process
+# Once a start: a device in use here is busy for another process.
+_probed: dict[tuple[str, tuple[str, ...]], Probed] = {}
 
 
 def probe(library: str, devices: Sequence[str], content: bytes = b"") -> Probed:
@@ -61,12 +62,12 @@ def probe(library: str, devices: Sequence[str], content: bytes = b"") -> Probed:
         BackendError: it does not work; says why, and what to do.
     """
     key = library, tuple(devices)
-    if key not in _found:
-        found = _probe(library, devices, content)
+    if key not in _probed:
+        probed = _probe(library, devices, content)
         if not content:
-            return found
-        _found[key] = found
-    return _found[key]
+            return probed
+        _probed[key] = probed
+    return _probed[key]
 
 
 def _probe(library: str, devices: Sequence[str], content: bytes) -> Probed:
@@ -85,10 +86,10 @@ def _probe(library: str, devices: Sequence[str], content: bytes) -> Probed:
 
 def _interpreters() -> list[str]:
     installed = installed_backends()
-    found = [name for name in installed if name != "tensorflow"] or installed
-    if not found:
+    names = [name for name in installed if name != "tensorflow"] or installed
+    if not names:
         raise BackendError("No TensorFlow Lite interpreter is installed: pip install ai-edge-litert")
-    return found
+    return names
 
 
 def _answer(ended: Ended, interpreter: str, library: str) -> dict[str, str]:
@@ -128,13 +129,13 @@ def _try(interpreter: str, library: str, devices: Sequence[str], content: bytes)
 
     kind = backend_class(interpreter)
     _say({"stage": "while it is loaded"})
-    found = _listed(library) if list(devices) == [ALL] else list(devices)
-    delegates = [Delegate(library, device) for device in found]
+    devices = _listed(library) if list(devices) == [ALL] else list(devices)
+    delegates = [Delegate(library, device) for device in devices]
     if not content:
         opened = [delegate.load(kind.library()[1]) for delegate in delegates]
         _say({"stage": "while it is closed"})
         opened.clear()
-        return found
+        return devices
     backends = [kind(content, 1, "tried", delegate) for delegate in delegates]
     _say({"stage": "at its first picture"})
     for backend in backends:
@@ -142,7 +143,7 @@ def _try(interpreter: str, library: str, devices: Sequence[str], content: bytes)
     _say({"stage": "while it is closed"})
     for backend in backends:
         backend.close()
-    return found
+    return devices
 
 
 def _listed(library: str) -> list[str]:

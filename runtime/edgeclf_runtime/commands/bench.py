@@ -51,14 +51,14 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if not width.isdecimal() or not height.isdecimal() or not 0 < int(width) * int(height) <= 100_000_000:
         raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT.", param_hint="--size")
 
-    found = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
+    timings = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
     facts = machine_facts()
     if as_json:
-        click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in found]}))
+        click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in timings]}))
         return
     click.echo(f"{facts['machine']}, {facts['cores']} cores; frames of {size}; memory {facts['memory_mib']} MiB")
     click.echo("Milliseconds:")
     click.echo(f"{'threads':>7}  {'stage':<7} {'median':>8} {'90%':>8} {'99%':>8} {'CPU':>8}")
-    for timing in found:
+    for timing in timings:
         figures = f"{timing.median:8.2f} {timing.p90:8.2f} {timing.p99:8.2f}"
         click.echo(f"{timing.threads:>7}  {timing.stage:<7} {figures} {f'{timing.cpu:.2f}' if timing.cpu else '':>8}")

@@ -21,7 +21,7 @@ def doctor(as_json: bool, config: Path | None) -> None:
     """
     from edgeclf_runtime.doctor import Machine, examine
 
-    found = examine(Machine(configs=(config.absolute(),) if config else ()))
-    click.echo(json.dumps([asdict(item) for item in found]) if as_json else "\n".join(map(str, found)))
-    if any(item.state == "problem" for item in found):
+    findings = examine(Machine(configs=(config.absolute(),) if config else ()))
+    click.echo(json.dumps([asdict(item) for item in findings]) if as_json else "\n".join(map(str, findings)))
+    if any(item.state == "problem" for item in findings):
         raise click.exceptions.Exit(1)

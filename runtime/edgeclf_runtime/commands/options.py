@@ -186,9 +186,9 @@ class SectionedCommand(Command):
         rows = {option.name: row for option in options if (row := option.get_help_record(ctx))}
         others = [name for name in rows if not any(name in names for names in self._sections.values())]
         for title, names in {**self._sections, "Other options": others}.items():
-            if found := [rows[name] for name in names if name in rows]:
+            if listed := [rows[name] for name in names if name in rows]:
                 with formatter.section(title):
-                    formatter.write_dl(found)
+                    formatter.write_dl(listed)
 
 
 def turn_options(command: Callable[..., None]) -> Callable[..., None]:

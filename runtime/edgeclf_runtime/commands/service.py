@@ -131,8 +131,8 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
         click.echo(exposed, err=True)
     if chosen.sinks.web and not chosen.sinks.web_token:
         if os.environ.get(TOKEN_VARIABLE):
-            said = f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}."
-            click.echo(said, err=True)
+            warning = f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}."
+            click.echo(warning, err=True)
         elif not is_local(chosen.sinks.web):
             click.echo(f"Each start makes up a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params

@@ -178,9 +178,9 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
     Raises:
         UsageError: names every mistake at once.
     """
-    wrong, told = list[str](), list[str]()
-    known = ["source", "reload", *TABLES]
-    wrong += [_unknown(name, known, {}) for name in content if name not in known]
+    wrong, renamed = list[str](), list[str]()
+    names = ["source", "reload", *TABLES]
+    wrong += [_unknown(name, names, {}) for name in content if name not in names]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
@@ -193,7 +193,7 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
             continue
         options = {key: value for key, value in given.get(name, {}).items() if value is not None}
         table, notices, doubled = in_new_names(table, KEYS.get(name, {}))
-        told += [f"{name}.{notice}" for notice in notices]
+        renamed += [f"{name}.{notice}" for notice in notices]
         values, mistakes = _typed({**table, **options}, kind, name)
         wrong += [f"{name}.{item}" for item in doubled] + mistakes
         try:
@@ -202,17 +202,17 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
             wrong.append(str(error).rstrip("."))
     if wrong:
         raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
-    for notice in told:
+    for notice in renamed:
         _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
     return RunSettings(str(source), reload, **parts)
 
 
 def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:
     hints, values, wrong = get_type_hints(kind), dict[str, Any](), list[str]()
-    known = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
+    names = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
     for key, value in table.items():
-        if key not in known:
-            wrong.append(f"{name}.{_unknown(key, known, KEYS.get(name, {}))}")
+        if key not in names:
+            wrong.append(f"{name}.{_unknown(key, names, KEYS.get(name, {}))}")
             continue
         if key == "web" and type(value) is int:  # as metrics takes its port
             value = str(value)
@@ -242,6 +242,6 @@ def _as(value: Any, hint: Any) -> Any:
     return value
 
 
-def _unknown(name: str, known: list[str], renamed: Mapping[str, str]) -> str:
-    near = meant(name, known, renamed)
+def _unknown(name: str, names: list[str], renamed: Mapping[str, str]) -> str:
+    near = meant(name, names, renamed)
     return f"{name}: unknown{f', did you mean {near}?' if near else ''}"

@@ -166,9 +166,9 @@ class Decider:
         best, second = float(scores[order[0]]), float(scores[order[1]]) if len(order) > 1 else 0.0
         present = self._present
         if present is not None and present in labels:
-            place = labels.index(present)
-            own, other = float(scores[place]), second if place == order[0] else best
-            leads = own - other >= (self._rule.margin if place == order[0] else 0.0) - self._rule.hysteresis
+            position = labels.index(present)
+            own, other = float(scores[position]), second if position == order[0] else best
+            leads = own - other >= (self._rule.margin if position == order[0] else 0.0) - self._rule.hysteresis
             if leads and own >= self._threshold - self._rule.hysteresis:
                 return present, own
         if best < self._threshold or best - second < self._rule.margin:

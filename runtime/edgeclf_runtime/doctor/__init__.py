@@ -27,10 +27,10 @@ _CHECKS = (
 
 def examine(machine: Machine | None = None) -> list[Finding]:
     """All findings, in a fixed order. A check that fails itself is a finding too."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in _CHECKS:
         try:
-            found += check(machine or Machine())
+            findings += check(machine or Machine())
         except Exception as error:  # of a file no one foresaw: the other checks still help
-            found.append(Finding(check.__name__, "note", f"could not be examined ({type(error).__name__}: {error})"))
-    return found
+            findings.append(Finding(check.__name__, "note", f"could not be examined ({type(error).__name__}: {error})"))
+    return findings

@@ -26,12 +26,12 @@ def configs(machine: Machine) -> Iterator[Finding]:
     paths = [*machine.configs, *([here] if here.is_file() else []), *_of_services(machine)]
     for path in dict.fromkeys(path.absolute() for path in paths):
         try:
-            said = exposed_secrets(path, read_settings(path))
+            secrets = exposed_secrets(path, read_settings(path))
         except UsageError as error:
             if path in machine.configs:
                 yield problem("config", str(error).rstrip("."), "")
             continue
-        yield problem("config", said.rpartition(": ")[0], way_out(path)) if said else ok("config", str(path))
+        yield problem("config", secrets.rpartition(": ")[0], way_out(path)) if secrets else ok("config", str(path))
 
 
 def _of_services(machine: Machine) -> Iterator[Path]:

@@ -66,15 +66,15 @@ def _reads(folder: Path, name: str) -> str:
 
 
 def _holders(machine: Machine, device: str) -> list[str]:
-    found = []
+    holders = []
     for process in machine.glob("/proc/[0-9]*"):
         try:
             held = any(os.readlink(link) == device for link in (process / "fd").iterdir())
         except OSError:
             continue
         if held:
-            found.append(f"{_reads(process, 'comm')} ({process.name})")
-    return found
+            holders.append(f"{_reads(process, 'comm')} ({process.name})")
+    return holders
 
 
 def groups(machine: Machine) -> Iterator[Finding]:
@@ -183,11 +183,11 @@ def _library(machine: Machine, nodes: list[str]) -> Finding:
     if holders := [holder for node in nodes for holder in _holders(machine, node)]:
         return note("coral", f"in use by {', '.join(holders)}; {library} was not asked")
     try:
-        found = probe(library, [""])
+        probed = probe(library, [""])
     except BackendError as error:
         text, _, fix = str(error).rstrip(".").rpartition(": ")
         return problem("coral", text or fix, fix)
-    return ok("coral", f"{library} answers, with {title(found.interpreter)}, in {found.seconds:.1f} s")
+    return ok("coral", f"{library} answers, with {title(probed.interpreter)}, in {probed.seconds:.1f} s")
 
 
 def _usb_node(device: Path) -> str:
@@ -211,10 +211,10 @@ def power(machine: Machine) -> Iterator[Finding]:
             )
         else:
             yield ok("temperature", f"{degrees:.0f} C")
-    found = machine.glob("/sys/devices/platform/soc*/*firmware/get_throttled")
-    if not found:
+    files = machine.glob("/sys/devices/platform/soc*/*firmware/get_throttled")
+    if not files:
         return
-    bits = int(_reads(found[0].parent, found[0].name) or "0", 16)
+    bits = int(_reads(files[0].parent, files[0].name) or "0", 16)
     now = [text for bit, text in _THROTTLED if bits >> bit & 1]
     before = [text for bit, text in _BEFORE if bits >> bit & 1]
     if now or before:

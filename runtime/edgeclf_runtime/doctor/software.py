@@ -43,10 +43,10 @@ def numpy_version(machine: Machine) -> Iterator[Finding]:
 
 def interpreter(machine: Machine) -> Iterator[Finding]:
     """Which runs models here."""
-    found = [name for name in installed_backends() if name != "tensorflow"]
-    if found:
+    backends = [name for name in installed_backends() if name != "tensorflow"]
+    if backends:
         names = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
-        yield ok("interpreter", ", ".join(f"{name} {installed_version(names[name])}" for name in found))
+        yield ok("interpreter", ", ".join(f"{name} {installed_version(names[name])}" for name in backends))
         return
     small = struct.calcsize("P") == 4
     fix = "pip install tflite-runtime 'numpy<2'" if small else "pip install ai-edge-litert"

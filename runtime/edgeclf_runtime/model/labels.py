@@ -48,14 +48,14 @@ def parse_labels(data: bytes, name: str, *, numbered: bool = True) -> tuple[str,
 
 def _unnumbered(lines: list[str]) -> tuple[str, ...]:
     matches = [_NUMBERED.fullmatch(line) for line in lines]
-    found = {int(match[1]): match[3] for match in matches if match}
-    if set(found) != set(range(len(lines))):
+    by_index = {int(match[1]): match[3] for match in matches if match}
+    if set(by_index) != set(range(len(lines))):
         return tuple(lines)
     # A few equal ones, such as ImageNet's two cranes, do not count against the two blanks of Coral's own lists.
     wide = all(match and len(match[2]) > 1 for match in matches)
-    if len(set(found.values())) < len(lines) * (0.9 if wide else 1):
+    if len(set(by_index.values())) < len(lines) * (0.9 if wide else 1):
         return tuple(lines)
-    return tuple(found[index] for index in range(len(lines)))
+    return tuple(by_index[index] for index in range(len(lines)))
 
 
 def given_labels(labels: PathOrLabels) -> tuple[str, ...]:

@@ -51,10 +51,10 @@ def _about_folder(path: Path) -> str:
 def _models(folder: Path) -> list[Path]:
     """The model files in a folder, the one that an export writes first; none that are hidden."""
     try:
-        found = [item for item in folder.iterdir() if item.suffix == _SUFFIX and not item.name.startswith(".")]
+        models = [item for item in folder.iterdir() if item.suffix == _SUFFIX and not item.name.startswith(".")]
     except OSError:
         return []
-    return sorted(found, key=lambda item: (item.name != _MODEL, item.name))
+    return sorted(models, key=lambda item: (item.name != _MODEL, item.name))
 
 
 def _export(folder: Path) -> str:

@@ -86,14 +86,14 @@ def _jpeg(data: bytes) -> PictureHeader:
     """Walks from marker to marker to the end of the first image; a phone may have appended a second one or a film."""
     width, height, position, scanned = 0, 0, 2, False
     while True:
-        found = _JPEG_MARKER.search(data, position)
-        if found is None and scanned and position <= len(data):
+        match = _JPEG_MARKER.search(data, position)
+        if match is None and scanned and position <= len(data):
             return PictureHeader("JPEG", width, height, alpha=False)
-        if found is None:
+        if match is None:
             raise ImageError(_CUT)
-        marker, position = data[found.start() + 1], found.end()
+        marker, position = data[match.start() + 1], match.end()
         if marker == 0xD9:
-            return PictureHeader("JPEG", width, height, alpha=False, end=found.start())
+            return PictureHeader("JPEG", width, height, alpha=False, end=match.start())
         if marker in (0xD8, 0x01):
             continue
         if marker in _JPEG_FRAMES and not width:

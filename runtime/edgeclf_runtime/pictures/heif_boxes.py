@@ -40,8 +40,8 @@ def read_boxes(data: bytes) -> HeifBoxes:
     Raises:
         struct.error: cut short, or no such file.
     """
-    found = {kind: (start, end) for kind, start, end in _boxes(data, 0, len(data))}
-    meta = {kind: (start, end) for kind, start, end in _boxes(data, *_inner(found, b"meta", 4))}
+    boxes = {kind: (start, end) for kind, start, end in _boxes(data, 0, len(data))}
+    meta = {kind: (start, end) for kind, start, end in _boxes(data, *_inner(boxes, b"meta", 4))}
     inner = {kind: (start, end) for kind, start, end in _boxes(data, *_inner(meta, b"iprp", 0))}
     properties = list(_boxes(data, *_inner(inner, b"ipco", 0)))
     start, _ = _inner(meta, b"pitm", 0)
@@ -81,14 +81,14 @@ def _indices(data: bytes, start: int, end: int, item: int) -> Iterator[int]:
     """Of one item's properties, from 1; 0 is none."""
     version, wide = data[start], data[start + 3] & 1
     (count,) = struct.unpack_from(">I", data, start + 4)
-    place = start + 8
+    offset = start + 8
     for _ in range(count):
-        (owner,) = struct.unpack_from(">I" if version else ">H", data, place)
-        place += 4 if version else 2
-        amount = data[place]
+        (owner,) = struct.unpack_from(">I" if version else ">H", data, offset)
+        offset += 4 if version else 2
+        amount = data[offset]
         form, bits = (f">{amount}H", 0x7FFF) if wide else (f">{amount}B", 0x7F)
         if owner == item:
-            yield from (value & bits for value in struct.unpack_from(form, data, place + 1))
-        place += 1 + struct.calcsize(form)
-        if place > end:
+            yield from (value & bits for value in struct.unpack_from(form, data, offset + 1))
+        offset += 1 + struct.calcsize(form)
+        if offset > end:
             raise struct.error

@@ -82,10 +82,10 @@ def _has_all_scans(data: bytes) -> bool:
     progressive, left, position = False, dict[int, npt.NDArray[np.int64]](), 2
     try:
         while position < len(data):
-            found = data.find(b"\xff", position)
-            if found < 0 or found + 1 >= len(data):
+            start = data.find(b"\xff", position)
+            if start < 0 or start + 1 >= len(data):
                 break
-            marker, position = data[found + 1], found + 1 if data[found + 1] == 0xFF else found + 2
+            marker, position = data[start + 1], start + 1 if data[start + 1] == 0xFF else start + 2
             if marker in (0, 1, 0xFF) or 0xD0 <= marker <= 0xD8:
                 continue
             (length,) = struct.unpack_from(">H", data, position)

@@ -23,10 +23,10 @@ def read_orientation(exif: bytes) -> int:
     try:
         (start,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, start)
-        for place in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(f"{order}HH", exif, place)
+        for offset in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{order}HH", exif, offset)
             if tag == _ORIENTATION and kind == _SHORT:
-                (value,) = struct.unpack_from(f"{order}H", exif, place + 8)
+                (value,) = struct.unpack_from(f"{order}H", exif, offset + 8)
                 return int(value) if 1 <= value <= 8 else 1
     except struct.error:
         return 1

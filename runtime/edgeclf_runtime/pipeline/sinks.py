@@ -47,10 +47,10 @@ def check_labels(asked: SinkSettings, labels: tuple[str, ...]) -> None:
     Raises:
         SinkError: names all that are not.
     """
-    known = {"on": (*labels, UNKNOWN), "snapshot_labels": (*labels, UNKNOWN, "*")}
+    allowed = {"on": (*labels, UNKNOWN), "snapshot_labels": (*labels, UNKNOWN, "*")}
     wrong = [
         f"{key}: the model has no label {label!r}{_near(label, labels)}"
-        for key, names in known.items()
+        for key, names in allowed.items()
         for label in getattr(asked, key)
         if label not in names
     ]

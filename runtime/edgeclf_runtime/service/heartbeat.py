@@ -27,7 +27,7 @@ __all__ = ["Heartbeat"]
 _log = logging.getLogger(__name__)
 _LONGEST = 10.0  # seconds for one frame
 _OFTEN = 4  # times within the watchdog's time
-_SAID = 10.0  # seconds between two lines of status
+_REPORT_EVERY = 10.0  # seconds between two lines of status
 
 
 class Heartbeat:
@@ -40,15 +40,15 @@ class Heartbeat:
 
     def __init__(self, notifier: Notifier, pipeline: Pipeline) -> None:
         self._notifier, self._pipeline = notifier, pipeline
-        self._pause = min(_SAID, notifier.watchdog / _OFTEN or _SAID)
-        self._said, self._counted = 0.0, 0
+        self._pause = min(_REPORT_EVERY, notifier.watchdog / _OFTEN or _REPORT_EVERY)
+        self._reported_at, self._counted = 0.0, 0
         self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
 
     def start(self, source: str) -> None:
         """The source is open, or is being waited for."""
         if not self._notifier.wanted:
             return
-        self._said = time.monotonic()
+        self._reported_at = time.monotonic()
         self._notifier.ready(f"Started, source {source}")
         self._thread.start()
 
@@ -61,7 +61,7 @@ class Heartbeat:
             elif not before:
                 _log.warning("No longer telling systemd that all is well: %s", trouble)
             before = trouble
-            if time.monotonic() - self._said >= _SAID:
+            if time.monotonic() - self._reported_at >= _REPORT_EVERY:
                 self._notifier.status(self._status())
         self._notifier.stopping()
 
@@ -77,8 +77,8 @@ class Heartbeat:
 
     def _status(self) -> str:
         now, frames = time.monotonic(), self._pipeline.frames
-        rate = (frames - self._counted) / (now - self._said)
-        self._said, self._counted = now, frames
+        rate = (frames - self._counted) / (now - self._reported_at)
+        self._reported_at, self._counted = now, frames
         answer, state = self._pipeline.answer, self._pipeline.state
         parts = [f"{answer.label} {answer.score:.0%}" if answer else "no answer yet"]
         parts += [f"{rate:.1f} frames/s, {frames} so far"]

@@ -66,5 +66,5 @@ def person(name: str) -> Person:
 
 def existing_groups(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those that this machine has: a unit that names another does not start."""
-    known = {entry.gr_name for entry in grp.getgrall()}
-    return tuple(name for name in names if name in known)
+    groups = {entry.gr_name for entry in grp.getgrall()}
+    return tuple(name for name in names if name in groups)

@@ -43,8 +43,8 @@ class Systemd:
     @property
     def version(self) -> int:
         """Such as 252; 0 where it does not say."""
-        found = re.search(r"systemd (\d+)", self._call("systemctl", "--version"))
-        return int(found[1]) if found else 0
+        match = re.search(r"systemd (\d+)", self._call("systemctl", "--version"))
+        return int(match[1]) if match else 0
 
     def path(self, name: str) -> Path:
         """Of the unit file, be it there or not."""
@@ -82,8 +82,8 @@ class Systemd:
 
     def state(self, name: str) -> dict[str, str]:
         """Its properties, by systemd's names; see systemctl(1)."""
-        said = self._call("systemctl", "show", name, f"--property={','.join(_ASKED)}")
-        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+        output = self._call("systemctl", "show", name, f"--property={','.join(_ASKED)}")
+        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
     def last_lines(self, name: str, count: int) -> str:
         """Of its log; why not, where that may not be read."""

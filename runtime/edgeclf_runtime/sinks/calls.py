@@ -85,14 +85,14 @@ class CommandSink(_Calls):
         if not isinstance(item, Observation) or not self.heeds(item):
             return
         frame = item.prediction.frame
-        told = {
+        variables = {
             "EDGECLF_LABEL": item.decision.label,
             "EDGECLF_SCORE": f"{item.decision.score:.6f}",
             "EDGECLF_TIME": f"{item.time:.3f}",
             "EDGECLF_SOURCE": frame.source if frame else "",
         }
         self._left = [group for group in self._left if not group.is_over()]
-        group = ProcessGroup(self._command, {**self._environment(), **told})
+        group = ProcessGroup(self._command, {**self._environment(), **variables})
         status = group.wait(_SECONDS, self._interrupted)
         if status is None and self._interrupted.is_set():
             group.end(_GRACE_AT_END)

@@ -89,6 +89,6 @@ def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
     height = max(16, int(picture.shape[0] * _BAR))
     picture[-height:] //= 4
     text = f"{item.decision.label} {item.decision.score:.0%}".encode("ascii", "replace").decode()
-    place = (height // 4, picture.shape[0] - height // 4)
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, height / 32, (255, 255, 255), max(1, height // 16), 16)
+    corner = (height // 4, picture.shape[0] - height // 4)
+    cv2.putText(picture, text, corner, cv2.FONT_HERSHEY_SIMPLEX, height / 32, (255, 255, 255), max(1, height // 16), 16)
     return picture

@@ -32,9 +32,9 @@ def _coloured(item: Observation, top: int) -> str:
     line, answer = as_text(item, top), f"  {item.decision.label} "
     if item.decision.label != item.prediction.label:
         answer = f"  [{item.decision.label}]"
-    before, found, after = line.partition(answer)
+    before, answer_text, after = line.partition(answer)
     colour = 33 if item.decision.refused else 32
-    return f"{before}\x1b[1;{colour}m{found}\x1b[0;2m{after}\x1b[0m"
+    return f"{before}\x1b[1;{colour}m{answer_text}\x1b[0;2m{after}\x1b[0m"
 
 
 def as_json(item: Item, top: int) -> str:
@@ -43,11 +43,16 @@ def as_json(item: Item, top: int) -> str:
     ``model``, ``path``, ``reason`` and ``labels``."""
     if not isinstance(item, Observation):
         return json.dumps({"time": round(item.time, 3), **_state(item)}, ensure_ascii=False)
-    frame, known = item.prediction.frame, dict[str, object]()
+    frame, frame_fields = item.prediction.frame, dict[str, object]()
     if frame is not None:
-        known = {"frame": frame.number, "time": round(item.time, 3), "age": round(item.age, 3), "source": frame.source}
+        frame_fields = {
+            "frame": frame.number,
+            "time": round(item.time, 3),
+            "age": round(item.age, 3),
+            "source": frame.source,
+        }
     answer = {"answer": item.decision.label, "changed": item.decision.changed}
-    return json.dumps({**known, **answer, **content(item.prediction, top)}, ensure_ascii=False)
+    return json.dumps({**frame_fields, **answer, **content(item.prediction, top)}, ensure_ascii=False)
 
 
 def _state(item: SourceState | ModelState) -> dict[str, object]:

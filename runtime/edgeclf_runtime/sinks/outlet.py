@@ -37,8 +37,8 @@ class Outlet:
 
     def __init__(self, sink: Sink, lossless: bool) -> None:
         self.sink, self._dropped, self.failed = sink, 0, 0
-        self._lossless, self._said = lossless, -_QUIET
-        self._told, self._told_at = 0, -_QUIET
+        self._lossless, self._warned_at = lossless, -_QUIET
+        self._reported, self._reported_at = 0, -_QUIET
         self._caller, self._resting = sink if isinstance(sink, Caller) else None, 0.0
         self._size = _PICTURES if sink.pictures else _OTHERS
         self._items: deque[Item] = deque()
@@ -84,8 +84,8 @@ class Outlet:
     def _tell_dropped(self, quiet: float) -> None:
         """Once, unless it was told so many seconds ago and there are more."""
         dropped, now = self.dropped, time.monotonic()
-        if dropped > self._told and now - self._told_at >= quiet:
-            self._told, self._told_at = dropped, now
+        if dropped > self._reported and now - self._reported_at >= quiet:
+            self._reported, self._reported_at = dropped, now
             _log.warning("Sink %s: not ready in time, %d dropped so far.", self.sink.name, dropped)
 
     def _drop(self) -> None:
@@ -119,8 +119,8 @@ class Outlet:
             call()
         except Exception as error:  # whatever a network or a disk does, the other sinks go on
             self.failed += 1
-            if time.monotonic() - self._said >= _QUIET:
-                self._said = time.monotonic()
+            if time.monotonic() - self._warned_at >= _QUIET:
+                self._warned_at = time.monotonic()
                 text = f"{type(error).__name__}: {error}"
                 _log.warning("Sink %s: %s (%d so far)", self.sink.name, text, self.failed)
 

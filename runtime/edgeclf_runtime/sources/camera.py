@@ -40,8 +40,9 @@ def _opened(device: str, options: SourceOptions) -> OpenCVCapture:
     if not is_utf8(Path(os.path.realpath(device))):
         raise SourceError(f"{printable(device)}: a device's name has to be UTF-8.")
     if not os.path.exists(device):
-        found = sorted(glob.glob("/dev/video*"))
-        raise SourceError(f"{device}: no such camera; {'found ' + ', '.join(found) if found else 'none is connected'}.")
+        devices = sorted(glob.glob("/dev/video*"))
+        there = f"found {', '.join(devices)}" if devices else "none is connected"
+        raise SourceError(f"{device}: no such camera; {there}.")
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(f"{device}: no permission; add yourself to its group: sudo usermod -aG video $USER")
     with quiet():

@@ -34,34 +34,34 @@ def take_jpeg(data: bytearray, name: str = "Standard input") -> bytes | None:
 
 
 def _end(data: bytearray, start: int, name: str) -> int | None:
-    place = start + 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
+    offset = start + 2
+    while offset + 4 <= len(data):
+        if data[offset] != 0xFF:
             del data[: start + 2]  # no picture begins there; the next one may
             raise SourceError(f"{name}: not a stream of JPEGs.")
-        kind = data[place + 1]
+        kind = data[offset + 1]
         if kind == 0xD9:
-            return place + 2
+            return offset + 2
         if kind == 0xD8:
-            return place
+            return offset
         if kind == 0xFF or 0xD0 <= kind <= 0xD7 or kind == 0x01:
-            place += 1 if kind == 0xFF else 2
+            offset += 1 if kind == 0xFF else 2
             continue
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
         if kind == 0xDA:
-            marker = _marker(data, place)
+            marker = _marker(data, offset)
             if marker is None:
                 return None
-            place = marker
-    return place + 2 if bytes(data[place : place + 2]) == b"\xff\xd9" else None
+            offset = marker
+    return offset + 2 if bytes(data[offset : offset + 2]) == b"\xff\xd9" else None
 
 
-def _marker(data: bytearray, place: int) -> int | None:
+def _marker(data: bytearray, offset: int) -> int | None:
     """The next marker after entropy-coded data, in which 0xFF is followed by 0 or a restart's number."""
     while True:
-        place = data.find(b"\xff", place)
-        if place < 0 or place + 1 >= len(data):
+        offset = data.find(b"\xff", offset)
+        if offset < 0 or offset + 1 >= len(data):
             return None
-        if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
-            return place
-        place += 2
+        if data[offset + 1] != 0 and not 0xD0 <= data[offset + 1] <= 0xD7:
+            return offset
+        offset += 2

@@ -77,10 +77,10 @@ class LiveSource:
         try:
             first = self._opened()
         except Exception as error:  # as later, whatever a library raises
-            known = error if isinstance(error, SourceError) else SourceError(f"Cannot be opened: {error}.")
+            failure = error if isinstance(error, SourceError) else SourceError(f"Cannot be opened: {error}.")
             if not self._options.wait:
-                raise known from error
-            self._change("lost", str(known))
+                raise failure from error
+            self._change("lost", str(failure))
             return None
         self.description = first.description
         return first
@@ -140,10 +140,10 @@ class LiveSource:
                 began = time.monotonic()
                 self._read_all(capture)
             except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently
-                known = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
-                self._change("frozen" if self._frozen else "lost", str(known))
-                if not self._options.reopen or isinstance(known, SourceEnded):
-                    return self._fail(known)
+                failure = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
+                self._change("frozen" if self._frozen else "lost", str(failure))
+                if not self._options.reopen or isinstance(failure, SourceEnded):
+                    return self._fail(failure)
             finally:
                 _close(capture)
                 capture = None

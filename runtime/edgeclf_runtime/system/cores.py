@@ -40,9 +40,9 @@ def _upwards(top: Path, path: str, quota: Callable[[Path], float | None]) -> Ite
     """A group seen from inside a container may have no folder of its name: then only the outermost counts."""
     folder = top / path.strip("/")
     for group in (folder, *folder.parents):
-        found = quota(group)
-        if found is not None:
-            yield found
+        cores = quota(group)
+        if cores is not None:
+            yield cores
         if group == top:
             return
 

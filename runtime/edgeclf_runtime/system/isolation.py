@@ -24,13 +24,13 @@ class Ended:
 
     Attributes:
         status: its exit status; minus the signal's number where one ended it; None where the time was over.
-        output, said: what it printed, and its complaints.
+        output, errors: what it printed, and its complaints.
         seconds: it took.
     """
 
     status: int | None
     output: str
-    said: str
+    errors: str
     seconds: float
 
     @property
@@ -45,7 +45,7 @@ class Ended:
     @property
     def last(self) -> str:
         """The last line of its complaints, without "Error: "."""
-        lines = [line.strip() for line in self.said.splitlines() if line.strip()]
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         line = lines[-1] if lines else f"exit status {self.status}"
         return line[len("Error: ") :] if line.startswith("Error: ") else line
 
@@ -78,15 +78,15 @@ def run_isolated(
     with subprocess.Popen(command, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         try:
             _bound(process.pid, memory, nice)
-            output, said = _conversed(process, content, seconds, cancelled or threading.Event())
+            output, errors = _conversed(process, content, seconds, cancelled or threading.Event())
         except subprocess.TimeoutExpired:
             _kill(process)
-            output, said = process.communicate()
-            return Ended(None, _text(output), _text(said), seconds)
+            output, errors = process.communicate()
+            return Ended(None, _text(output), _text(errors), seconds)
         except BaseException:
             _kill(process)
             raise
-    return Ended(process.returncode, _text(output), _text(said), time.monotonic() - begun)
+    return Ended(process.returncode, _text(output), _text(errors), time.monotonic() - begun)
 
 
 def _conversed(

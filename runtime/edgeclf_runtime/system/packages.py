@@ -63,8 +63,8 @@ def unsuited(package: str) -> tuple[str, str]:
     A package that is missing, or does not say its version, is nobody's complaint here.
     """
     asked, there = OPTIONAL[package], installed_version(package)
-    found = _numbers(there)
-    if not found or found >= _numbers(asked.min_version):
+    installed = _numbers(there)
+    if not installed or installed >= _numbers(asked.min_version):
         return "", ""
     bounds = f">={asked.min_version}" + (f",<{asked.below}" if asked.below else "")
     text = f"{package} {there} is installed; {asked.purpose} needs {asked.min_version} or newer"

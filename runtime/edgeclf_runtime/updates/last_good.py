@@ -52,7 +52,7 @@ class LastGood:
     def is_copied(self) -> bool:
         """Whether the model file is what was copied."""
         digest = _digest(self._model)
-        return any(digest == known and _digest(path) == known for path, known in self._copies())
+        return any(digest == kept and _digest(path) == kept for path, kept in self._copies())
 
     def keep(self, judged: Version | None, labels: Sequence[str]) -> None:
         """Copy the model file and remove older copies; says so where it cannot.

@@ -68,7 +68,7 @@ class Access:
         self._application, self._loopback = application, loopback
         self._token = _digest(token) if token else ""
         self._cookie = f"edgeclf_{port}"
-        self._said = -_QUIET
+        self._warned_at = -_QUIET
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
@@ -81,8 +81,8 @@ class Access:
         try:
             await answer(scope, receive, guarded)
         except Exception as error:  # of ours: the others' requests go on
-            if time.monotonic() - self._said >= _QUIET:
-                self._said = time.monotonic()
+            if time.monotonic() - self._warned_at >= _QUIET:
+                self._warned_at = time.monotonic()
                 _log.error("Web page, %s: %s: %s", scope["path"], type(error).__name__, error)
             raise
 

@@ -44,7 +44,7 @@ class Album:
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
         self.folder, self.counts = folder, dict[str, int]()
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._made, self._found = MadeFolders(), PictureCounts()
+        self._made, self._counter = MadeFolders(), PictureCounts()
         self._named: set[str] = set()
         self._bursts: dict[str, list[tuple[str, Path]]] = {}
         self.last = "", 0
@@ -63,19 +63,19 @@ class Album:
 
     def _counted(self) -> dict[str, int]:
         folders = sorted(path for path in self.folder.iterdir() if path.is_dir() and not is_part(path.name))
-        return {path.name: self._found.count(path) for path in folders if not path.name.startswith((".", "__"))}
+        return {path.name: self._counter.count(path) for path in folders if not path.name.startswith((".", "__"))}
 
     def refresh(self) -> None:
         """Count again what somebody else has added or removed; takes as long as a picture that is being written."""
         with self._writing:
             try:
-                found = self._counted()
+                counted = self._counted()
             except OSError:  # a disk that was pulled out may come back
                 return
             with self._lock:
-                stay = {name: found.get(name, 0) for name in self.counts if name in found or name in self._named}
-                changed = [name for name in self.counts if found.get(name, 0) != self.counts[name]]
-                self.counts = {**stay, **found}
+                stay = {name: counted.get(name, 0) for name in self.counts if name in counted or name in self._named}
+                changed = [name for name in self.counts if counted.get(name, 0) != self.counts[name]]
+                self.counts = {**stay, **counted}
             if changed:
                 bursts = {press: [one for one in burst if one[1].exists()] for press, burst in self._bursts.items()}
                 self._remember({press: burst for press, burst in bursts.items() if burst})
@@ -88,7 +88,7 @@ class Album:
         """
         name = check_class_name(name)
         if name not in self.counts:
-            alike = next((known for known in self.counts if known.casefold() == name.casefold()), None)
+            alike = next((other for other in self.counts if other.casefold() == name.casefold()), None)
             if alike:
                 raise UsageError(f"{name!r}: there is {alike!r} already.")
             if len(self.counts) >= _MOST:
@@ -155,8 +155,8 @@ class Album:
                     raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
                 self._count(name, -1)
                 removed += 1
-            for place in {path.parent for _, path in burst}:
-                self._made.remove_empty(place)
+            for folder in {path.parent for _, path in burst}:
+                self._made.remove_empty(folder)
         return removed
 
 

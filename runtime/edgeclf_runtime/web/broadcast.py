@@ -100,14 +100,14 @@ class Live:
         Lengths are of four bytes, the first the highest; a message without a new picture has a length of 0.
         """
         yield _message(self._greeting(), b"")
-        number, told, news = 0, 0.0, self._news
+        number, sent_at, news = 0, 0.0, self._news
         while not self.closed:
             content = b""
             if pictures and self._picture.has_newer(number):
                 newest, encoded = await asyncio.to_thread(self._picture.jpeg)
                 number, content = (newest, encoded) if newest > number else (number, b"")
-            if content or news != self._news or time.monotonic() - told >= _TELL:
-                told, news = time.monotonic(), self._news
+            if content or news != self._news or time.monotonic() - sent_at >= _TELL:
+                sent_at, news = time.monotonic(), self._news
                 yield _message(self._state(), content)
             await asyncio.sleep(_PERIOD)
 
@@ -140,8 +140,8 @@ def live_response(live: Live, request: Request) -> Response:
     return _LiveResponse(live, request.query_params.get("pictures") != "none")
 
 
-def _message(told: dict[str, Any], content: bytes) -> bytes:
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+def _message(fields: dict[str, Any], content: bytes) -> bytes:
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
     return struct.pack(">I", len(text)) + text + struct.pack(">I", len(content)) + content
 
 

@@ -56,4 +56,4 @@ class RecentPictures:
     def read(self, number: int) -> bytes:
         """A small JPEG file's content; empty where it is gone."""
         with self._lock:
-            return next((content for known, _, _, content in self._newest if known == number), b"")
+            return next((content for own_number, _, _, content in self._newest if own_number == number), b"")

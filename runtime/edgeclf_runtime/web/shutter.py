@@ -24,7 +24,7 @@ class Shutter:
         self._name, self._until, self._last = "", 0.0, -EVERY
         self._press, self._owed = "", 0.0  # until when a short one has its picture
         self._fresh = False  # none of it was taken yet
-        self._known, self._over = deque[str](maxlen=8), deque[str](maxlen=8)  # presses that have begun, and that ended
+        self._begun, self._over = deque[str](maxlen=8), deque[str](maxlen=8)  # presses that have begun, and that ended
 
     def hold(self, name: str, press: str, moment: float) -> None:
         """The button of this class is pressed, or still held, at a moment of ``time.monotonic()``.
@@ -35,8 +35,8 @@ class Shutter:
         with self._lock:
             if press in self._over:  # the word of it was long on its way
                 return
-            if press not in self._known:
-                self._known.append(press)
+            if press not in self._begun:
+                self._begun.append(press)
                 self._owed, self._fresh = moment + _HOLDS, True
             self._name, self._press, self._until = name, press, moment + _HOLDS
 

@@ -124,12 +124,12 @@ class Status:
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
         models = {"adopted": self._adopted, "refused": self._refused}
-        told: dict[str, Any] = {"clock": round(time.time(), 2), "frames": frames, **models, **self._source.now()}
+        status: dict[str, Any] = {"clock": round(time.time(), 2), "frames": frames, **models, **self._source.now()}
         if item is None:
-            return told
+            return status
         best = [[label, rounded(score, 4)] for label, score in item.prediction.ranked[:_SHOWN]]
         return {
-            **told,
+            **status,
             "time": round(item.time, 3),
             "answer": item.decision.label,
             "score": rounded(item.decision.score, 4),

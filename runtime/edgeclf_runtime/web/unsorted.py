@@ -47,7 +47,7 @@ class Unsorted:
     def listed(self) -> dict[str, Any]:
         """How many there are, and of the newest ``pictures`` their ``name``, ``answer``, ``score`` and ``number``."""
         snapshots = sorted(self._snapshots(UNSORTED), key=lambda snapshot: snapshot.order, reverse=True)
-        return {"count": len(snapshots), "pictures": [_told(snapshot) for snapshot in snapshots[:_SHOWN]]}
+        return {"count": len(snapshots), "pictures": [_summary(snapshot) for snapshot in snapshots[:_SHOWN]]}
 
     def read(self, name: str) -> bytes:
         """The JPEG file's content.
@@ -70,11 +70,11 @@ class Unsorted:
             SinkError: it is gone, or cannot be moved.
             UsageError: no name for a class.
         """
-        return self._move(name, UNSORTED, self._place(label))
+        return self._move(name, UNSORTED, self._label_folder(label))
 
     def unsort(self, name: str, label: str) -> str:
         """Move it back; see ``sort``."""
-        return self._move(name, self._place(label), UNSORTED)
+        return self._move(name, self._label_folder(label), UNSORTED)
 
     def discard(self, names: Sequence[str]) -> int:
         """Move them out of sight, where the last hundred or so wait to be taken back; how many there were.
@@ -105,17 +105,17 @@ class Unsorted:
 
     def _forget(self, spared: set[str]) -> None:
         """Remove those that were discarded before the others, with the whole pictures they are parts of."""
-        known = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
-        known.sort(key=lambda path: path.stat().st_ctime_ns)  # of the move
-        old = [path.name for path in known if path.name not in spared]
-        for name in old[: max(0, len(known) - _WAITING)]:
+        discarded = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
+        discarded.sort(key=lambda path: path.stat().st_ctime_ns)  # of the move
+        old = [path.name for path in discarded if path.name not in spared]
+        for name in old[: max(0, len(discarded) - _WAITING)]:
             for folder in (DISCARDED, WHOLE):
                 (self._folder / folder / name).unlink(missing_ok=True)
 
-    def _place(self, label: str) -> str:
+    def _label_folder(self, label: str) -> str:
         if label in self.labels:  # ImageNet has a cardigan, which is worn, and a Cardigan, which barks
             return folder_name(label)
-        alike = next((known for known in self.labels if known.casefold() == label.strip().casefold()), None)
+        alike = next((other for other in self.labels if other.casefold() == label.strip().casefold()), None)
         return folder_name(alike or check_class_name(label))
 
     def _move(self, name: str, source: str, target: str) -> str:
@@ -149,6 +149,6 @@ class Unsorted:
         return path
 
 
-def _told(snapshot: Snapshot) -> dict[str, Any]:
+def _summary(snapshot: Snapshot) -> dict[str, Any]:
     answer = unquote(snapshot.answer)
     return {"name": snapshot.name, "answer": answer, "score": snapshot.score, "number": snapshot.number}

@@ -100,8 +100,8 @@ class MqttSink:
             return
         self._sent = time.monotonic()
         decision = item.decision
-        told = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
-        self._delivery.send(f"{self._base}/state", json.dumps(told))
+        message = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        self._delivery.send(f"{self._base}/state", json.dumps(message))
         if decision.changed and self._sends_pictures:
             self._send_picture(item)
 

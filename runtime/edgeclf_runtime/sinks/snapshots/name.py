@@ -99,11 +99,11 @@ def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
 
 def all_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
     """Those that a sink took, also those that somebody sorted or discarded since."""
-    for place in _folders(folder):
-        for name in _files(place) if place.name != WHOLE else ():
+    for subfolder in _folders(folder):
+        for name in _files(subfolder) if subfolder.name != WHOLE else ():
             snapshot = read_name(name)
             if snapshot is not None:
-                yield snapshot, place / name
+                yield snapshot, subfolder / name
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -30,21 +30,21 @@ class Recent:
         self._folders: deque[str] = deque(maxlen=_KEPT)
         self._thumbs: deque[tuple[Pixels, npt.NDArray[np.uint8]]] = deque(maxlen=_KEPT)
 
-    def read(self, known: Iterable[tuple[str, Path]]) -> None:
+    def read(self, newest: Iterable[tuple[str, Path]]) -> None:
         """Remember these, as before a restart; those that cannot be read are left out.
 
         Args:
-            known: the folder that each went into, and its file, the newest first.
+            newest: the folder that each went into, and its file, the newest first.
         """
         from edgeclf_runtime.pictures.images import decode_image, read_content
 
-        found = []
-        for folder, path in islice(known, _KEPT):
+        decoded = []
+        for folder, path in islice(newest, _KEPT):
             try:
-                found.append((folder, decode_image(read_content(path), path.name, min_size=FITTED.height)))
+                decoded.append((folder, decode_image(read_content(path), path.name, min_size=FITTED.height)))
             except ImageError:
                 continue
-        for folder, pixels in reversed(found):
+        for folder, pixels in reversed(decoded):
             self.add(folder, thumbnail(pixels))
 
     def add(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> None:
@@ -58,10 +58,10 @@ class Recent:
 
     def has_alike(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> bool:
         """Whether one of this folder looks like it."""
-        known = [thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder]
-        if not known:
+        own = [thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder]
+        if not own:
             return False
-        thumbs = np.stack([thumb for thumb, _ in known])
-        details = np.stack([detail for _, detail in known])
+        thumbs = np.stack([thumb for thumb, _ in own])
+        details = np.stack([detail for _, detail in own])
         new_thumbs, new_details = np.broadcast_to(shown[0], thumbs.shape), np.broadcast_to(shown[1], details.shape)
         return bool(alike((thumbs, new_thumbs), (details, new_details), noise=DIFFERENCE).any())

@@ -86,8 +86,8 @@ class SnapshotSink:
         self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
         self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
         self._recent: Recent | None = None  # read when there is the first picture, in this sink's own thread
-        self._number = max((known.number for known, _ in all_snapshots(folder)), default=0)
-        self._said = -_QUIET
+        self._number = max((snapshot.number for snapshot, _ in all_snapshots(folder)), default=0)
+        self._warned_at = -_QUIET
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or time.monotonic() < self._next:
@@ -118,22 +118,23 @@ class SnapshotSink:
         if self._recent is None or not self._folder.exists():  # somebody began anew
             self._recent = Recent()
             self._folder.mkdir(parents=True, exist_ok=True)
-            known = sorted(all_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
-            self._recent.read((snapshot.folder, path) for snapshot, path in known)
+            snapshots = sorted(all_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
+            self._recent.read((snapshot.folder, path) for snapshot, path in snapshots)
         return self._recent
 
     def _keep(self, snapshot: Snapshot, item: Observation) -> bool:
         """Write it and remove what goes for it; nothing where it would go itself, or too much was written."""
         self._next = time.monotonic() + min(self._every, _LOOK)
-        known = dict(own_snapshots(self._folder))
-        for extra in islice(least_telling(known), max(0, len(known) - self._limit)):  # the limit was a higher one
-            self._remove(known.pop(extra))
-        if self._goes(snapshot, known, 0) is None:
+        snapshots = dict(own_snapshots(self._folder))
+        excess = max(0, len(snapshots) - self._limit)  # where the limit was a higher one
+        for extra in islice(least_telling(snapshots), excess):
+            self._remove(snapshots.pop(extra))
+        if self._goes(snapshot, snapshots, 0) is None:
             return False
         contents = self._contents(snapshot, item)
         size = sum(map(len, contents.values()))
         missing = self._missing(sum(_on_disk(len(content)) for content in contents.values()))
-        gone = self._goes(snapshot, known, missing) if self._may_write(size) else None
+        gone = self._goes(snapshot, snapshots, missing) if self._may_write(size) else None
         if gone is None:
             return False
         self._budget.add(size)
@@ -158,16 +159,16 @@ class SnapshotSink:
             return
         (self._folder / WHOLE / path.name).unlink(missing_ok=True)
 
-    def _goes(self, snapshot: Snapshot, known: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
+    def _goes(self, snapshot: Snapshot, snapshots: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
         """Files that go for one more, so many bytes of them at least; None where it tells less than they do."""
         gone, freed = list[Path](), 0
-        for least in least_telling([*known, snapshot]):
-            if len(known) + 1 - len(gone) <= self._limit and freed >= size:
+        for candidate in least_telling([*snapshots, snapshot]):
+            if len(snapshots) + 1 - len(gone) <= self._limit and freed >= size:
                 break
-            if least == snapshot:
+            if candidate == snapshot:
                 return None
-            gone.append(known[least])
-            freed += _size(known[least]) + _size(self._folder / WHOLE / least.name)
+            gone.append(snapshots[candidate])
+            freed += _size(snapshots[candidate]) + _size(self._folder / WHOLE / candidate.name)
         return gone
 
     def _may_write(self, size: int) -> bool:
@@ -185,8 +186,8 @@ class SnapshotSink:
         return size
 
     def _say(self, trouble: str) -> None:
-        if time.monotonic() - self._said >= _QUIET:
-            self._said = time.monotonic()
+        if time.monotonic() - self._warned_at >= _QUIET:
+            self._warned_at = time.monotonic()
             _log.warning("Sink %s: %s.", self.name, trouble)
 
     @staticmethod

@@ -24,7 +24,7 @@ def least_telling(snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
     of equally sure ones the oldest. Sure ones of a label's folder and unsure ones of the same answer count apart.
     """
     by_age = sorted(snapshots, key=lambda snapshot: snapshot.order)
-    ages = {snapshot: -place for place, snapshot in enumerate(by_age)}
+    ages = {snapshot: -position for position, snapshot in enumerate(by_age)}
     groups: dict[tuple[str, str], list[Snapshot]] = {}
     for snapshot in sorted(reversed(by_age), key=lambda one: one.score):
         groups.setdefault((snapshot.folder, snapshot.answer), []).append(snapshot)

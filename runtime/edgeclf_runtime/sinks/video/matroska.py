@@ -224,8 +224,8 @@ def mend(path: Path) -> bool:
         if end > size:  # the power was cut before the disk had as much
             return False
         cues, last, step = _Cues(), 0, 0
-        while (found := _whole_cluster(file, end, size)) is not None:
-            time, after = found
+        while (cluster := _whole_cluster(file, end, size)) is not None:
+            time, after = cluster
             last, step = time, time - last
             cues.note(time, end)
             end = after

@@ -87,11 +87,11 @@ class Inotify:
                 data = os.read(self._descriptor, _CHUNK)
             except BlockingIOError:
                 return
-            place = 0
-            while place < len(data):
-                number, mask, _, length = _HEAD.unpack_from(data, place)
-                place += _HEAD.size + length
-                yield number, mask, os.fsdecode(data[place - length : place].rstrip(b"\0"))
+            offset = 0
+            while offset < len(data):
+                number, mask, _, length = _HEAD.unpack_from(data, offset)
+                offset += _HEAD.size + length
+                yield number, mask, os.fsdecode(data[offset - length : offset].rstrip(b"\0"))
 
     def close(self) -> None:
         """Watch nothing any more; called once."""

@@ -55,33 +55,33 @@ class Memory:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path, self._lock, self._synced = path, threading.Lock(), -_SYNCED
-        self._known: dict[Mark, bool] = {}  # whether it was classified, the oldest first
+        self._is_classified: dict[Mark, bool] = {}  # whether it was classified, the oldest first
         self._file: int | None = None
         if path is not None:
             self._guarded(self._read)
 
     def __contains__(self, mark: Mark) -> bool:
-        return mark in self._known
+        return mark in self._is_classified
 
     def begin(self, mark: Mark) -> None:
         """It is given now."""
         with self._lock:
-            self._known[mark] = self.path is None
+            self._is_classified[mark] = self.path is None
 
     def finish(self, mark: Mark) -> None:
         """It was classified."""
         with self._lock:
-            self._known[mark] = True
+            self._is_classified[mark] = True
             self._guarded(lambda: self._append(mark))
 
     def clear(self, there: Collection[Mark]) -> None:
         """Forget the oldest of many that are not there any more."""
         with self._lock:
-            gone = [mark for mark, is_done in self._known.items() if is_done and mark not in there]
+            gone = [mark for mark, is_done in self._is_classified.items() if is_done and mark not in there]
             if not there or len(gone) <= _MORE:  # a folder without pictures may be a disk that is not mounted
                 return
             for mark in gone[: -_MORE // 2]:
-                del self._known[mark]
+                del self._is_classified[mark]
             self._guarded(self._rewrite)
 
     def _read(self) -> None:
@@ -93,7 +93,7 @@ class Memory:
             except ValueError:
                 continue
             if len(mark) == _SIZE:
-                self._known[mark] = True
+                self._is_classified[mark] = True
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if content and not content.endswith(b"\n"):
             os.write(self._file, b"\n")
@@ -109,7 +109,9 @@ class Memory:
         if self._file is None or self.path is None:
             return
         with written_beside(self.path) as hidden:
-            hidden.write_bytes(b"".join(mark.hex().encode() + b"\n" for mark, done in self._known.items() if done))
+            hidden.write_bytes(
+                b"".join(mark.hex().encode() + b"\n" for mark, done in self._is_classified.items() if done)
+            )
         os.close(self._file)
         self._file = None
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

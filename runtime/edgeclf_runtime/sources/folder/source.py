@@ -110,10 +110,10 @@ class PictureSource:
 
     def _remember(self, there: set[Mark]) -> None:
         """Of what the memory holds, these are there."""
-        known = sum(mark in self._memory for mark in there)
-        if known and not self._is_told and self._memory.path is not None:
+        classified = sum(mark in self._memory for mark in there)
+        if classified and not self._is_told and self._memory.path is not None:
             text = "%s: left out pictures that were classified before (%d); to classify them again: rm %s"
-            _log.warning(text, self.description, known, shlex.quote(printable(self._memory.path)))
+            _log.warning(text, self.description, classified, shlex.quote(printable(self._memory.path)))
         self._is_told = True
         self._memory.clear(there)
 

@@ -44,15 +44,15 @@ class FolderWatch:
 
         Of a folder that is not there, which is said once, none are, and that is not all.
         """
-        changed = self._told()
+        changed = self._reported_changes()
         if changed is not None:
-            found = ((path, version_of(path)) for path in changed if _is_picture(path))
-            return {path: version for path, version in found if version is not None}, False
+            versions = ((path, version_of(path)) for path in changed if _is_picture(path))
+            return {path: version for path, version in versions if version is not None}, False
         if time.monotonic() < self._due:
             return {}, False
         return self._all()
 
-    def _told(self) -> set[str] | None:
+    def _reported_changes(self) -> set[str] | None:
         """What inotify tells; None where the folder is to be listed."""
         if self._inotify is None:
             return None
@@ -71,7 +71,7 @@ class FolderWatch:
         begun = time.monotonic()
         self._start()
         try:
-            found = dict(self._listed(str(self._folder)))
+            versions = dict(self._listed(str(self._folder)))
         except OSError as error:
             self._stop()
             if not self._is_gone:
@@ -81,7 +81,7 @@ class FolderWatch:
             return {}, False
         self._is_gone, now = False, time.monotonic()
         self._due = now + (_RARELY if self._inotify is not None else min(_SLOWEST, _SHARE * (now - begun)))
-        return dict(sorted(found.items(), key=lambda item: item[0].split(os.sep))), True
+        return dict(sorted(versions.items(), key=lambda item: item[0].split(os.sep))), True
 
     def _start(self) -> None:
         self._identity = _identity(self._folder)

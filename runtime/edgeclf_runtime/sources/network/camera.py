@@ -49,9 +49,9 @@ def _interval(options: SourceOptions) -> float:
 
 def _opened(address: str, shown: str, options: SourceOptions, closing: threading.Event) -> Capture:
     if address.startswith("http"):
-        found = _over_http(address, options, closing)
-        if found is not None:
-            return found
+        source = _over_http(address, options, closing)
+        if source is not None:
+            return source
     return _by_ffmpeg(address, shown, options.insecure)
 
 

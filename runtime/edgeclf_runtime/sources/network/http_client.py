@@ -128,7 +128,7 @@ class _Authorization:
     """What the camera asks for: nothing, Basic or Digest (RFC 7616)."""
 
     def __init__(self, user: str, password: str) -> None:
-        self._known = bool(user or password)
+        self._has_password = bool(user or password)
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://camera/", user, password)  # type: ignore[arg-type, unused-ignore]
         self._digest = urllib.request.HTTPDigestAuthHandler(passwords)
@@ -138,20 +138,20 @@ class _Authorization:
 
     def learn(self, challenges: list[str]) -> bool:
         """Whether there is an answer to one of these headers that was not tried before."""
-        found: dict[str, dict[str, str]] = {}
+        schemes: dict[str, dict[str, str]] = {}
         for challenge in challenges:
             kind, _, rest = challenge.strip().partition(" ")
             parts = urllib.request.parse_keqv_list(
                 [part for part in urllib.request.parse_http_list(rest) if "=" in part]
             )
             if kind.lower() != "digest" or parts.get("algorithm", "MD5").upper() in ("MD5", "SHA"):
-                found.setdefault(kind.lower(), parts)
-        digest = found.get("digest")
+                schemes.setdefault(kind.lower(), parts)
+        digest = schemes.get("digest")
         # The same question again means that the password is wrong, unless only the nonce was too old.
         again = self._kind == "basic" or (self._kind == "digest" and (digest or {}).get("stale", "").lower() != "true")
-        if not self._known or again:
+        if not self._has_password or again:
             return False
-        self._kind = "digest" if digest is not None else "basic" if "basic" in found else ""
+        self._kind = "digest" if digest is not None else "basic" if "basic" in schemes else ""
         self._challenge = digest
         return bool(self._kind)
 

@@ -25,11 +25,11 @@ _environment = threading.Lock()
 
 def context(insecure: bool) -> ssl.SSLContext:
     """Verifies certificate and host name with the system's authorities, or those of SSL_CERT_FILE, unless insecure."""
-    found = ssl.create_default_context()
+    context = ssl.create_default_context()
     if insecure:
-        found.check_hostname = False
-        found.verify_mode = ssl.CERT_NONE
-    return found
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def check_certificate(address: str, shown: str, timeout: float) -> None:
