@@ -91,7 +91,7 @@ def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Buil
         monkeypatch.setenv(LIBRARY_VARIABLE, str(library))
         return library
 
-    monkeypatch.setattr(probing, "_found", {})
+    monkeypatch.setattr(probing, "_probed", {})
     return built
 
 
