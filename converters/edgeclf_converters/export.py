@@ -111,8 +111,8 @@ def convert_int8(
     if result.stop is not None:
         notes["int8 stopped"] = str(result.stop)
     card = replace(card, provenance={**card.provenance, **notes})
-    place = search.get("distribution")
-    if place is not None and not place.first:  # the first process writes
+    distribution = search.get("distribution")
+    if distribution is not None and not distribution.first:  # the first process writes
         return Conversion(path, "int8", len(result.best.content), seconds, card, result)
     done = _write(result.best.content, path, card, golden, measure)
     return Conversion(path, "int8", done[0], seconds, done[1], result)

@@ -66,7 +66,7 @@ class SearchConfig(Options):
 
     @field_validator("backbones")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _backbone_exists(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(backbone(name).name for name in names))
 
     @field_validator("sizes")

@@ -158,7 +158,7 @@ class TrainConfig(Options):
 
     @field_validator("backbone")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _backbone_exists(cls, name: str) -> str:
         return backbone(name).name
 
     @field_validator("region")

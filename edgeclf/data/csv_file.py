@@ -81,8 +81,8 @@ def _rows(path: Path) -> Iterator[_Row]:
             )
         for cells in reader:
             if content := _cells(cells, len(names)):
-                known = dict(zip(names, content, strict=False))
-                text = known if len(content) == len(names) else {"label": f"\0{len(content)} of {len(names)}"}
+                by_column = dict(zip(names, content, strict=False))
+                text = by_column if len(content) == len(names) else {"label": f"\0{len(content)} of {len(names)}"}
                 text["label"] = unicodedata.normalize("NFC", text["label"])
                 text["file"] = _spelled(path.parent, text.get("file", ""))
                 yield _Row(before + reader.line_num, *(text.get(name, "") for name in _COLUMNS))

@@ -17,10 +17,10 @@ def about_missing(path: Path) -> str:
     """Of a source that is not there."""
     kind = "file" if path.suffix.lower() == _TABLE else "folder"
     try:
-        beside = [item for item in sorted(path.parent.iterdir()) if not item.name.startswith(".")]
+        siblings = [item for item in sorted(path.parent.iterdir()) if not item.name.startswith(".")]
     except OSError:
-        beside = []
-    names = [item.name for item in beside if item.is_dir() or item.suffix.lower() == _TABLE]
+        siblings = []
+    names = [item.name for item in siblings if item.is_dir() or item.suffix.lower() == _TABLE]
     return f"{path}: no such {kind}.{near_names(path, names)}"
 
 

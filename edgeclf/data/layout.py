@@ -91,8 +91,8 @@ def subfolders(root: Path) -> list[Path]:
         raise DataError(about_missing(root))
     if not root.is_dir():
         raise DataError(f"{root}: is a file; expected a folder with one sub-folder of pictures per class.")
-    found = (path for path in root.iterdir() if path.is_dir() and not _is_hidden(path.name))
-    return sorted(found, key=lambda path: natural(class_name(path)))
+    folders = (path for path in root.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    return sorted(folders, key=lambda path: natural(class_name(path)))
 
 
 def class_name(folder: Path) -> str:

@@ -112,7 +112,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
         with reporter.bar("Comparing", 0):
             grouping = Grouping(listed, fingerprints, "near")
             data = grouping.grouped()
-        found = [
+        findings = [
             *_unreadable(skipped, unread),
             *_copies(data, fingerprints, grouping),
             *_labels(data, fingerprints, pictures, reporter),
@@ -120,7 +120,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
             *_sizes(data, fingerprints),
         ]
     counts = np.bincount(data.targets[fingerprints.readable], minlength=len(data.labels)).tolist()
-    return Check(shown(source), data, dict(zip(data.labels, counts, strict=True)), tuple(found))
+    return Check(shown(source), data, dict(zip(data.labels, counts, strict=True)), tuple(findings))
 
 
 def _unreadable(skipped: Sequence[Skipped], unread: Sequence[Skipped]) -> Iterator[Finding]:
@@ -234,10 +234,10 @@ def _sizes(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
 
 def _group_finding(kind: str, text: str, way: str, data: Dataset, groups: Sequence[Indices]) -> Finding:
     files = tuple(tuple(data.files[row] for row in rows) for rows in groups)
-    return Finding(kind, text, way, files, tuple(_said(data, rows) for rows in groups))
+    return Finding(kind, text, way, files, tuple(_note(data, rows) for rows in groups))
 
 
-def _said(data: Dataset, rows: Indices) -> str:
+def _note(data: Dataset, rows: Indices) -> str:
     """Labels and parts of a group, each once."""
     labels = sorted({data.labels[data.targets[row]] for row in rows})
     parts = sorted({data.parts[row] for row in rows} - {""})

@@ -227,8 +227,8 @@ def _instead(path: Path) -> str:
             else ", but a file."
         )
     if not path.exists():
-        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-        near = near_names(path, [item.name for item in beside if is_run_folder(item)])
+        siblings = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        near = near_names(path, [item.name for item in siblings if is_run_folder(item)])
         return f", there is no such folder.{near or ' Train with: edgeclf train DATA'}"
     if runs := [item for item in sorted(path.iterdir()) if is_run_folder(item)]:
         return f", but it holds some. Give one of them: {', '.join(map(str, runs[:3]))}"

@@ -119,7 +119,7 @@ class _Searching:
                 raise
             self._log.finish(outcome)
             self._failed |= {candidate} if outcome.reason else set()
-            self._reporter.say(_said(outcome))
+            self._reporter.say(_outcome_line(outcome))
 
     def _all(self) -> list[Candidate]:
         return candidates(self._settings.backbones, self._settings.sizes, self._settings.tunes)
@@ -262,7 +262,7 @@ def _rename(done: Conversion, path: Path) -> None:
         os.replace(file, file.with_name(file.name.replace(done.path.stem, path.stem)))
 
 
-def _said(outcome: Outcome) -> str:
+def _outcome_line(outcome: Outcome) -> str:
     name, seconds = outcome.candidate.name, outcome.train_seconds + outcome.export_seconds
     if outcome.reason:
         return f"{name} failed: {outcome.reason}"

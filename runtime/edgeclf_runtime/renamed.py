@@ -92,9 +92,9 @@ def arguments_in_new_names(
     return [*done, *words[end:]], list(notices), wrong
 
 
-def meant(name: str, known: Iterable[str], names: Names) -> str:
-    """What was probably meant, of ``known``; for a misspelt old name its new one. Empty where nothing is near."""
-    near = difflib.get_close_matches(name, [*known, *names], n=1)
+def meant(name: str, choices: Iterable[str], names: Names) -> str:
+    """What was probably meant, of ``choices``; for a misspelt old name its new one. Empty where nothing is near."""
+    near = difflib.get_close_matches(name, [*choices, *names], n=1)
     return names.get(near[0], near[0]) if near else ""
 
 

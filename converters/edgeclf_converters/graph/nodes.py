@@ -186,11 +186,11 @@ def relu_cap(node: Node) -> float | None:
 
 def consumers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
     """Which nodes take each node's output."""
-    found: dict[str, list[Node]] = {node.name: [] for node in nodes}
+    consumers: dict[str, list[Node]] = {node.name: [] for node in nodes}
     for node in nodes:
         for name in node.inputs:
-            found[name].append(node)
-    return found
+            consumers[name].append(node)
+    return consumers
 
 
 def logits_node(nodes: Sequence[Node]) -> str:

@@ -93,10 +93,10 @@ class PictureSource:
 
     def _complete(self, watch: FolderWatch, waiting: dict[str, Version]) -> list[tuple[str, Version]]:
         """Pictures that are as they were at the look before, and were not given yet, in order."""
-        found, is_all = watch.look()
+        changed, is_all = watch.look()
         if is_all:
-            self._remember({self._mark(path, version) for path, version in found.items()})
-        now = {**{path: version_of(path) for path in waiting if path not in found}, **found}
+            self._remember({self._mark(path, version) for path, version in changed.items()})
+        now = {**{path: version_of(path) for path in waiting if path not in changed}, **changed}
         ready = []
         for path, version in now.items():
             before = waiting.pop(path, None)
@@ -161,8 +161,8 @@ class PictureSource:
 
 
 def _first_foreign(folder: Path) -> str:
-    found = ((file, foreign_reason(str(file))) for file in sorted(folder.rglob("*")))
-    return next((f" that are read. {printable(file)}: {reason}" for file, reason in found if reason), "")
+    reasons = ((file, foreign_reason(str(file))) for file in sorted(folder.rglob("*")))
+    return next((f" that are read. {printable(file)}: {reason}" for file, reason in reasons if reason), "")
 
 
 def _same(frame: Frame) -> Frame:
