@@ -251,7 +251,7 @@ def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
     is_kept = as_json or chosen.sinks != SinkSettings() or service_folder() is not None
     if not chosen.camera.watch or not is_kept:
         return None
-    return memory_path(model, Path(chosen.source), chosen.sinks.recipients)
+    return memory_path(model, Path(chosen.source), chosen.sinks.recipients())
 
 
 def _cores() -> int:

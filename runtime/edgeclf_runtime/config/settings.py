@@ -4,118 +4,67 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from edgeclf_runtime.config.credentials import carried
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.renamed import KEYS, in_new_names, meant, old_fields
+from edgeclf_runtime.sinks.calls import CallKeys
+from edgeclf_runtime.sinks.keys import SinkKeys
+from edgeclf_runtime.sinks.lines import LineKeys
+from edgeclf_runtime.sinks.metrics import MetricsKeys
+from edgeclf_runtime.sinks.mqtt.keys import MqttKeys
+from edgeclf_runtime.sinks.snapshots.keys import SnapshotKeys
+from edgeclf_runtime.sinks.video.keys import VideoKeys
 from edgeclf_runtime.sources.source import SourceOptions
+from edgeclf_runtime.system.credentials import carried
+from edgeclf_runtime.web.keys import PageKeys
 
-__all__ = ["TABLES", "RunSettings", "SinkSettings", "read_settings", "settings"]
+__all__ = ["SINK_KINDS", "TABLES", "RunSettings", "SinkSettings", "read_settings", "settings"]
 
 _log = logging.getLogger(__name__)
 
 
+# The kinds of sinks: a new one is a file and a line here. Dataclasses take their fields from the last base on.
 @old_fields(KEYS["sinks"])
 @dataclass(frozen=True)
-class SinkSettings:
-    """Where observations go besides the terminal; an empty value turns each off.
-
-    Attributes:
-        jsonl, csv: files that are appended to, and begun anew after ``rotate_bytes`` with ``rotate_keep`` older ones
-            kept; ``-`` for standard output.
-        jsonl_every: "frame", or "change" of the answer; states in either case.
-        snapshots: a folder for pictures, as the network saw them, that are uncertain, or of ``snapshot_labels``.
-        snapshot_labels: ``["*"]`` for all.
-        snapshot_uncertain: a score below which a picture is uncertain.
-        snapshot_every: seconds between two, at least.
-        snapshot_limit: pictures kept that nobody sorted; those that tell least go.
-        snapshot_bytes_per_day: bytes written in 24 hours, at most; 0 for no bound.
-        snapshot_free_bytes: left free on the disk; None for a tenth of it, at most 500 MB.
-        snapshot_whole: keep the whole picture, too, where a part of it is classified.
-        video: a folder for films with the answers on them, or a film's name, of which their names are made.
-        video_segment: seconds of one of them.
-        video_bytes: of all of them; the oldest go.
-        window: show them on the screen.
-        command, webhook: run and called whenever the answer changes to one of ``on`` (any, where that is empty).
-        webhook_token: sent as a bearer token.
-        mqtt_picture: whether MQTT gets the picture whenever the answer changes.
-        mqtt: ``mqtt://user:password@host``; see ``sinks.mqtt.MqttOptions`` for ``mqtt_device`` (by default made of
-            the machine's name and the service's) and ``mqtt_name``.
-        mqtt_ca, mqtt_cert, mqtt_key: PEM files of authorities that are trusted in place of the system's, and of this
-            device's own certificate and key.
-        metrics: port for Prometheus; 0 for none.
-        metrics_host: address it listens on.
-        web: ``[HOST:]PORT`` of the page; 127.0.0.1 by default, and a token is asked for at any other address.
-        web_token: that token; by default one from the environment, or one made up and printed at the start.
-        web_cert, web_key: PEM files of the page's certificate and its key, for HTTPS.
-    """
-
-    jsonl: str = ""
-    csv: str = ""
-    jsonl_every: str = "frame"
-    rotate_bytes: int = 10_000_000
-    rotate_keep: int = 5
-    snapshots: str = ""
-    snapshot_labels: tuple[str, ...] = ()
-    snapshot_uncertain: float = 0.6
-    snapshot_every: float = 5.0
-    snapshot_limit: int = 1000
-    snapshot_bytes_per_day: int = 100_000_000
-    snapshot_free_bytes: Optional[int] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
-    snapshot_whole: bool = False
-    video: str = ""
-    video_segment: float = 60.0
-    video_bytes: int = 1_000_000_000
-    window: bool = False
-    on: tuple[str, ...] = ()
-    command: str = ""
-    webhook: str = field(default="", repr=False)
-    webhook_token: str = field(default="", repr=False)
-    mqtt: str = field(default="", repr=False)
-    mqtt_device: str = ""
-    mqtt_name: str = "edgeclf"
-    mqtt_picture: bool = True
-    mqtt_ca: str = ""
-    mqtt_cert: str = ""
-    mqtt_key: str = ""
-    metrics: int = 0
-    metrics_host: str = "127.0.0.1"
-    web: str = ""
-    web_token: str = field(default="", repr=False)
-    web_cert: str = ""
-    web_key: str = ""
+class SinkSettings(
+    PageKeys,
+    MetricsKeys,
+    MqttKeys,
+    CallKeys,
+    VideoKeys,
+    SnapshotKeys,
+    LineKeys,
+):
+    """The table ``[sinks]``: where observations go besides the terminal; an empty value turns each off."""
 
     def __post_init__(self) -> None:
-        wrong = []
-        if self.jsonl_every not in ("frame", "change"):
-            wrong.append('jsonl_every "frame" or "change"')
-        if self.rotate_bytes < 1000 or self.rotate_keep < 0:
-            wrong.append("rotate_bytes at least 1000, rotate_keep at least 0")
-        if self.snapshot_limit < 1 or self.snapshot_every < 0:
-            wrong.append("snapshot_limit at least 1, snapshot_every at least 0")
-        if self.snapshot_bytes_per_day < 0 or (self.snapshot_free_bytes or 0) < 0:
-            wrong.append("snapshot_bytes_per_day and snapshot_free_bytes at least 0")
-        if not 0 <= self.snapshot_uncertain <= 1:
-            wrong.append("snapshot_uncertain within 0 to 1")
-        if not 1 <= self.video_segment < math.inf or self.video_bytes < 100_000:
-            wrong.append("video_segment at least 1 second, video_bytes at least 100000")
-        if not 0 <= self.metrics <= 65535:
-            wrong.append("metrics a port from 1 to 65535, or 0")
-        if wrong:
+        if wrong := [text for kind in SINK_KINDS for text in kind.mistakes(self)]:
             raise UsageError(f"Sinks: expected {'; '.join(wrong)}.")
 
-    @property
     def recipients(self) -> tuple[str, ...]:
         """Where observations stay or are sent, without any password."""
-        webhook, broker = self.webhook.partition("?")[0], self.mqtt.rpartition("@")[2]
-        return self.jsonl, self.csv, self.snapshots, self.video, self.command, webhook, broker, self.mqtt_device
+        return tuple(name for kind in SINK_KINDS for name in kind.recipients(self))
+
+    def folders(self) -> tuple[Path, ...]:
+        """That are written to, each once, absolute."""
+        folders = [path for kind in SINK_KINDS for path in kind.folders(self)]
+        return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in folders))
+
+    def values(self, mark: str) -> tuple[str, ...]:
+        """Of the keys with that mark, ``"secret"`` or ``"carried"``, those that are set."""
+        return tuple(value for item in fields(self) if item.metadata.get(mark) and (value := getattr(self, item.name)))
+
+
+SINK_KINDS: tuple[type[SinkKeys], ...] = SinkSettings.__bases__[::-1]
+"""In the order in which they are opened."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +85,6 @@ class RunSettings:
     gate: GateRule = field(default_factory=GateRule)
     sinks: SinkSettings = field(default_factory=SinkSettings)
 
-
-_SECRET = ("mqtt", "webhook", "webhook_token", "web_token")
 
 TABLES: dict[str, type[Any]] = {
     "camera": SourceOptions,
@@ -210,6 +157,7 @@ def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]],
 def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:
     hints, values, wrong = get_type_hints(kind), dict[str, Any](), list[str]()
     names = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
+    secret = [item.name for item in fields(kind) if item.metadata.get("secret")]
     for key, value in table.items():
         if key not in names:
             wrong.append(f"{name}.{_unknown(key, names, KEYS.get(name, {}))}")
@@ -219,7 +167,7 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
         try:
             values[key] = _as(value, hints[key])
         except TypeError as error:
-            shown = "" if key in _SECRET else f", got {value!r}"
+            shown = "" if key in secret else f", got {value!r}"
             wrong.append(f"{name}.{key}: expected {error}{shown}")
     return values, wrong
 

@@ -54,42 +54,6 @@ _ABOUT = {
         "linger": "Seconds to go on classifying after something moved",
         "refresh": "Classify a still scene at this interval, in seconds",
     },
-    "sinks": {
-        "jsonl": "File to append JSON lines to",
-        "csv": "File to append CSV rows to",
-        "jsonl_every": 'Write every "frame" or only each "change"',
-        "rotate_bytes": "Start a new file after this many bytes",
-        "rotate_keep": "Older files to keep",
-        "snapshots": "Folder for images of uncertain answers",
-        "snapshot_labels": 'Labels whose images are saved, too; ["*"] for all',
-        "snapshot_uncertain": "Scores below this are uncertain",
-        "snapshot_every": "Minimum time between two snapshots, in seconds",
-        "snapshot_limit": "Maximum number of unsorted snapshots",
-        "snapshot_bytes_per_day": "Maximum number of bytes written in 24 hours; 0 for no limit",
-        "snapshot_free_bytes": "Bytes to leave free on the disk (default: a tenth of it, at most 500 MB)",
-        "snapshot_whole": "Also save the whole image where only a region is classified",
-        "video": "Folder for video with the answers, in segments",
-        "video_segment": "Length of a segment in seconds",
-        "video_bytes": "Maximum number of bytes of all segments",
-        "window": "Show the frames in a window",
-        "on": "Answers for which command and webhook are called (default: all)",
-        "command": "Program to run when the answer changes",
-        "webhook": "Address to POST to when the answer changes",
-        "webhook_token": "Bearer token for it",
-        "mqtt": 'Broker, such as "mqtt://user:password@homeassistant.local"; mqtts:// for TLS',
-        "mqtt_device": "Unique id of this device (default: from the machine's name)",
-        "mqtt_name": "Name of this device in Home Assistant",
-        "mqtt_picture": "Send an image when the answer changes",
-        "mqtt_ca": "PEM file of the authority that signed the broker's certificate",
-        "mqtt_cert": "PEM file of this device's own certificate",
-        "mqtt_key": "PEM file of its key",
-        "metrics": "Port for Prometheus; 0 for none",
-        "metrics_host": "Address to serve them on",
-        "web": 'Live page: "PORT" for this machine, "0.0.0.0:PORT" for the network, with a token',
-        "web_token": "Token for the page, 12 to 128 letters or digits (default: a new one at each start)",
-        "web_cert": "PEM file of the page's certificate, for HTTPS",
-        "web_key": "PEM file of its key",
-    },
 }
 _EXAMPLES: dict[str, Any] = {
     "rotate": 180,
@@ -112,7 +76,7 @@ def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
     for table, kind in TABLES.items():
         lines.append(f"\n[{table}]")
         for item in fields(kind):
-            about = _ABOUT[table].get(item.name)
+            about = item.metadata.get("about") or _ABOUT.get(table, {}).get(item.name)
             if about is not None:
                 default = _EXAMPLES.get(item.name, item.default)
                 lines.append(_line(item.name, about, chosen.get(table, {}), default))

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
-from edgeclf_runtime.config.settings import RunSettings, SinkSettings
+from edgeclf_runtime.config.settings import RunSettings
 from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service.permissions import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
-from edgeclf_runtime.sinks.video.segments import folder_and_prefix
 from edgeclf_runtime.sources import is_live
 
-__all__ = ["check_access", "check_source", "made_folders", "planned", "written_folders"]
+__all__ = ["check_access", "check_source", "made_folders", "planned"]
 
 _GROUPS = ("video", "plugdev", "apex")  # of cameras and Edge TPUs; not every system has all
 _AUTHORITIES_VARIABLE = "SSL_CERT_FILE"  # of OpenSSL: certificates of one's own, of cameras and brokers
@@ -49,19 +48,9 @@ def planned(
     variables = ((LIBRARY_VARIABLE, library), (_AUTHORITIES_VARIABLE, authorities))
     environment = tuple((variable, value) for variable, value in variables if value)
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
-    sinks = chosen.sinks
-    folders = written_folders(sinks)
-    own = (sinks.mqtt_ca, sinks.mqtt_cert, sinks.mqtt_key, sinks.web_cert, sinks.web_key)
-    secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (config, *own) if file))
+    folders, own = chosen.sinks.folders(), chosen.sinks.values("carried")
+    secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (str(config), *own)))
     return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
-
-
-def written_folders(sinks: SinkSettings) -> tuple[Path, ...]:
-    """Each once, absolute."""
-    files = [Path(name).absolute().parent for name in (sinks.jsonl, sinks.csv) if name not in ("", "-")]
-    files += [folder_and_prefix(Path(sinks.video))[0].absolute()] if sinks.video else []
-    folders = [Path(sinks.snapshots).absolute()] if sinks.snapshots else []
-    return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in (*files, *folders)))
 
 
 def check_source(settings: RunSettings) -> None:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf_runtime.config.credentials import credential_name
 from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.system.credentials import credential_name
 
 __all__ = ["MARK", "Unit"]
 

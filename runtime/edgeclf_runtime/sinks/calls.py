@@ -7,17 +7,20 @@ import shlex
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
+from edgeclf_runtime.decision.decision import UNKNOWN
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.lines import as_json
-from edgeclf_runtime.sinks.sink import Item, Observation
+from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 from edgeclf_runtime.sources.network.camera import without_password
 from edgeclf_runtime.system.process_group import ProcessGroup
 
-__all__ = ["CommandSink", "WebhookSink"]
+__all__ = ["CallKeys", "CommandSink", "WebhookSink"]
 
 _SECONDS = 30.0  # a command may take
 _GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from the request to end until it is killed
@@ -26,6 +29,34 @@ _TIMEOUT = 5.0
 _OURS = ("EDGECLF_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")  # variables that are for this process alone
 _HANDED_ON = ("EDGECLF_EDGETPU_LIBRARY",)
 _TELLING = 8  # characters from which a secret is looked for within other text
+
+
+@dataclass(frozen=True)
+class CallKeys(SinkKeys):
+    """A program run and an address called whenever the answer changes to one of ``on`` (any, where that is empty)."""
+
+    on: tuple[str, ...] = key((), "Answers for which command and webhook are called (default: all)")
+    command: str = key("", "Program to run when the answer changes")
+    webhook: str = key("", "Address to POST to when the answer changes", secret=True)
+    webhook_token: str = key("", "Bearer token for it", secret=True)
+
+    def checks(self) -> Iterator[Callable[[], object]]:
+        if self.command:
+            yield lambda: CommandSink(self.command)
+        if self.webhook:
+            yield lambda: WebhookSink(self.webhook, token=self.webhook_token)
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        if self.command:
+            yield CommandSink(self.command, self.on, run.cooldown, run.secrets)
+        if self.webhook:
+            yield WebhookSink(self.webhook, self.on, self.webhook_token, run.cooldown)
+
+    def named_labels(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        yield "on", self.on, (UNKNOWN,)
+
+    def recipients(self) -> tuple[str, ...]:
+        return self.command, self.webhook.partition("?")[0]
 
 
 class _Calls:

@@ -8,16 +8,49 @@ import json
 import os
 import select
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 from edgeclf_runtime.formatting import content, text_line
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.line_file import open_lines
-from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.system.plain_text import takes_colour
 
-__all__ = ["CsvSink", "JsonLinesSink", "TerminalSink", "as_json", "as_text"]
+__all__ = ["CsvSink", "JsonLinesSink", "LineKeys", "TerminalSink", "as_json", "as_text"]
+
+
+@dataclass(frozen=True)
+class LineKeys(SinkKeys):
+    """Files of lines: JSON and CSV."""
+
+    jsonl: str = key("", "File to append JSON lines to")
+    csv: str = key("", "File to append CSV rows to")
+    jsonl_every: str = key("frame", 'Write every "frame" or only each "change"')
+    rotate_bytes: int = key(10_000_000, "Start a new file after this many bytes")
+    rotate_keep: int = key(5, "Older files to keep")
+
+    def mistakes(self) -> Iterator[str]:
+        if self.jsonl_every not in ("frame", "change"):
+            yield 'jsonl_every "frame" or "change"'
+        if self.rotate_bytes < 1000 or self.rotate_keep < 0:
+            yield "rotate_bytes at least 1000, rotate_keep at least 0"
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        if self.jsonl:
+            changes = self.jsonl_every == "change"
+            yield JsonLinesSink(Path(self.jsonl), self.rotate_bytes, self.rotate_keep, changes=changes)
+        if self.csv:
+            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep)
+
+    def recipients(self) -> tuple[str, ...]:
+        return self.jsonl, self.csv
+
+    def folders(self) -> tuple[Path, ...]:
+        return tuple(Path(name).absolute().parent for name in (self.jsonl, self.csv) if name not in ("", "-"))
 
 
 def as_text(item: Observation, top: int) -> str:

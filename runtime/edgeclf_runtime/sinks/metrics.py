@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.awaited import cannot_listen
-from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
 from edgeclf_runtime.system.packages import check_version
 
 if TYPE_CHECKING:
     from edgeclf_runtime.sinks.outlet import Outlet
 
-__all__ = ["Figures", "MetricsSink"]
+__all__ = ["Figures", "MetricsKeys", "MetricsSink"]
 
 _HOW = "prometheus-client is not installed: pip install 'edgeclf-runtime[metrics]'"
 _BUCKETS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class MetricsKeys(SinkKeys):
+    """Figures for Prometheus."""
+
+    metrics: int = key(0, "Port for Prometheus; 0 for none")
+    metrics_host: str = key("127.0.0.1", "Address to serve them on")
+
+    def mistakes(self) -> Iterator[str]:
+        if not 0 <= self.metrics <= 65535:
+            yield "metrics a port from 1 to 65535, or 0"
+
+    def checks(self) -> Iterator[Callable[[], object]]:
+        if self.metrics:
+            yield Figures
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        if self.metrics:
+            yield run.listening(lambda: MetricsSink(self.metrics, self.metrics_host), pictures=False)
 
 
 class Figures:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf_runtime.config.credentials import carried, credential_name
 from edgeclf_runtime.config.exposure import keys_with_secrets
 from edgeclf_runtime.config.settings import read_settings
+from edgeclf_runtime.system.credentials import carried, credential_name
 from tests.runtime.service.test_service import Machine, machine, needs_root  # noqa: F401 - a fixture
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from edgeclf_runtime.commands.capture import capture
 from edgeclf_runtime.commands.run import run
-from edgeclf_runtime.config.credentials import credential_name
 from edgeclf_runtime.config.settings import SinkSettings
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.pipeline.sinks import check_sinks, open_sinks
+from edgeclf_runtime.system.credentials import credential_name
 from edgeclf_runtime.web import handshakes
 from edgeclf_runtime.web.certificate import has_expired, server_context
 from edgeclf_runtime.web.live_page import WebSink

@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["carried", "credential_name"]
+__all__ = ["carried", "carried_name", "credential_name"]
 
 
 def credential_name(path: Path) -> str:
@@ -29,3 +29,8 @@ def carried(path: Path) -> Path:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     copy = Path(folder) / credential_name(path) if folder else path
     return copy if os.path.isfile(copy) else path  # an inherited folder may be closed to us
+
+
+def carried_name(name: str) -> str:
+    """The same of a path as settings have it; empty for none."""
+    return str(carried(Path(name))) if name else ""

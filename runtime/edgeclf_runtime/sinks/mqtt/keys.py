@@ -1,0 +1,59 @@
+"""What run.toml says of MQTT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable
+
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
+from edgeclf_runtime.sinks.sink import Sink
+from edgeclf_runtime.system.credentials import carried_name
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sinks.mqtt.options import MqttOptions
+
+__all__ = ["MqttKeys"]
+
+
+@dataclass(frozen=True)
+class MqttKeys(SinkKeys):
+    """A broker, and how this device is called there; see ``MqttOptions``."""
+
+    mqtt: str = key("", 'Broker, such as "mqtt://user:password@homeassistant.local"; mqtts:// for TLS', secret=True)
+    mqtt_device: str = key("", "Unique id of this device (default: from the machine's name)")
+    mqtt_name: str = key("edgeclf", "Name of this device in Home Assistant")
+    mqtt_picture: bool = key(True, "Send an image when the answer changes")
+    mqtt_ca: str = key("", "PEM file of the authority that signed the broker's certificate", carried=True)
+    mqtt_cert: str = key("", "PEM file of this device's own certificate", carried=True)
+    mqtt_key: str = key("", "PEM file of its key", carried=True)
+
+    def checks(self) -> Iterator[Callable[[], object]]:
+        if self.mqtt:
+            from edgeclf_runtime.sinks.mqtt.options import paho
+
+            yield self._options
+            yield paho
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        if self.mqtt:
+            from edgeclf_runtime.sinks.mqtt.sink import MqttSink
+
+            yield MqttSink(self._options(run.gap), run.labels)
+
+    def recipients(self) -> tuple[str, ...]:
+        return self.mqtt.rpartition("@")[2], self.mqtt_device
+
+    def _options(self, gap: float = 0.0) -> MqttOptions:
+        from edgeclf_runtime.sinks.mqtt.options import MqttOptions, default_device
+
+        return MqttOptions(
+            self.mqtt,
+            self.mqtt_device or default_device(),
+            self.mqtt_name,
+            snapshot=self.mqtt_picture,
+            gap=gap,
+            ca=carried_name(self.mqtt_ca),
+            cert=carried_name(self.mqtt_cert),
+            key=carried_name(self.mqtt_key),
+        )
