@@ -1,10 +1,10 @@
 """From a folder of photographs to an image classifier on a Raspberry Pi or Coral camera.
 
-    from pathlib import Path
-    from edgeclf import Terminal, export_run, make_config, train
+    import edgeclf
 
-    run = train(Path("photos"), Path("runs/mine"), make_config({}), Terminal())
-    export_run(run, Path("model.tflite"), "int8", Terminal())
+    run = edgeclf.train("photos", "runs/mine")
+    edgeclf.export(run, "model.tflite")
+    print(edgeclf.evaluate("model.tflite", "new-photos").score.accuracy)
 
 Names are loaded when they are first used, so that importing the package costs nothing.
 """
@@ -15,16 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeclf.comparison.compare import compare
+    from edgeclf.api import check_data, compare, evaluate, export, export_run, resume, search, train
+    from edgeclf.config.tables import SearchConfig
     from edgeclf.config.train import TrainConfig, make_config
     from edgeclf.errors import ConfigError, DataError, DesktopError, RunError, WeightsError
-    from edgeclf.evaluation.evaluate import evaluate
     from edgeclf.evaluation.measuring import Measurement
-    from edgeclf.exporting.export import export_pretrained, export_run
+    from edgeclf.exporting.export import export_pretrained
     from edgeclf.progress import Quiet, Reporter, Terminal
     from edgeclf.reports.report import write_report
     from edgeclf.runs.run import Run
-    from edgeclf.training.fit import resume, train
 
 __all__ = [
     "ConfigError",
@@ -35,16 +34,20 @@ __all__ = [
     "Reporter",
     "Run",
     "RunError",
+    "SearchConfig",
     "Terminal",
     "TrainConfig",
     "WeightsError",
     "__version__",
+    "check_data",
     "compare",
     "evaluate",
+    "export",
     "export_pretrained",
     "export_run",
     "make_config",
     "resume",
+    "search",
     "train",
     "write_report",
 ]
@@ -60,16 +63,20 @@ _HOMES = {
     "Reporter": "progress",
     "Run": "runs.run",
     "RunError": "errors",
+    "SearchConfig": "config.tables",
     "Terminal": "progress",
     "TrainConfig": "config.train",
     "WeightsError": "errors",
-    "compare": "comparison.compare",
-    "evaluate": "evaluation.evaluate",
+    "check_data": "api",
+    "compare": "api",
+    "evaluate": "api",
+    "export": "api",
     "export_pretrained": "exporting.export",
-    "export_run": "exporting.export",
+    "export_run": "api",
     "make_config": "config.train",
-    "resume": "training.fit",
-    "train": "training.fit",
+    "resume": "api",
+    "search": "api",
+    "train": "api",
     "write_report": "reports.report",
 }
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.demo import digit_picture
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
@@ -37,7 +37,7 @@ def run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its int8 model file."""
     path = tmp_path_factory.mktemp("models") / "digits.tflite"
-    export_run(run, path, "int8", Quiet())
+    export(run, path, "int8", Quiet())
     return path
 
 
@@ -46,12 +46,12 @@ def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a network that is sure: of one that has hardly learnt, another rounding may change an answer."""
     folder = tmp_path_factory.mktemp("sure")
     run = train(digits, folder / "run", make_config({**SMALL, "tune": "head"}), Quiet())
-    return export_run(run, folder / "digits.tflite", "int8", Quiet()).path
+    return export(run, folder / "digits.tflite", "int8", Quiet()).path
 
 
 @pytest.fixture(scope="session")
 def float_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its float32 model file."""
     path = tmp_path_factory.mktemp("models") / "digits-float.tflite"
-    export_run(run, path, "float32", Quiet())
+    export(run, path, "float32", Quiet())
     return path

@@ -247,7 +247,7 @@ def _trained(folder: Path) -> Path:
     """A small int8 model of three digits."""
     from sklearn.datasets import load_digits
 
-    from edgeclf import Quiet, export_run, make_config, train
+    from edgeclf import Quiet, export, make_config, train
     from edgeclf.demo import digit_picture
 
     data = load_digits()
@@ -257,7 +257,7 @@ def _trained(folder: Path) -> Path:
             cv2.imwrite(str(folder / "digits" / str(digit) / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
     chosen: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_size": 16, "flip": False}
     run = train(folder / "digits", folder / "run", make_config(chosen), Quiet())
-    export_run(run, folder / "small.tflite", "int8", Quiet())
+    export(run, folder / "small.tflite", "int8", Quiet())
     return folder / "small.tflite"
 
 

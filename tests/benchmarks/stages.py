@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from photographs import require
 
-from edgeclf import Terminal, export_run, make_config, train
+from edgeclf import Terminal, export, make_config, train
 from edgeclf.frameworks import tensorflow
 from edgeclf.progress import Bar
 
@@ -83,7 +83,7 @@ def main(folder: Path, epochs: int, size: int | None, seed: int) -> None:
         config = make_config({"seed": seed, "epochs": epochs, "size": size})
         run = train(folder / "train", Path(place) / "run", config, clock)
         clock.table("training")
-        done = export_run(run, Path(place) / "model.tflite", "int8", clock)
+        done = export(run, Path(place) / "model.tflite", "int8", clock)
         clock.table("export")
     assert done.search is not None
     files = [trial.content for trial in done.search.trials]

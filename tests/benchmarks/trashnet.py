@@ -18,7 +18,7 @@ import numpy as np
 from intervals import points_lost
 from photographs import require
 
-from edgeclf import Terminal, evaluate, export_run, make_config, train
+from edgeclf import Terminal, evaluate, export, make_config, train
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.system.atomic_file import write_text
 
@@ -68,7 +68,7 @@ def _measured(folder: Path, options: dict[str, Any], out: Path) -> dict[str, Any
     for mode in ("int8", "float32"):
         # Of int8 the first step alone, plain post-training quantization: bench-int8 compares the others.
         first: dict[str, Any] = {"method": "ptq", "max_drop": 100.0} if mode == "int8" else {}
-        export_run(run, out / f"{mode}.tflite", mode, reporter, **first)
+        export(run, out / f"{mode}.tflite", mode, reporter, **first)
         if mode == "int8":
             figures["minutes"] = (time.monotonic() - started) / 60
         with Classifier.load(out / f"{mode}.tflite") as classifier:

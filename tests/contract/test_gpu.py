@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, export_run, frameworks, make_config, train
+from edgeclf import Quiet, export, frameworks, make_config, train
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
@@ -119,7 +119,7 @@ def test_a_gpu_has_every_operation_of_features_scores_alpha_grad_cam_and_quantiz
         run = train(
             photos, tmp_path / "run", make_config({**TINY, "backbone": name, **scratch, "alpha": not scratch}), Quiet()
         )
-        export_run(run, tmp_path / "model.tflite", "int8", Quiet(), method="qat")
+        export(run, tmp_path / "model.tflite", "int8", Quiet(), method="qat")
     names = {item.name for item in operations}
     assert {"FakeQuantWithMinMaxVarsGradient", "DepthwiseConv2dNativeBackpropFilter"} <= names
     assert _without_kernel(operations) == [], _without_kernel(operations)
@@ -184,7 +184,7 @@ def test_deterministic_quantization_aware_training_is_refused_before_any_work(
     run = train(photos, tmp_path / "run", make_config({**TINY, "tune": "head", "deterministic": True}), Quiet())
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(ConfigError, match=r"no repeatable quantization-aware training on a GPU. Pass --method ptq, or"):
-        export_run(run, tmp_path / "model.tflite", "int8", Quiet())
+        export(run, tmp_path / "model.tflite", "int8", Quiet())
     assert {path.name for path in tmp_path.iterdir()} == before
 
 

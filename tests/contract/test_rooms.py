@@ -25,6 +25,7 @@ FLOORS = {
         "training",
         "comparison datacheck exporting",
         "demo searching",
+        "api",
         "commands",
     ),
     "edgeclf_converters": (

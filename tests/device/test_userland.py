@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, export_run, make_config, train
+from edgeclf import Quiet, export, make_config, train
 from tests.device.noisydigits import COUNT, rows_to_classify, rows_to_learn, write_digits
 from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, run, userland
 
@@ -41,7 +41,7 @@ def models(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     folder = tmp_path_factory.mktemp("trained")
     write_digits(rows_to_learn(), 2, lambda number, digit: folder / "photos" / str(digit) / f"{number:03}")
     trained = train(folder / "photos", folder / "run", make_config(TRAINING), Quiet())
-    export_run(trained, folder / "digits.tflite", "int8", Quiet())
+    export(trained, folder / "digits.tflite", "int8", Quiet())
     return {"trained": folder / "digits.tflite", "hardly trained": model}
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.commands.train import train as train_command
 from edgeclf.config.train import without_effect
 from edgeclf.data.sources import read_source
@@ -61,7 +61,7 @@ def whole_run(wholes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def exported(whole_run: Run) -> Path:
     path = whole_run.path / "model.tflite"
-    export_run(whole_run, path, "float32", Quiet())
+    export(whole_run, path, "float32", Quiet())
     return path
 
 

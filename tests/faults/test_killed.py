@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.config.file import config_text
 from edgeclf.data.shards import read_index
 from edgeclf_runtime import Classifier
@@ -81,7 +81,7 @@ def test_an_export_leaves_the_old_file_or_the_new(killer: Killer, run: Run, tmp_
     own, path = tmp_path / "run", tmp_path / "out" / "model.tflite"
     shutil.copytree(run.path, own)
     path.parent.mkdir()
-    export_run(run, path, "float32", Quiet())
+    export(run, path, "float32", Quiet())
     old = path.read_bytes()
     words = [*EDGECLF, "export", own, "--int8", "--method", "ptq", "--max-drop", "100", "--output", path]
     seconds, new = killer.whole(words), 0

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, Run, export_run
+from edgeclf import Quiet, Run, export
 from edgeclf_converters import ConversionError
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
@@ -24,11 +24,11 @@ from edgeclf_runtime.pictures.images import find_images, read_image
 _WORKER = """
 import sys
 from pathlib import Path
-from edgeclf import Run, Terminal, export_run, make_config, resume, train
+from edgeclf import Run, Terminal, export, make_config, resume, train
 from tests.conftest import SMALL
 if sys.argv[1] == "export":
     run = Run.open(Path(sys.argv[2]))
-    export_run(run, Path(sys.argv[3]), "int8", Terminal(), method="qat", distribute="multi-worker")
+    export(run, Path(sys.argv[3]), "int8", Terminal(), method="qat", distribute="multi-worker")
 elif sys.argv[1] == "resume":
     resume(Path(sys.argv[3]), Terminal(), "multi-worker")
 else:
@@ -92,7 +92,7 @@ def test_two_workers_killed_and_resumed_train_what_one_does(run: Run, digits: Pa
 
 def test_two_workers_train_the_same_integers(run: Run, digits: Path, tmp_path: Path) -> None:
     _work("export", str(run.path), str(tmp_path / "two.tflite"))
-    export_run(run, tmp_path / "one.tflite", "int8", Quiet(), method="qat")
+    export(run, tmp_path / "one.tflite", "int8", Quiet(), method="qat")
     scores = []
     for name in ("one", "two"):
         with Classifier.load(tmp_path / f"{name}.tflite") as classifier:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgeclf import Quiet, Run, export_run, make_config, train
+from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.commands.data import data as command
 from edgeclf.data.sources import read_source
 from edgeclf.errors import DataError
@@ -81,7 +81,7 @@ def test_copies_are_in_one_part(runs: dict[str, Run]) -> None:
 
 @pytest.mark.parametrize("source", ["manifest", "shards"])
 def test_export_reads_its_pictures_from_the_source(runs: dict[str, Run], source: str, tmp_path: Path) -> None:
-    done = export_run(runs[source], tmp_path / "model.tflite", "float16", Quiet())
+    done = export(runs[source], tmp_path / "model.tflite", "float16", Quiet())
     measured = done.card.accuracy["validation_float16"]
     assert measured == pytest.approx(runs[source].read_json("metrics")["validation"]["accuracy"], abs=0.15)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeclf import Quiet, Run, export_run, make_config, resume, train
+from edgeclf import Quiet, Run, export, make_config, resume, train
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
@@ -121,7 +121,7 @@ def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Pat
 
 
 def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
-    done = export_run(scaled, tmp_path / "m.tflite", "int8", Quiet())
+    done = export(scaled, tmp_path / "m.tflite", "int8", Quiet())
     accuracy = done.card.accuracy
     assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one picture of nine
     assert accuracy["validation_float"] >= 0.75

@@ -162,7 +162,7 @@ def test_a_resumed_training_that_was_killed_is_told_of_by_its_own_weights(copy: 
 
 
 def test_the_threshold_of_the_weights_as_they_are_goes_into_the_card(copy: Run, tmp_path: Path) -> None:
-    from edgeclf import export_run
+    from edgeclf import export
 
     weights, shift = copy.read_arrays("weights"), np.array([0, 0, 2.5], np.float32)
     copy.write_arrays("weights", {**weights, "logits/bias:0": weights["logits/bias:0"] + shift})  # metrics of before
@@ -170,7 +170,7 @@ def test_the_threshold_of_the_weights_as_they_are_goes_into_the_card(copy: Run, 
     wanted = suggest_threshold(known.scores, known.data.targets)
     assert wanted is not None
     assert wanted != copy.read_json("metrics")["threshold"]["score"]
-    export_run(copy, tmp_path / "model.tflite", "float16", Quiet())
+    export(copy, tmp_path / "model.tflite", "float16", Quiet())
     with Classifier.load(tmp_path / "model.tflite") as classifier:
         assert classifier.card.threshold == wanted
 

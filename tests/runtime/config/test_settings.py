@@ -57,8 +57,8 @@ def test_labels_that_the_model_has_not_are_refused_with_the_one_that_was_meant(t
     with pytest.raises(SinkError) as caught:
         check_labels(SinkSettings(on=("squirel",), snapshot_labels=("Bird", "car")), labels)
     assert str(caught.value) == (
-        "Sinks: snapshot_labels: the model has no label 'Bird', did you mean 'bird'?; snapshot_labels: the model has no "
-        "label 'car'; its labels: bird, squirrel; on: the model has no label 'squirel', did you mean 'squirrel'?."
+        "Sinks: snapshot_labels: the model has no label 'Bird', did you mean 'bird'?; snapshot_labels: the model has "
+        "no label 'car'; its labels: bird, squirrel; on: the model has no label 'squirel', did you mean 'squirrel'?."
     )
     config = tmp_path / "run.toml"
     config.write_text('[sinks]\non = ["cta"]\ncommand = "true"\n', "utf-8")

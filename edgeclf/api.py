@@ -1,0 +1,233 @@
+"""What the commands do, as functions: paths may be texts, and what is not given is the command's default."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeclf.comparison.compare import compare as _compare
+from edgeclf.comparison.methods import METHODS, Cell
+from edgeclf.config.tables import SearchConfig
+from edgeclf.config.train import TrainConfig, make_config
+from edgeclf.data.sources import SourcePaths, paths_of
+from edgeclf.datacheck.check import Check
+from edgeclf.datacheck.check import check as _check
+from edgeclf.datacheck.page import write_check
+from edgeclf.errors import DataError
+from edgeclf.evaluation import evaluate as _evaluation
+from edgeclf.evaluation.measuring import Measurement, measure_dataset
+from edgeclf.exporting.export import export_run as _export_run
+from edgeclf.framework_errors import tensorflow_errors
+from edgeclf.progress import Quiet, Reporter
+from edgeclf.runs.run import Run, new_folder
+from edgeclf.searching.page import write_search
+from edgeclf.searching.result import SearchResult
+from edgeclf.searching.search import search as _search
+from edgeclf.training.fit import resume as _resume
+from edgeclf.training.fit import train as _train
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.renamed import old_keywords
+
+if TYPE_CHECKING:
+    from edgeclf_converters import Conversion
+
+__all__ = [
+    "PathLike",
+    "Photographs",
+    "check_data",
+    "compare",
+    "evaluate",
+    "export",
+    "export_run",
+    "resume",
+    "search",
+    "train",
+]
+
+PathLike = str | os.PathLike[str]
+Photographs = PathLike | Sequence[PathLike]
+"""A folder with a sub-folder for each class, a CSV, a folder of shards; or several of these."""
+
+
+def train(
+    data: Photographs,
+    out: PathLike | None = None,
+    config: TrainConfig | None = None,
+    reporter: Reporter | None = None,
+    distribute: str = "none",
+) -> Run:
+    """Train a classifier, as ``edgeclf train`` does.
+
+    Args:
+        data: the photographs.
+        out: the run's folder, new or empty; by default ``runs/NAME-N``.
+        config: options; by default those of the command.
+        reporter: is told how it goes, such as ``Terminal()``; by default nobody.
+        distribute: "none", "mirrored" or "workers".
+
+    Returns:
+        the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
+
+    Raises:
+        DataError, ConfigError, WeightsError, RunError, ComputeError: see their texts.
+        KeyboardInterrupt: before there was anything to keep.
+    """
+    sources = _sources(data)
+    folder = Path(out) if out is not None else new_folder(sources)
+    return _train(sources, folder, config or make_config({}), reporter or Quiet(), distribute)
+
+
+def resume(run: Run | PathLike, reporter: Reporter | None = None, distribute: str = "none") -> Run:
+    """Go on with an interrupted training, to the result it would have had.
+
+    Raises:
+        RunError: there is nothing to go on with, or its photographs have changed.
+    """
+    return _resume(_opened(run).path, reporter or Quiet(), distribute)
+
+
+def export(
+    run: Run | PathLike,
+    path: PathLike | None = None,
+    mode: str = "int8",
+    reporter: Reporter | None = None,
+    *,
+    method: str = "auto",
+    max_drop: float | None = None,
+    distribute: str = "none",
+) -> Conversion:
+    """Write the model file of a training and measure it, as ``edgeclf export`` does.
+
+    Args:
+        run: a training, or its folder.
+        path: of the file; by default ``model.tflite`` (of another mode ``model-MODE.tflite``) in the run's folder.
+        mode: "int8", "float32", "float16" or "dynamic".
+        method: of int8: "auto" tries the cheapest first, "ptq" trains nothing, "qat" is quantization-aware training.
+        max_drop: of int8: percentage points of accuracy that may be lost; see ``Conversion.within``.
+
+    Raises:
+        RunError, DataError, ConversionError, ComputeError: see their texts.
+    """
+    opened = _opened(run)
+    file = (
+        Path(path) if path is not None else opened.path / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
+    )
+    told = reporter or Quiet()
+    with tensorflow_errors():
+        return _export_run(opened, file, mode, told, method=method, max_drop=max_drop, distribute=distribute)
+
+
+def export_run(
+    run: Run,
+    path: Path,
+    mode: str,
+    reporter: Reporter,
+    *,
+    method: str = "auto",
+    max_drop: float | None = None,
+    distribute: str = "none",
+) -> Conversion:
+    """The name of ``export`` until 0.1."""
+    warnings.warn("export_run is called export now", DeprecationWarning, stacklevel=2)
+    return export(run, path, mode, reporter, method=method, max_drop=max_drop, distribute=distribute)
+
+
+def evaluate(
+    model: Classifier | Run | PathLike, data: PathLike | None = None, reporter: Reporter | None = None
+) -> Measurement:
+    """Measure a model on labelled images, as ``edgeclf evaluate`` does.
+
+    Args:
+        model: a model file; a run or its folder, for its int8 file; or a classifier that is open.
+        data: a folder with a sub-folder for each label, a CSV or shards; by default the test part of the run.
+
+    Raises:
+        DataError: no images, or a label that is none of the model's.
+        RunError: the run has no model file.
+    """
+    told = reporter or Quiet()
+    if isinstance(model, Classifier):
+        if data is None:
+            raise DataError("Give data, the images to measure on; only a run has a test part of its own.")
+        return _evaluation.evaluate(model, Path(data), told)
+    run = _opened(model) if isinstance(model, Run) or Path(model).is_dir() else None
+    with Classifier.load(_evaluation.model_of_run(run) if run is not None else Path(str(model))) as classifier:
+        if run is None or data is not None:
+            return evaluate(classifier, data, told)
+        return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, told)
+
+
+@old_keywords({"percents": "percentages"})
+def compare(
+    data: Photographs,
+    out: PathLike = "compare",
+    config: TrainConfig | None = None,
+    reporter: Reporter | None = None,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    percentages: Sequence[int] = (5, 10, 25, 50, 100),
+    seeds: Sequence[int] = (0,),
+) -> list[Cell]:
+    """Compare ways to a classifier on one split, as ``edgeclf compare`` does; a folder that is there is gone on with.
+
+    Args:
+        out: the comparison's folder: compare.csv and compare.html.
+        methods: of "hog-svm", "scratch", "head", "batch-norm", "full".
+        percentages: of the training images, 1 to 100.
+
+    Raises:
+        ConfigError, DataError, RunError: see their texts.
+    """
+    chosen, told = config or make_config({}), reporter or Quiet()
+    return _compare(_sources(data), Path(out), chosen, told, methods=methods, percentages=percentages, seeds=seeds)
+
+
+def search(
+    data: Photographs,
+    out: PathLike = "search",
+    settings: SearchConfig | None = None,
+    config: TrainConfig | None = None,
+    reporter: Reporter | None = None,
+) -> SearchResult:
+    """Try backbones, input sizes and what is trained within a time budget, as ``edgeclf search`` does.
+
+    Args:
+        out: the search's folder: search.csv, search.html and the trials' runs; one that is there is gone on with.
+        settings: budget, bound of the latency, and what there is to choose from.
+        config: of the trainings, but for what is searched.
+
+    Raises:
+        DataError, ConfigError: nothing was tried.
+    """
+    chosen = settings or SearchConfig()
+    result = _search(_sources(data), Path(out), chosen, config or make_config({}), reporter or Quiet())
+    write_search(result)
+    return result
+
+
+def check_data(data: Photographs, out: PathLike = "check", reporter: Reporter | None = None) -> Check:
+    """Find unreadable files, duplicates, doubtful labels and rare classes, as ``edgeclf data check`` does.
+
+    Args:
+        out: the report's folder: check.html and check.json.
+
+    Raises:
+        DataError: no readable image, or the folder lies among them.
+    """
+    with tensorflow_errors():
+        found = _check(_sources(data), Path(out), reporter or Quiet())
+    write_check(found, Path(out))
+    return found
+
+
+def _sources(data: Photographs) -> SourcePaths:
+    several = [data] if isinstance(data, (str, os.PathLike)) else data
+    paths = [Path(path) for path in several]
+    return paths[0] if len(paths) == 1 else paths_of(paths)
+
+
+def _opened(run: Run | PathLike) -> Run:
+    return run if isinstance(run, Run) else Run.open(Path(run))
