@@ -26,7 +26,7 @@ class Broker:
     """
 
     def __init__(self, folder: Path, further: str = "") -> None:
-        self.port, self.plain = free_port(), free_port()
+        self.port, self.plain, self._has_plain = free_port(), free_port(), "{plain}" in further
         further = further.replace("{plain}", str(self.plain))
         self._config = folder / "mosquitto.conf"
         self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{further}", "utf-8")
@@ -35,16 +35,22 @@ class Broker:
     def start(self) -> None:
         assert MOSQUITTO
         self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("mosquitto did not start")
+        for port in (self.port, *([self.plain] if self._has_plain else [])):
+            _await_port(port)
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+def _await_port(port: int) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("mosquitto did not start")
 
 
 class Link:

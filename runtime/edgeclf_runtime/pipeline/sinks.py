@@ -28,7 +28,6 @@ def check_sinks(asked: SinkSettings) -> None:
                 check()
             except SinkError as error:
                 wrong.append(str(error).rstrip("."))
-                break  # the next of this kind may build on it
     if wrong:
         raise SinkError(f"{'; '.join(wrong)}.")
 
