@@ -41,7 +41,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
     "--source",
     default="0",
     show_default=True,
-    help="Camera, csi, video or address; see edgeclf run; none for phones alone.",
+    help="Camera, csi, video or address (see edgeclf run), or none: a phone's camera only.",
 )
 @click.option(
     "--classes", callback=_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."

@@ -12,7 +12,7 @@ from starlette.routing import Route
 __all__ = ["file_routes", "read_file"]
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_SCRIPTS = {"preview": ("preview.js", "history.js", "unsorted.js"), "capture": ("capture.js", "camera.js")}
+_SCRIPTS = {"preview": ("preview.js", "history.js", "unsorted.js"), "capture": ("capture.js", "camera.js", "recent.js")}
 
 
 @functools.cache

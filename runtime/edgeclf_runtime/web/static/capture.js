@@ -1,5 +1,6 @@
 import { OwnCamera, reasonAgainst, setSentence } from "./camera.js";
 import { element, lost, make, notice, post, setText, showSource, wantPictures, watch } from "./live.js";
+import { Recent } from "./recent.js";
 
 const STILL = 400; // ms between two words that a button is still held
 const LATE = 1000; // ms after which a press that could not be sent is none: the view has changed
@@ -10,8 +11,6 @@ const EVERY = 200; // ms between two photographs of this device's camera
 const PATIENCE = 45000; // ms for one to be sent
 
 let names = [];
-let last = { press: "", count: 0 }; // what Take back removes
-let newest = null; // number of the picture that was taken last
 let held = "";
 let press = null; // what tells it from others, and by which key it is held
 let lifted = -SAME;
@@ -21,14 +20,14 @@ let told = Promise.resolve();
 let sending = 0; // photographs
 let isOwn = false; // this device's camera is in use
 const own = new OwnCamera(showOwn);
+const recent = new Recent(problem);
 
 function greeting(about) {
   const { folder } = about;
   setText(element("folder"), folder);
   const quoted = /^[\w./~-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
   setText(element("command"), `edgeclf train ${quoted} ${about.train_options}`.trimEnd());
-  newest = null;
-  element("strip").replaceChildren();
+  recent.begin();
   if (!about.camera) use(true, own.on);
   offer(about);
 }
@@ -38,7 +37,7 @@ function state(now) {
   notice(trouble || reason, Boolean(trouble));
   showOwn();
   show(now.classes);
-  showRecent(now.recent, now.last);
+  recent.show(now.recent, now.last);
 }
 
 /** The choice of a camera, or why there is none. */
@@ -93,36 +92,6 @@ function show(classes) {
 }
 
 const pictures = (count) => `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;
-
-/** What was written last, by whichever page and camera. */
-function showRecent(recent, removable) {
-  last = removable;
-  setText(element("undo"), last.count ? `Take back ${last.count}` : "Take back");
-  element("undo").disabled = !last.count;
-  element("none").hidden = recent.length > 0;
-  const strip = element("strip");
-  const known = new Map([...strip.children].map((figure) => [Number(figure.dataset.number), figure]));
-  const figures = recent.map(([number, name]) => known.get(number) || thumbnail(number, name));
-  if (figures.length !== known.size || figures.some((figure, index) => strip.children[index] !== figure)) strip.replaceChildren(...figures);
-  const latest = recent.length ? recent[0][0] : 0;
-  if (newest !== null && latest > newest) flash();
-  newest = Math.max(newest, latest);
-}
-
-function thumbnail(number, name) {
-  const figure = make("figure");
-  figure.dataset.number = number;
-  const image = make("img");
-  image.alt = "";
-  image.src = `recent/${number}.jpg`;
-  figure.append(image, make("figcaption", "", name));
-  return figure;
-}
-
-function flash() {
-  element("view").classList.add("flash");
-  setTimeout(() => element("view").classList.remove("flash"), 80);
-}
 
 function button(name, index) {
   const row = make("button", "class");
@@ -252,15 +221,6 @@ element("adding").addEventListener("submit", async (event) => {
     await post("classes", { name: element("name").value });
     element("name").value = "";
     problem("");
-  } catch (error) {
-    problem(error.message);
-  }
-});
-
-element("undo").addEventListener("click", async () => {
-  try {
-    const { removed } = await post("undo", { press: last.press });
-    problem(removed ? "" : "These pictures are gone already.");
   } catch (error) {
     problem(error.message);
   }
