@@ -64,6 +64,8 @@ class Acceptance:
 def reliability(scores: Scores, targets: Indices) -> Reliability:
     """Expected calibration error in ten bins of equal width (Guo et al., ICML 2017).
 
+    scikit-learn's ``calibration_curve`` has no counts, by which the error is weighted.
+
     Args:
         scores: probabilities ``[pictures, classes]``.
         targets: ``[pictures]``.
@@ -115,13 +117,12 @@ def fit_temperature(logits: Scores, targets: Indices) -> float:
         a number in 0.05..20.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
 
     shown, rows = np.asarray(logits, np.float64), np.arange(len(targets))
 
     def loss(log: float) -> float:
-        scaled = shown / math.exp(log)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        likely = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        likely = log_softmax(shown / math.exp(log), axis=1)
         return -float(likely[rows, targets].sum() + likely.mean())
 
     low, high = _TEMPERATURES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,15 +66,17 @@ class ClassFigures:
 
 def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
     """Compare scores ``[pictures, classes]`` with targets ``[pictures]``."""
-    chosen, classes = scores.argmax(axis=1), np.flatnonzero(np.bincount(targets, minlength=len(labels)))
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, (targets, chosen), 1)
+    from sklearn.metrics import confusion_matrix
+
+    chosen, classes = scores.argmax(axis=1), np.unique(targets)
+    confusion = confusion_matrix(targets, chosen, labels=range(len(labels)))
     totals = confusion.sum(axis=1)
     shares = [float(confusion[i, i] / totals[i]) for i in classes]
     correct, count = int((chosen == targets).sum()), len(targets)
     low, high = wilson(correct, count)
     distinct = distinct_labels(labels)
-    # Of equal scores, of which an integer file has many at 0, the first counts, as in what a user is shown.
+    # Of equal scores, of which an integer file has many at 0, the first counts, as in what a user is shown; for
+    # scikit-learn's top_k_accuracy_score it is the last.
     first = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     return Score(
         count,
@@ -105,36 +106,32 @@ def log_losses(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
     """95% interval of a share (Wilson, JASA 1927)."""
-    z, share = 1.959964, correct / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> list[ClassFigures]:
     """Figures of every class from ``Score.confusion``."""
+    from sklearn.metrics import precision_recall_fscore_support
+
     counts = np.asarray(confusion, np.int64)
-    answered, support, right = counts.sum(axis=0), counts.sum(axis=1), counts.diagonal()
+    classes, answers = np.indices(counts.shape).reshape(2, -1)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        classes, answers, labels=range(len(labels)), sample_weight=counts.ravel(), zero_division=np.nan
+    )
     figures = []
     for i, label in enumerate(labels):
-        given, pictures, hits = int(answered[i]), int(support[i]), int(right[i])
-        low, high = wilson(hits, pictures) if pictures else (None, None)
-        figures.append(
-            ClassFigures(
-                label,
-                pictures,
-                given,
-                hits / given if given else None,
-                hits / pictures if pictures else None,
-                low,
-                high,
-                2 * hits / (given + pictures) if given + pictures else 0.0,
-            )
-        )
+        pictures, given = int(counts[i].sum()), int(counts[:, i].sum())
+        low, high = wilson(int(counts[i, i]), pictures) if pictures else (None, None)
+        shares = (float(precision[i]) if given else None, float(recall[i]) if pictures else None)
+        figures.append(ClassFigures(label, pictures, given, *shares, low, high, float(np.nan_to_num(f1[i]))))
     return figures
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Probabilities from logits, both ``[pictures, classes]``."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    from scipy import special
+
+    return np.asarray(special.softmax(logits, axis=1), np.float32)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
+
+from edgeclf_converters.parity import paired_interval
 
 __all__ = ["by_picture", "points_lost"]
 
@@ -13,19 +13,14 @@ __all__ = ["by_picture", "points_lost"]
 def by_picture(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
     """Percentage points of accuracy lost, and their 95% interval.
 
-    Seeds that answer the same pictures are no new pictures: each picture counts once, with its mean over the seeds. As
-    Agresti & Min have it for paired shares (Statistics in Medicine 2005), which it is for one seed, two pictures are
-    added: half a one that is lost, half a one that is won, one that is neither.
+    Seeds that answer the same pictures are no new pictures: each picture counts once, with its mean over the seeds.
 
     Args:
         before, after: which pictures were right, ``[seeds, pictures]``; a row of both is of the same seed.
     """
     means = (before.astype(np.float64) - after).mean(axis=0)
-    count = len(means) + 2
-    middle = means.sum() / count
-    variance = (np.square(means).sum() + 1) / count - middle**2
-    half = 1.959964 * math.sqrt(variance / count)
-    return 100 * means.mean(), 100 * (middle - half), 100 * (middle + half)
+    low, high = paired_interval(means.sum(), np.square(means).sum(), len(means))
+    return 100 * means.mean(), low, high
 
 
 def points_lost(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:

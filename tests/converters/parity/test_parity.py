@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from edgeclf_converters.parity.parity import compare
 
@@ -28,3 +29,10 @@ def test_a_paired_table() -> None:
 def test_no_difference() -> None:
     parity = compare(_scores([0, 1]), _scores([0, 1]), np.array([0, 2]))
     assert (parity.drop, parity.p_value, parity.flips) == (0.0, 1.0, ())
+
+
+def test_the_p_value_is_the_exact_binomial_test() -> None:
+    for lost, won in ((0, 1), (5, 5), (3, 14), (40, 21)):
+        before, after = _scores([1] * lost + [0] * won), _scores([0] * lost + [1] * won)
+        parity = compare(before, after, np.ones(lost + won, np.int64))
+        assert parity.p_value == pytest.approx(binomtest(lost, lost + won).pvalue, rel=1e-9)

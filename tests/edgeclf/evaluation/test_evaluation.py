@@ -110,8 +110,17 @@ def test_names_that_are_not_utf8_are_shown_with_escapes(model: Path, digits: Pat
             evaluate(classifier, tmp_path, Quiet())
 
 
-def test_the_interval_is_wilsons() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+@pytest.mark.parametrize(
+    ("correct", "count", "low", "high"),
+    [
+        (8, 10, 0.49016247, 0.94331785),
+        (0, 5, 0.0, 0.43448247),
+        (5, 5, 0.56551753, 1.0),
+        (467, 505, 0.89840256, 0.94468912),
+    ],
+)
+def test_the_interval_is_wilsons(correct: int, count: int, low: float, high: float) -> None:
+    assert wilson(correct, count) == pytest.approx((low, high), abs=1e-7)
 
 
 def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
