@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_converters.parity import paired_interval
+from edgeclf_converters.parity.parity import paired_interval
 
 __all__ = ["by_picture", "points_lost"]
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ import pytest
 
 from edgeclf import Run
 from edgeclf_runtime.cli import cli
+from tests.model_files import bare
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 
@@ -79,9 +79,7 @@ def test_inspect_and_verify(model: Path) -> None:
 
 
 def test_a_file_of_others_is_timed_and_inspected_with_what_it_does_not_say(model: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(model) as archive:
-        first = min(info.header_offset for info in archive.infolist())
-    (tmp_path / "foreign.tflite").write_bytes(model.read_bytes()[:first])
+    (tmp_path / "foreign.tflite").write_bytes(bare(model))
     (tmp_path / "names.txt").write_text("a\nb\nc\n", "utf-8")
     words = ("foreign.tflite", "--labels", "names.txt", "--json")
     timed = json.loads(_edgeclf("bench", *words, "--seconds", 0.05, "--threads", "1", cwd=tmp_path).stdout)

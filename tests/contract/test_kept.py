@@ -30,7 +30,7 @@ from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.renamed import KEYS
 from edgeclf_runtime.verification import verify
-from tests.runtime.replaced_model import variant
+from tests.model_files import variant
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
 OLD_NAMES = KEPT.parent / "old-names"

@@ -11,11 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Running", "variant", "wrong_golden"]
+__all__ = ["Running"]
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
@@ -25,27 +24,6 @@ import os, signal, sys
 if "verify" in sys.orig_argv and os.path.exists(os.environ["CRASH"]):
     os.kill(os.getpid(), signal.SIGSEGV)
 """
-
-
-def variant(model: Path, path: Path, **changed: Any) -> Path:
-    """The same network with other entries in its archive, each given as a function of the old content."""
-    with zipfile.ZipFile(model) as archive:
-        names = {info.filename: archive.read(info) for info in archive.infolist()}
-        flat = model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
-    path.write_bytes(flat)
-    edits = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
-    for what, change in changed.items():
-        names[edits[what]] = change(names[edits[what]].decode()).encode()
-    with zipfile.ZipFile(path, "a") as archive:
-        for name, content in names.items():
-            archive.writestr(name, content)
-    return path
-
-
-def wrong_golden(text: str) -> str:
-    content = json.loads(text)
-    content["scores"] = [row[::-1] for row in content["scores"]]
-    return json.dumps(content)
 
 
 class Running:

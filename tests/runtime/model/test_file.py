@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,7 @@ from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.model.labels import parse_labels
 from edgeclf_runtime.verification import verify
-
-
-def _flat(model: Path) -> bytes:
-    """Without the archive."""
-    with zipfile.ZipFile(model) as archive:
-        return model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
+from tests.model_files import bare
 
 
 def test_our_file_says_everything_of_itself(model: Path) -> None:
@@ -108,7 +102,7 @@ def test_a_number_stays_with_its_label_where_labels_would_be_equal_without(
 
 def test_a_file_without_our_archive_is_completed_by_labels_beside_it(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "foreign.tflite"
-    path.write_bytes(_flat(model))
+    path.write_bytes(bare(model))
     with pytest.raises(LabelsError, match="--labels"):
         read_model(path)
     (tmp_path / "labels.txt").write_text("0  zero\n1  one\n2  two\n", "utf-8")
@@ -121,7 +115,7 @@ def test_a_foreign_file_gives_the_same_scores(model: Path, float_model: Path, tm
     picture = np.random.default_rng(0).integers(0, 256, (80, 90, 3)).astype(np.uint8)
     for number, ours in enumerate((model, float_model)):
         path = tmp_path / f"{number}.tflite"
-        path.write_bytes(_flat(ours))
+        path.write_bytes(bare(ours))
         with Classifier.load(ours) as first, Classifier.load(path, labels=["a", "b", "c"]) as second:
             assert (first.classify(picture).scores == second.classify(picture).scores).all()
 

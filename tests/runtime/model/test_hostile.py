@@ -18,6 +18,7 @@ from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.pictures.images import decode_image
 from edgeclf_runtime.system.plain_text import plain
 from tests.fuzzing import bounded
+from tests.model_files import variant
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -98,16 +99,8 @@ def test_a_tiff_with_a_tile_much_larger_than_itself_is_refused() -> None:
 
 def test_half_a_character_is_shown_by_its_number(model: Path, tmp_path: Path) -> None:
     assert plain("a\ud83d\x1b[2Jb") == "a\\ud83d [2Jb"
-    with zipfile.ZipFile(model) as archive:
-        names = {info.filename: archive.read(info) for info in archive.infolist()}
-        flat = model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
-    card = json.loads(names["edgeclf.json"])
-    card["name"] = "\ud83d"
-    (tmp_path / "m.tflite").write_bytes(flat)
-    with zipfile.ZipFile(tmp_path / "m.tflite", "a") as archive:
-        for name, content in {**names, "edgeclf.json": json.dumps(card).encode()}.items():
-            archive.writestr(name, content)
-    words = [sys.executable, "-m", "edgeclf_runtime", "inspect", tmp_path / "m.tflite"]
+    other = variant(model, tmp_path / "m.tflite", card=lambda text: json.dumps({**json.loads(text), "name": "\ud83d"}))
+    words = [sys.executable, "-m", "edgeclf_runtime", "inspect", other]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "\\ud83d" in done.stdout

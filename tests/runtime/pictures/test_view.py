@@ -21,7 +21,7 @@ from edgeclf_runtime.pipeline.pipeline import Pipeline
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.sink import Item, ModelState
 from tests.films import write_film
-from tests.runtime.replaced_model import variant
+from tests.model_files import variant
 from tests.runtime.still_camera import StillCamera
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]

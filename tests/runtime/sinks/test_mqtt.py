@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,12 +97,26 @@ def _noisy(label: str, number: int) -> Observation:
     return replace(item, prediction=replace(item.prediction, frame=frame))
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
-def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
-    broker = Broker(tmp_path, "max_packet_size 131072\n")
+@contextmanager
+def _bounded(
+    folder: Path, bytes_a_packet: int, labels: tuple[str, ...] = LABELS
+) -> Iterator[tuple[Listener, MqttSink]]:
+    """A sink at a broker that takes no larger packets, and what comes of it."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    broker = Broker(folder, f"max_packet_size {bytes_a_packet}\n")
     listener = Listener(broker.port)
-    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), LABELS)
+    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), labels)
     try:
+        yield listener, sink
+    finally:
+        sink.close()
+        listener.close()
+        broker.stop()
+
+
+def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
+    with _bounded(tmp_path, 131_072) as (listener, sink):
         for number in range(6):
             sink.take(_noisy("dog" if number % 2 else "cat", number))
         picture = listener.wait("edgeclf/feeder/picture", bool)
@@ -108,19 +124,11 @@ def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
         assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (540, 960, 3)
         listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload)
         assert b"offline" not in listener.seen["edgeclf/feeder/available"]
-    finally:
-        sink.close()
-        listener.close()
-        broker.stop()
 
 
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
 def test_what_a_broker_says_it_takes_is_what_it_gets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    broker = Broker(tmp_path, "max_packet_size 5000\n")
-    listener = Listener(broker.port)
     labels = tuple(f"class {number}" for number in range(1000))  # which make an announcement that it does not take
-    sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder"), labels)
-    try:
+    with _bounded(tmp_path, 5000, labels) as (listener, sink):
         listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
         sink.take(_noisy("dog", 0))
         assert 1000 < len(listener.wait("edgeclf/feeder/picture", bool)) < 5000
@@ -131,10 +139,6 @@ def test_what_a_broker_says_it_takes_is_what_it_gets(tmp_path: Path, caplog: pyt
             f"mqtt: homeassistant/device/feeder/config is not sent: {len(json.dumps(sink._discovery()))} bytes, "
             "and the broker takes 4800"
         ]
-    finally:
-        sink.close()
-        listener.close()
-        broker.stop()
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")

@@ -19,7 +19,7 @@ import pytest
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.jpeg import jpeg
-from edgeclf_runtime.sinks.video.matroska import MatroskaFilm, mend
+from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm, mend
 from edgeclf_runtime.sinks.video.sink import VideoSink
 from tests.films import write_film
 from tests.runtime.observations import seen

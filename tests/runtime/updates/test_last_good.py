@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 
 from edgeclf_runtime.system.state_folder import STATE
 from edgeclf_runtime.updates.last_good import LastGood, version
-from tests.runtime.replaced_model import Running, variant, wrong_golden
+from tests.model_files import bare, variant, wrong_golden
+from tests.runtime.replaced_model import Running
 
 Start = Callable[..., Running]
 
@@ -155,9 +155,7 @@ def test_a_copy_that_cannot_be_written_is_said(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_foreign_model_keeps_the_labels_that_lay_beside_it(start: Start, model: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(model) as archive:
-        flat = model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
-    (tmp_path / "model.tflite").write_bytes(flat)
+    (tmp_path / "model.tflite").write_bytes(bare(model))
     (tmp_path / "model.txt").write_text("nought\none\ntwo\n", "utf-8")
     start().close()
     (tmp_path / "model.txt").write_text("a new model of two classes\nb\n", "utf-8")

@@ -12,7 +12,8 @@ import pytest
 
 from edgeclf_runtime.decision.decision import Decider, DecisionRule
 from edgeclf_runtime.prediction import Prediction
-from tests.runtime.replaced_model import Running, variant, wrong_golden
+from tests.model_files import variant, wrong_golden
+from tests.runtime.replaced_model import Running
 
 
 @pytest.fixture

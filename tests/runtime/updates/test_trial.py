@@ -6,7 +6,6 @@ import json
 import struct
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,9 @@ import pytest
 from edgeclf_runtime.model.flatbuffer import Table
 from edgeclf_runtime.system.isolation import run_isolated
 from edgeclf_runtime.updates.trial import try_model
+from tests.model_files import bare, variant, wrong_golden
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
-
-
-def _with_scores_turned(model: Path, path: Path) -> Path:
-    """The same file with other golden scores."""
-    with zipfile.ZipFile(model) as archive:
-        names = {info.filename: archive.read(info) for info in archive.infolist()}
-        flat = model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
-    golden = json.loads(names["golden/scores.json"])
-    golden["scores"] = [row[::-1] for row in golden["scores"]]
-    path.write_bytes(flat)
-    with zipfile.ZipFile(path, "a") as archive:
-        for name, content in {**names, "golden/scores.json": json.dumps(golden).encode()}.items():
-            archive.writestr(name, content)
-    return path
 
 
 def test_a_good_file_passes(model: Path) -> None:
@@ -37,7 +23,7 @@ def test_a_good_file_passes(model: Path) -> None:
 
 
 def test_a_file_that_gives_other_scores_is_refused_in_one_line(model: Path, tmp_path: Path) -> None:
-    reason = try_model(_with_scores_turned(model, tmp_path / "other.tflite"))
+    reason = try_model(variant(model, tmp_path / "other.tflite", golden=wrong_golden))
     assert "other.tflite: differs on this device with litert: largest difference" in reason
     assert "\n" not in reason
 
@@ -55,8 +41,7 @@ def test_a_file_that_wants_too_much_memory_is_refused(
     """Its input is 4096 pixels wide, for which its first layers take gigabytes."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # whose stacks on many cores would take it all
     assert try_model(model, memory=700 << 20) == ""
-    with zipfile.ZipFile(model) as archive:
-        content = bytearray(model.read_bytes()[: min(info.header_offset for info in archive.infolist())])
+    content = bytearray(bare(model))
     graph = next(Table.root(bytes(content), b"TFL3").tables(2))
     shape = struct.pack("<4i", 1, 64, 64, 3)
     place = content.index(shape, list(graph.tables(0))[graph.integers(1, "i")[0]]._position)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.video.matroska import MatroskaFilm, is_own, mend
+from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm, is_own, mend
 from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["Segments", "folder_and_prefix"]

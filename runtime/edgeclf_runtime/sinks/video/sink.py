@@ -12,7 +12,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.pictures.images import swapped
 from edgeclf_runtime.sinks.jpeg import annotated, jpeg
 from edgeclf_runtime.sinks.sink import Item, Observation
-from edgeclf_runtime.sinks.video.matroska import MatroskaFilm
+from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm
 from edgeclf_runtime.sinks.video.segments import Segments
 
 __all__ = ["VideoSink", "WindowSink"]
