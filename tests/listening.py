@@ -1,10 +1,14 @@
-"""A reporter for tests of what is said."""
+"""Reporters for tests: of what is said, and of Ctrl-C."""
 
 from __future__ import annotations
 
-from edgeclf import Quiet
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["Listening"]
+from edgeclf import Quiet
+from edgeclf.progress import Bar
+
+__all__ = ["Interrupting", "Listening"]
 
 
 class Listening(Quiet):
@@ -15,3 +19,20 @@ class Listening(Quiet):
 
     def say(self, line: str) -> None:
         self.lines.append(line)
+
+
+class Interrupting(Quiet):
+    """Presses Ctrl-C when ``after`` steps of the work of that title are done."""
+
+    def __init__(self, title: str, after: int = 1) -> None:
+        self._title, self._left, self._counts = title, after, False
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        self._counts = title == self._title
+        yield self
+
+    def advance(self, steps: int) -> None:
+        self._left -= steps if self._counts else 0
+        if self._left <= 0:
+            raise KeyboardInterrupt

@@ -7,8 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import pytest
 from edgeclf import ConfigError, DataError, Quiet, Run, TrainConfig, make_config
 from edgeclf.config.tables import SearchConfig
 from edgeclf.data.dataset import Dataset
-from edgeclf.progress import Bar
 from edgeclf.runs.split import divide
 from edgeclf.searching.forecast import predicted_seconds
 from edgeclf.searching.latency import untrained_milliseconds
@@ -28,24 +25,11 @@ from edgeclf.searching.search import search
 from edgeclf.searching.space import Candidate, candidates, multiplications, train_config
 from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf_runtime import Classifier
-from tests.listening import Listening
+from tests.listening import Interrupting, Listening
 
 LITE0 = "efficientnet-lite0"
 BASE = make_config({"epochs": 2, "batch_size": 16, "flip": False, "validation": 0.3})
 HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")
-
-
-class _Interrupting(Quiet):
-    """Presses Ctrl-C where fine-tuning begins."""
-
-    @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
-        self._counts = title == "Fine-tuning"
-        yield self
-
-    def advance(self, steps: int) -> None:
-        if self._counts:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +51,7 @@ def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempP
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgeclf.training.fit.divide", counted)
-        return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, _Interrupting())
+        return search(digits, tmp_path_factory.mktemp("search") / "s<i>&", settings, BASE, Interrupting("Fine-tuning"))
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from edgeclf.comparison.methods import METHODS, Cell, method_config
 from edgeclf.comparison.page import comparison_table, summarize
 from edgeclf.data.dataset import Dataset
 from edgeclf.metrics.scoring import wilson
-from edgeclf.progress import Bar
+from tests.listening import Interrupting
 
 OPTIONS: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_size": 16, "flip": False}
 
@@ -97,22 +95,16 @@ def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
         compare(digits, out, make_config({**OPTIONS, "epochs": 2}), Quiet())
 
 
-class _Interrupting(Quiet):
-    """Presses Ctrl-C in the first step of fine-tuning, where a training would keep its head."""
-
-    @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
-        self._counts = title == "Fine-tuning"
-        yield self
-
-    def advance(self, steps: int) -> None:
-        if self._counts:
-            raise KeyboardInterrupt
-
-
 def test_a_training_that_was_stopped_is_no_result(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        compare(digits, tmp_path / "c", make_config(OPTIONS), _Interrupting(), methods=("full",), percentages=(20,))
+        compare(
+            digits,
+            tmp_path / "c",
+            make_config(OPTIONS),
+            Interrupting("Fine-tuning"),
+            methods=("full",),
+            percentages=(20,),
+        )
     assert (tmp_path / "c" / "cells.json").read_text("utf-8") == "[]\n"
     assert not (tmp_path / "c" / "work").exists()
 

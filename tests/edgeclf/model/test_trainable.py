@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,12 @@ from edgeclf.frameworks import keras, tensorflow
 from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.model.network import HEAD, MIX, build_classifier, get_weights
 from edgeclf.model.trainable import Full, Scale, trained_share
-from edgeclf.progress import Bar
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
-from tests.edgeclf.training.test_training import SMALL, Interrupting
+from tests.edgeclf.training.test_training import SMALL
+from tests.listening import Interrupting
 
 LITE0 = BACKBONES["efficientnet-lite0"]
 
@@ -41,7 +39,7 @@ def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = {**SMALL, "tune": "batch-norm", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
     config["freeze_stride"] = 4
     folder = tmp_path_factory.mktemp("scaled") / "run"
-    train(digits, folder, make_config(config), Interrupting())
+    train(digits, folder, make_config(config), Interrupting("Fine-tuning", after=61))
     return resume(folder, Quiet())
 
 
@@ -92,26 +90,12 @@ def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
     assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
 
 
-class _AtAlpha(Quiet):
-    """Presses Ctrl-C at the third alpha."""
-
-    @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
-        self._left = 3 if title == "Alpha" else total + 1
-        yield self
-
-    def advance(self, steps: int) -> None:
-        self._left -= steps
-        if not self._left:
-            raise KeyboardInterrupt
-
-
 def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     config = make_config({**SMALL, "epochs": 1, "alpha": True})
-    run = train(digits, tmp_path / "run", config, _AtAlpha())
+    run = train(digits, tmp_path / "run", config, Interrupting("Alpha", after=3))
     assert run.read_json("metrics")["status"] == "interrupted"
     assert (run.path / "report.html").exists()
-    again = resume(run.path, _AtAlpha())  # and once more: what is kept is what is told of
+    again = resume(run.path, Interrupting("Alpha", after=3))  # and once more: what is kept is what is told of
     kept = [item for item in again.read_json("history") if item["kept"]][-1]
     figures = again.read_json("metrics")["validation"]
     assert figures["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)

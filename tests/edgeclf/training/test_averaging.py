@@ -11,7 +11,8 @@ import pytest
 from edgeclf import Quiet, make_config, resume, train
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.trainer import Judged, Training
-from tests.edgeclf.training.test_training import SMALL, Interrupting
+from tests.edgeclf.training.test_training import SMALL
+from tests.listening import Interrupting
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_of_both_averages_the_one_with_the_lower_validation_loss_is_kept(
 def test_a_training_that_0_1_began_goes_on_by_its_own_rule(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting())
+    stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting("Fine-tuning", after=61))
     state = {name: value for name, value in stopped.read_arrays("state").items() if not name.startswith("began/")}
     stopped.write_arrays("state", state)  # as 0.1 wrote it
     biases: list[float] = []

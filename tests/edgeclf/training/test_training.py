@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +18,25 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.data.sources import read_source, refuse_inside
 from edgeclf.errors import ConfigError, DataError, WeightsError
 from edgeclf.model.network import build_classifier
-from edgeclf.progress import Bar
 from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.class_weights import class_weights
 from edgeclf.training.finetune import FineTuner
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
-from tests.listening import Listening
+from tests.listening import Interrupting, Listening
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
-
-
-class Interrupting(Quiet):
-    """Presses Ctrl-C in the middle of the second epoch."""
-
-    def __init__(self) -> None:
-        self._left = 60
-
-    @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
-        self._counts = title == "Fine-tuning"
-        yield self
-
-    def advance(self, steps: int) -> None:
-        self._left -= steps if self._counts else 0
-        if self._left < 0:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
 def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that was stopped in its second epoch; to be copied."""
-    return train(digits, tmp_path_factory.mktemp("interrupted") / "run", make_config(SMALL), Interrupting()).path
+    return train(
+        digits,
+        tmp_path_factory.mktemp("interrupted") / "run",
+        make_config(SMALL),
+        Interrupting("Fine-tuning", after=61),
+    ).path
 
 
 def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
