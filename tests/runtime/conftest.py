@@ -21,6 +21,7 @@ from tests.runtime.edgetpu_files import CARD, SOURCE, Build, picture, small_flat
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.web_client import TOKEN
+from tests.runtime.webhook import Webhook, webhook
 
 
 @pytest.fixture
@@ -30,6 +31,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path)
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook() as hook:
+        yield hook
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import cv2
@@ -15,6 +13,7 @@ import pytest
 
 from tests.films import write_film
 from tests.runtime.mqtt_broker import Broker, Listener
+from tests.runtime.webhook import Webhook
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -53,7 +52,7 @@ def test_bird_feeder(model: Path, film: Path) -> None:
     assert len((film.parent / "visits.jsonl").read_text("utf-8").splitlines()) == len(lines) == 40
 
 
-def test_doorway(model: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doorway(model: Path, film: Path, hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = tmp_path / "bin" / "logger"
     logger.parent.mkdir()
     logger.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/logged"\n', "utf-8")
@@ -61,24 +60,10 @@ def test_doorway(model: Path, film: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", f"{logger.parent}:{os.environ['PATH']}")
     config = tmp_path / "doorway.toml"  # its person is a 1
     config.write_text((EXAMPLES / "doorway.toml").read_text("utf-8").replace('"person"', '"1"'), "utf-8")
-    called: list[dict[str, object]] = []
-
-    class Hook(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            called.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_address[1]}/door"
-        changes = _changes(_run(model, str(config), film, "--webhook", address, "--threshold", "0", "--max-fps", "0"))
-        server.shutdown()
+    words = ("--webhook", hook.address, "--threshold", "0", "--max-fps", "0")
+    changes = _changes(_run(model, str(config), film, *words))
     wanted = [answer for answer in changes if answer == "1"]
-    assert [item["answer"] for item in called] == wanted
+    assert [body["answer"] for _, body in hook.calls] == wanted
     assert 1 <= len(wanted) < len(changes) <= 4
     logged = [line.split() for line in (tmp_path / "logged").read_text("utf-8").splitlines()]
     assert [words[:3] for words in logged] == [["-t", "doorway", answer] for answer in wanted]

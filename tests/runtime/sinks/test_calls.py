@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -24,6 +20,7 @@ from edgeclf_runtime.sinks import calls
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
 from edgeclf_runtime.sinks.outlet import Outlet
 from tests.runtime.observations import LABELS, seen
+from tests.runtime.webhook import Webhook
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 
@@ -192,61 +189,36 @@ def test_a_command_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert f"PATH={os.environ['PATH']}\n" in text
 
 
-class _Slow(http.server.BaseHTTPRequestHandler):
-    """Answers when it may; fails while it is told to."""
-
-    got: ClassVar[list[int]] = []
-    go_on, failing = threading.Event(), threading.Event()
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        _Slow.got.append(body["frame"])
-        if _Slow.failing.is_set():
-            return self.send_error(503)
-        _Slow.go_on.wait(30)
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+def _frames(hook: Webhook) -> list[int]:
+    """Of which it was told."""
+    return [body["frame"] for _, body in hook.calls]
 
 
-@pytest.fixture
-def hook() -> Iterator[str]:
-    _Slow.got.clear()
-    _Slow.go_on.clear()
-    _Slow.failing.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-
-
-def test_of_a_slow_webhook_too_only_the_newest_change_waits(hook: str) -> None:
-    outlet = Outlet(WebhookSink(hook), lossless=True)
+def test_of_a_slow_webhook_too_only_the_newest_change_waits(hook: Webhook) -> None:
+    outlet = Outlet(WebhookSink(hook.address), lossless=True)
+    hook.answers.clear()
     outlet.put(seen(number=0))
-    _until(lambda: _Slow.got)
+    _until(lambda: hook.calls)
     for number in range(1, 6):
         outlet.put(seen(number=number))
-    _Slow.go_on.set()
+    hook.answers.set()
     outlet.end()
     assert outlet.wait(30)
-    assert (_Slow.got, outlet.dropped) == ([0, 5], 4)
+    assert (_frames(hook), outlet.dropped) == ([0, 5], 4)
 
 
-def test_a_webhook_that_fails_is_not_tried_again_with_the_past(hook: str) -> None:
-    outlet = Outlet(WebhookSink(hook), lossless=True)
-    _Slow.failing.set()
-    _Slow.go_on.set()
+def test_a_webhook_that_fails_is_not_tried_again_with_the_past(hook: Webhook) -> None:
+    outlet = Outlet(WebhookSink(hook.address), lossless=True)
+    hook.failures = 1000
     outlet.put(seen(number=0))
-    _until(lambda: len(_Slow.got) >= 2)  # tried again, while there is nothing newer
+    _until(lambda: len(hook.calls) >= 2)  # tried again, while there is nothing newer
     outlet.put(seen(number=1))
-    _until(lambda: 1 in _Slow.got)
-    assert _Slow.got.count(0) == 2
-    _Slow.failing.clear()
+    _until(lambda: 1 in _frames(hook))
+    assert _frames(hook).count(0) == 2
+    hook.failures = 0
     outlet.end()
     assert outlet.wait(30)
-    assert _Slow.got[-1] == 1
+    assert _frames(hook)[-1] == 1
 
 
 def test_an_answer_must_last_before_it_is_taken() -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-import http.server
 import json
-import queue
 import shutil
 import stat
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +26,7 @@ from edgeclf_runtime.sinks.video.sink import VideoSink
 from edgeclf_runtime.sources import SourceState
 from edgeclf_runtime.web.unsorted import Unsorted
 from tests.runtime.observations import LABELS, seen
+from tests.runtime.webhook import Webhook
 
 
 def test_json_lines_rotate_and_lose_none(tmp_path: Path) -> None:
@@ -178,49 +175,23 @@ def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
         CommandSink("say 'it")
 
 
-class _Hook(http.server.BaseHTTPRequestHandler):
-    got: queue.Queue[tuple[dict[str, str], Any]] = queue.Queue()
-    failures = 0
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if _Hook.failures:
-            _Hook.failures -= 1
-            self.send_error(503)
-            return
-        _Hook.got.put((dict(self.headers), body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def hook() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hook) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/in?key=secret"
-        server.shutdown()
-
-
-def test_a_webhook_is_called_again_when_it_fails(hook: str) -> None:
-    sink = WebhookSink(hook, token="t0ken")
+def test_a_webhook_is_called_again_when_it_fails(hook: Webhook) -> None:
+    sink = WebhookSink(hook.address, token="t0ken")
     assert "secret" not in sink.name
-    _Hook.failures = 1
+    hook.failures = 1
     sink.take(seen("dog"))
-    headers, body = _Hook.got.get(timeout=5)
+    _, (headers, body) = hook.calls
     assert headers["Authorization"] == "Bearer t0ken"
     assert body["answer"] == "dog"
     sink.take(seen("dog", changed=False))
-    assert _Hook.got.empty()
+    assert len(hook.calls) == 2
     with pytest.raises(SinkError, match="expected an http or https"):
         WebhookSink("ftp://somewhere")
     with pytest.raises(SinkError, match="use webhook_token") as caught:
         WebhookSink("http://user:s3cret@host/x")
     assert "s3cret" not in str(caught.value)
     with pytest.raises(SinkError, match="cannot be sent"):
-        WebhookSink(hook, token="t0ken\n")
+        WebhookSink(hook.address, token="t0ken\n")
 
 
 @pytest.mark.parametrize("end", ["host/my hook?key=s3cret", "host/ü?key=s3cret", "", "host:x/s3cret", "host/\ns3cret"])
