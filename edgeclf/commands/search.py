@@ -87,15 +87,15 @@ def _conclude(result: SearchResult, page: Path, data: SourcePaths) -> None:
 
     if result.outcomes:
         click.echo(search_table(result))
+    if result.not_tried:
+        click.echo(result.not_tried)
     click.echo(f"Full results: {page}")
     if result.interrupted:
         click.echo(f"Interrupted. Everything finished is kept. Resume with the same options: {_again(data, result)}")
     best = result.best
     if best is not None:
         within = f" within {result.latency_ms:g} ms" if result.latency_ms else ""
-        click.echo(
-            f"Best{within}: {best.candidate.name}, int8 {best.accuracy:.1%}, {best.milliseconds:.2f} ms per image"
-        )
+        click.echo(f"Best{within}: {best.candidate.name}")
         click.echo(f"Next: {shlex.join(['edgeclf', 'run', str(result.model(best))])} --source 0")
     if result.interrupted:
         raise click.exceptions.Exit(130)

@@ -1,4 +1,4 @@
-"""How long a trial will take, from those that ended."""
+"""How long a trial will take, from those that ended, or, before any has, from the network's speed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.config.train import TrainConfig
-from edgeclf.searching.space import Candidate, work
+from edgeclf.searching.latency import forward_seconds
+from edgeclf.searching.space import Candidate, multiplications, train_config, work
 from edgeclf.searching.study import Outcome
 
-__all__ = ["predicted_seconds"]
+__all__ = ["first_seconds", "predicted_seconds"]
 
 Floats = npt.NDArray[np.float64]
 
+_CONVERSION = 60.0  # seconds, with the pages
 _FIXED = 0.5  # share of the first trial's training that is taken not to depend on the network
+
+
+def first_seconds(candidate: Candidate, base: TrainConfig, images: int) -> float:
+    """What training and converting a candidate will take, from a few passes of its network alone.
+
+    Args:
+        images: to train and validate on.
+    """
+    config = train_config(candidate, base)
+    seconds = forward_seconds(config) / multiplications(candidate.backbone, candidate.size)
+    return images * work(candidate, base) * seconds + _CONVERSION
 
 
 def predicted_seconds(candidate: Candidate, measured: Sequence[Outcome], base: TrainConfig) -> float:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from edgeclf.config.train import TrainConfig, preprocessing
 from edgeclf.errors import WeightsError
+from edgeclf.frameworks import tensorflow
 from edgeclf.model.network import build_classifier, with_softmax
 from edgeclf_converters.report import invoke_milliseconds
 from edgeclf_converters.tflite.convert import convert
 from edgeclf_runtime.pictures.preprocess import Pixels
 
-__all__ = ["missing_weights", "plain_picture", "untrained_milliseconds"]
+__all__ = ["forward_seconds", "missing_weights", "plain_picture", "untrained_milliseconds"]
 
+_BATCH = 16
 _CLASSES = 10  # of the untrained head, whose time is nothing beside the network's
 
 
@@ -30,6 +34,20 @@ def untrained_milliseconds(config: TrainConfig) -> float:
     model, rule = build_classifier(config.network, None, _CLASSES, config.head), preprocessing(config)
     picture = [plain_picture(config.input_size)]
     return invoke_milliseconds([convert(with_softmax(model), "int8", picture, rule)], picture, rule)[0]
+
+
+def forward_seconds(config: TrainConfig) -> float:
+    """Seconds of the float network for an image of a batch, on this machine."""
+    tf, size = tensorflow(), config.input_size
+    model = build_classifier(config.network, None, _CLASSES, config.head)
+    forward = tf.function(lambda images: model(images, training=False))
+    batch = tf.zeros((_BATCH, size, size, 3))
+    spent = []
+    for _ in range(3):  # the first time it is traced, too
+        started = time.perf_counter()
+        forward(batch).numpy()
+        spent.append(time.perf_counter() - started)
+    return min(spent) / _BATCH
 
 
 def plain_picture(size: int) -> Pixels:

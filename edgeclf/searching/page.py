@@ -44,14 +44,13 @@ def write_search(result: SearchResult) -> Path:
 def search_table(result: SearchResult) -> str:
     """The trials as lines of text, the most accurate first; those of the frontier with a star."""
     lines = [f"  {'trial':<36} {'int8':>6} {'95%':>13} {'ms':>7} {'MB':>5} {'minutes':>7}"]
-    for item in sorted(result.measured, key=lambda item: -item.accuracy):
+    for item in result.ranked:
         star, interval = "*" if item in result.frontier else " ", f"{item.low:.1%}-{item.high:.1%}"
         size, minutes = item.bytes / 1e6, (item.train_seconds + item.export_seconds) / 60
         lines.append(
             f"{star} {item.candidate.name:<36} {item.accuracy:>6.1%} {interval:>13} {item.milliseconds:>7.2f} "
             f"{size:>5.1f} {minutes:>7.1f}"
         )
-    lines += [f"  {item.candidate.name}: failed: {item.reason}" for item in result.failed]
     return "\n".join(lines)
 
 

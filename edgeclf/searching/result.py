@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeclf.config.train import TUNES
 from edgeclf.searching.space import trial_folder
 from edgeclf.searching.study import Outcome
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["OVER_BOUND", "SearchResult"]
 
@@ -39,9 +42,18 @@ class SearchResult:
 
     @property
     def best(self) -> Outcome | None:
-        """The most accurate within the bound; None where none is."""
-        within = [item for item in self.frontier if item.milliseconds <= (self.latency_ms or math.inf)]
-        return within[-1] if within else None
+        """The most accurate within the bound, of equal ones the simplest; None where none is."""
+        within = [item for item in self.measured if item.milliseconds <= (self.latency_ms or math.inf)]
+        return min(within, key=_rank, default=None)
+
+    @property
+    def not_tried(self) -> str:
+        """One line about the candidates that were not tried; empty where all were."""
+        if not self.skipped:
+            return ""
+        kinds = Counter(_kind(reason) for reason in self.skipped.values())
+        reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"Not tried: {counted(len(self.skipped), 'candidate')} ({reasons}); search.csv has them all."
 
     @property
     def none_within_bound(self) -> bool:
@@ -59,6 +71,25 @@ class SearchResult:
         """The trials that did."""
         return tuple(outcome for outcome in self.outcomes if outcome.reason)
 
+    @property
+    def ranked(self) -> tuple[Outcome, ...]:
+        """The trials that did not fail, the best first."""
+        return tuple(sorted(self.measured, key=_rank))
+
     def model(self, outcome: Outcome) -> Path:
         """The int8 file of a trial."""
         return trial_folder(self.folder, outcome.candidate) / "model.tflite"
+
+
+def _rank(item: Outcome) -> tuple[float, float, int, int]:
+    """The more accurate first; of equal ones the faster, then that with less of it trained, then the smaller file."""
+    return -item.accuracy, item.milliseconds, TUNES.index(item.candidate.tune), item.bytes
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures."""
+    if OVER_BOUND in reason:
+        return "over the latency"
+    if reason.startswith(("would take", "no time", "its time")):
+        return "without enough time left"
+    return f"for another reason ({reason})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -16,12 +17,14 @@ from edgeclf.data.dataset import Dataset
 from edgeclf.data.division import split
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.exporting.export import export_run
+from edgeclf.framework_errors import start_tensorflow
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.metrics.scoring import wilson
 from edgeclf.progress import Reporter
 from edgeclf.reports.report import note_parity, write_report
 from edgeclf.runs.run import Run
-from edgeclf.searching.forecast import predicted_seconds
+from edgeclf.searching.budget import Budget
+from edgeclf.searching.forecast import first_seconds, predicted_seconds
 from edgeclf.searching.latency import missing_weights, plain_picture, untrained_milliseconds
 from edgeclf.searching.result import OVER_BOUND, SearchResult
 from edgeclf.searching.space import Candidate, candidates, train_config, trial_folder
@@ -55,7 +58,9 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
         DataError, ConfigError: nothing was tried.
     """
     refuse_inside(data, out)
-    listed, _ = read_source(data, reporter.say)
+    with reporter.bar("Listing", 0):
+        listed, _ = read_source(data, reporter.say)
+    start_tensorflow(reporter)
     pictures = len(split(listed, base.validation, base.test, base.seed).rows("validation"))
     for candidate in candidates(settings.backbones, settings.sizes, settings.tunes):
         train_config(candidate, base)  # raises before anything is written
@@ -68,7 +73,7 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
         "options": base.model_dump_json(exclude=searched),
     }
     log = SearchLog(out, space, conditions, base.seed)
-    searching = _Searching(data, out, settings, base, log, reporter)
+    searching = _Searching(data, out, settings, base, log, reporter, len(listed.files))
     interrupted = False
     try:
         searching.run()
@@ -96,12 +101,14 @@ class _Searching:
         base: TrainConfig,
         log: SearchLog,
         reporter: Reporter,
+        images: int,
     ) -> None:
         self._data, self._out, self._settings, self._base = data, out, settings, base
-        self._log, self._reporter = log, reporter
+        self._log, self._reporter, self._images = log, reporter, images
         self._end = time.monotonic() + 60 * settings.budget_minutes
         self._with_weights: set[str] = set()
         self._failed: set[Candidate] = set()  # of this call: the reasons of an earlier one may be gone
+        self._forecast: dict[Candidate, float] = {}  # seconds
         self.skipped: dict[Candidate, str] = {}
 
     def run(self) -> None:
@@ -112,11 +119,17 @@ class _Searching:
                 return
             left = (self._end - time.monotonic()) / 60
             self._reporter.say(f"Trial {number + 1}: {candidate.name}; {left:.1f} minutes of the budget left.")
+            # The first trial ends whatever time it takes, so that there is a result.
+            budget = Budget(self._reporter, self._end if self._log.measured else math.inf)
             try:
-                outcome = self._try(candidate)
+                with budget.bar(f"Trial {number + 1}", 0):
+                    outcome = self._try(candidate, budget)
             except KeyboardInterrupt:
                 self._log.drop()
-                raise
+                if not budget.spent:
+                    raise
+                self._set_aside("its time was up; the same command goes on with it", candidate.__eq__)
+                continue
             self._log.finish(outcome)
             self._failed |= {candidate} if outcome.reason else set()
             self._reporter.say(_outcome_line(outcome))
@@ -128,10 +141,10 @@ class _Searching:
         return {outcome.candidate for outcome in self._log.measured} | self._failed
 
     def _next(self) -> Candidate | None:
-        """Begin the next in the log; the first of all is the cheapest, so that there is always a result."""
+        """Begin the next in the log."""
         ended = self._ended()
         while left := [item for item in self._all() if item not in ended and item not in self.skipped]:
-            candidate = self._log.propose(left) if self._log.measured else self._log.take(left[0])
+            candidate = self._log.propose(left) if self._log.measured else self._log.take(self._first(left))
             try:
                 if self._fits(candidate):
                     return candidate
@@ -140,6 +153,16 @@ class _Searching:
                 raise
             self._log.drop()
         return None
+
+    def _first(self, left: list[Candidate]) -> Candidate:
+        """The default, if it is forecast to fit; else the cheapest, so that there is always a result."""
+        default = Candidate(self._base.backbone, self._base.input_size, self._base.tune)
+        if default not in left or missing_weights(self._base):
+            return left[0]
+        if default not in self._forecast:
+            with self._reporter.bar("Measuring the speed", 0):
+                self._forecast[default] = first_seconds(default, self._base, self._images)
+        return default if self._forecast[default] <= self._end - time.monotonic() else left[0]
 
     def _fits(self, candidate: Candidate) -> bool:
         """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
@@ -162,40 +185,39 @@ class _Searching:
         """Milliseconds of its backbone and size, known before any training."""
         key = f"{candidate.backbone} at {candidate.size} pixels"
         if key not in self._log.times:
-            self._reporter.say(f"Measuring the time of {key}, untrained.")
-            self._log.note_time(key, untrained_milliseconds(train_config(candidate, self._base)))
+            with self._reporter.bar("Measuring the latency", 0):
+                self._log.note_time(key, untrained_milliseconds(train_config(candidate, self._base)))
         return self._log.times[key]
 
     def _set_aside(self, reason: str, same: Callable[[Candidate], bool]) -> bool:
         ended = self._ended()
         new = [item for item in self._all() if same(item) and item not in ended and item not in self.skipped]
         self.skipped.update(dict.fromkeys(new, reason))
-        self._reporter.say(f"Not tried: {', '.join(item.name for item in new)}: {reason}.")
         return False
 
-    def _try(self, candidate: Candidate) -> Outcome:
+    def _try(self, candidate: Candidate, reporter: Reporter) -> Outcome:
         keras().backend.clear_session()  # of the trial before; its memory and its layers' names
         try:
-            return self._measured(candidate)
+            return self._measured(candidate, reporter)
         except (EdgeclfError, MemoryError, tensorflow().errors.OpError) as error:
             lines = str(error).splitlines()
             return Outcome(candidate, reason=lines[0] if lines else type(error).__name__)
 
-    def _measured(self, candidate: Candidate) -> Outcome:
-        run = self._trained(trial_folder(self._out, candidate), candidate)
+    def _measured(self, candidate: Candidate, reporter: Reporter) -> Outcome:
+        run = self._trained(trial_folder(self._out, candidate), candidate, reporter)
         metrics, started = run.read_json("metrics"), time.monotonic()
         if metrics["status"] == "interrupted":
             raise KeyboardInterrupt
         path = run.path / "model.tflite"
         count = metrics["validation"]["count"]
         may_drop = max(_WORST_DROP, 100 / count)  # no bound is finer than one picture
-        done = export_run(run, path, "int8", self._reporter, method="ptq", max_drop=may_drop)
+        done = export_run(run, path, "int8", reporter, method="ptq", max_drop=may_drop)
         if done.interrupted:
             raise KeyboardInterrupt
         if done.path != path:
             _rename(done, path)
             note_parity(run, path.with_suffix(".parity.json"))
-            write_report(run, self._reporter)
+            write_report(run, reporter)
         assert done.search is not None
         content, rule = done.search.best.content, preprocessing(run.config)
         accuracy = done.card.accuracy["validation_int8"]
@@ -222,25 +244,25 @@ class _Searching:
                 return other.milliseconds
         return invoke_milliseconds([content], [plain_picture(candidate.size)], rule)[0]
 
-    def _trained(self, folder: Path, candidate: Candidate) -> Run:
+    def _trained(self, folder: Path, candidate: Candidate, reporter: Reporter) -> Run:
         """Its run: finished, gone on with, or new, by what an earlier search left in the folder."""
         if (folder / "config.toml").is_file():
             run = Run.open(folder)
             if run.has_arrays("state"):
-                return resume(folder, self._reporter)
+                return resume(folder, reporter)
             if (folder / "metrics.json").is_file():
                 return run
             shutil.rmtree(folder)
         config, divided = train_config(candidate, self._base), self._divided()
         if divided is None:
-            return train(self._data, folder, config, self._reporter)
+            return train(self._data, folder, config, reporter)
         run = Run.create(folder, config, self._data)
         try:
-            train_dataset(run, divided, self._reporter)
+            train_dataset(run, divided, reporter)
         except EdgeclfError:
             run.abandon()
             raise
-        write_report(run, self._reporter)
+        write_report(run, reporter)
         return run
 
     def _divided(self) -> Dataset | None:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,8 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     page = write_search(result).read_text("utf-8")
     assert "exists already" in page
     assert "No trial has come to an end." in page
-    assert f"{HEAD.name}: failed: " in search_table(result)
+    assert HEAD.name not in search_table(result)  # it was said when it failed
+    assert result.not_tried == "Not tried: 2 candidates (2 without enough time left); search.csv has them all."
     (out / HEAD.name / "mine.txt").unlink()
     again = search(digits, out, settings, BASE, Quiet())  # what failed is tried again, first as before
     assert [(item.candidate.size, bool(item.reason)) for item in again.outcomes] == [(32, False)]
@@ -225,3 +227,17 @@ def test_the_command_names_the_best_and_the_next_step(
     words = shlex.split(done.stdout.splitlines()[-1])
     assert words[:3] == ["Next:", "edgeclf", "run"]
     assert words[3].startswith(f"{found.folder.name}/{LITE0}-32-")
+
+
+def test_a_training_that_the_budget_ends_is_gone_on_with(digits: Path, tmp_path: Path) -> None:
+    base = make_config({"epochs": 400, "patience": 400, "batch_size": 16, "flip": False, "validation": 0.3})
+    settings = SearchConfig(backbones=(LITE0,), sizes=(32,), tunes=("head", "full"), budget_minutes=0.6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeclf.searching.search.predicted_seconds", lambda *_: 0.0)  # a forecast that is wrong
+        started = time.monotonic()
+        result = search(digits, tmp_path / "s", settings, base, Quiet())
+    assert not result.interrupted
+    assert result.skipped == {FULL.name: "its time was up; the same command goes on with it"}
+    assert [item.candidate for item in result.measured] == [HEAD]
+    assert time.monotonic() - started < 60 * 0.6 + 60  # and the end of what was begun
+    assert Run.open(tmp_path / "s" / FULL.name).read_json("metrics")["status"] == "interrupted"
