@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.prediction import Prediction
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "mosaic"]
 
 _WIDTH, _HEIGHT, _CAPTION, _GAP = 136, 136, 44, 12
 _BACKGROUND, _TEXT, _MUTED, _TRACK = (248, 248, 246), (32, 34, 38), (110, 114, 120), (222, 224, 226)
@@ -34,6 +35,22 @@ def contact_sheet(predictions: Sequence[Prediction], wanted: Sequence[str], colu
     for index, (prediction, label) in enumerate(zip(predictions, wanted, strict=True)):
         top, left = _GAP + index // columns * step_y, _GAP + index % columns * step_x
         _cell(sheet[top : top + _HEIGHT + _CAPTION, left : left + _WIDTH], prediction, label)
+    return sheet
+
+
+def mosaic(images: npt.NDArray[np.uint8], columns: int) -> Pixels:
+    """Images side by side, on white.
+
+    Args:
+        images: uint8 RGB ``[images, height, width, 3]``.
+        columns: images in a row.
+    """
+    count, height, width = images.shape[:3]
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, 3), 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + _GAP), index % columns * (width + _GAP)
+        sheet[top : top + height, left : left + width] = image
     return sheet
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.sinks.jpeg import jpeg as encoded
 
-__all__ = ["jpeg", "render"]
+__all__ = ["jpeg", "jpeg_address", "render"]
 
 _QUALITY = 85
 
@@ -23,4 +23,9 @@ def render(template: str, values: Mapping[str, object]) -> str:
 
 def jpeg(pixels: Pixels) -> str:
     """A picture, uint8 RGB, as the address of an ``img``."""
-    return "data:image/jpeg;base64," + base64.b64encode(encoded(pixels, _QUALITY)).decode()
+    return jpeg_address(encoded(pixels, _QUALITY))
+
+
+def jpeg_address(content: bytes) -> str:
+    """A JPEG as the address of an ``img``."""
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()

@@ -34,6 +34,7 @@ __all__ = [
 Curve = Sequence[tuple[float, float, float, float]]
 """Points of a learning curve: training pictures, accuracy, and its interval's ends."""
 
+_SHORTEST = 10.0  # points of accuracy that an axis shows at least
 _SIZE = (4.4, 2.9)  # inches; small, so that the text is large enough on a phone
 TEXT, BAD, _GRID = "#010203", "#c0392b", "#88888833"
 _BAR, _OTHER, _GOOD, _MUTED, _VIOLET, _PINK = "#2f6fb0", "#c77700", "#268054", "#6b7280", "#8b5fbf", "#b03a6a"
@@ -75,15 +76,27 @@ def loss_plot(history: History) -> str:
     return page_svg(figure)
 
 
-def accuracy_plot(history: History, best: int) -> str:
-    """Accuracy on validation by epoch, the kept one marked."""
+def accuracy_plot(history: History, best: int, count: int) -> str:
+    """Accuracy on validation by epoch, the kept one marked.
+
+    Args:
+        count: validation images; the axis is so long that one of them makes no cliff.
+    """
     figure, axes = figure_with_axes("epoch", "validation accuracy, %")
     epochs, shares = _points(history, "validation_accuracy")
     axes.plot(epochs, [100 * share for share in shares], color=_BAR, marker="o", markersize=3)
+    axes.set_ylim(*_span(100 * min(shares), 100 * max(shares), count))
     if best in epochs:
         axes.plot([best], [100 * shares[epochs.index(best)]], "o", color=_GOOD, markersize=8, label=f"kept: {best}")
         axes.legend(loc="lower right", **LEGEND)
     return page_svg(figure)
+
+
+def _span(lowest: float, highest: float, count: int) -> tuple[float, float]:
+    """Ends of an axis of percentages on which one image of ``count`` is a tenth at most, with room for the points."""
+    length = min(100.0, max(_SHORTEST, 10 * 100 / count, 1.2 * (highest - lowest)))
+    low = min(max(0.0, (lowest + highest - length) / 2), 100 - length)
+    return low - length / 40, low + length * (1 + 1 / 40)
 
 
 def reliability_plot(parts: Mapping[str, Reliability]) -> str:

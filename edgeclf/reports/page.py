@@ -13,11 +13,11 @@ from edgeclf.errors import DataError
 from edgeclf.metrics.calibration import Bin, Reliability
 from edgeclf.metrics.confusion import matrix
 from edgeclf.model.network import build_classifier, set_weights
-from edgeclf.pages.html import jpeg, render
+from edgeclf.pages.html import jpeg, jpeg_address, render
 from edgeclf.pages.plots import accuracy_plot, loss_plot, reliability_plot, threshold_plot
 from edgeclf.reports.gradcam import class_activation, overlay
 from edgeclf.runs.predictions import Answers
-from edgeclf.runs.run import Run
+from edgeclf.runs.run import AUGMENTED, Run
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import resize
 
@@ -50,8 +50,15 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
         "worst": figures[: len(wrong)],
         "unsure": figures[len(wrong) :],
         "skipped": content["data"]["skipped"][:_SKIPPED],
+        "augmented": _augmented(run),
     }
     return render("report.html", values)
+
+
+def _augmented(run: Run) -> str:
+    """The training images as augmented; empty for a head alone, or of a version that kept none."""
+    path = run.path / AUGMENTED
+    return jpeg_address(path.read_bytes()) if path.is_file() else ""
 
 
 def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
@@ -66,7 +73,7 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
     ]
     if len(epochs) > 1:
         best = content["metrics"]["best_epoch"]
-        plots = [("Loss", loss_plot(epochs)), ("Accuracy", accuracy_plot(epochs, best)), *plots]
+        plots = [("Loss", loss_plot(epochs)), ("Accuracy", accuracy_plot(epochs, best, len(shown.data.files))), *plots]
     return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # numbers and our own words alone
 
 

@@ -31,7 +31,10 @@ from edgeclf_runtime.renamed import in_new_names
 from edgeclf_runtime.system.atomic_file import write_text, written_beside
 from edgeclf_runtime.system.cores import usable_cores
 
-__all__ = ["Follower", "Run", "new_folder"]
+__all__ = ["AUGMENTED", "Follower", "Run", "new_folder"]
+
+AUGMENTED = "augmented.jpg"
+"""Of a run's folder: some training images as the first step took them."""
 
 _BEGINNING = ("config.toml", "environment.json")
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
@@ -44,8 +47,8 @@ class Run:
 
     Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
     ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged
-    on), ``report.html``, ``report.json``, and ``state.npz`` while fine-tuning is unfinished, with ``start.npz`` and
-    ``tuned.npz``, the weights it began from and came to, where they will be needed again.
+    on), ``report.html``, ``report.json``, ``augmented.jpg``, and ``state.npz`` while fine-tuning is unfinished, with
+    ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:

@@ -32,6 +32,7 @@ __all__ = ["FineTuner"]
 
 _MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
 _RATES = {"full": 5e-4, "frozen": 3e-4, "batch-norm": 5e-3, "scratch": 2e-3}
+_SHOWN = 18  # images of a preview
 _CLIP = 1.0  # global norm of the gradients
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
@@ -96,6 +97,17 @@ class FineTuner:
             loss = self._step(batch, tensorflow().constant(rate, "float32"))
             yield count, float(loss)
         self.input_wait = batches.wait_share
+
+    def preview(self) -> npt.NDArray[np.uint8]:
+        """Some images of the first step as it takes them: uint8 RGB ``[images, size, size, 3]``."""
+        tf, config, size = tensorflow(), self._config, self._config.step_size(0)
+        order = np.random.default_rng([config.seed, 1, 0]).permutation(self._rows)
+        share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, 0]))
+        common = (tf.constant(0.0), tf.constant(share, tf.float32), tf.constant(box))
+        images = self._read(np.array_split(order, self.steps)[0], 0, size, common, slice(0, _SHOWN))[0]
+        if config.mixup or config.cutmix:
+            images, _ = mix(images, tf.zeros((len(images), 1)), *common[1:])
+        return np.asarray(tf.cast(tf.round(tf.clip_by_value(images, 0.0, 255.0)), tf.uint8))
 
     def _prepared(self, job: tuple[int, Indices]) -> tuple[int, Any]:
         """The pictures of a step, changed at random, for every replica its part."""

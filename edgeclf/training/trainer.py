@@ -18,9 +18,10 @@ from edgeclf.metrics.calibration import fit_temperature
 from edgeclf.metrics.scoring import Score, log_losses, score, softmax
 from edgeclf.model.network import HEAD, build_classifier, get_weights, set_weights, tempered
 from edgeclf.model.trainable import trained_share
+from edgeclf.pages.contact_sheet import mosaic
 from edgeclf.progress import Reporter
 from edgeclf.runs.predictions import JUDGED, write_scores
-from edgeclf.runs.run import Run
+from edgeclf.runs.run import AUGMENTED, Run
 from edgeclf.training.class_weights import class_weights
 from edgeclf.training.early_stopping import Selection
 from edgeclf.training.finetune import FineTuner
@@ -29,6 +30,8 @@ from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, inter
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.graph.inputs import normalized
 from edgeclf_converters.parity.scores import NetworkScores
+from edgeclf_runtime.sinks.jpeg import jpeg
+from edgeclf_runtime.system.atomic_file import written_beside
 
 __all__ = ["Judged", "Training"]
 
@@ -97,6 +100,7 @@ class Training:
             if self._config.tune == "head":
                 return self._finish("finished")
             tuner, first = self._tuner(), 0
+            self._show_augmented(tuner)
             self._save(tuner, 0)
         status = self._fine_tune(tuner, first)
         if status == "finished" and self._config.alpha:
@@ -132,6 +136,12 @@ class Training:
         return FineTuner(
             self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._distribution
         )
+
+    def _show_augmented(self, tuner: FineTuner) -> None:
+        """For the report: what the augmentation makes of training images."""
+        if self._place.first:
+            with written_beside(self._run.path / AUGMENTED) as hidden:
+                hidden.write_bytes(jpeg(mosaic(tuner.preview(), columns=6), 85))
 
     def _fine_tune(self, tuner: FineTuner, first: int) -> str:
         total = (self._config.epochs - first) * len(self._rows["train"])

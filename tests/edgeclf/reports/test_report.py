@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import shlex
 import shutil
@@ -18,11 +20,13 @@ from edgeclf.config.file import configure
 from edgeclf.config.tables import TrainTable
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.metrics.confusion import matrix
+from edgeclf.pages.plots import accuracy_plot
 from edgeclf.progress import Bar
 from edgeclf.reports.report import note_parity, repeat_command, write_report
 from edgeclf.reports.tensorboard import write_events
 from edgeclf.runs.predictions import read_answers
 from edgeclf_runtime import Classifier
+from edgeclf_runtime.pictures.images import read_image
 
 
 class _Reading(Quiet):
@@ -194,3 +198,40 @@ def test_tensorboard_reads_the_history(run: Run, tmp_path: Path) -> None:
         [item["validation_log_loss"] for item in history]
     )
     assert events.SummaryMetadata("loss").plugin_data.plugin_name == "scalars"
+
+
+def test_training_images_are_shown_as_augmented(run: Run) -> None:
+    mosaic = read_image(run.path / "augmented.jpg")
+    assert mosaic.shape[1] == 6 * 64 + 5 * 12  # six in a row, of the steps' size
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "Training images as augmented" in page
+    assert base64.b64encode((run.path / "augmented.jpg").read_bytes()).decode() in page
+    assert "first five" not in page
+    assert "top-5" not in page  # of three classes that says nothing
+
+
+def test_one_image_makes_no_cliff_on_the_axis_of_accuracy() -> None:
+    history = [{"epoch": 0, "validation_accuracy": 8 / 9}, {"epoch": 1, "validation_accuracy": 1.0}]
+
+    def height(count: int) -> float:
+        """Of the step from the first epoch to the second, as a share of the axis."""
+        svg = accuracy_plot(history, 1, count)
+        line = re.search(
+            r'd="M (\S+) (\S+) \nL (\S+) (\S+) \n" clip-path="[^"]*" style="fill: none; stroke: var\(--bar', svg
+        )
+        box = re.search(r'viewBox="0 0 \S+ (\S+)"', svg)
+        assert line is not None
+        assert box is not None
+        return abs(float(line[2]) - float(line[4])) / float(box[1])
+
+    assert height(9) < 0.12
+    assert height(900) > 0.5  # a hundred images are no small difference
+
+
+def test_the_layers_of_a_parity_page_are_folded(model: Path) -> None:
+    page = model.with_suffix(".parity.html").read_text("utf-8")
+    report = json.loads(model.with_suffix(".parity.json").read_text("utf-8"))
+    before, folded = page.split("<details>")
+    shown = sum(f"<td>{layer['name']}</td>" in before for layer in report["layers"])
+    assert shown == 5
+    assert all(f"<td>{layer['name']}</td>" in folded for layer in report["layers"])
