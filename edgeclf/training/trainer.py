@@ -139,7 +139,7 @@ class Training:
 
     def _show_augmented(self, tuner: FineTuner) -> None:
         """For the report: what the augmentation makes of training images."""
-        if self._place.first:
+        if self._distribution.first:
             with written_beside(self._run.path / AUGMENTED) as hidden:
                 hidden.write_bytes(jpeg(mosaic(tuner.preview(), columns=6), 85))
 
