@@ -59,7 +59,7 @@ test-gpu: setup
 test-slow: setup
 	$(NAMED) tests/slow
 
-# The commands of README and docs, each page from top to bottom in a fresh folder; ten minutes, downloads a device's packages.
+# The commands of README and docs, each page from top to bottom in a fresh folder; a quarter of an hour, downloads a device's packages.
 test-docs: setup
 	$(NAMED) tests/docs
 
