@@ -9,6 +9,7 @@ import click
 import pytest
 import tomllib
 
+import edgeclf.api
 from edgeclf.config.file import TABLES
 from edgeclf_runtime.cli import cli
 from edgeclf_runtime.config.settings import settings
@@ -105,3 +106,9 @@ def test_a_block_is_found_with_its_mark() -> None:
     ]
     with pytest.raises(ValueError, match="line 3"):
         blocks("<!-- not run: needs a Pi -->\n\nText.\n")
+
+
+def test_the_python_page_names_each_function() -> None:
+    listed = set(re.findall(r"(?m)^\| `(\w+)\(", (ROOT / "docs" / "python.md").read_text("utf-8")))
+    functions = {name for name in edgeclf.api.__all__ if name.islower()}
+    assert listed == functions - {"export_run"}  # the name of export until 0.1
