@@ -12,10 +12,13 @@ from edgeclf.searching.space import trial_folder
 from edgeclf.searching.study import Outcome
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["OVER_BOUND", "SearchResult"]
+__all__ = ["OVER_BOUND", "WITHOUT_WEIGHTS", "SearchResult"]
 
 OVER_BOUND = "over the bound of"
 """In the reason why a candidate that takes too long was not tried."""
+
+WITHOUT_WEIGHTS = "no weights:"
+"""Begins the reason why a candidate was not tried whose backbone's weights cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -92,4 +95,4 @@ def _kind(reason: str) -> str:
         return "over the latency"
     if reason.startswith(("would take", "no time", "its time")):
         return "without enough time left"
-    return f"for another reason ({reason})"
+    return "without weights" if reason.startswith(WITHOUT_WEIGHTS) else "for another reason"

@@ -26,7 +26,7 @@ from edgeclf.runs.run import Run
 from edgeclf.searching.budget import Budget
 from edgeclf.searching.forecast import first_seconds, predicted_seconds
 from edgeclf.searching.latency import missing_weights, plain_picture, untrained_milliseconds
-from edgeclf.searching.result import OVER_BOUND, SearchResult
+from edgeclf.searching.result import OVER_BOUND, WITHOUT_WEIGHTS, SearchResult
 from edgeclf.searching.space import Candidate, candidates, train_config, trial_folder
 from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf.training.fit import resume, train, train_dataset
@@ -170,8 +170,11 @@ class _Searching:
         measured, bound = self._log.measured, self._settings.latency_ms
         if (measured or self._failed or self.skipped) and left <= 0:
             return self._set_aside("no time was left", lambda other: True)
-        if name not in self._with_weights and (reason := missing_weights(train_config(candidate, self._base))):
-            return self._set_aside(reason, lambda other: other.backbone == name)
+        with self._reporter.bar("Loading the network", 0):
+            missing = "" if name in self._with_weights else missing_weights(train_config(candidate, self._base))
+        if missing:
+            self._reporter.say(f"{missing}.")  # at once: a file of them may be at hand
+            return self._set_aside(f"{WITHOUT_WEIGHTS} {missing}", lambda other: other.backbone == name)
         self._with_weights.add(name)
         if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
             reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"

@@ -153,7 +153,8 @@ def _in_folder(
     seed_everything(run.config.seed, run.config.deterministic)
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
-        model = starting_network(run.config, len(listed.labels), distribution)  # first: its weights may be missing
+        with reporter.bar("Loading the network", 0):  # first: its weights may be missing
+            model = starting_network(run.config, len(listed.labels), distribution)
         margin = 0 if run.config.tune == "head" else _MARGIN
         folder = run.path / (f".pictures-{distribution.worker}" if distribution.worker else ".pictures")
         fingerprints = None if skipped is None else Fingerprints.of(len(listed.files))

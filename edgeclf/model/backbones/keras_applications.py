@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +44,27 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
         WeightsError: no network and no file, or a file of another network.
     """
     try:
-        filled = _construct(name, 224, "imagenet" if weights is None else str(weights))
+        with _without_messages():
+            filled = _construct(name, 224, "imagenet" if weights is None else str(weights))
     except Exception as error:  # keras says a failed fetch by a bare Exception
         if not isinstance(error, (OSError, ValueError, KeyError)) and type(error) is not Exception:
             raise
         raise WeightsError(_why(name, weights, error)) from None
     for layer in filled.layers:
         model.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keras prints of a download from where it comes, and a bar of its own."""
+    utils = keras().utils
+    was_interactive = utils.is_interactive_logging_enabled()
+    utils.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        if was_interactive:
+            utils.enable_interactive_logging()
 
 
 def _construct(name: str, size: int | None, weights: str | None) -> Any:

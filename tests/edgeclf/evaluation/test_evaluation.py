@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -250,3 +251,14 @@ def test_a_class_without_answers_or_images_has_no_share() -> None:
     assert (first.precision, first.recall, first.answers) == (None, 0.0, 0)
     assert (second.precision, second.high) == (0.6, 1.0)
     assert (third.recall, third.low, third.high) == (None, None, None)
+
+
+def test_a_model_file_older_than_its_runs_weights_is_said(exported: Run) -> None:
+    weights, model = exported.path / "weights.npz", exported.path / "model.tflite"
+    os.utime(weights, (model.stat().st_atime, model.stat().st_mtime))  # as of one copy
+    assert "older" not in _evaluate(exported.path).stderr
+    os.utime(weights, (model.stat().st_atime, model.stat().st_mtime + 60))
+    done = _evaluate(exported.path)
+    assert done.exit_code == 0
+    assert f"Warning: {model} is older than the weights of its training." in done.stderr
+    assert f"edgeclf export --int8 {exported.path}" in done.stderr

@@ -12,7 +12,7 @@ from edgeclf.config.tables import SearchConfig
 from edgeclf.searching.budget import Budget
 from edgeclf.searching.forecast import first_seconds
 from edgeclf.searching.page import search_table
-from edgeclf.searching.result import OVER_BOUND, SearchResult
+from edgeclf.searching.result import OVER_BOUND, WITHOUT_WEIGHTS, SearchResult
 from edgeclf.searching.search import _Searching
 from edgeclf.searching.space import Candidate
 from edgeclf.searching.study import Outcome, SearchLog
@@ -44,8 +44,9 @@ def test_what_was_not_tried_is_one_line() -> None:
         "c": f"9.00 ms for a picture of 224 pixels, {OVER_BOUND} 8 ms",
         "d": "its time was up; the same command goes on with it",
     }
-    line = "Not tried: 4 candidates (3 without enough time left, 1 over the latency); search.csv has them all."
-    assert _result((), reasons).not_tried == line
+    reasons["e"] = f"{WITHOUT_WEIGHTS} The ImageNet weights of x cannot be fetched"
+    kinds = "3 without enough time left, 1 over the latency, 1 without weights"
+    assert _result((), reasons).not_tried == f"Not tried: 5 candidates ({kinds}); search.csv has them all."
     assert not _result(()).not_tried
 
 
