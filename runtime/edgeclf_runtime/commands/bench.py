@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from edgeclf_runtime.commands.options import Opener, model_argument, untimed_mod
 from edgeclf_runtime.system.cores import usable_cores
 
 __all__ = ["bench"]
+
+
+_STAGES = 3  # measurements for each number of threads, at most
 
 
 def _numbers(context: click.Context, option: click.Parameter, value: str) -> list[int]:
@@ -51,6 +55,8 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if not width.isdecimal() or not height.isdecimal() or not 0 < int(width) * int(height) <= 100_000_000:
         raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT.", param_hint="--size")
 
+    if sys.stderr is not None and sys.stderr.isatty():  # it stands still until the end
+        click.echo(f"Measuring for about {_STAGES * seconds * len(numbers):.0f} s.", err=True)
     timings = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
     facts = machine_facts()
     if as_json:
