@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A picture as the network takes it.
+    """An image as the network takes it.
 
     Attributes:
         batch: ``[1, height, width, 3]`` in the input tensor's type.
@@ -58,7 +58,7 @@ Picture = Union[Frame, Pixels, str, "os.PathLike[str]", "Image.Image"]
 
 
 class Classifier:
-    """Pictures to predictions. Used by as many threads at a time as its backend has lanes; a context manager that
+    """Images to predictions. Used by as many threads at a time as its backend has lanes; a context manager that
     closes its backend.
 
     Args:
@@ -68,7 +68,7 @@ class Classifier:
     Attributes:
         card: what the model says of itself.
         backend: what runs it; ``backend.name`` and ``backend.reason`` say which and why.
-        golden, tolerance: pictures with the scores they must give, for ``golden.verify``.
+        golden, tolerance: images with the scores they must give, for ``golden.verify``.
         path: of the model file.
         score_rule: how the network's outputs become scores.
     """
@@ -119,7 +119,7 @@ class Classifier:
         """Classify one image.
 
         Args:
-            picture: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
+            image: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
                 ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
                 the same way; or a Frame, of which its view's region is taken. All but a Frame are classified as they
                 are: what the card says of a camera's region and rotation is not applied.
@@ -165,7 +165,7 @@ class Classifier:
             )
 
     def warm_up(self) -> None:
-        """Classify a grey picture: a first one takes longer, and shows that it works at all."""
+        """Classify a grey image: a first one takes longer, and shows that it works at all."""
         rule = self.card.preprocessing
         self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
 
@@ -174,7 +174,7 @@ class Classifier:
 
         Args:
             source: a Source, or what ``open_source`` opens: a camera's number, a path, an address.
-            whole: whether its pictures are a camera's whole ones, to be turned and cut as the card says; None takes
+            whole: whether its images are a camera's whole ones, to be turned and cut as the card says; None takes
                 those of cameras, streams and films, not of other files, for such.
 
         Yields:

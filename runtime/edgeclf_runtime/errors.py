@@ -3,7 +3,7 @@
 EdgeclfError
 ├── ModelError        a model file: missing, cut, not TFLite, of a shape that is no image classifier
 │   └── LabelsError   labels: missing, or fewer than the outputs
-├── ImageError        one picture: missing, truncated, not an image
+├── ImageError        one image: missing, truncated, not an image
 ├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
 │   └── SourceEnded   nothing more can come from it
 ├── SinkError         a file, broker or address that observations cannot go to
@@ -43,7 +43,7 @@ class LabelsError(ModelError):
 
 
 class ImageError(EdgeclfError, ValueError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 class SourceError(EdgeclfError, OSError):

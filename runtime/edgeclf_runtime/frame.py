@@ -1,4 +1,4 @@
-"""A picture on its way from a source to a classifier."""
+"""An image on its way from a source to a classifier."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["Frame"]
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture.
+    """One image.
 
     Attributes:
         pixels: uint8 RGB, ``[height, width, 3]``; a source that decodes fast may give a JPEG at a part of its size.
         time: when it was captured, in seconds of ``time.monotonic()``; of a file, when it was read.
         number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
         source: what gave it: a device, a path, an address without its password.
-        jpeg: the picture as it came, where it came as one.
-        film_time: of a film's picture, its place in the film, in seconds; None of other sources.
+        jpeg: the image as it came, where it came as one.
+        film_time: of a film's image, its place in the film, in seconds; None of other sources.
         view: how it was turned already, and the region of it that is classified; all of it where nothing says.
     """
 

@@ -19,8 +19,8 @@ class VerifyReport:
     Attributes:
         worst: the largest difference of a score; NaN where a score was no number.
         tolerance: what the file allows.
-        count: golden pictures compared.
-        same_top1: the expected class wins every picture, or misses the best score by no more than the tolerance.
+        count: golden images compared.
+        same_top1: the expected class wins every image, or misses the best score by no more than the tolerance.
         passed: both hold.
     """
 
@@ -32,7 +32,7 @@ class VerifyReport:
 
 
 def verify(classifier: Classifier) -> VerifyReport:
-    """Classify the golden pictures in the model file and compare.
+    """Classify the golden images in the model file and compare.
 
     Raises:
         ModelError: the file holds none.

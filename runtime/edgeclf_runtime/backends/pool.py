@@ -1,4 +1,4 @@
-"""Several devices or interpreters of one model: pictures go to whichever is free, and come back in their order."""
+"""Several devices or interpreters of one model: images go to whichever is free, and come back in their order."""
 
 from __future__ import annotations
 

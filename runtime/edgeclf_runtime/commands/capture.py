@@ -130,7 +130,7 @@ def capture(
 
 
 def _words(view: View) -> str:
-    """Options of ``edgeclf train``, for pictures that are turned and cut already."""
+    """Options of ``edgeclf train``, for images that are turned and cut already."""
     region = f"--region {','.join(f'{share:g}' for share in view.region)}" if view.region != WHOLE else ""
     turn = f"--rotate {view.rotate}" if view.rotate else ""
     return " ".join(filter(None, (region, turn, f"--camera-flip {view.flip}" if view.flip != "none" else "")))

@@ -171,7 +171,7 @@ def run(
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
 
-    cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than pictures this small gain
+    cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than images this small gain
     waits = chosen.source == "-" or not is_live(chosen.source)
     # A camera's newest frame is sooner done by all cores together, unless it has more frames than they can do.
     open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
@@ -193,7 +193,7 @@ def run(
         only_changes = changes or not (as_json or every_frame)
         sinks = [TerminalSink(top, as_json, only_changes, is_taken and not as_json, unread), *others]
         wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
-        # The pipeline turns pictures: another model may want them turned otherwise.
+        # The pipeline turns images: another model may want them turned otherwise.
         camera = replace(chosen.camera, rotate=None, flip=None)
         view = wanted.over(classifier.card.view, camera=True)
         if view.turns:  # a JPEG that is turned is decoded in full
@@ -240,7 +240,7 @@ def _longest_gap(chosen: RunSettings) -> float:
 
 
 def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
-    """What keeps a watched folder's pictures from being classified again after a restart.
+    """What keeps a watched folder's images from being classified again after a restart.
 
     Who only looks at the terminal, by hand, wants to see them again.
     """
@@ -257,7 +257,7 @@ def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
 def _cores() -> int:
     from edgeclf_runtime.system.cores import usable_cores
 
-    return min(4, usable_cores())  # more than one thread can decode pictures for
+    return min(4, usable_cores())  # more than one thread can decode images for
 
 
 def _started(

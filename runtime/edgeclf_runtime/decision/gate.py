@@ -16,7 +16,7 @@ from edgeclf_runtime.pictures.view import Region, View, region_mistakes
 
 __all__ = ["Gate", "GateRule"]
 
-_SMALL = (32, 24)  # the size at which two pictures are compared
+_SMALL = (32, 24)  # the size at which two images are compared
 _PART = 0.005  # of its cells, which a small thing changes
 _PART_MORE = 3.0  # times as much as the mean: a cell's own noise is larger than that of all
 
@@ -26,13 +26,13 @@ class GateRule:
     """What is let through.
 
     Attributes:
-        region: left, top, width, height as shares of the picture; None takes the model card's of a camera's pictures,
+        region: left, top, width, height as shares of the image; None takes the model card's of a camera's images,
             else all.
-        max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; pictures of
+        max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; images of
             files and of standard input are delayed, not left out.
-        motion: difference to the last picture that moved, in grey levels of 255, from which a frame is classified: the
-            mean of the whole picture, or three times as much in one of 200 of its parts (a thing of 1/14 of the
-            picture's side); 0 classifies all. A camera's noise is about 1.
+        motion: difference to the last image that moved, in grey levels of 255, from which a frame is classified: the
+            mean of the whole image, or three times as much in one of 200 of its parts (a thing of 1/14 of the
+            image's side); 0 classifies all. A camera's noise is about 1.
         linger: seconds for which frames are let through after something moved, so that votes and averages come to an
             end.
         refresh: seconds after which a still scene is classified all the same.

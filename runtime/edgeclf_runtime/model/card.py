@@ -30,7 +30,7 @@ class ModelCard:
         accuracy: measured figures by name, as shares in [0, 1], such as ``{"validation_int8": 0.93}``.
         threshold: the score below which a prediction should be called "unknown", or None.
         provenance: how the file came about: versions, seeds, the command, by name.
-        view: how a camera's picture is turned and cut before; pictures of files are taken as they are. A file with
+        view: how a camera's image is turned and cut before; images of files are taken as they are. A file with
             one is refused by version 0.1.
     """
 
@@ -78,7 +78,7 @@ class ModelCard:
             raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
 
     def check_view(self, name: str) -> None:
-        """Refuse to take pictures for whole ones where nothing says what is seen of them.
+        """Refuse to take images for whole ones where nothing says what is seen of them.
 
         Args:
             name: of the model, for the error.

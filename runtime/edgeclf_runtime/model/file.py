@@ -49,7 +49,7 @@ class ModelFile:
         path: where it lies.
         content: its bytes, as an interpreter takes them.
         card: what it says of itself, completed and corrected by what was given.
-        golden: pictures with the scores they must give; empty for a foreign file.
+        golden: images with the scores they must give; empty for a foreign file.
         tolerance: the largest difference of such a score that is no fault.
         scores: how its outputs become scores.
     """

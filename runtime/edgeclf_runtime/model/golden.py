@@ -1,4 +1,4 @@
-"""Pictures kept in a model file with the scores they must give."""
+"""Images kept in a model file with the scores they must give."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PIXELS_LIMIT = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class GoldenVector:
-    """One picture and what the model gave for it when it was exported.
+    """One image and what the model gave for it when it was exported.
 
     Attributes:
         pixels: uint8 RGB, ``[height, width, 3]``.

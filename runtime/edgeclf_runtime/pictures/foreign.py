@@ -31,7 +31,7 @@ _BY_SUFFIX = {f".{suffix}": kind for kind, suffixes in _KINDS.items() for suffix
 
 
 def foreign_reason(path: str, *, ffmpeg: bool = False) -> str | None:
-    """What a file is that holds pictures in a form not read here, and the command; None for any other.
+    """What a file is that holds images in a form not read here, and the command; None for any other.
 
     Args:
         path: of the file; its suffix tells.

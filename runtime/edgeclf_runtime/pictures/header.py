@@ -1,4 +1,4 @@
-"""What a picture file's header says, and whether the file is all there; read before any decoder sees it."""
+"""What an image file's header says, and whether the file is all there; read before any decoder sees it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PictureHeader:
         kind: the format, such as "JPEG".
         width, height: in pixels, as stored.
         alpha: whether it can have transparent parts.
-        tile: pixels of a part that is decoded whole, be it larger than the picture.
+        tile: pixels of a part that is decoded whole, be it larger than the image.
         orientation: EXIF's, 1 to 8, of a PNG or WebP; the decoders of the others apply it.
         turned: whether a HEIC file says itself how to turn it, so that EXIF's orientation does not count.
         end: where the end marker of a JPEG stands; 0 where there is none, see ``jpeg_end``.
@@ -48,7 +48,7 @@ class PictureHeader:
 
 
 def read_header(data: bytes) -> PictureHeader:
-    """Recognize a picture by its content.
+    """Recognize an image by its content.
 
     Raises:
         ImageError: of no known format, or cut short (as far as the format tells; bytes after its end do no harm).

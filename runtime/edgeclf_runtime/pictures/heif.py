@@ -23,7 +23,7 @@ _FAILURES = (OSError, ValueError, RuntimeError, SyntaxError, EOFError, IndexErro
 
 
 def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np.uint8]:
-    """Decode a HEIC or AVIF file's main picture whole, whatever its tiles, and turn it upright.
+    """Decode a HEIC or AVIF file's main image whole, whatever its tiles, and turn it upright.
 
     Returns:
         uint8 ``[height, width, 3 or 4]``, RGB or with alpha, which is not multiplied into the colours.
@@ -53,7 +53,7 @@ def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np
 def _heic(data: bytes, header: PictureHeader) -> npt.NDArray[np.uint8]:
     import pillow_heif
 
-    # Of a picture of 10 bits a channel the library gives the upper 8; what the file says of turning it has applied.
+    # Of an image of 10 bits a channel the library gives the upper 8; what the file says of turning it has applied.
     opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
     picture = opened[opened.primary_index]
     if picture.size[0] * picture.size[1] > header.width * header.height:

@@ -1,4 +1,4 @@
-"""What the boxes of a HEIC or AVIF file say of its main picture, read before any decoder sees it."""
+"""What the boxes of a HEIC or AVIF file say of its main image, read before any decoder sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2
 
 @dataclass(frozen=True)
 class HeifBoxes:
-    """Of the main picture.
+    """Of the main image.
 
     Attributes:
         kind: "HEIC" or "AVIF".
@@ -28,7 +28,7 @@ class HeifBoxes:
 
 
 def is_heif(data: bytes) -> bool:
-    """Whether a file that begins with an ``ftyp`` box holds pictures, not a film."""
+    """Whether a file that begins with an ``ftyp`` box holds images, not a film."""
     (size,) = struct.unpack_from(">I", data)
     brands = data[8:12] + data[16 : min(size, 256)]
     return bool({brands[at : at + 4] for at in range(0, len(brands), 4)} & _BRANDS)

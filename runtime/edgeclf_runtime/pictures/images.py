@@ -1,4 +1,4 @@
-"""Pictures from files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF where OpenCV is 4.12 or newer."""
+"""Images from files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF where OpenCV is 4.12 or newer."""
 
 from __future__ import annotations
 
@@ -36,13 +36,11 @@ IMAGE_SUFFIXES |= {".heic", ".heif", ".hif", ".avif"}
 
 _BYTES_LIMIT = 1 << 29
 _PIXELS_LIMIT = 1 << 26  # 8192x8192; at most 20 bytes a pixel are taken, for one of 16 bits and transparent parts
-_STRIP = (
-    1 << 20
-)  # pixels converted at a time, or wide integers for the whole picture would take several times its memory
+_STRIP = 1 << 20  # pixels converted at a time, or wide integers for the whole image would take several times its memory
 
 
 def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
-    """Read a picture as ``decode_image`` does.
+    """Read an image as ``decode_image`` does.
 
     Args:
         path: of a file; its suffix does not matter.
@@ -54,7 +52,7 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def read_content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a picture's file.
+    """The bytes of an image's file.
 
     Raises:
         ImageError: no such file, a folder or device, or too large.
@@ -73,7 +71,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
 
 
 def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size: int = 0) -> npt.NDArray[np.uint8]:
-    """Decode a picture: turned upright by its EXIF orientation, the first one of an animation.
+    """Decode an image: turned upright by its EXIF orientation, the first one of an animation.
 
     Grey becomes RGB, more bits become 8 by rounding. Transparent parts are laid over white.
 
@@ -88,7 +86,7 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size
         uint8 RGB, ``[height, width, 3]``.
 
     Raises:
-        ImageError: not a picture, cut short, damaged or too large, or of a format whose library is not installed.
+        ImageError: not an image, cut short, damaged or too large, or of a format whose library is not installed.
     """
     header = checked_header(data, name, limit=limit)
     if header.kind in ("HEIC", "AVIF"):
@@ -102,10 +100,10 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size
 
 
 def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
-    """What a picture's header says.
+    """What an image's header says.
 
     Raises:
-        ImageError: not a picture, cut short as far as that is seen without decoding it, or too large.
+        ImageError: not an image, cut short as far as that is seen without decoding it, or too large.
     """
     try:
         header = read_header(data)
@@ -118,7 +116,7 @@ def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> Pic
 
 
 def refuse_too_large(width: int, height: int, name: str, limit: int = _PIXELS_LIMIT) -> None:
-    """Refuse a picture of more pixels than are decoded.
+    """Refuse an image of more pixels than are decoded.
 
     Raises:
         ImageError: it is one.
@@ -173,7 +171,7 @@ def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _part(header: PictureHeader, min_size: int) -> int:
-    """1, 2, 4 or 8: which part of its sides a picture is decoded at."""
+    """1, 2, 4 or 8: which part of its sides an image is decoded at."""
     if header.kind != "JPEG" or not min_size:
         return 1
     side = min(header.width, header.height)
@@ -181,7 +179,7 @@ def _part(header: PictureHeader, min_size: int) -> int:
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """All pictures in and below a folder, by their suffix, sorted; none whose name or folder begins with a dot.
+    """All images in and below a folder, by their suffix, sorted; none whose name or folder begins with a dot.
 
     Raises:
         ImageError: no such folder.

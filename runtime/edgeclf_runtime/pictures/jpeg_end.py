@@ -1,8 +1,8 @@
 """Whether every pixel of a JPEG is there, be its end marker there or not.
 
-Cameras leave the two bytes out, and copies lose them; programs add them to what they have of a picture. Nothing is
+Cameras leave the two bytes out, and copies lose them; programs add them to what they have of an image. Nothing is
 missing in the first, while the rest of the second is grey. Which it is, the decoder tells: bits put behind those of a
-whole picture change nothing in it.
+whole image change nothing in it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
         ImageError: pixels are missing.
     """
     bare = data.rstrip(b"\0").rstrip(b"\xff")
-    # What follows is padding or half a marker; but a single byte of bits all 0, or all 1, may be the picture's last.
+    # What follows is padding or half a marker; but a single byte of bits all 0, or all 1, may be the image's last.
     behind = data[len(bare) :]
     last = b"\0" if behind == b"\0" else b"\xff\0" if behind.startswith(b"\xff\0") else b""
     for content in (bare, bare + last):

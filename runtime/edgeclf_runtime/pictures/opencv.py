@@ -54,7 +54,7 @@ def is_utf8(path: Path) -> bool:
 def readable_name(path: Path) -> Iterator[str]:
     """A name by which OpenCV can open this file to read it, while the context is open; a file opened goes on.
 
-    Absolute, so that it cannot be taken for an address or a pattern of numbered pictures.
+    Absolute, so that it cannot be taken for an address or a pattern of numbered images.
 
     Raises:
         OSError: it cannot be opened, or its name is not UTF-8 and this system has no other for it.

@@ -1,4 +1,4 @@
-"""Which way up a picture is: EXIF's orientation, 1 to 8, and turning by it."""
+"""Which way up an image is: EXIF's orientation, 1 to 8, and turning by it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""From a picture of any size to the input tensor: the one implementation, for training and on the device.
+"""From an image of any size to the input tensor: the one implementation, for training and on the device.
 
-Only operations that give the same bits on every processor are used: an integer box reduction where the picture is
+Only operations that give the same bits on every processor are used: an integer box reduction where the image is
 at least twice the input, then OpenCV's INTER_LINEAR_EXACT (its LINEAR and AREA differ between x86-64 and ARM).
 """
 
@@ -25,12 +25,12 @@ _COLORS = ("RGB", "BGR")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes the network's input; executed by this module and nothing else.
+    """How an image becomes the network's input; executed by this module and nothing else.
 
     Attributes:
         width, height: of the input tensor, in pixels.
         color: order of the channels the network expects, ``"RGB"`` or ``"BGR"``.
-        resize: ``"stretch"`` takes the whole picture; ``"crop"`` its centre, of the input's aspect ratio.
+        resize: ``"stretch"`` takes the whole image; ``"crop"`` its centre, of the input's aspect ratio.
         crop: with ``"crop"``, the share of the largest such centre that is kept, in (0, 1].
         mean, std: one value per channel in the network's order; the network sees ``(pixel - mean) / std``.
     """
@@ -59,7 +59,7 @@ class Preprocessing:
 
 
 def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
-    """Fit a picture to the network's input.
+    """Fit an image to the network's input.
 
     Args:
         pixels: uint8 RGB, ``[height, width, 3]``, any size from 1x1.
@@ -89,11 +89,11 @@ def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 
 def min_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
-    """Pixels that a picture's sides must have for nothing to be enlarged.
+    """Pixels that an image's sides must have for nothing to be enlarged.
 
     Args:
         rule: size and way of fitting.
-        region: width and height, as shares of the picture's, of the part that is used.
+        region: width and height, as shares of the image's, of the part that is used.
     """
     share = rule.crop if rule.resize == "crop" else 1.0
     return math.ceil(max(rule.width / region[0], rule.height / region[1]) / share)

@@ -1,4 +1,4 @@
-"""What a network sees of a camera's picture: the picture is turned, mirrored, then cut to a region."""
+"""What a network sees of a camera's image: the image is turned, mirrored, then cut to a region."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["WHOLE", "GivenView", "Region", "View", "region_mistakes", "turn_mistakes"]
 
 Region = tuple[float, float, float, float]
-"""Left, top, width, height, as shares of the picture."""
+"""Left, top, width, height, as shares of the image."""
 
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class View:
-    """How a camera's whole picture becomes what is classified.
+    """How a camera's whole image becomes what is classified.
 
     Attributes:
-        region: left, top, width, height of the part, as shares of the picture after it was turned and mirrored.
-        rotate: degrees clockwise by which the picture is turned first: 0, 90, 180 or 270.
+        region: left, top, width, height of the part, as shares of the image after it was turned and mirrored.
+        rotate: degrees clockwise by which the image is turned first: 0, 90, 180 or 270.
         flip: then "none"; "horizontal" exchanges left and right; "vertical" top and bottom.
 
     Raises:
@@ -46,20 +46,20 @@ class View:
 
     @property
     def turns(self) -> bool:
-        """Whether pictures are turned or mirrored."""
+        """Whether images are turned or mirrored."""
         return bool(self.rotate) or self.flip != "none"
 
     @property
     def changes(self) -> bool:
-        """Whether anything is done to a picture."""
+        """Whether anything is done to an image."""
         return self != View()
 
     def see(self, pixels: _Pixels) -> _Pixels:
-        """The part of a camera's picture, uint8 RGB ``[height, width, 3]``, that is classified."""
+        """The part of a camera's image, uint8 RGB ``[height, width, 3]``, that is classified."""
         return self.cut(self.turn(pixels))
 
     def turn(self, pixels: _Pixels) -> _Pixels:
-        """The whole picture, turned and mirrored."""
+        """The whole image, turned and mirrored."""
         if not self.turns:
             return pixels
         import cv2
@@ -73,7 +73,7 @@ class View:
         return pixels
 
     def cut(self, pixels: _Pixels) -> _Pixels:
-        """The region of a picture that was turned already; at least one pixel."""
+        """The region of an image that was turned already; at least one pixel."""
         if self.region == WHOLE:
             return pixels
         import numpy as np
@@ -107,7 +107,7 @@ class GivenView:
 
         Args:
             card: the model card's.
-            camera: whether the pictures are a camera's; else the card's does not count, and none is turned.
+            camera: whether the images are a camera's; else the card's does not count, and none is turned.
         """
         region = card.region if camera else WHOLE
         region = region if self.region is None else self.region

@@ -225,7 +225,7 @@ class Pipeline:
                 after_gap = False
 
     def _view_of(self, classifier: Classifier) -> View:
-        """What a network sees of the source's pictures."""
+        """What a network sees of the source's images."""
         return self._view.over(classifier.card.view, self.source is not None and is_camera(self.source))
 
     def _glance(self, frame: Frame | None) -> None:
@@ -264,7 +264,7 @@ class Pipeline:
         if prepared.classifier is not self._classifier:
             self._adopt(prepared.classifier)
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
-        # The whole picture goes on to the sinks, whatever part of it was classified.
+        # The whole image goes on to the sinks, whatever part of it was classified.
         prediction = replace(prediction, milliseconds=spent, frame=frame)
         in_film = frame.film_time is not None and not self._gate.follows  # and read by several threads at once
         if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):

@@ -8,7 +8,7 @@ What ends the telling, and so the process, after ``WatchdogSec=``:
 - this thread itself gets no turn: something hangs that holds the interpreter's lock.
 
 What does not: a camera that is lost, silent or frozen while it is tried again and again, however long; a folder into
-which no picture comes; a still scene that the gate skips; a slow sink, which has its own time-outs and thread. A new
+which no image comes; a still scene that the gate skips; a slow sink, which has its own time-outs and thread. A new
 process would do no better there, and would lose what the sinks still hold.
 """
 

@@ -1,4 +1,4 @@
-"""Where observations go: lines, files, messages, pictures, commands."""
+"""Where observations go: lines, files, messages, images, commands."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class AwaitedSink:
     Args:
         open_sink: tried again and again.
         error: of the first try.
-        pictures: whether the sink will need the frames' pixels.
+        images: whether the sink will need the frames' pixels.
     """
 
     def __init__(self, open_sink: Callable[[], Sink], error: AddressError, pictures: bool) -> None:

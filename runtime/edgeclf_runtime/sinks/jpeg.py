@@ -1,4 +1,4 @@
-"""An observation's picture: as JPEG, and with the answer written on it."""
+"""An observation's image: as JPEG, and with the answer written on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeclf_runtime.sinks.sink import Observation
 
 __all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "seen_jpeg_of", "small_jpeg"]
 
-_LEAST = 64  # pixels of the longer side of a picture that still shows something
+_LEAST = 64  # pixels of the longer side of an image that still shows something
 _CUT_QUALITY = 95  # of what may have been a JPEG before
 _BAR = 0.08  # share of the height that the line of text takes
 
@@ -56,7 +56,7 @@ def small_jpeg(pixels: npt.NDArray[np.uint8], side: int, limit: int) -> bytes | 
         limit: bytes, at most.
 
     Returns:
-        the best quality that is small enough, of a smaller picture where none is; None where nobody would see anything.
+        the best quality that is small enough, of a smaller image where none is; None where nobody would see anything.
     """
     while side >= _LEAST:
         small = _at_most(pixels, side)

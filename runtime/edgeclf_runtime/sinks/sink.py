@@ -59,7 +59,7 @@ class Sink(Protocol):
 
     Attributes:
         name: for people; without secrets.
-        pictures: whether it needs the frames' pixels; without them an item costs nothing while it waits.
+        images: whether it needs the frames' pixels; without them an item costs nothing while it waits.
 
     A sink with a method ``glance(frame)`` is shown the frames that the gate skips, too. It is called by the thread that
     reads the camera, and must not wait. One with a method ``follow(outlets)`` is shown those of all sinks at the start.

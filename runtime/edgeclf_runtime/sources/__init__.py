@@ -37,11 +37,11 @@ def open_source(
     listener: StateListener | None = None,
     memory: Path | None = None,
 ) -> Source:
-    """Open a camera, video, pictures or stream.
+    """Open a camera, video, images or stream.
 
     Args:
         spec: a camera's number (also as text), a video device or a link to one, ``csi`` or ``csi:1`` for a Raspberry
-            Pi's own camera, a video file, a picture, a folder of pictures, an rtsp, rtsps, http or https address, or
+            Pi's own camera, a video file, an image, a folder of images, an rtsp, rtsps, http or https address, or
             ``-`` for JPEGs from standard input. A ``Path`` is a file, folder or device, whatever its name.
         options: what is asked of it.
         listener: told how a live source is doing.

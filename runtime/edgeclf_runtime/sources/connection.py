@@ -26,13 +26,13 @@ class Capture(Protocol):
     description: str
 
     def read(self) -> Any:
-        """Wait for the next picture; raises SourceError when there is none.
+        """Wait for the next image; raises SourceError when there is none.
 
         Pixels ``[height, width, channels]`` in whatever form they come, or a JPEG's bytes ``[1, count]``; uint8.
         """
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the pictures that are used alone.
+        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the images that are used alone.
 
         Not for a JPEG, which the source decodes. Raises ImageError for a damaged one."""
 
@@ -46,8 +46,8 @@ class OpenCVCapture:
     Args:
         video: it, owned from now on.
         description: for people.
-        patience: seconds a read may take: OpenCV can answer one that timed out with the picture before.
-        drain: seconds within which pictures that come at once, from a backlog, are thrown away.
+        patience: seconds a read may take: OpenCV can answer one that timed out with the image before.
+        drain: seconds within which images that come at once, from a backlog, are thrown away.
     """
 
     def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0) -> None:
@@ -76,7 +76,7 @@ class OpenCVCapture:
                 continue
             if end - start > self._patience:
                 raise SourceError(f"{self.description}: no new frame for {end - start:.0f} s.")
-            if end > self._drain_until or end - start > 0.01:  # a picture that had to be waited for is a new one
+            if end > self._drain_until or end - start > 0.01:  # an image that had to be waited for is a new one
                 self._drain_until = 0.0
                 return pixels
 

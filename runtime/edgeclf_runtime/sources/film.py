@@ -104,7 +104,7 @@ class VideoSource:
         return SourceError(f"{self.description}: none of its {self._whole} pictures can be decoded.")
 
     def _moment(self, before: float, number: int) -> float:
-        """Of the picture at hand, in seconds of the film; where it does not say, one step after the one before."""
+        """Of the image at hand, in seconds of the film; where it does not say, one step after the one before."""
         import cv2
 
         own = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

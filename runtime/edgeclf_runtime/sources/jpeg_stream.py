@@ -1,4 +1,4 @@
-"""JPEG pictures cut from a stream of them."""
+"""JPEG images cut from a stream of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from edgeclf_runtime.errors import SourceError
 
 __all__ = ["take_jpeg"]
 
-_LARGEST = 32 * 1024 * 1024  # bytes of one picture
+_LARGEST = 32 * 1024 * 1024  # bytes of one image
 
 
 def take_jpeg(data: bytearray, name: str = "Standard input") -> bytes | None:
-    """Cut the first whole picture off, with what lies before it.
+    """Cut the first whole image off, with what lies before it.
 
     Its segments are walked by their lengths, so that a thumbnail inside does not end it. Where its end marker is
-    missing, the next picture's beginning ends it.
+    missing, the next image's beginning ends it.
 
     Raises:
-        SourceError: a picture of more than 32 MB, or what is no JPEG.
+        SourceError: an image of more than 32 MB, or what is no JPEG.
     """
     start = data.find(b"\xff\xd8")
     if start < 0:
@@ -37,7 +37,7 @@ def _end(data: bytearray, start: int, name: str) -> int | None:
     offset = start + 2
     while offset + 4 <= len(data):
         if data[offset] != 0xFF:
-            del data[: start + 2]  # no picture begins there; the next one may
+            del data[: start + 2]  # no image begins there; the next one may
             raise SourceError(f"{name}: not a stream of JPEGs.")
         kind = data[offset + 1]
         if kind == 0xD9:

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before it is opened again, doubled each time
 _SETTLED = 10.0  # seconds of running after which waiting begins anew
 _LOOK = 0.25  # seconds between two looks at whether frames still come
-_STEP = 16  # every so many pixels are compared to find a frozen picture
+_STEP = 16  # every so many pixels are compared to find a frozen image
 
 
 class LiveSource:
@@ -37,7 +37,7 @@ class LiveSource:
         patience: seconds that opening, reading or waiting for the next attempt can take; its thread hangs when it was
             not heard of for longer.
         wake: ends a read that waits, where that is possible; called from another thread.
-        patient: of a source that can wait: it is read no further until the picture before was taken, and none is lost.
+        patient: of a source that can wait: it is read no further until the image before was taken, and none is lost.
 
     Raises:
         SourceError: it cannot be opened, and is not to be waited for.
@@ -61,11 +61,11 @@ class LiveSource:
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
         self._number, self._reopened, self._damaged, self._last = 0, 0, 0, time.monotonic()
-        self._spoilt = False  # all pictures are damaged, and that for longer than the options allow
+        self._spoilt = False  # all images are damaged, and that for longer than the options allow
         self._damaged_since: float | None = None
         self._heard = self._last  # of the thread that reads, be it that it failed
-        self._frozen = False  # until it gives two different pictures in a row
-        self._interval = 0.0  # seconds between two pictures of a camera that is asked for each
+        self._frozen = False  # until it gives two different images in a row
+        self._interval = 0.0  # seconds between two images of a camera that is asked for each
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
@@ -107,7 +107,7 @@ class LiveSource:
             yield turned(Frame(pixels, moment, number, self.description, jpeg), self._options)
 
     def _skipped(self, error: ImageError) -> None:
-        """A bad cable damages picture after picture: the log tells of the 1st, 2nd, 4th, 8th..."""
+        """A bad cable damages image after image: the log tells of the 1st, 2nd, 4th, 8th..."""
         self._damaged += 1
         if self._damaged & (self._damaged - 1) == 0:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
@@ -160,7 +160,7 @@ class LiveSource:
             moment = self._heard = time.monotonic()
             now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
             if now != before:
-                # The first picture after it was opened again is no proof: some cameras then freeze at another one.
+                # The first image after it was opened again is no proof: some cameras then freeze at another one.
                 self._frozen = self._frozen and before is None
                 before, changed = now, moment
             elif self._options.frozen_after and moment - changed > max(self._options.frozen_after, 4 * self._interval):

@@ -1,4 +1,4 @@
-"""JPEG pictures from standard input, one after the other, as cameras' own tools write them."""
+"""JPEG images from standard input, one after the other, as cameras' own tools write them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | 
         options, listener: see ``LiveSource``.
     """
     capture = _PipeCapture(file)
-    # A picture that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
+    # An image that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
     return LiveSource(
         capture.reopened,
         replace(options, frozen_after=0.0),
@@ -62,7 +62,7 @@ class _PipeCapture:
                 try:
                     self._data += self._chunk()
                     continue
-                except SourceEnded:  # perhaps behind a picture without its end marker
+                except SourceEnded:  # perhaps behind an image without its end marker
                     if not self._data.startswith(b"\xff\xd8") or _SCAN not in self._data:
                         raise
                     picture = bytes(self._data)

@@ -43,7 +43,7 @@ class Source(Protocol):
 
 
 def is_camera(source: Source) -> bool:
-    """Whether its pictures are those of a camera, which the model's card may turn and cut.
+    """Whether its images are those of a camera, which the model's card may turn and cut.
 
     Also a film's, and those that come into a watched folder; not those of files that are there already.
     """
@@ -91,15 +91,15 @@ class SourceOptions:
     """What is asked of a source; each kind heeds what applies to it.
 
     Attributes:
-        width, height: of a camera's pictures, in pixels; 0 leaves them to it.
+        width, height: of a camera's images, in pixels; 0 leaves them to it.
         fps: of a camera, in frames a second; 0 leaves it to it. At this rate, else once a second, an http address that
-            answers with one picture is asked again.
-        format: of a V4L2 camera's pictures, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
+            answers with one image is asked again.
+        format: of a V4L2 camera's images, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
         reopen: open a live source again after it is lost, for ever; else that ends it.
         wait: do so too when it cannot be opened at the start.
         stalled_after: seconds without a frame after which a live source is stalled.
-        frozen_after: seconds of the very same picture after which a camera or stream is taken for frozen and opened
-            again; 0 for never. A real sensor's noise makes every picture different.
+        frozen_after: seconds of the very same image after which a camera or stream is taken for frozen and opened
+            again; 0 for never. A real sensor's noise makes every image different.
         realtime: give a video file's frames at its own speed.
         watch: of a folder, go on with files that come into it.
         fast_decode: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size
@@ -107,8 +107,8 @@ class SourceOptions:
         min_decoded_size: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast-decode``
             takes it from the model.
         insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
-        rotate: of a camera, stream, standard input or film: degrees clockwise by which pictures are turned: 0, 90, 180
-            or 270; None turns none, and ``edgeclf run`` takes the model card's. Pictures of files have EXIF for it and
+        rotate: of a camera, stream, standard input or film: degrees clockwise by which images are turned: 0, 90, 180
+            or 270; None turns none, and ``edgeclf run`` takes the model card's. Images of files have EXIF for it and
             are left as they are.
         flip: of the same, then: "none"; "horizontal" exchanges left and right; "vertical" top and bottom; None as of
             ``rotate``. JPEGs that are turned or mirrored are decoded in full.
@@ -148,10 +148,10 @@ class SourceOptions:
 
     @property
     def turns(self) -> bool:
-        """Whether pictures are turned or mirrored."""
+        """Whether images are turned or mirrored."""
         return bool(self.rotate) or self.flip not in (None, "none")
 
     @property
     def min_size(self) -> int:
-        """``min_decoded_size`` where it applies: pictures that are turned are decoded in full, 0."""
+        """``min_decoded_size`` where it applies: images that are turned are decoded in full, 0."""
         return 0 if self.turns else self.min_decoded_size

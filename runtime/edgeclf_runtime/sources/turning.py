@@ -1,4 +1,4 @@
-"""Pictures of a camera that hangs on its side or upside down, or looks into a mirror."""
+"""Images of a camera that hangs on its side or upside down, or looks into a mirror."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JPEGs of a camera, stream or film, taken as they came: decoded once, and no larger than is needed.
 
-OpenCV would decode each in full, FFmpeg's way, which differs from that of picture files by up to some thirty levels at
-coloured edges; here a film's picture is decoded as training decodes a file's.
+OpenCV would decode each in full, FFmpeg's way, which differs from that of image files by up to some thirty levels at
+coloured edges; here a film's image is decoded as training decodes a file's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeclf_runtime.pictures.jpeg_end import END
 __all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
 
 _PADDING = 4096  # bytes that may follow the end
-_HABIT = 5  # pictures in a row
+_HABIT = 5  # images in a row
 _MJPG = int.from_bytes(b"MJPG", "little")
 
 
@@ -42,7 +42,7 @@ def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
 class JpegDecoder:
     """Decodes one source's JPEGs: ``completed`` in their order, then ``decoded`` in any thread.
 
-    Some cameras leave the end marker out. Where it is missing, the picture is looked at for whether it was cut short,
+    Some cameras leave the end marker out. Where it is missing, the image is looked at for whether it was cut short,
     which takes several times as long (see ``jpeg_end``); where it is missing time after time, that is the camera's
     habit, and it is put there.
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """Iterates over what ``items`` gives, in order, with at most one item made and not yet taken.
 
-    Reading, decoding and fitting a picture let go of Python's lock, and so does the interpreter: on two processors the
+    Reading, decoding and fitting an image let go of Python's lock, and so does the interpreter: on two processors the
     one costs no time while the other lasts. An error of ``items`` is raised where its item would have come.
 
     Args:

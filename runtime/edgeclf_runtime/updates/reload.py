@@ -26,7 +26,7 @@ _NICE = 10  # what tries it leaves the camera's frames the processor
 class ModelWatch:
     """Follows one model file; begun by ``start``, ended by ``close``.
 
-    A file that does not load, whose golden pictures do not give their scores, or that crashes or hangs the interpreter
+    A file that does not load, whose golden images do not give their scores, or that crashes or hangs the interpreter
     is refused, and the model before goes on. Sinks are told in either case. Of one that is adopted a copy is kept.
 
     Args:

@@ -55,7 +55,7 @@ class Access:
     Without a token only this machine's own pages get through: the Host header must say so, or a foreign page could
     reach in by pointing its own name here. A token comes once as ``?token=`` and then as a cookie, or as
     ``Authorization: Bearer``. Programs that can send neither, such as Home Assistant's camera, may give ``?token=``
-    with every request for a picture or figures.
+    with every request for an image or figures.
 
     Args:
         application: what is guarded.
@@ -131,7 +131,7 @@ class Access:
 
 
 def _is_page(request: Request) -> bool:
-    """What a person opens, not a picture, figures or a stream."""
+    """What a person opens, not an image, figures or a stream."""
     name = request.scope["path"].rpartition("/")[2]
     return not name or name.endswith(".html")
 

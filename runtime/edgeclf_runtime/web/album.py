@@ -22,7 +22,7 @@ __all__ = ["Album"]
 _QUALITY = 95
 _MOST = 100  # classes
 _BURSTS = 8  # presses that go on at the same time
-_LONGEST = 10_000  # pictures of a press that can be taken back
+_LONGEST = 10_000  # images of a press that can be taken back
 
 
 class Album:
@@ -33,8 +33,8 @@ class Album:
         classes: more of them.
 
     Attributes:
-        counts: pictures by class.
-        last: the press that wrote last, and how many pictures ``take_back`` would remove; 0 for none.
+        counts: images by class.
+        last: the press that wrote last, and how many images ``take_back`` would remove; 0 for none.
 
     Raises:
         SinkError: the folder cannot be made or read.
@@ -66,7 +66,7 @@ class Album:
         return {path.name: self._counter.count(path) for path in folders if not path.name.startswith((".", "__"))}
 
     def refresh(self) -> None:
-        """Count again what somebody else has added or removed; takes as long as a picture that is being written."""
+        """Count again what somebody else has added or removed; takes as long as an image that is being written."""
         with self._writing:
             try:
                 counted = self._counted()
@@ -81,7 +81,7 @@ class Album:
                 self._remember({press: burst for press, burst in bursts.items() if burst})
 
     def add(self, name: str) -> str:
-        """One more class, if it is not there; its folder is made with its first picture. Gives its name.
+        """One more class, if it is not there; its folder is made with its first image. Gives its name.
 
         Raises:
             UsageError: no name for a class, one that differs from another in capitals alone, or too many.
@@ -104,14 +104,14 @@ class Album:
     def write(
         self, name: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None = None, press: str = ""
     ) -> Path:
-        """A picture of a class.
+        """An image of a class.
 
         Args:
             name: of a class in ``counts``.
             pixels: uint8 RGB ``[height, width, 3]``.
             moment: of its capture, in seconds since 1970.
             data: the JPEG it came as, which is then written as it is.
-            press: of a button; pictures of one are taken back together.
+            press: of a button; images of one are taken back together.
 
         Raises:
             SinkError: no space, a read-only folder, or whatever else the disk has against it.
@@ -136,7 +136,7 @@ class Album:
         self.last = press, len(self._bursts.get(press, ()))
 
     def take_back(self, press: str) -> int:
-        """Remove what was written by a press; how many pictures these were, without those already gone.
+        """Remove what was written by a press; how many images these were, without those already gone.
 
         Raises:
             SinkError: the disk has something against it.

@@ -1,4 +1,4 @@
-"""The newest picture and what belongs to it, streamed to whoever looks."""
+"""The newest image and what belongs to it, streamed to whoever looks."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = ["VIEWERS", "Live", "Picture", "live_response"]
 VIEWERS = 8
 """Those who may look at the same time."""
 
-_PERIOD = 0.08  # seconds between two pictures, however many look
-_TELL = 1.0  # seconds between two messages where there is no new picture
-_SIDE = 960  # pixels of a streamed picture's longer side, at most
+_PERIOD = 0.08  # seconds between two images, however many look
+_TELL = 1.0  # seconds between two messages where there is no new image
+_SIDE = 960  # pixels of a streamed image's longer side, at most
 _QUALITY = 80
 _MEDIA = "application/octet-stream"
 
 
 class Picture:
-    """One slot: a new picture replaces the one before, and is encoded when somebody wants it, once.
+    """One slot: a new image replaces the one before, and is encoded when somebody wants it, once.
 
     Attributes:
-        encoded: pictures, so far.
+        encoded: images, so far.
     """
 
     def __init__(self) -> None:
@@ -79,9 +79,9 @@ class Live:
     """Who looks, at what.
 
     Args:
-        picture: that is streamed.
+        image: that is streamed.
         greeting: what each is told first.
-        state: what each is told with every picture, and each second without.
+        state: what each is told with every image, and each second without.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class Live:
         self.viewers, self.closed, self._news = 0, False, 0
 
     def notify(self) -> None:
-        """What each is told has changed: it goes out at once, with a new picture or without."""
+        """What each is told has changed: it goes out at once, with a new image or without."""
         self._news += 1
 
     async def messages(self, *, pictures: bool = True) -> AsyncIterator[bytes]:
         """Messages to one viewer, each of: length and bytes of a JSON object, length and bytes of a JPEG file.
 
-        Lengths are of four bytes, the first the highest; a message without a new picture has a length of 0.
+        Lengths are of four bytes, the first the highest; a message without a new image has a length of 0.
         """
         yield _message(self._greeting(), b"")
         number, sent_at, news = 0, 0.0, self._news

@@ -39,7 +39,7 @@ class WebSink:
         token: see ``address.listen``.
         model: its name.
         labels: its labels.
-        snapshots: the folder of a snapshot sink whose uncertain pictures can be sorted; None for none.
+        snapshots: the folder of a snapshot sink whose uncertain images can be sorted; None for none.
         tls: see ``WebServer``.
 
     Attributes:
@@ -105,7 +105,7 @@ class WebSink:
             self._figures.follow(outlets)
 
     def glance(self, frame: Frame) -> None:
-        """Show a frame that is not classified: the camera is well, and its picture goes on."""
+        """Show a frame that is not classified: the camera is well, and its image goes on."""
         self._status.glance()
         self._picture.put(frame.pixels, frame.time)
 

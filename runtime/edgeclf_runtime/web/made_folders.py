@@ -9,7 +9,7 @@ __all__ = ["MadeFolders"]
 
 
 class MadeFolders:
-    """Remembers which it made: an empty one would be a class without pictures, but somebody's own stays."""
+    """Remembers which it made: an empty one would be a class without images, but somebody's own stays."""
 
     def __init__(self) -> None:
         self._made: set[Path] = set()

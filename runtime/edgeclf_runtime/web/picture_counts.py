@@ -1,4 +1,4 @@
-"""How many pictures folders hold, whoever adds or removes some."""
+"""How many images folders hold, whoever adds or removes some."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PictureCounts:
         self._counts: dict[Path, tuple[int, dict[str, int]]] = {}
 
     def count(self, folder: Path) -> int:
-        """Pictures in and below a folder; 0 where there is none."""
+        """Images in and below a folder; 0 where there is none."""
         number, times = self._counts.get(folder, (0, {}))
         if not times or any(_changed(path) != moment for path, moment in times.items()):
             number, times = _counted(folder)
@@ -37,7 +37,7 @@ def _changed(folder: str) -> int:
 
 
 def _counted(folder: Path) -> tuple[int, dict[str, int]]:
-    """Pictures, and when each folder was changed, looked at before it is read."""
+    """Images, and when each folder was changed, looked at before it is read."""
     number, times, left = 0, dict[str, int](), [str(folder)]
     while left:
         path = left.pop()

@@ -1,4 +1,4 @@
-"""Small pictures of what was written last, so that every page shows the same ones."""
+"""Small images of what was written last, so that every page shows the same ones."""
 
 from __future__ import annotations
 

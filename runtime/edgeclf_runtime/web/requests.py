@@ -15,7 +15,7 @@ from starlette.routing import Route
 __all__ = ["application", "read_file_content", "read_list", "read_texts"]
 
 _LONGEST = 4096  # bytes of a request's body
-_LONGEST_LIST = 8192  # the same with a list: the names of all pictures that a page shows
+_LONGEST_LIST = 8192  # the same with a list: the names of all images that a page shows
 _PATIENCE = 10.0  # seconds for it to come
 _LATE = "The request did not come to its end."
 _LONG = "Expected at most {} bytes."

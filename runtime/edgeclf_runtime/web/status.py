@@ -142,7 +142,7 @@ class Status:
 
 
 def _view(item: Observation) -> dict[str, Any]:
-    """``region``, ``rotate`` and ``flip`` that are in force, and ``text``, empty where all of the picture is seen."""
+    """``region``, ``rotate`` and ``flip`` that are in force, and ``text``, empty where all of the image is seen."""
     frame = item.prediction.frame
     view = frame.view if frame is not None else View()
     return {**asdict(view), "text": str(view) if view.changes else ""}

@@ -18,19 +18,19 @@ from edgeclf_runtime.web.made_folders import MadeFolders
 __all__ = ["Unsorted"]
 
 _SHOWN = 24
-_WAITING = 100  # discarded pictures that can still be taken back
-_LARGEST = 20_000_000  # bytes of a picture that is shown
+_WAITING = 100  # discarded images that can still be taken back
+_LARGEST = 20_000_000  # bytes of an image that is shown
 
 
 class _Gone(SinkError):
-    """The picture is where it was no more."""
+    """The image is where it was no more."""
 
     def __init__(self) -> None:
         super().__init__("This picture is gone; somebody may have sorted it already.")
 
 
 class Unsorted:
-    """A snapshot sink's folder, of which it shows and moves the sink's own pictures alone.
+    """A snapshot sink's folder, of which it shows and moves the sink's own images alone.
 
     Args:
         folder: the sink's.
@@ -104,7 +104,7 @@ class Unsorted:
         return moved
 
     def _forget(self, spared: set[str]) -> None:
-        """Remove those that were discarded before the others, with the whole pictures they are parts of."""
+        """Remove those that were discarded before the others, with the whole images they are parts of."""
         discarded = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
         discarded.sort(key=lambda path: path.stat().st_ctime_ns)  # of the move
         old = [path.name for path in discarded if path.name not in spared]

@@ -21,7 +21,7 @@ def discovery(
         name: of it, for people.
         base: what its topics begin with.
         answers: the answer's possible values; of those that differ in capitals alone, the first stands for all.
-        picture: whether pictures are sent.
+        image: whether images are sent.
         expires: seconds after which an answer that was not sent again is none any more; 0 for never.
     """
     runs = {"topic": f"{base}/available"}

@@ -32,7 +32,7 @@ class MqttOptions:
         device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic, and no other device's.
         name: of the device, for people.
         discovery: prefix of Home Assistant's discovery topics; empty for none.
-        snapshot: send the picture whenever the answer changes.
+        snapshot: send the image whenever the answer changes.
         gap: seconds between two answers, at most, after three of which Home Assistant takes the last for no answer any
             more; 0 for never.
         ca: PEM file of the authorities that may have signed the broker's certificate; empty for the system's.

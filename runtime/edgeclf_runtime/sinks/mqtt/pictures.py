@@ -1,4 +1,4 @@
-"""Pictures for a broker that may not take them."""
+"""Images for a broker that may not take them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Callable
 
 __all__ = ["PictureTrial"]
 
-_AFTER = 3.0  # seconds after a picture in which a cut connection is taken for its doing
-_CUTS = 2  # such cuts, and no picture that was taken between them, after which no more are sent
+_AFTER = 3.0  # seconds after an image in which a cut connection is taken for its doing
+_CUTS = 2  # such cuts, and no image that was taken between them, after which no more are sent
 
 
 class PictureTrial:
-    """Finds that a broker cuts the connection for each picture: one that is larger than it takes, by its own word or
+    """Finds that a broker cuts the connection for each image: one that is larger than it takes, by its own word or
     that of MQTT 3.1.1, in which it has no word for it.
 
     Args:
@@ -21,12 +21,12 @@ class PictureTrial:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._first: float | None = None  # moment of the first picture of which it is not known how it went
+        self._first: float | None = None  # moment of the first image of which it is not known how it went
         self._newest, self._online = -_AFTER, False
         self._cuts = 0
 
     def sent(self) -> None:
-        """A picture is on its way."""
+        """An image is on its way."""
         self.judge()
         self._newest = self._clock()
         if self._first is None:
@@ -39,12 +39,12 @@ class PictureTrial:
             self._first = self._newest = self._clock()
 
     def judge(self) -> None:
-        """Pictures after which the connection stood are taken."""
+        """Images after which the connection stood are taken."""
         if self._online and self._first is not None and self._clock() - self._first >= _AFTER:
             self._first, self._cuts = None, 0
 
     def cut(self) -> bool:
-        """The connection was lost; whether pictures are to be given up."""
+        """The connection was lost; whether images are to be given up."""
         self._online = False
         if self._clock() - self._newest < _AFTER:
             self._first, self._cuts = None, self._cuts + 1

@@ -19,7 +19,7 @@ __all__ = ["MqttOptions", "MqttSink", "paho"]
 
 _log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
-_SIDE = 960  # pixels of a picture's longer side, at most
+_SIDE = 960  # pixels of an image's longer side, at most
 
 
 class MqttSink:

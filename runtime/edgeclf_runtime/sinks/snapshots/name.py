@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 UNSORTED = "__unsorted"
-"""The folder of uncertain pictures; ``edgeclf train`` passes over it, as over the two others."""
+"""The folder of uncertain images; ``edgeclf train`` passes over it, as over the two others."""
 WHOLE = "__whole"
-"""The folder of whole pictures, each called as the snapshot that is a part of it."""
+"""The folder of whole images, each called as the snapshot that is a part of it."""
 DISCARDED = "__discarded"
-"""The folder of pictures that were discarded last, which can still be taken back."""
+"""The folder of images that were discarded last, which can still be taken back."""
 FOLDERS = frozenset({UNSORTED, WHOLE, DISCARDED})
 """All of them; none is a class."""
 
@@ -38,7 +38,7 @@ _OWN = re.compile(r"^(\d{8}-\d{6}-\d{3})-(.*)-(\d\.\d\d)(?:-(\d{6,12}))?(-kept)?
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a picture's name says.
+    """What an image's name says.
 
     Attributes:
         moment: ``YYYYMMDD-HHMMSS-MMM`` in UTC, by the device's clock, which may have been wrong.
@@ -87,13 +87,13 @@ def folder_name(label: str) -> str:
 
 
 def read_name(name: str) -> Snapshot | None:
-    """What a picture's file name says; None if no sink wrote it."""
+    """What an image's file name says; None if no sink wrote it."""
     match = _OWN.match(name)
     return Snapshot(match[1], match[2], float(match[3]), int(match[4] or 0), bool(match[5])) if match else None
 
 
 def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
-    """Those that are where a sink put them; none that somebody sorted, nor anybody's own picture."""
+    """Those that are where a sink put them; none that somebody sorted, nor anybody's own image."""
     return ((snapshot, path) for snapshot, path in all_snapshots(folder) if snapshot.folder == path.parent.name)
 
 

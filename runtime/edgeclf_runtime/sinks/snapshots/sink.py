@@ -1,4 +1,4 @@
-"""Pictures kept for people, and for the next training: those that are uncertain, or of chosen labels."""
+"""Images kept for people, and for the next training: those that are uncertain, or of chosen labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _NOTE = "__snapshots.json"
 _QUIET = 3600.0  # seconds between two log lines about what is not kept
-_LOOK = 0.5  # seconds between two looks at pictures that are not kept, at most
+_LOOK = 0.5  # seconds between two looks at images that are not kept, at most
 _BLOCK = 4096  # bytes of a disk, which no two files share
 _FREE, _FREE_SHARE = 500_000_000, 10  # bytes left free where nobody says; a tenth of a disk that is smaller
 
@@ -47,21 +47,21 @@ class SnapshotSink:
 
     After the unsorted ones were moved to the folders of their labels, ``edgeclf train FOLDER`` takes all.
 
-    A picture that looks like one of the last that were kept in its folder is not kept. Of too many, those that tell a
+    An image that looks like one of the last that were kept in its folder is not kept. Of too many, those that tell a
     training least go, by the rule of ``telling``: of the answer that has most of them the surest, of equally sure ones
-    the oldest, whatever the clock says; never one that somebody sorted, nor any other file. A picture that would go at
+    the oldest, whatever the clock says; never one that somebody sorted, nor any other file. An image that would go at
     once is not written.
 
     Args:
         folder: made where it does not exist.
-        labels: whose pictures are kept; empty for none but uncertain ones, ``("*",)`` for all.
-        uncertain: a score below which a picture is uncertain.
-        every: seconds between two pictures, at least.
-        limit: pictures kept that nobody sorted.
+        labels: whose images are kept; empty for none but uncertain ones, ``("*",)`` for all.
+        uncertain: a score below which an image is uncertain.
+        every: seconds between two images, at least.
+        limit: images kept that nobody sorted.
         bytes_per_day: written in any 24 hours, at most; 0 for no bound.
-        free_bytes: left free on the disk; with less, a picture is kept in the place of less telling ones alone. By
+        free_bytes: left free on the disk; with less, an image is kept in the place of less telling ones alone. By
             default a tenth of the disk, at most 500 MB.
-        whole: where a part of a picture is classified, write the whole one, too, to ``FOLDER/__whole/``.
+        whole: where a part of an image is classified, write the whole one, too, to ``FOLDER/__whole/``.
     """
 
     pictures = True
@@ -85,7 +85,7 @@ class SnapshotSink:
             left.unlink(missing_ok=True)
         self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
         self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
-        self._recent: Recent | None = None  # read when there is the first picture, in this sink's own thread
+        self._recent: Recent | None = None  # read when there is the first image, in this sink's own thread
         self._number = max((snapshot.number for snapshot, _ in all_snapshots(folder)), default=0)
         self._warned_at = -_QUIET
 
@@ -203,7 +203,7 @@ class SnapshotSink:
                     raise
 
     def close(self) -> None:
-        """Pictures are written already; note what the day's were."""
+        """Images are written already; note what the day's were."""
         self._budget.close()
 
 

@@ -1,4 +1,4 @@
-"""The parts of a Matroska file of JPEGs (RFC 9559) as bytes: its head, a picture, the index.
+"""The parts of a Matroska file of JPEGs (RFC 9559) as bytes: its head, an image, the index.
 
 Times are in ms from the film's beginning, offsets in bytes from the file's.
 """
@@ -27,7 +27,7 @@ INDEX_SIZE = 12
 """Bytes of an index beside its ``Cues.content``."""
 
 _EPOCH = 978_307_200  # Matroska counts nanoseconds from 2001
-_CUE_EVERY = 1000  # ms between two pictures in the index
+_CUE_EVERY = 1000  # ms between two images in the index
 _UNKNOWN = b"\x01" + b"\xff" * 7  # a length
 
 
@@ -73,7 +73,7 @@ _TRACKS_AT = _OWN_AT + len(_INFO) + 1 + _INFO_LENGTH
 
 
 def head(width: int, height: int, begins: float) -> bytes:
-    """What stands before the first picture; ``begins`` in seconds since 1970."""
+    """What stands before the first image; ``begins`` in seconds since 1970."""
     nanoseconds = int((begins - _EPOCH) * 1e9)
     size = _number("B0", width) + _number("BA", height)
     track = _number("D7", 1, 1) + _number("73C5", 1, 1) + _number("83", 1, 1) + _number("9C", 0, 1)
@@ -84,19 +84,19 @@ def head(width: int, height: int, begins: float) -> bytes:
 
 
 def cluster(jpeg: bytes, time: int) -> bytes:
-    """A picture."""
+    """An image."""
     return _element("1F43B675", _number("E7", time) + _element("A3", b"\x81\0\0\x80" + jpeg, long=True), long=True)
 
 
 @dataclass
 class Cues:
-    """The index of a film, made while it grows: a picture a second."""
+    """The index of a film, made while it grows: an image a second."""
 
     content: bytes = b""
     last: int = -_CUE_EVERY
 
     def note(self, time: int, offset: int) -> None:
-        """Take a picture in, if it is due."""
+        """Take an image in, if it is due."""
         if time - self.last >= _CUE_EVERY:
             where = _number("F7", 1, 1) + _number("F1", offset - _SEEK_AT)
             self.content += _element("BB", _number("B3", time) + _element("B7", where))
@@ -143,14 +143,14 @@ def is_ended(file: IO[bytes], size: int) -> bool:
 
 
 def head_end(file: IO[bytes], size: int) -> int:
-    """The offset of the first picture; beyond ``size`` where the head is not whole."""
+    """The offset of the first image; beyond ``size`` where the head is not whole."""
     file.seek(_TRACKS_AT)
     track = file.read(5)
     return file.tell() + (track[4] & 0x7F if len(track) == 5 else size)
 
 
 def whole_cluster(file: IO[bytes], offset: int, size: int) -> tuple[int, int] | None:
-    """The time of the picture there and the offset after it; None where there is no whole one."""
+    """The time of the image there and the offset after it; None where there is no whole one."""
     file.seek(offset)
     head = file.read(_CLUSTER_HEAD.size)
     if len(head) < _CLUSTER_HEAD.size:

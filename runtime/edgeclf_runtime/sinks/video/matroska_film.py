@@ -1,9 +1,9 @@
-"""A film of JPEGs in a Matroska file that can be played up to its last whole picture at any moment.
+"""A film of JPEGs in a Matroska file that can be played up to its last whole image at any moment.
 
-Every picture is a cluster of its own, with its own time, appended by one write; the duration at the file's head is
+Every image is a cluster of its own, with its own time, appended by one write; the duration at the file's head is
 brought up to date after each. Neither an index nor a length is needed to play what is there when the process is killed:
 both are added when the film is closed, or by ``mend`` when nobody could. Nothing is synced: waiting for a memory card
-would lose pictures, and after a power cut the film ends where the disk's content does.
+would lose images, and after a power cut the film ends where the disk's content does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeclf_runtime.sinks.video import matroska
 
 __all__ = ["MatroskaFilm", "is_own", "mend"]
 
-_ONLY = 100  # ms that an only picture stands
+_ONLY = 100  # ms that an only image stands
 
 
 @dataclass
@@ -27,8 +27,8 @@ class MatroskaFilm:
 
     Args:
         path: of a new file.
-        width, height: of its pictures, in pixels.
-        begins: when the first picture was taken, in seconds since 1970.
+        width, height: of its images, in pixels.
+        begins: when the first image was taken, in seconds since 1970.
 
     Attributes:
         size: in bytes, of the file once it is closed, if nothing more is added.
@@ -58,7 +58,7 @@ class MatroskaFilm:
         self.size = self._end + matroska.INDEX_SIZE
 
     def add(self, jpeg: bytes, time: int, duration: float) -> None:
-        """Append a picture.
+        """Append an image.
 
         Args:
             jpeg: the file's content.
@@ -80,7 +80,7 @@ class MatroskaFilm:
         matroska.set_duration(self._file, duration)
 
     def close(self, duration: float) -> None:
-        """End it, with its duration in ms; without a picture it is removed."""
+        """End it, with its duration in ms; without an image it is removed."""
         with self._file:
             if not self._cues.content:
                 self.path.unlink()
@@ -99,7 +99,7 @@ def is_own(path: Path) -> bool:
 
 
 def mend(path: Path) -> bool:
-    """End a film whose writer was killed: cut a torn picture off, add index and length.
+    """End a film whose writer was killed: cut a torn image off, add index and length.
 
     Returns:
         whether it was one; one that is whole, or still being written, is left alone.

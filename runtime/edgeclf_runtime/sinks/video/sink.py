@@ -18,15 +18,15 @@ from edgeclf_runtime.sinks.video.segments import Segments
 __all__ = ["VideoSink", "WindowSink"]
 
 _QUALITY = 80  # of JPEG
-_STEP = 100  # ms that an only picture stands
+_STEP = 100  # ms that an only image stands
 _PARTS = 4  # segments in the bytes of all, at least: what goes for a new one is no more than such a part
-_AROUND = 200  # bytes around a picture, in the film and its index, at most
+_AROUND = 200  # bytes around an image, in the film and its index, at most
 
 
 class VideoSink:
-    """Films with the answer on every picture, played at the speed of the world; see ``segments`` and ``matroska``.
+    """Films with the answer on every image, played at the speed of the world; see ``segments`` and ``matroska``.
 
-    Between two pictures the one before stands. Nothing is overwritten, and what was written can be played whenever the
+    Between two images the one before stands. Nothing is overwritten, and what was written can be played whenever the
     process ends, also killed.
 
     Args:
@@ -49,7 +49,7 @@ class VideoSink:
         self.name = f"video {self.pattern}"
         self._segment, self._limit = 1000 * segment, limit
         self._film: MatroskaFilm | None = None
-        self._began = 0.0  # the moment of its first picture, in s; the others are in ms from it
+        self._began = 0.0  # the moment of its first image, in s; the others are in ms from it
         self._last, self._steps = 0, deque[float]([_STEP], maxlen=9)
 
     def take(self, item: Item) -> None:
@@ -97,7 +97,7 @@ class VideoSink:
             film.close(duration)
 
     def close(self) -> None:
-        """End the film at hand: its last picture stands as long as others do."""
+        """End the film at hand: its last image stands as long as others do."""
         self._end(self._last + median(self._steps))
 
 

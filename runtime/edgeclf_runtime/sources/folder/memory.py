@@ -1,4 +1,4 @@
-"""Which pictures of a watched folder were classified, kept over a restart."""
+"""Which images of a watched folder were classified, kept over a restart."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Mark", "Memory", "mark_of", "memory_path"]
 _log = logging.getLogger(__name__)
 
 Mark = bytes
-"""Digest of a picture's name, size and time of change."""
+"""Digest of an image's name, size and time of change."""
 
 _SIZE = 16  # bytes of one
-_MORE = 50_000  # kept of pictures that are not there any more, at most; half of them after a clearing
-_SYNCED = 5.0  # seconds of it that a power cut may take; those pictures are classified again
+_MORE = 50_000  # kept of images that are not there any more, at most; half of them after a clearing
+_SYNCED = 5.0  # seconds of it that a power cut may take; those images are classified again
 
 
 def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
@@ -42,7 +42,7 @@ def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
 
 
 def mark_of(name: str, version: tuple[int, int]) -> Mark:
-    """Of a picture's name within the folder, and its time of change in ns and size."""
+    """Of an image's name within the folder, and its time of change in ns and size."""
     return hashlib.blake2b(b"%d %d " % version + os.fsencode(name), digest_size=_SIZE).digest()
 
 
@@ -78,7 +78,7 @@ class Memory:
         """Forget the oldest of many that are not there any more."""
         with self._lock:
             gone = [mark for mark, is_done in self._is_classified.items() if is_done and mark not in there]
-            if not there or len(gone) <= _MORE:  # a folder without pictures may be a disk that is not mounted
+            if not there or len(gone) <= _MORE:  # a folder without images may be a disk that is not mounted
                 return
             for mark in gone[: -_MORE // 2]:
                 del self._is_classified[mark]

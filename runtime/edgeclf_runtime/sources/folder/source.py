@@ -1,4 +1,4 @@
-"""A picture, or a folder of them, as a source."""
+"""An image, or a folder of them, as a source."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _LOOK = 0.5  # seconds between two looks into a watched folder
 
 
 class PictureSource:
-    """Pictures in the order of their names; one that cannot be read is logged as a warning and left out.
+    """Images in the order of their names; one that cannot be read is logged as a warning and left out.
 
     Args:
-        path: a picture, or a folder, searched with its sub-folders.
-        watch: go on with the pictures that come into the folder, each when it is complete: of the same size twice.
+        path: an image, or a folder, searched with its sub-folders.
+        watch: go on with the images that come into the folder, each when it is complete: of the same size twice.
         min_size: ``min_decoded_size`` of ``SourceOptions``.
-        memory: of a watched folder: a file that says over a restart which pictures ``finish`` was called for; these
+        memory: of a watched folder: a file that says over a restart which images ``finish`` was called for; these
             are left out.
 
     Attributes:
-        at_rest: its pictures were there before, so that the pauses between two say nothing.
+        at_rest: its images were there before, so that the pauses between two say nothing.
         is_camera: they come from one into the watched folder.
 
     Raises:
-        SourceError: the folder has no picture; while iterating, none could be read.
+        SourceError: the folder has no image; while iterating, none could be read.
     """
 
     live = False
@@ -92,7 +92,7 @@ class PictureSource:
                 self._closing.wait(_LOOK)
 
     def _complete(self, watch: FolderWatch, waiting: dict[str, Version]) -> list[tuple[str, Version]]:
-        """Pictures that are as they were at the look before, and were not given yet, in order."""
+        """Images that are as they were at the look before, and were not given yet, in order."""
         changed, is_all = watch.look()
         if is_all:
             self._remember({self._mark(path, version) for path, version in changed.items()})

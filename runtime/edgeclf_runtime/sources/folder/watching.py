@@ -1,4 +1,4 @@
-"""A folder whose new and changed pictures are noticed."""
+"""A folder whose new and changed images are noticed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FolderWatch:
         self._due, self._is_gone = 0.0, False
 
     def look(self) -> tuple[dict[str, Version], bool]:
-        """Pictures that are new or may have changed since the last look, and whether these are all that there are.
+        """Images that are new or may have changed since the last look, and whether these are all that there are.
 
         Of a folder that is not there, which is said once, none are, and that is not all.
         """
@@ -89,7 +89,7 @@ class FolderWatch:
             self._inotify = Inotify() if tells_all(str(self._folder)) else None
 
     def _listed(self, folder: str) -> Iterator[tuple[str, Version]]:
-        """All pictures in and below it; each folder is watched before it is read, so that nothing comes in between."""
+        """All images in and below it; each folder is watched before it is read, so that nothing comes in between."""
         self._watch(folder)
         with os.scandir(folder) as entries:
             for entry in entries:

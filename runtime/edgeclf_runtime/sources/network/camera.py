@@ -1,4 +1,4 @@
-"""A network camera's stream, or its pictures, as a source."""
+"""A network camera's stream, or its images, as a source."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["open_stream", "without_password"]
 _OPEN_MS = 10_000
 _READ_MS = 5_000
 _BACKLOG = 1.0  # seconds within which an RTSP server's stored frames come at once
-_INTERVAL = 1.0  # seconds between two pictures of a camera that gives one at a request, where none is asked for
+_INTERVAL = 1.0  # seconds between two images of a camera that gives one at a request, where none is asked for
 _PATIENCE = 60.0
 
 
 def open_stream(address: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
     """Connect to an rtsp, rtsps, http or https address.
 
-    What an http address answers decides: a picture is fetched again at ``options.fps``, a stream of JPEGs is read as
+    What an http address answers decides: an image is fetched again at ``options.fps``, a stream of JPEGs is read as
     it comes, and the rest is FFmpeg's. Certificates are verified before a password is sent, unless
     ``options.insecure``.
 
@@ -56,7 +56,7 @@ def _opened(address: str, shown: str, options: SourceOptions, closing: threading
 
 
 def _over_http(address: str, options: SourceOptions, closing: threading.Event) -> Capture | None:
-    """None where it is neither a picture nor a stream of JPEGs."""
+    """None where it is neither an image nor a stream of JPEGs."""
     from edgeclf_runtime.sources.network.http_camera import JpegStream, Snapshots
     from edgeclf_runtime.sources.network.http_client import HttpClient
 

@@ -1,4 +1,4 @@
-"""What an HTTP camera answers: a picture, which is fetched again and again, or a stream of JPEGs."""
+"""What an HTTP camera answers: an image, which is fetched again and again, or a stream of JPEGs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from edgeclf_runtime.sources.network.http_client import HttpClient
 
 __all__ = ["JpegStream", "Snapshots"]
 
-_LARGEST = 32 * 1024 * 1024  # bytes of one picture
-_LONGEST = 10.0  # seconds for one picture
+_LARGEST = 32 * 1024 * 1024  # bytes of one image
+_LONGEST = 10.0  # seconds for one image
 _CHUNK = 65_536
 
 
 class Snapshots:
-    """A camera that gives one picture at each request.
+    """A camera that gives one image at each request.
 
     Args:
         client: asks it.
         first: its first answer, not yet read.
         interval: seconds from one request to the next.
-        closing: set when no other picture is wanted.
+        closing: set when no other image is wanted.
     """
 
     def __init__(
