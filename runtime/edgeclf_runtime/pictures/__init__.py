@@ -1,1 +1,1 @@
-"""Images: read from files, turned upright, fitted to a network's input."""
+"""Images: reading files, turning them upright, resizing them to a network's input."""

@@ -1,4 +1,4 @@
-"""Files of cameras and programs that are not read here: what they are, and the command that converts one."""
+"""Unsupported image formats: what such a file is, and the command that converts it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _BY_SUFFIX = {f".{suffix}": kind for kind, suffixes in _KINDS.items() for suffix
 
 
 def foreign_reason(path: str, *, ffmpeg: bool = False) -> str | None:
-    """What a file is that holds images in a form not read here, and the command; None for any other.
+    """Return why a file of an unsupported image format cannot be read and how to convert it; None for other files.
 
     Args:
-        path: of the file; its suffix tells.
-        ffmpeg: None also for those that FFmpeg, the reader of films, may read.
+        path: of the file; its suffix decides.
+        ffmpeg: also return None for formats that FFmpeg, which reads videos, may support.
     """
     kind = _BY_SUFFIX.get(PurePath(path).suffix.lower())
     if kind is None or (ffmpeg and kind in (_FILM, _OTHER, _PSD)):
@@ -44,11 +44,11 @@ def foreign_reason(path: str, *, ffmpeg: bool = False) -> str | None:
 
 
 def conversion(file: str, suffix: str | None = None) -> str:
-    """The command that makes a JPEG or PNG of a file.
+    """Return the command that converts a file to JPEG or PNG.
 
     Args:
         file: its path.
-        suffix: of its kind, with the dot, where its own does not tell; one of which ``foreign_reason`` knows.
+        suffix: suffix of its format with the dot, if its own is missing or wrong; one that ``foreign_reason`` knows.
     """
     _, command, on_mac = _BY_SUFFIX[(suffix or PurePath(file).suffix).lower()]
     stem = str(PurePath(file).with_suffix(""))

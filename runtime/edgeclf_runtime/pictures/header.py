@@ -1,4 +1,4 @@
-"""What an image file's header says, and whether the file is all there; read before any decoder sees it."""
+"""Read an image file's header and check that the file is complete, before any decoder sees it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from edgeclf_runtime.pictures.orientation import read_orientation
 
 __all__ = ["PictureHeader", "read_header"]
 
-# A marker, which inside JPEG's compressed data cannot occur: 0xFF is followed there by 0x00 or a restart's number.
+# A marker. It cannot occur inside JPEG's compressed data, where 0xFF is followed by 0x00 or a restart number.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _CUT = "cut short; copy the file again"
-_SHORT, _LONG = 3, 4  # of TIFF's kinds of numbers, those that a size may have
+_SHORT, _LONG = 3, 4  # TIFF's types of numbers that a size may have
 _SIDES = (256, 257, 322, 323)  # width and height of a TIFF, and of its tiles
-_EXTRA = 338  # what the sample beside the colours is
+_EXTRA = 338  # meaning of the sample after the colours
 
 
 @dataclass(frozen=True)
 class PictureHeader:
-    """What is known before decoding.
+    """What is known of an image before decoding.
 
     Attributes:
         kind: the format, such as "JPEG".
         width, height: in pixels, as stored.
         alpha: whether it can have transparent parts.
-        tile: pixels of a part that is decoded whole, be it larger than the image.
-        orientation: EXIF's, 1 to 8, of a PNG or WebP; the decoders of the others apply it.
-        turned: whether a HEIC file says itself how to turn it, so that EXIF's orientation does not count.
-        end: where the end marker of a JPEG stands; 0 where there is none, see ``jpeg_end``.
-        extra: what a TIFF's fourth sample is: 1, alpha that its colours are multiplied by; 2, alpha alone; 0, not said.
+        tile: pixels of a tile, which is decoded as a whole even if it is larger than the image.
+        orientation: EXIF orientation, 1 to 8, of a PNG or WebP; the decoders of other formats apply it themselves.
+        turned: whether a HEIC file has its own rotation, so that the EXIF orientation is ignored.
+        end: offset of a JPEG's end marker; 0 if it has none, see ``jpeg_end``.
+        extra: a TIFF's fourth sample: 1, premultiplied alpha; 2, alpha that is not premultiplied; 0, unspecified.
     """
 
     kind: str
@@ -51,8 +51,8 @@ def read_header(data: bytes) -> PictureHeader:
     """Recognize an image by its content.
 
     Raises:
-        ImageError: of no known format, or cut short (as far as the format tells; bytes after its end do no harm).
-            The text is a fragment, without the file's name.
+        ImageError: unknown format, or truncated (as far as the format tells; bytes after its end do no harm).
+            The message is a fragment without the file's name.
     """
     try:
         return _read(data)
@@ -83,7 +83,7 @@ def _read(data: bytes) -> PictureHeader:
 
 
 def _jpeg(data: bytes) -> PictureHeader:
-    """Walks from marker to marker to the end of the first image; a phone may have appended a second one or a film."""
+    """Walk the markers to the end of the first image; a phone may have appended a second image or a video."""
     width, height, position, scanned = 0, 0, 2, False
     while True:
         match = _JPEG_MARKER.search(data, position)
@@ -155,11 +155,11 @@ def _tiff(data: bytes) -> PictureHeader:
     tags: dict[int, int] = {}
     for index in range(count):
         tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
-        if tag in _SIDES and kind not in (_SHORT, _LONG):  # a decoder may read another number than is read here
+        if tag in _SIDES and kind not in (_SHORT, _LONG):  # a decoder may read a different number
             raise ImageError("a TIFF with sizes of an unusual kind; convert it to PNG")
         (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, start + 10 + 12 * index)
-        tags[tag] = max(value, tags.get(tag, 0))  # of one that stands twice; decoders differ in which they take
-    # Photometric interpretation 2 is RGB; its fourth sample is alpha, and not the black of CMYK.
+        tags[tag] = max(value, tags.get(tag, 0))  # if a tag occurs twice, decoders differ in which one they use
+    # Photometric interpretation 2 is RGB: the fourth sample is alpha, not the black of CMYK.
     alpha = tags.get(277) == 4 and tags.get(262) == 2
     tile = tags.get(322, 0) * tags.get(323, 0)
     return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tile, extra=tags.get(_EXTRA, 0))

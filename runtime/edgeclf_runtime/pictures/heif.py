@@ -1,4 +1,4 @@
-"""HEIC, as iPhones write it, by pillow-heif, and AVIF by Pillow: the extra ``heic``."""
+"""Decode HEIC, the format of iPhones, with pillow-heif, and AVIF with Pillow: the extra ``heic``."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FAILURES = (OSError, ValueError, RuntimeError, SyntaxError, EOFError, IndexErro
 
 
 def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np.uint8]:
-    """Decode a HEIC or AVIF file's main image whole, whatever its tiles, and turn it upright.
+    """Decode the main image of a HEIC or AVIF file and turn it upright.
 
     Returns:
-        uint8 ``[height, width, 3 or 4]``, RGB or with alpha, which is not multiplied into the colours.
+        uint8 ``[height, width, 3 or 4]``, RGB or RGBA; the alpha is not premultiplied.
 
     Raises:
-        ImageError: its library is missing or too old, or it is damaged.
+        ImageError: the library is missing or too old, or the file is damaged.
     """
     text, fix = unsuited("pillow-heif" if header.kind == "HEIC" else "pillow")
     if text:
@@ -53,14 +53,14 @@ def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np
 def _heic(data: bytes, header: PictureHeader) -> npt.NDArray[np.uint8]:
     import pillow_heif
 
-    # Of an image of 10 bits a channel the library gives the upper 8; what the file says of turning it has applied.
+    # The library returns the upper 8 of 10 bits per channel, and has applied the rotation stored in the file.
     opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
     picture = opened[opened.primary_index]
     if picture.size[0] * picture.size[1] > header.width * header.height:
-        raise ValueError("its parts are larger than it says itself")
+        raise ValueError("its parts are larger than its header says")
     exif: Any = picture.info.get("exif")
     orientation = 1 if header.turned else read_orientation(exif or b"")
-    pixels = _channels(np.array(picture))  # a copy: the memory is the library's
+    pixels = _channels(np.array(picture))  # a copy: the library owns the memory
     if picture.premultiplied_alpha and pixels.shape[2] == 4:
         pixels = _divided(pixels)
     return upright(pixels, orientation)
@@ -72,12 +72,12 @@ def _avif(data: bytes) -> npt.NDArray[np.uint8]:
     if not features.check("avif"):
         raise ImportError
     with Image.open(io.BytesIO(data), formats=("AVIF",)) as picture:
-        orientation = read_orientation(picture.info.get("exif", b""))  # Pillow puts there what the file says
+        orientation = read_orientation(picture.info.get("exif", b""))  # Pillow adds the file's own rotation
         return upright(_channels(np.asarray(picture)), orientation)
 
 
 def _channels(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Grey, grey with alpha, RGB or RGBA as the latter two."""
+    """Convert grey to RGB and grey with alpha to RGBA; return RGB and RGBA as they are."""
     pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
     if pixels.shape[2] < 3:
         pixels = np.concatenate([pixels[:, :, :1]] * 3 + [pixels[:, :, 1:]], axis=2)

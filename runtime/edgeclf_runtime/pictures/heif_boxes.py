@@ -1,4 +1,4 @@
-"""What the boxes of a HEIC or AVIF file say of its main image, read before any decoder sees it."""
+"""Read the boxes that describe the main image of a HEIC or AVIF file, before any decoder sees it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2
 
 @dataclass(frozen=True)
 class HeifBoxes:
-    """Of the main image.
+    """What the boxes say of the main image.
 
     Attributes:
         kind: "HEIC" or "AVIF".
         width, height: in pixels, as stored.
-        turned: whether the file itself says how to turn or mirror it, so that EXIF's orientation does not count.
+        turned: whether the boxes rotate or mirror the image, so that the EXIF orientation is ignored.
     """
 
     kind: str
@@ -28,17 +28,17 @@ class HeifBoxes:
 
 
 def is_heif(data: bytes) -> bool:
-    """Whether a file that begins with an ``ftyp`` box holds images, not a film."""
+    """Whether a file that begins with an ``ftyp`` box holds images, not a video."""
     (size,) = struct.unpack_from(">I", data)
     brands = data[8:12] + data[16 : min(size, 256)]
     return bool({brands[at : at + 4] for at in range(0, len(brands), 4)} & _BRANDS)
 
 
 def read_boxes(data: bytes) -> HeifBoxes:
-    """Walk the boxes.
+    """Read the boxes of a file.
 
     Raises:
-        struct.error: cut short, or no such file.
+        struct.error: truncated, or not a HEIC or AVIF file.
     """
     boxes = {kind: (start, end) for kind, start, end in _boxes(data, 0, len(data))}
     meta = {kind: (start, end) for kind, start, end in _boxes(data, *_inner(boxes, b"meta", 4))}
@@ -63,14 +63,14 @@ def _inner(boxes: dict[bytes, tuple[int, int]], kind: bytes, head: int) -> tuple
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind of each box, and where its content begins and ends."""
+    """Yield the kind of each box, and where its content begins and ends."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         head = 8
         if size == 1:
             (size,) = struct.unpack_from(">Q", data, start + 8)
             head = 16
-        size = size or end - start  # of the last one
+        size = size or end - start  # 0: up to the end, in the last box
         if size < head or start + size > end:
             raise struct.error
         yield kind, start + head, start + size
@@ -78,7 +78,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _indices(data: bytes, start: int, end: int, item: int) -> Iterator[int]:
-    """Of one item's properties, from 1; 0 is none."""
+    """Yield the indices of an item's properties, from 1; 0 is none."""
     version, wide = data[start], data[start + 3] & 1
     (count,) = struct.unpack_from(">I", data, start + 4)
     offset = start + 8

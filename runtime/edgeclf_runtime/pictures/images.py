@@ -1,4 +1,4 @@
-"""Images from files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF where OpenCV is 4.12 or newer."""
+"""Read image files: JPEG, PNG, BMP, WebP, TIFF, HEIC and AVIF, and GIF with OpenCV 4.12 or newer."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = [
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 IMAGE_SUFFIXES |= {".heic", ".heif", ".hif", ".avif"}
-"""Of the files ``find_images`` finds; lower case."""
+"""Suffixes of the files that ``find_images`` returns, in lower case."""
 
 _BYTES_LIMIT = 1 << 29
-_PIXELS_LIMIT = 1 << 26  # 8192x8192; at most 20 bytes a pixel are taken, for one of 16 bits and transparent parts
+_PIXELS_LIMIT = 1 << 26  # 8192x8192; decoding takes up to 20 bytes per pixel (16 bits with alpha)
 _STRIP = 1 << 20  # pixels converted at a time, or wide integers for the whole image would take several times its memory
 
 
@@ -52,7 +52,7 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def read_content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of an image's file.
+    """Read the bytes of an image file.
 
     Raises:
         ImageError: no such file, a folder or device, or too large.
@@ -71,22 +71,22 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
 
 
 def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size: int = 0) -> npt.NDArray[np.uint8]:
-    """Decode an image: turned upright by its EXIF orientation, the first one of an animation.
+    """Decode an image and turn it upright by its EXIF orientation; an animation gives its first frame.
 
-    Grey becomes RGB, more bits become 8 by rounding. Transparent parts are laid over white.
+    Grey becomes RGB, 16 bits are rounded to 8, and transparent parts are blended with white.
 
     Args:
-        data: a file's content.
+        data: content of the file.
         name: of the file, for errors.
-        limit: the most pixels accepted, checked before decoding.
-        min_size: a JPEG both of whose sides are at least twice, four or eight times as long is decoded at a half, a
-            quarter or an eighth, which is that much less work; 0 for never.
+        limit: largest number of pixels accepted, checked before decoding.
+        min_size: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, as long as both sides keep at least
+            this many pixels; 0 for the full size.
 
     Returns:
         uint8 RGB, ``[height, width, 3]``.
 
     Raises:
-        ImageError: not an image, cut short, damaged or too large, or of a format whose library is not installed.
+        ImageError: not an image, truncated, damaged or too large, or a format whose library is not installed.
     """
     header = checked_header(data, name, limit=limit)
     if header.kind in ("HEIC", "AVIF"):
@@ -100,10 +100,10 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size
 
 
 def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> PictureHeader:
-    """What an image's header says.
+    """Read an image's header and check its size.
 
     Raises:
-        ImageError: not an image, cut short as far as that is seen without decoding it, or too large.
+        ImageError: not an image, too large, or truncated as far as that is visible without decoding.
     """
     try:
         header = read_header(data)
@@ -116,26 +116,26 @@ def checked_header(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT) -> Pic
 
 
 def refuse_too_large(width: int, height: int, name: str, limit: int = _PIXELS_LIMIT) -> None:
-    """Refuse an image of more pixels than are decoded.
+    """Check that an image is not too large to decode.
 
     Raises:
-        ImageError: it is one.
+        ImageError: it has more than ``limit`` pixels.
     """
     if width * height > limit:
         raise ImageError(f"{name}: {width}x{height} pixels, expected at most {limit} in all.")
 
 
 def _other_way(data: bytes, name: str) -> str:
-    """The command for a film, and for a HEIC file that another program may still open."""
+    """Return the conversion command for a video, or for a HEIC file that another program may still open."""
     if data[4:8] != b"ftyp":
         return ""
     return f", or convert it: {conversion(name, '.heic')}" if is_heif(data) else f"; {conversion(name, '.mp4')}"
 
 
 def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int) -> npt.NDArray[np.uint8]:
-    """By OpenCV."""
+    """Decode with OpenCV."""
     rgb = header.kind == "JPEG" and _decodes_rgb()
-    own = header.kind in ("PNG", "WebP")  # which OpenCV turns depending on its version and on alpha
+    own = header.kind in ("PNG", "WebP")  # whether OpenCV turns these depends on its version and on alpha
     stored = _stored(data, with_alpha=False, part=_part(header, min_size), rgb=rgb, as_stored=own)
     if stored is None:
         import cv2
@@ -147,7 +147,7 @@ def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int) -> np
     if header.alpha:
         stored = _stored(data, with_alpha=True)
         if stored is not None and stored.shape[2:] == (4,):
-            # Of a TIFF of 8 bits OpenCV gives colours that alpha has been applied to.
+            # OpenCV returns premultiplied colours for an 8-bit TIFF.
             applied = header.extra == 1 or (header.extra == 2 and stored.dtype == np.uint8)
             with_alpha = eight_bits(stored)
             if (with_alpha[:, :, 3] < 255).any():
@@ -157,21 +157,21 @@ def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int) -> np
 
 
 def _decodes_rgb() -> bool:
-    """Whether this OpenCV (4.11 or newer) can give a JPEG as RGB by itself, which saves going through it again."""
+    """Whether OpenCV (4.11 or newer) can decode a JPEG to RGB, which saves a conversion."""
     import cv2
 
     return hasattr(cv2, "IMREAD_COLOR_RGB")
 
 
 def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Red and blue exchanged, in a new array; OpenCV's way takes a fiftieth of numpy's time."""
+    """Return a copy with red and blue exchanged; OpenCV takes a fiftieth of numpy's time."""
     import cv2
 
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _part(header: PictureHeader, min_size: int) -> int:
-    """1, 2, 4 or 8: which part of its sides an image is decoded at."""
+    """Return the divisor of the size at which an image is decoded: 1, 2, 4 or 8."""
     if header.kind != "JPEG" or not min_size:
         return 1
     side = min(header.width, header.height)
@@ -179,7 +179,7 @@ def _part(header: PictureHeader, min_size: int) -> int:
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """All images in and below a folder, by their suffix, sorted; none whose name or folder begins with a dot.
+    """Return all image files in and below a folder, by suffix, sorted; hidden files and folders are left out.
 
     Raises:
         ImageError: no such folder.
@@ -194,7 +194,7 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
 def _stored(
     data: bytes, *, with_alpha: bool, part: int = 1, rgb: bool = False, as_stored: bool = False
 ) -> npt.NDArray[Any] | None:
-    """uint8 or uint16; BGR, RGB or, where there is alpha and it is asked for, BGRA; None where OpenCV cannot."""
+    """Decode to uint8 or uint16, BGR, RGB, or BGRA if there is alpha and it is wanted; None if OpenCV fails."""
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if with_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
@@ -213,12 +213,12 @@ def _stored(
 
 
 def eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """uint8 or uint16 ``[height, width, channels]`` as uint8, rounded."""
+    """Round uint8 or uint16 ``[height, width, channels]`` to uint8."""
     return _in_strips(_rounded, pixels) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
 
 
 def over_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """uint8 RGBA ``[height, width, 4]`` laid over white: RGB."""
+    """Blend uint8 RGBA ``[height, width, 4]`` with white; return RGB."""
     return _in_strips(_over_white, pixels)
 
 
@@ -232,7 +232,7 @@ def _over_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
 
 
 def _added_to_white(pixels: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """The same where the colours are multiplied by alpha already."""
+    """Blend premultiplied colours with white."""
     return (pixels[:, :, :3] + 255 - pixels[:, :, 3:]).clip(max=255)
 
 

@@ -1,8 +1,8 @@
-"""Whether every pixel of a JPEG is there, be its end marker there or not.
+"""Check that every pixel of a JPEG is there, with or without an end marker.
 
-Cameras leave the two bytes out, and copies lose them; programs add them to what they have of an image. Nothing is
-missing in the first, while the rest of the second is grey. Which it is, the decoder tells: bits put behind those of a
-whole image change nothing in it.
+Some cameras leave the two bytes of the marker out, and copies lose them: nothing is missing then. Some programs append
+the marker to a truncated image, whose rest is grey. The decoder tells the two apart: bits appended to a complete image
+do not change any pixel.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ENDS = (slice(2), slice(-2, None))
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
-# Alternating bits, and a sequence without order or 0xFF: one of them differs from whatever is missing.
+# Alternating bits, and an irregular sequence without 0xFF: at least one differs from whatever is missing.
 _TAILS = (b"\x55" * 512, bytes(value * value * 37 % 251 for value in range(1, 513)))
 
 
 def whole_jpeg(data: bytes, name: str) -> bytes:
-    """A JPEG that has no end marker, with one.
+    """Return a JPEG without an end marker, with the marker added.
 
     Args:
         data: bytes that ``read_header`` accepts; zeros, or half a marker, may follow.
@@ -42,7 +42,7 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
         ImageError: pixels are missing.
     """
     bare = data.rstrip(b"\0").rstrip(b"\xff")
-    # What follows is padding or half a marker; but a single byte of bits all 0, or all 1, may be the image's last.
+    # The bytes cut off are padding or half a marker; but a single 0x00 or 0xFF may be the image's last byte.
     behind = data[len(bare) :]
     last = b"\0" if behind == b"\0" else b"\xff\0" if behind.startswith(b"\xff\0") else b""
     for content in (bare, bare + last):
@@ -52,18 +52,18 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
 
 
 def has_grey_corner(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether a corner of ``[height, width, 3]`` has the very grey that a decoder gives to what is missing.
+    """Whether a corner of ``[height, width, 3]`` has exactly the grey that decoders use for missing pixels.
 
-    It is the last one as stored, and any once it is turned.
+    All corners are checked, because the image may have been turned.
     """
     return any((pixels[rows, columns] == _GREY).all() for rows in _ENDS for columns in _ENDS)
 
 
 def refuse_missing(data: bytes, name: str) -> None:
-    """Refuse a JPEG whose last pixels are missing; ``data`` is without its end marker.
+    """Check that the last pixels of a JPEG are there; ``data`` is without its end marker.
 
     Raises:
-        ImageError: they are.
+        ImageError: pixels are missing.
     """
     if not _has_all_bits(data):
         raise ImageError(_CUT.format(name))
@@ -78,7 +78,7 @@ def _has_all_bits(data: bytes) -> bool:
 
 
 def _has_all_scans(data: bytes) -> bool:
-    """Whether each component's coefficients came, of a progressive one to their last bit."""
+    """Whether all coefficients of each component are there, in a progressive JPEG to their last bit."""
     progressive, left, position = False, dict[int, npt.NDArray[np.int64]](), 2
     try:
         while position < len(data):
@@ -104,7 +104,7 @@ def _has_all_scans(data: bytes) -> bool:
 
 
 def _pixels(data: bytes) -> npt.NDArray[np.uint8] | None:
-    """By Pillow where it is installed: the decoder in OpenCV prints that there is more than it needs."""
+    """Decode with Pillow if it is installed: OpenCV's decoder prints a warning about extra bytes."""
     try:
         from PIL import Image
     except ImportError:

@@ -1,7 +1,7 @@
-"""When two images look alike: as a whole, in their pattern, and in every part.
+"""Detect near-duplicates: images that agree as a whole, in their pattern, and in every part.
 
-Means of 12x12 places say whether they agree as a whole, of 32x32 whether a small thing is there in one alone. Training
-uses it to keep near-duplicates in one part of the split, a device to keep no image twice.
+Thumbnails of 12x12 show whether two images agree as a whole, thumbnails of 32x32 whether a small object is in only one
+of them. Training uses this to keep near-duplicates in one part of the split, a device to store no image twice.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ __all__ = ["DETAIL", "DIFFERENCE", "FITTED", "LOCAL", "NOISE", "THUMB", "alike",
 
 THUMB, DETAIL = 12, 32  # pixels
 FITTED = Preprocessing(224, 224)
-"""What thumbnails are made of, whatever the model's input is: likeness must not depend on it."""
+"""Size from which thumbnails are made, independent of the model's input."""
 
-# Of 300 photographs resized to between 25% and 150% and encoded anew at quality 30 to 85, all stay within these;
-# of 3.2 million pairs of TrashNet's different photographs none does. See docs/figures.md and `make bench-groups`.
+# All of 300 photographs resized to between 25% and 150% and encoded again at quality 30 to 85 stay within these limits;
+# none of 3.2 million pairs of TrashNet's different photographs does. See docs/figures.md and `make bench-groups`.
 DIFFERENCE = 4.0
-"""Mean, of the thumbnails' values in 0..255."""
+"""Largest mean difference of the thumbnails' values, 0 to 255."""
 NOISE = 1.0
-"""A mean difference that needs no correlation: images of almost one colour have none."""
+"""Mean difference up to which no correlation is needed: images of almost one colour have none."""
 LOCAL = 8.0
-"""The largest difference of a place in 32x32 beyond half of its contrast with its neighbours."""
-_CORRELATION = 0.994  # of the thumbnails
+"""Largest difference of a pixel of the 32x32 thumbnail beyond half of its contrast with its neighbours."""
+_CORRELATION = 0.994  # smallest correlation of the thumbnails
 
 
 def thumbnail(fitted: Pixels) -> tuple[Pixels, npt.NDArray[np.uint8]]:
-    """What likeness is judged by: uint8 RGB ``[12, 12, 3]``, and brightness, uint8 ``[32, 32]``.
+    """Return the thumbnails to compare: uint8 RGB ``[12, 12, 3]`` and brightness, uint8 ``[32, 32]``.
 
     Args:
-        fitted: uint8 RGB, resized by ``FITTED``; another size is resized here.
+        fitted: uint8 RGB, resized by ``FITTED``; any other size is resized here.
     """
     import cv2
 
@@ -51,14 +51,14 @@ def alike(
     local: float = LOCAL,
     noise: float = NOISE,
 ) -> npt.NDArray[np.bool_]:
-    """Whether the images of each pair are alike.
+    """Return which pairs of images are near-duplicates.
 
     Args:
-        thumbs: of both sides, uint8 ``[pairs, 12, 12, 3]``.
-        details: of both sides, uint8 ``[pairs, 32, 32]``.
-        difference: mean of the thumbnails' values, at most, where their patterns correlate.
-        local: of any place beyond half of its contrast, at most.
-        noise: mean difference up to which patterns need not correlate.
+        thumbs: colour thumbnails of both sides, uint8 ``[pairs, 12, 12, 3]``.
+        details: brightness thumbnails of both sides, uint8 ``[pairs, 32, 32]``.
+        difference: largest mean difference, see ``DIFFERENCE``.
+        local: largest local difference, see ``LOCAL``.
+        noise: mean difference up to which no correlation is needed, see ``NOISE``.
 
     Returns:
         bool ``[pairs]``.
@@ -74,7 +74,7 @@ def alike(
 
 
 def _largest_difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Of any part of the images, beyond what resizing and encoding do to edges: half of the contrast there."""
+    """Return the largest local difference beyond half of the contrast, which is what resizing does to edges."""
     contrast = np.minimum(_contrast(a), _contrast(b)).astype(np.float32)
     apart = a.astype(np.float32) - b
     apart -= np.median(apart, axis=(1, 2), keepdims=True) if len(apart) else 0
@@ -82,7 +82,7 @@ def _largest_difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> n
 
 
 def _contrast(details: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The range of values in the 3x3 places about each."""
+    """Return the range of values in the 3x3 pixels around each pixel."""
     wide = np.pad(details, ((0, 0), (1, 1), (1, 1)), mode="edge")
     low, high = wide, wide
     for axis in (1, 2):

@@ -1,4 +1,4 @@
-"""OpenCV's manners: log lines kept quiet where our own errors say the same, and names of files that would crash it."""
+"""Workarounds for OpenCV: silence its log where our errors say the same, and avoid file names that crash it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SILENT = 0
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No log lines from OpenCV for a while; the level is the whole process's, so that its users are counted."""
-    # FFmpeg's lines name addresses, too; OpenCV looks at this when it first uses FFmpeg. -8 is none.
+    """Silence OpenCV's log; the level is global to the process, so nested and parallel uses are counted."""
+    # FFmpeg's lines also contain addresses; OpenCV reads this when it first uses FFmpeg. -8 is silent.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
 
@@ -42,7 +42,7 @@ def quiet() -> Iterator[None]:
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether OpenCV can be given this name; others end the process (SIGSEGV, OpenCV 4 and 5)."""
+    """Whether OpenCV can open this name; others crash the process (SIGSEGV, OpenCV 4 and 5)."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -52,12 +52,12 @@ def is_utf8(path: Path) -> bool:
 
 @contextmanager
 def readable_name(path: Path) -> Iterator[str]:
-    """A name by which OpenCV can open this file to read it, while the context is open; a file opened goes on.
+    """Yield a name with which OpenCV can open this file inside the context; a file once open stays readable.
 
-    Absolute, so that it cannot be taken for an address or a pattern of numbered images.
+    The name is absolute, so that it is not taken for an address or a pattern of numbered images.
 
     Raises:
-        OSError: it cannot be opened, or its name is not UTF-8 and this system has no other for it.
+        OSError: the file cannot be opened, or its name is not UTF-8 and this system has no other name for it.
     """
     whole = path.resolve()
     if is_utf8(whole):

@@ -1,4 +1,4 @@
-"""Which way up an image is: EXIF's orientation, 1 to 8, and turning by it."""
+"""Read EXIF's orientation, 1 to 8, and turn an image upright by it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFIX = b"Exif\0\0"
 
 
 def read_orientation(exif: bytes) -> int:
-    """The orientation that EXIF data give; 1, which is upright, where they give none or make no sense."""
+    """Return the orientation in EXIF data; 1 (upright) if it is missing or invalid."""
     exif = exif[len(_PREFIX) :] if exif.startswith(_PREFIX) else exif
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
@@ -34,7 +34,7 @@ def read_orientation(exif: bytes) -> int:
 
 
 def upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Turn and mirror ``[height, width, channels]`` as an orientation says; the same array for 1."""
+    """Turn and mirror ``[height, width, channels]`` by an EXIF orientation; returns the same array for 1."""
     if orientation > 4:  # stored with rows and columns exchanged
         pixels = pixels.transpose(1, 0, 2)
     rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)

@@ -1,4 +1,4 @@
-"""Images that Pillow has opened, for programs that use it; nothing here imports it."""
+"""Accept images opened with Pillow, without importing Pillow."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _ORIENTATION = 274  # EXIF's tag
 _SIXTEEN_BITS = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2"}
 _CONVERTED = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"}
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, struct.error)
-_CLOSED = (AssertionError, AttributeError)  # before its pixels were read
+_CLOSED = (AssertionError, AttributeError)  # closed before its pixels were read
 
 
 def is_pillow_image(value: object) -> bool:
-    """Whether it is a ``PIL.Image.Image``; there is none where nobody has imported Pillow."""
+    """Whether a value is a ``PIL.Image.Image``; always False while Pillow is not imported."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(value, pillow.Image)
 
 
 def pillow_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """An image as ``read_image`` gives that of a file: upright by EXIF's orientation, transparent parts over white.
+    """Return the pixels of a Pillow image as ``read_image`` does for a file: upright, transparent parts over white.
 
-    Grey images, also of 16 bits, palettes, CMYK and the others become RGB. Of an animation it is the present frame.
+    Grey images (also 16-bit), palettes, CMYK and others become RGB. An animation gives its current frame.
 
     Returns:
         uint8 RGB ``[height, width, 3]``.
 
     Raises:
-        ImageError: its pixels cannot be read or are too many, or its mode ("I" or "F", say) gives no range of values.
+        ImageError: its pixels cannot be read, it is too large, or its mode ("I" or "F") has no known range of values.
     """
     name = f"Pillow image {printable(str(getattr(image, 'filename', '')))}".rstrip()
     refuse_too_large(image.width, image.height, name)
@@ -50,7 +50,7 @@ def pillow_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
             f"{name}: mode {image.mode}, expected one with a known range of values, such as RGB, RGBA, L, P or I;16."
         )
     try:
-        image.load()  # which is also what turns a TIFF upright
+        image.load()  # also turns a TIFF upright
         pixels = _rgb(image)
     except (*_DAMAGED, *_CLOSED) as error:
         raise ImageError(f"{name}: cannot be read ({' '.join(str(error).split())[:120]}).") from error
@@ -69,6 +69,6 @@ def _rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
 def _orientation(image: Image.Image) -> int:
     try:
         value: Any = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGED:  # damaged EXIF says nothing
+    except _DAMAGED:  # ignore damaged EXIF data
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

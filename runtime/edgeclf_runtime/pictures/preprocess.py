@@ -1,4 +1,4 @@
-"""From an image of any size to the input tensor: the one implementation, for training and on the device.
+"""Preprocess an image of any size to the input tensor: the one implementation, for training and on the device.
 
 Only operations that give the same bits on every processor are used: an integer box reduction where the image is
 at least twice the input, then OpenCV's INTER_LINEAR_EXACT (its LINEAR and AREA differ between x86-64 and ARM).
@@ -25,13 +25,13 @@ _COLORS = ("RGB", "BGR")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes the network's input; executed by this module and nothing else.
+    """How an image becomes the network's input; only this module applies it.
 
     Attributes:
         width, height: of the input tensor, in pixels.
         color: order of the channels the network expects, ``"RGB"`` or ``"BGR"``.
-        resize: ``"stretch"`` takes the whole image; ``"crop"`` its centre, of the input's aspect ratio.
-        crop: with ``"crop"``, the share of the largest such centre that is kept, in (0, 1].
+        resize: ``"stretch"`` uses the whole image; ``"crop"`` its centre, with the input's aspect ratio.
+        crop: with ``"crop"``, the share of the largest possible centre crop that is kept, in (0, 1].
         mean, std: one value per channel in the network's order; the network sees ``(pixel - mean) / std``.
     """
 
@@ -59,11 +59,11 @@ class Preprocessing:
 
 
 def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
-    """Fit an image to the network's input.
+    """Resize an image to the network's input.
 
     Args:
         pixels: uint8 RGB, ``[height, width, 3]``, any size from 1x1.
-        rule: size and way of fitting.
+        rule: input size and how to resize.
 
     Returns:
         uint8, ``[rule.height, rule.width, 3]``, channels in ``rule.color`` order.
@@ -89,11 +89,11 @@ def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 
 def min_side(rule: Preprocessing, region: tuple[float, float] = (1.0, 1.0)) -> int:
-    """Pixels that an image's sides must have for nothing to be enlarged.
+    """Return the shortest side, in pixels, of an image that is not enlarged by ``resize``.
 
     Args:
-        rule: size and way of fitting.
-        region: width and height, as shares of the image's, of the part that is used.
+        rule: input size and how to resize.
+        region: width and height of the part that is used, as shares of the image's.
     """
     share = rule.crop if rule.resize == "crop" else 1.0
     return math.ceil(max(rule.width / region[0], rule.height / region[1]) / share)
@@ -108,7 +108,7 @@ def _centre(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 
 def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
-    """Means of ky x kx boxes, rounded half up; what does not fill a box is cut evenly from both sides."""
+    """Average boxes of ky x kx pixels, rounded half up; pixels that do not fill a box are cropped from both sides."""
     import cv2
 
     ky, kx = max(1, pixels.shape[0] // rule.height), max(1, pixels.shape[1] // rule.width)
@@ -117,14 +117,14 @@ def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
     height, width = pixels.shape[0] // ky, pixels.shape[1] // kx
     top, left = (pixels.shape[0] - height * ky) // 2, (pixels.shape[1] - width * kx) // 2
     pixels = pixels[top : top + height * ky, left : left + width * kx]
-    if ky <= 2 and kx <= 2:  # the same numbers: halfway between two pixels its weights are exact halves
+    if ky <= 2 and kx <= 2:  # gives the same values: halfway between two pixels the weights are exactly 1/2
         return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
     kind: Any = np.uint16 if 255 * ky * kx + ky * kx // 2 < 1 << 16 else np.uint32
-    # Whole rows first: that is most of the work, and done where the pixels lie side by side.
+    # Add whole rows first: that is most of the work, and their pixels are contiguous in memory.
     rows = pixels[::ky].astype(kind)
     for y in range(1, ky):
         rows += pixels[y::ky]
-    # Columns become rows for the same reason; OpenCV's way is the faster, and has no wider integers.
+    # Transpose columns to rows for the same reason; OpenCV is faster, but has no uint32.
     columns: Any = cv2.transpose(rows) if kind is np.uint16 else np.ascontiguousarray(rows.transpose(1, 0, 2))
     total = columns[::kx] + kind(ky * kx // 2)
     for x in range(1, kx):
@@ -134,10 +134,10 @@ def _reduce(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 
 class InputEncoder:
-    """Pixels to the values of an input tensor: normalization and quantization in one table per channel.
+    """Convert pixels to the values of an input tensor: normalize and quantize with one table per channel.
 
-    Where the tensor's quantization is the normalization (scale ``1/std``, zero point ``mean``), the table is the
-    identity and the pixels are the tensor.
+    If the tensor's quantization equals the normalization (scale ``1/std``, zero point ``mean``), the table is the
+    identity and the pixels are passed on unchanged.
 
     Args:
         rule: mean and std per channel.
@@ -160,7 +160,7 @@ class InputEncoder:
         self.is_identity = self.dtype == np.uint8 and bool((self._table == plain).all())
 
     def __call__(self, pixels: Pixels) -> npt.NDArray[np.generic]:
-        """``[height, width, 3]`` uint8 to the same shape in the tensor's type."""
+        """Convert uint8 ``[height, width, 3]`` to the tensor's type, with the same shape."""
         if self.is_identity:
             return pixels
         import cv2

@@ -1,4 +1,4 @@
-"""What a network sees of a camera's image: the image is turned, mirrored, then cut to a region."""
+"""The part of a camera's image that the network sees: the image is rotated, mirrored, then cropped to a region."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class View:
-    """How a camera's whole image becomes what is classified.
+    """How a camera's image is rotated, mirrored and cropped before it is classified.
 
     Attributes:
-        region: left, top, width, height of the part, as shares of the image after it was turned and mirrored.
-        rotate: degrees clockwise by which the image is turned first: 0, 90, 180 or 270.
-        flip: then "none"; "horizontal" exchanges left and right; "vertical" top and bottom.
+        region: left, top, width, height of the part, as shares of the image after rotating and mirroring.
+        rotate: degrees clockwise, applied first: 0, 90, 180 or 270.
+        flip: applied next: "none"; "horizontal" exchanges left and right; "vertical" exchanges top and bottom.
 
     Raises:
-        UsageError: another value.
+        UsageError: invalid value.
     """
 
     region: Region = WHOLE
@@ -46,20 +46,20 @@ class View:
 
     @property
     def turns(self) -> bool:
-        """Whether images are turned or mirrored."""
+        """Whether images are rotated or mirrored."""
         return bool(self.rotate) or self.flip != "none"
 
     @property
     def changes(self) -> bool:
-        """Whether anything is done to an image."""
+        """Whether images are changed at all."""
         return self != View()
 
     def see(self, pixels: _Pixels) -> _Pixels:
-        """The part of a camera's image, uint8 RGB ``[height, width, 3]``, that is classified."""
+        """Return the part of a camera's image, uint8 RGB ``[height, width, 3]``, that is classified."""
         return self.cut(self.turn(pixels))
 
     def turn(self, pixels: _Pixels) -> _Pixels:
-        """The whole image, turned and mirrored."""
+        """Return the whole image, rotated and mirrored."""
         if not self.turns:
             return pixels
         import cv2
@@ -73,7 +73,7 @@ class View:
         return pixels
 
     def cut(self, pixels: _Pixels) -> _Pixels:
-        """The region of an image that was turned already; at least one pixel."""
+        """Crop an image that ``turn`` returned to the region; at least one pixel."""
         if self.region == WHOLE:
             return pixels
         import numpy as np
@@ -86,7 +86,7 @@ class View:
         return np.ascontiguousarray(pixels[first_row:last_row, first_column:last_column])
 
     def __str__(self) -> str:
-        """For people, such as ``region 0.2,0,0.5,1, rotate 180``."""
+        """Describe the view, such as ``region 0.2,0,0.5,1, rotate 180``."""
         region = ",".join(f"{share:g}" for share in self.region)
         shown = [f"region {region}"] if self.region != WHOLE else []
         shown += [f"rotate {self.rotate}"] if self.rotate else []
@@ -96,18 +96,18 @@ class View:
 
 @dataclass(frozen=True)
 class GivenView:
-    """What a user says of a camera's view; None leaves each to the model's card."""
+    """The view that a user has set; None takes a value from the model card."""
 
     region: Region | None = None
     rotate: int | None = None
     flip: str | None = None
 
     def over(self, card: View, camera: bool) -> View:
-        """What is in force.
+        """Return the view to use.
 
         Args:
-            card: the model card's.
-            camera: whether the images are a camera's; else the card's does not count, and none is turned.
+            card: view of the model card.
+            camera: whether the images come from a camera; otherwise the card's view is ignored and nothing is rotated.
         """
         region = card.region if camera else WHOLE
         region = region if self.region is None else self.region
@@ -117,7 +117,7 @@ class GivenView:
         return View(region, rotate, card.flip if self.flip is None else self.flip)
 
     def describe(self, card: View, camera: bool) -> str:
-        """A line that says what the network sees, and who says so; empty where nothing is to be said."""
+        """Return a line that says what the network sees and where that was set; empty if it sees whole images."""
         view = self.over(card, camera)
         if not camera and card.changes and self.region is None:
             return f"These pictures are taken as they are: the model file's {card} is of a camera's."
@@ -132,7 +132,7 @@ class GivenView:
 
 
 def region_mistakes(region: Region) -> list[str]:
-    """What is wrong with a region; empty where nothing is."""
+    """Return the errors in a region; empty if it is valid."""
     left, top, width, height = region
     inside = min(left, top) >= 0 and max(left + width, top + height) < 1.0001
     if inside and min(width, height) > 0 and all(map(math.isfinite, region)):
@@ -141,7 +141,7 @@ def region_mistakes(region: Region) -> list[str]:
 
 
 def turn_mistakes(rotate: int, flip: str) -> list[str]:
-    """What is wrong with a rotation and a flip; empty where nothing is."""
+    """Return the errors in a rotation and a flip; empty if they are valid."""
     wrong = []
     if rotate not in (0, 90, 180, 270):
         wrong.append(f"rotate {rotate}: expected 0, 90, 180 or 270 degrees clockwise")

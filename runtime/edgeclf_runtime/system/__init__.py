@@ -1,1 +1,1 @@
-"""What is asked of the operating system: files, processes, packages, clock, processors."""
+"""The operating system: files, processes, packages, the clock and processor cores."""

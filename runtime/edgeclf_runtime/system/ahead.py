@@ -1,4 +1,4 @@
-"""One item ahead: what an iterator gives next is made in a thread while the present one is worked on."""
+"""Prefetch one item: a thread prepares the next item of an iterator while the current one is processed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """Iterates over what ``items`` gives, in order, with at most one item made and not yet taken.
+    """Iterate over ``items`` in order, with at most one item prefetched.
 
-    Reading, decoding and fitting an image let go of Python's lock, and so does the interpreter: on two processors the
-    one costs no time while the other lasts. An error of ``items`` is raised where its item would have come.
+    Reading, decoding and resizing an image release Python's global lock, and so does the interpreter: with two cores
+    they run at the same time. An error raised by ``items`` is raised again in place of the item.
 
     Args:
-        items: iterated by a thread of its own from now on.
+        items: iterated in a separate thread from now on.
     """
 
     def __init__(self, items: Iterable[T]) -> None:
@@ -33,7 +33,7 @@ class Ahead(Generic[T]):
     def _work(self) -> None:
         try:
             items = iter(self._items)
-            while self._has_room():  # before the next is asked for: a camera's frame would get old in the hand
+            while self._has_room():  # checked before the next item is requested, or a camera's frame would get old
                 item = next(items)
                 with self._changed:
                     self._made.append(item)
@@ -48,7 +48,7 @@ class Ahead(Generic[T]):
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        """Once the last one is taken; False when it is to end."""
+        """Wait until the last item was taken; return False when closing."""
         with self._changed:
             self._changed.wait_for(lambda: not self._made or self._closing)
             return not self._closing
@@ -68,7 +68,7 @@ class Ahead(Generic[T]):
             raise self._error
 
     def close(self, seconds: float = 1.0) -> None:
-        """Take no more; waits so long for the item that is being made, whose source the caller closes first."""
+        """Stop, and wait up to ``seconds`` for the item in progress; close its source first."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()

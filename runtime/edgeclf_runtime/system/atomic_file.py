@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, also after a power cut: written beside their place, renamed."""
+"""Atomic writes: a file is complete or absent, also after a power cut; written to a hidden name, then renamed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 __all__ = ["naming", "put_in_place", "sync", "sync_open", "write_text", "written_beside"]
 
-# Of filesystems that cannot do it (EBADF: of Windows, for a file opened to be read).
+# Errors of filesystems that cannot sync (EBADF: Windows, for a file opened for reading).
 _UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
 
 @contextmanager
 def naming(path: Path, hidden: Path | None = None) -> Iterator[None]:
-    """An OSError that names no file, such as that of a full disk, or a hidden one, names ``path``.
+    """Make an OSError name ``path`` if it names no file (a full disk, for example) or a hidden one.
 
     Args:
         hidden: the hidden file, or a folder of them.
@@ -32,7 +32,7 @@ def naming(path: Path, hidden: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """A hidden name, ending in ``.part``, to write to: put in the place of ``path`` at the end, removed after an error.
+    """Yield a hidden path ending in ``.part`` to write to; it replaces ``path`` at the end, or is removed on an error.
 
     Raises:
         OSError: with ``path`` as its ``filename``.
@@ -49,7 +49,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8: the one before or this one is there, whole.
+    """Write a text file as UTF-8; at any moment either the old or the new file is there, complete.
 
     Raises:
         OSError: with ``path`` as its ``filename``.
@@ -59,30 +59,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def put_in_place(finished: Path, path: Path) -> None:
-    """Rename a finished file to ``path``; whenever the power is cut, the file before or this one is there, whole.
+    """Rename a finished file to ``path``; if the power fails, either the old or the new file is there, complete.
 
     Args:
-        finished: beside ``path``, or elsewhere on its filesystem; or a folder whose files were synced.
-        path: replaced, if it is there.
+        finished: a file on the same filesystem as ``path``, or a folder whose files were synced.
+        path: replaced if it exists.
 
     Raises:
-        OSError: with ``path`` as its ``filename``; what was there is still there, unless its folder cannot be synced.
+        OSError: with ``path`` as its ``filename``; the old file is kept, unless only syncing the folder failed.
     """
     with naming(path, finished):
-        sync(finished)  # or the disk may have the new name before the content: an empty file
+        sync(finished)  # or the new name may reach the disk before the content, and the file would be empty
         os.replace(finished, path)
         sync(path.parent)
 
 
 def sync(path: Path) -> None:
-    """Wait until the disk has a file's content, or the names in a folder, where the filesystem can say so.
+    """Flush a file's content, or a folder's entries, to the disk where the filesystem can.
 
     Raises:
         OSError: the disk cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # it may be written alone
+    except PermissionError:  # the file may be written but not read
         return
     try:
         sync_open(descriptor)
@@ -91,7 +91,7 @@ def sync(path: Path) -> None:
 
 
 def sync_open(descriptor: int) -> None:
-    """The same of an open file."""
+    """Flush an open file to the disk, see ``sync``."""
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whether this machine knows what time it is: a Raspberry Pi has no clock that runs while it is off."""
+"""Whether the clock is set: a Raspberry Pi has no clock that runs while it is off."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Callable
 
 __all__ = ["is_synchronized", "wait_for_time"]
 
-LONGEST = 60.0  # seconds to wait for the time
-_BOOT = 300.0  # seconds after the start of the machine in which waiting is worth it; later starts go on at once
-_LOOK = 1.0  # seconds between two looks
-_PATIENCE = 5.0  # seconds for one
+LONGEST = 60.0  # seconds to wait for the clock
+_BOOT = 300.0  # seconds after boot during which waiting makes sense; a later start does not wait
+_LOOK = 1.0  # seconds between two checks
+_PATIENCE = 5.0  # seconds a check may take
 
 
 def is_synchronized(root: Path = Path("/")) -> bool | None:
-    """Whether the network has set the clock since the machine started; None where nobody says.
+    """Whether the network has set the clock since boot; None if unknown.
 
     Args:
-        root: of the file system.
+        root: root of the file system.
     """
     folder = root / "run" / "systemd" / "timesync"  # of systemd-timesyncd
     if folder.is_dir():
@@ -29,10 +29,10 @@ def is_synchronized(root: Path = Path("/")) -> bool | None:
 
 
 def _asked() -> bool | None:
-    """What systemd knows of another program that sets the clock."""
+    """Ask systemd whether another program has set the clock."""
     try:
         words = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-        # It would tell systemd of its own end, in this service's name.
+        # With NOTIFY_SOCKET, timedatectl would report its own end to systemd in the name of this service.
         environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE, check=False, env=environment)
     except (OSError, subprocess.TimeoutExpired):
@@ -46,14 +46,16 @@ def wait_for_time(
     uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     sleep: Callable[[float], object] = time.sleep,
 ) -> str:
-    """Wait until the clock is set, soon after the machine has started only.
+    """Wait until the clock is set, only soon after boot.
 
     Args:
-        seconds: to wait at most.
-        synchronized, uptime, sleep: see ``is_synchronized``; seconds since the start of the machine; as ``time.sleep``.
+        seconds: longest time to wait.
+        synchronized: as ``is_synchronized``.
+        uptime: returns the seconds since boot.
+        sleep: as ``time.sleep``.
 
     Returns:
-        a sentence where the clock is not set, else an empty text.
+        A warning if the clock is not set, else an empty string.
     """
     waited = 0.0
     while synchronized() is False:

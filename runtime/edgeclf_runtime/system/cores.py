@@ -1,4 +1,4 @@
-"""How many processors this process may use: fewer than the machine has under taskset, in a container or a service."""
+"""How many cores this process may use: fewer than the machine has under taskset, in a container or a service."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["usable_cores"]
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """By the affinity of the process and the quotas of its control groups, at least 1.
+    """Return the number of usable cores by CPU affinity and control group quotas, at least 1.
 
     Args:
-        root: of the file system.
+        root: root of the file system.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not on macOS
     return max(1, min([cores, *(math.ceil(quota) for quota in _quotas(root))]))
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """In processors: of each control group this process is in, up to the outermost."""
+    """Yield the quota, in cores, of each control group of this process, up to the outermost."""
     try:
         lines = (root / "proc" / "self" / "cgroup").read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -37,7 +37,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _upwards(top: Path, path: str, quota: Callable[[Path], float | None]) -> Iterator[float]:
-    """A group seen from inside a container may have no folder of its name: then only the outermost counts."""
+    """Yield the quotas of a group and its parents; inside a container only the outermost may have a folder."""
     folder = top / path.strip("/")
     for group in (folder, *folder.parents):
         cores = quota(group)
@@ -56,7 +56,7 @@ def _first_version(group: Path) -> float | None:
 
 
 def _share(words: list[str]) -> float | None:
-    """A quota in microseconds of a period; none where there is no bound."""
+    """Return quota / period, both in microseconds; None if unlimited."""
     if len(words) != 2 or not all(word.isdecimal() for word in words) or not int(words[1]):
         return None
     return int(words[0]) / int(words[1])

@@ -1,7 +1,7 @@
-"""Files that systemd, as root, reads at each start and hands to a service whose own user may not read them.
+"""systemd credentials: files that systemd reads as root at each start and passes to a service whose user may not.
 
-A unit's ``LoadCredential=NAME:PATH`` puts a copy of PATH, for this service's eyes alone, into the folder that
-``$CREDENTIALS_DIRECTORY`` names: a config of mode 0600 stays its owner's, and the service has its passwords.
+A unit's ``LoadCredential=NAME:PATH`` copies PATH into the folder ``$CREDENTIALS_DIRECTORY``, which only this service
+can read: a config of mode 0600 stays private to its owner, and the service still gets its passwords.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["carried", "carried_name", "credential_name"]
 
 
 def credential_name(path: Path) -> str:
-    """By which systemd hands on the file of this path.
+    """Return the name of the credential for a path.
 
-    It follows from the whole path: a config that names another file later does not get the copy of the first.
+    It is derived from the absolute path, so that a config that later names another file does not get the old copy.
     """
     whole = os.path.abspath(path)
     mark = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
@@ -25,12 +25,12 @@ def credential_name(path: Path) -> str:
 
 
 def carried(path: Path) -> Path:
-    """The copy that systemd made for this start; the file itself where there is none."""
+    """Return the path of systemd's copy for this start, or ``path`` if there is none."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     copy = Path(folder) / credential_name(path) if folder else path
-    return copy if os.path.isfile(copy) else path  # an inherited folder may be closed to us
+    return copy if os.path.isfile(copy) else path  # an inherited folder may not be readable
 
 
 def carried_name(name: str) -> str:
-    """The same of a path as settings have it; empty for none."""
+    """Return ``carried`` for a path given as text in the settings; empty stays empty."""
     return str(carried(Path(name))) if name else ""

@@ -1,4 +1,4 @@
-"""A module of this package run in a process of its own, whose crash, hang or hunger becomes a sentence."""
+"""Run a module of this package in a separate process and turn a crash, hang or lack of memory into a message."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pathlib import Path
 
 __all__ = ["Ended", "run_isolated"]
 
-_LOOK = 0.2  # seconds between two looks at whether it was cancelled
+_LOOK = 0.2  # seconds between two checks for cancellation
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How such a process ended.
+    """How the process ended.
 
     Attributes:
-        status: its exit status; minus the signal's number where one ended it; None where the time was over.
-        output, errors: what it printed, and its complaints.
-        seconds: it took.
+        status: exit status; the negative signal number if a signal ended it; None on a timeout.
+        output, errors: standard output and standard error.
+        seconds: duration.
     """
 
     status: int | None
@@ -35,7 +35,7 @@ class Ended:
 
     @property
     def fault(self) -> str:
-        """What is to follow its name in a sentence, such as "crashes (SIGSEGV)"; empty where it ended well."""
+        """What went wrong, as a predicate such as "crashes (SIGSEGV)"; empty on success."""
         if self.status is None:
             return f"does not end within {self.seconds:g} s"
         if self.status < 0:
@@ -44,7 +44,7 @@ class Ended:
 
     @property
     def last(self) -> str:
-        """The last line of its complaints, without "Error: "."""
+        """The last line of standard error, without "Error: "."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         line = lines[-1] if lines else f"exit status {self.status}"
         return line[len("Error: ") :] if line.startswith("Error: ") else line
@@ -60,18 +60,18 @@ def run_isolated(
     nice: int = 0,
     cancelled: threading.Event | None = None,
 ) -> Ended:
-    """Run ``python -m MODULE WORDS`` and wait for its end.
+    """Run ``python -m MODULE WORDS`` and wait until it ends.
 
     Args:
-        module: by its full name.
-        words: its arguments; paths among them in full, for its working folder is another.
-        seconds: after which it is killed.
+        module: full module name.
+        words: arguments; paths must be absolute, because the working folder differs.
+        seconds: timeout, after which it is killed.
         content: its standard input.
-        memory: the most address space it may take, in bytes, where the system can bound it (Linux); 0 for no bound.
-        nice: by how much others go before it.
-        cancelled: ends it, as if its time were over, once this is set.
+        memory: limit of its address space in bytes (Linux only); 0 for no limit.
+        nice: nice value.
+        cancelled: once set, ends the process as on a timeout.
     """
-    # The folder a module is started from comes first in its search path: here the one that holds this package.
+    # The working folder comes first in the module search path: use the one that contains this package.
     home, begun = Path(__file__).parents[2], time.monotonic()
     command = [sys.executable, "-m", module, *words]
     pipe = subprocess.PIPE
@@ -99,24 +99,24 @@ def _conversed(
         except subprocess.TimeoutExpired:
             if cancelled.is_set() or time.monotonic() >= until:
                 raise
-            content = b""  # what was not sent yet is kept by it
+            content = b""  # Popen keeps what was not sent yet
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """And what it started: a process that tries a device for it would keep the device."""
+    """Kill the process and its children, which would keep a device open."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
 
 
 def _bound(process: int, memory: int, nice: int) -> None:
-    """From outside, so that it holds before the module's first line runs."""
-    with suppress(OSError):  # over already, or not allowed here
+    """Set the limits from outside, so that they hold before the module's first line runs."""
+    with suppress(OSError):  # ended already, or not allowed here
         os.setpriority(os.PRIO_PROCESS, process, nice)
     if memory and sys.platform == "linux":
         import resource
 
-        with suppress(ProcessLookupError):  # over already
+        with suppress(ProcessLookupError):  # ended already
             resource.prlimit(process, resource.RLIMIT_AS, (memory, memory))
 
 

@@ -1,4 +1,4 @@
-"""Lines that a library's native code writes to standard error and that say nothing to whoever reads them."""
+"""Hide lines that native code of libraries writes to standard error and that do not help the reader."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _CODEC = re.compile(
     rb"|Inconsistent progression|Unsupported marker type|Application transferred too"
     rb"|TIFF\w*: |\w*TIFF\w*: Warning|\[ ?(WARN|ERROR|INFO):\d+@"
 )
-_one = threading.RLock()  # standard error is the whole process's
+_one = threading.RLock()  # the whole process shares standard error
 
 
 def without_delegate_lines() -> AbstractContextManager[None]:
-    """While an interpreter is made: that it has its usual delegate is not shown; all else is, a moment later."""
+    """Hide the notice of the default delegate while an interpreter is created; other lines appear afterwards."""
     return _without(_DELEGATE)
 
 
 def without_codec_lines() -> AbstractContextManager[None]:
-    """While files are decoded: what libpng, libjpeg and libtiff find odd in them is not shown; all else is, later.
+    """Hide warnings of libpng, libjpeg and libtiff while files are decoded; other lines appear afterwards.
 
-    A file that cannot be read is an error of ours.
+    A file that cannot be read raises an error of this package anyway.
     """
     return _without(_CODEC)
 
@@ -38,7 +38,7 @@ def _without(noise: re.Pattern[bytes]) -> Iterator[None]:
     with _one:
         try:
             kept, held = os.dup(2), os.memfd_create("stderr")
-        except (OSError, AttributeError):  # standard error is closed; no Linux
+        except (OSError, AttributeError):  # standard error is closed, or this is not Linux
             yield
             return
         if sys.stderr is not None:

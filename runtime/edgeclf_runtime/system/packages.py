@@ -1,4 +1,4 @@
-"""Packages that only some features need: these features and doctor ask here which versions work."""
+"""Optional packages and the versions that work, for the features that need them and for doctor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["OPTIONAL", "OptionalPackage", "check_version", "installed_version", 
 
 @dataclass(frozen=True)
 class OptionalPackage:
-    """A package that is not always there.
+    """An optional package.
 
     Attributes:
-        purpose: what needs it.
-        min_version: its first version that works.
-        below: the first one that was not tried, which is not installed for it; empty where there is no such bound.
-        fix: the command that installs a fitting one; made of the bounds where it is empty.
+        purpose: the feature that needs it.
+        min_version: first version that works.
+        below: first version that was not tested; empty for no upper bound.
+        fix: command that installs a suitable version; empty for ``pip install`` with the bounds.
     """
 
     purpose: str
@@ -39,28 +39,28 @@ OPTIONAL = {
     "pillow-heif": OptionalPackage("HEIC", "1.0", "2" if sys.version_info >= (3, 10) else "1.2"),
     "picamera2": OptionalPackage("a CSI camera", "0.3.17", fix=_APT),
 }
-"""By their names in pip; the bounds are those of the extras in runtime/pyproject.toml."""
+"""By name in pip; the bounds are the same as in the extras of runtime/pyproject.toml."""
 
 
 def installed_version(package: str) -> str:
-    """Of the package that is imported; empty where it is not installed, or does not say."""
+    """Return the version of an installed package; empty if it is not installed or has no version."""
     try:
-        return version(package) or ""  # of a damaged installation it may be None
+        return version(package) or ""  # None in a damaged installation
     except PackageNotFoundError:
         return ""
 
 
 def check_version(package: str, error: type[EdgeclfError]) -> None:
-    """Raises ``error``, in one line, where the package is too old."""
+    """Raise ``error`` if the package is too old; the message is one line."""
     text, fix = unsuited(package)
     if text:
         raise error(f"{text}: {fix}")
 
 
 def unsuited(package: str) -> tuple[str, str]:
-    """What is there, what is needed, and the command that mends it, for one line; twice empty where it fits.
+    """Return what is wrong with a package's version and the command that fixes it; two empty strings if it is fine.
 
-    A package that is missing, or does not say its version, is nobody's complaint here.
+    A package that is missing or has no version counts as fine here.
     """
     asked, there = OPTIONAL[package], installed_version(package)
     installed = _numbers(there)
@@ -72,7 +72,7 @@ def unsuited(package: str) -> tuple[str, str]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """``"1.6.1"`` as ``(1, 6, 1)``; empty where it begins with no number. Trailing zeros do not count."""
+    """Return ``"1.6.1"`` as ``(1, 6, 1)`` without trailing zeros; empty if it does not start with a number."""
     match = re.match(r"\d+(?:\.\d+)*", text)
     numbers = [int(part) for part in match[0].split(".")] if match else []
     while len(numbers) > 1 and numbers[-1] == 0:

@@ -1,4 +1,4 @@
-"""A program and all that it starts, which can be ended together."""
+"""A program and all processes it starts, which can be stopped together."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 
 __all__ = ["ProcessGroup", "kill_all"]
 
-_LOOK = 0.05  # seconds between two looks at whether a program has ended, at most
+_LOOK = 0.05  # longest pause, in seconds, between two checks whether a program has ended
 _groups: set[ProcessGroup] = set()
 
 
 class ProcessGroup:
-    """A program in a session of its own; children that begin another session are no part of it.
+    """A program in its own session; children that start another session do not belong to it.
 
-    The program is a zombie for as long as its group has other members: no other group can get its number meanwhile.
+    The program stays a zombie while its group has other members, so that no other group can get its id.
 
     Args:
         command: the program and its arguments.
-        environment: all of it.
+        environment: the complete environment.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the program cannot be started.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -35,13 +35,13 @@ class ProcessGroup:
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # standard output is the terminal sink's
+            stdout=subprocess.DEVNULL,  # standard output belongs to the terminal sink
             start_new_session=True,
         )
         _groups.add(self)
 
     def wait(self, seconds: float, cancelled: threading.Event) -> int | None:
-        """The program's exit status, minus a signal's number; None where it has not ended so soon, or was cancelled."""
+        """Return the exit status, or the negative signal number; None on a timeout or when cancelled."""
         until, pause = time.monotonic() + seconds, 0.001
         while (ended := _ended(self._process.pid)) is None:
             if time.monotonic() >= until or cancelled.wait(min(pause, max(0.0, until - time.monotonic()))):
@@ -50,7 +50,7 @@ class ProcessGroup:
         return ended
 
     def is_over(self) -> bool:
-        """Whether nothing of it is left; it is forgotten then."""
+        """Whether no process is left; the group is then released."""
         if _ended(self._process.pid) is None or any(_members(self._process.pid)):
             return False
         self._process.wait()
@@ -58,7 +58,7 @@ class ProcessGroup:
         return True
 
     def end(self, seconds: float) -> None:
-        """Ask all of it to end (SIGTERM), and kill what is left after so many seconds."""
+        """Send SIGTERM to all processes, and kill those left after ``seconds``."""
         self._signal(signal.SIGTERM)
         until = time.monotonic() + seconds
         while not self.is_over():
@@ -67,29 +67,29 @@ class ProcessGroup:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End all of it at once."""
+        """Kill all processes at once."""
         self._signal(signal.SIGKILL)
         _groups.discard(self)
-        with suppress(subprocess.TimeoutExpired):  # it hangs in a driver
+        with suppress(subprocess.TimeoutExpired):  # stuck in a driver
             self._process.wait(0.2)
 
     def _signal(self, number: int) -> None:
-        if self._process.returncode is None:  # else its number may be another's by now
+        if self._process.returncode is None:  # else the id may belong to another process by now
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
 
 
 def kill_all() -> None:
-    """End at once whatever is left of all groups, before this process ends."""
+    """Kill what is left of all groups, before this process ends."""
     for group in list(_groups):
         group.kill()
 
 
 def _ended(process: int) -> int | None:
-    """Its exit status, or minus a signal's number, without letting go of its own number; None while it runs."""
+    """Return the exit status or negative signal number without reaping the process; None while it runs."""
     try:
         result = os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # somebody else waited for it
+    except ChildProcessError:  # reaped elsewhere
         return 0
     if result is None:
         return None
@@ -97,7 +97,7 @@ def _ended(process: int) -> int | None:
 
 
 def _members(group: int) -> Iterator[int]:
-    """Processes of a group that still run, as far as Linux shows them, without those that have ended."""
+    """Yield the ids of a group's running processes, as far as Linux shows them."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             state, _, number = entry.read_bytes().rpartition(b")")[2].split()[:3]

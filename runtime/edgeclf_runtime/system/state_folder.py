@@ -1,4 +1,4 @@
-"""Where a service may write: the folder that systemd made for its state."""
+"""Where a service may write: the state folder that systemd creates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 __all__ = ["STATE", "service_folder"]
 
 STATE = "edgeclf-models"
-"""Where a service keeps them, below its StateDirectory: it may not write beside its model."""
+"""Folder for models below the service's StateDirectory: a service may not write next to its model."""
 
 
 def service_folder() -> Path | None:
-    """A service's own folder; None of what is no service, or an older one."""
+    """Return the service's state folder; None outside a service, or in a unit from an older version."""
     folders = map(Path, os.environ.get("STATE_DIRECTORY", "").split(":"))
     return next((folder for folder in folders if STATE in folder.parts), None)

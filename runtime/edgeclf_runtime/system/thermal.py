@@ -1,4 +1,4 @@
-"""How warm the machine is."""
+"""The temperature of the processor."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ZONES = Path("/sys/class/thermal")
 
 
 def temperature(zones: Path = _ZONES) -> float | None:
-    """Of the processor in degrees Celsius; None where the kernel does not say.
+    """Return the processor's temperature in degrees Celsius; None if the kernel does not report it.
 
     Args:
-        zones: the kernel's folder; its first zone is the processor's on a Raspberry Pi and on most others.
+        zones: the kernel's folder; its first zone is the processor on a Raspberry Pi and most other machines.
     """
     try:
         return int((zones / "thermal_zone0" / "temp").read_text("ascii")) / 1000
-    except (OSError, ValueError):  # a zone whose sensor is off answers with an error
+    except (OSError, ValueError):  # reading a zone whose sensor is off fails
         return None
