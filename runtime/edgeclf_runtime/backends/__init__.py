@@ -1,1 +1,1 @@
-"""Interpreters of TensorFlow Lite models, resolved by name when they are used."""
+"""Interpreters for TensorFlow Lite models, imported by name when they are used."""

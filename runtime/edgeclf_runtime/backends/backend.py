@@ -1,4 +1,4 @@
-"""What a backend is: something that runs the tensors."""
+"""The interface of a backend, which runs a model on its input tensor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Backend", "TensorSpec"]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """The input or output tensor.
+    """An input or output tensor.
 
     Attributes:
         shape: ``(1, height, width, 3)`` of the input, ``(1, classes)`` of the output.
         dtype: uint8, int8 or float32.
-        scale, zero_point: ``real = (stored - zero_point) * scale``; 1 and 0 where it is not quantized.
+        scale, zero_point: ``real = (stored - zero_point) * scale``; 1 and 0 if not quantized.
     """
 
     shape: tuple[int, ...]
@@ -33,9 +33,9 @@ class Backend(Protocol):
 
     Attributes:
         name: as ``open_backend`` takes it.
-        reason: how it came to be chosen, for people.
+        reason: why it was chosen, for display.
         input, output: its tensors.
-        lanes: calls of ``invoke`` that may last at the same time: 1, or one for each device or interpreter.
+        lanes: number of concurrent calls of ``invoke``: 1, or one for each device or interpreter.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Backend(Protocol):
     lanes: int
 
     def invoke(self, batch: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """``[1, height, width, 3]`` in the input's type to ``[1, classes]`` in the output's; a copy."""
+        """Run ``[1, height, width, 3]`` of the input's type; return a copy of the output, ``[1, classes]``."""
 
     def close(self) -> None:
-        """Let go of the model; nothing can be invoked afterwards."""
+        """Release the model; ``invoke`` must not be called afterwards."""

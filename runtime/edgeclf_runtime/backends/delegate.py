@@ -1,4 +1,4 @@
-"""A library that runs parts of a model in an interpreter's place, and what its refusals mean."""
+"""The delegate library that runs part of a model on the Edge TPU, and explanations of its errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Delegate:
     """The Edge TPU's library on one device.
 
     Attributes:
-        library: a file's path, or a name that the system's loader finds.
+        library: path of a file, or a name that the system's loader finds.
         device: as libedgetpu takes it: empty for any; ":1", "usb", "usb:1", "pci", "pci:1".
     """
 
@@ -29,14 +29,14 @@ class Delegate:
 
     @property
     def name(self) -> str:
-        """As ``open_backend`` takes it."""
+        """Name of the backend, as ``open_backend`` takes it."""
         return f"edgetpu:{self.device.lstrip(':')}" if self.device else "edgetpu"
 
     def load(self, load_delegate: Callable[..., Any]) -> Any:
-        """The interpreter's object for it.
+        """Return the interpreter's delegate object.
 
         Raises:
-            BackendError: no such library, no delegate, or no such device.
+            BackendError: no such library, not a delegate, or no such device.
         """
         try:
             return load_delegate(self.library, {"device": self.device} if self.device else {})
@@ -57,7 +57,7 @@ def _unloadable(library: str, text: str) -> str:
 
 
 def _refused(delegate: Delegate, text: str) -> str:
-    """Both interpreters put a line with the library's name before what the library said, which often is nothing."""
+    """Explain a failed load; both interpreters put a line before the library's own message, which is often empty."""
     reason = " ".join(text.partition("\n")[2].split())
     if reason:
         return f"{delegate.library} refuses {delegate.name} ({reason}): plug it in again, or reinstall libedgetpu."
@@ -65,7 +65,7 @@ def _refused(delegate: Delegate, text: str) -> str:
 
 
 def no_device(library: str, name: str) -> str:
-    """The sentence."""
+    """Return the message for a missing or busy device."""
     return (
         f"{library} finds no device for {name}, or another program uses it: plug it in or stop that program;"
         " edgeclf doctor looks at its rules and groups."
@@ -73,8 +73,8 @@ def no_device(library: str, name: str) -> str:
 
 
 def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
-    """What it means that an interpreter with this delegate refuses a model, saying ``text``."""
-    reason = text.partition("Encountered unresolved custom op")[0] or text  # which follows from whatever is before
+    """Explain the error ``text`` with which an interpreter with this delegate refuses a model."""
+    reason = text.partition("Encountered unresolved custom op")[0] or text  # only a consequence of what precedes it
     if "runtime version" in reason:
         fix = f"update it ({INSTALL_LIBRARY}) or compile the model for an older one with edgetpu_compiler -m 13"
         return f"This model {NEEDS_NEWER} {delegate.library} ({reason}): {fix}."
@@ -82,7 +82,7 @@ def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
 
 
 def other_version(interpreter: str) -> str:
-    """The way out where library and interpreter were built for different versions of TensorFlow Lite."""
+    """Return what to install if library and interpreter were built for different versions of TensorFlow Lite."""
     if interpreter == "tflite-runtime":
         return "install a libedgetpu built for TensorFlow 2.14"
     older = "or an older interpreter beside it (pip install tflite-runtime 'numpy<2')"

@@ -19,7 +19,7 @@ from edgeclf_runtime.model.flatbuffer import read_flat_model
 __all__ = ["LIBRARY_VARIABLE", "edgetpu_devices", "edgetpu_library", "is_compiled", "open_edgetpu"]
 
 LIBRARY_VARIABLE = "EDGECLF_EDGETPU_LIBRARY"
-"""Names another library than the system's libedgetpu, by its path."""
+"""Environment variable with the path of a library to use instead of the system's libedgetpu."""
 
 _OPERATOR = "edgetpu-custom-op"
 _NAMES = {"Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"}
@@ -27,7 +27,7 @@ _DEVICE = re.compile(r"edgetpu(?::(\d{1,2}|(?:usb|pci)(?::\d{1,2})?))?")
 
 
 def edgetpu_library() -> str:
-    """The path or name of the delegate's library."""
+    """Return the path or name of the delegate library."""
     given = os.environ.get(LIBRARY_VARIABLE, "")
     if not given:
         return _NAMES.get(platform.system(), "libedgetpu.so.1")
@@ -35,14 +35,14 @@ def edgetpu_library() -> str:
 
 
 def edgetpu_devices(name: str) -> tuple[str, ...]:
-    """The devices that a backend's name asks for, as ``Delegate`` takes them, or ``(ALL,)``.
+    """Return the devices in a backend's name, as ``Delegate`` takes them, or ``(ALL,)``.
 
     Args:
-        name: "edgetpu" for any, "edgetpu:1", "edgetpu:usb", "edgetpu:usb:1", "edgetpu:pci" and so on; several with
-            commas between; "edgetpu:all".
+        name: "edgetpu" for any device, "edgetpu:1", "edgetpu:usb", "edgetpu:usb:1", "edgetpu:pci" and so on; several
+            separated by commas; "edgetpu:all".
 
     Raises:
-        UsageError: anything else, or one of them twice.
+        UsageError: any other name, or a device named twice.
     """
     if name == f"edgetpu:{ALL}":
         return (ALL,)
@@ -57,21 +57,21 @@ def edgetpu_devices(name: str) -> tuple[str, ...]:
 
 
 def is_compiled(content: bytes) -> bool:
-    """Whether a .tflite is one that edgetpu_compiler wrote."""
+    """Whether a .tflite file was compiled by edgetpu_compiler."""
     return _OPERATOR.encode() in content and _OPERATOR in read_flat_model(content).custom_ops
 
 
 def open_edgetpu(name: str, content: bytes, threads: int | None, why: str) -> Backend:
-    """Load a compiled model on the devices named; tried in another process first.
+    """Load a compiled model on the named devices, after a trial in another process.
 
     Args:
         name: see ``edgetpu_devices``.
-        content: a .tflite file's.
-        threads: for what of it runs on the CPU.
-        why: it was chosen.
+        content: bytes of a .tflite file.
+        threads: threads for the part that runs on the CPU.
+        why: why this backend was chosen.
 
     Raises:
-        BackendError: not compiled, no library, no device, or they do not work together.
+        BackendError: model not compiled, no library, no device, or they do not work together.
     """
     devices, library = edgetpu_devices(name), edgetpu_library()
     if not is_compiled(content):

@@ -18,16 +18,16 @@ __all__ = ["InterpreterBackend", "backend_class"]
 
 
 class InterpreterBackend:
-    """A backend around an interpreter object of the library that the subclass imports.
+    """A backend that wraps an interpreter of the library that the subclass imports.
 
     Args:
-        content: a .tflite file's.
-        threads: of the interpreter; None for its own choice.
-        reason: how it came to be chosen.
-        delegate: runs the part of the model that it can; its name then is the backend's.
+        content: bytes of a .tflite file.
+        threads: threads of the interpreter; None leaves the choice to it.
+        reason: why it was chosen.
+        delegate: runs the part of the model that it supports; gives the backend its name.
 
     Raises:
-        BackendError: the interpreter or the delegate refuses the model; its cause is the library's own error.
+        BackendError: the interpreter or the delegate refuses the model; the library's error is its cause.
     """
 
     name = ""
@@ -53,7 +53,7 @@ class InterpreterBackend:
 
     @staticmethod
     def library() -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """The class Interpreter and the function load_delegate."""
+        """Return the class Interpreter and the function load_delegate."""
         raise NotImplementedError
 
     def _details(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,7 +72,7 @@ class InterpreterBackend:
         self._interpreter.set_tensor(self._input_index, batch)
         try:
             self._interpreter.invoke()
-        except RuntimeError as error:  # a device that was pulled out, for one
+        except RuntimeError as error:  # for example, the device was unplugged
             raise BackendError(f"Backend {self.name} failed at a picture: {' '.join(str(error).split())}") from error
         output: npt.NDArray[np.generic] = self._interpreter.get_tensor(self._output_index)
         return output.reshape(1, -1)
@@ -83,7 +83,7 @@ class InterpreterBackend:
 
 
 def backend_class(name: str) -> type[InterpreterBackend]:
-    """The class behind a key of ``BACKENDS``; its package is imported."""
+    """Import and return the class for a key of ``BACKENDS``."""
     module, _, attribute = BACKENDS[name].target.partition(":")
     kind: type[InterpreterBackend] = getattr(import_module(module), attribute)
     return kind

@@ -1,4 +1,4 @@
-"""A model loaded into an interpreter, or into several."""
+"""Load a model into one or several interpreters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def open_backend(name: str, content: bytes, threads: int | None = None, lanes: i
     Args:
         name: a key of ``BACKENDS``; "edgetpu", also with devices (``edgetpu.edgetpu_devices``); or "auto": the Edge TPU
             for a model compiled for it, else the first of ``BACKENDS`` that is installed.
-        content: a .tflite file's.
-        threads: for the interpreter, at least 1; by default its own choice, or 1 where there are several.
-        lanes: interpreters on the processor, which work at the same time; Edge TPUs are as many as were named.
+        content: bytes of a .tflite file.
+        threads: threads per interpreter, at least 1; by default its own choice, or 1 if there are several.
+        lanes: number of interpreters on the CPU that work in parallel; for Edge TPUs the named devices count.
 
     Raises:
         BackendError: not installed, or the interpreter or its device refuses the model.
-        UsageError: an unknown name, or threads or lanes below 1.
+        UsageError: unknown name, or threads or lanes below 1.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"Threads {threads}: expected at least 1.")

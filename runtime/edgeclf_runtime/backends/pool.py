@@ -1,4 +1,4 @@
-"""Several devices or interpreters of one model: images go to whichever is free, and come back in their order."""
+"""Run a model on several devices or interpreters: each image goes to a free one; results keep their order."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["PoolBackend", "in_order"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_AHEAD = 2  # results for each lane that may wait for one before them
+_AHEAD = 2  # finished results per lane that may wait for an earlier one
 
 
 class PoolBackend:
-    """Backends of the same model as one; ``invoke`` takes the one that has been free longest, or waits.
+    """Several backends of the same model as one; ``invoke`` uses the one that has been free longest, or waits.
 
     Args:
-        backends: one for each device or interpreter; closed with this.
+        backends: one for each device or interpreter; closed together with the pool.
         reason: see ``Backend``.
     """
 
@@ -37,7 +37,7 @@ class PoolBackend:
             self._free.put(backend)
 
     def invoke(self, batch: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """See ``Backend``; from any thread."""
+        """See ``Backend``; may be called from any thread."""
         backend = self._free.get()
         try:
             return backend.invoke(batch)
@@ -51,23 +51,23 @@ class PoolBackend:
 
 
 def _name(names: list[str]) -> str:
-    """Devices are named one by one, interpreters are counted."""
+    """Return the name of a pool: devices are listed, interpreters are counted."""
     return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else ",".join(names)
 
 
 def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], lanes: int) -> Iterator[_Result]:
-    """``map(function, items)``, with as many calls under way as there are lanes.
+    """Return ``map(function, items)`` with up to ``lanes`` calls in parallel.
 
-    A result is given as soon as it and all before it are there: it does not wait for the next item, which a camera may
-    take its time for. With one lane all is done by the caller's thread.
+    A result is yielded as soon as it and all earlier ones are finished, without waiting for the next item, which may
+    take a camera a while. With one lane, everything runs in the caller's thread.
 
     Args:
         function: called by several threads.
-        items: asked for the next by one thread at a time, when it can begin with it at once.
+        items: read by one thread at a time, only when a lane is free.
         lanes: at least 1.
 
     Raises:
-        whatever ``items`` or ``function`` raises, in its place.
+        any error of ``items`` or ``function``, in place of the result.
     """
     return map(function, items) if lanes == 1 else _overlapped(function, iter(items), lanes)
 
@@ -83,7 +83,7 @@ def _overlapped(function: Callable[[_Item], _Result], items: Iterator[_Item], la
 
 
 class _Lanes(Generic[_Item, _Result]):
-    """Threads that each take the next item, work on it, and put the result where it belongs."""
+    """Threads that each take the next item, process it, and store the result in order."""
 
     def __init__(self, function: Callable[[_Item], _Result], items: Iterator[_Item], room: int) -> None:
         self._function, self._items, self._room = function, items, room
@@ -91,10 +91,10 @@ class _Lanes(Generic[_Item, _Result]):
         self._made: dict[int, tuple[Any, BaseException | None]] = {}
         self._taken = self._given = self._busy = 0
         self._ended = self._closing = False
-        self._error: BaseException | None = None  # of the items
+        self._error: BaseException | None = None  # raised by the items
 
     def work(self) -> None:
-        """Of each thread."""
+        """Run the loop of one thread."""
         while True:
             with self._taking:
                 number = self._take()
@@ -112,7 +112,7 @@ class _Lanes(Generic[_Item, _Result]):
                 self._changed.notify_all()
 
     def _take(self) -> int | None:
-        """The next item's number, once there is room for its result; None at the end."""
+        """Wait for room for another result, take the next item and return its number; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._over or self._taken - self._given < self._room)
             if self._over:
@@ -135,7 +135,7 @@ class _Lanes(Generic[_Item, _Result]):
         return self._ended or self._closing
 
     def results(self) -> Iterator[_Result]:
-        """In the items' order."""
+        """Yield the results in the order of the items."""
         while True:
             with self._changed:
                 self._changed.wait_for(
@@ -153,7 +153,7 @@ class _Lanes(Generic[_Item, _Result]):
             raise self._error
 
     def close(self) -> None:
-        """Wait for what is under way, but not for an item: a silent camera is closed, and so woken, by its owner."""
+        """Wait for running calls, but not for an item: the owner of a silent camera wakes it by closing it."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()

@@ -1,6 +1,6 @@
-"""The Edge TPU's library, tried in another process before this one loads it.
+"""Try the Edge TPU's library in another process before loading it into this one.
 
-A libedgetpu that was built for another TensorFlow Lite crashes the process, one that waits for a device hangs it.
+A libedgetpu built for another version of TensorFlow Lite crashes the process; one that waits for a device hangs it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from edgeclf_runtime.system.isolation import Ended, run_isolated
 __all__ = ["ALL", "Probed", "probe"]
 
 ALL = "all"
-"""In place of devices: all that the library lists."""
+"""Stands for all devices that the library lists."""
 
 PATIENCE = 60.0
-"""Seconds; a USB accelerator takes some to load its firmware, a slow card some for the libraries."""
+"""Timeout in seconds: a USB accelerator has to load its firmware, and a slow memory card the libraries."""
 
-_FINAL = ("OSError", "AttributeError", "ValueError")  # no other interpreter would do with this library
+_FINAL = ("OSError", "AttributeError", "ValueError")  # no other interpreter would work with this library either
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What was found to work.
+    """A combination that works.
 
     Attributes:
-        interpreter: a backend's name.
+        interpreter: name of a backend.
         devices: as ``Delegate`` takes them.
-        seconds: it took.
-        passed_over: why an interpreter that comes before was not taken; else empty.
+        seconds: duration of the trial.
+        passed_over: why preferred interpreters were not used; empty if there were none.
     """
 
     interpreter: str
@@ -44,22 +44,22 @@ class Probed:
     passed_over: str = ""
 
 
-# Once a start: a device in use here is busy for another process.
+# Once per start: a device in use here is busy for another process.
 _probed: dict[tuple[str, tuple[str, ...]], Probed] = {}
 
 
 def probe(library: str, devices: Sequence[str], content: bytes = b"") -> Probed:
     """Load the library on all these devices at once and run a model on each, in another process.
 
-    The interpreters are tried in their order; TensorFlow's own only where there is no other.
+    The interpreters are tried in order of preference; TensorFlow's own only if there is no other.
 
     Args:
         library: see ``Delegate``.
         devices: as ``Delegate`` takes them, or ``[ALL]``.
-        content: a model compiled for the Edge TPU; without one the devices are only opened.
+        content: a model compiled for the Edge TPU; if empty, the devices are only opened.
 
     Raises:
-        BackendError: it does not work; says why, and what to do.
+        BackendError: it does not work; the message says why and what to do.
     """
     key = library, tuple(devices)
     if key not in _probed:
@@ -106,7 +106,7 @@ def _answer(ended: Ended, interpreter: str, library: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[dict[str, str]]:
-    """What the other process has to say, and not what the library printed."""
+    """Yield the reports of the other process, without what the library printed."""
     for line in text.splitlines():
         try:
             content = json.loads(line)
@@ -155,7 +155,7 @@ def _listed(library: str) -> list[str]:
         loaded.edgetpu_list_devices.restype = ctypes.c_void_p
         loaded.edgetpu_free_devices.argtypes = [ctypes.c_void_p]
         loaded.edgetpu_free_devices(loaded.edgetpu_list_devices(ctypes.byref(count)))
-    except OSError:  # said better by the loading that follows
+    except OSError:  # the load that follows gives a better message
         return [""]
     except AttributeError as error:
         raise BackendError(f"{library} cannot list its devices; name them: edgetpu:0,edgetpu:1") from error

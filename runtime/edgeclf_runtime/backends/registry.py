@@ -1,4 +1,4 @@
-"""The interpreters by name: a new one is a file and a line of the table."""
+"""The table of interpreters by name; to add one, write its file and add a line here."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class BackendEntry(NamedTuple):
     """Where a backend is, and what it needs.
 
     Attributes:
-        target: ``"module:Class"`` of it, imported when it is used.
-        package: that it imports.
-        distribution: which brings the package.
-        install: the command that installs it.
+        target: ``"module:Class"``, imported when the backend is used.
+        package: package that it imports.
+        distribution: distribution that contains the package.
+        install: command that installs it.
     """
 
     target: str
@@ -45,13 +45,13 @@ BACKENDS = {
 
 
 def installed_backends() -> list[str]:
-    """Names of the backends whose package is installed, in order of preference; none is imported."""
+    """Return the names of installed backends in order of preference, without importing any."""
     return [name for name, entry in BACKENDS.items() if find_spec(entry.package) is not None]
 
 
 def title(name: str) -> str:
-    """A backend's name with its package's version, such as "litert 2.3.0"."""
+    """Return a backend's name with the version of its package, such as "litert 2.3.0"."""
     try:
         return f"{name} {version(BACKENDS[name].distribution)}"
-    except PackageNotFoundError:  # built by the system's own packager
+    except PackageNotFoundError:  # installed by the system's package manager
         return name

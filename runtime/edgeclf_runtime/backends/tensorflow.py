@@ -1,4 +1,4 @@
-"""TensorFlow's own interpreter, for a desktop that has TensorFlow anyway."""
+"""TensorFlow's own interpreter, for a desktop where TensorFlow is installed anyway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["TensorFlowBackend"]
 
 
 class TensorFlowBackend(InterpreterBackend):
-    """``tf.lite.Interpreter``; the one place where this package imports tensorflow."""
+    """Runs ``tf.lite.Interpreter``; the only place where this package imports tensorflow."""
 
     name = "tensorflow"
 
@@ -23,7 +23,7 @@ class TensorFlowBackend(InterpreterBackend):
 
 
 def _quietly(make: Callable[..., Any]) -> Callable[..., Any]:
-    """It announces its own removal at every use; nothing else is silenced."""
+    """Suppress the deprecation warning that every use of the interpreter gives, and no other."""
 
     def made(model_content: bytes, num_threads: int | None, experimental_delegates: list[Any] | None) -> Any:
         with warnings.catch_warnings():

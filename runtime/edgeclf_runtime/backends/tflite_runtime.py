@@ -1,4 +1,4 @@
-"""The older tflite-runtime, the one interpreter with wheels for a 32-bit Raspberry Pi."""
+"""The older tflite-runtime, the only interpreter with wheels for a 32-bit Raspberry Pi."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["TFLiteRuntimeBackend"]
 
 
 class TFLiteRuntimeBackend(InterpreterBackend):
-    """tflite-runtime 2.14; compiled against numpy 1, it crashes the process under numpy 2."""
+    """Runs tflite-runtime 2.14, which is built for numpy 1 and crashes the process under numpy 2."""
 
     name = "tflite-runtime"
 

@@ -1,4 +1,4 @@
-"""The zip appended to a model file, read without trusting its sizes."""
+"""Read the zip appended to a model file, without trusting the sizes it states."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DAMAGED = "The archive at its end is cut short or damaged; copy the file again.
 
 
 class Archive:
-    """Files by name; none where nothing is appended.
+    """The files of the zip by name; empty if the model file has no zip.
 
     Args:
-        content: the whole model file's.
+        content: the whole model file.
 
     Raises:
-        ModelError: an archive has begun but does not end; its text does not name the file.
+        ModelError: the archive is truncated; the message does not name the file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -36,25 +36,25 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """Of the files in it."""
+        """Names of the files in it."""
         return self._zip.namelist() if self._zip else []
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """A file's bytes, or None where there is no such file.
+        """Return a file's bytes, or None if there is no such file.
 
         Args:
             name: in the archive.
             limit: the largest size accepted, in bytes.
 
         Raises:
-            ModelError: larger, damaged, encrypted or compressed in an unknown way.
+            ModelError: the file is too large, damaged, encrypted or compressed with an unsupported method.
         """
         if self._zip is None or name not in self._zip.namelist():
             return None
         info = self._zip.getinfo(name)
         if info.file_size > limit:
             raise ModelError(f"{name} in it is larger than {limit >> 10} KB.")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a size limit
             raise ModelError(f"{name} in it is compressed in a way that is not read; write it with deflate.")
         try:
             with self._zip.open(name) as file:

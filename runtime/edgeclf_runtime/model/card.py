@@ -1,4 +1,4 @@
-"""ModelCard: what a model file says of itself."""
+"""ModelCard: what a model file says about itself."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from edgeclf_runtime.system.plain_text import plain
 
 __all__ = ["ModelCard"]
 
-_FORMAT, _FORMAT_OF_VIEWS = 1, 2  # a reader of the first alone would take other pixels than the training
+_FORMAT, _FORMAT_OF_VIEWS = 1, 2  # a reader that knows only the first would use other pixels than the training
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Everything needed to use a model file, except what its tensors say themselves (shape, scale, zero point).
+    """Everything needed to use a model file, except what its tensors define (shape, scale, zero point).
 
     Attributes:
-        name: the model's, for people.
+        name: name of the model, for display.
         labels: one per output, in the tensor's order.
-        preprocessing: see there.
-        label_ids: empty, or one further name per label (a WordNet id, a folder's name).
+        preprocessing: how an image becomes the input, see ``Preprocessing``.
+        label_ids: empty, or a second name for each label (a WordNet id, a folder name).
         accuracy: measured figures by name, as shares in [0, 1], such as ``{"validation_int8": 0.93}``.
         threshold: the score below which a prediction should be called "unknown", or None.
-        provenance: how the file came about: versions, seeds, the command, by name.
-        view: how a camera's image is turned and cut before; images of files are taken as they are. A file with
-            one is refused by version 0.1.
+        provenance: how the file was made: versions, seeds, the command, by name.
+        view: how a camera's image is rotated and cropped first; image files are used as they are. Version 0.1 refuses
+            a model file with a view.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ModelCard:
             raise LabelsError(f"{len(self.label_ids)} label ids for {len(self.labels)} labels.")
 
     def to_json(self) -> str:
-        """All but the labels, which stand in ``labels.txt`` alone."""
+        """Return everything but the labels, which are stored in ``labels.txt`` only."""
         content = {"format": _FORMAT_OF_VIEWS if self.view.changes else _FORMAT, **asdict(self)}
         del content["labels"]
         view = content.pop("view")
@@ -59,10 +59,10 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, labels: tuple[str, ...]) -> ModelCard:
-        """The card written by ``to_json``.
+        """Read a card written by ``to_json``.
 
         Raises:
-            ModelError: not JSON, of a newer format, or with values of the wrong kind.
+            ModelError: not JSON, a newer format, or values of the wrong type.
         """
         try:
             content = json.loads(text)
@@ -74,11 +74,11 @@ class ModelCard:
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
-            text = " ".join(str(error).split())[:200]  # it may repeat what stands in the card
+            text = " ".join(str(error).split())[:200]  # it may quote the card
             raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
 
     def check_view(self, name: str) -> None:
-        """Refuse to take images for whole ones where nothing says what is seen of them.
+        """Check that the card has a view, which whole images of a camera need.
 
         Args:
             name: of the model, for the error.
@@ -90,12 +90,12 @@ class ModelCard:
             raise UsageError(f"{name}: has no region, rotate or flip, so pictures are seen whole. Leave --whole out.")
 
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
-        """The same card for other labels; ids, which belonged to the old ones, are dropped."""
+        """Return a copy with other labels, without the ids, which belong to the old labels."""
         return replace(self, labels=labels, label_ids=())
 
 
 def _number(value: Any) -> float:
-    """One of numpy's."""
+    """Convert a numpy number for JSON."""
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 

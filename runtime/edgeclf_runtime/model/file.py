@@ -1,8 +1,8 @@
-"""A .tflite file with all that is needed to use it: ours describes itself, a foreign one is completed here.
+"""Read a .tflite file and everything needed to use it; what a foreign file lacks is added here.
 
-Ours is the flatbuffer followed by a zip of ``labels.txt``, ``edgeclf.json`` and ``golden/``. A foreign one has its
-labels in the zip that its metadata names, beside it, or given; its normalization in the metadata, in its input's
-quantization, or given.
+A file of edgeclf is the flatbuffer followed by a zip of ``labels.txt``, ``edgeclf.json`` and ``golden/``. The labels of
+a foreign file come from the caller, from the zip that its metadata describes, or from a file next to it; its
+normalization comes from the caller, from its metadata, or from the quantization of its input.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _DTYPES = ("uint8", "int8", "float32")
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """A model file read and checked.
+    """A model file that was read and checked.
 
     Attributes:
-        path: where it lies.
+        path: path of the file.
         content: its bytes, as an interpreter takes them.
-        card: what it says of itself, completed and corrected by what was given.
+        card: its card, with the values given by the caller.
         golden: images with the scores they must give; empty for a foreign file.
-        tolerance: the largest difference of such a score that is no fault.
+        tolerance: largest acceptable difference of such a score.
         scores: how its outputs become scores.
     """
 
@@ -64,7 +64,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class _Given:
-    """What the caller says in place of the file; None leaves it to the file."""
+    """Values that the caller gives; None takes the value from the file."""
 
     labels: PathOrLabels | None
     mean: PerChannel | None
@@ -88,16 +88,16 @@ def read_model(
 
     Args:
         path: of the file.
-        labels: the labels or a file of them, in place of the file's own.
+        labels: the labels, or a file of them, to use instead of the model file's own.
         mean, std: one value or one per channel, in pixel values 0 to 255; the network sees ``(pixel - mean) / std``.
         color: order of the channels the network expects, "RGB" or "BGR"; "RGB" for a foreign file.
         resize: "stretch" or "crop"; "stretch" for a foreign file.
-        scores: how outputs become scores, one of ``scores.SCORES``; by the network where it is not given.
+        scores: how outputs become scores, one of ``scores.SCORES``; None decides by the network.
 
     Raises:
-        UsageError: an unknown way to scores.
-        ModelError: missing, cut, not TFLite, no image classifier, or of an unknown normalization.
-        LabelsError: no labels, or another number of them than of outputs.
+        UsageError: unknown value of ``scores``.
+        ModelError: missing, truncated, not TFLite, not an image classifier, or with an unknown normalization.
+        LabelsError: no labels, or their number differs from the number of outputs.
     """
     path = Path(path)
     if scores not in (None, *SCORES):
@@ -205,7 +205,7 @@ def _foreign_card(path: Path, model: FlatModel, source: TensorInfo, archive: Arc
 
 
 def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tuple[_Channels, _Channels]:
-    """Of a foreign file: what was given counts first, then its metadata, then what an input's integers mean."""
+    """Return mean and std of a foreign file: given ones first, then its metadata, then the input's quantization."""
     if given.mean is not None and given.std is not None:
         return _channels(given.mean), _channels(given.std)
     if metadata.mean and _fits(metadata, source):
@@ -223,8 +223,8 @@ def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tup
 def _fits(metadata: Metadata, source: TensorInfo) -> bool:
     """Whether most normalized pixels lie in the tensor's range.
 
-    Some files of integer models say mean 0 and std 1, which is not meant: MediaPipe and the Task Library give an
-    integer input the pixels as they are, whatever the metadata says.
+    The metadata of some integer models has mean 0 and std 1, which is not meant: MediaPipe and the Task Library pass
+    pixels to an integer input unchanged, whatever the metadata says.
     """
     if source.dtype == "float32":
         return True

@@ -1,8 +1,8 @@
-"""A small reader of flatbuffers, and of what is needed from TensorFlow Lite's schema.
+"""A small reader of flatbuffers, and of the needed part of TensorFlow Lite's schema.
 
-Every access is checked against the bounds, and all together read a few times the buffer at most: in one that is made to
-hinder, ten thousand tensors share one long list. Only the standard library is used, so that a model can be inspected
-where no interpreter is installed.
+Every access is bounds-checked, and the total number of bytes read is limited to a few times the buffer: in a malicious
+file ten thousand tensors may share one long list. Only the standard library is used, so that a model can be inspected
+without an interpreter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model"]
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _CUSTOM = 32
 _FORMS = {6, 22, 39, 43, 53, 70, 114}  # DEQUANTIZE, RESHAPE, TRANSPOSE, SQUEEZE, CAST, EXPAND_DIMS, QUANTIZE
-_READ = 16  # times its size; models read in full took less than twice
+_READ = 16  # limit of bytes read, in multiples of the file size; real models need less than 2
 _DAMAGED = "The file is cut short or damaged; copy it again."
 _SIZES = {"B": 1, "b": 1, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 
@@ -28,11 +28,11 @@ class Table:
 
     Args:
         data: the whole buffer.
-        position: of the table in it.
-        left: bytes of vectors that may still be read, shared by all its tables.
+        position: of the table in the buffer.
+        left: bytes of vectors that may still be read, shared by all tables of a buffer.
 
     Raises:
-        ModelError: from every method, where an offset or a length leads out of the buffer.
+        ModelError: in every method, if an offset or a length points outside the buffer.
     """
 
     def __init__(self, data: bytes, position: int, left: list[int]) -> None:
@@ -44,45 +44,45 @@ class Table:
 
     @classmethod
     def root(cls, data: bytes, identifier: bytes) -> Table:
-        """The root table of a buffer with this four-byte file identifier."""
+        """Return the root table of a buffer with this four-byte file identifier."""
         if data[4:8] != identifier:
             raise ModelError(f"Expected a flatbuffer of kind {identifier.decode()}.")
         return cls(data, int(_unpack(data, "I", 0)), [_READ * len(data)])
 
     def scalar(self, field: int, kind: str, default: int = 0) -> int:
-        """A whole number, ``kind`` as in ``struct``."""
+        """Return an integer; ``kind`` as in ``struct``."""
         position = self._field(field)
         return default if position is None else self._number(kind, position)
 
     def numbers(self, field: int, kind: str) -> tuple[float, ...]:
-        """A vector of numbers; empty where absent."""
+        """Return a vector of numbers; empty if absent."""
         start, count = self._read(field, _SIZES[kind])
         return struct.unpack_from(f"<{count}{kind}", self._data, start)
 
     def integers(self, field: int, kind: str) -> tuple[int, ...]:
-        """A vector of whole numbers; empty where absent."""
+        """Return a vector of integers; empty if absent."""
         return tuple(int(number) for number in self.numbers(field, kind))
 
     def content(self, field: int) -> bytes:
-        """A vector of bytes; empty where absent."""
+        """Return a vector of bytes; empty if absent."""
         start, count = self._read(field, 1)
         return self._data[start : start + count]
 
     def size(self, field: int) -> int:
-        """The length of a vector of bytes, without copying it."""
+        """Return the length of a vector of bytes without copying it."""
         return self._vector(field, 1)[1]
 
     def text(self, field: int) -> str:
-        """A string; empty where absent, and with U+FFFD for what is not UTF-8."""
+        """Return a string; empty if absent, with U+FFFD for bytes that are not UTF-8."""
         return self.content(field).decode("utf-8", "replace")
 
     def table(self, field: int) -> Table | None:
-        """The table in a field."""
+        """Return the table in a field; None if absent."""
         position = self._field(field)
         return None if position is None else self._follow(position)
 
     def tables(self, field: int) -> Iterator[Table]:
-        """A vector of tables."""
+        """Yield the tables of a vector."""
         start, count = self._read(field, 4)
         for index in range(count):
             yield self._follow(start + 4 * index)
@@ -128,9 +128,9 @@ class TensorInfo:
 
     Attributes:
         name: in the graph.
-        shape: with -1 for a size left open.
-        dtype: as numpy calls it.
-        scale, zero_point: of its quantization, ``real = (stored - zero_point) * scale``; 0 and 0 where it has none.
+        shape: -1 stands for a dynamic size.
+        dtype: name of the numpy type.
+        scale, zero_point: quantization, ``real = (stored - zero_point) * scale``; 0 and 0 if not quantized.
     """
 
     name: str
@@ -142,14 +142,14 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class FlatModel:
-    """What a model's flatbuffer says of itself.
+    """The contents of a model's flatbuffer.
 
     Attributes:
-        inputs, outputs: of its first graph.
-        last_operator: builtin code of the operator that computes the output, before those that only change its type or
-            shape; 32 for one that TensorFlow Lite does not have itself, -1 for none.
-        custom_ops: names of operators that TensorFlow Lite does not have itself.
-        metadata: the TFLITE_METADATA buffer, or no bytes.
+        inputs, outputs: of the first graph.
+        last_operator: builtin code of the operator that computes the output, not counting operators that only change
+            its type or shape; 32 for a custom operator, -1 for none.
+        custom_ops: names of the custom operators.
+        metadata: the TFLITE_METADATA buffer; empty if absent.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -160,10 +160,10 @@ class FlatModel:
 
 
 def read_flat_model(data: bytes) -> FlatModel:
-    """Read a .tflite's flatbuffer (bytes after it do no harm), and check that all of it is there.
+    """Read the flatbuffer of a .tflite file and check that it is complete; bytes after it are ignored.
 
     Raises:
-        ModelError: cut, damaged or another kind of file; its text does not name the file.
+        ModelError: truncated, damaged or not TFLite; the message does not name the file.
     """
     model = Table.root(data, b"TFL3")
     buffers = list(model.tables(4))
@@ -185,7 +185,7 @@ def _last_operator(model: Table, graph: Table) -> int:
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
     made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
     tensor = next(iter(graph.integers(2, "i")), -1)
-    while (operator := made_by.pop(tensor, None)) is not None:  # popped: a loop of operators ends
+    while (operator := made_by.pop(tensor, None)) is not None:  # popped, so that a cycle of operators ends
         code = codes[operator.scalar(0, "I")]
         if code not in _FORMS:
             return code
@@ -194,7 +194,7 @@ def _last_operator(model: Table, graph: Table) -> int:
 
 
 def _check_graph(graph: Table, buffers: int, codes: int) -> None:
-    """Touch everything a cut could have taken away."""
+    """Access everything that may be missing in a truncated file."""
     count = 0
     for tensor in graph.tables(0):
         count += 1
@@ -202,7 +202,7 @@ def _check_graph(graph: Table, buffers: int, codes: int) -> None:
         if tensor.scalar(2, "I") >= buffers:
             raise ModelError(_DAMAGED)
     for operator in graph.tables(3):
-        touched = (*operator.integers(1, "i"), *operator.integers(2, "i"))  # -1: an optional input left out
+        touched = (*operator.integers(1, "i"), *operator.integers(2, "i"))  # -1: an optional input is absent
         if operator.scalar(0, "I") >= codes or not all(-1 <= index < count for index in touched):
             raise ModelError(_DAMAGED)
 
@@ -220,7 +220,7 @@ def _tensor_info(tensor: Table) -> TensorInfo:
     quantization = tensor.table(4)
     scales = quantization.numbers(2, "f") if quantization else ()
     zero_points = quantization.integers(3, "q") if quantization else ()
-    # Several scales are those of a weight's channels; an input or output has one.
+    # Weights have a scale per channel; an input or output has a single one.
     single = len(scales) == 1
     return TensorInfo(
         name=tensor.text(3),

@@ -1,4 +1,4 @@
-"""Images kept in a model file with the scores they must give."""
+"""Golden images: images stored in a model file with the scores they must give."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from edgeclf_runtime.pictures.images import decode_image
 __all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
 
 DEFAULT_TOLERANCE = 0.12
-"""Interpreters differ by some steps of an int8 softmax, 1/256 each: 3 to 8 on trained networks, 21 on one of a few
-steps' training, whose answers are torn. Swapped colours make 44 and more."""
+"""Interpreters differ by a few steps of an int8 softmax, 1/256 each: 3 to 8 steps for trained networks, 21 for a barely
+trained, undecided one. Swapped colour channels make a difference of 44 steps or more."""
 
 _SCORES_LIMIT = 16 << 20
 _PICTURE_LIMIT = 1 << 20
@@ -27,7 +27,7 @@ _PIXELS_LIMIT = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class GoldenVector:
-    """One image and what the model gave for it when it was exported.
+    """An image and the scores the model gave for it at export.
 
     Attributes:
         pixels: uint8 RGB, ``[height, width, 3]``.
@@ -39,10 +39,10 @@ class GoldenVector:
 
 
 def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...], float]:
-    """The golden vectors and their tolerance; none where the archive has no ``golden/scores.json``.
+    """Read the golden vectors and their tolerance; none if the archive has no ``golden/scores.json``.
 
     Raises:
-        ModelError: they do not fit the model or cannot be read; its text does not name the file.
+        ModelError: they do not fit the model or cannot be read; the message does not name the file.
     """
     data = archive.read("golden/scores.json", _SCORES_LIMIT)
     if data is None:
@@ -50,7 +50,7 @@ def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...
     try:
         content = json.loads(data)
         tolerance = float(content["tolerance"])
-        with np.errstate(over="ignore"):  # to infinity, which is refused below
+        with np.errstate(over="ignore"):  # an overflow to infinity is refused below
             scores = [np.array(row, np.float32) for row in content["scores"]]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"Its golden scores cannot be read ({type(error).__name__}).") from None

@@ -1,4 +1,4 @@
-"""Lists of labels: one per line, in the order of the model's outputs."""
+"""Read label files: one label per line, in the order of the model's outputs."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["LABELS_LIMIT", "PathOrLabels", "embedded_labels", "given_labels", "l
 PathOrLabels = Union[str, "os.PathLike[str]", Sequence[str]]
 
 LABELS_LIMIT = 1 << 20
-"""Largest label file read, in bytes."""
+"""Size of the largest label file accepted, in bytes."""
 
 _NUMBERED = re.compile(r"(\d{1,6})([:\s]\s*)(.*\S)")
 
 
 def parse_labels(data: bytes, name: str, *, numbered: bool = True) -> tuple[str, ...]:
-    """Labels from a file's content; empty lines at its end do not count.
+    """Parse the content of a label file; empty lines at the end are ignored.
 
     Args:
-        data: UTF-8 text, a line per label.
+        data: UTF-8 text, one label per line.
         name: of the file, for errors.
-        numbered: accept "0  tench" lines, as Coral and Teachable Machine write them, where the numbers are those
-            from 0 to the last, each once; they then say the order. Otherwise a number is part of its label, and so it
-            is where labels would be equal without it, as "0 fingers" and "1 fingers" would.
+        numbered: accept lines such as "0  tench", which Coral and Teachable Machine write, if the numbers run from 0
+            without gaps; they then give the order. Otherwise a number is part of the label, also where the labels
+            would be equal without it, such as "0 fingers" and "1 fingers".
 
     Raises:
-        LabelsError: no UTF-8 text, no labels, or a line without one.
+        LabelsError: not UTF-8, no labels, or an empty line.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -51,7 +51,7 @@ def _unnumbered(lines: list[str]) -> tuple[str, ...]:
     by_index = {int(match[1]): match[3] for match in matches if match}
     if set(by_index) != set(range(len(lines))):
         return tuple(lines)
-    # A few equal ones, such as ImageNet's two cranes, do not count against the two blanks of Coral's own lists.
+    # A few duplicates, such as ImageNet's two cranes, are accepted with the two blanks of Coral's label files.
     wide = all(match and len(match[2]) > 1 for match in matches)
     if len(set(by_index.values())) < len(lines) * (0.9 if wide else 1):
         return tuple(lines)
@@ -59,7 +59,7 @@ def _unnumbered(lines: list[str]) -> tuple[str, ...]:
 
 
 def given_labels(labels: PathOrLabels) -> tuple[str, ...]:
-    """The labels themselves, or those in a file.
+    """Return the given labels, or read them from the given file.
 
     Raises:
         LabelsError: the file cannot be read.
@@ -78,7 +78,7 @@ def given_labels(labels: PathOrLabels) -> tuple[str, ...]:
 
 
 def embedded_labels(archive: Archive, files: Sequence[LabelFile]) -> tuple[str, ...] | None:
-    """Those in the archive: of the first file the metadata names and the archive holds, else of its one text file."""
+    """Read the labels in the archive: the first file named by the metadata, else the only text file."""
     texts = [name for name in archive.names if name.lower().endswith(".txt")]
     named = [file.name for file in files if file.name in archive.names]
     chosen = named[:1] or (texts if len(texts) == 1 else [])
@@ -87,10 +87,10 @@ def embedded_labels(archive: Archive, files: Sequence[LabelFile]) -> tuple[str, 
 
 
 def labels_beside(path: Path) -> tuple[str, ...]:
-    """Those in a file beside a model.
+    """Read the labels from a file next to the model.
 
     Raises:
-        LabelsError: there is none.
+        LabelsError: there is no such file.
     """
     names = (f"{path.stem}.txt", "labels.txt", f"{path.stem}_labels.txt")
     for name in names:

@@ -1,4 +1,4 @@
-"""The TFLITE_METADATA buffer that Model Maker, MediaPipe and the Task Library write into a .tflite."""
+"""Read the TFLITE_METADATA buffer that Model Maker, MediaPipe and the Task Library write into a .tflite file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NORMALIZATION = 1
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file of labels in the model's zip; ``locale`` is a language code, or empty."""
+    """A label file in the model's zip; ``locale`` is a language code, or empty."""
 
     name: str
     locale: str
@@ -27,12 +27,12 @@ class LabelFile:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is used of it.
+    """The part of the metadata that is used.
 
     Attributes:
-        name: the model's, or empty.
-        mean, std: the input's normalization, three values each, or empty where it has none.
-        label_files: of the output, those without a locale first, then English ones.
+        name: name of the model, or empty.
+        mean, std: normalization of the input, three values each; empty if it has none.
+        label_files: label files of the output: those without a locale first, then English ones.
     """
 
     name: str = ""
@@ -42,10 +42,10 @@ class Metadata:
 
 
 def read_metadata(data: bytes) -> Metadata:
-    """Read the buffer; no bytes give empty Metadata.
+    """Read the buffer; an empty buffer gives empty Metadata.
 
     Raises:
-        ModelError: damaged, or a normalization that is none; its text does not name the file.
+        ModelError: damaged, or an invalid normalization; the message does not name the file.
     """
     if not data:
         return Metadata()

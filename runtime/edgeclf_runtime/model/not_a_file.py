@@ -1,4 +1,4 @@
-"""What to say of a path that is no model file: a folder, or nothing at all."""
+"""Explain a path that is not a model file: a folder, or nothing at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 __all__ = ["is_run_folder", "near_names", "why_no_model"]
 
 _SUFFIX = ".tflite"
-_MODEL = "model.tflite"  # that a training's folder holds after its export
+_MODEL = "model.tflite"  # the file that an export writes into a run folder
 
 
 def why_no_model(path: Path) -> str:
-    """Why this is no model file, and which one was probably meant; empty where it is a file."""
+    """Return why a path is not a model file and which one was probably meant; empty if it is a file."""
     if path.is_dir():
         return _about_folder(path)
     if path.exists():
@@ -25,14 +25,14 @@ def why_no_model(path: Path) -> str:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether this is the folder of a training."""
+    """Whether a folder is the run folder of a training."""
     return (folder / "environment.json").is_file() and any(
         (folder / name).is_file() for name in ("config.toml", "config.json")
     )
 
 
 def near_names(path: Path, names: list[str]) -> str:
-    """`` Did you mean ...?`` with the name beside a missing path that is most like it; else empty."""
+    """Return `` Did you mean ...?`` with the existing name most similar to a missing path; else an empty string."""
     stems = {Path(name).stem.casefold(): name for name in reversed(names)}
     near = difflib.get_close_matches(path.stem.casefold(), stems, n=1)
     return f" Did you mean {path.with_name(stems[near[0]])}?" if near else ""
@@ -49,7 +49,7 @@ def _about_folder(path: Path) -> str:
 
 
 def _models(folder: Path) -> list[Path]:
-    """The model files in a folder, the one that an export writes first; none that are hidden."""
+    """Return the model files in a folder, the one that an export writes first, without hidden ones."""
     try:
         models = [item for item in folder.iterdir() if item.suffix == _SUFFIX and not item.name.startswith(".")]
     except OSError:

@@ -1,7 +1,7 @@
-"""From a network's outputs to scores: probabilities, whatever the network ends with.
+"""Convert a network's outputs to scores that are probabilities.
 
-A network that was exported without its softmax gives logits: a best "score" of 4.1 is no 410%, and no threshold means
-anything. What it gives is seen from the operator it ends with and from the range of its quantized output.
+A network exported without its softmax gives logits: a best "score" of 4.1 is not 410%, and no threshold makes sense.
+The last operator and the range of the quantized output show what a network gives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgeclf_runtime.model.flatbuffer import FlatModel, TensorInfo
 __all__ = ["SCORES", "ScoreRule", "score_rule"]
 
 SCORES = ("raw", "softmax", "sigmoid")
-"""Ways from outputs to scores."""
+"""How outputs can become scores."""
 
 _SOFTMAX, _LOGISTIC, _LOG_SOFTMAX = 25, 14, 50
 _LOGITS = {0, 1, 3, 9, 40, 126, _LOG_SOFTMAX}  # ADD, AVERAGE_POOL_2D, CONV_2D, FULLY_CONNECTED, MEAN, BATCH_MATMUL
@@ -32,9 +32,9 @@ class ScoreRule:
     """How outputs become scores.
 
     Attributes:
-        way: "raw", as they are; "softmax"; or "sigmoid", each for itself.
-        binary: one output for two labels: the second label's score, of which the first has the rest.
-        note: what was done and why, where nobody asked for it; else empty.
+        way: "raw", unchanged; "softmax"; or "sigmoid", applied to each output.
+        binary: one output for two labels: it is the score of the second label, and the first has 1 minus it.
+        note: what is done and why, if the user did not choose it; else empty.
     """
 
     way: str = "raw"
@@ -42,8 +42,8 @@ class ScoreRule:
     note: str = ""
 
     def apply(self, outputs: Scores) -> Scores:
-        """Scores float32 ``[classes]`` from real outputs ``[outputs]``."""
-        with np.errstate(all="ignore"):  # a broken network's infinities become NaN, which is no answer
+        """Convert real outputs ``[outputs]`` to scores, float32 ``[classes]``."""
+        with np.errstate(all="ignore"):  # infinities of a broken network become NaN, which gives no answer
             if self.way == "softmax":
                 powers = np.exp(outputs - outputs.max())
                 outputs = powers / powers.sum()
@@ -54,17 +54,17 @@ class ScoreRule:
         return np.asarray(outputs, np.float32)
 
     def misfit(self, scores: Scores) -> bool:
-        """Whether these are no probabilities."""
+        """Whether the scores are not probabilities."""
         return bool(scores.min() < -_SLACK or scores.max() > 1 + _SLACK)
 
 
 def score_rule(way: str | None, model: FlatModel, labels: int) -> ScoreRule:
-    """The rule for a network.
+    """Return the rule for a network.
 
     Args:
-        way: one of ``SCORES``; None looks at the network.
-        model: the network's.
-        labels: how many there are.
+        way: one of ``SCORES``; None decides by the network.
+        model: flatbuffer of the network.
+        labels: number of labels.
     """
     output = model.outputs[0]
     single = output.shape[-1] == 1
@@ -80,7 +80,7 @@ def score_rule(way: str | None, model: FlatModel, labels: int) -> ScoreRule:
 
 
 def _is_bounded(output: TensorInfo) -> bool | None:
-    """Whether a quantized output can only hold 0 to 1; None where its type does not tell."""
+    """Whether a quantized output can only hold 0 to 1; None if its type does not tell."""
     if output.dtype not in _LOWEST or not output.scale:
         return None
     low = (_LOWEST[output.dtype] - output.zero_point) * output.scale
@@ -88,6 +88,6 @@ def _is_bounded(output: TensorInfo) -> bool | None:
 
 
 def _sigmoid(values: Any) -> Any:
-    """Without overflow on either side."""
+    """Return the sigmoid without overflow on either side."""
     small = np.exp(-np.abs(values))
     return np.where(values >= 0, 1, small) / (1 + small)
