@@ -9,20 +9,13 @@ from typing import Any
 import click
 
 from edgeclf.commands.options import config_option, distribute_option, interruptible
+from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
 __all__ = ["train"]
 
 _PATH = click.Path(path_type=Path)
-_BACKBONES = (
-    "efficientnet-lite0",
-    "efficientnet-lite1",
-    "efficientnet-lite2",
-    "mobilenet-v2",
-    "mobilenet-v3-small-minimalistic",
-    "mobilenet-v3-large-minimalistic",
-)
 _SECTIONS = {
     "Basic options": ("out", "backbone", "size", "epochs", "flip", "rotate90", "test", "seed", "resume", "config"),
     "Data": ("validation", "group", "class_weights"),
@@ -51,7 +44,7 @@ _SECTIONS = {
 @click.option("--out", type=_PATH, help="Folder for the run (default: runs/NAME-1, runs/NAME-2, ...).")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Resume an interrupted training.")
 @config_option
-@click.option("--backbone", type=click.Choice(_BACKBONES), help="Pretrained network (default: efficientnet-lite0).")
+@click.option("--backbone", type=click.Choice([*BACKBONES]), help="Pretrained network (default: efficientnet-lite0).")
 @click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
 @click.option("--train-size", type=int, help="Image size in fine-tuning steps (default: 6/7 of --size).")

@@ -1,14 +1,14 @@
-"""The pretrained networks by name."""
+"""The pretrained networks by name: a new one is a file and a line of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from edgeclf.errors import ConfigError
-from edgeclf.model.backbones import efficientnet_lite, keras_applications
 
 __all__ = ["BACKBONES", "Backbone", "backbone"]
 
@@ -37,13 +37,18 @@ class Backbone:
     load: Callable[[Any, str, Path | None], tuple[Any, Any] | None]
 
 
+def _function(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module of this folder, which is imported by the first call: it needs TensorFlow."""
+    return lambda *words: getattr(import_module(f"edgeclf.model.backbones.{module}"), name)(*words)
+
+
 def _lite(number: int, size: int) -> Backbone:
-    name = f"efficientnet-lite{number}"
-    return Backbone(name, size, 127.0, 128.0, 0.875, efficientnet_lite.build_lite, efficientnet_lite.load_lite)
+    build, load = (_function("efficientnet_lite", name) for name in ("build_lite", "load_lite"))
+    return Backbone(f"efficientnet-lite{number}", size, 127.0, 128.0, 0.875, build, load)
 
 
 def _application(name: str) -> Backbone:
-    build, load = keras_applications.build_application, keras_applications.load_application
+    build, load = (_function("keras_applications", name) for name in ("build_application", "load_application"))
     return Backbone(name, 224, 127.5, 127.5, 0.875, build, load)
 
 

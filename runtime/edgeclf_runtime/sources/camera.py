@@ -12,12 +12,19 @@ from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.pictures.opencv import is_utf8, quiet
 from edgeclf_runtime.sources.connection import OpenCVCapture
 from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["open_camera"]
+__all__ = ["open_camera", "open_request"]
 
 _PATIENCE = 9.0  # V4L2 gives up after 10 s, where nothing else is set, and may then repeat the frame before
+
+
+def open_request(request: Request) -> LiveSource:
+    """Open a camera by its number, or a device."""
+    text = request.text
+    return open_camera(f"/dev/video{int(text)}" if text.isdecimal() else text, request.options, request.listener)
 
 
 def open_camera(device: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:

@@ -15,17 +15,31 @@ from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.images import swapped
 from edgeclf_runtime.pictures.opencv import quiet, readable_name
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions
 from edgeclf_runtime.sources.turning import turned
 from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["VideoSource"]
+__all__ = ["VideoSource", "open_request"]
 
 _log = logging.getLogger(__name__)
 
 _FPS = 25.0  # of a file that does not say
 _MOST_FPS = 480.0  # a browser's recording says 1000, the steps of its clock
+
+
+def open_request(request: Request) -> VideoSource:
+    """Open a film.
+
+    Raises:
+        SourceError: it is of a kind that is not read here.
+    """
+    from edgeclf_runtime.pictures.foreign import foreign_reason
+
+    if reason := foreign_reason(request.text, ffmpeg=True):
+        raise SourceError(f"{printable(request.path)}: {reason}")
+    return VideoSource(request.path, request.options)
 
 
 class VideoSource:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 from edgeclf_runtime.system.packages import check_version
 
-__all__ = ["open_picamera"]
+__all__ = ["open_picamera", "open_request"]
 
 _SIZE = (1280, 720)
 _PATIENCE = 5.0  # seconds for a frame
@@ -27,6 +28,11 @@ _OLD_NUMPY = (
     "Where it says numpy.dtype size changed: pip install 'numpy<2' 'opencv-python-headless<4.12', as the system's "
     "modules are built for numpy 1."
 )
+
+
+def open_request(request: Request) -> LiveSource:
+    """Open ``csi`` or ``csi:NUMBER``."""
+    return open_picamera(int(request.word.partition(":")[2] or 0), request.options, request.listener)
 
 
 def open_picamera(number: int, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:

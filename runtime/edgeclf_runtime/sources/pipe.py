@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import select
+import sys
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -14,12 +15,24 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import SourceEnded, SourceError
 from edgeclf_runtime.sources.jpeg_stream import take_jpeg
 from edgeclf_runtime.sources.live import LiveSource
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 
-__all__ = ["open_pipe"]
+__all__ = ["open_pipe", "open_request"]
 
 _CHUNK = 65_536
 _SCAN = b"\xff\xda"
+
+
+def open_request(request: Request) -> LiveSource:
+    """Open standard input.
+
+    Raises:
+        SourceError: it is closed.
+    """
+    if sys.stdin is None:
+        raise SourceError("-: standard input is closed.")
+    return open_pipe(sys.stdin.buffer, request.options, request.listener)
 
 
 def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:

@@ -19,14 +19,21 @@ from edgeclf_runtime.pictures.foreign import foreign_reason
 from edgeclf_runtime.pictures.images import decode_image, find_images, read_content
 from edgeclf_runtime.sources.folder.memory import Mark, Memory, mark_of
 from edgeclf_runtime.sources.folder.watching import FolderWatch, Version, version_of
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["PictureSource"]
+__all__ = ["PictureSource", "open_request"]
 
 _log = logging.getLogger(__name__)
 
 
 _LOOK = 0.5  # seconds between two looks into a watched folder
+
+
+def open_request(request: Request) -> PictureSource:
+    """Open an image or a folder."""
+    options = request.options
+    return PictureSource(request.path, options.watch, options.min_decoded_size, request.memory)
 
 
 class PictureSource:

@@ -11,15 +11,21 @@ from edgeclf_runtime.pictures.opencv import quiet
 from edgeclf_runtime.sources.connection import Capture, OpenCVCapture
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.network.address import check_address, without_password
+from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions, StateListener
 
-__all__ = ["open_stream", "without_password"]
+__all__ = ["open_request", "open_stream", "without_password"]
 
 _OPEN_MS = 10_000
 _READ_MS = 5_000
 _BACKLOG = 1.0  # seconds within which an RTSP server's stored frames come at once
 _INTERVAL = 1.0  # seconds between two images of a camera that gives one at a request, where none is asked for
 _PATIENCE = 60.0
+
+
+def open_request(request: Request) -> LiveSource:
+    """Open an address."""
+    return open_stream(request.text, request.options, request.listener)
 
 
 def open_stream(address: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
