@@ -23,6 +23,7 @@ from edgeclf.data.image_cache import decode
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.errors import DataError, RunError
 from edgeclf.framework_errors import start_tensorflow
+from edgeclf.frameworks import device_in_use
 from edgeclf.progress import Reporter
 from edgeclf.renamed import VALUES
 from edgeclf.runs.run import Run
@@ -75,6 +76,7 @@ def compare(
     cells = {cell.key: cell for cell in (replace(cell, method=old.get(cell.method, cell.method)) for cell in kept)}
     wanted = [(method, percent, seed) for seed in seeds for percent in percentages for method in methods]
     start_tensorflow(reporter)
+    reporter.say(f"Computing on {device_in_use()}.")
     with reporter.bar("Comparing methods", len(wanted)) as bar:
         for key in wanted:
             if key not in cells:

@@ -85,7 +85,7 @@ def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
         RunError: a picture cannot be read.
     """
     run.write_split(data, [])
-    _in_folder(run, data, None, reporter, Distribution("none"))
+    _in_folder(run, data, None, reporter, Distribution("none"), announced=False)
 
 
 def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
@@ -141,15 +141,29 @@ def _first(distribution: Distribution, make: Callable[[], Made]) -> Made | None:
     return made
 
 
-def _in_folder(
-    run: Run, listed: Dataset, skipped: list[Skipped] | None, reporter: Reporter, distribution: Distribution
-) -> Run:
-    """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept."""
-    reporter = reporter if distribution.first else Quiet()
-    start_tensorflow(reporter)
+def _computing_line(run: Run, distribution: Distribution) -> str:
     replicas = f", {distribution.replicas} in step" if distribution.replicas > 1 else ""
     exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
-    reporter.say(f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}.")
+    return f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}."
+
+
+def _in_folder(
+    run: Run,
+    listed: Dataset,
+    skipped: list[Skipped] | None,
+    reporter: Reporter,
+    distribution: Distribution,
+    announced: bool = True,
+) -> Run:
+    """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept.
+
+    Args:
+        announced: say what computes; not for one of many trainings.
+    """
+    reporter = reporter if distribution.first else Quiet()
+    start_tensorflow(reporter)
+    if announced:
+        reporter.say(_computing_line(run, distribution))
     seed_everything(run.config.seed, run.config.deterministic)
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
