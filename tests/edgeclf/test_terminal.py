@@ -79,18 +79,22 @@ def test_odd_files_are_read_without_the_lines_of_libraries(model: Path, digits: 
 @pytest.mark.parametrize(
     ("words", "when", "said"),
     [
-        (["export", "run", "-o", "m.tflite"], "Quantizing", f"no model file was written. {AGAIN}"),
+        (["export", "run", "-o", "m.tflite"], "Starting TensorFlow", f"no model file was written. {AGAIN}"),
         (["evaluate", "run", "photos"], "Evaluating", f"nothing was written. {AGAIN}"),
         (["report", "run"], "Starting TensorFlow", "the report in run is as it was. Write it with: edgeclf report run"),
         (["data", "check", "photos"], "Listing", f"no report was written to check. {AGAIN}"),
         (["data", "shard", "photos", "shards"], "Writing", f"shards was not written. {AGAIN}"),
-        (["train", "photos", "--out", "new"], "Reading", "before the first epoch. Resume with: edgeclf train --resume"),
+        (
+            ["train", "photos", "--out", "new"],
+            "Starting TensorFlow",
+            "before the first epoch. Resume with: edgeclf train --resume",
+        ),
         (
             ["search", "photos", "--size", "64", "--backbone", "efficientnet-lite0"],
             "Trial",
             "Everything finished is kept.",
         ),
-        (["compare", "photos", "--size", "64"], "Comparing methods", "Finished results are kept in compare; resume"),
+        (["compare", "photos", "--size", "64"], "Starting TensorFlow", "Finished results are kept in compare; resume"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
