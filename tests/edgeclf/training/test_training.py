@@ -18,6 +18,7 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.data.sources import read_source, refuse_inside
 from edgeclf.errors import ConfigError, DataError, WeightsError
 from edgeclf.model.network import build_classifier
+from edgeclf.renamed import OPTIONS
 from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.class_weights import class_weights
 from edgeclf.training.finetune import FineTuner
@@ -85,6 +86,15 @@ def test_the_last_epochs_pictures_have_the_inputs_own_size(
     assert [make_config({"size": 224, "full_size_epochs": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
 
 
+def _with_old_names(config: Path) -> None:
+    """As 0.1 wrote it."""
+    text = config.read_text("utf-8")
+    for old, new in OPTIONS.items():
+        text = text.replace(f"\n{new} =", f"\n{old} =")
+    assert text.count("\nadapt =") == text.count("\nturn =") == 1
+    config.write_text(text, "utf-8")
+
+
 def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
     run: Run, interrupted: Path, tmp_path: Path
 ) -> None:
@@ -92,15 +102,16 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
     shutil.copytree(stopped.path, tmp_path / "earlier")
+    _with_old_names(tmp_path / "stopped" / "config.toml")
     resumed = resume(tmp_path / "stopped", Quiet())
-    mine, known = resumed.read_arrays("weights"), run.read_arrays("weights")
-    assert all((mine[name] == known[name]).all() for name in known)
+    mine, expected = resumed.read_arrays("weights"), run.read_arrays("weights")
+    assert all((mine[name] == expected[name]).all() for name in expected)
     with pytest.raises(RunError, match="is finished"):
         resume(tmp_path / "stopped", Quiet())
     for name in ("state.npz", "metrics.json"):  # as if it was killed between its head and its first epoch
         (tmp_path / "earlier" / name).unlink()
     again = resume(tmp_path / "earlier", Quiet()).read_arrays("weights")
-    assert all((again[name] == known[name]).all() for name in known)
+    assert all((again[name] == expected[name]).all() for name in expected)
 
 
 def test_what_another_version_began_is_not_gone_on_with(interrupted: Path, tmp_path: Path) -> None:
