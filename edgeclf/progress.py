@@ -74,6 +74,7 @@ class Terminal:
                 yield _Task(progress, task)
             finally:
                 progress.remove_task(task)
+                progress.refresh()  # or the next line would be written above a bar that is over
 
     @contextmanager
     def _shown(self) -> Iterator[Progress]:

@@ -43,6 +43,36 @@ def test_an_export_shows_bars_and_each_figure_once(run: Run, tmp_path: Path) -> 
     assert sum(accuracy in line for line in lines if line.startswith("validation")) == 1
 
 
+def test_a_bar_that_ends_early_leaves_nothing_on_the_screen(tmp_path: Path) -> None:
+    code = """
+from edgeclf.progress import Terminal
+
+terminal = Terminal()
+
+def steps():
+    with terminal.bar("Inner", 10) as bar:
+        bar.advance(1)
+        yield
+
+try:
+    with terminal.bar("Outer", 0):
+        begun = steps()
+        next(begun)
+        terminal.say("while it lasts")
+        begun.close()
+        terminal.say("after the inner one")
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    terminal.say("after both")
+"""
+    text = on_terminal([sys.executable, "-c", code], tmp_path).text
+    assert [line for line in _lines(text) if line] == ["while it lasts", "after the inner one", "after both"]
+    assert "Inner" in text
+    assert "Inner" not in text.rpartition("after the inner one")[2]
+    assert "Outer" not in text.rpartition("after both")[2]
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
+
+
 def test_an_evaluation_says_more_when_asked_and_top_five_where_there_are_more(model: Path, digits: Path) -> None:
     lines = _lines(on_terminal([*COMMAND, "evaluate", model, digits], digits).text)
     assert next(line for line in lines if line.startswith("0 ")).count("95%") == 0
