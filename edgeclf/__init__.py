@@ -1,4 +1,4 @@
-"""From a folder of photographs to an image classifier on a Raspberry Pi or Coral camera.
+"""Train an image classifier on a folder of photographs, for a Raspberry Pi or Coral camera.
 
     import edgeclf
 
@@ -6,7 +6,7 @@
     edgeclf.export(run, "model.tflite")
     print(edgeclf.evaluate("model.tflite", "new-photos").score.accuracy)
 
-Names are loaded when they are first used, so that importing the package costs nothing.
+Names are imported when they are first used, so that importing the package is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the commands do, as functions: paths may be texts, and what is not given is the command's default."""
+"""The commands as functions: paths may be strings, and the defaults are those of the commands."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 
 PathLike = str | os.PathLike[str]
 Photographs = PathLike | Sequence[PathLike]
-"""A folder with a sub-folder for each class, a CSV, a folder of shards; or several of these."""
+"""A folder with one sub-folder per class, a CSV, a folder of shards, or several of these."""
 
 
 def train(
@@ -63,17 +63,17 @@ def train(
 
     Args:
         data: the photographs.
-        out: the run's folder, new or empty; by default ``runs/NAME-N``.
-        config: options; by default those of the command.
-        reporter: is told how it goes, such as ``Terminal()``; by default nobody.
-        distribute: "none", "mirrored" or "workers".
+        out: the run folder, new or empty; by default ``runs/NAME-N``.
+        config: the options; by default those of the command.
+        reporter: shows the progress, such as ``Terminal()``; by default nothing is shown.
+        distribute: "none", "mirrored" or "multi-worker".
 
     Returns:
-        the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
+        the run. If fine-tuning was interrupted, it has the best weights so far and its metrics say so.
 
     Raises:
-        DataError, ConfigError, WeightsError, RunError, ComputeError: see their texts.
-        KeyboardInterrupt: before there was anything to keep.
+        DataError, ConfigError, WeightsError, RunError, ComputeError: the input cannot be used, or TensorFlow failed.
+        KeyboardInterrupt: interrupted before there was anything to keep.
     """
     sources = _sources(data)
     folder = Path(out) if out is not None else new_folder(sources)
@@ -81,10 +81,10 @@ def train(
 
 
 def resume(run: Run | PathLike, reporter: Reporter | None = None, distribute: str = "none") -> Run:
-    """Go on with an interrupted training, to the result it would have had.
+    """Resume an interrupted training; the result is the same as without the interruption.
 
     Raises:
-        RunError: there is nothing to go on with, or its photographs have changed.
+        RunError: there is nothing to resume, or its photographs have changed.
     """
     return _resume(_opened(run).path, reporter or Quiet(), distribute)
 
@@ -99,17 +99,18 @@ def export(
     max_drop: float | None = None,
     distribute: str = "none",
 ) -> Conversion:
-    """Write the model file of a training and measure it, as ``edgeclf export`` does.
+    """Write the model file of a run and evaluate it, as ``edgeclf export`` does.
 
     Args:
-        run: a training, or its folder.
-        path: of the file; by default ``model.tflite`` (of another mode ``model-MODE.tflite``) in the run's folder.
+        run: a run or its folder.
+        path: the file to write; by default ``model.tflite`` (for other modes ``model-MODE.tflite``) in the run folder.
         mode: "int8", "float32", "float16" or "dynamic".
-        method: of int8: "auto" tries the cheapest first, "ptq" trains nothing, "qat" is quantization-aware training.
-        max_drop: of int8: percentage points of accuracy that may be lost; see ``Conversion.within``.
+        method: for int8: "auto" tries the cheapest methods first, "ptq" is post-training quantization, "qat" is
+            quantization-aware training.
+        max_drop: for int8: the largest accuracy loss allowed, in percentage points; see ``Conversion.within``.
 
     Raises:
-        RunError, DataError, ConversionError, ComputeError: see their texts.
+        RunError, DataError, ConversionError, ComputeError: the run cannot be exported, or TensorFlow failed.
     """
     opened = _opened(run)
     file = (
@@ -130,28 +131,28 @@ def export_run(
     max_drop: float | None = None,
     distribute: str = "none",
 ) -> Conversion:
-    """The name of ``export`` until 0.1."""
-    warnings.warn("export_run is called export now", DeprecationWarning, stacklevel=2)
+    """Old name of ``export``, used up to version 0.1."""
+    warnings.warn("export_run is now called export", DeprecationWarning, stacklevel=2)
     return export(run, path, mode, reporter, method=method, max_drop=max_drop, distribute=distribute)
 
 
 def evaluate(
     model: Classifier | Run | PathLike, data: PathLike | None = None, reporter: Reporter | None = None
 ) -> Measurement:
-    """Measure a model on labelled images, as ``edgeclf evaluate`` does.
+    """Evaluate a model on labelled images, as ``edgeclf evaluate`` does.
 
     Args:
-        model: a model file; a run or its folder, for its int8 file; or a classifier that is open.
-        data: a folder with a sub-folder for each label, a CSV or shards; by default the test part of the run.
+        model: a model file; a run or its folder, to evaluate its int8 file; or an open classifier.
+        data: a folder with one sub-folder per label, a CSV or shards; by default the test part of the run.
 
     Raises:
-        DataError: no images, or a label that is none of the model's.
+        DataError: there are no images, or the model lacks one of their labels.
         RunError: the run has no model file.
     """
     told = reporter or Quiet()
     if isinstance(model, Classifier):
         if data is None:
-            raise DataError("Give data, the images to measure on; only a run has a test part of its own.")
+            raise DataError("Give data, the images to evaluate on; only a run has a test part of its own.")
         return _evaluation.evaluate(model, Path(data), told)
     run = _opened(model) if isinstance(model, Run) or Path(model).is_dir() else None
     with Classifier.load(_evaluation.model_of_run(run) if run is not None else Path(str(model))) as classifier:
@@ -171,15 +172,15 @@ def compare(
     percentages: Sequence[int] = (5, 10, 25, 50, 100),
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
-    """Compare ways to a classifier on one split, as ``edgeclf compare`` does; a folder that is there is gone on with.
+    """Compare methods on one split, as ``edgeclf compare`` does; an existing comparison is resumed.
 
     Args:
-        out: the comparison's folder: compare.csv and compare.html.
-        methods: of "hog-svm", "scratch", "head", "batch-norm", "full".
-        percentages: of the training images, 1 to 100.
+        out: the comparison's folder, with compare.csv and compare.html.
+        methods: some of "hog-svm", "scratch", "head", "batch-norm", "full".
+        percentages: shares of the training images in percent, 1 to 100.
 
     Raises:
-        ConfigError, DataError, RunError: see their texts.
+        ConfigError, DataError, RunError: the options, the images or the folder cannot be used.
     """
     chosen, told = config or make_config({}), reporter or Quiet()
     return _compare(_sources(data), Path(out), chosen, told, methods=methods, percentages=percentages, seeds=seeds)
@@ -192,15 +193,15 @@ def search(
     config: TrainConfig | None = None,
     reporter: Reporter | None = None,
 ) -> SearchResult:
-    """Try backbones, input sizes and what is trained within a time budget, as ``edgeclf search`` does.
+    """Search for backbone, input size and what to train within a time budget, as ``edgeclf search`` does.
 
     Args:
-        out: the search's folder: search.csv, search.html and the trials' runs; one that is there is gone on with.
-        settings: budget, bound of the latency, and what there is to choose from.
-        config: of the trainings, but for what is searched.
+        out: the search's folder, with search.csv, search.html and the trials' runs; an existing search is resumed.
+        settings: time budget, maximum latency, and the values to choose from.
+        config: the options of the trainings, except those that are searched.
 
     Raises:
-        DataError, ConfigError: nothing was tried.
+        DataError, ConfigError: the input cannot be used; nothing was tried.
     """
     chosen = settings or SearchConfig()
     result = _search(_sources(data), Path(out), chosen, config or make_config({}), reporter or Quiet())
@@ -212,10 +213,10 @@ def check_data(data: Photographs, out: PathLike = "check", reporter: Reporter | 
     """Find unreadable files, duplicates, doubtful labels and rare classes, as ``edgeclf data check`` does.
 
     Args:
-        out: the report's folder: check.html and check.json.
+        out: the report's folder, with check.html and check.json.
 
     Raises:
-        DataError: no readable image, or the folder lies among them.
+        DataError: there is no readable image, or ``out`` is inside the folder of images.
     """
     with tensorflow_errors():
         found = _check(_sources(data), Path(out), reporter or Quiet())

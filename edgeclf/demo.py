@@ -1,4 +1,4 @@
-"""The whole way on data that needs no download: scikit-learn's handwritten digits (UCI, 1998)."""
+"""Run all steps on data that needs no download: scikit-learn's handwritten digits (UCI, 1998)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeclf_runtime.system.plain_text import printable
 __all__ = ["DemoResult", "digit_picture", "run_demo"]
 
 _SIDE = 128
-_TRAINED, _FILMED = 140, 24  # of each digit, and of all, never the same ones
+_TRAINED, _FILMED = 140, 24  # images per digit for training, and other images in all for the video
 _FRAMES_EACH = 5
 _MARKER = ".edgeclf-demo"
 _OPTIONS: dict[str, object] = {
@@ -39,7 +39,7 @@ _OPTIONS: dict[str, object] = {
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What came out: the model file, the film, its contact sheet, and how many frames were labelled rightly."""
+    """The demo's model file, video and contact sheet, and how many frames were classified correctly."""
 
     model: Path
     film: Path
@@ -49,13 +49,14 @@ class DemoResult:
 
 
 def run_demo(out: Path, reporter: Reporter) -> DemoResult:
-    """Train, export, make a film, classify it.
+    """Train, export, make a video and classify it.
 
     Args:
-        out: a new folder, or that of an earlier demo, which is replaced.
+        out: a new folder, or the folder of an earlier demo, which is replaced.
+        reporter: shows the progress.
 
     Raises:
-        DataError: the folder holds something else, or its name is not UTF-8.
+        DataError: the folder holds other files, or its path is not UTF-8 text.
     """
     _prepare(out)
     images, targets = _digits()
@@ -76,7 +77,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
 
 
 def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 0.75) -> Pixels:
-    """An 8x8 digit of values 0..16 as a dark stroke on paper: uint8 RGB ``[128, 128, 3]``."""
+    """Draw an 8x8 digit with values 0..16 as a dark stroke on paper: uint8 RGB ``[128, 128, 3]``."""
     smooth = cv2.resize(image.astype(np.float32) / 16, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), angle, scale)
     ink = np.clip((cv2.warpAffine(smooth, turn, (_SIDE, _SIDE)) - 0.3) / 0.35, 0, 1)[..., None]
@@ -85,12 +86,12 @@ def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: flo
 
 
 def _prepare(out: Path) -> None:
-    if not is_utf8(out):  # a run could not keep it, and OpenCV would end the process
-        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another --out.")
+    if not is_utf8(out):  # a run could not record it, and OpenCV would end the process
+        raise DataError(f"{printable(out)}: the path is not UTF-8 text. Choose another --out.")
     if out.exists():
         if not (out / _MARKER).is_file() and any(out.iterdir() if out.is_dir() else [out]):
-            raise DataError(f"{out}: exists already and is no earlier demo. Choose another --out.")
-        for item in out.iterdir():  # not the folder: it may be a link to one, or the current one
+            raise DataError(f"{out}: already exists and is not an earlier demo. Choose another --out.")
+        for item in out.iterdir():  # keep the folder: it may be a link, or the current folder
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARKER).touch()
@@ -104,7 +105,7 @@ def _digits() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
 
 
 def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> list[int]:
-    """Some of each digit into its folder; gives others, for the film."""
+    """Write some images of each digit to its folder; return the rows of others for the video."""
     rng, rest = np.random.default_rng(0), []
     for digit in range(10):
         rows = rng.permutation(np.flatnonzero(targets == digit))
@@ -117,7 +118,7 @@ def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: n
 
 def _write(path: Path, pixels: Pixels) -> None:
     if not cv2.imwrite(str(path), pixels[:, :, ::-1]):
-        raise DataError(f"{path.parent}: an image cannot be written there. Is the disk full?")
+        raise DataError(f"{path.parent}: cannot write an image there. Is the disk full?")
 
 
 def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
@@ -131,7 +132,7 @@ def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
 
 
 def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: Reporter) -> DemoResult:
-    """The film through the same stream a camera's frames would go."""
+    """Classify the video through the same stream as a camera's frames."""
     predictions = []
     with Classifier.load(model) as classifier, reporter.bar("Classifying", len(shown) * _FRAMES_EACH) as bar:
         for prediction in classifier.stream(film):

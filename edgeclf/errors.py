@@ -1,12 +1,12 @@
-"""What can go wrong on the desktop, as a tree.
+"""Errors of the desktop package.
 
 EdgeclfError (edgeclf_runtime.errors)
 └── DesktopError
     ├── DataError      photographs: missing, empty, too few, unreadable
-    ├── WeightsError   pretrained or saved weights: missing, altered, of another network
+    ├── WeightsError   pretrained or saved weights: missing, changed, of another network
     ├── ConfigError    options that contradict each other or the data
-    ├── RunError       a run's folder: missing, incomplete, made for something else
-    └── ComputeError   TensorFlow gave up: out of memory, an operation it does not have
+    ├── RunError       a run folder: missing, incomplete, made for something else
+    └── ComputeError   TensorFlow failed: out of memory, an unsupported operation
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DataError(DesktopError, ValueError):
 
 
 class WeightsError(DesktopError, ValueError):
-    """Weights are missing, altered, or belong to another network."""
+    """Weights are missing, were changed, or belong to another network."""
 
 
 class ConfigError(DesktopError, ValueError):
@@ -33,8 +33,8 @@ class ConfigError(DesktopError, ValueError):
 
 
 class RunError(DesktopError, ValueError):
-    """A run's folder cannot be used as asked."""
+    """A run folder cannot be used as asked."""
 
 
 class ComputeError(DesktopError, RuntimeError):
-    """TensorFlow could not compute what was asked."""
+    """TensorFlow failed to compute something."""

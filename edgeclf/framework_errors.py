@@ -1,4 +1,4 @@
-"""TensorFlow's own errors in one line: what happened, what is kept, and what to do."""
+"""Turn TensorFlow's errors into one line: what happened, what is kept, and what to do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgeclf.progress import Reporter
 
 __all__ = ["start_tensorflow", "tensorflow_errors"]
 
-_PLACES = re.compile(r"\{\{.*?\}\}| \[Op:\w+\]")  # where in TensorFlow it was
-_SMALLER = "Take less at once: --batch-size with a smaller number, or a smaller --size"
+_PLACES = re.compile(r"\{\{.*?\}\}| \[Op:\w+\]")  # positions in TensorFlow's code
+_SMALLER = "Use less memory: set a smaller --batch-size or a smaller --size"
 _WAYS_OUT = (
     (("ResourceExhaustedError", "MemoryError"), "Out of memory", _SMALLER),
     (("UnimplementedError",), "This machine cannot compute it", "Try without --xla, and with --precision float32"),
@@ -22,20 +22,20 @@ _WAYS_OUT = (
 
 
 def start_tensorflow(reporter: Reporter) -> None:
-    """Import TensorFlow, which takes seconds, under a bar."""
+    """Import TensorFlow, which takes seconds, while a bar is shown."""
     with reporter.bar("Starting TensorFlow", 0):
         keras()
 
 
 @contextmanager
 def tensorflow_errors(kept: Callable[[], str] = str) -> Iterator[None]:
-    """Errors of TensorFlow, and of memory that is used up, as ours.
+    """Turn errors of TensorFlow, and running out of memory, into ComputeError.
 
     Args:
-        kept: gives a sentence on what was finished and how to go on; empty for nothing.
+        kept: returns a sentence on what is kept and how to continue; may be empty.
 
     Raises:
-        ComputeError: one came.
+        ComputeError: TensorFlow failed.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def _described(error: BaseException) -> str:
 
 
 def _first_line(text: str) -> str:
-    """That says something: TensorFlow's begin with where in a graph it was, and indent the way to it."""
+    """Return the first informative line: TensorFlow's errors begin with positions in the graph, indented."""
     lines = (line.strip() for line in text.splitlines() if line.strip() and not line[0].isspace())
     line = next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
     return _PLACES.sub("", line).strip().rstrip(".")[:300]

@@ -1,4 +1,4 @@
-"""TensorFlow and tf_keras for the desktop package: imported when first asked for, and only here."""
+"""TensorFlow and tf_keras for the desktop package: imported only here, when first used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 @functools.cache
 def device_in_use() -> str:
-    """One line that names what will compute."""
+    """Return one line that names the device TensorFlow uses."""
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
@@ -34,7 +34,7 @@ def device_in_use() -> str:
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Networks made while the ``with`` lasts compute in it: "float32", "mixed_float16" or "mixed_bfloat16"."""
+    """Build networks inside a ``with`` block in "float32", "mixed_float16" or "mixed_bfloat16"."""
     mixed = keras().mixed_precision
     before = mixed.global_policy()
     mixed.set_global_policy(policy)
@@ -45,19 +45,19 @@ def precision(policy: str) -> Iterator[None]:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU."""
+    """Return whether TensorFlow computes on a GPU."""
     return bool(tensorflow().config.list_physical_devices("GPU"))
 
 
 def seed_everything(seed: int, deterministic: bool = False) -> None:
-    """Seed everything random in this process; called by commands, never by an import.
+    """Set the random seeds of this process; called by commands, never by an import.
 
-    On a CPU every result is then repeatable bit for bit. On a GPU only where that is asked for: TensorFlow's
-    determinism refuses operations there that training needs.
+    On a CPU all results are then repeatable bit for bit. On a GPU this must be requested: there, TensorFlow's
+    determinism refuses operations that training needs.
 
     Args:
-        seed: of TensorFlow, numpy and Python.
-        deterministic: repeatable bit for bit on a GPU, too.
+        seed: random seed of TensorFlow, NumPy and Python.
+        deterministic: make results on a GPU repeatable bit for bit, too.
     """
     keras().utils.set_random_seed(seed)
     if deterministic or not has_gpu():
@@ -65,15 +65,15 @@ def seed_everything(seed: int, deterministic: bool = False) -> None:
 
 
 def refuse_unrepeatable(deterministic: bool, what: str, way_out: str) -> None:
-    """Refuse work that a GPU cannot repeat bit for bit, before any of it is done.
+    """Refuse work that a GPU cannot repeat bit for bit, before it starts.
 
     Args:
-        deterministic: whether that was asked for.
-        what: the work.
-        way_out: beside computing on the CPU.
+        deterministic: whether repeatable results were requested.
+        what: the work, to be shown.
+        way_out: what the user can do other than computing on the CPU.
 
     Raises:
-        ConfigError: it was, and TensorFlow computes on a GPU.
+        ConfigError: repeatable results were requested and TensorFlow computes on a GPU.
     """
     if deterministic and has_gpu():
         raise ConfigError(

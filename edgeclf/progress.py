@@ -1,4 +1,4 @@
-"""What a long task says while it works: lines, and bars with the time left."""
+"""Show the progress of long tasks: lines, and bars with the time left."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ __all__ = ["Bar", "Quiet", "Reporter", "Terminal"]
 
 
 class Bar(Protocol):
-    """A task of known length."""
+    """The progress bar of a task."""
 
     def advance(self, steps: int) -> None:
-        """So many more are done."""
+        """Advance the bar by this many steps."""
 
 
 class Reporter(Protocol):
-    """Takes what a task has to say."""
+    """Receives the progress of a task."""
 
     def say(self, line: str) -> None:
-        """One finished statement."""
+        """Show one line."""
 
     def bar(self, title: str, total: int) -> AbstractContextManager[Bar]:
-        """A bar for a task, shown while the ``with`` lasts.
+        """Show a bar during a ``with`` block.
 
         Args:
-            total: its steps; 0 for a task that cannot tell how far it is, which shows the time it has taken.
+            title: the task's name.
+            total: number of steps; 0 if it is unknown, then the bar shows the elapsed time.
         """
 
 
@@ -57,11 +58,11 @@ class _Task:
 
 
 class Terminal:
-    """Lines and bars on standard error; bars only where that is a terminal."""
+    """Show lines and bars on standard error; bars only if it is a terminal."""
 
     def __init__(self) -> None:
         self._console = Console(file=_own_terminal(), stderr=True, highlight=False)
-        self._progress: Progress | None = None  # while there is a bar; a bar within another is a line below it
+        self._progress: Progress | None = None  # set while there is a bar; a bar within another is a line below it
 
     def say(self, line: str) -> None:
         self._console.print("\n".join(map(plain, line.split("\n"))), markup=False, soft_wrap=True)
@@ -91,28 +92,28 @@ class Terminal:
 
 
 def _own_terminal() -> TextIO | None:
-    """Standard error where it is a terminal, by a descriptor of its own: that of TensorFlow's lines is held back."""
+    """Open standard error, if it is a terminal, by another descriptor: the usual one is held back for TensorFlow."""
     if not isinstance(sys.stderr, io.TextIOWrapper) or not sys.stderr.isatty():
         return None
     return open(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors)
 
 
 class _Count(MofNCompleteColumn):
-    """Steps done, of a task that has some."""
+    """Column of finished steps, for tasks with a known number."""
 
     def render(self, task: Task) -> Text:
         return Text("") if task.total is None else super().render(task)
 
 
 class _Remaining(TimeRemainingColumn):
-    """Time left, of a task that can tell."""
+    """Column of the time left, for tasks with a known number of steps."""
 
     def render(self, task: Task) -> Text:
         return Text("") if task.total is None else Text("left ").append_text(super().render(task))
 
 
 class Quiet:
-    """Says nothing."""
+    """A reporter that shows nothing."""
 
     def say(self, line: str) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""What options were called before, on the command line, in edgeclf.toml and in Python, and what they are called now."""
+"""Old names of options on the command line, in edgeclf.toml and in Python, and their new names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ OPTIONS = {
     "fixed_stride": "freeze_stride",
     "fractions": "percentages",
 }
-"""New name by old one."""
+"""New option name by old name."""
 
 _TUNED = {"scale": "batch-norm"}
 VALUES = {"tune": _TUNED, "tunes": _TUNED, "methods": _TUNED}
-"""The same of values, by option."""
+"""New value by old value, by option."""
 
 
 def _flag(name: str, before: str = "--") -> str:
@@ -24,7 +24,7 @@ def _flag(name: str, before: str = "--") -> str:
 
 
 FLAGS = {_flag(old, before): _flag(new, before) for old, new in OPTIONS.items() for before in ("--", "--no-")}
-"""Of ``OPTIONS``, as they are written on the command line."""
+"""``OPTIONS`` as they are written on the command line."""
 
 FLAG_VALUES = {_flag(name): values for name, values in VALUES.items()}
-"""Of ``VALUES``."""
+"""``VALUES`` as they are written on the command line."""

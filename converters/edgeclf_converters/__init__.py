@@ -2,7 +2,7 @@
 
     from edgeclf_converters import Labelled, convert_int8
 
-    done = convert_int8(model, pictures, "model.tflite", card, training=lambda: Labelled(pixels, targets))
+    done = convert_int8(model, images, "model.tflite", card, training=lambda: Labelled(pixels, targets))
     print(done.search.best.step, done.search.best.parity.drop)
 
 TensorFlow is loaded when something is converted, not when this is imported.

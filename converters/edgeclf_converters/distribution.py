@@ -1,7 +1,7 @@
 """Where training steps run: one device, the GPUs of one machine, or several machines in step.
 
 With several replicas each takes its share of every batch, gradients are summed, and the weights stay the same
-everywhere (tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the pictures and
+everywhere (tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the images and
 the run's folder under the same path. The first one writes the run, the others only read it.
 """
 

@@ -134,7 +134,7 @@ def export(
         model, mode, calibration: see ``convert``.
         path: of the file.
         card: what the file will say of itself; what ``measure`` returns is added to its accuracy.
-        golden: pictures uint8 RGB of at most 320 pixels a side, kept in the file with the scores it gives for them.
+        golden: images uint8 RGB of at most 320 pixels a side, kept in the file with the scores it gives for them.
         measure: is given the real file, opened.
 
     Raises:

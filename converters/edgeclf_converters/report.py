@@ -1,4 +1,4 @@
-"""Float against int8: accuracy, flipped pictures, layers, size and time, as one object, text or JSON."""
+"""Float against int8: accuracy, flipped images, layers, size and time, as one object, text or JSON."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class ParityReport:
     Attributes:
         labels: of the model.
         judged_by: what says which answers are right.
-        parity: accuracies, the paired drop, and the flipped pictures by their row.
+        parity: accuracies, the paired drop, and the flipped images by their row.
         method: the one that was kept, of
         route: all that were tried.
         layers: signal to noise of each, in the network's order; empty for a network that cannot be taken apart.
         float_bytes, int8_bytes: sizes of the two flatbuffers.
-        float_milliseconds, int8_milliseconds: medians of the interpreter's time for a picture, on this machine.
-        multiply_accumulates: of one picture.
+        float_milliseconds, int8_milliseconds: medians of the interpreter's time for an image, on this machine.
+        multiply_accumulates: of one image.
         stop: why methods were left out; empty where none was.
-        test: the same on pictures that took no part in any choice, where there are any.
+        test: the same on images that took no part in any choice, where there are any.
     """
 
     labels: tuple[str, ...]
@@ -145,7 +145,7 @@ def _layers(model: Any, best: Trial, pictures: Sequence[Pixels], rule: Preproces
 
 
 def invoke_milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
-    """Medians of the interpreter's time for a picture, on this machine.
+    """Medians of the interpreter's time for an image, on this machine.
 
     The files are taken in turn so that what disturbs one disturbs the others.
 

@@ -1,1 +1,1 @@
-"""Commands of the desktop, one a file: each constructs, calls and prints."""
+"""The desktop commands, one per file: each constructs objects, calls a function and prints the result."""

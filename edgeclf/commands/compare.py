@@ -17,7 +17,7 @@ _PATH = click.Path(path_type=Path)
 
 
 def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parameter, str], tuple[int, ...]]:
-    """Reads whole numbers between commas."""
+    """Return a callback that reads whole numbers separated by commas."""
 
     def read(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
         words = text.split(",")

@@ -22,12 +22,12 @@ __all__ = ["demo"]
 def demo(out: Path) -> None:
     """Train, export and run on handwritten digits, in minutes.
 
-    Takes the digits of scikit-learn, so that it needs no photographs and no camera.
+    Uses scikit-learn's handwritten digits, so it needs no photographs and no camera.
     """
     from edgeclf.demo import run_demo
     from edgeclf.progress import Terminal
 
-    with interruptible(lambda: f"; {out} holds what was finished. The same command begins anew."):
+    with interruptible(lambda: f"; {out} has the files finished so far. The same command starts again."):
         result = run_demo(out, Terminal())
     click.echo(f"{result.right} of {result.frames} video frames classified correctly; see {result.sheet}")
     click.echo("\nWith your own photographs in one sub-folder per class:")

@@ -78,11 +78,9 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
         raise UsageError(f"MODEL comes first: {shlex.join(['edgeclf', 'evaluate', str(source), str(path)])}")
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
-        raise UsageError(
-            "Give DATA, the images to measure on; only the folder of a training has a test part of its own."
-        )
+        raise UsageError("Give DATA, the images to evaluate on; only a run folder has a test part of its own.")
     if whole and source is None:
-        raise UsageError("--whole needs DATA; the test part of a run is seen as in its training.")
+        raise UsageError("--whole needs DATA; a run's test part is always prepared as in its training.")
     model = path if run is None else on.model_of_run(run)
     if run is not None and (stale := on.about_stale(run, model)):
         click.echo(f"Warning: {stale}", err=True)
@@ -130,7 +128,7 @@ def _text(evaluation: Evaluation, verbose: bool) -> str:
 
 
 def _check_page(page: Path) -> None:
-    """Before the work: a page must not take the place of a model or an image."""
+    """Check the page's name before the work starts: a page must not overwrite a model or an image."""
     from edgeclf_converters.export import check_target
     from edgeclf_runtime.errors import UsageError
 
@@ -147,4 +145,4 @@ def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
 
     with without_codec_lines(), Terminal().bar("Writing the page", 0):
         write_text(page, render_evaluation(evaluation))
-    click.echo(f"Page: {page}", err=as_json)  # beside JSON nothing else is printed
+    click.echo(f"Page: {page}", err=as_json)  # with --json only JSON goes to standard output

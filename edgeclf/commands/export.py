@@ -100,7 +100,7 @@ def export(
 
 
 def _say_without_compiler() -> None:
-    """At once: the search may take long, and its file is of use anyway."""
+    """Print early that there is no compiler: the search may take long, and its file is useful anyway."""
     from edgeclf_converters.edgetpu.compiler import find_compiler
     from edgeclf_converters.errors import ConversionError
 
@@ -149,7 +149,7 @@ def _export_run(
     path = output or folder / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
     run = Run.open(folder)
     if mode != "int8":
-        max_drop = None  # of a config file; it is about int8
+        max_drop = None  # it may come from a config file, but applies to int8 only
     with _interruptible(path), tensorflow_errors():
         done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
     if f"validation_{mode}" not in done.card.accuracy:
@@ -179,15 +179,15 @@ def _command(folder: Path, output: Path | None, method: str, max_drop: float | N
 
 
 def _interruptible(path: Path) -> AbstractContextManager[None]:
-    """What Ctrl-C leaves of an export to this file, which is written at its end."""
+    """Report what Ctrl-C leaves of an export to this file, which is written at the end."""
 
     def written() -> int | None:
         return path.stat().st_mtime_ns if path.exists() else None
 
     def kept() -> str:
         if written() != before:
-            return f" before the comparison with float was finished; {path} is written and checked."
-        file = f"no model file was written. {_AGAIN}" if before is None else f"{path} is as it was. {_AGAIN}"
+            return f" before the comparison with float was finished; {path} is complete and checked."
+        file = f"no model file was written. {_AGAIN}" if before is None else f"{path} is unchanged. {_AGAIN}"
         return f" before the export was finished; {file}"
 
     before = written()
@@ -197,7 +197,7 @@ def _interruptible(path: Path) -> AbstractContextManager[None]:
 def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
     click.echo(f"Wrote {done.path} ({done.bytes / 1e6:.2f} MB)")
     if done.report is not None:
-        click.echo(f"Float against int8 in full: {done.path.with_suffix('.parity.html')}")
+        click.echo(f"Full comparison of float and int8: {done.path.with_suffix('.parity.html')}")
     if max_drop is not None and not done.within:
         assert done.search is not None
         drop = done.search.best.parity.drop

@@ -1,4 +1,4 @@
-"""Options that the desktop's commands share."""
+"""Options that the desktop commands share."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ verbose_option = click.option("--verbose", is_flag=True, help="Print more detail
 
 @contextmanager
 def interruptible(kept: Callable[[], str]) -> Iterator[None]:
-    """Say what is left after Ctrl-C and how to go on, and exit with status 130.
+    """On Ctrl-C, print what is kept and how to continue, and exit with status 130.
 
     Args:
-        kept: gives the text that follows "Interrupted".
+        kept: returns the text that follows "Interrupted".
     """
     try:
         yield
@@ -36,10 +36,10 @@ def interruptible(kept: Callable[[], str]) -> Iterator[None]:
 
 
 def distribute_option(what: str) -> Callable[[Any], Any]:
-    """``--distribute``, one of ``edgeclf_converters.distribution.WAYS``, which is not imported for the help.
+    """Return ``--distribute``, one of ``edgeclf_converters.distribution.WAYS``, without importing that for the help.
 
     Args:
-        what: begins the help, such as "Train".
+        what: the start of the help text, such as "Train".
     """
     ways = click.Choice(["none", "mirrored", "multi-worker"])
     text = f"{what} on all GPUs of this machine (mirrored) or on the machines listed in TF_CONFIG (multi-worker)."

@@ -30,7 +30,7 @@ def report(run: Path, tensorboard: Path | None) -> None:
     from edgeclf.runs.run import Run
 
     opened = Run.open(run)
-    kept = f"; the report in {run} is as it was. Write it with: {shlex.join(['edgeclf', 'report', str(run)])}"
+    kept = f"; the report in {run} is unchanged. Write it with: {shlex.join(['edgeclf', 'report', str(run)])}"
     with interruptible(lambda: kept), tensorflow_errors():
         page = write_report(opened, Terminal())
     if tensorboard is not None:

@@ -222,7 +222,7 @@ def _resume(path: Path, distribute: str) -> None:
 
 
 def _kept(folder: Path) -> str:
-    """What an interruption outside of the epochs leaves in a run's folder."""
+    """Return what is kept in the run folder if training is interrupted outside of the epochs."""
     if not any((folder / name).exists() for name in ("config.toml", "config.json")):
         return "; nothing was written. Start again with the same command."
     resumed = f"Resume with: {shlex.join(['edgeclf', 'train', '--resume', str(folder)])}"

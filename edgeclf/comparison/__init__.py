@@ -1,1 +1,1 @@
-"""Ways to a classifier, compared on one split."""
+"""Compare methods of training a classifier on one split."""

@@ -1,7 +1,7 @@
-"""Ways to a classifier on one split: hand-crafted features, a network from scratch, and transfer learning by depth.
+"""Compare methods on one split: hand-crafted features, training from scratch, and transfer learning by depth.
 
-Each is trained on nested shares of the training pictures, chosen on the same validation part and measured on the same
-test part. Every finished cell is kept, so that a comparison that was stopped goes on.
+Each method is trained on nested shares of the training images, tuned on the same validation part and evaluated on the
+same test part. Every finished cell is stored, so that a comparison that was stopped can be resumed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from edgeclf_runtime.renamed import old_keywords, warn_about
 
 __all__ = ["compare", "subset"]
 
-_TEST = 0.2  # share of the pictures, where neither the folder nor the config has a test part
+_TEST = 0.2  # share of the images, if neither the source nor the config has a test part
 
 
 @old_keywords({"percents": "percentages"})
@@ -46,23 +46,24 @@ def compare(
     percentages: Sequence[int] = (5, 10, 25, 50, 100),
     seeds: Sequence[int] = (0,),
 ) -> list[Cell]:
-    """Train and measure what is not there yet; write compare.csv and compare.html after each.
+    """Train and evaluate the missing cells; write compare.csv and compare.html after each.
 
     Args:
-        data: a folder as ``train`` takes it; where it has no test part, one is cut.
-        out: the comparison's folder, new, or that of a stopped one of the same pictures and config.
-        config: of all trainings, but for what the methods say.
-        methods: of ``METHODS``.
-        percentages: of the training pictures, 1 to 100; each class keeps at least one.
-        seeds: of subsets and trainings; the split has the config's.
+        data: a source as for ``train``; if it has no test part, one is split off.
+        out: a new folder, or the folder of a stopped comparison of the same images and config.
+        config: the options of all trainings, except those that the methods set.
+        methods: names from ``METHODS``.
+        percentages: shares of the training images in percent, 1 to 100; each class keeps at least one image.
+        seeds: random seeds of subsets and trainings; the split uses the config's seed.
+        reporter: shows the progress.
 
     Returns:
         one cell for each method, percentage and seed.
 
     Raises:
         ConfigError: an unknown method.
-        DataError, RunError: see ``train``.
-        KeyboardInterrupt: the finished cells are kept.
+        DataError, RunError: the images or the folder cannot be used; see ``train``.
+        KeyboardInterrupt: interrupted; the finished cells are kept.
     """
     old = VALUES["methods"]
     if any(method in old for method in methods):
@@ -91,7 +92,7 @@ def compare(
 
 
 def subset(data: Dataset, percent: int, seed: int) -> Dataset:
-    """The validation and test parts and so much of each class's training pictures, a part of any larger share."""
+    """Return the dataset with ``percent`` of each class's training images; smaller shares are within larger ones."""
     kept = [int(row) for part in ("validation", "test") for row in data.rows(part)]
     rows = data.rows("train")
     for target in range(len(data.labels)):
@@ -101,14 +102,14 @@ def subset(data: Dataset, percent: int, seed: int) -> Dataset:
 
 
 def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
-    """A comparison's folder is kept as a run's is, with cells in place of weights."""
+    """Open or create the comparison's folder, a run folder with cells in place of weights."""
     if (out / "cells.json").exists():
         folder = Run.open(out)
         if folder.config != config or folder.sources != tuple(path.resolve() for path in paths_of(data)):
-            raise RunError(f"{out}: a comparison of other pictures or options. Choose another --out.")
+            raise RunError(f"{out}: is a comparison of other images or with other options. Choose another --out.")
         return folder
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: exists already and is no comparison. Choose another --out.")
+        raise RunError(f"{out}: already exists and is not a comparison. Choose another --out.")
     read_source(data)  # raises before anything is written
     folder = Run.create(out, config, data)
     folder.write_json("cells", [])
@@ -116,7 +117,7 @@ def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
 
 
 def _split(folder: Run, reporter: Reporter) -> Dataset:
-    """Made once, of the pictures that can be read."""
+    """Return the split, made once, of all readable images."""
     if not (folder.path / "split.csv").exists():
         with reporter.bar("Listing", 0):
             listed, skipped = read_source(folder.sources, reporter.say)
@@ -128,12 +129,12 @@ def _split(folder: Run, reporter: Reporter) -> Dataset:
             divide(folder, listed, skipped, unread, fingerprints, reporter, cut)
     divided = folder.read_split()
     if not len(divided.rows("test")):
-        raise DataError(f"{divided.root}: its test part has no readable picture.")
+        raise DataError(f"{divided.root}: the test part has no readable image.")
     return divided
 
 
 def _with_test(listed: Dataset, config: TrainConfig) -> Dataset:
-    """Of a folder with a training part and no test part, that is cut from it; ``divide`` does so without parts."""
+    """Split a test part off the training part if there is none; sources without parts are split by ``divide``."""
     if "test" in listed.parts or "train" not in listed.parts:
         return listed
     own = listed.rows("train")

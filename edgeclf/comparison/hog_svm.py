@@ -1,4 +1,4 @@
-"""The classifier of before deep networks, to compare with: gradients and colours, and a support vector machine."""
+"""A classical classifier to compare with: a support vector machine on histograms of gradients and colours."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["SIDE", "HandCrafted", "describe", "fit_handcrafted"]
 
-SIDE = 128  # pixels of the pictures it sees
-# The gradients are our own: OpenCV 5 has them no more, and scikit-image's take 56 MB more and 1.6 times as long.
+SIDE = 128  # width and height of its images, in pixels
+# HOG is computed here: OpenCV 5 no longer has it, and scikit-image's takes 56 MB more and 1.6 times as long.
 _CELL, _BLOCK, _ORIENTATIONS, _CLIP = 16, 2, 9, 0.2
 _COLOURS = (8, 4, 4)  # bins of hue, saturation and value
 _PENALTIES = (1.0, 10.0, 100.0)
-_WIDTHS = (0.3, 1.0, 3.0)  # of the kernel, in units of scikit-learn's "scale"
+_WIDTHS = (0.3, 1.0, 3.0)  # kernel widths to try, in units of scikit-learn's "scale"
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -27,12 +27,12 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class HandCrafted:
-    """A fitted machine.
+    """A fitted support vector machine.
 
     Attributes:
         machine: scikit-learn's ``SVC``.
-        penalty, gamma: what was chosen on validation.
-        parameters: numbers it consists of: support vectors, their weights, and intercepts.
+        penalty, gamma: hyperparameters chosen on the validation part.
+        parameters: number of values in the model: support vectors, their weights, and intercepts.
     """
 
     machine: Any
@@ -41,18 +41,18 @@ class HandCrafted:
     parameters: int
 
     def predict(self, features: Floats) -> Indices:
-        """The class of each row of ``describe``."""
+        """Return the class of each row of features from ``describe``: int64 ``[images]``."""
         return np.asarray(self.machine.predict(features), np.int64)
 
 
 def describe(pixels: Pixels) -> Floats:
-    """Histograms of oriented gradients (Dalal & Triggs, CVPR 2005) beside one of colours (Swain & Ballard, IJCV 1991).
+    """Compute histograms of oriented gradients (Dalal & Triggs, CVPR 2005) and colours (Swain & Ballard, IJCV 1991).
 
     Args:
-        pixels: uint8 RGB ``[pictures, SIDE, SIDE, 3]``.
+        pixels: uint8 RGB ``[images, SIDE, SIDE, 3]``.
 
     Returns:
-        float32 ``[pictures, features]``; each of both has length 1.
+        float32 ``[images, features]``; the gradients and the colours of an image each have length 1.
     """
     return np.stack([np.concatenate([_gradients(picture), _colours(picture)]) for picture in pixels])
 
@@ -60,10 +60,10 @@ def describe(pixels: Pixels) -> Floats:
 def fit_handcrafted(
     train: tuple[Floats, Indices], validation: tuple[Floats, Indices], reporter: Reporter
 ) -> HandCrafted:
-    """A support vector machine with a Gaussian kernel; penalty and width chosen by the accuracy on validation.
+    """Fit a support vector machine with a Gaussian kernel; choose penalty and width by validation accuracy.
 
     Args:
-        train, validation: of ``describe``, and the targets.
+        train, validation: features from ``describe``, and targets ``[images]``.
     """
     from sklearn.svm import SVC
 
@@ -83,19 +83,19 @@ def fit_handcrafted(
 
 
 def _gradients(picture: Pixels) -> Floats:
-    """Of every pixel the strongest channel's gradient, by direction in cells; blocks of cells normalized, clipped."""
+    """Compute HOG features from each pixel's strongest channel, with normalized and clipped blocks of cells."""
     values = picture.astype(np.float32) / 255
     across, down = np.zeros_like(values), np.zeros_like(values)
     across[:, 1:-1], down[1:-1] = values[:, 2:] - values[:, :-2], values[2:] - values[:-2]
     strength = np.hypot(across, down)
     strongest = strength.argmax(axis=2)[..., None]
     across, down, strength = (np.take_along_axis(part, strongest, axis=2)[..., 0] for part in (across, down, strength))
-    bin_position = np.mod(np.arctan2(down, across), np.pi) / np.pi * _ORIENTATIONS  # dark on light is as light on dark
+    bin_position = np.mod(np.arctan2(down, across), np.pi) / np.pi * _ORIENTATIONS  # dark on light equals light on dark
     return _blocks(_cells(np.asarray(bin_position, np.float32), strength))
 
 
 def _cells(bin_position: Floats, strength: Floats) -> Floats:
-    """Each pixel's strength shared between the two nearest orientations: ``[rows, columns, orientations]``."""
+    """Share each pixel's strength between the two nearest orientations: ``[rows, columns, orientations]``."""
     lower = np.floor(bin_position - 0.5)
     upper_share = bin_position - 0.5 - lower
     count = SIDE // _CELL
@@ -114,12 +114,12 @@ def _blocks(cells: Floats) -> Floats:
 
 
 def _colours(picture: Pixels) -> Floats:
-    """Of the square roots of the bins, so that a large plain area does not outweigh everything."""
+    """Return square roots of the colour bins, so that a large plain area does not outweigh all others."""
     hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2HSV).reshape(-1, 3)
     counts, _ = np.histogramdd(hsv, bins=_COLOURS, range=((0, 180), (0, 256), (0, 256)))
     return _normalized(np.sqrt(counts.ravel()).astype(np.float32))
 
 
 def _normalized(rows: Floats) -> Floats:
-    """To length 1, nearly: what hardly has any stays small."""
+    """Normalize rows to a length of nearly 1; rows close to zero stay small."""
     return np.asarray(rows / np.sqrt((rows**2).sum(axis=-1, keepdims=True) + 1e-6), np.float32)

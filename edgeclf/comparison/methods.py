@@ -1,4 +1,4 @@
-"""One cell of a comparison: a method trained on some pictures and measured on others."""
+"""Compute one cell of a comparison: train a method on some images and evaluate it on others."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ METHODS = {
     "batch-norm": "transfer, batch norm",
     "full": "transfer, whole network",
 }
-"""Names of the methods, and what people call them."""
+"""The methods and their names for tables."""
 
 HANDCRAFTED_RULE = Preprocessing(SIDE, SIDE)
 
 _OPTIONS = {
-    "hog-svm": ("full", "imagenet"),  # of which it has the seed alone
+    "hog-svm": ("full", "imagenet"),  # only its seed is used
     "scratch": ("full", "scratch"),
     "head": ("head", "imagenet"),
     "batch-norm": ("batch-norm", "imagenet"),
     "full": ("full", "imagenet"),
 }
-"""``tune`` and ``init`` of each."""
+"""``tune`` and ``init`` of each method."""
 _FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One method trained once.
+    """The result of one method with one share and seed.
 
     Attributes:
         method: one of ``METHODS``.
-        percent: of the training pictures.
-        seed: of the subset and the training.
-        pictures: trained on.
-        count, correct: of the test part.
-        accuracy, low, high: on it, with its 95% interval (Wilson).
-        seconds: from the files to the trained model, validation included.
-        bytes: of the model's numbers in float32.
-        trained: numbers that were fitted.
+        percent: share of the training images, in percent.
+        seed: random seed of the subset and the training.
+        pictures: number of training images.
+        count, correct: number of images of the test part, and of right answers.
+        accuracy, low, high: accuracy on the test part, with its 95% interval (Wilson).
+        seconds: time from the files to the trained model, including validation.
+        bytes: size of the model's parameters in float32.
+        trained: number of parameters that were trained.
     """
 
     method: str
@@ -79,15 +79,15 @@ class Cell:
 
     @property
     def key(self) -> tuple[str, int, int]:
-        """What it is the result of."""
+        """Return method, percent and seed."""
         return self.method, self.percent, self.seed
 
 
 def method_config(config: TrainConfig, method: str, seed: int) -> TrainConfig:
-    """The config of a method's training.
+    """Return the config of a method's training.
 
     Raises:
-        ConfigError: no such method.
+        ConfigError: there is no such method.
     """
     if method not in METHODS:
         raise ConfigError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
@@ -97,20 +97,22 @@ def method_config(config: TrainConfig, method: str, seed: int) -> TrainConfig:
 def measure_cell(
     data: Dataset, folder: Path, method: str, percent: int, config: TrainConfig, reporter: Reporter
 ) -> Cell:
-    """Train a method and measure it.
+    """Train and evaluate a method.
 
     Args:
-        data: with the share of training pictures that is to be used, a validation and a test part.
-        folder: a folder for its files, removed at the end.
-        percent: which share that is.
-        config: of ``method_config``.
+        method: one of ``METHODS``.
+        data: the share of training images to use, a validation and a test part.
+        folder: a folder for temporary files, removed at the end.
+        percent: the share of training images, in percent.
+        config: from ``method_config``.
+        reporter: shows the progress.
 
     Raises:
-        DataError, RunError: a picture cannot be read.
-        KeyboardInterrupt: nothing of it is kept.
+        DataError, RunError: an image cannot be read.
+        KeyboardInterrupt: interrupted; nothing of this cell is kept.
     """
     count, pictures = len(data.rows("test")), len(data.rows("train"))
-    reporter.say(f"{METHODS[method]}, {percent}% ({pictures} pictures), seed {config.seed}:")
+    reporter.say(f"{METHODS[method]}, {percent}% ({pictures} images), seed {config.seed}:")
     with _cleared(folder):
         if method == "hog-svm":
             correct, seconds, size, trained = _handcrafted(data, folder, reporter)
@@ -125,7 +127,7 @@ def measure_cell(
 
 @contextmanager
 def _cleared(folder: Path) -> Iterator[None]:
-    """A cell's own files: of one that was stopped nothing is used, so that its seconds are those of a whole one."""
+    """Clear a cell's folder before and after: a stopped cell starts again, so that its time is complete."""
     shutil.rmtree(folder, ignore_errors=True)
     try:
         yield
@@ -134,7 +136,7 @@ def _cleared(folder: Path) -> Iterator[None]:
 
 
 def _network(data: Dataset, folder: Path, config: TrainConfig, reporter: Reporter) -> tuple[int, float, int, int]:
-    """Right answers, seconds, numbers in the model, and of these trained ones."""
+    """Train a network; return right answers, seconds, number of parameters, and number of trained parameters."""
     run = Run.create(folder, config, data.root)
     train_dataset(run, data, reporter)
     metrics = run.read_json("metrics")
@@ -146,12 +148,12 @@ def _network(data: Dataset, folder: Path, config: TrainConfig, reporter: Reporte
 
 
 def _handcrafted(data: Dataset, folder: Path, reporter: Reporter) -> tuple[int, float, int, int]:
-    """The same of the classical features."""
+    """Fit the classical model; return right answers, seconds, parameters and trained parameters."""
     started = time.monotonic()
     pictures, unread = decode(data, HANDCRAFTED_RULE, 0, folder, reporter)
     with pictures:
         if unread:
-            raise DataError(f"{unread[0].reason} It was there when the comparison began; put it back.")
+            raise DataError(f"{unread[0].reason} The comparison started with it; restore the file.")
         features = describe(pictures.inputs.mapped())
 
     def part(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

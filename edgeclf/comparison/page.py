@@ -1,4 +1,4 @@
-"""A comparison as a table, as compare.csv, and as compare.html, one page without any other file."""
+"""Show a comparison as a table, as compare.csv, and as a single page, compare.html."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["Row", "comparison_table", "summarize", "write_comparison"]
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one method and share; means over their seeds.
+    """The cells of one method and share, as means over their seeds.
 
     Attributes:
-        low, high: 95% interval of the mean accuracy on so many test pictures (Wilson), that of a single seed: several
-            seeds answer for the same pictures.
-        spread: of the seeds' accuracies, from the lowest to the highest, or None for one seed.
+        low, high: 95% interval of the mean accuracy for the number of test images (Wilson); as for a single seed,
+            because all seeds use the same test images.
+        spread: lowest and highest accuracy of the seeds, or None for one seed.
     """
 
     method: str
@@ -44,20 +44,20 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The method's, for people."""
+        """The method's name for tables."""
         return METHODS[self.method]
 
 
 def summarize(cells: Sequence[Cell]) -> list[Row]:
-    """Rows in the order of methods, then of shares."""
+    """Return rows in the order of methods, then of shares."""
     keys = {(cell.method, cell.percent) for cell in cells}
     order = sorted(keys, key=lambda key: (list(METHODS).index(key[0]), key[1]))
     return [_row([cell for cell in cells if (cell.method, cell.percent) == key]) for key in order]
 
 
 def comparison_table(cells: Sequence[Cell]) -> str:
-    """For a terminal."""
-    head = ("method", "share", "accuracy", "95% interval", "pictures", "seconds", "model", "trained")
+    """Return the comparison as a table for a terminal."""
+    head = ("method", "share", "accuracy", "95% interval", "images", "seconds", "model", "trained")
     rows = [head] + [
         (
             row.name,
@@ -77,12 +77,12 @@ def comparison_table(cells: Sequence[Cell]) -> str:
 
 
 def write_comparison(folder: Run, data: Dataset, cells: Sequence[Cell]) -> None:
-    """Write compare.csv, a row a cell, and compare.html.
+    """Write compare.csv, with one row per cell, and compare.html.
 
     Args:
-        folder: the comparison's.
+        folder: the comparison's folder.
         data: the split.
-        cells: those that are finished.
+        cells: the finished cells.
     """
     from markupsafe import Markup
 
@@ -100,7 +100,7 @@ def write_comparison(folder: Run, data: Dataset, cells: Sequence[Cell]) -> None:
         "counts": {part: len(data.rows(part)) for part in PARTS},
         "rows": rows,
         "best": max(row.accuracy for row in rows),
-        "plot": Markup(learning_plot(curves)),  # numbers and our own words alone
+        "plot": Markup(learning_plot(curves)),  # safe: contains only numbers and our own words
         "config": folder.config,
         "environment": folder.read_json("environment"),
     }

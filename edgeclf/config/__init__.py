@@ -1,1 +1,1 @@
-"""What a training, an export or a search is told, checked in one place; edgeclf.toml."""
+"""Options of training, export and search: their checks, and the config file edgeclf.toml."""

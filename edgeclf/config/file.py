@@ -1,4 +1,4 @@
-"""edgeclf.toml: a command's options from a file, below its flags and above the defaults."""
+"""Read a command's options from edgeclf.toml: they override the defaults, and flags override them."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _Table = TypeVar("_Table", bound=BaseModel)
 def configure(
     kind: type[_Table], flags: Mapping[str, object], path: Path | None, say: Callable[[str], None] | None = None
 ) -> _Table:
-    """One table's options: a flag beats the file, the file beats the default.
+    """Return the options of one table: flags override the file, and the file overrides the defaults.
 
     Args:
         kind: a value of ``TABLES``.
-        flags: those given on the command line, by the option's name.
-        path: a config file; None takes ``edgeclf.toml`` of the current folder where there is one.
-        say: told which file was used and for what.
+        flags: flags given on the command line, by option name.
+        path: a config file; None takes ``edgeclf.toml`` in the current folder if there is one.
+        say: called with notes on which file was used for which options.
 
     Returns:
-        the options; a relative path in the file is relative to the file.
+        the options. A relative path in the file is relative to the file's folder.
 
     Raises:
-        ConfigError: no such file, no TOML, or it names every mistake of the whole file and of the flags, at once.
+        ConfigError: the file is missing or not TOML, or options are wrong; names every mistake in file and flags.
     """
     path = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     given = _read(path) if path else {}
@@ -54,7 +54,7 @@ def configure(
         file_options = _values(kind, content.get(name, {}), path)
         try:
             done = kind.model_validate({**file_options, **flags})
-        except ValidationError as error:  # each is right, together they are not
+        except ValidationError as error:  # each option is valid, but not their combination
             wrong = [": ".join(filter(None, item)) for item in mistakes(error)]
     if wrong:
         raise ConfigError(f"Options: {'; '.join(wrong)}.")
@@ -66,7 +66,7 @@ def configure(
 
 
 def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
-    """A config file that repeats a training: every option as it was in effect, those of None left out."""
+    """Return a config file that repeats a training: every option that is not None, as it was used."""
     import tomli_w
 
     options = config.model_dump(mode="json", exclude_none=True)
@@ -76,11 +76,11 @@ def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
         options["whole"] = [str(path.resolve()) for path in config.whole_sources]
     sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]
     text = tomli_w.dumps({"train": {"data": sources if len(sources) > 1 else sources[0], **options}})
-    return f"{_HEAD} The same again: edgeclf train --config THIS_FILE\n{text}"
+    return f"{_HEAD} To repeat it: edgeclf train --config THIS_FILE\n{text}"
 
 
 def _is_of_a_run(path: Path) -> bool:
-    """Whether ``config_text`` wrote it: nobody is asked to rename anything there."""
+    """Return whether ``config_text`` wrote the file: then users are not asked to rename options in it."""
     return path.read_text("utf-8").startswith(_HEAD)
 
 
@@ -98,7 +98,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _in_new_names(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]], list[str]]:
-    """The tables with the options' new names, notices of old ones by table, and what is there by both."""
+    """Return the tables with new option names, notices of old names by table, and options given by both names."""
     done, notices, wrong = dict(content), dict[str, list[str]](), list[str]()
     for table, kind in TABLES.items():
         if isinstance(content.get(table), dict):
@@ -110,14 +110,14 @@ def _in_new_names(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
 
 def _in_table(name: str, value: object) -> list[str]:
-    """Every mistake of one table of the file."""
+    """Return every mistake in one table of the file."""
     if name not in TABLES:
         owners = [table for table, kind in TABLES.items() if OPTIONS.get(name, name) in kind.model_fields]
         if owners:
-            return [f"{name}: stands outside of a table; put it under [{owners[0]}]"]
+            return [f"{name}: is outside any table; move it under [{owners[0]}]"]
         return [f"{name}: no such table{_near(name, list(TABLES)) or f'; there are {_listed(TABLES)}'}"]
     if not isinstance(value, dict):
-        return [f"{name}: is a table; write [{name}] and its options below"]
+        return [f"{name}: is a table; write [{name}] with its options below"]
     kind = TABLES[name]
     return [f"{name}.{key}: {_unknown(name, key)}" for key in value if key not in kind.model_fields] + [
         f"{'.'.join(filter(None, (name, key)))}: {text}" for key, text in _in_values(kind, value)
@@ -149,7 +149,7 @@ def _in_values(kind: type[BaseModel], table: Mapping[str, object]) -> list[tuple
 
 
 def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Each flag's own; whether they go together can be told with the file's options alone."""
+    """Check each flag by itself; their combination can only be checked together with the file's options."""
     try:
         kind.model_validate(flags)
     except ValidationError as error:
@@ -158,7 +158,7 @@ def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[
 
 
 def _checked(kind: type[_Table], table: Mapping[str, object]) -> _Table:
-    """A table's known options; as JSON, in which a number in quotes is no number but a path is a string."""
+    """Check a table's known options, as JSON: there a quoted number is not a number, but a path is a string."""
     options = {key: value for key, value in table.items() if key in kind.model_fields}
     return kind.model_validate_json(json.dumps(options, default=str), strict=True)
 
@@ -171,12 +171,12 @@ def _values(kind: type[BaseModel], table: Mapping[str, object], path: Path | Non
 
 
 def _below(folder: Path, value: object) -> object:
-    """A path, or each of several, that is relative to a folder, made absolute."""
+    """Make a relative path, or each of several, absolute."""
     if isinstance(value, tuple) and all(isinstance(item, Path) for item in value):
         return tuple(_below(folder, item) for item in value)
     return _absolute(folder / value) if isinstance(value, Path) else value
 
 
 def _absolute(path: Path) -> Path:
-    """Without its dots, so that it compares, but not where a link leads, whose name may tell another format."""
+    """Return the path without dots, to compare it, but do not follow links: their targets may have other suffixes."""
     return Path(os.path.abspath(path))

@@ -1,4 +1,4 @@
-"""What the tables of a config file say, each as one object."""
+"""The tables of a config file, each as one object."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ __all__ = ["ExportConfig", "SearchConfig", "TrainTable"]
 
 
 class TrainTable(TrainConfig):
-    """Table ``[train]``: a training's options, and the photographs.
+    """Table ``[train]``: the options of a training, and its photographs.
 
     Attributes:
-        data: the folder of photographs, or several, where the command line names none.
+        data: one or several folders of photographs, used if the command line names none.
     """
 
     data: Path | Annotated[tuple[Path, ...], Field(min_length=1)] | None = None
 
     def config(self) -> TrainConfig:
-        """The training's options alone."""
+        """Return the training's options without the photographs."""
         return make_config(self.model_dump(exclude={"data"}))
 
 
 class ExportConfig(BaseModel):
-    """Table ``[export]``, of the model file of a run.
+    """Table ``[export]``: options for exporting a run's model file.
 
     Attributes:
         mode: int8, float32, float16 or dynamic.
-        method: of int8: auto, ptq or qat; see ``edgeclf_converters.search_int8``.
-        max_drop: of int8: points of accuracy that may be lost; None aims at 0.5.
-        edgetpu: compile the int8 file for an Edge TPU, too.
+        method: for int8: auto, ptq or qat; see ``edgeclf_converters.search_int8``.
+        max_drop: for int8: the largest accuracy loss allowed, in percentage points; None aims at 0.5.
+        edgetpu: also compile the int8 file for an Edge TPU.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,15 +46,15 @@ class ExportConfig(BaseModel):
 
 
 class SearchConfig(Options):
-    """Table ``[search]``.
+    """Table ``[search]``: options of a search for the most accurate model within a latency.
 
     Attributes:
-        budget_minutes: of wall-clock time; a trial that would not end within it is not begun, except the first.
-        latency_ms: of the int8 file's interpreter for a picture, on this machine; None for no bound.
-        trials: at most so many; None for no bound.
-        backbones: names; those whose weights cannot be had are left out.
-        sizes: heights and widths of the input, in pixels.
-        tunes: what of the network is trained; of ``config.train.TUNES``.
+        budget_minutes: wall-clock time in minutes. A trial that would exceed it is not started, except the first.
+        latency_ms: maximum latency of the int8 file's interpreter per image, in ms, on this machine; None for no limit.
+        trials: maximum number of trials; None for no limit.
+        backbones: names of backbones; those whose weights are not available are skipped.
+        sizes: heights and widths of the input to try, in pixels.
+        tunes: which parts of the network to train; from ``config.train.TUNES``.
     """
 
     budget_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
@@ -78,5 +78,5 @@ class SearchConfig(Options):
     @classmethod
     def _tunes(cls, tunes: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := sorted(set(tunes) - set(TUNES)):
-            raise ValueError(f"{', '.join(wrong)}: expected of {', '.join(TUNES)}")
-        return tuple(tune for tune in TUNES if tune in tunes)  # the cheapest first
+            raise ValueError(f"{', '.join(wrong)}: expected some of {', '.join(TUNES)}")
+        return tuple(tune for tune in TUNES if tune in tunes)  # cheapest first

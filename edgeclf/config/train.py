@@ -1,4 +1,4 @@
-"""What a training is told to do, checked in one place."""
+"""Options of a training, with all their checks."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ __all__ = [
 ]
 
 TUNES = ("head", "batch-norm", "full")
-"""What is trained, as ``TrainConfig.tune``, from the cheapest on."""
+"""Values of ``TrainConfig.tune``, cheapest first."""
 
 _FINE_TUNING = ["train_size", "full_size_epochs", "freeze_stride", "epochs", "patience", "batch_size", "learning_rate"]
 _FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
 _FINE_TUNING += ["rand_augment", "flip", "rotate90", "xla"]
-"""Options of the stage that a training of the head alone has not."""
+"""Options of fine-tuning, which have no effect if only the head is trained."""
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
 
 
 class Options(BaseModel):
-    """Options that Python may still give and read by their old names, of ``edgeclf.renamed``."""
+    """Options that Python code may still set and read by their old names, listed in ``edgeclf.renamed``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**_by_new_names(type(self), options))
 
-    # Else pydantic calls it for what it reads as JSON, too, and takes that for Python's objects.
+    # Without this, pydantic also calls __init__ for JSON input and treats its values as Python objects.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
@@ -69,53 +69,54 @@ class TrainConfig(Options):
 
     Attributes:
         backbone: name of the pretrained network.
-        weights: its ImageNet weights, where not those of the installed package.
+        weights: a file of ImageNet weights for the backbone; None takes the installed package's.
         size: height and width of the model's input in pixels; None takes the backbone's own.
-        train_size: the same for the pictures of the fine-tuning steps; None takes 6/7 of ``size`` (a network
-            fine-tuned on somewhat smaller, randomly cropped pictures sees objects at the size they have in the larger,
-            whole ones it is used on: Touvron et al., NeurIPS 2019; and a step is that much faster).
-        full_size_epochs: share of the epochs, the last ones, whose steps have pictures of ``size`` whatever
-            ``train_size`` is: what the network answers to smaller ones is another distribution, which its last layers
-            learn to leave behind (the fine-tuning at the end of the same paper).
-        validation, test: shares of the pictures set aside, where the folder has no such part.
-        group: images that stay in one part of the split: ``none``, those the source keeps together; ``near``,
-            near-duplicates of a class too; ``time``, also those of a class taken within 2 s of one another, as EXIF
-            data or names say.
-        seed: of the split, the order of the pictures and their augmentation.
-        deterministic: repeatable bit for bit on a GPU, too, as it is on a CPU in any case; slower there.
-        tune: what is trained: ``full``, every weight; ``batch-norm``, its scale and shift per channel and the head, the
-            convolutions fixed; ``head``, the head alone, on frozen features.
-        freeze_stride: the early layers whose output is at most so many times smaller than the input keep ImageNet's
-            weights; 0 for none.
-        head: ``linear``, one dense layer; ``mixed``, a layer of nonlinear features added to the backbone's before it.
-        init: ``imagenet``, pretrained weights; ``scratch``, random ones.
-        alpha: after fine-tuning, choose on the validation pictures how far to go from the pretrained weights to it.
-        epochs: of fine-tuning, at most.
-        patience: epochs in a row whose validation result is clearly worse than the best after which it stops.
-        batch_size: pictures a step.
-        learning_rate: the highest of the schedule; None takes what suits ``tune``, ``init`` and ``batch_norm``.
+        train_size: height and width of the images in fine-tuning steps; None takes 6/7 of ``size``. Objects in random
+            crops of smaller images are about as large as in the whole images that the network is used on (Touvron et
+            al., NeurIPS 2019), and steps are faster.
+        full_size_epochs: share of final epochs at full size: their images have ``size`` pixels whatever ``train_size``
+            is, so that the last layers adapt to the features of larger images (the final fine-tuning of that paper).
+        validation, test: shares of the images to hold out if the source has no such part.
+        group: images that stay in one part of the split: ``none``, only groups of the source; ``near``, also
+            near-duplicates within a class; ``time``, also images of a class taken within 2 s of one another according
+            to EXIF data or file names.
+        seed: random seed of the split, the order of the images and their augmentation.
+        deterministic: make training on a GPU repeatable bit for bit, as it always is on a CPU; slower.
+        tune: what is trained: ``full``, every weight; ``batch-norm``, scale and shift per channel and the head, with
+            fixed convolutions; ``head``, only the head, on frozen features.
+        freeze_stride: freeze the early layers whose output is at most this many times smaller than the input; 0 for
+            none.
+        head: ``linear``, one dense layer; ``mixed``, a layer of nonlinear features added before it.
+        init: ``imagenet``, pretrained weights; ``scratch``, random weights.
+        alpha: after fine-tuning, choose on the validation set how far to go from pretrained to fine-tuned weights.
+        epochs: maximum number of epochs of fine-tuning.
+        patience: stop after this many epochs in a row whose validation result is clearly worse than the best.
+        batch_size: images per step.
+        learning_rate: the peak of the schedule; None takes a value that suits ``tune``, ``init`` and ``batch_norm``.
         batch_norm: ``frozen`` keeps ImageNet's statistics, and so the features that the head was fitted on; ``train``
-            normalizes with each batch's own and keeps their moving average, as from random weights in any case.
-        weight_decay: of kernels (decoupled: Loshchilov & Hutter, ICLR 2019), of scales with ``tune`` ``batch-norm``.
+            uses each batch's statistics and keeps their moving average, as training from scratch always does.
+        weight_decay: decoupled decay (Loshchilov & Hutter, ICLR 2019) of kernels; of scales if ``tune`` is
+            ``batch-norm``.
         decay_towards: ``zero``, or ``pretrained`` weights (L2-SP: Li et al., ICML 2018).
-        ema: the weights' moving average, which is what is measured and kept (Polyak & Juditsky, 1992); 0 for none; None
-            takes what suits ``tune``: 0.99 for ``batch-norm``, whose rate stays high to the end, else 0.98.
-        label_smoothing: share of a target spread over all classes.
-        dropout: share of the pooled features zeroed in a step.
-        mixup, cutmix: parameters of the Beta distribution by which two pictures are mixed; 0 for none.
-        rand_augment: strength of two more random changes of every picture, up to 10; 0 for none.
-        flip: mirror pictures at random; not for digits, letters, or left against right.
-        rotate90: rotate images by random quarter turns: for a camera that sees things lie any way round, from above,
-            say.
-        class_weights: ``auto`` weighs rare classes up when the largest has more than 1.5 times the smallest's pictures.
-        precision: of the fine-tuning's computations; the mixed ones for GPUs and CPUs that have them.
-        xla: compile the fine-tuning's steps with XLA.
-        region: the part of a camera's pictures that the network is to see on the device, as shares: left, top, width,
-            height; None for all. It goes into the model file, as do ``rotate`` and ``camera_flip``.
-        rotate: degrees clockwise by which a camera's pictures are turned before: 0, 90, 180 or 270.
-        camera_flip: then ``none``, or mirrored: ``horizontal`` exchanges left and right, ``vertical`` top and bottom.
-        whole: the photographs, or those of these sources, are such a camera's whole pictures, to be turned and cut so,
-            too; the others show what the network is to see.
+        ema: decay of the weights' moving average, which is evaluated and kept (Polyak & Juditsky, 1992). 0 for none;
+            None takes 0.99 if ``tune`` is ``batch-norm``, whose learning rate stays high to the end, else 0.98.
+        label_smoothing: share of a target that is spread over all classes.
+        dropout: share of the pooled features set to zero in a step.
+        mixup, cutmix: parameters of the Beta distribution by which two images are mixed; 0 for none.
+        rand_augment: strength of two more random changes to every image, up to 10; 0 for none.
+        flip: mirror images at random; not for digits, letters, or classes that differ in left and right.
+        rotate90: rotate images by random quarter turns, for objects that appear in any orientation, such as from above.
+        class_weights: ``auto`` gives rare classes more weight if the largest has over 1.5 times the images of the
+            smallest.
+        precision: number format of fine-tuning; the mixed formats need a GPU or CPU that supports them.
+        xla: compile fine-tuning steps with XLA.
+        region: the part of the camera's image that the network sees on the device, as shares: left, top, width,
+            height; None for all. It is stored in the model file, as are ``rotate`` and ``camera_flip``.
+        rotate: degrees clockwise by which camera images are rotated first: 0, 90, 180 or 270.
+        camera_flip: how they are mirrored next: ``none``, ``horizontal`` (left and right) or ``vertical`` (top and
+            bottom).
+        whole: which photographs are whole camera images, to be rotated, mirrored and cropped too: all of them, or those
+            of these sources. The others already show only the region.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -171,35 +172,35 @@ class TrainConfig(Options):
     @model_validator(mode="after")
     def _go_together(self) -> Self:
         if self.validation + self.test >= 0.9:
-            raise ValueError("validation and test together leave too little to train on")
+            raise ValueError("validation and test together leave too few images to train on")
         if self.init == "scratch" and (self.tune != "full" or self.alpha or self.decay_towards != "zero"):
-            raise ValueError("tune, alpha and decay_towards start from pretrained weights; init is scratch")
+            raise ValueError("tune, alpha and decay_towards need pretrained weights, but init is scratch")
         if self.init == "scratch" and self.freeze_stride:
-            raise ValueError("freeze_stride keeps ImageNet's weights; init is scratch")
+            raise ValueError("freeze_stride keeps ImageNet's weights, but init is scratch")
         if self.tune == "head" and self.alpha:
-            raise ValueError("alpha chooses how far to fine-tune; tune head does not fine-tune")
+            raise ValueError("alpha chooses how far to fine-tune, but tune head does not fine-tune")
         if self.decay_towards == "pretrained" and self.tune != "full":
-            raise ValueError(f"decay_towards pretrained goes with tune full; {self.tune} does so by itself")
+            raise ValueError(f"decay_towards pretrained needs tune full; {self.tune} always decays to them")
         return self
 
     @property
     def view(self) -> View:
-        """What the network is to see of a camera's pictures."""
+        """The rotation, mirroring and region applied to camera images."""
         return View(self.region or WHOLE, self.rotate, self.camera_flip)
 
     @property
     def whole_sources(self) -> tuple[Path, ...]:
-        """The sources that ``whole`` names."""
+        """The sources that ``whole`` lists."""
         return (self.whole,) if isinstance(self.whole, Path) else self.whole if isinstance(self.whole, tuple) else ()
 
     def view_of(self, source: Path) -> View:
-        """What it sees of the photographs of a source."""
+        """Return the rotation, mirroring and region applied to a source's photographs."""
         named = source.resolve() in [path.resolve() for path in self.whole_sources]
         return self.view if self.whole is True or named else View()
 
     @property
     def network(self) -> Backbone:
-        """The backbone of that name."""
+        """The backbone named in the config."""
         return backbone(self.backbone)
 
     @property
@@ -208,26 +209,26 @@ class TrainConfig(Options):
         return self.size or self.network.size
 
     def step_size(self, epoch: int) -> int:
-        """Height and width of the pictures of the fine-tuning steps of an epoch, numbered from 0."""
+        """Return height and width of the images in an epoch's fine-tuning steps, in pixels; epochs count from 0."""
         if epoch >= self.epochs - round(self.full_size_epochs * self.epochs):
             return self.input_size
         return self.train_size or max(32, round(self.input_size * 6 / 7 / 32) * 32)
 
     @property
     def average(self) -> float:
-        """``ema``, or what suits ``tune``."""
+        """``ema``, or its default for ``tune``."""
         if self.ema is not None:
             return self.ema
         return 0.99 if self.tune == "batch-norm" else 0.98
 
     @property
     def trains_batch_norm(self) -> bool:
-        """Whether batch norm's statistics are those of the pictures."""
+        """Whether batch norm's statistics are computed from the training images."""
         return self.init == "scratch" or self.batch_norm == "train"
 
 
 def _by_new_names(kind: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
-    """Raises ConfigError where one is there by both names."""
+    """Return options by their new names; raise ConfigError if one is given by both names."""
     names = {old: new for old, new in OPTIONS.items() if new in kind.model_fields}
     options, notices, wrong = in_new_names(options, names, VALUES)
     if wrong:
@@ -237,10 +238,10 @@ def _by_new_names(kind: type[BaseModel], options: dict[str, Any]) -> dict[str, A
 
 
 def make_config(options: dict[str, object]) -> TrainConfig:
-    """The config of these options.
+    """Build a config from options.
 
     Raises:
-        ConfigError: names every option that is wrong, at once.
+        ConfigError: options are wrong; the error lists all of them.
     """
     try:
         return TrainConfig.model_validate(options)
@@ -250,7 +251,7 @@ def make_config(options: dict[str, object]) -> TrainConfig:
 
 
 def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **others: object) -> TrainConfig:
-    """The same training of more or less of the network, without the options that do not go with that."""
+    """Return the config with another ``tune`` or ``init``, without the options that do not apply to it."""
     chosen: dict[str, object] = {"tune": tune, "init": init, **others}
     if tune == "head" or init == "scratch":
         chosen["alpha"] = False
@@ -262,20 +263,20 @@ def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **
 
 
 def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, list[str]]:
-    """Options that are not the default's and change nothing, by why; ``parts`` are those of the source."""
+    """Return changed options that have no effect, by the reason; ``parts`` are the source's parts."""
     given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
     idle = {
         "tune is head": _FINE_TUNING if config.tune == "head" else [],
         "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
-        "no region, rotate or camera_flip is given": [] if config.view.changes else ["whole"],
-        "the photographs have such a part": [part for part in ("validation", "test") if part in parts],
+        "no region, rotate or camera_flip is set": [] if config.view.changes else ["whole"],
+        "the photographs have this part": [part for part in ("validation", "test") if part in parts],
     }
     without = {reason: [name for name in given if name in names] for reason, names in idle.items()}
     return {reason: names for reason, names in without.items() if names}
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:
-    """Option and what is wrong with it, of each mistake; an empty name where several do not go together."""
+    """Return option and mistake for each mistake; the name is empty if options do not fit together."""
     return [
         (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
         for item in error.errors()
@@ -283,6 +284,6 @@ def mistakes(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def preprocessing(config: TrainConfig) -> Preprocessing:
-    """How the model of such a training wants its pictures."""
+    """Return the preprocessing that a model trained with this config expects."""
     size, mean, std = config.input_size, config.network.mean, config.network.std
     return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)

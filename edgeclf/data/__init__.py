@@ -1,1 +1,1 @@
-"""Labelled images: where they come from, how they are decoded, which look alike, how they are divided."""
+"""Labelled images: reading sources, decoding, finding near-duplicates, splitting."""

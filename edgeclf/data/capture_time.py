@@ -1,4 +1,4 @@
-"""When a photograph was taken, where its EXIF data or its name say so, and which were taken in a row."""
+"""Read when a photograph was taken from its EXIF data or file name, and find photographs taken in a row."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 __all__ = ["bursts", "capture_time"]
 
-_GAP = 2.0  # seconds between two images of one press or film, at most: EXIF often counts whole seconds
-_SHARE = 0.05  # of a class's images in one stretch of a film, at most, so that a long one can be divided
-_SHORTEST = 5  # images that a stretch may have in any case
+_GAP = 2.0  # maximum seconds between two images of one burst or video: EXIF often counts whole seconds
+_SHARE = 0.05  # maximum share of a class's images in one group, so that a long video can be split
+_SHORTEST = 5  # images that a group may have even where the share allows fewer
 
-# 20261127-193012-123, IMG_20261127_193012, 2026-11-27T19-30-12.123; then seconds and milliseconds since 1970.
+# 20261127-193012-123, IMG_20261127_193012 or 2026-11-27T19-30-12.123; below, seconds or milliseconds since 1970.
 _DATE = re.compile(
     r"(?<!\d)(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_T .]?(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?:[-_.,]?(\d{3}))?(?!\d)"
 )
@@ -25,17 +25,17 @@ _SECONDS = re.compile(r"(?<!\d)(1[5-9]\d{8})(?:\.(\d{1,6}))?(?!\d)")
 _MILLISECONDS = re.compile(r"(?<!\d)(1[5-9]\d{11})(?!\d)")
 
 _EXIF = re.compile(rb"(?:Exif\0\0|EXIF.{4}|eXIf)(?=II\*\0|MM\0\*)", re.DOTALL)
-_HEAD = 1 << 18  # bytes in which a JPEG, PNG or WebP has its EXIF data
+_HEAD = 1 << 18  # bytes searched for EXIF data, which JPEG, PNG and WebP files have near their start
 _EXIF_TABLE, _ORIGINAL, _FRACTION = 0x8769, 0x9003, 0x9291  # tags
 
 Indices = npt.NDArray[np.int64]
 
 
 def capture_time(file: str, content: bytes) -> float:
-    """Seconds on the camera's own clock; NaN where neither EXIF's DateTimeOriginal nor the name says it.
+    """Return the time in seconds on the camera's own clock; NaN if neither EXIF's DateTimeOriginal nor the name has it.
 
     Args:
-        file: its name.
+        file: the file's name.
         content: the file's bytes.
     """
     match = _EXIF.search(content, 0, _HEAD)
@@ -44,15 +44,15 @@ def capture_time(file: str, content: bytes) -> float:
 
 
 def bursts(times: npt.NDArray[np.float64], targets: Indices) -> list[Indices]:
-    """Rows of images of one class that were taken in a row: a press of a button, a stretch of a film.
+    """Find images of one class that were taken in a row, such as a burst or part of a video.
 
     Args:
-        times: of ``capture_time``, ``[images]``.
+        times: from ``capture_time``, in seconds, float64 ``[images]``.
         targets: their classes, int64 ``[images]``.
 
     Returns:
-        rows of each such group, two or more, in the order of their times; none is longer than a twentieth of its class
-        (or five images).
+        the rows of each group of two or more images, in the order of their times. No group has more than a twentieth of
+        its class, or five images if that is more.
     """
     taken_together: list[Indices] = []
     for target in np.unique(targets):
@@ -65,7 +65,7 @@ def bursts(times: npt.NDArray[np.float64], targets: Indices) -> list[Indices]:
 
 
 def _cut(rows: Indices, longest: int) -> list[Indices]:
-    """Into stretches of about the same length."""
+    """Cut rows into pieces of about the same length."""
     return list(np.array_split(rows, max(1, -(-len(rows) // longest))))
 
 
@@ -108,7 +108,7 @@ def _from_exif(exif: bytes) -> float | None:
 
 
 def _tags(exif: bytes, start: int, order: str) -> Iterator[tuple[int, int, bytes]]:
-    """Tag, count and the four bytes of the value or its place, of each entry of a table."""
+    """Yield tag, count and four bytes for each entry of a table: its value, or the offset where the value is stored."""
     (entries,) = struct.unpack_from(f"{order}H", exif, start)
     for offset in range(start + 2, start + 2 + 12 * entries, 12):
         tag, _, count, value = struct.unpack_from(f"{order}HHI4s", exif, offset)
@@ -116,7 +116,7 @@ def _tags(exif: bytes, start: int, order: str) -> Iterator[tuple[int, int, bytes
 
 
 def _text(exif: bytes, count: int, value: bytes, order: str) -> str:
-    if count > 64:  # no date
+    if count > 64:  # too long for a date
         return ""
     if count > 4:
         (offset,) = struct.unpack(f"{order}I", value)

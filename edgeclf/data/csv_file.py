@@ -1,4 +1,4 @@
-"""A CSV that lists photographs, ``file,label[,part][,group]`` between commas, semicolons or tabs; they lie below it."""
+"""Read a CSV that lists photographs: ``file,label[,part][,group]``, separated by commas, semicolons or tabs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgeclf_runtime.system.plain_text import is_label, plain
 __all__ = ["read_manifest"]
 
 _COLUMNS = ("file", "label", "part", "group")
-_MOST = 20  # mistakes named at once
+_MOST = 20  # mistakes listed in one error
 _SEPARATOR = re.compile(r"sep=.", re.IGNORECASE)
 _FIRST_NAME = re.compile(r"\s*\"?\s*file\s*\"?[ ]*([,;\t])", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -35,18 +35,19 @@ class _Row:
 
 
 def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) -> Dataset:
-    """The pictures a CSV lists, in the order a folder of them would have.
+    """Read the images that a CSV lists, in the order that a folder of the same images has.
 
-    ``part`` is train, validation (or val) or test, for every picture or for none. Pictures of one ``group`` (a
-    person, a place, a film) are never divided between parts; an empty group is none.
+    ``part`` is train, validation (or val) or test, and is given for every image or for none. Images of one ``group``
+    (a person, a place, a video) always stay in one part; an empty cell means no group. The files must be in the CSV's
+    folder or below it.
 
     Args:
-        path: of the CSV.
-        training: whether it is to be trained on; else one label is enough, and the train part need not have it.
-        min_classes: classes that it must have for a training.
+        path: the CSV file.
+        training: whether the images are for training. If not, one label is enough, and the train part may lack labels.
+        min_classes: minimum number of classes for training.
 
     Raises:
-        DataError: names every line that is wrong, up to twenty.
+        DataError: the file cannot be used; the error lists up to twenty wrong lines.
     """
     rows = list(_rows(path))
     trained = {row.label for row in rows if not training or PART_NAMES.get(row.part.lower(), "train") == "train"}
@@ -55,7 +56,7 @@ def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) ->
         lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
         more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
         count = "1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
-        raise DataError("\n".join([f"{path}: {count}; nothing was read.", *lines, *more]))
+        raise DataError("\n".join([f"{path}: {count}; no image was read.", *lines, *more]))
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)
@@ -69,14 +70,14 @@ def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) ->
 
 def _rows(path: Path) -> Iterator[_Row]:
     lines = list(io.StringIO(_text(path), newline=""))
-    before = 1 if lines and _SEPARATOR.fullmatch(lines[0].rstrip("\r\n")) else 0  # a line for spreadsheets
+    before = 1 if lines and _SEPARATOR.fullmatch(lines[0].rstrip("\r\n")) else 0  # "sep=;" of spreadsheets
     reader = csv.reader(lines[before:], delimiter=_delimiter(lines[before:][:1]), strict=True, skipinitialspace=True)
     try:
         columns = _cells(next(reader, []), 0)
         names = [name.lower() for name in columns]
         if names[:2] != ["file", "label"] or set(names) - set(_COLUMNS) or len(set(names)) < len(names):
             raise DataError(
-                f"{path}: line {before + 1}: expected the header file,label with part and group where there are any, "
+                f"{path}: line {before + 1}: expected the header file,label (part and group may follow), "
                 f"got {','.join(names)!r}."
             )
         for cells in reader:
@@ -101,13 +102,13 @@ def _text(path: Path) -> str:
 
 
 def _delimiter(header: list[str]) -> str:
-    """Of comma, semicolon and tab, the one behind the header's first name; spreadsheets write each of them."""
+    """Return the separator after the header's first name: spreadsheets write commas, semicolons or tabs."""
     match = _FIRST_NAME.match(header[0]) if header else None
     return match[1] if match else ","
 
 
 def _cells(cells: list[str], columns: int) -> list[str]:
-    """Without the space around them, and without empty ones beyond the columns; none for an empty row."""
+    """Strip the cells and drop empty ones beyond the last column; return an empty list for an empty row."""
     cells = [cell.strip() for cell in cells]
     while len(cells) > columns and not cells[-1]:
         cells.pop()
@@ -115,9 +116,9 @@ def _cells(cells: list[str], columns: int) -> list[str]:
 
 
 def _spelled(root: Path, file: str) -> str:
-    """A path inside the CSV's folder as the folder itself spells it, relative; any other unchanged.
+    """Return a path inside the CSV's folder relative to it and spelled as on the disk; any other path unchanged.
 
-    Taken for the same: ``./img/x``, ``img/../img/x``, an absolute path, backslashes, another form of Unicode.
+    Accepts ``./img/x``, ``img/../img/x``, absolute paths, backslashes and other normal forms of Unicode.
     """
     if plain(file) != file:
         return file
@@ -128,7 +129,7 @@ def _spelled(root: Path, file: str) -> str:
 
 
 def _relative(root: Path, file: str) -> str | None:
-    """Where it is in the folder; None where it leads out of it."""
+    """Return the path relative to the folder; None if it is outside of it."""
     given = Path(os.path.abspath(root / file))
     folder = Path(os.path.abspath(root))
     try:
@@ -139,7 +140,7 @@ def _relative(root: Path, file: str) -> str | None:
         ):
             if base in path.parents:
                 return path.relative_to(base).as_posix()
-    except (OSError, RuntimeError, ValueError):  # a name longer than the system takes, a circle of links
+    except (OSError, RuntimeError, ValueError):  # a name that is too long for the system, or links in a circle
         pass
     return None
 
@@ -150,7 +151,7 @@ def _mistakes(root: Path, rows: list[_Row], trained: set[str]) -> Iterator[tuple
     for row in rows:
         text = _mistake(root, row, divided, trained)
         if text is None and first.setdefault(row.file, row.line) != row.line:
-            text = f"{row.file} stands on line {first[row.file]} already; keep one"
+            text = f"{row.file} is already on line {first[row.file]}; keep one of the two"
         if text is not None:
             yield row.line, text
 
@@ -165,22 +166,22 @@ def _mistake(root: Path, row: _Row, divided: bool, trained: set[str]) -> str | N
     if plain(row.file) != row.file:
         return f"{row.file!r} has a control character; rename the file"
     if _DRIVE.match(row.file):
-        return f"{row.file!r} is a path of another computer; give it relative to the CSV"
+        return f"{row.file!r} is a path on another computer; write it relative to the CSV"
     if _relative(root, row.file) != row.file:
-        return f"{row.file!r} lies outside of the CSV's folder, {root}; keep the CSV in a folder above the pictures"
+        return f"{row.file!r} is outside the CSV's folder, {root}; move the CSV to a folder above all images"
     if not _is_file(root / row.file):
         return f"{row.file}: no such file in {root}"
     if row.part and row.part.lower() not in PART_NAMES:
         return f"part {row.part!r}, expected train, validation or test"
     if divided and not row.part:
-        return f"{row.file} has no part, others have; give all or none"
+        return f"{row.file} has no part, but other lines have one; fill in all or none"
     if row.label not in trained:
-        return f"label {row.label!r} is in no line of the train part"
+        return f"label {row.label!r} is on no line of the train part"
     return None
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name longer than the system takes
+    except OSError:  # a name that is too long for the system
         return False

@@ -1,4 +1,4 @@
-"""Labelled photographs."""
+"""A dataset: labelled image files, their classes, and the parts of a split they belong to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 PARTS = ("train", "validation", "test")
 PART_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
 PART_NAMES |= {"validation": "validation", "test": "test", "testing": "test"}
-"""What a part may be called."""
+"""Names that a part may have in a folder or CSV, and the part each stands for."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -50,7 +50,7 @@ class Skipped:
 
     @property
     def reason_alone(self) -> str:
-        """Without the file's name, with which it may begin."""
+        """The reason without the file name that it may begin with."""
         return self.reason.partition(": ")[2] if self._is_named else self.reason
 
     @property
@@ -60,7 +60,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listed:
-    """One picture of a source: its part or "", class, file, and group or -1."""
+    """One image of a source: part ("" if unknown), class index, file name, and group (-1 if it has none)."""
 
     part: str
     target: int
@@ -73,16 +73,17 @@ class Dataset:
     """Labelled image files.
 
     Attributes:
-        root: the folder.
-        labels: names of the classes, in the order of the sub-folders' names.
-        files: relative to the root, with forward slashes.
-        targets: int64 ``[files]``, an index into ``labels`` each.
-        parts: one of ``PARTS`` for each file, or "" where the source does not say.
-        groups: int64 ``[files]``; files of one number belong in one part, -1 stands alone.
-        shards: where the pictures' bytes are, if not in files.
-        sources: those that this one joins, whose numbers from 1 its files begin with; empty where it is a single one.
-        note: how the source was understood, in a line, where that is to be said; else empty.
-        view: how pictures that are a camera's whole ones are turned and cut, where this joins no others.
+        root: the folder of the files.
+        labels: class names, in the order of the sub-folders' names.
+        files: paths relative to the root, with forward slashes.
+        targets: int64 ``[files]``, each an index into ``labels``.
+        parts: one of ``PARTS`` for each file, or "" if the source does not say.
+        groups: int64 ``[files]``; files with the same number must stay in one part, -1 means no group.
+        shards: the TFRecord shards with the images' bytes, if they are not in files of their own.
+        sources: the datasets that this one joins; its file names then begin with their numbers, from 1. Empty for a
+            single source.
+        note: one line on how the source's layout was interpreted; empty if its names leave no doubt.
+        view: rotation and region that are applied to a camera's whole frames; unused if this joins other datasets.
     """
 
     root: Path
@@ -101,24 +102,24 @@ class Dataset:
             object.__setattr__(self, "groups", np.full(len(self.files), -1, np.int64))
 
     def rows(self, part: str) -> Indices:
-        """Indices of the files of one part."""
+        """Return the indices of the files in one part."""
         return np.flatnonzero(np.array(self.parts) == part)
 
     def take(self, rows: Sequence[int] | Indices) -> Dataset:
-        """Only these files."""
+        """Return a dataset of these files only."""
         files, parts = tuple(self.files[i] for i in rows), tuple(self.parts[i] for i in rows)
         chosen = np.asarray(rows, np.int64)
         return replace(self, files=files, targets=self.targets[chosen], parts=parts, groups=self.groups[chosen])
 
     def with_parts(self, parts: Sequence[str]) -> Dataset:
-        """The same files in other parts."""
+        """Return the same files with other parts."""
         return replace(self, parts=tuple(parts))
 
     def content(self, file: str) -> bytes:
-        """The bytes of one of the files.
+        """Read the bytes of one file.
 
         Raises:
-            ImageError: they cannot be read.
+            ImageError: the file cannot be read.
         """
         if self.sources:
             source, name = self._of(file)
@@ -126,7 +127,7 @@ class Dataset:
         return read_content(self.root / file) if self.shards is None else self.shards.content(file)
 
     def path(self, file: str) -> Path:
-        """Where one of the files lies, or lay when it was packed into shards."""
+        """Return the path of one file, or the path it had before it was packed into shards."""
         if self.sources:
             source, name = self._of(file)
             return source.path(name)
@@ -137,27 +138,27 @@ class Dataset:
         return self.sources[int(number) - 1], name
 
     def picture(self, file: str) -> Pixels:
-        """The pixels of one of the files, as the network sees it: uint8 RGB ``[height, width, 3]``.
+        """Decode one file, after rotation and region: uint8 RGB ``[height, width, 3]``.
 
         Raises:
-            ImageError: it cannot be read.
+            ImageError: the file cannot be read or decoded.
         """
         return self.decoded(file, self.content(file))
 
     def decoded(self, file: str, content: bytes) -> Pixels:
-        """The same, of bytes that were read already."""
+        """Decode one file whose bytes were already read: uint8 RGB ``[height, width, 3]``."""
         if self.sources:
             source, name = self._of(file)
             return source.decoded(name, content)
         return self.view.see(decode_image(content, str(self.path(file))))
 
     def counts(self, part: str) -> Indices:
-        """Files of each class in one part, in label order."""
+        """Count the files of each class in one part: int64 ``[labels]``."""
         return np.bincount(self.targets[self.rows(part)], minlength=len(self.labels)).astype(np.int64)
 
 
 def in_order(root: Path, labels: Sequence[str], listed: Iterable[Listed], shards: Shards | None = None) -> Dataset:
-    """A dataset sorted by part, class and path: the same from every source, as the seed's choices go by position."""
+    """Return a dataset sorted by part, class and path, so that a seed makes the same choices for every source."""
     rows = sorted(listed, key=lambda row: (row.part, row.target, PurePosixPath(row.file).parts))
     return Dataset(
         root,
@@ -171,31 +172,31 @@ def in_order(root: Path, labels: Sequence[str], listed: Iterable[Listed], shards
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """A key to sort by that takes numbers in names by value, so that class 10 comes after 9; 01 comes before 1."""
+    """Return a sort key that compares numbers in names by value: class 10 comes after 9, and 01 before 1."""
     pieces = re.split(r"(\d+)", name)
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
 def check_labels(source: Path, labels: Sequence[str], expected: str, min_classes: int = 2) -> None:
-    """Refuse labels nothing can be trained on; ``min_classes`` is 1 of a source that is not the only one.
+    """Check that a model can be trained on these labels; ``min_classes`` is 1 for one of several sources.
 
     Raises:
-        DataError: none, too few, one that cannot be a label, or one twice.
+        DataError: there are too few labels, one of them is not allowed, or one appears twice.
     """
     if not labels:
         raise DataError(f"{source}: has no sub-folders or lines; {expected}.")
     if len(labels) < min_classes:
-        raise DataError(f"{source}: has one class only ({labels[0]}); {expected}, two or more classes.")
+        raise DataError(f"{source}: has only one class ({labels[0]}); {expected}, with two or more classes.")
     labels_by_folder: dict[str, str] = {}
     for label in labels:
         if label.casefold() == UNKNOWN:
-            raise DataError(f"{source}: class {label!r} is what a classifier answers when it is unsure. Rename it.")
+            raise DataError(f"{source}: class {label!r} has the name of the answer for uncertain images. Rename it.")
         if not is_label(label):
-            raise DataError(f"{source}: class {label!r} has a name that cannot be a label. Rename it.")
+            raise DataError(f"{source}: class {label!r} cannot be a label. Rename it.")
         other = labels_by_folder.get(unquote(label))
         if other == label:
-            raise DataError(f"{source}: class {label!r} is there twice, in two spellings of Unicode. Join them.")
+            raise DataError(f"{source}: class {label!r} appears twice, in two Unicode spellings. Merge them.")
         if other is not None:
-            old = "as snapshots of earlier versions were called"
-            raise DataError(f"{source}: classes {other!r} and {label!r} are one, {old}. Join them.")
+            old = "as earlier versions named folders of snapshots"
+            raise DataError(f"{source}: classes {other!r} and {label!r} are the same, {old}. Merge them.")
         labels_by_folder[unquote(label)] = label

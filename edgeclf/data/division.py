@@ -1,4 +1,4 @@
-"""Division of a dataset into parts: by class, by the seed, and never through a group of like pictures."""
+"""Split a dataset into train, validation and test parts, stratified by class; a group always stays in one part."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ from edgeclf.errors import DataError
 
 __all__ = ["split"]
 
-FEWEST = 5  # pictures of a class that is divided: below, a validation result says nothing
+FEWEST = 5  # images of each class: with fewer, a validation result means nothing
 
 Indices = npt.NDArray[np.int64]
 Shares = dict[str, float]
 
 
 def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
-    """Give every file its part; each class is divided in the same shares, as nearly as its groups allow.
+    """Assign a part to every file, with the same shares of each class as far as its groups allow.
 
-    A part the folder has is left as it is; a missing one with a share is taken from the training part. Without
-    groups a class's shares are exact. A group goes where its first picture would have gone alone, if there is room
-    for all of it, else to the training part; the pictures without a group fill what is left.
+    Parts that the source has stay as they are; a missing one with a share is taken from the training part. Without
+    groups the shares of a class are exact. A group goes where its first image would go without the group if there is
+    room for all its images, otherwise to the training part; images without a group fill what is left.
+
+    Args:
+        data: the images.
+        validation: share of the validation part, in [0, 1).
+        test: share of the test part, in [0, 1).
+        seed: random seed.
 
     Raises:
-        DataError: a class with too few pictures, or too few groups of them, to divide.
+        DataError: a class has too few images or groups to split.
     """
     ready = set(data.parts) & set(PARTS)  # not "unreadable"
     asked: Shares = {"validation": validation, "test": test}
@@ -44,28 +50,28 @@ def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
 
 
 def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -> Indices:
-    """The rows of one class that are to be divided, in the order of the seed."""
+    """Return the rows of one class that have no part yet, shuffled by the seed."""
     rows = np.flatnonzero((data.targets == target) & free)
     if len(rows) < FEWEST:
         where = data.root / "train" if set(data.parts) & {"train"} and not data.sources else data.root
         raise DataError(
-            f"{where}: class {data.labels[target]!r} has {len(rows)} readable pictures; at least {FEWEST} are needed. "
-            "Add pictures or leave the class out."
+            f"{where}: class {data.labels[target]!r} has {len(rows)} readable images; at least {FEWEST} are needed. "
+            "Add images or remove the class."
         )
     return rows[np.random.default_rng([seed, target]).permutation(len(rows))]
 
 
 def _quota(count: int, shares: Shares) -> list[str]:
-    """The parts of so many pictures of a class, one of them at least in each."""
+    """Return a part for each of ``count`` images of a class; every part gets at least one."""
     numbers = {part: max(1, round(count * share)) for part, share in shares.items()}
-    if sum(numbers.values()) >= count:  # rounded up, they leave nothing to train on
+    if sum(numbers.values()) >= count:  # after rounding up, nothing is left to train on
         numbers[max(numbers, key=lambda part: numbers[part])] -= 1 + sum(numbers.values()) - count
     quota = [part for part, number in numbers.items() for _ in range(number)]
     return quota + ["train"] * (count - len(quota))
 
 
 def _groups(data: Dataset, free: npt.NDArray[np.bool_]) -> list[Indices]:
-    """Rows to be divided that belong together, the largest group first."""
+    """Return the groups of rows that have no part yet, the largest group first."""
     return sorted(members(np.where(free, data.groups, -1)), key=lambda group: (-len(group), int(group[0])))
 
 
@@ -84,7 +90,7 @@ class _Division:
         self._room = {part: self._counts(np.flatnonzero(free & (planned == part))) for part in (*self._asked, "train")}
 
     def divided(self, orders: Sequence[Indices]) -> npt.NDArray[np.str_]:
-        """Groups first, then the pictures that stand alone, then the parts a class has nothing in."""
+        """Place the groups, then single images, then fill parts in which a class has no image."""
         for group in self._groups:
             part, need = str(self._planned[group[0]]), self._counts(group)
             self._put(group, part if (self._room[part] >= need).all() else "train")
@@ -102,7 +108,7 @@ class _Division:
         return self._parts
 
     def _fill(self) -> None:
-        """Move groups to where half of them or more has room, the largest first: the share is then missed by less."""
+        """Move groups to parts with room for at least half of them, largest first: this brings shares closer."""
         for group in self._groups:
             if self._parts[group[0]] != "train":
                 continue
@@ -113,7 +119,7 @@ class _Division:
                     break
 
     def _stays(self, group: Indices) -> bool:
-        """Whether the training part keeps something of every class of a group that leaves it."""
+        """Return whether the training part keeps an image of every class if this group leaves it."""
         taken = self._counts(group)
         return bool((self._has("train")[taken > 0] > taken[taken > 0]).all())
 
@@ -128,12 +134,12 @@ class _Division:
         self._room[part] = self._room[part] - self._counts(group)
 
     def _move(self, target: int, part: str) -> None:
-        """Take the smallest group of a class from the training part, if something of every class stays there."""
+        """Move a class's smallest group out of the training part if that keeps an image of every class."""
         for group in reversed(self._groups):
             if self._parts[group[0]] == "train" and self._counts(group)[target] and self._stays(group):
                 return self._put(group, part)
         raise DataError(
-            f"{self._data.root}: nearly all images of class {self._data.labels[target]!r} belong together (copies, one "
-            f"film, or a group of the CSV); none can be held out for the {part} part. Add images taken at other times, "
-            f"put some into a folder {part} yourself, or pass --group none."
+            f"{self._data.root}: nearly all images of class {self._data.labels[target]!r} belong together "
+            f"(near-duplicates, one video, or a group of the CSV); none can be held out for the {part} part. Add "
+            f"images taken at other times, move some into a folder {part} yourself, or pass --group none."
         )

@@ -1,4 +1,4 @@
-"""What is remembered of every picture while it is decoded, to find those that are alike."""
+"""Fingerprints of images, taken while they are decoded, with which near-duplicates are found."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from edgeclf_runtime.pictures.preprocess import Pixels, resize
 
 __all__ = ["Fingerprints"]
 
-_HASHED = 32  # pixels: what a 64-bit perceptual hash looks at
+_HASHED = 32  # width and height in pixels of the image that is hashed
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprints:
-    """About 1.5 KB a picture; rows of unreadable files are zero.
+    """Fingerprints of all images, about 1.5 KB each; rows of unreadable files are zero.
 
     Attributes:
-        readable: bool ``[pictures]``.
-        sizes: int32 ``[pictures, 2]``, height and width in pixels.
-        digests: uint64 ``[pictures]`` of the file's bytes (BLAKE2b).
-        hashes: uint64 ``[pictures]``, perceptual.
-        thumbs: uint8 ``[pictures, 12, 12, 3]``.
-        details: uint8 ``[pictures, 32, 32]``, brightness.
-        times: float64 ``[pictures]``, seconds on the camera's clock; NaN where they are not known.
+        readable: bool ``[images]``.
+        sizes: int32 ``[images, 2]``, height and width in pixels.
+        digests: uint64 ``[images]`` of the file's bytes (BLAKE2b).
+        hashes: uint64 ``[images]``, perceptual.
+        thumbs: uint8 ``[images, 12, 12, 3]``.
+        details: uint8 ``[images, 32, 32]``, the brightness in [0, 255].
+        times: float64 ``[images]``, seconds on the camera's clock; NaN where unknown.
     """
 
     readable: npt.NDArray[np.bool_]
@@ -42,7 +42,7 @@ class Fingerprints:
 
     @classmethod
     def of(cls, count: int) -> Fingerprints:
-        """Room for so many pictures."""
+        """Allocate arrays for ``count`` images."""
         return cls(
             np.zeros(count, np.bool_),
             np.zeros((count, 2), np.int32),
@@ -54,13 +54,14 @@ class Fingerprints:
         )
 
     def add(self, row: int, file: str, content: bytes, pixels: Pixels, fitted: Pixels | None = None) -> None:
-        """Take one picture.
+        """Compute the fingerprint of one image and store it in its row.
 
         Args:
-            file: its name.
+            row: the index of the image in the arrays.
+            file: the file's name.
             content: the file's bytes.
             pixels: decoded.
-            fitted: the same at a model's input size, which saves work where that is 224 pixels.
+            fitted: the image at the model's input size; saves a resize if that is 224 pixels.
         """
         if fitted is None or fitted.shape[:2] != (FITTED.height, FITTED.width):
             fitted = resize(pixels, FITTED)

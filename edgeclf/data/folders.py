@@ -1,4 +1,4 @@
-"""Folders of photographs: a sub-folder for each class, or parts that have them."""
+"""Read folders of photographs: one sub-folder per class, or parts with one sub-folder per class each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 
 def find_parts(root: Path) -> dict[str, Path]:
-    """The folder's ``train``, ``val`` and ``test`` parts, or nothing where it has classes.
+    """Return the folders of a source's parts by name; empty if its sub-folders are classes.
 
     Raises:
         DataError: see ``read_layout``.
@@ -29,17 +29,17 @@ def find_parts(root: Path) -> dict[str, Path]:
 
 
 def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
-    """List a folder with one sub-folder per class, or with parts that have them. Nothing is opened.
+    """List a folder with one sub-folder per class, or with parts that have them. Opens no image.
 
     Args:
         root: the folder.
-        min_classes: classes that it must have.
+        min_classes: minimum number of classes.
 
     Returns:
-        the files with a picture's suffix, and the others, pictures that lie in no class's folder among them.
+        the images, recognized by their suffix, and the skipped files, among them images outside the classes' folders.
 
     Raises:
-        DataError: no such folder, no class, one class, or parts with different classes.
+        DataError: the folder is missing, has too few classes, or has parts with different classes.
     """
     layout = read_layout(root)
     parts = layout.parts
@@ -48,17 +48,17 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
     base = parts.get("", root)
     if min_classes < 2 and base != root and base.name.lower() != base.parent.name.lower():
         raise DataError(
-            f"{root}: {base.name} may be its only class or a folder around its classes, as it holds folders. In the "
-            f"latter case give {base} itself; in the former put its pictures into it."
+            f"{root}: its only folder, {base.name}, holds folders: it may be a class or the folder of all classes. "
+            f"If it holds the classes, pass {base}; if it is a class, move its images directly into it."
         )
     labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
     if not labels:
         refuse_one_class(root)
-    check_labels(root, labels, "expected one sub-folder of pictures per class", min_classes)
+    check_labels(root, labels, "expected one sub-folder of images per class", min_classes)
     listed: list[Listed] = []
     skipped: list[Skipped] = []
     for path in sorted({path for folder in (root, *parts.values()) for path in loose_pictures(folder)}):
-        skipped.append(Skipped(plain(printable(path.relative_to(root))), "lies in no class's folder"))
+        skipped.append(Skipped(plain(printable(path.relative_to(root))), "is in no class's folder"))
     for part, folder in sorted(parts.items()):
         for target, path in _labelled(folder, labels):
             file = path.relative_to(root).as_posix()
@@ -67,7 +67,7 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
             elif plain(file) != file:
                 skipped.append(Skipped(plain(file), "its name has a control character; rename it"))
             elif not path.is_file():
-                skipped.append(Skipped(file, "a link that leads to no file; linked folders are not followed"))
+                skipped.append(Skipped(file, "a link to no file; links to folders are not followed"))
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 listed.append(Listed(part, target, file))
             else:
@@ -77,10 +77,10 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
 
 
 def refuse_one_class(root: Path) -> None:
-    """Say what was probably meant by a folder without classes.
+    """Raise an error that says what a folder without classes probably is.
 
     Raises:
-        DataError: it holds images itself, or a training.
+        DataError: the folder holds images itself, or it is a run folder.
     """
     if text := about_run(root):
         raise DataError(text)
@@ -89,20 +89,20 @@ def refuse_one_class(root: Path) -> None:
 
 
 def _about_nested(root: Path, labels: Sequence[str], listed: Sequence[Listed]) -> str:
-    """Where every image lies in folders of the classes' folders, these may be the classes that were meant."""
+    """Return a note if all images are one level below the class folders, as those may be the classes."""
     inner = {tuple(PurePosixPath(item.file).parent.parts) for item in listed}
     if not inner or any(len(parts) < 2 for parts in inner) or len({parts[:2] for parts in inner}) <= len(labels):
         return ""
     names = ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
     first = min("/".join(parts[:2]) for parts in inner)
     return (
-        f"{root}: its classes are {names}; the folders in them, such as {first}/, are not. "
-        "If these are the classes, move them into one folder."
+        f"{root}: the classes are {names}; folders inside them, such as {first}/, are not classes. "
+        "If those are your classes, move them into one folder."
     )
 
 
 def class_files(root: Path) -> dict[str, list[Path]]:
-    """The files with a picture's suffix in each sub-folder, by its name.
+    """Return the image files of each sub-folder by its name.
 
     Raises:
         DataError: no such folder.
@@ -117,20 +117,20 @@ def class_files(root: Path) -> dict[str, list[Path]]:
 
 
 def _other_kind(path: Path) -> str:
-    return f"no kind of picture edgeclf reads ({path.suffix or 'no suffix'})"
+    return f"not an image format edgeclf reads ({path.suffix or 'no suffix'})"
 
 
 def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
     labelled = []
     for sub in subfolders(folder):
         if class_name(sub) not in labels:
-            raise DataError(f"{sub}: a class the train part does not have. Its classes: {', '.join(labels)}.")
+            raise DataError(f"{sub}: this class is not in the train part. Its classes: {', '.join(labels)}.")
         target = labels.index(class_name(sub))
         labelled += [(target, path) for path in _entries(sub)]
     return labelled
 
 
 def _entries(folder: Path) -> list[Path]:
-    """The files in it and below, and links, also those that lead to none."""
+    """Return all files and links in the folder and below, including broken links."""
     entries = (path for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink())
     return [path for path in entries if not ignored(path, folder)]

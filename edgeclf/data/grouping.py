@@ -1,4 +1,4 @@
-"""Which images of a source stay in one part of the split, beside those its source keeps together."""
+"""Group images that must stay in one part of the split: near-duplicates, and images taken in a row."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _NO_PAIRS = np.zeros((0, 2), np.int64)
 
 
 class Grouping:
-    """What is alike or was taken in a row.
+    """Groups of near-duplicates and of images taken in a row.
 
     Args:
         data: the images.
-        fingerprints: of them.
-        way: "none", only what the source keeps together; "near", near-duplicates of a class too; "time", also images
-            of a class that were taken in a row.
+        fingerprints: the images' fingerprints.
+        way: "none" keeps only the source's own groups; "near" adds near-duplicates within a class; "time" also adds
+            images of a class that were taken in a row.
 
     Attributes:
-        near: numbers of groups of near-duplicates, int64 ``[images]``, -1 for none.
-        taken_in_a_row: rows of each press or stretch of a film.
+        near: each image's group of near-duplicates, int64 ``[images]``; -1 for none.
+        taken_in_a_row: the rows of each burst or piece of a video.
     """
 
     def __init__(self, data: Dataset, fingerprints: Fingerprints, way: str) -> None:
@@ -42,28 +42,29 @@ class Grouping:
         self.near = self._likeness.groups(in_a_row) if way != "none" else np.full(len(data.files), -1, np.int64)
 
     def grouped(self) -> Dataset:
-        """The dataset with all of these in its groups."""
+        """Return the dataset with these groups merged into its own."""
         pairs = [_linked(rows) for rows in (*members(self.near), *self.taken_in_a_row)]
         every = np.concatenate([_NO_PAIRS, *pairs])
         return replace(self._data, groups=joined(len(self._data.files), every, self._data.groups))
 
     def conflicts(self) -> list[Indices]:
-        """Rows of images of several classes that are one photograph."""
+        """Return the rows of each photograph that is in several classes."""
         return self._likeness.conflicts()
 
     def remarks(self) -> Iterator[str]:
-        """What somebody who trains should know, in one line each."""
+        """Yield warnings and notes for the user, one line each."""
         labels, targets = self._data.labels, self._data.targets
         for target, count in self._likeness.still.items():
-            yield f"{count} images of {labels[target]!r} look alike, as a fixed camera's do; none counts as a copy."
+            alike = f"{count} images of {labels[target]!r} look alike, as with a fixed camera"
+            yield f"{alike}; they are not treated as near-duplicates."
         conflicts = self.conflicts()
         for rows in conflicts[:1]:
             two = rows[0], next(row for row in rows if targets[row] != targets[rows[0]])
             shown = " and ".join(f"{self._data.files[row]} ({labels[targets[row]]})" for row in two)
             if len(conflicts) == 1:
-                yield f"Warning: one image is under two labels: {shown}."
+                yield f"Warning: one image has two labels: {shown}."
             else:
-                yield f"Warning: {len(conflicts)} images are under two labels each; first {shown}."
+                yield f"Warning: {len(conflicts)} images have two labels each, for example {shown}."
 
 
 def _linked(rows: Indices) -> Indices:

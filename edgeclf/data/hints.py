@@ -1,4 +1,4 @@
-"""What was probably meant by a path that holds no photographs as they are expected."""
+"""Error messages for a path without photographs in the expected layout, with what was probably meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TABLE = ".csv"
 
 
 def about_missing(path: Path) -> str:
-    """Of a source that is not there."""
+    """Return the message for a source that does not exist."""
     kind = "file" if path.suffix.lower() == _TABLE else "folder"
     try:
         siblings = [item for item in sorted(path.parent.iterdir()) if not item.name.startswith(".")]
@@ -25,25 +25,28 @@ def about_missing(path: Path) -> str:
 
 
 def about_one_class(folder: Path) -> str:
-    """Of a folder that holds images itself, as that of a class does."""
+    """Return the message for a folder that holds images itself, as a class's folder does."""
     above = folder.parent if folder.name not in ("", "..") else folder.resolve().parent
     if above.name.lower() in PART_NAMES and _folders(above.parent) > 1:
         above = above.parent
     text = f"{folder}: holds images itself; expected one sub-folder of images per class."
     if _folders(above) > 1:
-        return f"{text} If it is the folder of one class, give the folder above it: {above}"
-    return f"{text} Put the images of each class into a sub-folder called like the class."
+        return f"{text} If it is the folder of one class, pass the folder above it: {above}"
+    return f"{text} Put the images of each class into a sub-folder named after the class."
 
 
 def about_run(folder: Path) -> str:
-    """Of the folder of a training that was given for photographs; else empty."""
+    """Return the message for a run folder that was given as photographs; empty for any other folder."""
     if not is_run_folder(folder):
         return ""
-    return f"{folder}: the folder of a training, expected photographs. Resume it with: edgeclf train --resume {folder}"
+    return (
+        f"{folder}: this is a run folder, not a folder of photographs. "
+        f"Resume the run with: edgeclf train --resume {folder}"
+    )
 
 
 def about_file(path: Path) -> str:
-    """Of a file that is no list of photographs."""
+    """Return the message for a file that is not a list of photographs."""
     text = f"{path}: expected a folder of images, a .csv that lists them, or a folder of shards."
     if path.suffix.lower() == ".tflite":
         return f"{text} This is a model file: edgeclf evaluate {path} DATA"

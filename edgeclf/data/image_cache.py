@@ -1,4 +1,4 @@
-"""Every photograph decoded once, at the sizes training needs, in files that are read row by row."""
+"""Decode every photograph once, at the sizes training needs, into files that are read row by row."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["Pictures", "decode"]
 
-_AT_ONCE = 256  # pictures handed to the threads: a future for each of 100,000 would be 100 MB
+_AT_ONCE = 256  # images submitted to the threads at once: 100,000 futures would take 100 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Decoded pictures, one row per file; the rows of unreadable files are black.
+    """Decoded images, one row per file; rows of unreadable files are black.
 
     Attributes:
-        inputs: exactly what the model gets on the device.
-        larger: the same, larger, for random crops; empty where none were asked for.
-        folder: where both are kept until ``close``.
+        inputs: images at the model's input size, prepared exactly as on the device.
+        larger: larger versions of the images for random crops; empty if none were requested.
+        folder: where both files are stored until ``close``.
     """
 
     inputs: PixelFile
@@ -51,18 +51,18 @@ def decode(
     reporter: Reporter,
     fingerprints: Fingerprints | None = None,
 ) -> tuple[Pictures, list[Skipped]]:
-    """Read, fit and keep all pictures.
+    """Read, decode and resize all images, and store them in files.
 
     Args:
-        data: the pictures.
+        data: the images.
         rule: the model's preprocessing.
-        margin: ``larger`` is this many times the input's size; 0 for none.
-        folder: a new folder for the decoded pictures, on a disk with room for them.
+        margin: the size of ``larger`` as a multiple of the input size; 0 for none.
+        folder: a new folder for the decoded images, on a disk with room for them.
         reporter: shows the progress.
-        fingerprints: filled with what tells like pictures from unlike ones, if given.
+        fingerprints: filled with the images' fingerprints, if given.
 
     Returns:
-        the pictures and the files that could not be read.
+        the images and the files that could not be read.
     """
     with naming(folder.parent, folder):
         return _decoded(data, rule, margin, folder, reporter, fingerprints)

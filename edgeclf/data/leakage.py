@@ -1,4 +1,4 @@
-"""Copies of a picture in two parts: what makes a result look better than it is."""
+"""Find copies of an image in two parts of a split: they make a result look better than it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def leaks(data: Dataset) -> list[Indices]:
-    """Rows of each group that lies in more than one part; files in no part count for none."""
+    """Return the rows of each group that is in more than one part; files without a part do not count."""
     leaking = []
     for rows in members(data.groups):
         rows = np.array([row for row in rows if data.parts[row] in PARTS], np.int64)
@@ -26,14 +26,14 @@ def leaks(data: Dataset) -> list[Indices]:
 
 
 def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
-    """One line where parts that were given share pictures, and one about groups that are kept together."""
+    """Warn if parts of the source share images; log how many near-duplicates are kept together."""
     leaking = leaks(data)
     if leaking:
         first = leaking[0][0]
         other = next(row for row in leaking[0] if data.parts[row] != data.parts[first])
         reporter.say(
             f"Warning: {sum(map(len, leaking))} images have duplicates in other parts of the split, so accuracy will "
-            "look too good; first "
+            "look too good, for example "
             f"{data.files[first]} ({data.parts[first]}) and {data.files[other]} ({data.parts[other]}). "
             f"See: edgeclf data check {source}"
         )

@@ -1,12 +1,12 @@
-"""Near-duplicates: images of one class that are copies of one another, found among 100,000 in seconds.
+"""Find near-duplicates, images of one class that are copies of one another, among 100,000 images in seconds.
 
 Candidates are pairs whose 64-bit perceptual hashes differ in at most 8 bits. Two such hashes agree in at least one of
 nine bands of bits, so that only images that share a band are compared (multi-index hashing: Norouzi et al., CVPR
 2012). A hash alone would also pair different objects on the same background: a candidate counts only when the
 thumbnails agree as well, and no part of the image differs by more than resizing or a JPEG's quality can explain.
 
-A fixed camera's images look alike although none is a copy. So a group is one image and those that look like it, never a
-chain of them; it never holds two classes; and where an image looks like a fifth of its class, likeness says nothing.
+A fixed camera's images look alike although none is a copy. So a group is one image and the images that resemble it,
+never a chain; all are of one class; and an image that resembles a fifth of its class is in no group.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from edgeclf_runtime.pictures.likeness import DIFFERENCE, LOCAL, THUMB, alike
 
 __all__ = ["Likeness", "exact_groups", "joined", "members"]
 
-_BITS = 8  # of two perceptual hashes that may differ
+_BITS = 8  # bits in which two perceptual hashes may differ
 _BAND_EDGES = (0, 8, 15, 22, 29, 36, 43, 50, 57, 64)
-_TRIED = 256  # candidates of one picture in one band; more only where thousands have like hashes and unlike pixels
+_TRIED = 256  # candidates per image and band; more exist only if thousands of different images have similar hashes
 _CELLS = 1 << 21  # pairs of hashes compared at once
-_GATHERED = 1 << 18  # pairs of quarters
-_VERIFIED = 1 << 13  # pairs of thumbnails
+_GATHERED = 1 << 18  # pairs of thumbnails compared at once by the means of their quarters
+_VERIFIED = 1 << 13  # pairs of thumbnails compared at once, pixel by pixel
 
-_STILL, _STILL_SHARE, _STILL_MOST = 3, 0.2, 64  # images like one of a class, from which on the scene stands still
-_SAME = 4  # images that may be one photograph under two labels
+# An image that resembles this many of its class (a share, within bounds) is from a fixed camera: a still scene.
+_STILL, _STILL_SHARE, _STILL_MOST = 3, 0.2, 64
+_SAME = 4  # maximum number of images that can be one photograph with several labels
 _SAME_DIFFERENCE, _SAME_LOCAL = 2.0, 6.0
 
 Indices = npt.NDArray[np.int64]
 
 
 def exact_groups(fingerprints: Fingerprints) -> Indices:
-    """A group's number for every picture with the same bytes as another, -1 for the rest."""
+    """Return a group number for each image whose bytes equal another's, -1 for the rest: int64 ``[images]``."""
     rows = np.flatnonzero(fingerprints.readable)
     return joined(len(fingerprints.readable), _chains(fingerprints.digests, rows))
 
@@ -46,24 +47,24 @@ class Likeness:
     """Which images look alike.
 
     Args:
-        fingerprints: of the images.
+        fingerprints: the images' fingerprints.
         targets: their classes, int64 ``[images]``.
 
     Attributes:
-        still: images by class that look like so many of it that likeness says nothing about them.
+        still: number of images by class that resemble too many of it to count as near-duplicates (a still scene).
     """
 
     def __init__(self, fingerprints: Fingerprints, targets: Indices) -> None:
         self._fingerprints, self._targets = fingerprints, targets
         self._counts = np.bincount(targets[fingerprints.readable], minlength=int(targets.max(initial=0)) + 1)
-        self._linked = _linked(fingerprints)  # also by chains and across classes: what is alike is inside of these
+        self._linked = _linked(fingerprints)  # chains, also across classes; the groups are parts of these
         self.still: dict[int, int] = {}
 
     def groups(self, apart: Indices | None = None) -> Indices:
-        """Numbers of groups of near-duplicates, none of them with two classes; -1 for images that stand alone.
+        """Return each image's group of near-duplicates of one class, int64 ``[images]``; -1 for none.
 
         Args:
-            apart: rows that are in no group but with images of the same bytes.
+            apart: rows that are grouped only with images of the same bytes.
         """
         self.still = {}
         union = _Union(len(self._targets))
@@ -78,13 +79,13 @@ class Likeness:
         return _numbered(union.labels)
 
     def _exact(self) -> Indices:
-        """Pairs of the same bytes in one class."""
+        """Return pairs of images of one class with the same bytes."""
         rows = np.flatnonzero(self._fingerprints.readable)
         pairs = _chains(self._fingerprints.digests, rows[np.argsort(self._targets[rows], kind="stable")])
         return np.asarray(pairs[self._targets[pairs[:, 0]] == self._targets[pairs[:, 1]]])
 
     def _stars(self, rows: Indices, target: int) -> Iterator[Indices]:
-        """The first image with those that look like it, again and again; not where the scene stands still."""
+        """Repeatedly yield the first image left with those that resemble it; skip images of a still scene."""
         most = max(_STILL - 1, min(_STILL_MOST, int(_STILL_SHARE * self._counts[target])))
         while len(rows) > 1:
             alike = self._like(rows[0], rows[1:])
@@ -100,7 +101,7 @@ class Likeness:
         return np.asarray(close[_agree(self._fingerprints, np.stack([np.full(len(close), first), close], axis=1))])
 
     def conflicts(self) -> list[Indices]:
-        """Rows of images of different classes that are one photograph: the same bytes, or hardly a difference."""
+        """Return the rows of each photograph in several classes: the same bytes, or hardly a difference."""
         conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(self._targets[rows])) > 1]
         identical = {int(row) for rows in conflicts for row in rows}
         for rows in members(self._linked):
@@ -112,33 +113,33 @@ class Likeness:
 
 
 def members(groups: Indices) -> list[Indices]:
-    """Rows of each group of two or more."""
+    """Return the rows of each group of two or more."""
     rows = np.flatnonzero(groups >= 0)
     rows = rows[np.argsort(groups[rows], kind="stable")]
     return [rows for rows in np.split(rows, np.flatnonzero(np.diff(groups[rows])) + 1) if len(rows) > 1]
 
 
 def _linked(fingerprints: Fingerprints) -> Indices:
-    """Groups of images that are alike, or connected by images that are."""
+    """Return groups of images that look alike, directly or through a chain of others."""
     rows = np.flatnonzero(fingerprints.readable)
     search = _Search(fingerprints)
     search.union.join(_chains(fingerprints.digests, rows))
     search.same(rows)
-    # Of each hash one picture of each group so far: a hash knows brightness alone, so that unlike ones may share it.
+    # Take one image of each group per hash: hashes see only brightness, so different images may share one.
     hash_and_group = np.stack([fingerprints.hashes[rows], search.union.labels[rows].astype(np.uint64)])
     search.near(rows[np.unique(hash_and_group, axis=1, return_index=True)[1]])
     return _numbered(search.union.labels)
 
 
 def joined(count: int, pairs: Indices, groups: Indices | None = None) -> Indices:
-    """Groups of so many rows.
+    """Number the groups of ``count`` rows that pairs connect.
 
     Args:
         pairs: int64 ``[pairs, 2]``, rows that belong together.
-        groups: numbers of rows that do so already, -1 for none.
+        groups: int64 ``[count]``, group numbers to begin with, -1 for none.
 
     Returns:
-        int64 ``[count]``: numbers from 0, -1 for rows that stand alone.
+        int64 ``[count]``: group numbers from 0, -1 for rows without a group.
     """
     union = _Union(count)
     union.join(pairs)
@@ -148,13 +149,13 @@ def joined(count: int, pairs: Indices, groups: Indices | None = None) -> Indices
 
 
 class _Union:
-    """Which rows are connected: ``labels[a] == labels[b]``."""
+    """Connected rows: ``a`` and ``b`` are connected if ``labels[a] == labels[b]``."""
 
     def __init__(self, count: int) -> None:
         self.labels: Indices = np.arange(count)
 
     def apart(self, pairs: Indices) -> Indices:
-        """Only the pairs not connected yet."""
+        """Return the pairs that are not connected yet."""
         return np.asarray(pairs[self.labels[pairs[:, 0]] != self.labels[pairs[:, 1]]])
 
     def join(self, pairs: Indices) -> None:
@@ -176,14 +177,14 @@ def _numbered(labels: Indices) -> Indices:
 
 
 def _chains(values: npt.NDArray[np.generic], rows: Indices) -> Indices:
-    """Pairs of neighbours among the rows with the same value."""
+    """Return pairs of neighbours among the rows with the same value."""
     rows = rows[np.argsort(values[rows], kind="stable")]
     same = np.flatnonzero(values[rows[1:]] == values[rows[:-1]])
     return np.stack([rows[same], rows[same + 1]], axis=1)
 
 
 class _Search:
-    """Pictures joined as they are found; pairs joined already cost nothing more, or a still scene would take n^2."""
+    """Join similar images as they are found; connected pairs are skipped, or a still scene would take n^2 steps."""
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         self.union = _Union(len(fingerprints.readable))
@@ -192,7 +193,7 @@ class _Search:
         self._quarters = quarters.mean(axis=(2, 4), dtype=np.float32).reshape(len(fingerprints.thumbs), 12)
 
     def same(self, rows: Indices) -> None:
-        """Join those of these rows that look alike and have the same hash."""
+        """Join rows that look alike, among rows with the same hash."""
         self.verify(_chains(self._hashes, rows))
         order = rows[np.argsort(self._hashes[rows], kind="stable")]
         for run in np.split(order, np.flatnonzero(np.diff(self._hashes[order])) + 1):
@@ -200,7 +201,7 @@ class _Search:
                 self._compare(run)
 
     def near(self, rows: Indices) -> None:
-        """Join those of these rows that look alike, by hashes that differ little."""
+        """Join rows that look alike, among rows whose hashes differ in a few bits."""
         for low, high in pairwise(_BAND_EDGES):
             band = (self._hashes[rows] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
             order = np.lexsort((self._hashes[rows], band))
@@ -212,18 +213,18 @@ class _Search:
         """Join the pairs whose thumbnails agree."""
         for start in range(0, len(pairs), _GATHERED):
             some = self.union.apart(pairs[start : start + _GATHERED])
-            # Means of quarters never differ more than the pixels do: most pairs end here.
+            # The means of quarters never differ by more than the pixels do, so this rules out most pairs cheaply.
             far = np.abs(self._quarters[some[:, 0]] - self._quarters[some[:, 1]]).mean(axis=1) > DIFFERENCE + 0.01
             for part in np.split(some[~far], range(_VERIFIED, int((~far).sum()), _VERIFIED)):
                 self.union.join(part[_agree(self._fingerprints, part)])
 
     def _chain(self, bucket: Indices) -> None:
-        """Neighbours first: it joins most of a still scene at once."""
+        """Compare neighbours only, which already joins most of a still scene."""
         close = np.bitwise_count(self._hashes[bucket[:-1]] ^ self._hashes[bucket[1:]]) <= _BITS
         self.verify(np.stack([bucket[:-1][close], bucket[1:][close]], axis=1))
 
     def _compare(self, bucket: Indices) -> None:
-        """Every row with every later one, except those of the largest group among themselves."""
+        """Compare each row with all later ones, except pairs within the largest group."""
         _, labels, counts = np.unique(self.union.labels[bucket], return_inverse=True, return_counts=True)
         largest = labels == counts.argmax()
         rows = np.concatenate([bucket[~largest], bucket[largest]])
@@ -232,14 +233,14 @@ class _Search:
             left, right = others[start : start + step], rows[start + 1 :]
             i, j = np.nonzero(np.bitwise_count(self._hashes[left][:, None] ^ self._hashes[right][None]) <= _BITS)
             rank = np.arange(len(i)) - np.searchsorted(i, i)
-            keep = (j >= i) & (rank < _TRIED + i)  # the right side begins one later
+            keep = (j >= i) & (rank < _TRIED + i)  # ``right`` begins one row after ``left``
             self.verify(np.stack([left[i[keep]], right[j[keep]]], axis=1))
 
 
 def _agree(
     fingerprints: Fingerprints, pairs: Indices, difference: float = DIFFERENCE, local: float = LOCAL
 ) -> npt.NDArray[np.bool_]:
-    """Whether the images of each pair are alike."""
+    """Return whether the two images of each pair look alike: bool ``[pairs]``."""
     one, other = pairs[:, 0], pairs[:, 1]
     thumbs, details = fingerprints.thumbs, fingerprints.details
     return alike((thumbs[one], thumbs[other]), (details[one], details[other]), difference, local)

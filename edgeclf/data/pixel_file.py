@@ -1,6 +1,6 @@
-"""Pictures of one size in a file, read row by row.
+"""Store images of one size in a file and read them row by row.
 
-The file is not mapped: its pages would count as memory of this process, all of them once every picture has been seen.
+The file is not mapped: its pages would count as memory of this process, all of them once every image has been seen.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class PixelFile:
     """uint8 RGB ``[rows, height, width, 3]`` on a disk; safe to read and write from several threads.
 
     Args:
-        path: of a new file, whose room on the disk is taken now, so that a full one is an error here; once it is open
-            the name is gone.
+        path: a new file. Its space is reserved at once, so that a full disk is an error here; its name is removed as
+            soon as it is open.
         shape: rows, height, width.
     """
 
@@ -38,7 +38,7 @@ class PixelFile:
         self._rows: Indices = np.arange(shape[0])
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, self._file)
-        os.unlink(path)  # open it stays, and is gone with this process, however that ends
+        os.unlink(path)  # it stays readable while open, and vanishes with this process, however that ends
         if shape[0]:
             with naming(path):
                 _take_room(self._file, shape[0] * self._size)
@@ -51,42 +51,42 @@ class PixelFile:
     @overload
     def __getitem__(self, key: slice | Indices) -> Pixels: ...
     def __getitem__(self, key: int | slice | Indices) -> Pixels:
-        """Copies of one picture, of a range, or of the rows given."""
+        """Return copies of one image, of a range, or of the given rows."""
         rows = np.atleast_1d(self._rows[key])
         pixels = np.empty((len(rows), *self._picture), np.uint8)
         for target, row in zip(pixels, rows, strict=True):
             if _read_into(self._file, target.data, int(row) * self._size) != self._size:
-                raise OSError("The file of decoded images is shorter than it was written.")
+                raise OSError("The file of decoded images is shorter than when it was written.")
         return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
 
     def take(self, rows: Indices) -> PixelFile:
-        """Only these rows, in this order, of the same file."""
+        """Return these rows of the same file, in this order."""
         chosen = object.__new__(PixelFile)
         chosen.__dict__.update(self.__dict__, _rows=self._rows[rows], _whole=self)
         return chosen
 
     def write(self, row: int, pixels: Pixels) -> None:
-        """Put one picture in its place."""
+        """Write one image to its row."""
         os.pwrite(self._file, np.ascontiguousarray(pixels).data, int(self._rows[row]) * self._size)
 
     def mapped(self) -> Pixels:
-        """All rows as one array that is mapped, for what needs an array."""
+        """Return all rows as one memory-mapped array."""
         pages = mmap.mmap(self._file, len(self._rows) * self._size, prot=mmap.PROT_READ)
         return np.frombuffer(pages, np.uint8).reshape(len(self._rows), *self._picture)
 
 
 def _take_room(file: int, size: int) -> None:
-    """On disk, where the system can; else a full disk is an error of the first picture that does not fit."""
+    """Reserve disk space if the system can; otherwise a full disk is an error at the first image that does not fit."""
     try:
         os.posix_fallocate(file, 0, size)
-    except (AttributeError, OSError) as error:  # macOS has none, and some network disks refuse it
+    except (AttributeError, OSError) as error:  # macOS lacks it, and some network drives refuse it
         if isinstance(error, OSError) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
         os.ftruncate(file, size)
 
 
 def _read_into(file: int, target: memoryview, offset: int) -> int:
-    """Bytes read; without a copy where the system can."""
+    """Read into memory, without a copy if the system can; return the number of bytes read."""
     if hasattr(os, "preadv"):
         return os.preadv(file, [target], offset)
     content = os.pread(file, target.nbytes, offset)

@@ -1,4 +1,4 @@
-"""Batches made ready in a thread while the step before them computes."""
+"""Prepare batches in a thread while the step before them computes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Batch = TypeVar("Batch")
 
 
 class Prefetched(Generic[Job, Batch]):
-    """The results of ``prepare`` for each job, in order. One thread computes them, two ahead of whoever iterates.
+    """Iterate over the results of ``prepare`` for each job, in order; a thread computes them two batches ahead.
 
     Attributes:
-        waited: seconds the iteration stood still because a batch was not ready.
-        worked: seconds between a batch given and the next one asked for.
+        waited: seconds spent waiting for batches.
+        worked: seconds the caller spent between taking a batch and asking for the next.
     """
 
     def __init__(self, prepare: Callable[[Job], Batch], jobs: Iterable[Job]) -> None:
@@ -31,7 +31,7 @@ class Prefetched(Generic[Job, Batch]):
 
     @property
     def wait_share(self) -> float:
-        """Share of the time so far that was waited, in [0, 1]."""
+        """Return the share of the time so far that was spent waiting, in [0, 1]."""
         return self.waited / (self.waited + self.worked) if self.waited else 0.0
 
     def __iter__(self) -> Iterator[Batch]:

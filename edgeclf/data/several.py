@@ -1,6 +1,6 @@
-"""Several sources of photographs as one: photographs and sorted snapshots, say, or two cameras' folders.
+"""Join several sources of photographs, such as two cameras' folders, or photographs and sorted snapshots.
 
-A file of the first is called ``1/NAME``, one of the second ``2/NAME``, and so on, so that equal names stay apart.
+Files of the first source are named ``1/NAME``, files of the second ``2/NAME``, and so on, so that equal names differ.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ __all__ = ["divided_apart", "joined", "refuse_the_same", "renamed"]
 
 
 def refuse_the_same(paths: Sequence[Path]) -> None:
-    """Refuse a source that is another one, or lies in it, by whatever name.
+    """Refuse a source that is the same as another or inside it, also through links.
 
     Raises:
-        DataError: names both.
+        DataError: two sources overlap; the error names both.
     """
     for row, path in enumerate(paths):
         for other in paths[:row]:
             if not (path.exists() and other.exists()):
-                continue  # said when it is read
+                continue  # reported when it is read
             if os.path.samefile(path, other):
-                raise DataError(f"{path}: is the same as {other}. Give it once.")
+                raise DataError(f"{path}: is the same as {other}. Pass it once.")
             for inner, outer in ((path.resolve(), other.resolve()), (other.resolve(), path.resolve())):
                 if outer in inner.parents and inner.is_dir():
-                    raise DataError(f"{inner}: lies in {outer}, which is given, too. Give one of them.")
+                    raise DataError(f"{inner}: is inside {outer}, which is also given. Pass only one of them.")
 
 
 def joined(paths: Sequence[Path], sources: Sequence[Dataset]) -> Dataset:
-    """All pictures of several sources; the labels are those of any, and their groups never coincide.
+    """Join the images of several sources; the labels are the union of theirs, and their groups stay separate.
 
-    A folder that snapshots of a label were sorted into, ``a%2Fb``, is that label, ``a/b``, where another source has it.
+    A folder of sorted snapshots named ``a%2Fb`` gets the label ``a/b`` if another source has that label.
 
     Raises:
-        DataError: two list the same picture.
+        DataError: two sources list the same image.
     """
     _refuse_shared_files(paths, sources)
     names = {label for source in sources for label in source.labels}
@@ -60,14 +60,15 @@ def joined(paths: Sequence[Path], sources: Sequence[Dataset]) -> Dataset:
 
 
 def renamed(number: int, skipped: Sequence[Skipped]) -> list[Skipped]:
-    """The files left out of one source, as the joined one calls them."""
+    """Return one source's skipped files with the names that they have in the joined dataset."""
     return [Skipped(f"{number}/{item.file}", str(item)) for item in skipped]
 
 
 def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
-    """Divide the pictures of sources without parts beside others with them; given parts stay as they are.
+    """Split the sources without parts next to sources that have them; existing parts stay as they are.
 
-    A copy of a picture in a given part goes there; a class with too few of those pictures goes to the training part.
+    A copy of an image that already has a part goes to that part. A class with too few images to split goes to the
+    training part.
     """
     parts = np.array(data.parts, dtype="U10")
     given, free = np.isin(parts, PARTS), parts == ""
@@ -94,4 +95,4 @@ def _refuse_shared_files(paths: Sequence[Path], sources: Sequence[Dataset]) -> N
         for file in source.files if source.shards is None else ():
             other = owners.setdefault(str(root / file), path)
             if other != path:
-                raise DataError(f"{path}: has {root / file}, which {other} has, too. Give each picture once.")
+                raise DataError(f"{path}: lists {root / file}, which {other} also has. List each image once.")

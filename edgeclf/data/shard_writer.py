@@ -1,4 +1,4 @@
-"""Any source written as TFRecord shards: a few large files in place of many small ones."""
+"""Write a source as TFRecord shards: a few large files in place of many small ones."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ class _Record:
 
 @dataclass(eq=False)
 class _Written:
-    """Pictures of the shards so far."""
+    """What is in the shards written so far."""
 
     shards: list[ShardRecords] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
 
 def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Reporter) -> ShardIndex:
-    """Copy a source's pictures, byte by byte, into shards with an index.
+    """Copy a source's images, byte by byte, into shards with an index.
 
     Each record is a ``tf.train.Example`` with ``image/encoded``, ``image/format``, ``image/height``, ``image/width``,
-    ``image/filename``, ``image/class/label`` (from 0), ``image/class/text``, ``image/part`` ("" where it is not said)
-    and ``image/group`` (-1 for none). Their order is shuffled, always in the same way. Pictures are not decoded; those
-    whose header or end is damaged are left out and stand in the index.
+    ``image/filename``, ``image/class/label`` (from 0), ``image/class/text``, ``image/part`` ("" if unknown) and
+    ``image/group`` (-1 for none). The order is shuffled with a fixed seed. Images are not decoded; those with a damaged
+    header or end are skipped and listed in the index.
 
     Args:
         source: see ``edgeclf.data.sources.read_source``.
-        out: a new folder; it appears under its name when it is complete.
-        per_shard: pictures in each, the last excepted.
+        out: a new folder; it appears under this name only when it is complete.
+        per_shard: images in each shard but the last.
 
     Raises:
-        DataError: the source cannot be used, or ``out`` exists or lies in it.
+        DataError: the source cannot be used, or ``out`` exists or is inside it.
     """
     if out.exists():
-        raise DataError(f"{out}: exists already. Choose another name or remove it.")
+        raise DataError(f"{out}: already exists. Choose another name or remove it.")
     refuse_inside(source, out)
     with reporter.bar("Listing", 0):
         data, skipped = read_source(source, reporter.say)
@@ -88,7 +88,7 @@ def _write(
             rows = order[start : start + per_shard]
             try:
                 written.shards.append(_shard(data, _readable(data, rows, written.skipped, bar), folder / name))
-            except tensorflow().errors.OpError as error:  # TensorFlow's own, also of a full disk
+            except tensorflow().errors.OpError as error:  # TensorFlow's own errors, for a full disk too
                 raise DataError(f"{out / name}: cannot be written ({_reason(error)}).") from None
     targets = [target for shard in written.shards for target in shard.targets]
     if not targets:
@@ -99,7 +99,7 @@ def _write(
 
 
 def _reason(error: Any) -> str:
-    """What TensorFlow says without the hidden file's name, with which it begins."""
+    """Return TensorFlow's message without the name of the hidden file that it begins with."""
     return " ".join(str(error.message).split()).rpartition("; ")[2]
 
 

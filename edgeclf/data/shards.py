@@ -1,4 +1,4 @@
-"""A folder of TFRecord shards that ``edgeclf data shard`` wrote: its index, and pictures' bytes by name."""
+"""Read a folder of TFRecord shards from ``edgeclf data shard``: its index, and images' bytes by name."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["INDEX", "RECORD_FRAME", "RECORD_HEAD", "ShardIndex", "ShardRecords",
 
 INDEX = "edgeclf-shards.json"
 RECORD_HEAD = 12  # bytes before a TFRecord's content: its length (uint64) and that length's checksum
-RECORD_FRAME = RECORD_HEAD + 4  # and with the checksum after it
+RECORD_FRAME = RECORD_HEAD + 4  # and the checksum after the content
 
 _Count = Annotated[int, Field(ge=0)]
 _Strict = ConfigDict(extra="forbid", strict=True)
 
 
 class ShardRecords(BaseModel):
-    """One shard: its size in bytes and, for each of its records, what it holds and where it begins.
+    """One shard: its size in bytes, and the image and position of each record.
 
-    ``offsets`` and ``lengths`` are those of the record's content, a serialized ``tf.train.Example``; a group of -1 is
-    none.
+    ``offsets`` and ``lengths``, in bytes, are of the record's content, a serialized ``tf.train.Example``. A group of -1
+    means none.
     """
 
     model_config = _Strict
@@ -44,7 +44,7 @@ class ShardRecords(BaseModel):
 
 
 class ShardIndex(BaseModel):
-    """``edgeclf-shards.json``: ``counts`` are the pictures of each label, ``skipped`` files and reasons."""
+    """The file ``edgeclf-shards.json``: ``counts`` has the images per label, ``skipped`` pairs of file and reason."""
 
     model_config = _Strict
 
@@ -55,9 +55,9 @@ class ShardIndex(BaseModel):
     skipped: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
     def wrong(self, root: Path) -> Iterator[str]:
-        """What does not fit together, or with the folder's files."""
+        """Yield what contradicts itself or the folder's files."""
         if len(set(self.labels)) != len(self.labels):
-            yield "a label stands in it twice"
+            yield "it has a label twice"
         for shard in self.shards:
             columns = (shard.targets, shard.parts, shard.groups, shard.offsets, shard.lengths)
             if any(len(column) != len(shard.files) for column in columns):
@@ -71,15 +71,15 @@ class ShardIndex(BaseModel):
                 yield f"{shard.file} is {'missing' if size is None else f'{size} bytes'}, expected {shard.bytes} bytes"
         names = [name for shard in self.shards for name in shard.files]
         if len(set(names)) != len(names):
-            yield "a file stands in it twice"
+            yield "it has a file twice"
 
 
 class Shards:
-    """Pictures' bytes out of shards; safe to use from several threads.
+    """Read images' bytes from shards; safe to use from several threads.
 
     Args:
-        root: the folder.
-        index: of ``read_index``.
+        root: the folder of the shards.
+        index: from ``read_index``.
     """
 
     def __init__(self, root: Path, index: ShardIndex) -> None:
@@ -92,14 +92,14 @@ class Shards:
         self._length: npt.NDArray[np.int64] = np.array([n for s in index.shards for n in s.lengths], np.int64)
 
     def content(self, file: str) -> bytes:
-        """The bytes of one picture.
+        """Read the bytes of one image.
 
         Raises:
-            ImageError: it is in none of them, or the shard is not what the index says.
+            ImageError: no shard has the image, or the shard does not match the index.
         """
         row = self._row.get(file)
         if row is None:
-            raise ImageError(f"{self.root / file}: was left out when the shards were written.")
+            raise ImageError(f"{self.root / file}: was skipped when the shards were written.")
         path = self.root / self._names[self._shard[row]]
         try:
             with path.open("rb") as shard:
@@ -108,15 +108,15 @@ class Shards:
         except OSError as error:
             raise ImageError(f"{path}: {error.strerror}.") from error
         if int.from_bytes(head[:8], "little") != len(record) or len(record) != self._length[row]:
-            raise ImageError(f"{self.root / file}: {path.name} has changed since it was written; shard anew.")
+            raise ImageError(f"{self.root / file}: {path.name} has changed; write the shards again.")
         return _picture(record, file, path)
 
 
 def read_index(root: Path) -> ShardIndex:
-    """The index of a folder of shards.
+    """Read the index of a folder of shards.
 
     Raises:
-        DataError: damaged, or the shards are not those it was written with.
+        DataError: the index is damaged, or it does not match the shards.
     """
     path = root / INDEX
     try:
@@ -124,11 +124,12 @@ def read_index(root: Path) -> ShardIndex:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: damaged ({field}: {first['msg']}). Write it anew: edgeclf data shard.") from None
+        reason = f"damaged ({field}: {first['msg']})"
+        raise DataError(f"{path}: {reason}. Write the shards again: edgeclf data shard.") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}.") from None
     for wrong in index.wrong(root):
-        raise DataError(f"{path}: {wrong}. Copy the folder again, or write it anew: edgeclf data shard.")
+        raise DataError(f"{path}: {wrong}. Copy the folder again, or write the shards again: edgeclf data shard.")
     return index
 
 
@@ -138,7 +139,7 @@ def _picture(record: bytes, file: str, path: Path) -> bytes:
     try:
         feature = tensorflow().train.Example.FromString(record).features.feature
     except DecodeError:
-        raise ImageError(f"{path.parent / file}: its record in {path.name} is damaged; shard anew.") from None
+        raise ImageError(f"{path.parent / file}: damaged in {path.name}; write the shards again.") from None
     if list(feature["image/filename"].bytes_list.value) != [file.encode()]:
-        raise ImageError(f"{path.parent / file}: {path.name} has another picture there; shard anew.")
+        raise ImageError(f"{path.parent / file}: {path.name} has another image there; write the shards again.")
     return bytes(feature["image/encoded"].bytes_list.value[0])

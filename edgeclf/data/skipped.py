@@ -1,4 +1,4 @@
-"""What is said of files that were not used."""
+"""Messages about files that were skipped."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SHOWN = 5
 
 
 def no_readable(source: object, skipped: Sequence[Skipped]) -> DataError:
-    """The error of a source without a readable picture: it names the first files with what to do about them."""
+    """Return the error for a source without a readable image, with the first skipped files and the reasons."""
     if not skipped:
-        return DataError(f"{source}: has no pictures.")
+        return DataError(f"{source}: has no images.")
     count = f"{len(skipped)} file{'s' if len(skipped) > 1 else ''}"
-    return DataError("\n".join([f"{source}: has no readable picture. Of {count}:", *skipped_lines(skipped)]))
+    return DataError("\n".join([f"{source}: has no readable image. Skipped {count}:", *skipped_lines(skipped)]))
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
-    """The first files and why, one of each kind before others, and how many more there are of each kind."""
+    """Return lines with the first skipped files and reasons, one of each file type first, and count the rest."""
     kinds: Counter[str] = Counter()
     places = []
     for item in skipped:

@@ -1,4 +1,4 @@
-"""Where labelled photographs come from: a folder, a CSV, or a folder of TFRecord shards."""
+"""Read labelled photographs from a folder, a CSV, or a folder of TFRecord shards."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ __all__ = ["SourcePaths", "paths_of", "read_source", "refuse_inside", "shown", "
 
 
 SourcePaths = Path | Sequence[Path]
-"""One source, or several that are taken together."""
+"""One source, or several that are joined."""
 
 
 def read_source(
     data: SourcePaths, say: Callable[[str], None] = lambda line: None, *, training: bool = True
 ) -> tuple[Dataset, list[Skipped]]:
-    """List a source. No picture is opened; the same pictures give the same dataset whatever the source is.
+    """List a source without opening an image; the same images give the same dataset from every kind of source.
 
     Args:
-        data: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); or
-            a folder that ``edgeclf data shard`` wrote; or several of these, whose classes are those of any.
-        say: told how a folder was understood, where its own names do not say so, and what each of several has.
-        training: whether it is to be trained on; else a CSV may have one label alone, and no train part.
+        data: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); a
+            folder that ``edgeclf data shard`` wrote; or several of these, whose classes are joined.
+        say: called with notes: how an ambiguous folder was interpreted, and what each of several sources has.
+        training: whether the images are for training. If not, a CSV may have a single label and no train part.
 
     Returns:
-        the pictures, and the files that are none.
+        the images, and the files that were skipped.
 
     Raises:
-        DataError: see the text.
+        DataError: the source is missing, has no images or too few classes, or its layout is unclear.
     """
     paths = paths_of(data)
     if len(paths) > 1:
@@ -54,12 +54,12 @@ def read_source(
 
 
 def paths_of(data: SourcePaths) -> tuple[Path, ...]:
-    """All paths of one source or several."""
+    """Return the paths of one source or several."""
     return (data,) if isinstance(data, Path) else tuple(data)
 
 
 def shown(data: SourcePaths) -> str:
-    """The paths as a command takes them."""
+    """Return the paths quoted for a shell command."""
     return shlex.join(map(str, paths_of(data)))
 
 
@@ -78,7 +78,7 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
         images, classes = counted(len(source.files), "image"), counted(len(source.labels), "class", "classes")
         say(f"{number}/ is {path}: {images} of {classes}{divided}.")
     data = joined(paths, sources)
-    check_labels(data.root, data.labels, "expected sources with pictures")
+    check_labels(data.root, data.labels, "expected sources with images")
     if not data.files:
         raise no_readable(data.root, skipped)
     return data, skipped
@@ -86,7 +86,7 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
 
 def _read(path: Path, training: bool, min_classes: int) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
-        raise DataError(f"{printable(path)}: a path that is not UTF-8 text, which a run could not keep. Rename it.")
+        raise DataError(f"{printable(path)}: the path is not UTF-8 text, so a run cannot record it. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(about_file(path))
@@ -102,10 +102,10 @@ def refuse_inside(data: SourcePaths, out: Path) -> None:
     """Refuse to write into a folder of photographs, whose sub-folders are its classes.
 
     Raises:
-        DataError: ``out`` is visible in it, or no text.
+        DataError: ``out`` would be a visible folder inside a source, or its path is not UTF-8 text.
     """
     if printable(out) != str(out):
-        raise DataError(f"{printable(out)}: a path that is not UTF-8 text. Choose another.")
+        raise DataError(f"{printable(out)}: the path is not UTF-8 text. Choose another.")
     for source in paths_of(data):
         root, target = source.resolve(), out.resolve()
         if not source.is_dir() or (source / INDEX).is_file() or root not in target.parents:
@@ -114,13 +114,13 @@ def refuse_inside(data: SourcePaths, out: Path) -> None:
             if not subfolders(source):
                 refuse_one_class(source)
             raise DataError(
-                f"{out}: lies in the folder of photographs, {root}, where it would be taken for a class. "
-                "Choose a place beside that folder."
+                f"{out}: is inside the folder of photographs, {root}, where it would be taken for a class. "
+                "Choose a folder outside of it."
             )
 
 
 def unlisted(data: SourcePaths) -> Dataset:
-    """A source's dataset without its files, for those that a split names."""
+    """Return a source's dataset without files; a split adds the files it lists."""
     paths, none = paths_of(data), np.zeros(0, np.int64)
     if len(paths) > 1:
         return Dataset(Path(" + ".join(map(str, paths))), (), (), none, (), sources=tuple(map(unlisted, paths)))
@@ -131,7 +131,7 @@ def unlisted(data: SourcePaths) -> Dataset:
 
 def _shards(root: Path, min_classes: int) -> tuple[Dataset, list[Skipped]]:
     index = read_index(root)
-    check_labels(root, index.labels, "expected shards of pictures", min_classes)
+    check_labels(root, index.labels, "expected shards of images", min_classes)
     listed = [
         Listed(part, target, file, group)
         for shard in index.shards

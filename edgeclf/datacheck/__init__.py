@@ -1,1 +1,1 @@
-"""What is wrong with a collection of images, before anything is trained on it."""
+"""Check a collection of images for problems before training on it."""

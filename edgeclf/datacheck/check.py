@@ -1,4 +1,4 @@
-"""What is wrong with a collection of labelled photographs, before anything is trained on it."""
+"""Check labelled photographs for problems before training on them."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from edgeclf_runtime.system.plain_text import counted
 __all__ = ["Check", "Finding", "check"]
 
 _BACKBONE = "efficientnet-lite0"
-_UNBALANCED = 3.0  # pictures of the largest class to those of the smallest
-_TINY = 64  # pixels of the shorter side
-_LONG = 3.0  # longer side to shorter
+_UNBALANCED = 3.0  # ratio of images in the largest class to the smallest
+_TINY = 64  # shorter side, in pixels
+_LONG = 3.0  # ratio of the longer side to the shorter
 
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble.
+    """One kind of problem.
 
     Attributes:
-        kind: a name for programs.
-        text: what it is, in one line with its count.
+        kind: its name for programs.
+        text: the problem in one line, with its count.
         way_out: what to do about it.
-        groups: files that belong to one case each: copies of a picture, or one file alone.
-        notes: a few words for each case.
+        groups: the files of each case: copies of an image, or a single file.
+        notes: a few words on each case.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Everything that was found in one source; ``counts`` are readable pictures by label."""
+    """All problems found in a source; ``counts`` has the number of readable images by label."""
 
     source: str
     data: Dataset
@@ -69,7 +69,7 @@ class Check:
     findings: tuple[Finding, ...]
 
     def to_json(self) -> str:
-        """All findings with all their files."""
+        """Return all findings with all their files as JSON."""
         content = {
             "source": self.source,
             "pictures": sum(self.counts.values()),
@@ -79,7 +79,7 @@ class Check:
         return json.dumps(content, indent=1, ensure_ascii=False)
 
     def text(self) -> str:
-        """A line or two for each finding."""
+        """Return the findings as text, a few lines each."""
         images, classes = counted(sum(self.counts.values()), "image"), counted(len(self.counts), "class", "classes")
         lines = [f"{self.source}: {images} of {classes}."]
         for finding in self.findings:
@@ -88,14 +88,15 @@ class Check:
 
 
 def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
-    """Look for unreadable files, copies, doubtful labels, rare classes and unusual sizes.
+    """Find unreadable files, copies, doubtful labels, rare classes and unusual sizes.
 
     Args:
         source: see ``edgeclf.data.sources.read_source``.
-        folder: of the report, where decoded pictures are kept meanwhile.
+        folder: the report's folder, where decoded images are stored meanwhile.
+        reporter: shows the progress.
 
     Raises:
-        DataError: the source cannot be used, or has no readable picture, or the folder lies in it.
+        DataError: the source cannot be used or has no readable image, or the folder is inside it.
     """
     refuse_inside(source, folder)
     with reporter.bar("Listing", 0):
@@ -238,7 +239,7 @@ def _group_finding(kind: str, text: str, way: str, data: Dataset, groups: Sequen
 
 
 def _note(data: Dataset, rows: Indices) -> str:
-    """Labels and parts of a group, each once."""
+    """Return the labels and parts of a group, each once."""
     labels = sorted({data.labels[data.targets[row]] for row in rows})
     parts = sorted({data.parts[row] for row in rows} - {""})
     return "; ".join(filter(None, (", ".join(labels), ", ".join(parts))))

@@ -1,8 +1,8 @@
-"""Labels that look wrong, by confident learning (Northcutt, Jiang & Chuang, JAIR 2021).
+"""Find labels that are probably wrong, by confident learning (Northcutt, Jiang & Chuang, JAIR 2021).
 
-Every picture is judged by classifiers that were not fitted to it: logistic regressions on the frozen backbone's
-features, cross-validated so that copies of a picture are never on both sides. A label is doubted where the judge names
-another class at least as surely as it does that class's own pictures on average.
+Every image is classified by a model that was not fitted to it: logistic regressions on the frozen backbone's features,
+cross-validated so that copies of an image are in the same fold. A label is doubted if the model gives another class at
+least the probability that this class's own images get on average.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeclf.training.linear_probe import standardise
 __all__ = ["Doubt", "doubted", "folds", "judged"]
 
 _FOLDS = 5
-_STRENGTH = 0.01  # inverse regularisation, on standardised features
+_STRENGTH = 0.01  # inverse regularization strength, for standardized features
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ Folds = list[tuple[Indices, Indices]]
 
 @dataclass(frozen=True)
 class Doubt:
-    """A picture's row, the class it rather is, and the probabilities of that class and of its label."""
+    """An image's row, the class it more likely has, and the probabilities of that class and of its label."""
 
     row: int
     rather: int
@@ -36,14 +36,14 @@ class Doubt:
 
 
 def folds(targets: Indices, groups: Indices) -> Folds:
-    """Rows to fit a judge to and rows for it to judge, up to five times.
+    """Return pairs of rows to fit a model to and rows to classify with it, for up to five folds.
 
     Args:
-        targets: int64 ``[pictures]``; of every class one picture or more.
-        groups: int64 ``[pictures]``; pictures of one number are in one fold, -1 stands alone.
+        targets: int64 ``[images]``; every class has at least one image.
+        groups: int64 ``[images]``; images with the same number are in the same fold, -1 means no group.
 
     Returns:
-        every row is judged once; nothing where a class has too few groups for every judge to have seen it.
+        folds in which every row is classified once; empty if a class has too few groups to be in every fit.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -58,33 +58,33 @@ def folds(targets: Indices, groups: Indices) -> Folds:
 
 
 def judged(features: Floats, targets: Indices, folds: Folds) -> Floats:
-    """Probabilities of every class for every picture, each from the other folds.
+    """Compute the probabilities of every class for every image, with models fitted to the other folds.
 
     Args:
-        features: float32 ``[pictures, features]``, which are overwritten.
-        targets: int64 ``[pictures]``.
-        folds: of ``folds``, not empty.
+        features: float32 ``[images, features]``; overwritten.
+        targets: int64 ``[images]``.
+        folds: from ``folds``, not empty.
 
     Returns:
-        float32 ``[pictures, classes]``.
+        float32 ``[images, classes]``.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     standardise(features)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of stopping at max_iter
+        warnings.simplefilter("ignore")  # about max_iter
         judge = LogisticRegression(C=_STRENGTH, max_iter=200)
         probabilities = cross_val_predict(judge, features, targets, cv=folds, method="predict_proba")
     return np.asarray(probabilities, np.float32)
 
 
 def doubted(probabilities: Floats, targets: Indices) -> list[Doubt]:
-    """Pictures in the off-diagonal of the confident joint, the surest first.
+    """Return the images off the diagonal of the confident joint, most certain first.
 
     Args:
-        probabilities: float32 ``[pictures, classes]``, of ``judged``.
-        targets: int64 ``[pictures]``.
+        probabilities: float32 ``[images, classes]``, from ``judged``.
+        targets: int64 ``[images]``.
     """
     rows, classes = np.arange(len(targets)), probabilities.shape[1]
     own = probabilities[rows, targets]

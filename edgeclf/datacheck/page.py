@@ -1,4 +1,4 @@
-"""A data check as files: check.json with everything, and check.html, one page without any other file."""
+"""Write a data check: check.json with all findings, and check.html as a single page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgeclf_runtime.system.atomic_file import write_text
 
 __all__ = ["write_check"]
 
-_CASES = 24  # shown of each finding
-_COPIES = 4  # shown of each group
-_SIDE = 160  # pixels
+_CASES = 24  # cases shown per finding
+_COPIES = 4  # images shown per group
+_SIDE = 160  # maximum width and height of an image, in pixels
 
 
 def write_check(check: Check, folder: Path) -> Path:
-    """Write both into a folder that exists.
+    """Write both files to an existing folder.
 
     Returns:
         the page.
@@ -38,7 +38,7 @@ def _cases(check: Check, finding: Finding) -> Iterator[dict[str, object]]:
 
 
 def _thumbnail(check: Check, file: str) -> str | None:
-    """It as the address of an ``img``, None for a file that is no picture."""
+    """Return a small version of an image as a data address for ``img``; None if the file is not an image."""
     try:
         pixels = check.data.picture(file)
     except ImageError:

@@ -1,1 +1,1 @@
-"""A model file measured on labelled images."""
+"""Evaluate a model file on labelled images."""

@@ -1,4 +1,4 @@
-"""The labelled images that a model file is evaluated on: a folder, a CSV, shards, or the test part of a run."""
+"""Find the labelled images to evaluate a model file on: a folder, a CSV, shards, or the test part of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.system.plain_text import printable
 
-_COPIED = 1.0  # seconds between files of a folder that was copied
+_COPIED = 1.0  # maximum seconds between the times of files that were copied together
 
 __all__ = [
     "Images",
@@ -38,11 +38,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images, and what they are called.
+    """Labelled images with a name for the reader.
 
     Attributes:
-        name: the source and its part, for people.
-        data: their targets are indices into the labels of the model.
+        name: the source and its part, to be shown.
+        data: the images; their targets are indices into the model's labels.
     """
 
     name: str
@@ -50,25 +50,27 @@ class Images:
 
 
 def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurement:
-    """Measure a model on the labelled images of a source.
+    """Evaluate a model on the labelled images of a source.
 
     Args:
-        root: see ``images_of_source``.
+        classifier: the model.
+        root: the source, see ``images_of_source``.
+        reporter: shows the progress.
 
     Raises:
-        DataError: see ``images_of_source``; or no image can be read.
+        DataError: the source cannot be used (see ``images_of_source``), or no image can be read.
     """
     return measure_dataset(classifier, images_of_source(root, classifier.card).data, reporter)
 
 
 def images_of_source(source: Path, card: ModelCard) -> Images:
-    """The images of a folder with one sub-folder per class, a CSV, or a folder of shards.
+    """Return the images of a folder with one sub-folder per class, a CSV, or a folder of shards.
 
-    Of a source that is divided the test part is taken, else its validation part. Its labels are the model's labels or
-    label ids; labels may be missing.
+    If the source is split, its test part is used, or else its validation part. Its labels must be labels or label ids
+    of the model; some of them may be missing.
 
     Raises:
-        DataError: no such source, a label that is none of the model's, a training part alone, or no images.
+        DataError: the source is missing, has no images or only a train part, or a label that the model lacks.
     """
     if source.is_file() or (source / INDEX).is_file():
         data, _ = read_source(source, training=False)
@@ -80,70 +82,71 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
 
 
 def as_whole(images: Images, card: ModelCard, model: str) -> Images:
-    """The images taken for a camera's whole ones, seen as the model's card says.
+    """Treat the images as whole camera images: apply the rotation, mirroring and region of the model's card.
 
     Raises:
-        UsageError: it says nothing.
+        UsageError: the card has none of these.
     """
     card.check_view(model)
     return Images(f"{images.name}, {card.view}", replace(images.data, view=card.view))
 
 
 def images_of_run(run: Run, card: ModelCard) -> Images:
-    """The test part of a training.
+    """Return the images of a run's test part.
 
     Raises:
-        DataError: it has none, its photographs are gone, or the model has other labels.
+        DataError: the run has no test part, its photographs are missing, or the model has other labels.
     """
     data = run.read_split()
     if not len(data.rows("test")):
         raise DataError(
-            f"{run.path}: has no test part. Give images that it was not trained on: edgeclf evaluate "
-            f"{shlex.quote(str(run.path))} DATA; figures of its validation part are in {run.path / 'report.html'}."
+            f"{run.path}: has no test part. Evaluate it on other images: edgeclf evaluate "
+            f"{shlex.quote(str(run.path))} DATA. Figures of its validation part are in {run.path / 'report.html'}."
         )
     if gone := next((source for source in run.sources if not source.exists()), None):
         raise DataError(
-            f"{run.path}: its photographs, {gone}, are not there. Put them back, or say where they are, as data in "
-            f"{run.path / 'config.toml'}; or give other images: edgeclf evaluate {shlex.quote(str(run.path))} DATA"
+            f"{run.path}: its photographs, {gone}, are missing. Restore them, or set data in "
+            f"{run.path / 'config.toml'} to where they are now, or evaluate on other images: "
+            f"edgeclf evaluate {shlex.quote(str(run.path))} DATA"
         )
     return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
 
 
 def model_of_run(run: Run) -> Path:
-    """The int8 file of a training.
+    """Return the int8 file of a run.
 
     Raises:
-        RunError: it was not exported there.
+        RunError: it was not exported yet.
     """
     path = run.path / "model.tflite"
     if not path.is_file():
-        raise RunError(f"{path}: missing. Write it with: edgeclf export --int8 {shlex.quote(str(run.path))}")
+        raise RunError(f"{path}: missing. Export it with: edgeclf export --int8 {shlex.quote(str(run.path))}")
     return path
 
 
 def about_stale(run: Run, model: Path) -> str:
-    """What to do where the model file was written before the run's weights; else empty."""
+    """Return a warning if the model file is older than the run's weights; else empty."""
     weights = run.path / "weights.npz"
     if not weights.is_file() or weights.stat().st_mtime - model.stat().st_mtime <= _COPIED:
         return ""
     again = f"edgeclf export --int8 {shlex.quote(str(run.path))}"
-    return f"{model} is older than the weights of its training. Write it anew with: {again}"
+    return f"{model} is older than the weights of its run. Export it again with: {again}"
 
 
 def evaluation_folder(root: Path) -> Path:
-    """The folder with the classes: the ``test`` part of a divided folder, else its validation part, else itself.
+    """Return the folder of the classes: the ``test`` part if there is one, else the validation part, else the folder.
 
     Raises:
-        DataError: a divided folder with neither.
+        DataError: the folder has only a train part.
     """
     parts = find_parts(root)
     return parts[_chosen_part(root, list(parts))] if parts else root
 
 
 def _chosen_part(source: Path, parts: list[str]) -> str:
-    """Empty where the source is not divided."""
+    """Return the part to evaluate on; empty if the source is not split."""
     if parts == ["train"]:
-        raise DataError(f"{source}: has a train part only; evaluate on images that the model was not trained on.")
+        raise DataError(f"{source}: has only a train part; evaluate on images that the model was not trained on.")
     return next((part for part in ("test", "validation") if part in parts), "")
 
 
@@ -159,12 +162,12 @@ def _folder(root: Path, card: ModelCard) -> Dataset:
         targets += [targets_by_name[folder]] * len(paths)
     if not files:
         refuse_one_class(root)
-        raise DataError(f"{root}: no pictures in it; expected one sub-folder of pictures per class.")
+        raise DataError(f"{root}: contains no images; expected one sub-folder of images per class.")
     return Dataset(root, card.labels, tuple(files), np.array(targets, np.int64), ("",) * len(files))
 
 
 def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
-    """The same with the model's labels."""
+    """Return the dataset with the model's labels."""
     targets_by_name = _names(card)
     for label in data.labels:
         if label not in targets_by_name:
@@ -180,7 +183,7 @@ def _unknown(what: str | Path, card: ModelCard) -> DataError:
 
 
 def _names(card: ModelCard) -> dict[str, int]:
-    """Every name that means one label alone; ImageNet has two "crane"s, told apart by their ids."""
+    """Return the class of each unambiguous label or label id; ImageNet has two "crane" labels with different ids."""
     names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
     targets_by_name = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
     forms = [unicodedata.normalize("NFC", name) for name in targets_by_name]

@@ -1,4 +1,4 @@
-"""A model file measured on labelled pictures, through the runtime, as a device would use it."""
+"""Evaluate a model file on labelled images with the runtime, as a device uses it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["Measurement", "measure", "measure_dataset"]
 
-_AHEAD = 16  # pictures decoded at a time
+_AHEAD = 16  # images decoded ahead
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """How a model did.
+    """The result of an evaluation.
 
     Attributes:
-        score: its figures.
-        scores: float32 ``[pictures, classes]``.
-        targets: int64 ``[pictures]``.
-        files: of the pictures.
+        score: the model's figures.
+        scores: probabilities, float32 ``[images, classes]``.
+        targets: int64 ``[images]``.
+        files: the images' files.
         skipped: files that could not be read.
-        milliseconds: median time of a picture for resizing and the interpreter, without decoding.
+        milliseconds: median time per image for resizing and inference, without decoding, in ms.
     """
 
     score: Score
@@ -55,13 +55,13 @@ def measure(
     reporter: Reporter,
     read: Callable[[Path], Pixels] = read_image,
 ) -> Measurement:
-    """Classify every picture.
+    """Classify every image and score the answers.
 
     Args:
-        classifier: of the model file.
-        files: of the pictures.
-        targets: the right label of each, an index into the card's labels.
-        read: gives a file's pixels; raises ImageError.
+        classifier: the model.
+        files: the images' files.
+        targets: the right label of each file, as an index into the card's labels.
+        read: returns a file's pixels, uint8 RGB; raises ImageError.
 
     Raises:
         DataError: none can be read.
@@ -83,7 +83,7 @@ def measure(
                 spent.append(sum(prediction.milliseconds.values()))
     if not rows:
         reason = f" ({skipped[0].reason})" if skipped else ""
-        raise DataError(f"No picture that can be read{reason}.")
+        raise DataError(f"No image can be read{reason}.")
     chosen = np.array(targets, np.int64)[rows]
     figures = score(np.stack(scores), chosen, classifier.card.labels)
     kept = tuple(files[row] for row in rows)
@@ -91,7 +91,7 @@ def measure(
 
 
 def measure_dataset(classifier: Classifier, data: Dataset, reporter: Reporter) -> Measurement:
-    """Classify every picture of a dataset, whose targets are indices into the card's labels.
+    """Classify every image of a dataset and score the answers; its targets are indices into the card's labels.
 
     Raises:
         DataError: none can be read.

@@ -1,4 +1,4 @@
-"""What an evaluation found, as JSON and as a page: figures of every class, confusions, and the wrong images."""
+"""Show an evaluation as JSON and as a page: figures per class, confusions, and wrong answers."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["Evaluation", "render_evaluation"]
 
-_WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; of more classes there is no matrix
-_SIDE = 240  # pixels of an image there, at most
+_WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; with more classes there is no matrix
+_SIDE = 240  # maximum width and height of an image on the page, in pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A model measured on labelled images.
+    """The evaluation of a model on labelled images.
 
     Attributes:
-        model: the file, for people.
-        images: what it was measured on.
-        outcome: its scores.
-        seen: of the images, those of the training's own parts; None where that is not known.
+        model: the model file, to be shown.
+        images: the images it was evaluated on.
+        outcome: the scores.
+        seen: number of these images in each part of the training; None if that is not known.
     """
 
     model: str
@@ -43,25 +43,25 @@ class Evaluation:
 
     @cached_property
     def labels(self) -> list[str]:
-        """Of the model; with its number where two classes share one."""
+        """Return the model's labels, with the class's number added to labels that several classes share."""
         return distinct_labels(self.images.data.labels)
 
     @property
     def classes(self) -> list[ClassFigures]:
-        """Figures of the classes with images or answers."""
+        """Return the figures of classes that have images or answers."""
         figures = class_figures(self.outcome.score.confusion, self.labels)
         return [item for item in figures if item.support or item.answers]
 
     @property
     def warning(self) -> str:
-        """One line where images were seen in the training; else empty."""
+        """Return a warning if the training has seen some of the images; else empty."""
         if self.seen is None or not any(self.seen.values()):
             return ""
         parts = " and ".join(f"{count} are in the run's {part} part" for part, count in self.seen.items() if count)
         return f"of these {len(self.images.data.files)} images {parts}, so the figures are too good."
 
     def content(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Return the whole evaluation for JSON."""
         score = self.outcome.score
         return {
             **asdict(score),
@@ -77,13 +77,13 @@ class Evaluation:
         }
 
     def wrong_rows(self) -> list[int]:
-        """Rows of the images with another label's answer, the most certain first."""
+        """Return the rows of images with a wrong answer, the most confident first."""
         scores = self.outcome.scores
         rows = np.flatnonzero(scores.argmax(axis=1) != self.outcome.targets)
         return [int(row) for row in rows[np.argsort(-scores[rows].max(axis=1), kind="stable")]]
 
     def answer(self, row: int) -> dict[str, Any]:
-        """Of one image: its file, label and answer, and the scores of both."""
+        """Return file, label and answer of one image, with the scores of both."""
         scores, target = self.outcome.scores[row], int(self.outcome.targets[row])
         return {
             "file": printable(self.outcome.files[row]),
@@ -95,7 +95,7 @@ class Evaluation:
 
 
 def render_evaluation(evaluation: Evaluation) -> str:
-    """The page, without any other file."""
+    """Render the page as a single file."""
     content, data = evaluation.content(), evaluation.images.data
     names = {data.path(file): file for file in data.files}
     shown = []
@@ -113,7 +113,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
 
 
 def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Of the classes that occur; None where they are too many for a page."""
+    """Return the confusion matrix of the classes that occur; None if they are too many for a page."""
     labels = {item.label for item in evaluation.classes}
     rows = [i for i, label in enumerate(evaluation.labels) if label in labels]
     if len(rows) > _CLASSES:
@@ -123,7 +123,7 @@ def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _thumbnail(data: Dataset, file: str) -> str:
-    """The whole image, small; empty where it is gone by now."""
+    """Return a small version of the whole image; empty if the file no longer exists."""
     try:
         pixels = data.picture(file)
     except ImageError:

@@ -1,1 +1,1 @@
-"""From a run to a measured model file."""
+"""Export a run as a model file and evaluate the file."""

@@ -1,4 +1,4 @@
-"""From a Run, or a published network, to a model file that has been measured."""
+"""Export a run, or a published network, as a model file and evaluate the file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["export_pretrained", "export_run"]
 
-_CALIBRATION = 200  # pictures, for a pretrained network
+_CALIBRATION = 200  # number of calibration images for a pretrained network
 _GOLDEN = 8
 
 
@@ -50,34 +50,34 @@ def export_run(
     max_drop: float | None = None,
     distribute: str = "none",
 ) -> Conversion:
-    """Write the model file of a training and measure it through the runtime, on the validation and any test part.
+    """Write the model file of a run and evaluate it with the runtime on the validation part and any test part.
 
-    Its card suggests the threshold of the run's report; int8 against float is added to the report.
+    The file's card has the suggested threshold of the run's report; an int8 file's figures are added to the report.
 
     Args:
-        run: a training that got as far as its head.
-        path: of the file.
+        run: a training whose head was fitted.
+        path: the file to write.
         mode: one of ``edgeclf_converters.MODES``.
-        method, max_drop: of int8; see ``edgeclf_converters.convert_int8``.
-        distribute: of its training; one of ``edgeclf_converters.distribution.WAYS``.
+        method, max_drop: for int8; see ``edgeclf_converters.convert_int8``.
+        distribute: how quantization-aware training is distributed; one of ``edgeclf_converters.distribution.WAYS``.
 
     Returns:
-        what was written; also after Ctrl-C, once an int8 file was finished (see ``Conversion.interrupted``).
+        what was written; also after Ctrl-C if an int8 file was finished (see ``Conversion.interrupted``).
 
     Raises:
-        RunError: the training did not get that far.
-        DataError: its pictures are gone.
-        ConversionError: see ``edgeclf_converters.export``.
+        RunError: the training was stopped before its head was fitted.
+        DataError: images are missing.
+        ConversionError: the network cannot be converted; see ``edgeclf_converters.export``.
     """
     trains = mode == "int8" and method != "ptq"
     refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
     start_tensorflow(reporter)
-    distribution = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the others
+    distribution = Distribution(distribute)  # before TensorFlow computes anything, or it cannot reach the other workers
     weights, data, rule = run.read_arrays("weights"), run.read_split(), preprocessing(run.config)
     size = None if mode == "int8" else run.config.input_size
     model = build_classifier(run.config.network, size, len(data.labels), run.config.head)
     set_weights(model, weights)
-    # By the first alone: what is computed is kept in the run's folder, which all may share.
+    # Only the first worker computes the predictions: they are written to the run folder, which all may share.
     answers = read_answers(run, reporter) if distribution.first else {}
     distribution.agree(0)
     validation = answers.get("validation")
@@ -105,7 +105,7 @@ def export_run(
     if distribution.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
         write_report(run, reporter)
-    distribution.agree(0)  # none leaves before the others
+    distribution.agree(0)  # all workers leave together
     return done
 
 
@@ -121,14 +121,14 @@ def export_pretrained(
     """Write the model file of a backbone's published 1,000-class ImageNet classifier.
 
     Args:
-        name: of the backbone.
+        name: name of the backbone.
         path, mode: see ``export_run``.
-        weights: in place of the installed package's.
-        photographs: a folder of photographs to calibrate int8 on; by default crops of the two that scikit-learn has.
+        weights: a weights file to use in place of the installed package's.
+        photographs: a folder of photographs to calibrate int8 on; None uses crops of scikit-learn's two photographs.
 
     Raises:
-        ConfigError, WeightsError, ConversionError: see their texts.
-        DataError: no photographs in the folder.
+        ConfigError, WeightsError, ConversionError: the network or its weights cannot be used or converted.
+        DataError: the folder has no photographs.
     """
     start_tensorflow(reporter)
     network = backbone(name)
@@ -147,10 +147,8 @@ def export_pretrained(
     calibration: list[Pixels] = []
     for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
         golden += [_small(pixels)] if len(golden) < _GOLDEN else []
-        calibration.append(resize(pixels, rule))  # at once: 200 whole photographs are gigabytes
-    reporter.say(
-        f"Converting to {mode}; pictures for calibration and checks: {photographs or 'those of scikit-learn'}."
-    )
+        calibration.append(resize(pixels, rule))  # resized at once: 200 whole photographs take gigabytes
+    reporter.say(f"Converting to {mode}; images for calibration and checks: {photographs or 'from scikit-learn'}.")
     chosen = calibration if mode == "int8" else ()
     with reporter.bar(f"Converting to {mode}", 0):
         return export(with_softmax(model), path, card, mode=mode, calibration=chosen, golden=golden)
@@ -171,15 +169,15 @@ def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
         with without_codec_lines():
             return [data.picture(data.files[row]) for row in rows]
     except ImageError as error:
-        raise DataError(f"{error} It was there when the model was trained; put it back, or train anew.") from None
+        raise DataError(f"{error} The model was trained with it; restore the file, or train again.") from None
 
 
 def _photographs(folder: Path) -> Iterator[Pixels]:
-    """Read one by one, in the order of a seed."""
+    """Yield the folder's photographs, shuffled with a fixed seed."""
     try:
         files = find_images(folder)
         if not files:
-            raise DataError(f"{folder}: no pictures in it.")
+            raise DataError(f"{folder}: contains no images.")
         for row in np.random.default_rng(0).permutation(len(files)):
             yield read_image(files[row])
     except ImageError as error:
@@ -187,7 +185,7 @@ def _photographs(folder: Path) -> Iterator[Pixels]:
 
 
 def _crops(size: int) -> list[Pixels]:
-    """Crops of many places and scales of two real photographs, a building and a flower."""
+    """Crop two real photographs, a building and a flower, at many places and scales."""
     from sklearn.datasets import load_sample_images
 
     rng, pictures = np.random.default_rng(0), []
@@ -201,7 +199,7 @@ def _crops(size: int) -> list[Pixels]:
 
 
 def _small(pixels: Pixels) -> Pixels:
-    """At most the size of a golden picture, in its own proportions."""
+    """Shrink an image to at most the size of a golden image, keeping its proportions."""
     height, width = pixels.shape[:2]
     scale = min(1.0, GOLDEN_SIDE / max(height, width))
     return resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale))))

@@ -1,4 +1,4 @@
-"""Figures of a run's model file on the images that the run is judged by: validation and, where there is one, test."""
+"""Evaluate a run's model file on the run's validation part and any test part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["FileFigures", "float_accuracy"]
 
 
 def float_accuracy(answers: Mapping[str, Answers]) -> dict[str, float]:
-    """Of the network in memory on each part, as a card has it."""
+    """Return the float network's accuracy on each part, with the names used in cards."""
     return {
         f"{part}_float": float((predictions.chosen == predictions.data.targets).mean())
         for part, predictions in answers.items()
@@ -25,15 +25,16 @@ def float_accuracy(answers: Mapping[str, Answers]) -> dict[str, float]:
 
 
 class FileFigures:
-    """Measures the converted file for its card; nothing is chosen by the test part.
+    """Evaluate a converted file for its card; the test part is not used for any choice.
 
     Args:
-        answers: of the float network, by part.
-        mode: of the file; one of ``edgeclf_converters.MODES``.
-        threshold: the suggested one, or None.
+        answers: the float network's predictions, by part.
+        mode: the file's mode, one of ``edgeclf_converters.MODES``.
+        threshold: the suggested threshold, or None.
+        reporter: shows the progress.
 
     Attributes:
-        test: the float network against the file on the test part, without its flips; None until it is measured.
+        test: comparison of the float network and the file on the test part, without its flips; None until measured.
     """
 
     def __init__(self, answers: Mapping[str, Answers], mode: str, threshold: float | None, reporter: Reporter) -> None:
@@ -41,29 +42,29 @@ class FileFigures:
         self.test: Parity | None = None
 
     def __call__(self, classifier: Classifier) -> dict[str, float]:
-        """The accuracy on each part.
+        """Return the file's accuracy on each part.
 
         Raises:
-            DataError: a validation image is gone.
+            DataError: a validation image is missing.
         """
         outcome = self._measured(classifier, "validation")
         if outcome.skipped:
-            reason = f"{outcome.skipped[0].reason} It was there when the network was trained"
-            raise DataError(f"{reason}; {len(outcome.skipped)} of {self._count('validation')} are gone.")
+            reason = f"{outcome.skipped[0].reason} The network was trained with it"
+            raise DataError(f"{reason}; {len(outcome.skipped)} of {self._count('validation')} are missing.")
         self._say_threshold(outcome)
         figures = {f"validation_{self._mode}": outcome.score.accuracy}
         return figures | self._tested(classifier) if "test" in self._answers else figures
 
     def _tested(self, classifier: Classifier) -> dict[str, float]:
-        """Without images that are gone there is no figure: an export never needed those of the test part."""
+        """Return the accuracy on the test part; none if images are missing, as an export does not need them."""
         try:
             outcome = self._measured(classifier, "test")
         except DataError as error:
-            self._reporter.say(f"The test part is not measured: {error}")
+            self._reporter.say(f"The test part is not evaluated: {error}")
             return {}
         if outcome.skipped:
-            gone = f"{len(outcome.skipped)} of {self._count('test')} images are gone"
-            self._reporter.say(f"The test part is not measured: {gone} ({outcome.skipped[0].reason.rstrip('.')}).")
+            gone = f"{len(outcome.skipped)} of {self._count('test')} images are missing"
+            self._reporter.say(f"The test part is not evaluated: {gone} ({outcome.skipped[0].reason.rstrip('.')}).")
             return {}
         before = self._answers["test"]
         self.test = replace(compare(before.scores, outcome.scores, before.data.targets), flips=())
@@ -76,9 +77,9 @@ class FileFigures:
         return measure_dataset(classifier, self._answers[part].data, self._reporter)
 
     def _say_threshold(self, outcome: Measurement) -> None:
-        """What the threshold, chosen on the float network's scores, does to the file's."""
+        """Log the effect of the threshold, chosen on the float network's scores, on the file's answers."""
         if self._threshold is None:
             return
         kept = acceptance(outcome.scores, outcome.targets, self._threshold)
-        refused = f'"unknown" below {self._threshold:.2f} refuses {kept.count - kept.accepted} of {kept.count}'
+        refused = f'"unknown" below {self._threshold:.2f} rejects {kept.count - kept.accepted} of {kept.count}'
         self._reporter.say(f"Suggested threshold: {refused}; of the others {kept.right} of {kept.accepted} are right.")

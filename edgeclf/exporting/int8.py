@@ -1,4 +1,4 @@
-"""A trained network to int8 with its own pictures: calibration, validation and, where it is needed, more training."""
+"""Quantize a trained network to int8 with the run's images: calibrate, validate and, if needed, train more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 __all__ = ["qat_augment", "qat_config", "quantize"]
 
 _CALIBRATION = 200
-_MARGIN = 8 / 7  # as in the float training
+_MARGIN = 8 / 7  # as in float training
 
 
 def quantize(
@@ -46,17 +46,17 @@ def quantize(
     max_drop: float | None,
     distribution: Distribution,
 ) -> Conversion:
-    """Write the int8 file of a training's network and, beside it, the page that compares it with the float one.
+    """Write the int8 file of a run's network and, next to it, a page that compares it with the float network.
 
     Args:
-        model: with a softmax, its input's size open.
-        config, data: of the training.
-        figures: measures the file.
-        distribution: where a quantization-aware training runs; its first process writes the files.
+        model: the network, with a softmax and open input size.
+        config, data: the training's options and images.
+        figures: evaluates the file.
+        distribution: where quantization-aware training runs; its first process writes the files.
 
     Raises:
-        DataError: a picture is gone.
-        ConversionError: see ``edgeclf_converters.convert_int8``.
+        DataError: an image is missing.
+        ConversionError: the network cannot be converted; see ``edgeclf_converters.convert_int8``.
     """
     check_target(path)
     seed_everything(config.seed, config.deterministic)
@@ -69,7 +69,7 @@ def quantize(
             part = data.take(rows)
             pictures, unread = decode(part, rule, margin, folder / name, reporter)
             if unread:
-                raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
+                raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
             return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
 
         validation = decoded(judged, 0, "validation")
@@ -102,7 +102,7 @@ def quantize(
 
 
 def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
-    """Quantization-aware training with what the float training was told."""
+    """Return the options of quantization-aware training that follow from the float training."""
     return QatConfig(
         batch_size=config.batch_size,
         label_smoothing=config.label_smoothing,
@@ -112,7 +112,7 @@ def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
 
 
 def qat_augment(config: TrainConfig) -> Augment:
-    """Its pictures' changes: the float training's, at the input's own size."""
+    """Return the float training's augmentation, at the model's input size."""
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
         return augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count)

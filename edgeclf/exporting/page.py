@@ -1,4 +1,4 @@
-"""Float against int8 as files in a run's folder: parity.json, and parity.html, one page without any other file."""
+"""Write the comparison of float and int8 next to the model file: parity.json, and parity.html as a single page."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _SHOWN = 24
 
 
 def write_parity(report: ParityReport, model: Path, pictures: Sequence[Pixels], files: Sequence[str]) -> Path:
-    """Write both.
+    """Write both files.
 
     Args:
-        model: the file, beside which they are written.
-        pictures, files: those of the report's rows.
+        report: the comparison.
+        model: the model file next to which they are written.
+        pictures, files: images, uint8 RGB, and file names of the report's rows.
 
     Returns:
         the page.

@@ -1,1 +1,1 @@
-"""How good predictions are: accuracy, confusion, calibration."""
+"""Metrics of predictions: accuracy, confusion, calibration."""

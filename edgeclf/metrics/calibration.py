@@ -1,4 +1,4 @@
-"""What a score is worth: is 0.9 right nine times of ten, and below which one is "unknown" the better answer?"""
+"""Measure and fit the calibration of scores, and suggest a threshold below which to answer "unknown"."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers with a best score in ``(low, high]``: how many, their mean score, the share of them that is right."""
+    """Answers whose best score is in ``(low, high]``: count, mean score, and share of right answers."""
 
     low: float
     high: float
@@ -41,11 +41,11 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Scores against accuracy.
+    """Calibration: scores compared with accuracy.
 
     Attributes:
-        error: expected calibration error in [0, 1], the mean distance of score and accuracy over all answers.
-        bins: those with answers, from low to high.
+        error: expected calibration error in [0, 1], the mean distance between score and accuracy over all answers.
+        bins: the bins that have answers, from low to high.
     """
 
     error: float
@@ -54,7 +54,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What a threshold does to some answers: of ``count`` so many are accepted, and so many of these are right."""
+    """Effect of a threshold on ``count`` answers: how many are accepted, and how many of these are right."""
 
     count: int
     accepted: int
@@ -62,13 +62,13 @@ class Acceptance:
 
 
 def reliability(scores: Scores, targets: Indices) -> Reliability:
-    """Expected calibration error in ten bins of equal width (Guo et al., ICML 2017).
+    """Compute the expected calibration error in ten bins of equal width (Guo et al., ICML 2017).
 
-    scikit-learn's ``calibration_curve`` has no counts, by which the error is weighted.
+    scikit-learn's ``calibration_curve`` does not return the counts that the error is weighted by.
 
     Args:
-        scores: probabilities ``[pictures, classes]``.
-        targets: ``[pictures]``.
+        scores: probabilities ``[images, classes]``.
+        targets: ``[images]``.
     """
     best, right = _best(scores), scores.argmax(axis=1) == targets
     bin_index = np.clip(np.ceil(best * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
@@ -82,13 +82,13 @@ def reliability(scores: Scores, targets: Indices) -> Reliability:
 
 
 def suggest_threshold(scores: Scores, targets: Indices) -> float | None:
-    """The score below which to answer "unknown", by ``RULE``.
+    """Suggest the score below which to answer "unknown", by ``RULE``.
 
     Args:
-        scores, targets: of pictures the network was not trained on; see ``reliability``.
+        scores, targets: see ``reliability``; of images that the network was not trained on.
 
     Returns:
-        a score, or None: no answer is wrong, or no score tells the wrong ones apart.
+        a score, or None if no answer is wrong or no score separates wrong answers from right ones.
     """
     wrong = float((scores.argmax(axis=1) != targets).mean())
     for hundredths in range(1, 100) if wrong else ():
@@ -99,22 +99,22 @@ def suggest_threshold(scores: Scores, targets: Indices) -> float | None:
 
 
 def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance:
-    """Count the answers with a best score of at least ``threshold``, and those of them that are right."""
+    """Count the answers whose best score is at least ``threshold``, and the right ones among them."""
     kept = _best(scores) >= threshold
     return Acceptance(len(targets), int(kept.sum()), int((scores.argmax(axis=1) == targets)[kept].sum()))
 
 
 def fit_temperature(logits: Scores, targets: Indices) -> float:
-    """By what to divide logits for the least log loss (temperature scaling: Guo et al., ICML 2017).
+    """Fit the temperature that minimizes the log loss of logits divided by it (Guo et al., ICML 2017).
 
-    As if one picture more had every label equally: where no answer is wrong, the scores would else become 0 and 1.
+    One extra image with all labels equally likely is added: otherwise scores become 0 and 1 if no answer is wrong.
 
     Args:
-        logits: ``[pictures, classes]``, of pictures the network was not trained on.
-        targets: ``[pictures]``.
+        logits: ``[images, classes]``, of images that the network was not trained on.
+        targets: ``[images]``.
 
     Returns:
-        a number in 0.05..20.
+        the temperature, in [0.05, 20].
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: as a table for a terminal, as a list, and as a matrix for a page."""
+"""Show which classes are confused: a table for a terminal, a list, and a matrix for a page."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rich.cells import cell_len, set_cell_size
 
 __all__ = ["Confused", "confusion_lines", "matrix", "most_confused"]
 
-_COLUMNS, _WIDEST = 12, 100  # answers and characters of a table for a terminal
-_LABEL = 14  # characters of a label in it
-_LISTED = 10  # confusions listed where there are too many classes for a table
-_SHOWN = 18  # characters of a label beside the matrix of a page
-_CELL, _SMALL_CELL, _FEW = 40, 16, 24  # pixels of its cells, up to so many classes and above
+_COLUMNS, _WIDEST = 12, 100  # maximum columns and characters per line of a table for a terminal
+_LABEL = 14  # characters of a label in that table
+_LISTED = 10  # confusions listed if there are too many classes for a table
+_SHOWN = 18  # characters of a label next to the matrix of a page
+_CELL, _SMALL_CELL, _FEW = 40, 16, 24  # cell size in pixels with up to _FEW classes, and with more
 
 Counts = Sequence[Sequence[int]] | npt.NDArray[np.int64]
-"""``[classes, classes]``: images of the row's class with the column's answer, as ``Score.confusion``."""
+"""``[classes, classes]``: how many images of the row's class got the column's answer, as ``Score.confusion``."""
 
 
 @dataclass(frozen=True)
 class Confused:
-    """So many of the ``of`` images of a class got another one's label."""
+    """``count`` of the ``of`` images with this label got another answer."""
 
     label: str
     answer: str
@@ -34,7 +34,7 @@ class Confused:
 
 
 def most_confused(confusion: Counts, labels: Sequence[str], most: int) -> list[Confused]:
-    """At most so many pairs of classes, the most often confused first."""
+    """Return up to ``most`` pairs of classes, the most often confused first."""
     counts = np.array(confusion, np.int64)
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
@@ -46,7 +46,7 @@ def most_confused(confusion: Counts, labels: Sequence[str], most: int) -> list[C
 
 
 def confusion_lines(confusion: Counts, labels: Sequence[str]) -> list[str]:
-    """A table where it has few columns, else the worst confusions, else nothing: no answer was wrong."""
+    """Return lines of a table, of the worst confusions if it has too many columns, or none if all answers are right."""
     counts = np.array(confusion, np.int64)
     if counts.sum() == counts.trace():
         return []
@@ -65,7 +65,7 @@ def confusion_lines(confusion: Counts, labels: Sequence[str]) -> list[str]:
 
 
 def matrix(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
-    """For a page, the cells that are not empty: column, row, count, and the count's share of its row."""
+    """Return a page's matrix; each non-empty cell has column, row, count, and the count's share of its row."""
     counts = np.array(confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = [(int(j), int(i), int(counts[i, j]), float(shares[i, j])) for i, j in np.argwhere(counts)]
@@ -74,7 +74,7 @@ def matrix(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _pixels(label: str) -> int:
-    """About the width of as much of a label as is shown, at 12 pixels: East Asian characters are as wide as high."""
+    """Estimate the width of a shortened label at a font size of 12 pixels; East Asian characters are square."""
     return sum(12 if unicodedata.east_asian_width(sign) in "WF" else 7 for sign in label[:_SHOWN])
 
 

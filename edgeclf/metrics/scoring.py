@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""Score predictions: accuracy, log loss, confusion, and figures per class."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["ClassFigures", "Score", "class_figures", "distinct_labels", "log_los
 
 @dataclass(frozen=True)
 class Score:
-    """Figures of one part; shares in [0, 1].
+    """Figures of one part of a split; shares are in [0, 1].
 
     Attributes:
-        count: pictures.
-        correct: of them, with the right label first.
+        count: number of images.
+        correct: number of images whose best answer is right.
         accuracy: correct / count.
         low, high: 95% interval of the accuracy (Wilson).
-        balanced: mean of the classes' recalls.
-        top5: right label among the first five.
+        balanced: balanced accuracy, the mean of the classes' recalls.
+        top5: share of images with the right label among the best five.
         log_loss: mean negative log probability of the right label, in nats.
-        recall: share of each class's pictures that got its label, by label; classes without pictures are left out.
-        confusion: ``confusion[i][j]`` pictures of class i got label j.
+        recall: share of each class's images that got its label, by label; classes without images are missing.
+        confusion: ``confusion[i][j]`` is the number of images of class i that got label j.
     """
 
     count: int
@@ -45,13 +45,13 @@ class ClassFigures:
     """Figures of one class.
 
     Attributes:
-        label: its name.
-        support: pictures of it.
-        answers: pictures that got its label.
-        precision: share of the answers with this label that are right; None where there is no such answer.
-        recall: share of its pictures that got the label; None where there is no such picture.
+        label: the class's name.
+        support: number of images of this class.
+        answers: number of images that got this label.
+        precision: share of the answers with this label that are right; None if there is no such answer.
+        recall: share of this class's images that got the label; None if there is no such image.
         low, high: the recall's 95% interval (Wilson), or None.
-        f1: harmonic mean of both, 0 where either is None.
+        f1: harmonic mean of precision and recall; 0 if either is None.
     """
 
     label: str
@@ -65,7 +65,7 @@ class ClassFigures:
 
 
 def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
-    """Compare scores ``[pictures, classes]`` with targets ``[pictures]``."""
+    """Score probabilities ``[images, classes]`` against targets ``[images]``."""
     from sklearn.metrics import confusion_matrix
 
     chosen, classes = scores.argmax(axis=1), np.unique(targets)
@@ -75,8 +75,8 @@ def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], label
     correct, count = int((chosen == targets).sum()), len(targets)
     low, high = wilson(correct, count)
     distinct = distinct_labels(labels)
-    # Of equal scores, of which an integer file has many at 0, the first counts, as in what a user is shown; for
-    # scikit-learn's top_k_accuracy_score it is the last.
+    # Among equal scores (an int8 file has many at 0) the first class counts, as in the answers shown to users;
+    # scikit-learn's top_k_accuracy_score takes the last.
     first = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     return Score(
         count,
@@ -93,19 +93,19 @@ def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], label
 
 
 def distinct_labels(labels: Sequence[str]) -> list[str]:
-    """The labels, each with its number where two classes share one."""
+    """Return the labels, with the class's number added to labels that several classes share."""
     counts = Counter(labels)
     return [label if counts[label] == 1 else f"{label} ({i})" for i, label in enumerate(labels)]
 
 
 def log_losses(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Each picture's negative log probability of the right label, in nats, 13.8 at most; ``[pictures]``."""
+    """Return each image's negative log probability of the right label, in nats, at most 13.8: ``[images]``."""
     likely = scores[np.arange(len(targets)), targets].astype(np.float64)
     return np.asarray(-np.log(np.clip(likely, 1e-6, None)), np.float64)
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson, JASA 1927)."""
+    """Return the 95% interval of a share (Wilson, JASA 1927)."""
     from scipy.stats import binomtest
 
     interval = binomtest(correct, count).proportion_ci(method="wilson")
@@ -113,7 +113,7 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
 
 
 def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> list[ClassFigures]:
-    """Figures of every class from ``Score.confusion``."""
+    """Compute the figures of every class from ``Score.confusion``."""
     from sklearn.metrics import precision_recall_fscore_support
 
     counts = np.asarray(confusion, np.int64)
@@ -131,7 +131,7 @@ def class_figures(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Probabilities from logits, both ``[pictures, classes]``."""
+    """Return probabilities from logits, both ``[images, classes]``."""
     from scipy import special
 
     return np.asarray(special.softmax(logits, axis=1), np.float32)

@@ -1,1 +1,1 @@
-"""The network: a pretrained backbone, its head, and which of its weights are trained."""
+"""The network: a pretrained backbone, its head, and the choice of trainable weights."""

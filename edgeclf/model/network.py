@@ -1,4 +1,4 @@
-"""The classifier on a backbone: one flat functional tf_keras graph, from normalized RGB to logits."""
+"""Build the classifier on a backbone: one flat functional tf_keras graph, from normalized RGB to logits."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ __all__ = [
 
 Weights = dict[str, npt.NDArray[np.float32]]
 HEAD = "logits"  # name of the dense layer
-MIX = "mix"  # of the one before it in a mixed head
+MIX = "mix"  # name of the dense layer before it in a mixed head
 HEAD_LAYERS = (MIX, HEAD)
 
 
 def build_classifier(backbone: Backbone, size: int | None, classes: int, head: str = "linear") -> Any:
-    """Features, global average, head.
+    """Build a network of a backbone, global average pooling and a head.
 
     Args:
-        backbone: the network below.
+        backbone: the pretrained network.
         size: height and width of the input in pixels, or None to leave them open.
         classes: number of outputs.
-        head: "linear", one dense layer; or "mixed", ``0.2 * x + 0.8 * relu(V x + c)`` before it, written as
-            ``0.2 * (x + relu(4 V x + 4 c))`` with the 0.2 in the dense layer's kernel, so that what is quantized is
-            a dense layer, an addition and a dense layer, none of them with a constant of its own.
+        head: "linear" is one dense layer. "mixed" puts ``0.2 * x + 0.8 * relu(V x + c)`` before it, written as
+            ``0.2 * (x + relu(4 V x + 4 c))`` with the 0.2 in the dense layer's kernel. The quantized head is then a
+            dense layer, an addition and a dense layer, without other constants.
 
     Returns:
-        a tf_keras model from ``[batch, size, size, 3]`` normalized RGB to logits ``[batch, classes]``, float32; the
+        a tf_keras model from normalized RGB ``[batch, size, size, 3]`` to logits ``[batch, classes]``, float32. The
         dense layer's weights are zero, the backbone's random.
     """
     features = backbone.build(backbone.name, size)
     x = keras().layers.GlobalAveragePooling2D(name="pool")(features.output)
     if head == "mixed":
-        scaled = keras().initializers.VarianceScaling(16.0, "fan_avg", "uniform")  # 4 times Glorot's
+        scaled = keras().initializers.VarianceScaling(16.0, "fan_avg", "uniform")  # 4 times Glorot's range
         mixed = keras().layers.Dense(x.shape[-1], "relu", kernel_initializer=scaled, name=MIX)(x)
         x = keras().layers.Add(name=f"{MIX}_add")([x, mixed])
     x = keras().layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
@@ -58,45 +58,46 @@ def build_classifier(backbone: Backbone, size: int | None, classes: int, head: s
 
 
 def pretrained_classifier(backbone: Backbone, weights: Path | None = None) -> Any:
-    """The 1,000-class ImageNet classifier as published, at its own input size.
+    """Build the published ImageNet classifier with 1,000 classes at its own input size.
 
     Raises:
-        WeightsError: the weights are missing or come without a classifier.
+        WeightsError: the weights are missing or do not include a classifier.
     """
     model = build_classifier(backbone, backbone.size, 1000)
     head = backbone.load(model, backbone.name, weights)
     if head is None:
-        raise WeightsError(f"The weights of {backbone.name} come without its ImageNet classifier.")
+        raise WeightsError(f"The weights of {backbone.name} do not include its ImageNet classifier.")
     model.get_layer(HEAD).set_weights(list(head))
     return model
 
 
 def with_softmax(model: Any) -> Any:
-    """The same network giving probabilities."""
+    """Return the same network with a softmax, so that it gives probabilities."""
     return keras().Model(model.input, keras().layers.Softmax(name="scores")(model.output), name=model.name)
 
 
 def get_weights(model: Any) -> Weights:
-    """All weights by name, copied."""
+    """Return copies of all weights by name."""
     return {weight.name: weight.numpy() for weight in model.weights}
 
 
 def tempered(weights: Weights, temperature: float) -> Weights:
-    """The weights whose logits are divided by ``temperature``; both share the backbone's arrays."""
+    """Divide the head's weights by ``temperature``, and so the logits; the backbone's arrays are shared."""
     own = {name for name in weights if name.startswith(f"{HEAD}/")}
     return {**weights, **{name: np.asarray(weights[name] / temperature, np.float32) for name in own}}
 
 
 def set_weights(model: Any, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
-    """Fill a network with what ``get_weights`` gave.
+    """Fill a network with weights from ``get_weights``.
 
     Raises:
         WeightsError: names or shapes differ.
     """
     own = {weight.name: weight for weight in model.weights}
     if set(own) != set(weights):
-        raise WeightsError(f"Weights of another network: {len(set(own) ^ set(weights))} names differ.")
+        raise WeightsError(f"The weights are of another network: {len(set(own) ^ set(weights))} names differ.")
     for name, weight in own.items():
         if tuple(weight.shape) != weights[name].shape:
-            raise WeightsError(f"Weights of another network: {name} is {weights[name].shape}, expected {weight.shape}.")
+            shapes = f"{weights[name].shape}, expected {weight.shape}"
+            raise WeightsError(f"The weights are of another network: {name} has shape {shapes}.")
         weight.assign(weights[name])

@@ -1,9 +1,8 @@
-"""What fine-tuning moves: every weight, or a scale and a shift per channel with the convolutions fixed.
+"""Choose what fine-tuning trains: every weight, or a scale and a shift per channel with fixed convolutions.
 
-The scale is ``gamma = gamma_pretrained * (1 + theta)``, theta from 0, on batch norm, whose scale and shift are a
-channel's own (scale-and-bias patches: Mudrakarta et al., ICLR 2019; SSF: Lian et al., NeurIPS 2022). The network stays
-the plain one, so nothing has to be folded away but the batch norm that always is. Decay pulls theta to 0, and so the
-network to the pretrained one in proportion to its own weights.
+The scale is batch norm's ``gamma = gamma_pretrained * (1 + theta)``, where theta starts at 0 (scale-and-bias patches:
+Mudrakarta et al., ICLR 2019; SSF: Lian et al., NeurIPS 2022). The network's graph stays the same, so export folds batch
+norm as usual and nothing else. Weight decay pulls theta to 0, and so each scale to the pretrained one in proportion.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from edgeclf.model.network import HEAD, HEAD_LAYERS
 __all__ = ["Adaptation", "Full", "Scale", "adaptation", "fix_early", "trained_share"]
 
 _UNDECAYED = ("gamma", "beta", "bias")
-_PROBE = 256  # pixels
+_PROBE = 256  # pixels: input size at which layers' strides are computed
 
 
 class Adaptation(Protocol):
-    """Between a network's weights and an optimizer.
+    """The connection between a network's weights and the variables that an optimizer updates.
 
     Attributes:
-        sources: weights of the network whose gradients are taken.
-        variables: what the optimizer moves; one for each of them.
-        decayed: of those, the ones that decay, with what they decay to.
+        sources: weights of the network for which gradients are computed.
+        variables: what the optimizer updates; one for each source.
+        decayed: the variables with weight decay, and the values they decay towards.
     """
 
     sources: list[Any]
@@ -35,18 +34,18 @@ class Adaptation(Protocol):
     decayed: list[tuple[Any, Any]]
 
     def gradients(self, gradients: Sequence[Any]) -> list[Any]:
-        """Those of ``variables``, from those of ``sources``."""
+        """Return the gradients of ``variables`` from the gradients of ``sources``."""
 
     def apply(self) -> None:
-        """Give the network what the variables stand for."""
+        """Set the network's weights from the variables."""
 
 
 class Full:
-    """Every weight of the layers that are not fixed.
+    """Train every weight of the layers that are not frozen.
 
     Args:
         model: the network, with its pretrained weights.
-        towards: what kernels decay to: "zero", or "pretrained" (L2-SP: Li et al., ICML 2018; the head to zero).
+        towards: where kernels decay to: "zero", or "pretrained" (L2-SP: Li et al., ICML 2018; the head to zero).
     """
 
     def __init__(self, model: Any, towards: str) -> None:
@@ -62,17 +61,17 @@ class Full:
         return list(gradients)
 
     def apply(self) -> None:
-        """They are the network's own."""
+        """Do nothing: the variables are the network's own weights."""
 
 
 class Scale:
-    """Batch norm's scale, relative to the pretrained one, its shift, and the head.
+    """Train batch norm's scale relative to the pretrained one, its shift, and the head.
 
     Args:
         model: the network, with its pretrained weights.
 
     Raises:
-        ConfigError: a network without batch norm.
+        ConfigError: the network has no batch norm.
     """
 
     def __init__(self, model: Any) -> None:
@@ -89,7 +88,7 @@ class Scale:
         self.decayed = [(v, tf.constant(0.0)) for v in self.variables if not _name(v).startswith(_UNDECAYED)]
 
     def gradients(self, gradients: Sequence[Any]) -> list[Any]:
-        """By the chain rule, those of theta are the scale's times the pretrained scale."""
+        """Apply the chain rule: theta's gradient is the scale's gradient times the pretrained scale."""
         count = len(self._pretrained)
         return [
             *(g * gamma for g, gamma in zip(gradients[:count], self._pretrained, strict=True)),
@@ -102,10 +101,10 @@ class Scale:
 
 
 def fix_early(model: Any, stride: int) -> None:
-    """Keep ImageNet's weights and statistics in the layers whose output is at most that much smaller than the input.
+    """Freeze weights and statistics of the layers whose output is at most ``stride`` times smaller than the input.
 
-    They find edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and are where a step spends
-    much of its time.
+    These layers find edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and take much of
+    the time of a step.
     """
     shapes = keras().Model(model.input, [layer.output for layer in model.layers])
     shapes = shapes.compute_output_shape((1, _PROBE, _PROBE, 3))
@@ -115,16 +114,16 @@ def fix_early(model: Any, stride: int) -> None:
 
 
 def adaptation(model: Any, tune: str, towards: str) -> Adaptation:
-    """The one of that name, "full" or "batch-norm", of a network with its pretrained weights."""
+    """Return the adaptation "full" or "batch-norm" for a network with its pretrained weights."""
     return Scale(model) if tune == "batch-norm" else Full(model, towards)
 
 
 def trained_share(model: Any, tune: str) -> tuple[int, int]:
-    """Numbers that an adaptation trains, and all there are: the moving statistics count to neither."""
+    """Return how many parameters are trained, and how many there are, both without moving statistics."""
     total = _count(v for v in model.weights if not _name(v).startswith("moving_"))
     if tune == "full":
         return _count(model.trainable_variables), total
-    # The nonlinear features of a mixed head stay random where the head alone is fitted.
+    # When only the head is fitted, the nonlinear features of a mixed head stay random.
     return _count(_variables(model, HEAD) if tune == "head" else Scale(model).sources), total
 
 

@@ -1,1 +1,1 @@
-"""What every page is made of: templates, plots, contact sheets."""
+"""The building blocks of pages: templates, plots, contact sheets."""

@@ -1,4 +1,4 @@
-"""Classified frames side by side, each with what the model said."""
+"""Draw a contact sheet: classified frames side by side, each with the model's answer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _RIGHT, _WRONG = (38, 128, 84), (192, 57, 43)
 
 
 def contact_sheet(predictions: Sequence[Prediction], wanted: Sequence[str], columns: int) -> Pixels:
-    """A sheet of frames with label, score and a bar of the score; green where the label is the wanted one, else red.
+    """Draw frames with label, score and a bar of the score, green if the label is right and red if not.
 
     Args:
-        predictions: with their frames.
-        wanted: the right label of each.
-        columns: frames in a row.
+        predictions: predictions with their frames.
+        wanted: the right label of each frame.
+        columns: frames per row.
 
     Returns:
-        uint8 RGB.
+        the sheet, uint8 RGB ``[height, width, 3]``.
     """
     rows = -(-len(predictions) // columns)
     step_x, step_y = _WIDTH + _GAP, _HEIGHT + _CAPTION + _GAP
@@ -39,11 +39,11 @@ def contact_sheet(predictions: Sequence[Prediction], wanted: Sequence[str], colu
 
 
 def mosaic(images: npt.NDArray[np.uint8], columns: int) -> Pixels:
-    """Images side by side, on white.
+    """Arrange images in rows on white.
 
     Args:
         images: uint8 RGB ``[images, height, width, 3]``.
-        columns: images in a row.
+        columns: images per row.
     """
     count, height, width = images.shape[:3]
     rows = -(-count // columns)
@@ -69,7 +69,7 @@ def _cell(cell: Pixels, prediction: Prediction, label: str) -> None:
 
 
 def _fitted(pixels: Pixels) -> Pixels:
-    """The whole picture, as large as the cell allows, in its middle."""
+    """Fit the whole image into the middle of the cell, as large as possible."""
     height, width = pixels.shape[:2]
     scale = min(_WIDTH / width, _HEIGHT / height)
     inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
@@ -82,7 +82,7 @@ def _fitted(pixels: Pixels) -> Pixels:
 
 
 def _write(cell: Pixels, text: str, corner: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:
-    """OpenCV's fonts draw ASCII alone; another letter is shown by its nearest, or a question mark."""
+    """Write text in ASCII, all that OpenCV's fonts have: others become the nearest letter or a question mark."""
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode() if not text.isascii() else text

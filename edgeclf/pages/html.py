@@ -1,4 +1,4 @@
-"""Pages without any other file: one template, pictures and plots inside."""
+"""Render pages as single files that contain their images and plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUALITY = 85
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
-    """A page; every value that is not marked as HTML is escaped."""
+    """Render a template to a page; values that are not marked as HTML are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("edgeclf.pages"), autoescape=True, undefined=StrictUndefined)
@@ -22,10 +22,10 @@ def render(template: str, values: Mapping[str, object]) -> str:
 
 
 def jpeg(pixels: Pixels) -> str:
-    """A picture, uint8 RGB, as the address of an ``img``."""
+    """Encode an image, uint8 RGB ``[height, width, 3]``, as a data address for ``img``."""
     return jpeg_address(encoded(pixels, _QUALITY))
 
 
 def jpeg_address(content: bytes) -> str:
-    """A JPEG as the address of an ``img``."""
+    """Return a JPEG's bytes as a data address for ``img``."""
     return "data:image/jpeg;base64," + base64.b64encode(content).decode()

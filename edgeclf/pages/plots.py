@@ -1,4 +1,4 @@
-"""Plots as SVG for a page: in its own font and colours, so that they are dark where the page is."""
+"""Draw plots as SVG in the font and colours of the page, so that they follow its dark mode."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 Curve = Sequence[tuple[float, float, float, float]]
-"""Points of a learning curve: training pictures, accuracy, and its interval's ends."""
+"""Points of a learning curve: training images, accuracy, and the ends of its interval."""
 
-_SHORTEST = 10.0  # points of accuracy that an axis shows at least
+_SHORTEST = 10.0  # minimum length of an accuracy axis, in percentage points
 _SIZE = (4.4, 2.9)  # inches; small, so that the text is large enough on a phone
 TEXT, BAD, _GRID = "#010203", "#c0392b", "#88888833"
 _BAR, _OTHER, _GOOD, _MUTED, _VIOLET, _PINK = "#2f6fb0", "#c77700", "#268054", "#6b7280", "#8b5fbf", "#b03a6a"
@@ -64,7 +64,7 @@ History = Sequence[Mapping[str, Any]]
 
 
 def loss_plot(history: History) -> str:
-    """Loss of training and log loss of validation by epoch."""
+    """Plot training loss and validation log loss by epoch."""
     figure, axes = figure_with_axes("epoch", "loss")
     trained = [item for item in history if "loss" in item]
     axes.plot(*_points(trained, "loss"), color=_MUTED, marker="o", markersize=3, label="training loss")
@@ -77,10 +77,10 @@ def loss_plot(history: History) -> str:
 
 
 def accuracy_plot(history: History, best: int, count: int) -> str:
-    """Accuracy on validation by epoch, the kept one marked.
+    """Plot validation accuracy by epoch, with the best epoch marked.
 
     Args:
-        count: validation images; the axis is so long that one of them makes no cliff.
+        count: number of validation images; the axis is long enough that one of them makes a small step.
     """
     figure, axes = figure_with_axes("epoch", "validation accuracy, %")
     epochs, shares = _points(history, "validation_accuracy")
@@ -93,14 +93,14 @@ def accuracy_plot(history: History, best: int, count: int) -> str:
 
 
 def _span(lowest: float, highest: float, count: int) -> tuple[float, float]:
-    """Ends of an axis of percentages on which one image of ``count`` is a tenth at most, with room for the points."""
+    """Return the ends of a percentage axis on which one of ``count`` images is at most a tenth, with margins."""
     length = min(100.0, max(_SHORTEST, 10 * 100 / count, 1.2 * (highest - lowest)))
     low = min(max(0.0, (lowest + highest - length) / 2), 100 - length)
     return low - length / 40, low + length * (1 + 1 / 40)
 
 
 def reliability_plot(parts: Mapping[str, Reliability]) -> str:
-    """Share of right answers by score; on the diagonal a score is what it says."""
+    """Plot accuracy by score; on the diagonal, scores are perfectly calibrated."""
     figure, axes = figure_with_axes("score", "share that is right")
     axes.plot([0, 1], [0, 1], color=_MUTED, linestyle="--", linewidth=1)
     for (part, reliability), colour, marker in zip(parts.items(), (_BAR, _OTHER), "os", strict=False):
@@ -115,11 +115,11 @@ def reliability_plot(parts: Mapping[str, Reliability]) -> str:
 
 
 def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], threshold: float | None) -> str:
-    """Share of answers accepted, and of these right, by threshold.
+    """Plot the share of accepted answers, and their accuracy, by threshold.
 
     Args:
-        best: the best score of each picture.
-        right: whether it was that of the right class.
+        best: the best score of each image.
+        right: whether that answer is right.
     """
     figure, axes = figure_with_axes("threshold", "%")
     steps = [step / 100 for step in range(100) if (best >= step / 100).any()]
@@ -133,8 +133,8 @@ def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], 
 
 
 def learning_plot(curves: Mapping[str, Curve]) -> str:
-    """Accuracy by the number of training pictures, on a logarithmic axis, one curve a method."""
-    figure, axes = figure_with_axes("training pictures", "test accuracy, %", (4.4, 3.6))
+    """Plot accuracy by the number of training images, on a logarithmic axis, with one curve per method."""
+    figure, axes = figure_with_axes("training images", "test accuracy, %", (4.4, 3.6))
     for number, (method, curve) in enumerate(curves.items()):
         colour, marker = SERIES[number]
         counts, shares, lows, highs = (np.array(column) for column in zip(*curve, strict=True))
@@ -155,7 +155,7 @@ def _points(history: History, name: str) -> tuple[list[int], list[float]]:
 
 
 def figure_with_axes(across: str, up: str, size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
-    """An empty plot with the names of both axes; ``size`` is width and height in inches."""
+    """Return an empty plot with labelled axes; ``size`` is width and height in inches."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -169,9 +169,9 @@ def figure_with_axes(across: str, up: str, size: tuple[float, float] = _SIZE) ->
 
 
 def page_svg(figure: Figure) -> str:
-    """A plot as ``<svg>`` in the page's own colours.
+    """Return a plot as ``<svg>`` in the colours of the page.
 
-    It has only what a page needs: no addresses of standards, no identifiers that two plots would share.
+    Removes what a page does not need: addresses of standards, and identifiers that two plots would share.
     """
     import matplotlib
 

@@ -1,4 +1,4 @@
-"""Where in a picture a network saw a class (Grad-CAM: Selvaraju et al., ICCV 2017)."""
+"""Show which areas of an image support a class (Grad-CAM: Selvaraju et al., ICCV 2017)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ _OPACITY = 0.6
 
 
 def class_activation(model: Any, pixels: Pixels, classes: Sequence[int], rule: Preprocessing) -> Maps:
-    """What speaks for a class in each picture, on the feature map that the layer ``pool`` averages.
+    """Compute which areas of each image support a class, on the feature map that the layer ``pool`` averages.
 
-    Behind it a linear head makes this the class activation map itself (Zhou et al., CVPR 2016), without its bias.
+    With a linear head this is the class activation map (Zhou et al., CVPR 2016) without its bias.
 
     Args:
-        model: of ``build_classifier``, giving logits.
-        pixels: uint8 RGB ``[pictures, height, width, 3]`` of the model's input size.
-        classes: the class asked about, one for each picture.
+        model: from ``build_classifier``, with logits as output.
+        pixels: uint8 RGB ``[images, height, width, 3]`` at the model's input size.
+        classes: one class index per image.
         rule: the model's preprocessing.
 
     Returns:
-        float32 ``[pictures, rows, columns]`` of the feature map's size, each from 0 to 1; all 0 where nothing does.
+        float32 ``[images, rows, columns]`` at the feature map's size, each scaled to [0, 1]; all 0 if nothing
+            supports the class.
     """
     pooled = model.get_layer("pool").input
     below, above = keras().Model(model.input, pooled), keras().Model(pooled, model.output)
@@ -48,7 +49,7 @@ def _maps(below: Any, above: Any, pixels: Pixels, classes: npt.NDArray[np.int64]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(features)
         logits = above(features, training=False)
-        # Not by gather, whose gradient TensorFlow refuses on a GPU when results are to be repeatable.
+        # Do not use gather: TensorFlow refuses its gradient on a GPU if results must be repeatable.
         chosen = tf.reduce_sum(logits * tf.one_hot(classes, logits.shape[1]), axis=1)
     weights = tf.reduce_mean(tape.gradient(chosen, features), axis=[1, 2], keepdims=True)
     maps: Maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3)).numpy()
@@ -56,7 +57,7 @@ def _maps(below: Any, above: Any, pixels: Pixels, classes: npt.NDArray[np.int64]
 
 
 def overlay(pixels: Pixels, activation: Maps) -> Pixels:
-    """A picture, uint8 RGB ``[height, width, 3]``, coloured where an activation ``[rows, columns]`` of 0 to 1 is."""
+    """Colour an image, uint8 RGB ``[height, width, 3]``, by an activation ``[rows, columns]`` in [0, 1]."""
     height, width = pixels.shape[:2]
     wide = np.clip(cv2.resize(activation, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
     colours = cv2.applyColorMap(np.asarray(wide * 255, np.uint8), cv2.COLORMAP_TURBO)[:, :, ::-1]

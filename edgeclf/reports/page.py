@@ -1,4 +1,4 @@
-"""report.html: the figures of a report, its plots, and the pictures that say most."""
+"""Render report.html: the figures of a report, its plots, and its most informative images."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ _WRONG, _UNCERTAIN, _SKIPPED = 12, 8, 50
 
 
 def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, Answers]) -> str:
-    """The page.
+    """Render the page.
 
     Args:
-        content: see ``report.json``.
-        answers: of the parts.
+        run: the run.
+        content: the content of ``report.json``.
+        answers: the predictions by part.
 
     Raises:
-        DataError: a picture is gone.
+        DataError: an image is missing.
     """
     shown = answers["validation"]
     wrong, uncertain = content["wrong"][:_WRONG], content["uncertain"][:_UNCERTAIN]
@@ -74,7 +75,7 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
     if len(epochs) > 1:
         best = content["metrics"]["best_epoch"]
         plots = [("Loss", loss_plot(epochs)), ("Accuracy", accuracy_plot(epochs, best, len(shown.data.files))), *plots]
-    return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # numbers and our own words alone
+    return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # safe: only numbers and our own words
 
 
 def _reliability(figures: Mapping[str, Any]) -> Reliability:
@@ -82,14 +83,14 @@ def _reliability(figures: Mapping[str, Any]) -> Reliability:
 
 
 def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each picture as the network sees it, and with what spoke for the answer it gave."""
+    """Return each image as the network sees it, also with the areas that support the answer."""
     rule = preprocessing(run.config)
     model = build_classifier(run.config.network, run.config.input_size, len(shown.data.labels), run.config.head)
     set_weights(model, run.read_arrays("weights"))
     try:
         pixels = np.stack([resize(shown.data.picture(item["file"]), rule) for item in items])
     except ImageError as error:
-        raise DataError(f"{error} It was there when the model was trained; put it back.") from None
+        raise DataError(f"{error} The model was trained with it; restore the file.") from None
     maps = class_activation(model, pixels, [int(shown.chosen[item["row"]]) for item in items], rule)
     return [
         {**item, "picture": jpeg(picture), "overlay": jpeg(overlay(picture, activation))}

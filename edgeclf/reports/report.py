@@ -1,4 +1,4 @@
-"""The report of a run: report.json, its figures, and report.html, the same as one page without any other file."""
+"""Write the report of a run: its figures as report.json, and as a single page, report.html."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ _CONFUSIONS, _UNCERTAIN = 20, 50
 
 
 def write_report(run: Run, reporter: Reporter) -> Path:
-    """Write both, and the suggested threshold into the run's metrics.
+    """Write report.json and report.html, and the suggested threshold to the run's metrics.
 
     Args:
-        run: a training that has finished, or was interrupted after its head.
+        run: a training that has finished, or was interrupted after its head was fitted.
+        reporter: shows the progress.
 
     Returns:
         the page.
 
     Raises:
-        RunError: the training did not get that far.
-        DataError: a picture is gone.
+        RunError: the training was stopped before its head was fitted.
+        DataError: an image is missing.
     """
     metrics = run.read_json("metrics")
     start_tensorflow(reporter)
@@ -51,10 +52,10 @@ def write_report(run: Run, reporter: Reporter) -> Path:
 
 
 def _write(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) -> Path:
-    if not (run.path / "config.toml").exists():  # of 0.1, which wrote config.json
+    if not (run.path / "config.toml").exists():  # a run of version 0.1, which wrote config.json
         write_text(run.path / "config.toml", config_text(run.sources, run.config))
     kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
-    if kept is not None:  # the weights' own: a resumed training that was killed had no time for new metrics
+    if kept is not None:  # from the history: a resumed training that was killed did not write new metrics
         metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
     metrics["threshold"] = _threshold(answers)
     run.write_json("metrics", metrics)
@@ -66,14 +67,14 @@ def _write(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) ->
 
 
 def note_parity(run: Run, path: Path) -> None:
-    """Remember where the comparison of the int8 file with the float network lies, for the report."""
+    """Record the path of the comparison between int8 file and float network, for the report."""
     metrics = run.read_json("metrics")
     metrics["parity"] = {"file": os.path.relpath(path, run.path), "sha256": _sha256(path)}
     run.write_json("metrics", metrics)
 
 
 def repeat_command(run: Run) -> str:
-    """What to type to train the same again, whatever an edgeclf.toml says there; the split follows from the seed."""
+    """Return the command that repeats the training, whatever an edgeclf.toml says; the seed determines the split."""
     return shlex.join(["edgeclf", "train", "--config", str(run.path.resolve() / "config.toml")])
 
 
@@ -110,7 +111,7 @@ def _part(predictions: Answers) -> dict[str, Any]:
 
 
 def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
-    """Chosen on validation, measured on every part."""
+    """Suggest a threshold by the validation part and evaluate it on every part."""
     judged = answers["validation"]
     chosen = suggest_threshold(judged.scores, judged.data.targets)
     measured = {
@@ -121,8 +122,8 @@ def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
 
 
 def _parity(run: Run, noted: object) -> dict[str, Any] | None:
-    """The figures of the int8 file's own page, and where that is; nothing where another run's has taken its place."""
-    if not isinstance(noted, dict):  # never exported, or by a version that kept no digest
+    """Return the figures and path of the int8 file's page; None if another run's file has replaced it."""
+    if not isinstance(noted, dict):  # never exported, or exported by a version that recorded no digest
         return None
     name = str(noted["file"])
     if not (run.path / name).is_file() or _sha256(run.path / name) != noted["sha256"]:
@@ -132,7 +133,7 @@ def _parity(run: Run, noted: object) -> dict[str, Any] | None:
     sizes = {key: content[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
     page = Path(name).with_suffix(".html").as_posix()
     changed, spent = len(content["parity"]["flips"]), content["int8_milliseconds"]
-    # A version that did not measure the test part did not note it.
+    # Versions that did not evaluate the test part left it out.
     test = _without_flips(content["test"]) if content.get("test") else None
     return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page, "test": test}
 

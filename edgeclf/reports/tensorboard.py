@@ -1,4 +1,4 @@
-"""A run's history as TensorBoard reads it. Writing needs TensorFlow alone; looking at it, the extra ``tensorboard``."""
+"""Write a run's history for TensorBoard; only viewing it needs the extra ``tensorboard``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def write_events(run: Run, folder: Path) -> Path:
     """Write loss, validation accuracy and validation log loss by epoch as scalars.
 
     Args:
-        run: a training that got as far as its head.
-        folder: for TensorBoard; the run becomes a sub-folder of its name, replaced where it is there already.
+        run: a training whose head was fitted.
+        folder: the folder for TensorBoard; the run's sub-folder in it is replaced if it exists.
 
     Returns:
         the sub-folder.
 
     Raises:
-        RunError: the training did not get that far.
+        RunError: the training was stopped before its head was fitted.
     """
     history, log_folder = run.read_json("history"), folder / run.path.resolve().name
     for old in log_folder.glob("events.out.tfevents.*"):
@@ -32,7 +32,7 @@ def write_events(run: Run, folder: Path) -> Path:
     writer = tensorflow().summary.create_file_writer(str(log_folder))
     with writer.as_default():
         for item in history:
-            if "alpha" not in item:  # chosen after the last epoch, on no axis of time
+            if "alpha" not in item:  # alpha is chosen after the last epoch, so it has no place on the time axis
                 _write(item)
     writer.close()
     return log_folder
@@ -46,7 +46,7 @@ def _write(item: dict[str, float]) -> None:
 
 
 def _metadata() -> Any:
-    """What ``tf.summary.scalar`` says of a value, which needs TensorBoard to be installed."""
+    """Return the metadata that ``tf.summary.scalar`` writes, which needs TensorBoard to be installed."""
     kind = tensorflow().compat.v1.SummaryMetadata
     plugin = kind.PluginData(plugin_name=_PLUGIN)
     return kind(plugin_data=plugin, data_class=1)  # DATA_CLASS_SCALAR

@@ -1,1 +1,1 @@
-"""A training's folder: its files, its split, its predictions."""
+"""The folder of a training run: its files, split and predictions."""

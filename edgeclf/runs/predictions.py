@@ -1,4 +1,4 @@
-"""What a run's network answers for the pictures it is judged by, kept so that they need not be read again."""
+"""A run's predictions for its validation and test images, stored so that they are not computed again."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from edgeclf_converters.parity.scores import NetworkScores
 
 __all__ = ["JUDGED", "Answers", "read_answers", "write_scores"]
 
-JUDGED = ("validation", "test")  # parts; what is chosen is chosen on the first
+JUDGED = ("validation", "test")  # parts that are evaluated; choices are made on the first
 
 Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The pictures of one part with their scores.
+    """The images of one part and their scores.
 
     Attributes:
-        data: the pictures.
-        scores: probabilities ``[pictures, classes]``, float32.
+        data: the images.
+        scores: probabilities ``[images, classes]``, float32.
     """
 
     data: Dataset
@@ -40,26 +40,26 @@ class Answers:
 
     @property
     def chosen(self) -> npt.NDArray[np.int64]:
-        """The class with the best score, int64 ``[pictures]``."""
+        """The class with the best score, int64 ``[images]``."""
         return np.asarray(self.scores.argmax(axis=1), np.int64)
 
     @property
     def best(self) -> Scores:
-        """That score, ``[pictures]``."""
+        """The best score, float32 ``[images]``."""
         return np.asarray(self.scores.max(axis=1), np.float32)
 
 
 def write_scores(run: Run, scores: Mapping[str, Scores]) -> None:
-    """Keep the scores of each part's pictures, in the split's order, as ``scores.npz``."""
+    """Write the scores of each part's images, in the split's order, to ``scores.npz``."""
     run.write_arrays("scores", {**scores, "weights": _fingerprint(run)})
 
 
 def read_answers(run: Run, reporter: Reporter) -> dict[str, Answers]:
-    """The answers of the run's weights by part; computed, and kept, where those that are kept are of other weights.
+    """Return the predictions of the run's weights by part; compute and store them if those stored are out of date.
 
     Raises:
-        RunError: the training did not get that far.
-        DataError: a picture is gone.
+        RunError: the training has no weights or split yet.
+        DataError: an image is missing.
     """
     data = run.read_split()
     parts = {part: data.take(data.rows(part)) for part in JUDGED if len(data.rows(part))}
@@ -86,13 +86,13 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
     pictures, unread = decode(data, rule, 0, run.path / ".pictures", reporter)
     with pictures:
         if unread:
-            raise DataError(f"{unread[0].reason} It was there when the model was trained; put it back.")
+            raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
         with reporter.bar("Measuring", 0):
             return softmax(NetworkScores(model, rule)(pictures.inputs))
 
 
 def _fingerprint(run: Run) -> npt.NDArray[np.uint8]:
-    """Of the file of weights."""
+    """Return a hash of the weights file."""
     digest = hashlib.sha256()
     with (run.path / "weights.npz").open("rb") as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Run: the folder of one training, with everything needed to use, resume or repeat it."""
+"""The folder of one training run, with everything needed to use, resume or repeat it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from edgeclf_runtime.system.cores import usable_cores
 __all__ = ["AUGMENTED", "Follower", "Run", "new_folder"]
 
 AUGMENTED = "augmented.jpg"
-"""Of a run's folder: some training images as the first step took them."""
+"""File in a run folder with some augmented training images of the first step."""
 
 _BEGINNING = ("config.toml", "environment.json")
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
@@ -43,12 +43,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class Run:
-    """One training's folder; ``sources`` are its photographs' folders, ``data`` the first of them.
+    """The folder of one training run; ``sources`` are the sources of its photographs, ``data`` is the first.
 
     Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
-    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of the pictures it was judged
-    on), ``report.html``, ``report.json``, ``augmented.jpg``, and ``state.npz`` while fine-tuning is unfinished, with
-    ``start.npz`` and ``tuned.npz``, the weights it began from and came to, where they will be needed again.
+    ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of validation and test
+    images), ``report.html``, ``report.json`` and ``augmented.jpg``. While fine-tuning is unfinished also ``state.npz``,
+    and if they are needed later, ``start.npz`` and ``tuned.npz``, the weights before and after fine-tuning.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:
@@ -57,14 +57,14 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, data: SourcePaths) -> Run:
-        """Begin a new folder.
+        """Create a new run folder.
 
         Raises:
-            RunError: it exists and is not empty.
+            RunError: the folder exists and is not empty.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(
-                f"{path}: exists already. Choose another --out, or go on with: edgeclf train --resume {path}"
+                f"{path}: already exists. Choose another --out, or resume it with: edgeclf train --resume {path}"
             )
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, config, [source.resolve() for source in paths_of(data)])
@@ -73,24 +73,24 @@ class Run:
         return run
 
     def abandon(self) -> None:
-        """Remove a folder that was begun and holds nothing yet; one that holds anything else stays."""
+        """Remove a new folder that holds nothing of value yet; keep it if there are other files in it."""
         if sorted(item.name for item in self.path.iterdir()) == sorted(_BEGINNING):
             for name in _BEGINNING:
                 (self.path / name).unlink()
-            with suppress(OSError):  # a link, the current folder, the place of a disk: it stays, empty
+            with suppress(OSError):  # a link, the current folder or a mount point stays, empty
                 self.path.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """An existing folder.
+        """Open an existing run folder.
 
         Raises:
-            RunError: it is none.
+            RunError: it is not a run folder.
         """
-        old = not (path / "config.toml").is_file()  # written until 0.1: config.json
+        old = not (path / "config.toml").is_file()  # versions up to 0.1 wrote config.json
         file = path / ("config.json" if old else "config.toml")
         if not file.is_file():
-            raise RunError(f"{path}: not the folder of a training{_instead(path)}")
+            raise RunError(f"{path}: not a run folder{_instead(path)}")
         try:
             config, data = _read_old(file) if old else _read_config(file)
         except (ValueError, KeyError, TypeError) as error:
@@ -116,17 +116,17 @@ class Run:
             raise RunError(f"{path}: cannot be read ({error}).") from None
 
     def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
-        """Write which file is in which part, and which were left out."""
+        """Write the part of each file, and the files that were skipped."""
         columns = (data.files, data.targets, data.parts, data.groups)
         rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
         self.write_json("labels", list(data.labels))
         write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
         write_text(
             self.path / "split.csv", _table(("file", "label", "part", "group"), rows)
-        )  # last: it says all is there
+        )  # written last: if it exists, the split is complete
 
     def read_split(self) -> Dataset:
-        """The files, labels and parts of ``write_split``.
+        """Read files, labels and parts as ``write_split`` wrote them.
 
         Raises:
             RunError: missing or damaged.
@@ -146,14 +146,14 @@ class Run:
         return self.seen(listed)
 
     def seen(self, listed: Dataset) -> Dataset:
-        """Its sources' photographs as the network sees them.
+        """Return the dataset with the rotation, mirroring and region that the config sets for its sources.
 
         Raises:
-            RunError: a source that is to be whole pictures is none of them.
+            RunError: the option ``whole`` lists a path that is not a source.
         """
         sources = [source.resolve() for source in self.sources]
         if other := next((path for path in self.config.whole_sources if path.resolve() not in sources), None):
-            raise RunError(f"whole: {other} is none of the photographs' sources, {shown(self.sources)}.")
+            raise RunError(f"whole: {other} is not one of the sources of photographs, {shown(self.sources)}.")
         views = [self.config.view_of(source) for source in self.sources]
         if not listed.sources:
             return replace(listed, view=views[0])
@@ -161,7 +161,7 @@ class Run:
         return replace(listed, sources=tuple(replace(source, view=view) for source, view in pairs))
 
     def read_skipped(self) -> list[Skipped]:
-        """The files that ``write_split`` was told were left out.
+        """Read the skipped files that ``write_split`` wrote.
 
         Raises:
             RunError: missing or damaged.
@@ -194,16 +194,16 @@ class Run:
             raise RunError(f"{path}: cannot be read ({error}).") from None
 
     def remove_arrays(self, name: str) -> None:
-        """Remove ``name.npz`` if it is there."""
+        """Remove ``name.npz`` if it exists."""
         (self.path / f"{name}.npz").unlink(missing_ok=True)
 
     def has_arrays(self, name: str) -> bool:
-        """Whether ``name.npz`` is there."""
+        """Return whether ``name.npz`` exists."""
         return (self.path / f"{name}.npz").is_file()
 
 
 class Follower(Run):
-    """Read-only run for the workers that are not the chief: writing does nothing."""
+    """Read-only run for non-chief workers: writing does nothing."""
 
     def abandon(self) -> None:
         """Nothing."""
@@ -222,24 +222,22 @@ class Follower(Run):
 
 
 def _instead(path: Path) -> str:
-    """What a path is that was given for a run, and what was probably meant."""
+    """Return what a path is that is not a run folder, and what was probably meant."""
     if path.is_file():
         return (
-            f", but a file. To measure it: edgeclf evaluate {path} DATA"
-            if path.suffix == ".tflite"
-            else ", but a file."
+            f" but a file. To evaluate it: edgeclf evaluate {path} DATA" if path.suffix == ".tflite" else " but a file."
         )
     if not path.exists():
         siblings = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
         near = near_names(path, [item.name for item in siblings if is_run_folder(item)])
-        return f", there is no such folder.{near or ' Train with: edgeclf train DATA'}"
+        return f": there is no such folder.{near or ' Train with: edgeclf train DATA'}"
     if runs := [item for item in sorted(path.iterdir()) if is_run_folder(item)]:
-        return f", but it holds some. Give one of them: {', '.join(map(str, runs[:3]))}"
+        return f", but it contains some. Pass one of them: {', '.join(map(str, runs[:3]))}"
     return f" (no config.toml). Train with: {shlex.join(['edgeclf', 'train', str(path)])}"
 
 
 def new_folder(data: SourcePaths) -> Path:
-    """``runs/NAME-N`` for the first N that is free; several sources' is called by the first."""
+    """Return ``runs/NAME-N`` with the first free N; NAME is that of the first source."""
     data = paths_of(data)[0]
     stem = (data.stem if data.is_file() else data.resolve().name) or "run"
     number = 1

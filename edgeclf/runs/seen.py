@@ -1,4 +1,4 @@
-"""Which images a run has seen in its training: figures on these are too good."""
+"""Find images that a run has already seen in training: metrics on these are too good."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _Sized = dict[int, list[tuple[Dataset, str]]]
 
 
 def seen_in_training(run: Run, data: Dataset) -> dict[str, int]:
-    """How many of the images are, byte for byte, one of the run's train and one of its validation part."""
+    """Count the images that are, byte for byte, in the run's train part and in its validation part."""
     split, given = run.read_split(), _by_size(data)
     seen = {}
     for part in ("train", "validation"):
         trained_on = _by_size(split.take(split.rows(part)))
-        common = given.keys() & trained_on.keys()  # so that few files are read
+        common = given.keys() & trained_on.keys()  # only files of equal size are read
         digests = {_digest(*file) for size in common for file in trained_on[size]} - {None}
         seen[part] = sum(_digest(*file) in digests for size in common for file in given[size])
     return seen
@@ -33,7 +33,7 @@ def _by_size(data: Dataset) -> _Sized:
             size = (
                 data.path(file).stat().st_size if data.shards is None and not data.sources else len(data.content(file))
             )
-        except (OSError, ImageError):  # gone; what can be read is measured
+        except (OSError, ImageError):  # missing files are ignored
             continue
         by_size[size].append((data, file))
     return by_size

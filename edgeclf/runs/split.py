@@ -1,4 +1,4 @@
-"""A run's division of its pictures into parts, made once and kept."""
+"""Split a run's images into parts, once, and store the split."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def divide(
     reporter: Reporter,
     prepare: Callable[[Dataset], Dataset] = lambda grouped: grouped,
 ) -> Dataset:
-    """Give every picture its part, in shares of the run's config, and keep the split.
+    """Assign a part to every image, in the shares of the run's config, and write the split.
 
     Args:
-        skipped, unread: files left out, of no kind that is read and unreadable.
-        fingerprints: of the pictures, by which copies stay in one part.
-        prepare: parts to be given first, once copies are known.
+        skipped, unread: skipped files, those in no supported format and those that cannot be read.
+        fingerprints: the images' fingerprints, by which near-duplicates stay in one part.
+        prepare: called once near-duplicates are known, to assign parts before the split.
 
     Raises:
-        DataError: no picture, or a class with too few.
+        DataError: there is no readable image, or a class has too few.
     """
     skipped = sorted([*skipped, *unread], key=lambda item: item.file)
     if not fingerprints.readable.any():
@@ -56,7 +56,7 @@ def divide(
         shares = (run.config.validation, run.config.test, run.config.seed)
         divided = split(divided_apart(kept, *shares), *shares)
     except DataError:
-        _say_skipped(skipped, "", reporter)  # nothing of this run is kept, which would list them
+        _say_skipped(skipped, "", reporter)  # the run folder with their list will be removed
         raise
     _report_small_parts(kept, divided, run.config, reporter)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
@@ -68,14 +68,14 @@ def divide(
 
 
 def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, reporter: Reporter) -> None:
-    """Say where groups, which stay whole, left a part less than half of its share."""
+    """Warn if a part has less than half of its share because groups are not divided."""
     total = sum(part in PARTS for part in divided.parts)
     for part, share in (("validation", config.validation), ("test", config.test)):
         count, wanted = len(divided.rows(part)), round(total * share)
         if part not in kept.parts and count < wanted / 2:
             reporter.say(
-                f"Warning: the {part} part has {count} images where its share would be {wanted}: images that belong "
-                "together are not divided. Add images taken at other times, or pass --group none."
+                f"Warning: the {part} part has {count} images but should have {wanted}: images that belong "
+                "together stay in one part. Add images taken at other times, or pass --group none."
             )
 
 

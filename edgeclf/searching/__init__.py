@@ -1,1 +1,1 @@
-"""Backbone, input size and what is trained, under a time budget."""
+"""Search for backbone, input size and what to train, within a time budget."""

@@ -1,4 +1,4 @@
-"""A reporter that ends what it follows when the time is up."""
+"""A reporter that stops a task when its time is up."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["Budget"]
 
 
 class Budget:
-    """Another reporter's lines and bars, until a moment from which every step of a bar is Ctrl-C.
+    """Pass on lines and bars to another reporter; after the end time, every step of a bar acts like Ctrl-C.
 
-    Trainings and exports end in order at Ctrl-C, and what they have is kept.
+    Trainings and exports stop properly at Ctrl-C and keep what they have.
 
     Args:
-        end: of ``time.monotonic()``.
+        end: the end time, as a value of ``time.monotonic()`` in seconds.
 
     Attributes:
-        spent: whether it has ended something.
+        spent: whether it has stopped something.
     """
 
     def __init__(self, reporter: Reporter, end: float) -> None:
         self._reporter, self._end, self.spent = reporter, end, False
 
     def say(self, line: str) -> None:
-        """One finished statement."""
+        """Pass on one line."""
         self._reporter.say(line)
 
     @contextmanager
@@ -37,7 +37,7 @@ class Budget:
             yield _Steps(self, bar)
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt when the time is up."""
+        """Raise KeyboardInterrupt if the time is up."""
         if time.monotonic() >= self._end:
             self.spent = True
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How long a trial will take, from those that ended, or, before any has, from the network's speed."""
+"""Predict how long a trial will take, from finished trials or, for the first trial, from the network's speed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["first_seconds", "predicted_seconds"]
 
 Floats = npt.NDArray[np.float64]
 
-_CONVERSION = 60.0  # seconds, with the pages
-_FIXED = 0.5  # share of the first trial's training that is taken not to depend on the network
+_CONVERSION = 60.0  # seconds, including the pages
+_FIXED = 0.5  # share of the first trial's training time assumed not to depend on the network
 
 
 def first_seconds(candidate: Candidate, base: TrainConfig, images: int) -> float:
-    """What training and converting a candidate will take, from a few passes of its network alone.
+    """Predict the seconds that training and converting a candidate will take, from a few passes of its network.
 
     Args:
-        images: to train and validate on.
+        images: number of images to train and validate on.
     """
     config = train_config(candidate, base)
     seconds = forward_seconds(config) / multiplications(candidate.backbone, candidate.size)
@@ -32,13 +32,13 @@ def first_seconds(candidate: Candidate, base: TrainConfig, images: int) -> float
 
 
 def predicted_seconds(candidate: Candidate, measured: Sequence[Outcome], base: TrainConfig) -> float:
-    """What training and converting a candidate will take.
+    """Predict the seconds that training and converting a candidate will take.
 
-    Training is a fixed part and one in proportion to its multiplications (``space.work``), neither negative,
-    fitted by least squares to the trials' relative errors. Conversion hardly depends on the network: the longest.
+    Training time has a fixed part and a part proportional to multiplications (``space.work``), neither negative, fitted
+    by least squares on relative errors. Conversion hardly depends on the network, so its longest time so far is used.
 
     Args:
-        measured: one trial or more.
+        measured: one or more finished trials.
     """
     works = [work(item.candidate, base) for item in measured]
     fixed, rate = _line(np.array(works), np.array([item.train_seconds for item in measured]))

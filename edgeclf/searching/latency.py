@@ -1,4 +1,4 @@
-"""The time of an int8 file on this machine before there is one: it does not depend on what the weights are."""
+"""Measure the latency of an int8 file before training: it does not depend on the weights' values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 __all__ = ["forward_seconds", "missing_weights", "plain_picture", "untrained_milliseconds"]
 
 _BATCH = 16
-_CLASSES = 10  # of the untrained head, whose time is nothing beside the network's
+_CLASSES = 10  # of the untrained head, whose time is negligible
 
 
 def missing_weights(config: TrainConfig) -> str:
-    """Why the weights of a training's backbone cannot be had; empty where they can."""
+    """Return why the weights of a training's backbone are not available; empty if they are."""
     try:
         config.network.load(build_classifier(config.network, None, _CLASSES), config.backbone, config.weights)
     except WeightsError as error:
@@ -30,20 +30,20 @@ def missing_weights(config: TrainConfig) -> str:
 
 
 def untrained_milliseconds(config: TrainConfig) -> float:
-    """Median of the interpreter's time for a picture, of the int8 file of a network that has learnt nothing."""
+    """Return the median latency per image, in ms, of the int8 file of an untrained network."""
     model, rule = build_classifier(config.network, None, _CLASSES, config.head), preprocessing(config)
     picture = [plain_picture(config.input_size)]
     return invoke_milliseconds([convert(with_softmax(model), "int8", picture, rule)], picture, rule)[0]
 
 
 def forward_seconds(config: TrainConfig) -> float:
-    """Seconds of the float network for an image of a batch, on this machine."""
+    """Return the seconds that the float network takes per image of a batch, on this machine."""
     tf, size = tensorflow(), config.input_size
     model = build_classifier(config.network, None, _CLASSES, config.head)
     forward = tf.function(lambda images: model(images, training=False))
     batch = tf.zeros((_BATCH, size, size, 3))
     spent = []
-    for _ in range(3):  # the first time it is traced, too
+    for _ in range(3):  # the first pass also traces the graph
         started = time.perf_counter()
         forward(batch).numpy()
         spent.append(time.perf_counter() - started)
@@ -51,6 +51,6 @@ def forward_seconds(config: TrainConfig) -> float:
 
 
 def plain_picture(size: int) -> Pixels:
-    """A ramp from black to white: what is shown does not change the time."""
+    """Return a ramp from black to white, uint8 RGB: the image's content does not change the latency."""
     ramp = np.linspace(0, 255, size).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (size, size, 3)))

@@ -1,4 +1,4 @@
-"""A search as files in its folder: search.csv, and search.html, one page without any other file."""
+"""Write a search to its folder: search.csv, and search.html as a single page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILLED: dict[str, Literal["none", "bottom", "full"]] = {"head": "none", "batch-
 
 
 def write_search(result: SearchResult) -> Path:
-    """Write both.
+    """Write both files.
 
     Returns:
         the page.
@@ -42,7 +42,7 @@ def write_search(result: SearchResult) -> Path:
 
 
 def search_table(result: SearchResult) -> str:
-    """The trials as lines of text, the most accurate first; those of the frontier with a star."""
+    """Return the trials as lines of text, most accurate first; trials on the frontier have a star."""
     lines = [f"  {'trial':<36} {'int8':>6} {'95%':>13} {'ms':>7} {'MB':>5} {'minutes':>7}"]
     for item in result.ranked:
         star, interval = "*" if item in result.frontier else " ", f"{item.low:.1%}-{item.high:.1%}"
@@ -70,8 +70,8 @@ def _csv(result: SearchResult) -> str:
 
 
 def _plot(result: SearchResult) -> str:
-    """Accuracy over time as an SVG."""
-    figure, axes = figure_with_axes("milliseconds a picture, here", "right of the validation pictures, %", _SIZE)
+    """Plot accuracy over latency as an SVG."""
+    figure, axes = figure_with_axes("ms per image, on this machine", "validation accuracy, %", _SIZE)
     for number, name in enumerate(dict.fromkeys(item.candidate.backbone for item in result.measured)):
         (colour, marker), label = SERIES[number % len(SERIES)], name
         for item in result.measured:
@@ -80,7 +80,7 @@ def _plot(result: SearchResult) -> str:
                 axes.plot(*where, marker, color=colour, fillstyle=filled, markerfacecoloralt="none", label=label)
                 size, offset = str(item.candidate.size), (5, 4)
                 axes.annotate(size, where, offset, textcoords="offset points", fontsize=7, color=TEXT)
-                label = "_"  # once in the legend
+                label = "_"  # shown only once in the legend
     front = [(item.milliseconds, 100 * item.accuracy) for item in result.frontier]
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=TEXT, linewidth=1, alpha=0.5, zorder=1)
     if result.latency_ms is not None:

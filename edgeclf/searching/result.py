@@ -1,4 +1,4 @@
-"""What a search found."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from edgeclf_runtime.system.plain_text import counted
 __all__ = ["OVER_BOUND", "WITHOUT_WEIGHTS", "SearchResult"]
 
 OVER_BOUND = "over the bound of"
-"""In the reason why a candidate that takes too long was not tried."""
+"""Part of the reason why a candidate with too high a latency was not tried."""
 
 WITHOUT_WEIGHTS = "no weights:"
-"""Begins the reason why a candidate was not tried whose backbone's weights cannot be had."""
+"""Start of the reason why a candidate was not tried if its backbone's weights are not available."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Where a search led.
+    """The result of a search.
 
     Attributes:
-        folder: with a run's folder for each trial.
-        outcomes: all trials that ended, also those of earlier calls, in order; of one tried again the last.
-        frontier: those that no other beats in both accuracy and time, the fastest first.
-        skipped: why the others were not tried, by their name.
-        latency_ms: the bound, or None.
-        pictures: of the validation part.
-        interrupted: by Ctrl-C.
+        folder: the search's folder, with a run folder for each trial.
+        outcomes: all finished trials in order, also of earlier calls; of a trial that was repeated only the last.
+        frontier: trials that no other beats in both accuracy and latency, fastest first.
+        skipped: why other candidates were not tried, by their name.
+        latency_ms: the maximum latency per image in ms, or None.
+        pictures: number of images in the validation part.
+        interrupted: whether Ctrl-C ended the search.
     """
 
     folder: Path
@@ -45,54 +45,54 @@ class SearchResult:
 
     @property
     def best(self) -> Outcome | None:
-        """The most accurate within the bound, of equal ones the simplest; None where none is."""
+        """Return the most accurate trial within the maximum latency, the simplest of equals; None if there is none."""
         within = [item for item in self.measured if item.milliseconds <= (self.latency_ms or math.inf)]
         return min(within, key=_rank, default=None)
 
     @property
     def not_tried(self) -> str:
-        """One line about the candidates that were not tried; empty where all were."""
+        """Return one line on the candidates that were not tried; empty if all were tried."""
         if not self.skipped:
             return ""
         kinds = Counter(_kind(reason) for reason in self.skipped.values())
         reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        return f"Not tried: {counted(len(self.skipped), 'candidate')} ({reasons}); search.csv has them all."
+        return f"Not tried: {counted(len(self.skipped), 'candidate')} ({reasons}); search.csv lists them all."
 
     @property
     def none_within_bound(self) -> bool:
-        """Whether it is for their time that there is no best one, and not that all failed or none could be tried."""
+        """Return whether there is no best trial because of latency, and not because all failed or none was tried."""
         too_slow = any(OVER_BOUND in reason for reason in self.skipped.values())
         return self.best is None and bool(self.measured or too_slow)
 
     @property
     def measured(self) -> tuple[Outcome, ...]:
-        """The trials that did not fail."""
+        """Return the trials that did not fail."""
         return tuple(outcome for outcome in self.outcomes if not outcome.reason)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The trials that did."""
+        """Return the trials that failed."""
         return tuple(outcome for outcome in self.outcomes if outcome.reason)
 
     @property
     def ranked(self) -> tuple[Outcome, ...]:
-        """The trials that did not fail, the best first."""
+        """Return the trials that did not fail, best first."""
         return tuple(sorted(self.measured, key=_rank))
 
     def model(self, outcome: Outcome) -> Path:
-        """The int8 file of a trial."""
+        """Return the path of a trial's int8 file."""
         return trial_folder(self.folder, outcome.candidate) / "model.tflite"
 
 
 def _rank(item: Outcome) -> tuple[float, float, int, int]:
-    """The more accurate first; of equal ones the faster, then that with less of it trained, then the smaller file."""
+    """Return a sort key: more accurate, then faster, then with less of the network trained, then smaller."""
     return -item.accuracy, item.milliseconds, TUNES.index(item.candidate.tune), item.bytes
 
 
 def _kind(reason: str) -> str:
-    """A reason without its figures."""
+    """Return the kind of a reason, without its figures."""
     if OVER_BOUND in reason:
-        return "over the latency"
+        return "over the maximum latency"
     if reason.startswith(("would take", "no time", "its time")):
         return "without enough time left"
     return "without weights" if reason.startswith(WITHOUT_WEIGHTS) else "for another reason"

@@ -1,4 +1,4 @@
-"""Backbone, input size and what is trained, under a time budget, judged by the int8 files themselves."""
+"""Search for backbone, input size and what to train, within a time budget; trials are judged by their int8 files."""
 
 from __future__ import annotations
 
@@ -38,24 +38,25 @@ from edgeclf_runtime.pictures.preprocess import Preprocessing
 
 __all__ = ["search"]
 
-_SPLIT = "the same for all sizes"  # until 0.1 each trial divided the images by its own input size
-_WORST_DROP = 2.0  # points that post-training quantization may lose before its costlier variants are tried
+_SPLIT = "the same for all sizes"  # up to version 0.1 the split depended on a trial's input size
+_WORST_DROP = 2.0  # percentage points that may be lost before costlier variants of quantization are tried
 
 
 def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConfig, reporter: Reporter) -> SearchResult:
-    """Train, convert and measure one candidate after the other until the budget, or what there is to try, is spent.
+    """Train, convert and evaluate one candidate after another until the budget or the candidates are used up.
 
     Args:
-        data: the photographs; divided in the same way for every trial.
-        out: the search's folder, new, or of an earlier search, which then goes on.
-        settings: of the search.
-        base: of the trainings, but for what is searched.
+        data: the photographs; every trial uses the same split.
+        out: a new folder, or the folder of an earlier search, which is then continued.
+        settings: the options of the search.
+        base: the options of the trainings, except those that are searched.
+        reporter: shows the progress.
 
     Returns:
-        what was found; also after Ctrl-C.
+        the result; also after Ctrl-C.
 
     Raises:
-        DataError, ConfigError: nothing was tried.
+        DataError, ConfigError: the input cannot be used; nothing was tried.
     """
     refuse_inside(data, out)
     with reporter.bar("Listing", 0):
@@ -91,7 +92,7 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
 
 
 class _Searching:
-    """The loop."""
+    """The loop over candidates."""
 
     def __init__(
         self,
@@ -107,19 +108,19 @@ class _Searching:
         self._log, self._reporter, self._images = log, reporter, images
         self._end = time.monotonic() + 60 * settings.budget_minutes
         self._with_weights: set[str] = set()
-        self._failed: set[Candidate] = set()  # of this call: the reasons of an earlier one may be gone
+        self._failed: set[Candidate] = set()  # in this call only: the reasons of an earlier one may be gone
         self._forecast: dict[Candidate, float] = {}  # seconds
         self.skipped: dict[Candidate, str] = {}
 
     def run(self) -> None:
-        """Trials until there is none left that fits."""
+        """Run trials until no candidate is left that fits the budget."""
         for number in range(self._settings.trials or len(self._all())):
             candidate = self._next()
             if candidate is None:
                 return
             left = (self._end - time.monotonic()) / 60
             self._reporter.say(f"Trial {number + 1}: {candidate.name}; {left:.1f} minutes of the budget left.")
-            # The first trial ends whatever time it takes, so that there is a result.
+            # The first trial may take any time, so that there is a result.
             budget = Budget(self._reporter, self._end if self._log.measured else math.inf)
             try:
                 with budget.bar(f"Trial {number + 1}", 0):
@@ -128,7 +129,7 @@ class _Searching:
                 self._log.drop()
                 if not budget.spent:
                     raise
-                self._set_aside("its time was up; the same command goes on with it", candidate.__eq__)
+                self._set_aside("its time was up; the same command resumes it", candidate.__eq__)
                 continue
             self._log.finish(outcome)
             self._failed |= {candidate} if outcome.reason else set()
@@ -141,7 +142,7 @@ class _Searching:
         return {outcome.candidate for outcome in self._log.measured} | self._failed
 
     def _next(self) -> Candidate | None:
-        """Begin the next in the log."""
+        """Choose the next candidate and start it in the log; None if there is none."""
         ended = self._ended()
         while left := [item for item in self._all() if item not in ended and item not in self.skipped]:
             candidate = self._log.propose(left) if self._log.measured else self._log.take(self._first(left))
@@ -155,7 +156,7 @@ class _Searching:
         return None
 
     def _first(self, left: list[Candidate]) -> Candidate:
-        """The default, if it is forecast to fit; else the cheapest, so that there is always a result."""
+        """Return the default if it is predicted to fit, else the cheapest, so that there is always a result."""
         default = Candidate(self._base.backbone, self._base.input_size, self._base.tune)
         if default not in left or missing_weights(self._base):
             return left[0]
@@ -165,7 +166,7 @@ class _Searching:
         return default if self._forecast[default] <= self._end - time.monotonic() else left[0]
 
     def _fits(self, candidate: Candidate) -> bool:
-        """Whether it can be tried; else it is set aside, and with it those of which the same is known."""
+        """Return whether a candidate can be tried; if not, set it aside with all to which the same reason applies."""
         name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
         measured, bound = self._log.measured, self._settings.latency_ms
         if (measured or self._failed or self.skipped) and left <= 0:
@@ -173,19 +174,19 @@ class _Searching:
         with self._reporter.bar("Loading the network", 0):
             missing = "" if name in self._with_weights else missing_weights(train_config(candidate, self._base))
         if missing:
-            self._reporter.say(f"{missing}.")  # at once: a file of them may be at hand
+            self._reporter.say(f"{missing}.")  # at once, as the user may have a weights file
             return self._set_aside(f"{WITHOUT_WEIGHTS} {missing}", lambda other: other.backbone == name)
         self._with_weights.add(name)
         if measured and (needed := predicted_seconds(candidate, measured, self._base)) > left:
             reason = f"would take about {needed / 60:.1f} minutes; {left / 60:.1f} were left"
             return self._set_aside(reason, candidate.__eq__)
         if bound is not None and (taken := self._untrained(candidate)) > bound:
-            reason = f"{taken:.2f} ms for a picture of {size} pixels, {OVER_BOUND} {bound:g} ms"
+            reason = f"{taken:.2f} ms per image of {size} pixels, {OVER_BOUND} {bound:g} ms"
             return self._set_aside(reason, lambda other: other.backbone == name and other.size >= size)
         return True
 
     def _untrained(self, candidate: Candidate) -> float:
-        """Milliseconds of its backbone and size, known before any training."""
+        """Return the latency of a candidate's backbone and size in ms, measured before any training."""
         key = f"{candidate.backbone} at {candidate.size} pixels"
         if key not in self._log.times:
             with self._reporter.bar("Measuring the latency", 0):
@@ -199,7 +200,7 @@ class _Searching:
         return False
 
     def _try(self, candidate: Candidate, reporter: Reporter) -> Outcome:
-        keras().backend.clear_session()  # of the trial before; its memory and its layers' names
+        keras().backend.clear_session()  # frees the previous trial's memory and layer names
         try:
             return self._measured(candidate, reporter)
         except (EdgeclfError, MemoryError, tensorflow().errors.OpError) as error:
@@ -213,7 +214,7 @@ class _Searching:
             raise KeyboardInterrupt
         path = run.path / "model.tflite"
         count = metrics["validation"]["count"]
-        may_drop = max(_WORST_DROP, 100 / count)  # no bound is finer than one picture
+        may_drop = max(_WORST_DROP, 100 / count)  # a limit below one image has no meaning
         done = export_run(run, path, "int8", reporter, method="ptq", max_drop=may_drop)
         if done.interrupted:
             raise KeyboardInterrupt
@@ -240,7 +241,7 @@ class _Searching:
         )
 
     def _milliseconds(self, candidate: Candidate, content: bytes, rule: Preprocessing) -> float:
-        """Of one backbone and size every file has the same operators: were each timed, the noise would rank them."""
+        """Return the latency, measured once per backbone and size: equal files would differ only by noise."""
         same = (candidate.backbone, candidate.size)
         for other in self._log.measured:
             if (other.candidate.backbone, other.candidate.size) == same:
@@ -248,7 +249,7 @@ class _Searching:
         return invoke_milliseconds([content], [plain_picture(candidate.size)], rule)[0]
 
     def _trained(self, folder: Path, candidate: Candidate, reporter: Reporter) -> Run:
-        """Its run: finished, gone on with, or new, by what an earlier search left in the folder."""
+        """Return a candidate's run: reuse or resume what an earlier search left in the folder, or train."""
         if (folder / "config.toml").is_file():
             run = Run.open(folder)
             if run.has_arrays("state"):
@@ -269,20 +270,20 @@ class _Searching:
         return run
 
     def _divided(self) -> Dataset | None:
-        """The photographs as an earlier trial of this search divided them."""
+        """Return the split of an earlier trial of this search, if there is one."""
         folders = [trial_folder(self._out, item) for item in self._all()]
         divided = next((folder for folder in folders if (folder / "split.csv").is_file()), None)
         return None if divided is None else Run.open(divided).read_split()
 
 
 def _digest(listed: Dataset) -> str:
-    """Of which pictures there are, and what is said of them."""
+    """Hash the list of images with their labels, parts and groups."""
     rows = zip(listed.files, listed.targets.tolist(), listed.parts, listed.groups.tolist(), strict=True)
     return hashlib.sha256(json.dumps([listed.labels, *rows]).encode()).hexdigest()
 
 
 def _rename(done: Conversion, path: Path) -> None:
-    """What a large drop has given another name: here it is a result like the others."""
+    """Rename a file that got another name because of its accuracy loss: here it is a result like others."""
     for file in done.path.parent.glob(f"{done.path.stem}.*") if done.path != path else ():
         os.replace(file, file.with_name(file.name.replace(done.path.stem, path.stem)))
 
@@ -291,5 +292,5 @@ def _outcome_line(outcome: Outcome) -> str:
     name, seconds = outcome.candidate.name, outcome.train_seconds + outcome.export_seconds
     if outcome.reason:
         return f"{name} failed: {outcome.reason}"
-    figures = f"int8 {outcome.accuracy:.1%}, {outcome.milliseconds:.2f} ms a picture"
+    figures = f"int8 {outcome.accuracy:.1%}, {outcome.milliseconds:.2f} ms per image"
     return f"{name}: {figures}; took {seconds / 60:.1f} minutes."

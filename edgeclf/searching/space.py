@@ -1,4 +1,4 @@
-"""What a search chooses from: a backbone, an input size, and what of the network is trained."""
+"""The space of a search: backbone, input size, and which part of the network is trained."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edgeclf.renamed import VALUES
 
 __all__ = ["Candidate", "candidates", "multiplications", "train_config", "trial_folder", "work"]
 
-_FULL_STEP = 3  # a training step, in forward passes
+_FULL_STEP = 3  # cost of a training step, in forward passes
 _REFERENCE = 224
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One choice.
+    """One candidate of a search.
 
     Attributes:
         backbone: name of the pretrained network.
@@ -34,27 +34,27 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of the candidate and its folder."""
         return f"{self.backbone}-{self.size}-{self.tune}"
 
 
 def trial_folder(search: Path, candidate: Candidate) -> Path:
-    """Of a candidate's run, in a search's folder; one that was begun before keeps its old name."""
+    """Return the folder of a candidate's run; one that was started by an earlier version keeps its old name."""
     old = {new: old for old, new in VALUES["tune"].items()}.get(candidate.tune, candidate.tune)
     before = search / f"{candidate.backbone}-{candidate.size}-{old}"
     return before if before.is_dir() else search / candidate.name
 
 
 def candidates(backbones: Iterable[str], sizes: Iterable[int], tunes: Iterable[str]) -> list[Candidate]:
-    """Every combination; the first is the cheapest where each part is given from the cheapest on."""
+    """Return every combination; the first is the cheapest if each argument lists its cheapest value first."""
     return [Candidate(name, size, tune) for tune, size, name in itertools.product(tunes, sizes, backbones)]
 
 
 def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
-    """The training of a candidate: everything else as in ``base``, whose weights file is that of its own backbone.
+    """Return the config of a candidate's training: other options as in ``base``, whose weights fit only its backbone.
 
     Raises:
-        ConfigError: it cannot be trained so.
+        ConfigError: the options cannot be combined.
     """
     weights = base.weights if candidate.backbone == base.backbone else None
     chosen = {"backbone": candidate.backbone, "size": candidate.size, "train_size": None, "weights": weights}
@@ -62,7 +62,7 @@ def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
 
 
 def work(candidate: Candidate, base: TrainConfig) -> float:
-    """Multiplications of its training for each picture: a pass for the head, and the steps of every epoch."""
+    """Return a training's multiplications per image: one pass for the head, and the steps of every epoch."""
     config, once = train_config(candidate, base), multiplications(candidate.backbone, candidate.size)
     if candidate.tune == "head":
         return once
@@ -71,7 +71,7 @@ def work(candidate: Candidate, base: TrainConfig) -> float:
 
 
 def multiplications(name: str, size: int) -> float:
-    """Of one picture through a backbone's convolutions; between sizes in proportion to the picture's area."""
+    """Return the multiplications of a backbone's convolutions for one image; they scale with the image's area."""
     return _counted(name) * (size / _REFERENCE) ** 2
 
 
@@ -79,7 +79,7 @@ def multiplications(name: str, size: int) -> float:
 def _counted(name: str) -> int:
     total, model = 0, backbone(name).build(name, _REFERENCE)
     for layer in model.layers:
-        if hasattr(layer, "kernel_size"):  # of a convolution
+        if hasattr(layer, "kernel_size"):  # only convolutions have one
             height, width, filters = layer.output.shape[1:]
             kernel = layer.kernel_size[0] * layer.kernel_size[1]
             inputs = 1 if hasattr(layer, "depth_multiplier") else layer.input.shape[-1]

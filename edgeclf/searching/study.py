@@ -1,4 +1,4 @@
-"""What a search has measured, kept in optuna's journal, so that a stopped search goes on; and what it tries next."""
+"""Store the trials of a search in optuna's journal, so that it can be continued, and choose the next trial."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from edgeclf_runtime.renamed import in_new_names
 __all__ = ["Outcome", "SearchLog", "require_optuna"]
 
 _FILE = "search.journal"
-_RANDOM = 4  # trials before the sampler has something to go by
+_RANDOM = 4  # random trials before the sampler takes over
 _ASKS = 30
 _OLD_NAMES = {"tune": "adapt"}
 _OLD_VALUES = {"adapt": {new: old for old, new in VALUES["tune"].items()}}
-"""As a journal that was begun with the old names goes on, or the sampler would not know its trials."""
+"""Old names for journals that were started with them: with new names the sampler would ignore their trials."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trial that ended.
+    """A finished trial.
 
     Attributes:
         candidate: what was tried.
-        accuracy, low, high: share of the validation pictures its int8 file is right about, and the 95% interval.
-        float_accuracy: that of the network before its conversion.
-        milliseconds: median of the int8 file's interpreter for a picture, on this machine; of the first file of its
-            backbone and size.
+        accuracy, low, high: validation accuracy of its int8 file, and the 95% interval.
+        float_accuracy: validation accuracy of the network before conversion.
+        milliseconds: median latency of the int8 file's interpreter per image, in ms, on this machine; measured on the
+            first file of this backbone and size.
         bytes: size of the file.
-        multiplications: of one picture.
-        train_seconds, export_seconds: taken.
-        reason: why it failed; then every figure is 0. Empty where it did not.
-        count: validation pictures it was measured on.
+        multiplications: number of multiplications per image.
+        train_seconds, export_seconds: time of training and export.
+        reason: why it failed; then every figure is 0. Empty if it did not fail.
+        count: number of validation images.
     """
 
     candidate: Candidate
@@ -57,17 +57,17 @@ class Outcome:
 class SearchLog:
     """The trials of one search.
 
-    Accuracy and time are searched for together by the multi-objective tree-structured Parzen estimator (Ozaki et al.,
-    JAIR 2022), after a few random choices.
+    After a few random trials, the multi-objective tree-structured Parzen estimator (Ozaki et al., JAIR 2022) chooses
+    trials by accuracy and latency together.
 
     Args:
-        folder: of the search.
-        space: the values of each of ``Candidate``'s attributes.
-        conditions: what else must be the same when the search goes on.
-        seed: of the sampler.
+        folder: the search's folder.
+        space: the values of each attribute of ``Candidate``.
+        conditions: what else must be the same when the search is continued.
+        seed: random seed of the sampler.
 
     Raises:
-        ConfigError: optuna is not installed, or the folder holds something else or a search that was told otherwise.
+        ConfigError: optuna is not installed, or the folder holds other files or a search with other options.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SearchLog:
         optuna = require_optuna()
         new = not (folder / _FILE).is_file()
         if new and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"{folder}: exists already and is no search. Choose another --out.")
+            raise ConfigError(f"{folder}: already exists and is not a search. Choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
         backend = optuna.storages.journal.JournalFileBackend(str(folder / _FILE))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -96,36 +96,36 @@ class SearchLog:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """All trials that ended, in order; of one tried again, after it had failed, the last."""
+        """Return all finished trials in order; of a failed trial that was repeated only the last."""
         ended = (trial for trial in self._study.get_trials(deepcopy=False) if "outcome" in trial.user_attrs)
         return list({outcome.candidate: outcome for outcome in map(_outcome, ended)}.values())
 
     @property
     def measured(self) -> list[Outcome]:
-        """Those that did not fail."""
+        """Return the trials that did not fail."""
         return [outcome for outcome in self.outcomes if not outcome.reason]
 
     @property
     def frontier(self) -> list[Outcome]:
-        """Those that no other beats in both accuracy and time, the fastest first."""
+        """Return the trials that no other beats in both accuracy and latency, fastest first."""
         return sorted(map(_outcome, self._study.best_trials), key=lambda outcome: outcome.milliseconds)
 
     @property
     def times(self) -> dict[str, float]:
-        """Milliseconds a picture of what ``note_time`` named."""
+        """Return the latencies in ms per image that ``note_time`` stored, by name."""
         return dict(self._study.user_attrs.get("times", {}))
 
     def note_time(self, name: str, milliseconds: float) -> None:
-        """Keep a time that was measured without a trial."""
+        """Store a latency that was measured without a trial."""
         self._study.set_user_attr("times", {**self.times, name: milliseconds})
 
     def take(self, candidate: Candidate) -> Candidate:
-        """Begin this one."""
+        """Start a trial of this candidate."""
         self._study.enqueue_trial(self._as_begun(asdict(candidate)))
         return self._ask()
 
     def propose(self, left: Collection[Candidate]) -> Candidate:
-        """Begin what the sampler thinks best of those left; where it only repeats itself, the first of them."""
+        """Start a trial of the candidate that the sampler prefers; if it only repeats trials, take the first left."""
         for _ in range(_ASKS):
             candidate = self._ask()
             if candidate in left:
@@ -134,11 +134,11 @@ class SearchLog:
         return self.take(next(iter(left)))
 
     def drop(self) -> None:
-        """The one begun is not tried, or not to its end; it may be begun again."""
+        """Drop the started trial, which was not finished; it can be started again."""
         self._study.tell(self._trial, state=self._states.FAIL)
 
     def finish(self, outcome: Outcome) -> None:
-        """The one begun has ended."""
+        """Store the result of the started trial."""
         self._trial.set_user_attr("outcome", asdict(outcome))
         if outcome.reason:
             self._study.tell(self._trial, state=self._states.FAIL)
@@ -157,14 +157,14 @@ class SearchLog:
         self._study.set_user_attr("told", kept)
         kept, new = _parsed(kept), _parsed(conditions)
         if different := [name for name in {**kept, **new} if kept.get(name) != new.get(name)]:
-            raise ConfigError(f"{folder}: this search began with other {', '.join(different)}. Choose another --out.")
+            raise ConfigError(f"{folder}: started with other {', '.join(different)}. Choose another --out.")
 
 
 def require_optuna() -> Any:
-    """The library of the search.
+    """Return the module optuna.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: optuna is not installed.
     """
     try:
         import optuna
@@ -184,7 +184,7 @@ def _candidate(options: Mapping[str, Any]) -> Candidate:
 
 
 def _parsed(conditions: Mapping[str, str]) -> dict[str, Any]:
-    """What a search was told, by the names of now."""
+    """Return a search's conditions with current names."""
     values: dict[str, Any] = {
         name: json.loads(text) if text.startswith(("[", "{")) else text for name, text in conditions.items()
     }

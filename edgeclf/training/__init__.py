@@ -1,1 +1,1 @@
-"""From images to a trained network: a linear probe, fine-tuning, the choice of epoch."""
+"""Training: a linear probe, fine-tuning, and the choice of the best epoch."""

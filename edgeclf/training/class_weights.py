@@ -1,4 +1,4 @@
-"""Classes of different numbers of pictures."""
+"""Balance classes with different numbers of images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from edgeclf.data.dataset import Dataset
 
 __all__ = ["balanced_rows", "class_weights"]
 
-_UNBALANCED = 1.5  # pictures of the largest class to those of the smallest
+_UNBALANCED = 1.5  # ratio of images in the largest class to the smallest, above which weights are used
 
 
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
-    """Weights of the loss, one per class, of mean 1 over the training pictures."""
+    """Return loss weights, one per class; their mean over the training images is 1."""
     counts = data.counts("train").astype(np.float64)
     if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
         return [1.0] * len(counts)
@@ -23,7 +23,7 @@ def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
 
 
 def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:
-    """Rows of so many pictures of a part, about as many of each class, chosen by a fixed seed."""
+    """Choose ``count`` images of a part, about equally many of each class, with a fixed seed; return their rows."""
     rng, rows = np.random.default_rng(0), data.rows(part)
     shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
     longest = max(map(len, shuffled), default=0)

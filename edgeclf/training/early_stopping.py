@@ -1,4 +1,4 @@
-"""Which of a training's networks is kept, and when to stop."""
+"""Choose which epoch's network to keep, and when to stop early."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Losses = npt.NDArray[np.float64]
 
 
 class Selection:
-    """The latest network that is not clearly worse than the best so far.
+    """Keep the latest network that is not clearly worse than the best so far.
 
-    Of a few hundred validation pictures the mean log loss differs from one epoch to the next by chance, by more than
-    the last epochs differ; but with a rate that falls to zero, or weights that are averaged, these are the better ones.
-    So a later network is taken unless it is worse by more than one standard error of their paired difference (the
+    With a few hundred validation images, chance changes the mean log loss from one epoch to the next by more than the
+    last epochs differ. But with a learning rate that falls to zero, or averaged weights, later epochs are better. So a
+    later network is kept unless it is worse by more than one standard error of the paired difference (the
     one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984).
 
     Attributes:
-        waited: fine-tuned networks since one was not clearly worse than all fine-tuned before it. The head's network
-            does not count: the first epochs, of the highest rates, fall behind it before the last ones overtake it.
+        waited: number of fine-tuned networks in a row that were clearly worse than the best fine-tuned one. The network
+            with only a fitted head does not count: early epochs, at high learning rates, are worse than it at first.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Selection:
         self.waited = 0
 
     def takes(self, losses: Losses, tuned: bool) -> bool:
-        """Whether the next network is taken in place of the one before.
+        """Return whether the next network replaces the one that is kept.
 
         Args:
-            losses: each validation picture's, ``[pictures]``, the same pictures every time.
-            tuned: whether it has been fine-tuned.
+            losses: log loss of each validation image in nats, ``[images]``; the same images every time.
+            tuned: whether the network has been fine-tuned.
         """
         taken = _as_good(losses, self._best)
         self._best = _better(losses, self._best)
@@ -47,17 +47,17 @@ class Selection:
         return taken
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """What ``restore`` takes."""
+        """Return the state for ``restore``."""
         values = {"best": self._best, "tuned": self._tuned, "waited": np.array(self.waited)}
         return {f"selection/{name}": value for name, value in values.items()}
 
     @staticmethod
     def knows(state: Mapping[str, npt.NDArray[Any]]) -> bool:
-        """Whether ``restore`` can take it."""
+        """Return whether ``restore`` can use this state."""
         return set(Selection().state()) <= set(state)
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Put back what ``state`` gave."""
+        """Restore what ``state`` returned."""
         self._best, self._tuned = state["selection/best"], state["selection/tuned"]
         self.waited = int(state["selection/waited"])
 

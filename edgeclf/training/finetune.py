@@ -1,8 +1,8 @@
-"""Stage two: the network trained on, from a fitted head (LP-FT: Kumar et al., ICLR 2022).
+"""Stage two: fine-tune the network, starting from a fitted head (LP-FT: Kumar et al., ICLR 2022).
 
-Batch norm keeps ImageNet's statistics, unless told otherwise: with each batch's own the network would be another one
-than the head was fitted on, which costs epochs to make up for. Order and augmentation are functions of (seed, epoch,
-step), so that a training resumed after any epoch is the training that was never stopped.
+By default batch norm keeps ImageNet's statistics: with the statistics of each batch, the network differs from the one
+that the head was fitted on, which costs epochs to make up for. Order and augmentation are functions of (seed, epoch,
+step), so a training that is resumed after any epoch gives the same result as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from edgeclf_converters.distribution import Distribution
 
 __all__ = ["FineTuner"]
 
-_MOMENTUM = 0.95  # of batch norm's moving averages: they must settle within some hundred steps
+_MOMENTUM = 0.95  # of batch norm's moving averages, which must settle within a few hundred steps
 _RATES = {"full": 5e-4, "frozen": 3e-4, "batch-norm": 5e-3, "scratch": 2e-3}
-_SHOWN = 18  # images of a preview
-_CLIP = 1.0  # global norm of the gradients
+_SHOWN = 18  # number of images in a preview
+_CLIP = 1.0  # maximum global norm of the gradients
 Arrays = dict[str, npt.NDArray[Any]]
 Indices = npt.NDArray[np.int64]
 
 
 class FineTuner:
-    """Trains a network epoch by epoch.
+    """Fine-tune a network epoch by epoch.
 
     Args:
-        model: of ``build_classifier``, input size open, made in the distribution's scope; with its pretrained weights.
-        config: the training's.
-        pixels: uint8 ``[pictures, height, width, 3]``, somewhat larger than the steps' size.
-        rows: of the pictures to train on.
-        targets: int64 ``[pictures]``.
-        weights: of the loss, one per class.
+        model: from ``build_classifier``, input size open, made in the distribution's scope, with pretrained weights.
+        config: the training's options.
+        pixels: uint8 RGB ``[images, height, width, 3]``, somewhat larger than the steps' size.
+        rows: rows of the images to train on.
+        targets: int64 ``[images]``.
+        weights: loss weights, one per class.
         distribution: where the steps run.
     """
 
@@ -65,16 +65,16 @@ class FineTuner:
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
         self._trains_norms = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
-        # Scales and shifts that settle at a falling rate fit the training pictures as well as the whole network does
-        # and others worse; the mean of those of a rate that stays high does better (flat minima: Izmailov et al.,
-        # UAI 2018). The whole network is better with the falling one.
+        # With a falling learning rate, scales and shifts fit the training images as well as the whole network does, but
+        # generalize worse; averaging them at a rate that stays high is better (flat minima: Izmailov et al., UAI 2018).
+        # The whole network is better with a falling rate.
         self._schedule = warmup if self._kind() == "batch-norm" and config.average else warmup_cosine
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
                 if config.deterministic and has_gpu():
-                    layer.fused = False  # whose gradient with fixed statistics TensorFlow cannot repeat there
-        self.input_wait = 0.0  # share of the last epoch's time that a step waited for its pictures
+                    layer.fused = False  # its gradient with fixed statistics is not repeatable on a GPU
+        self.input_wait = 0.0  # share of the last epoch's time spent waiting for images
         self.steps = math.ceil(len(rows) / config.batch_size)
         if config.freeze_stride:
             fix_early(model, config.freeze_stride)
@@ -88,7 +88,7 @@ class FineTuner:
         self._step = compiled(self._whole, autograph=False, reduce_retracing=True)
 
     def epoch(self, number: int) -> Iterator[tuple[int, float]]:
-        """Train one epoch, numbered from 0; gives (pictures, loss) after each step."""
+        """Train one epoch, counted from 0; yield (images, loss) after each step."""
         order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
         first, whole = number * self.steps, self.steps * self._config.epochs
         batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
@@ -99,7 +99,7 @@ class FineTuner:
         self.input_wait = batches.wait_share
 
     def preview(self) -> npt.NDArray[np.uint8]:
-        """Some images of the first step as it takes them: uint8 RGB ``[images, size, size, 3]``."""
+        """Return some augmented images of the first step: uint8 RGB ``[images, size, size, 3]``."""
         tf, config, size = tensorflow(), self._config, self._config.step_size(0)
         order = np.random.default_rng([config.seed, 1, 0]).permutation(self._rows)
         share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, 0]))
@@ -110,7 +110,7 @@ class FineTuner:
         return np.asarray(tf.cast(tf.round(tf.clip_by_value(images, 0.0, 255.0)), tf.uint8))
 
     def _prepared(self, job: tuple[int, Indices]) -> tuple[int, Any]:
-        """The pictures of a step, changed at random, for every replica its part."""
+        """Return the augmented images of a step, one part for each replica."""
         tf, config, (done, rows) = tensorflow(), self._config, job
         size = config.step_size(done // self.steps)
         share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, done]))
@@ -119,16 +119,16 @@ class FineTuner:
 
     @property
     def bias(self) -> float:
-        """The starting network's share in the moving average: much after a few steps, none after some hundred."""
+        """Return the starting network's share of the moving average: near 1 at first, 0 after some hundred steps."""
         average = self._config.average
         return float(average ** int(self._optimizer.iterations)) if average and self._began else 0.0
 
     @contextmanager
     def averaged(self, corrected: bool = False) -> Iterator[None]:
-        """The network with the moving average of its weights, while the ``with`` lasts.
+        """Use the moving average of the network's weights inside a ``with`` block.
 
         Args:
-            corrected: without the starting network's share (as Adam corrects its moments: Kingma & Ba, ICLR 2015).
+            corrected: remove the starting network's share (as Adam corrects its moments: Kingma & Ba, ICLR 2015).
         """
         if not self._config.average:
             yield
@@ -148,7 +148,7 @@ class FineTuner:
             self._adaptation.apply()
 
     def state(self) -> Arrays:
-        """The optimizer's variables, what it moves, and by which schedule."""
+        """Return the optimizer's variables, the trained variables, and the schedule."""
         moved = {f"moved/{i}": variable.numpy() for i, variable in enumerate(self._adaptation.variables)}
         moved |= {f"began/{i}": value for i, value in enumerate(self._began)}
         rate = {"rate/stays high": np.array(self._schedule is warmup)}
@@ -156,12 +156,12 @@ class FineTuner:
         return {**moved, **rate, **optimizer}
 
     def knows(self, state: Arrays) -> bool:
-        """Whether ``restore`` leads on as it began."""
+        """Return whether ``restore`` can continue from this state as it began."""
         complete = f"optimizer/{len(self._optimizer_variables()) - 1}" in state
         return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
-        """Put back what ``state`` gave; one of 0.1 does not know where it began, and has the plain average alone."""
+        """Restore what ``state`` returned; states of version 0.1 lack the start, so only the plain average is used."""
         began = [state.get(f"began/{i}") for i in range(len(self._adaptation.variables))]
         self._began = [value for value in began if value is not None]
         for i, variable in enumerate(self._adaptation.variables):
@@ -171,7 +171,7 @@ class FineTuner:
         self._adaptation.apply()
 
     def _optimizer_variables(self) -> list[Any]:
-        """Also those of the scale that keeps a mixed_float16 loss in range, which Keras leaves out."""
+        """Return the optimizer's variables with those of mixed_float16's loss scale, which Keras omits."""
         if self._config.precision != "mixed_float16":
             return list(self._optimizer.variables)
         scale = self._optimizer._loss_scale
@@ -194,10 +194,10 @@ class FineTuner:
         return optimizer
 
     def _read(self, rows: Indices, done: int, size: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
-        """What one replica's step takes: its part of a batch, changed at random as it is on one device."""
+        """Return one replica's part of a batch, augmented exactly as it would be on a single device."""
         tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
-        # Not inside the compiled step, whose optimizer warns that it cannot estimate the cost of random crops.
+        # Outside of the compiled step: there, TensorFlow's optimizer warns that it cannot estimate the crops' cost.
         pixels = tf.constant(self._pixels[rows[part]])
         images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows))
         if config.rand_augment:
@@ -205,7 +205,7 @@ class FineTuner:
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
 
     def _whole(self, batch: Any, rate: Any) -> Any:
-        """A step on all replicas."""
+        """Run a step on all replicas."""
         self._optimizer.learning_rate.assign(rate)
         for variable, anchor in self._adaptation.decayed:
             variable.assign_sub(rate * self._config.weight_decay * (variable - anchor))
@@ -234,7 +234,7 @@ class FineTuner:
         return loss
 
     def _logits(self, images: Any, seed: Any) -> Any:
-        """With dropout before the head; ``training`` decides over batch norm alone."""
+        """Compute logits with dropout before the head; ``training`` affects batch norm only."""
         tf = tensorflow()
         features = self._features(images, training=self._trains_norms)
         if self._config.dropout:

@@ -1,4 +1,4 @@
-"""From a folder of photographs to a Run: read, divide, fit the head, fine-tune, measure."""
+"""Train from a folder of photographs to a Run: read, split, fit the head, fine-tune, evaluate."""
 
 from __future__ import annotations
 
@@ -28,38 +28,40 @@ __all__ = ["resume", "train", "train_dataset"]
 
 Made = TypeVar("Made")
 
-_MARGIN = 8 / 7  # 256 pixels for an input of 224
+_MARGIN = 8 / 7  # 256 pixels for an input of 224 pixels
 
 
 def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter, distribute: str = "none") -> Run:
     """Train a classifier.
 
     Args:
-        data: a folder with one sub-folder of pictures per class, or with parts that have them; a CSV that lists
+        data: a folder with one sub-folder of images per class, or with parts that have them; a CSV that lists
             them; a folder of shards; or several of these (see ``edgeclf.data.sources.read_source``).
-        out: the run's folder, new or empty.
+        out: the run folder, new or empty.
+        config: the options of the training.
+        reporter: shows the progress.
         distribute: one of ``distribution.WAYS``.
 
     Returns:
-        the run; interrupted during fine-tuning, it holds the best weights so far, and its metrics say so.
+        the run. If fine-tuning was interrupted, it has the best weights so far and its metrics say so.
 
     Raises:
-        DataError, ConfigError, WeightsError, RunError: see their texts; nothing was trained.
-        KeyboardInterrupt: before there was anything to keep.
+        DataError, ConfigError, WeightsError, RunError: the input cannot be used; nothing was trained.
+        KeyboardInterrupt: interrupted before there was anything to keep.
     """
     refuse_inside(data, out)
     with reporter.bar("Listing", 0):
         listed, skipped = read_source(data, reporter.say)
-    given = () if "" in listed.parts else listed.parts  # where some have no part, shares of these are cut
+    given = () if "" in listed.parts else listed.parts  # if images lack a part, shares of them are split off
     for reason, idle in without_effect(config, given).items():
-        reporter.say(f"Without effect, as {reason}: {', '.join(idle)}.")
+        reporter.say(f"Options without effect, because {reason}: {', '.join(idle)}.")
     if config.view.changes:
         reporter.say(_about_view(config, paths_of(data)))
     distribution = Distribution(distribute)
     run = _first(distribution, lambda: Run.create(out, config, data)) or Follower.open(out)
     try:
         _in_folder(run, run.seen(listed), skipped, reporter, distribution)
-    except EdgeclfError:  # the next try, with other options, may have this folder
+    except EdgeclfError:  # free the folder for the next attempt
         run.abandon()
         raise
     return _reported(run, distribution, reporter)
@@ -68,39 +70,39 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
 def _about_view(config: TrainConfig, sources: tuple[Path, ...]) -> str:
     whole = [str(source) for source in sources if config.view_of(source).changes]
     cut = [str(source) for source in sources if str(source) not in whole]
-    lines = [f"Of a camera's pictures the network sees: {config.view}."]
-    lines += [f"Whole ones, of which it is taken: {', '.join(whole)}."] if whole else []
-    lines += [f"Taken as they are (whole ones are marked by --whole): {', '.join(cut)}."] if cut else []
+    lines = [f"The network sees this part of camera images: {config.view}."]
+    lines += [f"Applied to whole camera images: {', '.join(whole)}."] if whole else []
+    lines += [f"Used as they are (mark whole camera images with --whole): {', '.join(cut)}."] if cut else []
     return " ".join(lines)
 
 
 def train_dataset(run: Run, data: Dataset, reporter: Reporter) -> None:
-    """Train on pictures that have their part, every one of which can be read; without a report.
+    """Train on images that have a part and can all be read; write no report.
 
     Args:
-        run: a new one.
-        data: with a training part, however small, and a validation part.
+        run: a new run.
+        data: the images, with a training part of any size and a validation part.
 
     Raises:
-        RunError: a picture cannot be read.
+        RunError: an image cannot be read.
     """
     run.write_split(data, [])
     _in_folder(run, data, None, reporter, Distribution("none"), announced=False)
 
 
 def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
-    """Go on with an interrupted training, to the result it would have had.
+    """Resume an interrupted training; the result is the same as without the interruption.
 
     Raises:
-        RunError: there is nothing to go on with, or its pictures have changed.
+        RunError: there is nothing to resume, or the images have changed.
     """
     run = Run.open(path)
     if _is_finished(run):
-        raise RunError(f"{path}: is finished. Train anew with: edgeclf train {shown(run.sources)}")
+        raise RunError(f"{path}: is finished. Train a new run with: edgeclf train {shown(run.sources)}")
     if missing := [source for source in run.sources if not source.exists()]:
         raise RunError(
-            f"{path}: its photographs, {missing[0]}, are not there. Put them back (or say where they are, as "
-            f"data in {path / 'config.toml'}), then resume again."
+            f"{path}: its photographs, {missing[0]}, are missing. Restore them, or set data in "
+            f"{path / 'config.toml'} to where they are now, then resume again."
         )
     distribution = Distribution(distribute)
     run = _first(distribution, lambda: run) or Follower.open(path)
@@ -123,14 +125,14 @@ def _reported(run: Run, distribution: Distribution, reporter: Reporter) -> Run:
 
 
 def _first(distribution: Distribution, make: Callable[[], Made]) -> Made | None:
-    """Done by the first worker alone, while the others wait; nothing for them.
+    """Call ``make`` on the first worker while the others wait; return None on the others.
 
     Raises:
-        RunError: with them, when it failed with the first.
+        RunError: on the others, if the first worker failed.
     """
     if not distribution.first:
         if distribution.agree(0.0):
-            raise RunError("The first worker failed: see what it says.")
+            raise RunError("The first worker failed: see its messages.")
         return None
     try:
         made = make()
@@ -142,8 +144,8 @@ def _first(distribution: Distribution, make: Callable[[], Made]) -> Made | None:
 
 
 def _computing_line(run: Run, distribution: Distribution) -> str:
-    replicas = f", {distribution.replicas} in step" if distribution.replicas > 1 else ""
-    exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (--deterministic is)"
+    replicas = f", {distribution.replicas} replicas" if distribution.replicas > 1 else ""
+    exact = "" if run.config.deterministic or not has_gpu() else ", not repeatable bit for bit (see --deterministic)"
     return f"Computing on {device_in_use()}{replicas}; seed {run.config.seed}{exact}."
 
 
@@ -155,10 +157,10 @@ def _in_folder(
     distribution: Distribution,
     announced: bool = True,
 ) -> Run:
-    """Train on a source's pictures, or, where nothing says what was skipped, on those of a split that was kept.
+    """Train on a source's images, or on those of an existing split if ``skipped`` is None.
 
     Args:
-        announced: say what computes; not for one of many trainings.
+        announced: log the device; False for one of many trainings.
     """
     reporter = reporter if distribution.first else Quiet()
     start_tensorflow(reporter)
@@ -167,7 +169,7 @@ def _in_folder(
     seed_everything(run.config.seed, run.config.deterministic)
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
-        with reporter.bar("Loading the network", 0):  # first: its weights may be missing
+        with reporter.bar("Loading the network", 0):  # first: weights may be missing
             model = starting_network(run.config, len(listed.labels), distribution)
         margin = 0 if run.config.tune == "head" else _MARGIN
         folder = run.path / (f".pictures-{distribution.worker}" if distribution.worker else ".pictures")
@@ -184,24 +186,24 @@ def _in_folder(
 
 
 def _all_read(run: Run, listed: Dataset, unread: list[Skipped]) -> Dataset:
-    """The pictures of a split that was kept; raises RunError where some are gone."""
+    """Return the images of an existing split; raise RunError if some cannot be read."""
     if unread:
-        changed = f"{len(unread)} of its pictures cannot be read any more ({unread[0].reason.rstrip('.')})"
-        raise RunError(f"{run.path}: {changed}. Put them back, or train anew.")
+        changed = f"{len(unread)} of its images can no longer be read ({unread[0].reason.rstrip('.')})"
+        raise RunError(f"{run.path}: {changed}. Restore them, or train again.")
     return listed
 
 
 def _kept(run: Run) -> str:
-    """What a training that TensorFlow ended has left."""
+    """Return what is kept after an error of TensorFlow ended a training."""
     if not run.has_arrays("weights"):
         return ""
     ways = [f"edgeclf export --int8 {run.path}"]
     ways += [f"edgeclf train --resume {run.path}"] if run.has_arrays("state") else []
-    return f"The best network so far is kept: {', or go on with '.join(ways)}."
+    return f"Kept the best epoch so far. Use it with: {', or resume with: '.join(ways)}."
 
 
 def _as_kept(run: Run, listed: Dataset) -> Dataset:
-    """The division that the first worker wrote, whatever this one could read itself."""
+    """Return the split that the first worker wrote, whichever images this worker could read."""
     kept = run.read_split()
     parts_by_file = dict(zip(kept.files, kept.parts, strict=True))
     return listed.with_parts([parts_by_file.get(file, "unreadable") for file in listed.files])

@@ -1,4 +1,4 @@
-"""Stage one: a linear head on the features of the frozen backbone, in seconds."""
+"""Stage one: fit a linear head on the features of the frozen backbone, in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeclf_converters.distribution import Distribution
 
 __all__ = ["Head", "features", "fit_head", "standardise"]
 
-_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularisation, on standardised features
+_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularization strengths, for standardized features
 _BATCH = 64
 
 Floats = npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A dense layer: kernel float32 ``[features, classes]``, bias ``[classes]``, and the strength that was chosen."""
+    """A dense layer: kernel float32 ``[features, classes]``, bias ``[classes]``, and the chosen regularization."""
 
     kernel: Floats
     bias: Floats
@@ -39,13 +39,13 @@ class Head:
 def features(
     model: Any, inputs: PixelFile, rows: Indices, backbone: Backbone, distribution: Distribution, reporter: Reporter
 ) -> Floats:
-    """What the last dense layer sees of every picture.
+    """Compute the features that the last dense layer gets for every image.
 
     Args:
-        model: a network of ``build_classifier``.
-        inputs, rows: uint8 RGB ``[pictures, height, width, 3]``, and which of them to look at.
-        backbone: whose mean and std are used.
-        distribution: its replicas share the work; each is given all of the result.
+        model: a network from ``build_classifier``.
+        inputs, rows: uint8 RGB ``[images, height, width, 3]``, and the rows to use.
+        backbone: the backbone, for its mean and std.
+        distribution: replicas that share the work; each gets the whole result.
 
     Returns:
         float32 ``[rows, features]``.
@@ -66,7 +66,7 @@ def features(
     with reporter.bar("Features", len(rows)) as bar:
         for start in range(0, len(rows), size):
             chosen = rows[start : start + size]
-            missing = max(0, distribution.replicas - len(chosen))  # a replica cannot be given nothing
+            missing = max(0, distribution.replicas - len(chosen))  # a replica's share cannot be empty
             padded = np.concatenate([chosen, chosen[:1].repeat(missing)])
             share = distribution.shares(len(padded), functools.partial(_read, inputs, padded))
             computed[start : start + len(chosen)] = distribution.gather(run(share)).numpy()[: len(chosen)]
@@ -81,14 +81,14 @@ def _read(inputs: PixelFile, rows: Indices, part: slice) -> Any:
 def fit_head(
     train: tuple[Floats, Indices], validation: tuple[Floats, Indices], weights: Sequence[float], reporter: Reporter
 ) -> Head:
-    """Multinomial logistic regression; its regularisation chosen by the validation part's log loss.
+    """Fit a multinomial logistic regression; choose its regularization by the log loss on the validation part.
 
     Args:
-        train, validation: features ``[pictures, features]``, which are overwritten, and targets ``[pictures]``.
-        weights: one per class.
+        train, validation: features ``[images, features]`` (overwritten) and targets ``[images]``.
+        weights: loss weights, one per class.
 
     Returns:
-        the head for the features as they are (their standardisation is folded in).
+        the head for unstandardized features (the standardization is folded in).
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
@@ -100,7 +100,7 @@ def fit_head(
     by_class = dict(enumerate(weights))
     best: tuple[float, Any] | None = None
     with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of stopping at max_iter: close enough, and chosen by its result
+        warnings.simplefilter("ignore")  # about max_iter: close enough, and chosen by validation
         for strength in _STRENGTHS:
             fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(fitted_on, train[1])
             loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
@@ -112,18 +112,18 @@ def fit_head(
 
 
 def standardise(values: Floats) -> tuple[Floats, Floats]:
-    """Give every column mean 0 and spread about 1, in place: 100,000 pictures' features are half a gigabyte.
+    """Standardize every column to mean 0 and spread about 1, in place: 100,000 images' features take half a gigabyte.
 
     Args:
-        values: float32 ``[pictures, features]``.
+        values: float32 ``[images, features]``.
 
     Returns:
-        the means and spreads ``[features]`` that were taken out.
+        the means and spreads ``[features]`` before that.
     """
     mean, starts = values.mean(axis=0), range(0, values.shape[1], _BATCH)
-    # Some columns at a time: the whole needs a copy of all values.
+    # Do some columns at a time: all at once needs a copy of all values.
     spread = np.concatenate([values[:, start : start + _BATCH].std(axis=0) for start in starts])
-    # A feature that hardly varies would get a huge weight, which int8 could only hold by losing all the others.
+    # A feature that hardly varies would get a huge weight, at whose int8 scale all other weights would vanish.
     spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)
     values -= mean
     values /= spread
@@ -132,7 +132,7 @@ def standardise(values: Floats) -> tuple[Floats, Floats]:
 
 def _folded(fitted: Any, mean: Floats, spread: Floats) -> Head:
     coefficients, intercept = fitted.coef_, fitted.intercept_
-    if len(coefficients) == 1:  # two classes: one score, for the second
+    if len(coefficients) == 1:  # with two classes there is one score, for the second class
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
     kernel = coefficients.T / spread[:, None]

@@ -1,4 +1,4 @@
-"""The stages of a training on decoded pictures: a head, fine-tuning, the choice of alpha, the last measurement."""
+"""The stages of a training on decoded images: head, fine-tuning, choice of alpha, final evaluation."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from edgeclf_runtime.system.atomic_file import written_beside
 
 __all__ = ["Judged", "Training"]
 
-_BIAS = 0.01  # of the starting network in the average, below which both are the same
+_BIAS = 0.01  # share of the starting network, below which both averages count as equal
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A network's figures on the validation pictures, its logits divided by ``temperature``; ``losses`` of each."""
+    """Validation figures of a network whose logits are divided by ``temperature``; ``losses`` has one per image."""
 
     score: Score
     temperature: float
@@ -48,14 +48,14 @@ class Judged:
 
 
 def starting_network(config: TrainConfig, classes: int, distribution: Distribution) -> Any:
-    """The network a training begins with, its backbone's weights pretrained or random.
+    """Build the network that training starts from, with pretrained or random weights in its backbone.
 
     Raises:
-        WeightsError: there are no pretrained ones.
-        ConfigError: the steps cannot be shared so.
+        WeightsError: there are no pretrained weights.
+        ConfigError: the steps cannot be distributed this way.
     """
     if distribution.way != "none" and config.xla:
-        raise ConfigError("Options: xla does not go with --distribute.")
+        raise ConfigError("Options: xla cannot be combined with --distribute.")
     with distribution.scope(), precision(config.precision):
         model = build_classifier(config.network, None, classes, config.head)
     if config.init == "imagenet":
@@ -64,7 +64,7 @@ def starting_network(config: TrainConfig, classes: int, distribution: Distributi
 
 
 class Training:
-    """The two stages on decoded pictures, of a ``starting_network``."""
+    """Train a ``starting_network`` on decoded images, in two stages."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class Training:
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
-            few = f"{counts.min()} pictures of {rare!r} to {counts.max()}"
-            reporter.say(f"Unbalanced: {few}; rare classes weigh more.")
+            few = f"{counts.min()} images of {rare!r}, up to {counts.max()} of others"
+            reporter.say(f"Unbalanced classes: {few}; rare classes get more weight.")
         _check_replicas(self._config, distribution, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
         self._selection = Selection()
 
     def complete(self) -> None:
-        """Both stages, from the beginning or from the saved state."""
+        """Run both stages, from the beginning or from the saved state."""
         if self._run.has_arrays("state"):
             tuner = self._tuner()
             first = self._restore(tuner)
@@ -108,7 +108,7 @@ class Training:
         self._finish(status)
 
     def _begin(self) -> None:
-        """The head on pretrained features; of random ones a head says nothing, and is trained with them."""
+        """Fit the head on pretrained features; from scratch, the head is trained with the network instead."""
         if self._config.init == "imagenet":
             return self._fit_head()
         self._note_first(self._validated())
@@ -156,13 +156,13 @@ class Training:
                         bar.advance(count)
                     self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
         except KeyboardInterrupt:
-            if self._distribution.way == "multi-worker":  # the others wait in the middle of a step, for ever
+            if self._distribution.way == "multi-worker":  # the others would wait in the middle of a step for ever
                 raise
             return "interrupted"
         return "finished"
 
     def _choose_alpha(self) -> str:
-        """Of networks between the pretrained one, with its head, and the fine-tuned one, the best on validation."""
+        """Choose the best on validation of networks between the pretrained one (with its head) and the fine-tuned."""
         try:
             self._try_alphas()
         except KeyboardInterrupt:
@@ -174,16 +174,16 @@ class Training:
     def _try_alphas(self) -> None:
         if not self._run.has_arrays("tuned"):
             self._run.write_arrays("tuned", self._run.read_arrays("weights"))
-        else:  # stopped here before, with the weights of one of them
+        else:  # stopped at this point before; the network may have any alpha's weights
             self._run.write_arrays("weights", self._run.read_arrays("tuned"))
         self._distribution.agree(0)
-        # The weights that are kept are tempered; those the training began with are not.
+        # The kept weights include the temperature; the starting weights do not.
         untempered = tempered(self._run.read_arrays("tuned"), 1 / self._kept()["temperature"])
         before, after = self._run.read_arrays("start"), untempered
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
         trains_norms = self._config.trains_batch_norm
-        epoch = int(self._kept()["epoch"])  # that the tuned weights are of
+        epoch = int(self._kept()["epoch"])  # of the fine-tuned weights
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
                 set_weights(self._model, interpolated(before, after, alpha))
@@ -196,10 +196,10 @@ class Training:
                 bar.advance(1)
 
     def _better_average(self, tuner: FineTuner) -> tuple[bool, Judged]:
-        """Of the moving average and the one without its starting network, that with the lower validation loss.
+        """Choose the average with or without the starting network's share by validation loss.
 
-        After a few steps the plain one is mostly the starting network. Of photographs like ImageNet's that is often the
-        better one, of others, digits say, never: nothing but validation images can tell.
+        After a few steps the plain average is mostly the starting network. That is often better on photographs like
+        ImageNet's, and never on others such as digits; only validation images can tell.
         """
         with tuner.averaged():
             plain = self._validated()
@@ -220,7 +220,7 @@ class Training:
         self._reporter.say(f"{text}{mark}; input wait {tuner.input_wait:.0%}.")
 
     def _note(self, epoch: int, figures: dict[str, float], judged: Judged, better: bool) -> bool:
-        """Add to the history; keep the weights when they are the better ones, with the temperature in the head."""
+        """Add to the history; if the network is better, keep its weights with the temperature in the head."""
         result, kept = judged.score, bool(self._distribution.agree(float(better)))
         measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
         noted = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
@@ -231,13 +231,13 @@ class Training:
         return kept
 
     def _kept(self) -> dict[str, float]:
-        """Of the history, the network whose weights are kept."""
+        """Return the history's entry of the network whose weights are kept."""
         return next(item for item in reversed(self._history) if item["kept"])
 
     def _exhausted(self) -> bool:
         if not self._distribution.agree(float(self._selection.waited >= self._config.patience)):
             return False
-        self._reporter.say(f"Validation results were worse for {self._config.patience} epochs: stopped early.")
+        self._reporter.say(f"Stopped early: validation results were worse for {self._config.patience} epochs.")
         return True
 
     def _save(self, tuner: FineTuner, done: int) -> None:
@@ -250,7 +250,7 @@ class Training:
     def _restore(self, tuner: FineTuner) -> int:
         state = self._run.read_arrays("state")
         if not Selection.knows(state) or not tuner.knows(state):
-            raise RunError(f"{self._run.path}: another version of edgeclf began it. Train anew.")
+            raise RunError(f"{self._run.path}: was started by another version of edgeclf. Train again.")
         set_weights(self._model, {k.removeprefix("weights/"): v for k, v in state.items() if k.startswith("weights/")})
         tuner.restore(state)
         self._selection.restore(state)
@@ -258,11 +258,11 @@ class Training:
         self._started -= float(state["seconds"])
         history = self._run.read_json("history")
         self._history = [item for item in history if item["epoch"] <= done and "alpha" not in item]
-        self._reporter.say(f"Going on after epoch {done} of {self._config.epochs}.")
+        self._reporter.say(f"Resuming after epoch {done} of {self._config.epochs}.")
         return done
 
     def _validated(self) -> Judged:
-        """The figures of the network with its logits at the temperature at which its scores are worth the most."""
+        """Evaluate the network on validation images with its logits divided by the best temperature."""
         targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
         temperature = fit_temperature(logits, targets)
         scores = softmax(logits / np.float32(temperature))
@@ -279,7 +279,7 @@ class Training:
                 self._run.remove_arrays(name)
 
     def _measure(self, status: str) -> None:
-        """The kept network's figures and answers, into the run's folder."""
+        """Write the kept network's figures and predictions to the run folder."""
         self._distribution.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
         best = self._kept()
@@ -299,11 +299,11 @@ class Training:
             metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
-        self._distribution.agree(0)  # none goes on while another still reads
+        self._distribution.agree(0)  # no worker continues while another still reads
 
 
 def _check_replicas(config: TrainConfig, distribution: Distribution, pictures: int) -> None:
-    """Refuse what several replicas cannot do."""
+    """Refuse options that do not work with several replicas."""
     if distribution.replicas > 1 and min(config.batch_size, pictures) < 2 * distribution.replicas:
         raise ConfigError(
             f"Options: batches of {config.batch_size} are too small for {distribution.replicas} replicas."

@@ -1,7 +1,7 @@
-"""Between the pretrained weights and the fine-tuned ones: the article's alpha, chosen on validation data.
+"""Interpolate between pretrained and fine-tuned weights; alpha is chosen on the validation set.
 
-``weights = pretrained + alpha * (finetuned - pretrained)``, with batch norm's statistics measured again for each alpha
-(WiSE-FT: Wortsman et al., CVPR 2022; the statistics: Izmailov et al., UAI 2018).
+``weights = pretrained + alpha * (finetuned - pretrained)`` (WiSE-FT: Wortsman et al., CVPR 2022), with batch norm's
+statistics measured again for each alpha (Izmailov et al., UAI 2018).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PICTURES = 512
 def interpolated(
     before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt.NDArray[Any]], alpha: float
 ) -> Weights:
-    """Weights by name between two networks; the moving statistics are the second's."""
+    """Interpolate the weights of two networks by name; moving statistics are taken from the second."""
     return {
         name: value if _is_moving(name) else (before[name] + alpha * (value - before[name])).astype(np.float32)
         for name, value in after.items()
@@ -36,11 +36,11 @@ def interpolated(
 
 
 class StatisticsMeter:
-    """Measures batch norm's statistics of a network's present weights, on pictures as the device will see them.
+    """Measure batch norm's statistics for a network's current weights, on images as the device sees them.
 
     Args:
-        model: whose input takes what ``normalize`` gives.
-        normalize: uint8 pictures to the network's input.
+        model: the network; its input is what ``normalize`` returns.
+        normalize: converts uint8 images to the network's input.
     """
 
     def __init__(self, model: Any, normalize: Callable[[Any], Any]) -> None:
@@ -48,16 +48,16 @@ class StatisticsMeter:
         self._model, self._normalize = model, normalize
 
     def measure(self, pixels: PixelFile | Pixels, rows: npt.NDArray[np.int64]) -> None:
-        """Put the mean of the batches' statistics in place of the moving ones.
+        """Replace the moving statistics by the mean of the batches' statistics.
 
         Args:
-            pixels, rows: uint8 ``[pictures, height, width, 3]`` and which of them to look at; some hundred are taken.
+            pixels, rows: uint8 RGB ``[images, height, width, 3]``, and the rows to use, up to some hundred.
         """
         tf = tensorflow()
         chosen = np.random.default_rng(0).permutation(rows)[:_PICTURES]
         kept = [layer.momentum for layer in self._layers]
         for layer in self._layers:
-            layer.momentum = 0.0  # the moving statistics are then those of the last batch
+            layer.momentum = 0.0  # makes the moving statistics equal to the last batch's
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def look(batch: Any) -> None:

@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         (["train", "--resume", "nowhere", "--config", "nowhere.toml"], "give it alone", 2),
         (["search"], "Give DATA, the folder of photographs", 2),
         (["search", "nowhere", "--tune", "tail"], "'tail' is not one of 'full', 'batch-norm', 'head'", 2),
-        (["export", "nowhere"], "not the folder of a training", 1),
+        (["export", "nowhere"], "not a run folder", 1),
         (["export", "nowhere", "--float32", "--max-drop", "1"], "apply to the int8 file of a run", 2),
         (["export", "nowhere", "--float16", "--edgetpu"], "computes in integers only", 2),
         (
@@ -232,7 +232,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
         ),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
-        (["report", "nowhere"], "not the folder of a training", 1),
+        (["report", "nowhere"], "not a run folder", 1),
         (["compare", "nowhere"], "nowhere: no such folder", 1),
         (["compare", "nowhere", "--percentages", "0,50"], "0,50: expected whole numbers from 1 to 100", 2),
         (["ruin"], "Did you mean 'run'", 2),

@@ -133,7 +133,7 @@ def test_a_search_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
     assert (len(result.measured), tried["batch-norm"].float_accuracy, result.skipped) == (2, 1.0, {})
     assert result.model(tried["batch-norm"]).parent.name == "efficientnet-lite0-32-scale"
     assert result.model(tried["head"]).parent.name == "efficientnet-lite0-32-head"
-    with pytest.raises(ConfigError, match=r"began with other options\."):
+    with pytest.raises(ConfigError, match=r"started with other options\."):
         search(kept / "photos", old_names / "search", space, make_config({**OPTIONS, "rotate90": False}), Quiet())
 
 

@@ -132,7 +132,7 @@ def test_old_keys_and_values_of_a_config_file_are_told_once() -> None:
         ("[train]\nadapts = ['head']", r"train.adapts: no such option; did you mean tune\?"),
         ("[train]\nadapt = 'tail'", "train.tune: Input should be 'full', 'batch-norm' or 'head'"),
         ("[export]\nfixed_stride = 4", r"export.fixed_stride: no such option; it belongs in \[train\]"),
-        ("turn = true", r"turn: stands outside of a table; put it under \[train\]"),
+        ("turn = true", r"turn: is outside any table; move it under \[train\]"),
     ],
 )
 def test_mistakes_of_a_config_file_offer_the_new_name(text: str, wrong: str, tmp_path: Path) -> None:

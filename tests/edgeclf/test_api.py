@@ -68,7 +68,7 @@ def test_an_open_model_has_no_images_of_its_own(model: Path) -> None:
 
 
 def test_what_version_0_1_called_goes_on(trained: Run, tmp_path: Path) -> None:
-    with pytest.warns(DeprecationWarning, match="export_run is called export now"):
+    with pytest.warns(DeprecationWarning, match="export_run is now called export"):
         done = edgeclf.export_run(trained, tmp_path / "model.tflite", "float32", Quiet(), method="auto")
     assert done.path.is_file()
     page = edgeclf.write_report(trained, Quiet())

@@ -111,7 +111,7 @@ def test_odd_files_are_read_without_the_lines_of_libraries(model: Path, digits: 
     [
         (["export", "run", "-o", "m.tflite"], "Starting TensorFlow", f"no model file was written. {AGAIN}"),
         (["evaluate", "run", "photos"], "Evaluating", f"nothing was written. {AGAIN}"),
-        (["report", "run"], "Starting TensorFlow", "the report in run is as it was. Write it with: edgeclf report run"),
+        (["report", "run"], "Starting TensorFlow", "the report in run is unchanged. Write it with: edgeclf report run"),
         (["data", "check", "photos"], "Listing", f"no report was written to check. {AGAIN}"),
         (["data", "shard", "photos", "shards"], "Writing", f"shards was not written. {AGAIN}"),
         (

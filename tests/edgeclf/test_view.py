@@ -140,7 +140,7 @@ def test_of_several_sources_those_that_are_named_are_whole(digits: Path, wholes:
         assert one[1:] == other[1:]
         assert np.array_equal(data.picture(one), data.picture(other))
     elsewhere = Run(tmp_path, make_config({**VIEW, "whole": tmp_path}), sources)
-    with pytest.raises(RunError, match=r"whole: .* is none of the photographs' sources"):
+    with pytest.raises(RunError, match=r"whole: .* is not one of the sources of photographs"):
         elsewhere.seen(listed)
     with pytest.raises(DataError, match="gone: no such folder"):  # a source, though it is named so alone
         train_command([str(digits), "--whole", str(tmp_path / "gone"), "--rotate", "90"], standalone_mode=False)
@@ -158,4 +158,4 @@ def test_what_cannot_be_meant_is_refused(options: dict[str, object], message: st
     with pytest.raises(ConfigError, match=message):
         make_config(options)
     idle = without_effect(make_config({"whole": True}), ())
-    assert idle == {"no region, rotate or camera_flip is given": ["whole"]}
+    assert idle == {"no region, rotate or camera_flip is set": ["whole"]}

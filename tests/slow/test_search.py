@@ -59,7 +59,7 @@ def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempP
 def found(digits: Path, settings: SearchConfig, stopped: SearchResult) -> SearchResult:
     reporter = Listening()
     result = search(digits, stopped.folder, settings, BASE, reporter)
-    assert any(line.startswith("Going on after epoch 0 of 2") for line in reporter.lines)
+    assert any(line.startswith("Resuming after epoch 0 of 2") for line in reporter.lines)
     return result
 
 
@@ -110,13 +110,13 @@ def test_other_options_or_another_folder_are_refused(
     digits: Path, found: SearchResult, settings: SearchConfig, tmp_path: Path
 ) -> None:
     before = (found.folder / "search.journal").read_bytes()
-    with pytest.raises(ConfigError, match="began with other options"):
+    with pytest.raises(ConfigError, match="started with other options"):
         search(digits, found.folder, settings, make_config({"epochs": 3, "flip": False}), Quiet())
-    with pytest.raises(ConfigError, match="began with other size"):
+    with pytest.raises(ConfigError, match="started with other size"):
         search(digits, found.folder, settings.model_copy(update={"sizes": (32,)}), BASE, Quiet())
     assert (found.folder / "search.journal").read_bytes().startswith(before)
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(ConfigError, match="exists already and is no search"):
+    with pytest.raises(ConfigError, match="already exists and is not a search"):
         search(digits, tmp_path, settings, BASE, Quiet())
     with pytest.raises(DataError, match="no such folder"):
         search(tmp_path / "none", tmp_path / "new", settings, BASE, Quiet())
@@ -149,11 +149,11 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     (out / "search.journal").touch()
     result = search(digits, out, settings, BASE, Quiet())
     assert [(item.candidate.size, bool(item.reason)) for item in result.outcomes] == [(32, True)]
-    assert "exists already" in result.failed[0].reason
+    assert "already exists" in result.failed[0].reason
     assert result.skipped == dict.fromkeys((f"{LITE0}-48-head", f"{LITE0}-64-head"), "no time was left")
     page = write_search(result).read_text("utf-8")
-    assert "exists already" in page
-    assert "No trial has come to an end." in page
+    assert "already exists" in page
+    assert "No trial has finished." in page
     assert HEAD.name not in search_table(result)  # it was said when it failed
     assert result.not_tried == "Not tried: 2 candidates (2 without enough time left); search.csv has them all."
     (out / HEAD.name / "mine.txt").unlink()
@@ -163,7 +163,7 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     shutil.copytree(digits, moved := tmp_path / "digits")
     search(moved, tmp_path / "other", settings, BASE, Quiet())
     next((moved / "1").iterdir()).unlink()
-    with pytest.raises(ConfigError, match="began with other pictures"):
+    with pytest.raises(ConfigError, match="started with other pictures"):
         search(moved, tmp_path / "other", settings, BASE, Quiet())
 
 
@@ -195,7 +195,7 @@ def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Pat
 
 def test_the_bound_is_blamed_only_where_it_was_the_reason() -> None:
     failed = SearchResult(Path("s"), (Outcome(HEAD, reason="No space left on device"),), (), {}, 8.0, 9, False)
-    slow = replace(failed, skipped={FULL.name: f"9.00 ms for a picture of 32 pixels, {OVER_BOUND} 8 ms"})
+    slow = replace(failed, skipped={FULL.name: f"9.00 ms per image of 32 pixels, {OVER_BOUND} 8 ms"})
     assert not failed.none_within_bound
     assert slow.none_within_bound
 

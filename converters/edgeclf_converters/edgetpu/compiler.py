@@ -78,7 +78,7 @@ def parse_log(text: str) -> tuple[int, int, tuple[str, ...]]:
 
 
 def compile_edgetpu(path: Path) -> EdgeTpuResult:
-    """Write ``NAME_edgetpu.tflite`` beside a model file of ours, with the same card, labels and golden pictures.
+    """Write ``NAME_edgetpu.tflite`` beside a model file of ours, with the same card, labels and golden images.
 
     Args:
         path: of an int8 file.

@@ -102,7 +102,7 @@ def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str
 
 
 def multiply_accumulates(content: bytes) -> int:
-    """Multiplications of one picture's convolutions and dense layers, from a .tflite file's shapes."""
+    """Multiplications of one image's convolutions and dense layers, from a .tflite file's shapes."""
     model = Table.root(content, b"TFL3")
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
     graph = next(model.tables(2))

@@ -1,4 +1,4 @@
-"""Float against int8 on the same pictures, paired (McNemar, 1947)."""
+"""Float against int8 on the same images, paired (McNemar, 1947)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Flip", "Parity", "compare", "paired_interval"]
 
 @dataclass(frozen=True)
 class Flip:
-    """A picture whose best class changed; classes as indices into the labels."""
+    """An image whose best class changed; classes as indices into the labels."""
 
     row: int
     target: int
@@ -27,13 +27,13 @@ class Parity:
     """What rounding did; drops in percentage points, positive where the float network was better.
 
     Attributes:
-        count: pictures.
+        count: images.
         float_accuracy, int8_accuracy: shares.
-        lost, won: pictures that only the float network, only the integer one got right.
+        lost, won: images that only the float network, only the integer one got right.
         drop: of accuracy.
         low, high: its 95% interval (Agresti & Min, Statistics in Medicine 2005, for paired shares).
         p_value: of no difference (exact McNemar test, two-sided).
-        flips: pictures with another best class.
+        flips: images with another best class.
     """
 
     count: int
@@ -49,7 +49,7 @@ class Parity:
 
 
 def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> Parity:
-    """Compare the scores ``[pictures, classes]`` of both with the right classes ``[pictures]``."""
+    """Compare the scores ``[images, classes]`` of both with the right classes ``[images]``."""
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     right, still = first == targets, second == targets
     lost, won = int((right & ~still).sum()), int((~right & still).sum())
@@ -71,13 +71,13 @@ def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDAr
 
 
 def paired_interval(total: float, squares: float, count: int) -> tuple[float, float]:
-    """95% interval of the mean difference of two shares on the same pictures, in percentage points.
+    """95% interval of the mean difference of two shares on the same images, in percentage points.
 
     Wald's on the table with half a pair added to each of its four cells (Agresti & Min, Statistics in Medicine 2005).
 
     Args:
-        total, squares: sums of the pictures' differences, in -1..1, and of their squares.
-        count: pictures.
+        total, squares: sums of the images' differences, in -1..1, and of their squares.
+        count: images.
     """
     n = count + 2
     half = 1.959964 * math.sqrt(squares + 1 - total**2 / n) / n

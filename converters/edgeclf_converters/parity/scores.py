@@ -1,4 +1,4 @@
-"""What a network and its converted files give for labelled pictures."""
+"""What a network and its converted files give for labelled images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 32
 
 
 class PixelRows(Protocol):
-    """uint8 RGB ``[pictures, height, width, 3]`` that is taken a slice at a time: an array, or a file's reader."""
+    """uint8 RGB ``[images, height, width, 3]`` that is taken a slice at a time: an array, or a file's reader."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice, /) -> Pixels: ...
@@ -32,11 +32,11 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Pictures with their right answers.
+    """Images with their right answers.
 
     Attributes:
-        pixels: uint8 RGB ``[pictures, height, width, 3]``.
-        targets: int64 ``[pictures]``, an index into the labels each.
+        pixels: uint8 RGB ``[images, height, width, 3]``.
+        targets: int64 ``[images]``, an index into the labels each.
     """
 
     pixels: Pixels
@@ -64,7 +64,7 @@ class Labelled:
             size: height and width of its input, or None where others are taken, too.
 
         Raises:
-            ConversionError: targets beyond the outputs, or pictures of another size.
+            ConversionError: targets beyond the outputs, or images of another size.
         """
         if self.targets.max() >= classes:
             raise ConversionError(f"{what}: target {self.targets.max()} of {classes} outputs, which count from 0.")
@@ -74,7 +74,7 @@ class Labelled:
 
 
 class NetworkScores:
-    """Outputs of a tf_keras network for pictures, compiled once.
+    """Outputs of a tf_keras network for images, compiled once.
 
     Args:
         model: from normalized RGB float32 ``[batch, height, width, 3]``.
@@ -91,7 +91,7 @@ class NetworkScores:
         self._run = run
 
     def __call__(self, pixels: PixelRows) -> Scores:
-        """uint8 RGB ``[pictures, height, width, 3]`` of the input's size to float32 ``[pictures, classes]``."""
+        """uint8 RGB ``[images, height, width, 3]`` of the input's size to float32 ``[images, classes]``."""
         tf, starts = tensorflow(), range(0, len(pixels), _BATCH)
         return np.concatenate(
             [self._run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts]

@@ -1,4 +1,4 @@
-"""The way to an int8 network that loses nothing: the cheapest method that keeps within a bound, proven on pictures.
+"""The way to an int8 network that loses nothing: the cheapest method that keeps within a bound, proven on images.
 
 Each step converts a real file and runs it through the runtime's interpreter: plain post-training quantization, other
 ranges, corrected biases, and at last quantization-aware training. Steps of a kind are tried together; the first kind
@@ -36,7 +36,7 @@ METHODS = ("auto", "ptq", "qat")
 """All steps until one keeps within the bound; only those without training; only the training."""
 
 AIM = 0.5
-"""Points of accuracy that may be lost where no bound is given; or one picture, where that is more."""
+"""Points of accuracy that may be lost where no bound is given; or one image, where that is more."""
 
 Progress = Callable[[str, int], AbstractContextManager[Any]]
 """(title, total) to a ``with`` block whose value has ``advance(steps)``."""
@@ -74,14 +74,14 @@ def search_int8(
 
     Args:
         model: from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
-        calibration: uint8 pictures of the input's size, of the kind the model will see; a hundred or more.
+        calibration: uint8 images of the input's size, of the kind the model will see; a hundred or more.
         rule: the model's preprocessing.
-        validation: pictures to judge by, of the input's size; by default the calibration's, and the float network's
+        validation: images to judge by, of the input's size; by default the calibration's, and the float network's
             own answers to them.
-        training: gives pictures to train on, of any size that ``augment`` takes, when they are needed; without it
+        training: gives images to train on, of any size that ``augment`` takes, when they are needed; without it
             there is no training.
         method: one of ``METHODS``.
-        max_drop: points of accuracy that may be lost, exactly; by default ``AIM``, or one picture where that is more.
+        max_drop: points of accuracy that may be lost, exactly; by default ``AIM``, or one image where that is more.
         qat, augment: see ``qat.train_epochs``.
         say, progress: told what happens.
         distribution: where the training runs; all its processes do the rest alike.
@@ -91,8 +91,8 @@ def search_int8(
         ``Search.stop``), but with several workers, which wait for one another.
 
     Raises:
-        ConversionError: unfit pictures or network, an unknown method, or "qat" for a network of unknown layers or
-            without pictures to train on.
+        ConversionError: unfit images or network, an unknown method, or "qat" for a network of unknown layers or
+            without images to train on.
         KeyboardInterrupt: before there was anything to keep.
     """
     if method not in METHODS:
@@ -116,7 +116,7 @@ _Steps = Generator[Trial, None, None]
 
 
 class _UnfitError(ConversionError):
-    """Pictures given to train on that are none: no reason to end with an untrained file and without a word."""
+    """Images given to train on that are none: no reason to end with an untrained file and without a word."""
 
 
 class _MethodSearch:
@@ -186,7 +186,7 @@ class _MethodSearch:
             self._say(f"{trial.step}, {trial.step.seconds:.0f} s")
 
     def _allowed(self, max_drop: float | None) -> float:
-        """Points that may be lost: no aim is finer than one of the pictures that it is judged by."""
+        """Points that may be lost: no aim is finer than one of the images that it is judged by."""
         count = len(self._judges.targets)
         if max_drop is not None or 100 / count <= AIM:
             return AIM if max_drop is None else max_drop

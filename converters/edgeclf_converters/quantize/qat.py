@@ -29,8 +29,8 @@ from edgeclf_runtime.pictures.preprocess import Preprocessing
 __all__ = ["Augment", "QatConfig", "train_epochs"]
 
 Augment = Callable[[Any, Any, slice, int], Any]
-"""(uint8 pictures ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
-to pictures in 0..255 of the network's size."""
+"""(uint8 images ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
+to images in 0..255 of the network's size."""
 
 _CLIP = 1.0
 
@@ -40,15 +40,15 @@ class QatConfig:
     """Options of the training.
 
     Attributes:
-        epochs: over the training pictures.
-        batch_size: pictures a step.
+        epochs: over the training images.
+        batch_size: images a step.
         learning_rate: the highest of the cosine schedule, of AdamW.
         distillation: share of the loss that is the float network's answer; the rest is the right label.
         temperature: of both softmaxes in that share.
         features: weight of a further term, the mean squared difference of the features below the last dense layer, in
             units of the float network's own variance (Romero et al., ICLR 2015); 0 leaves it out.
         label_smoothing: of the right label.
-        class_weights: of the right label's part of the loss, one per class, of mean 1 over the pictures; or empty.
+        class_weights: of the right label's part of the loss, one per class, of mean 1 over the images; or empty.
         seed: of order and augmentation.
     """
 
@@ -86,9 +86,9 @@ def train_epochs(
         nodes: where the training begins: the same network, with its biases corrected, say.
         ranges: of its activations.
         remeasure: ranges of a changed network, by the same estimator.
-        data: training pictures; of any size that ``augment`` takes, else of the network's.
-        augment: random changes of the pictures; the float network answers to the changed ones.
-        advance: told of pictures done.
+        data: training images; of any size that ``augment`` takes, else of the network's.
+        augment: random changes of the images; the float network answers to the changed ones.
+        advance: told of images done.
         distribution: where the steps run; here by default.
     """
     tf, distribution = tensorflow(), distribution or Distribution()
@@ -123,7 +123,7 @@ def train_epochs(
 
 
 def _read(data: Labelled, rows: Any, augment: Augment | None, seed: Any, part: slice) -> tuple[Any, Any, Any]:
-    """One replica's part of a batch, and how many pictures all of it has."""
+    """One replica's part of a batch, and how many images all of it has."""
     tf, pixels = tensorflow(), tensorflow().constant(data.pixels[rows[part]])
     pixels = augment(pixels, tf.constant(seed), part, len(rows)) if augment else pixels
     return pixels, tf.constant(data.targets[rows[part]]), tf.constant(len(rows), tf.float32)

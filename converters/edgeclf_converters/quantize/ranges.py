@@ -1,4 +1,4 @@
-"""Activation ranges from calibration pictures, by four estimators."""
+"""Activation ranges from calibration images, by four estimators."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Statistics:
 
 
 def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessing) -> Statistics:
-    """Run the float network on pictures of its input's size and keep its outputs' extremes and histograms."""
+    """Run the float network on images of its input's size and keep its outputs' extremes and histograms."""
     tf = tensorflow()
     names = [name for name in ranged_nodes(nodes) if name != nodes[0].name]
     model = build(nodes, outputs=names)

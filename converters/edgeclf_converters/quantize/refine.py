@@ -33,9 +33,9 @@ def rounded_kernels(nodes: Sequence[Node]) -> list[Node]:
 
 
 def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessing) -> list[Node]:
-    """Take from every bias what rounding its kernel adds to the output on average over the pictures.
+    """Take from every bias what rounding its kernel adds to the output on average over the images.
 
-    The kernel's rounding error times the mean input; at the border of a picture padding makes it an approximation.
+    The kernel's rounding error times the mean input; at the border of an image padding makes it an approximation.
     """
     tf = tensorflow()
     sources = sorted({node.inputs[0] for node in nodes if node.kind in WEIGHTED})

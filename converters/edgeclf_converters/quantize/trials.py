@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A step with its file's content, and float against int8 on the pictures it was chosen on.
+    """A step with its file's content, and float against int8 on the images it was chosen on.
 
     ``floats`` is the folded float network whose layers are the file's; None where the converter chose them itself.
     """
@@ -84,7 +84,7 @@ class Search:
         trials: all that was tried, in order.
         within: its drop is within the bound.
         judged_by: what says which answers are right, for people. Where several files were tried, the best was chosen on
-            these pictures, so its own figures are a little too good; other pictures say how good it is.
+            these images, so its own figures are a little too good; other images say how good it is.
         stop: why steps were left out; None where it went its whole way.
     """
 

@@ -28,7 +28,7 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     Args:
         model: tf_keras, from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
         mode: one of ``MODES``.
-        calibration: for int8, pictures uint8 ``[height, width, 3]`` as ``preprocess.resize`` gives them, of the kind
+        calibration: for int8, images uint8 ``[height, width, 3]`` as ``preprocess.resize`` gives them, of the kind
             the model will see (Jacob et al., CVPR 2018: activation ranges are measured on them); else empty.
         preprocessing: the model's. Its mean and std become the quantization of the int8 model's input.
 
@@ -36,7 +36,7 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
         a flatbuffer with static batch 1; of int8, input and output are uint8 and every tensor is an integer.
 
     Raises:
-        ConversionError: an unknown mode, unfit calibration pictures, or a result that is not fully integer.
+        ConversionError: an unknown mode, unfit calibration images, or a result that is not fully integer.
     """
     if mode not in MODES:
         raise ConversionError(f"Mode {mode!r}: expected one of {', '.join(MODES)}.")
@@ -127,10 +127,10 @@ def _converter_error() -> type[Exception]:
 
 
 def check_pictures(pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
-    """Refuse what is no picture to calibrate on.
+    """Refuse what is no image to calibrate on.
 
     Raises:
-        ConversionError: none, another type or size, or pictures that are noise.
+        ConversionError: none, another type or size, or images that are noise.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
     if not len(pictures):
@@ -154,7 +154,7 @@ def _is_noise(picture: Pixels) -> bool:
 
 def _with_extremes(pictures: Sequence[Pixels]) -> list[Pixels]:
     # A black and a white pixel fix the input's range at the normalization's own, so that the quantized input is the
-    # pixel, whatever the other pictures hold.
+    # pixel, whatever the other images hold.
     extreme = pictures[0].copy()
     extreme[0, 0], extreme[0, 1] = 0, 255
     return [*pictures, extreme]

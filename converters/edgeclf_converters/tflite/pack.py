@@ -22,16 +22,16 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
 
 
 def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolerance: float) -> bytes:
-    """A flatbuffer followed by a zip of labels, card and golden pictures.
+    """A flatbuffer followed by a zip of labels, card and golden images.
 
     Args:
         content: a .tflite flatbuffer with its TFLITE_METADATA.
         card: its labels one line each.
-        golden: pictures of at most ``prepared.GOLDEN_SIDE`` pixels a side.
+        golden: images of at most ``prepared.GOLDEN_SIDE`` pixels a side.
         tolerance: the largest difference of a score that is no fault.
 
     Raises:
-        ConversionError: a label that is not one line, or a golden picture too large.
+        ConversionError: a label that is not one line, or a golden image too large.
     """
     file = io.BytesIO()
     file.write(content)

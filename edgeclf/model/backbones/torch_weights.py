@@ -1,10 +1,10 @@
-"""Read the tensors of a PyTorch checkpoint without PyTorch, and nothing else of it.
+"""Read the tensors of a PyTorch checkpoint, and nothing else in it, without PyTorch.
 
 The file is the legacy (pre-1.6) ``torch.save`` layout: five pickles (magic number, protocol, system information, the
-state dict, the list of storage keys) followed by the raw storages. Only the state dict's pickle names anything that
-is called; the unpickler below resolves exactly the names in ``_ALLOWED`` and refuses every other one. Before it runs,
-each pickle's operations are looked through: those torch writes, with no more memory than the file's own size. What the
-names stand for, and what they make, cannot be changed by a pickle (tuples, text, objects without attributes).
+state dict, the list of storage keys) followed by the raw storages. Only the state dict's pickle names callables; the
+unpickler below resolves exactly the names in ``_ALLOWED`` and refuses all others. Before a pickle is loaded, its
+operations are checked: only those that torch writes are allowed, with no more memory than the file's own size. A pickle
+cannot change what the names refer to, nor the objects they create (tuples, text, objects without attributes).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from edgeclf.errors import WeightsError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_LARGEST = 1 << 30  # bytes; the largest backbone we ship has 25 MB
+_LARGEST = 1 << 30  # bytes; the largest backbone has 25 MB
 
 Tensors = dict[str, npt.NDArray[Any]]
 
 
 class _Storage(NamedTuple):
-    """A storage announced by the pickle; its bytes come later in the file."""
+    """A storage that the pickle refers to; its bytes come later in the file."""
 
     key: str
     dtype: np.dtype[Any]
@@ -40,7 +40,7 @@ class _Storage(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A tensor as a window on a storage."""
+    """A tensor as a view of a storage."""
 
     storage: _Storage
     offset: int
@@ -49,7 +49,7 @@ class _View(NamedTuple):
 
 
 class _Rebuild:
-    """Stands for torch's function of the same arguments; without attributes that a pickle could set."""
+    """Replace torch's function with the same arguments; has no attributes that a pickle could set."""
 
     __slots__ = ()
 
@@ -70,7 +70,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch", "LongStorage"): "<i8",
 }
 _DTYPES = ("<f4", "<i8")
-# Of protocol 2, in which torch writes.
+# Operations of pickle protocol 2, which torch uses.
 # fmt: off
 _OPERATIONS = {
     "PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE",
@@ -98,26 +98,26 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> Tensors:
-    """The state dict of a legacy ``torch.save`` file as NumPy arrays.
+    """Read the state dict of a legacy ``torch.save`` file as NumPy arrays.
 
     Args:
         path: the ``.pth`` file.
-        sha256: the hexadecimal digest the file must have; ``None`` accepts any file.
+        sha256: the hexadecimal digest that the file must have; None accepts any file.
 
     Returns:
         name to array (float32 or int64), in the file's order; arrays own their memory.
 
     Raises:
-        WeightsError: the file is missing, too large, cut, has another digest, or holds anything but tensors.
+        WeightsError: the file is missing, too large or truncated, has another digest, or holds more than tensors.
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise WeightsError(f"{path}: larger than {_LARGEST >> 20} MiB, which no backbone here is.")
+            raise WeightsError(f"{path}: larger than {_LARGEST >> 20} MiB, so not the weights of a backbone.")
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}).") from None
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise WeightsError(f"{path}: its sha256 is not {sha256}. Reinstall the package that holds it.")
+        raise WeightsError(f"{path}: its sha256 is not {sha256}. Reinstall the package that provides it.")
     try:
         return _parse(data)
     except (
@@ -155,17 +155,17 @@ def _parse(data: bytes) -> Tensors:
     storages = {key: _read_storage(stream, announced[key]) for key in keys}
     windows = {name: _window(view, storages[view.storage.key]) for name, view in views.items()}
     if sum(window.size for window in windows.values()) > sum(storage.size for storage in storages.values()):
-        raise ValueError("tensors that share their numbers")  # copied, those of a small file could fill the memory
+        raise ValueError("tensors that share their numbers")  # even a small file's could fill the memory
     return {name: np.ascontiguousarray(window).copy() for name, window in windows.items()}
 
 
 def _load(stream: io.BytesIO) -> Any:
-    """The next pickle, after a look at what it does."""
+    """Load the next pickle after checking its operations."""
     start = stream.tell()
     for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
         if operation.name not in _OPERATIONS:
             raise pickle.UnpicklingError(f"it holds the operation {operation.name}, which tensors do not need")
-        # Memory is taken up to the place that is put to.
+        # The unpickler allocates memory up to the highest memo index.
         if operation.name.endswith("BINPUT") and isinstance(argument, int) and argument > count:
             raise pickle.UnpicklingError("a memo with gaps")
     stream.seek(start)
@@ -181,7 +181,7 @@ def _read_storage(stream: io.BytesIO, storage: _Storage) -> npt.NDArray[Any]:
 
 
 def _window(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Of a storage, with any strides (TensorFlow's kernels are stored transposed) but none beyond it."""
+    """Return a view of a storage with any strides (TensorFlow's kernels are transposed) that stays within it."""
     count = math.prod(view.shape)
     last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.stride, strict=True))
     if count > storage.size or (count and last >= storage.size):

@@ -1,1 +1,1 @@
-"""Random changes of training images, drawn in the graph."""
+"""Random augmentation of training images, computed in the graph."""

@@ -8,23 +8,24 @@ from edgeclf.frameworks import tensorflow
 
 __all__ = ["augment"]
 
-_AREA = (0.45, 1.0)  # of the picture that a crop keeps
+_AREA = (0.45, 1.0)  # share of the image's area that a crop keeps
 _ASPECT = 1.25
-_JITTER = 0.25  # of brightness, contrast and saturation, each way
+_JITTER = 0.25  # largest change of brightness, contrast and saturation, as a share
 
 
 def augment(
     pixels: Any, size: int, flip: bool, rotate90: bool, seed: Any, part: slice | None = None, count: int = 0
 ) -> Any:
-    """A batch as training sees it.
+    """Augment a batch: crop, mirror, rotate and recolour its images at random.
 
     Args:
         pixels: uint8 RGB tensor ``[batch, height, width, 3]``.
-        size: height and width of the result.
-        flip: mirror half of the pictures.
-        rotate90: turn them by none to three quarters, each as often.
+        size: height and width of the result in pixels.
+        flip: mirror half of the images.
+        rotate90: rotate images by zero to three quarter turns, each equally often.
         seed: int32 ``[2]``; the same seed gives the same result.
-        part, count: where the pictures are this part of a batch of so many; each is changed as it is in the whole.
+        part, count: set if the images are this part of a batch of ``count``; each is then changed as in the whole
+            batch.
 
     Returns:
         float32 ``[batch, size, size, 3]`` in 0..255.
@@ -40,7 +41,7 @@ def augment(
     top, left = draw[2] * (1 - height), draw[3] * (1 - width)
     bottom, right = top + height, left + width
     mirrored = tf.logical_and(draw[4] < 0.5, flip)
-    if rotate90:  # a quarter is one mirroring and then a transposition; two quarters are two mirrorings
+    if rotate90:  # a quarter turn is a mirroring and a transposition; two are two mirrorings
         quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4, tf.int32)[part]
         mirrored = tf.not_equal(mirrored, tf.logical_or(quarters == 1, quarters == 2))
         top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)
@@ -54,7 +55,7 @@ def augment(
 
 
 def _recolour(pixels: Any, factors: Any) -> Any:
-    """Saturation, contrast and brightness, each by its factor per picture."""
+    """Change saturation, contrast and brightness by one factor each per image."""
     tf = tensorflow()
     grey = tf.reduce_sum(pixels * tf.constant([0.299, 0.587, 0.114]), axis=3, keepdims=True)
     pixels = grey + (pixels - grey) * factors[0]

@@ -1,4 +1,4 @@
-"""Pictures of a batch mixed with one another, and their labels in the same shares."""
+"""Mix images of a batch with one another, and their labels in the same shares (mixup and CutMix)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["draw", "mix"]
 
 
 def draw(mixup: float, cutmix: float, size: int, rng: np.random.Generator) -> tuple[float, tuple[int, int, int, int]]:
-    """What one batch is mixed by.
+    """Draw the share and box by which a batch is mixed.
 
     Args:
-        mixup, cutmix: parameters of the Beta distribution that shares are drawn from; 0 turns one off; with both
-            a coin decides.
-        size: of the pictures, in pixels.
-        rng: of this step.
+        mixup, cutmix: parameters of the Beta distribution that shares are drawn from; 0 turns the method off. With
+            both, each is used for half of the batches.
+        size: height and width of the images, in pixels.
+        rng: random generator of this step.
 
     Returns:
-        the share of the batch's own pictures, and the box (top, left, bottom, right) that the others fill: with mixup
-        an empty one.
+        the share of each image itself, and the box (top, left, bottom, right) in pixels that the other one fills; with
+        mixup the box is empty.
     """
     if not mixup and not cutmix:
         return 1.0, (0, 0, 0, 0)
@@ -36,15 +36,15 @@ def draw(mixup: float, cutmix: float, size: int, rng: np.random.Generator) -> tu
 
 
 def mix(images: Any, wanted: Any, share: Any, box: Any) -> tuple[Any, Any]:
-    """Each picture with the one opposite in the batch (mixup: Zhang et al., ICLR 2018; CutMix: Yun et al., ICCV 2019).
+    """Mix each image with another one of the batch (mixup: Zhang et al., ICLR 2018; CutMix: Yun et al., ICCV 2019).
 
     Args:
         images: float ``[batch, size, size, 3]``.
-        wanted: ``[batch, classes]``, shares of the classes, or any figures that mix as they do.
-        share, box: of ``draw``, as tensors.
+        wanted: ``[batch, classes]``, target shares of the classes, or other values to mix in the same way.
+        share, box: from ``draw``, as tensors.
 
     Returns:
-        both, mixed.
+        the mixed images and targets.
     """
     tf = tensorflow()
     others, rows, columns = images[::-1], tf.range(tf.shape(images)[1]), tf.range(tf.shape(images)[2])

@@ -1,7 +1,8 @@
 """RandAugment on a whole batch at once, as a pure function of the seed (Cubuk et al., NeurIPS 2020).
 
-Every picture gets two operations, each drawn from the list; pictures differ, so all colour operations are computed for
-the batch and each picture takes its own, and all geometric ones are one affine map with each picture's matrix.
+Every image gets two operations drawn from the list. As images in a batch get different ones, all colour operations are
+computed for the whole batch and each image takes its own; geometric operations are one affine map with a matrix per
+image.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ OPERATIONS = (
     "solarize",
     "autocontrast",
 )
-"""In the order of their numbers."""
+"""Names of the operations, in the order of their numbers."""
 
 _ROUNDS = 2
 _HIGHEST = 10.0
@@ -36,16 +37,16 @@ _GREY = (0.299, 0.587, 0.114)
 
 
 def rand_augment(pixels: Any, magnitude: float, seed: Any, part: slice | None = None, count: int = 0) -> Any:
-    """Two random operations on every picture.
+    """Apply two random operations to every image.
 
     Args:
         pixels: float32 RGB ``[batch, size, size, 3]`` in 0..255.
-        magnitude: strength of all of them, 0 to 10.
+        magnitude: strength of all operations, 0 to 10.
         seed: int32 ``[2]``.
-        part, count: as of ``augment``.
+        part, count: see ``augment``.
 
     Returns:
-        the same shape and range.
+        images of the same shape and range.
     """
     tf = tensorflow()
     whole, part, share = count or tf.shape(pixels)[0], part or slice(None), magnitude / _HIGHEST
@@ -59,7 +60,7 @@ def rand_augment(pixels: Any, magnitude: float, seed: Any, part: slice | None = 
 
 
 def _moved(pixels: Any, chosen: Any, amount: Any) -> Any:
-    """Each picture turned, sheared or shifted about its centre, or none of it; grey comes in from outside."""
+    """Rotate, shear or shift each image, or leave it; what moves in from outside is grey."""
     tf = tensorflow()
 
     def when(name: str, value: Any) -> Any:
@@ -90,7 +91,7 @@ def _recoloured(pixels: Any, chosen: Any, amount: Any) -> Any:
     middle = tf.reduce_mean(grey, axis=[1, 2, 3], keepdims=True)
     low = tf.reduce_min(pixels, axis=[1, 2], keepdims=True)
     high = tf.reduce_max(pixels, axis=[1, 2], keepdims=True)
-    step = tf.pow(2.0, tf.round(4 * strength))  # 8 bits down to 4
+    step = tf.pow(2.0, tf.round(4 * strength))  # 8 to 4 bits per channel
     smooth = tf.nn.avg_pool2d(pixels, 3, 1, "SAME")
     results = {
         "brightness": pixels * factor,

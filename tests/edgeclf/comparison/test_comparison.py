@@ -91,7 +91,7 @@ def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
     assert (out / "split.csv").read_text("utf-8") == split
     assert [cell.percent for cell in cells] == [20, 100]
     assert not (out / "work").exists()
-    with pytest.raises(RunError, match="of other pictures or options"):
+    with pytest.raises(RunError, match="of other images or with other options"):
         compare(digits, out, make_config({**OPTIONS, "epochs": 2}), Quiet())
 
 
@@ -182,6 +182,6 @@ def test_what_cannot_be_compared_is_one_line(digits: Path, tmp_path: Path) -> No
         compare(tmp_path / "none", tmp_path / "out", make_config({}), Quiet())
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "x").touch()
-    with pytest.raises(RunError, match="is no comparison"):
+    with pytest.raises(RunError, match="is not a comparison"):
         compare(digits, tmp_path / "other", make_config({}), Quiet())
     assert not (tmp_path / "out").exists()

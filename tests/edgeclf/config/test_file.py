@@ -86,7 +86,7 @@ def test_every_mistake_is_named_at_once_with_file_and_option(tmp_path: Path) -> 
         configure(ExportConfig, {"method": "best"}, path)
     text = str(caught.value)
     for part in (
-        "epochs: stands outside of a table; put it under [train]",
+        "epochs: is outside any table; move it under [train]",
         "train.batch-size: no such option; did you mean batch_size?",
         "train.learning_rate: Input should be a valid number",
         "train.size: Input should be greater than or equal to 32",
@@ -127,7 +127,7 @@ def test_what_is_right_alone_may_be_wrong_together(tmp_path: Path) -> None:
 def test_a_flag_is_judged_together_with_the_file(tmp_path: Path) -> None:
     path = _file(tmp_path, "[train]\nvalidation = 0.05\n")
     assert configure(TrainTable, {"test": 0.8}, path).config().test == 0.8
-    with pytest.raises(ConfigError, match=r"^Options: validation and test together leave too little"):
+    with pytest.raises(ConfigError, match=r"^Options: validation and test together leave too few"):
         configure(TrainTable, {"test": 0.8}, None)
 
 

@@ -36,14 +36,14 @@ def _evaluated(path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "path", "said"),
     [
-        (read_source, "photos/0", "If it is the folder of one class, give the folder above it: photos"),
-        (_evaluated, "photos/0", "If it is the folder of one class, give the folder above it: photos"),
-        (read_source, "parts/train/0", "give the folder above it: parts"),
+        (read_source, "photos/0", "If it is the folder of one class, pass the folder above it: photos"),
+        (_evaluated, "photos/0", "If it is the folder of one class, pass the folder above it: photos"),
+        (read_source, "parts/train/0", "pass the folder above it: parts"),
         (read_source, "photo", "photo: no such folder. Did you mean photos?"),
         (read_source, "lists.csv", "lists.csv: no such file. Did you mean list.csv?"),
         (_evaluated, "lists.csv", "lists.csv: no such file. Did you mean list.csv?"),
         (_evaluated, "nowhere/at.csv", "nowhere/at.csv: no such file."),
-        (read_source, "runs/mine", "Resume it with: edgeclf train --resume runs/mine"),
+        (read_source, "runs/mine", "Resume the run with: edgeclf train --resume runs/mine"),
         (read_source, KEPT / "model.tflite", "This is a model file: edgeclf evaluate"),
         (read_source, "photos/0/0.png", "This is an image; the folder above its class is photos."),
     ],
@@ -69,7 +69,7 @@ def test_folders_in_the_classes_folders_are_said(folder: Path) -> None:
     data, _ = read_source(Path("outer"), lines.append)
     assert data.labels == ("a", "b")
     (line,) = lines
-    assert line.startswith("outer: its classes are a, b; the folders in them, such as a/0/, are not.")
+    assert line.startswith("outer: the classes are a, b; folders inside them, such as a/0/, are not classes.")
     lines.clear()
     read_source(Path("photos"), lines.append)
     assert not lines
@@ -79,12 +79,12 @@ def test_folders_in_the_classes_folders_are_said(folder: Path) -> None:
     ("path", "said"),
     [
         ("runs/min", "there is no such folder. Did you mean runs/mine?"),
-        ("runs", "but it holds some. Give one of them: runs/mine"),
+        ("runs", "but it contains some. Pass one of them: runs/mine"),
         ("photos", "(no config.toml). Train with: edgeclf train photos"),
         ("list.csv", "but a file."),
     ],
 )
 def test_what_was_probably_meant_for_a_run(path: str, said: str, folder: Path) -> None:
-    with pytest.raises(RunError, match="not the folder of a training") as caught:
+    with pytest.raises(RunError, match="not a run folder") as caught:
         Run.open(Path(path))
     assert str(caught.value).endswith(said)

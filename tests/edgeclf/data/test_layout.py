@@ -66,7 +66,7 @@ def test_pictures_to_predict_beside_the_parts_are_left_out_and_said(
     (root / other / "1.jpg").write_bytes(b"")
     listed, _ = scan(root)
     assert (listed.labels, set(listed.parts)) == (("cats", "dogs"), {"train", "test"})
-    assert f"{other.partition('/')[0]} has no classes and is left out" in listed.note
+    assert f"{other.partition('/')[0]} has no classes and is ignored" in listed.note
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_may_be_parts_or_classes_is_refused_with_the_path_to_give(
     if loose:
         (root / loose).mkdir()
         (root / loose / "1.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=f"looks like a part, not a class.*: edgeclf train {root / path}$"):
+    with pytest.raises(DataError, match=f"looks like a part of a split, not a class.*: edgeclf train {root / path}$"):
         scan(root)
 
 
@@ -106,7 +106,9 @@ def test_a_folder_with_parts_beside_others_is_no_class(tmp_path: Path) -> None:
 def test_of_several_sources_a_folder_of_folders_may_be_the_only_class(tmp_path: Path) -> None:
     _fill(tmp_path / "a", ".")
     _fill(tmp_path / "b", "cats", classes=("2024", "2025"))
-    with pytest.raises(DataError, match=r"b: cats may be its only class or a folder around its classes"):
+    with pytest.raises(
+        DataError, match=r"b: its only folder, cats, holds folders: it may be a class or the folder of all classes"
+    ):
         read_source([tmp_path / "a", tmp_path / "b"])
     assert read_source([tmp_path / "a", tmp_path / "b" / "cats"])[0].labels == ("2024", "2025", "cats", "dogs")
 
@@ -120,7 +122,7 @@ def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
 
 def test_the_classes_once_more_beside_themselves_are_no_class(tmp_path: Path) -> None:
     _fill(tmp_path, ".", "PlantVillage")
-    with pytest.raises(DataError, match=r"PlantVillage: has the classes beside it once more.*edgeclf train .*Village"):
+    with pytest.raises(DataError, match=r"PlantVillage: repeats the classes next to it.*edgeclf train .*Village"):
         scan(tmp_path)
 
 
@@ -149,7 +151,7 @@ def test_a_folder_without_a_readable_picture_names_files_reasons_and_commands(tm
         done = CliRunner().invoke(command, [*out, str(tmp_path / "out")])
         text = str(done.exception)
         assert isinstance(done.exception, DataError)
-        assert f"{root}: has no readable picture. Of 12 files:" in text
+        assert f"{root}: has no readable image. Skipped 12 files:" in text
         assert f"{root}/a/1.HEIC: cut short; copy the file again, or convert it: heif-convert {root}/a/1.HEIC" in text
         assert "b/3.jpg: not a picture" in text
         assert (
@@ -165,7 +167,7 @@ def test_only_raw_files_end_before_anything_is_begun(tmp_path: Path) -> None:
         (tmp_path / "p" / label).mkdir(parents=True)
         (tmp_path / "p" / label / "1.NEF").write_bytes(b"MM\0*")
     done = CliRunner().invoke(train_command, [str(tmp_path / "p"), "--out", str(tmp_path / "out")])
-    assert "has no readable picture. Of 2 files:" in str(done.exception)
+    assert "has no readable image. Skipped 2 files:" in str(done.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -176,7 +178,7 @@ def test_files_left_out_are_named_before_a_refusal_without_a_file_that_is_gone(d
     for path in list((tmp_path / "p" / "1").iterdir())[3:]:
         path.write_bytes(b"x")
     done = CliRunner().invoke(train_command, [str(tmp_path / "p"), "--out", str(tmp_path / "out"), "--tune", "head"])
-    assert "class '1' has 3 readable pictures" in str(done.exception)
+    assert "class '1' has 3 readable images" in str(done.exception)
     assert "Skipped 17 files:" in done.output
     assert "skipped.csv" not in done.output
     assert json.dumps([path.name for path in tmp_path.iterdir()]) == '["p"]'

@@ -69,7 +69,7 @@ def test_pixels_come_back_by_number_slice_and_rows(tmp_path: Path) -> None:
     assert (stored.mapped() == pixels).all()
     assert not list(tmp_path.iterdir())  # a process that is killed leaves nothing
     os.ftruncate(stored._file, 100)
-    with pytest.raises(OSError, match="shorter than it was written"):
+    with pytest.raises(OSError, match="shorter than when it was written"):
         stored[6]
 
 

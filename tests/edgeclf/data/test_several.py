@@ -84,13 +84,13 @@ def test_the_same_pictures_twice_are_refused_by_any_name(
         with pytest.raises(DataError, match="is the same as"):
             read_source([places / "photos", path])
     for pair in ([places / "photos" / "0", places / "photos"], [places / "photos", tmp_path / "link" / "0"]):
-        with pytest.raises(DataError, match=r"lies in .*photos"):
+        with pytest.raises(DataError, match=r"is inside .*photos"):
             read_source(pair)
     with pytest.raises(DataError, match=r"has .*more/1/.*\.png, which .*more has, too"):
         read_source([places / "more", places / "list.csv"])
     for name in ("b", "c"):
         shutil.copytree(places / "more" / "2", tmp_path / name / "2")
-    with pytest.raises(DataError, match="has one class only"):
+    with pytest.raises(DataError, match="has only one class"):
         read_source([tmp_path / "b", tmp_path / "c"])
     assert read_source([tmp_path / "b", places / "photos"])[0].labels == ("0", "1", "2")
 

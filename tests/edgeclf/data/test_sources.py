@@ -130,10 +130,10 @@ def test_every_mistake_of_a_csv_is_named_by_its_line(photos: Path, tmp_path: Pat
     with pytest.raises(DataError) as error:
         read_source(tmp_path / "list.csv")
     text = str(error.value).splitlines()
-    expected = ["9 mistakes", "line 4: 0/none.png: no such file", f"line 5: 0/{good[0]} stands on line 2 already"]
-    expected += ["line 6: '../secret.png' lies outside of", "line 7: '/etc/passwd' lies outside", "line 8: part 'exam'"]
-    expected += ["has no label", "line 10: has 2 of 3 columns", "label 'cow' is in no line of the train part"]
-    expected += ["has no part, others have"]
+    expected = ["9 mistakes", "line 4: 0/none.png: no such file", f"line 5: 0/{good[0]} is already on line 2"]
+    expected += ["line 6: '../secret.png' is outside", "line 7: '/etc/passwd' is outside", "line 8: part 'exam'"]
+    expected += ["has no label", "line 10: has 2 of 3 columns", "label 'cow' is on no line of the train part"]
+    expected += ["has no part, but other lines have one"]
     assert len(text) == len(expected)
     assert all(words in line for words, line in zip(expected, text, strict=True))
 
@@ -160,7 +160,7 @@ def test_other_spellings_of_a_path_inside_are_that_path(tmp_path: Path) -> None:
         listed, _ = read_source(csv)
         assert sorted(listed.files) == [f"img/{number}é.jpg" for number in range(6)]
         csv.write_text(_rows(*lines, "img/2é.jpg,1"), "utf-8")
-        with pytest.raises(DataError, match=r"line 8: img/2é.jpg stands on line 4 already"):
+        with pytest.raises(DataError, match=r"line 8: img/2é.jpg is already on line 4"):
             read_source(csv)
 
 
@@ -170,7 +170,7 @@ def test_a_path_outside_is_refused_for_what_it_is(tmp_path: Path) -> None:
     (folder / "list.csv").write_text(_rows(*outside), "utf-8")
     with pytest.raises(DataError) as error:
         read_source(folder / "list.csv")
-    reasons = ["lies outside of the CSV's folder", "path of another computer", "lies outside", "no such file"]
+    reasons = ["is outside the CSV's folder", "path on another computer", "is outside", "no such file"]
     assert all(reason in line for reason, line in zip(reasons, str(error.value).splitlines()[1:], strict=True))
 
 
@@ -224,7 +224,7 @@ def test_shards_are_checked_like_their_source(shards: Path, tmp_path: Path) -> N
     ("change", "words"),
     [
         ({"skipped": [["x"]]}, r"damaged \(skipped.0"),
-        ({"labels": ["0", "0", "2"]}, "a label stands in it twice"),
+        ({"labels": ["0", "0", "2"]}, "it has a label twice"),
         ({"labels": ["0", "1", "2\n"]}, "cannot be a label"),
         ({"groups": 2**63}, r"damaged \(shards.0.groups.0"),
     ],
@@ -269,14 +269,14 @@ def test_a_moved_record_is_not_taken_for_another(shards: Path, tmp_path: Path) -
     for column in ("offsets", "lengths"):
         first[column][:2] = reversed(first[column][:2])
     path.write_text(json.dumps(index), "utf-8")
-    with pytest.raises(ImageError, match="has another picture there"):
+    with pytest.raises(ImageError, match="has another image there"):
         read_source(tmp_path / "moved")[0].content(first["files"][0])
 
 
 def test_sharding_leaves_nothing_or_all(
     photos: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         CliRunner().invoke(command, ["shard", str(photos), str(shards)], catch_exceptions=False)
     from edgeclf.data import shard_writer
 

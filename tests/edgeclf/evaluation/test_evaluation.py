@@ -72,7 +72,7 @@ def test_pictures_that_cannot_be_read_are_counted(model: Path, digits: Path, tmp
 
 
 def test_an_empty_folder_is_one_line(model: Path, tmp_path: Path) -> None:
-    with Classifier.load(model) as classifier, pytest.raises(DataError, match="no pictures in it"):
+    with Classifier.load(model) as classifier, pytest.raises(DataError, match="contains no images"):
         evaluate(classifier, tmp_path, Quiet())
 
 
@@ -138,10 +138,10 @@ def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
 
 
 def test_a_run_without_its_file_or_without_a_test_part_says_what_to_give(run: Run, exported: Run) -> None:
-    with pytest.raises(RunError, match=f"Write it with: edgeclf export --int8 {run.path}"):
+    with pytest.raises(RunError, match=f"Export it with: edgeclf export --int8 {run.path}"):
         model_of_run(run)
     moved = Run(exported.path, exported.config, exported.path / "gone")
-    with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError, match="are not there"):
+    with Classifier.load(model_of_run(exported)) as classifier, pytest.raises(DataError, match="are missing"):
         images_of_run(moved, classifier.card)
     split = (exported.path / "split.csv").read_text("utf-8")
     (exported.path / "split.csv").write_text(split.replace(",test,", ",train,"), "utf-8")
@@ -188,7 +188,7 @@ def test_of_a_list_with_parts_the_test_part_is_taken(model: Path, digits: Path, 
         assert measured(*parts) == (5, ["1"])
         assert measured(*parts, *(f"{line},test" for line in ones[5:8])) == (3, ["1"])
         assert measured(*(f"{line},test" for line in ones[:4])) == (4, ["1"])  # one label, no train part
-        with pytest.raises(DataError, match="train part only"):
+        with pytest.raises(DataError, match="only a train part"):
             measured(*(f"{line},train" for line in ones))
         with pytest.raises(DataError, match=r"list.csv: seven: not a label of this model. Its labels: 0, 1, 2"):
             measured(f"1/{Path(ones[0]).name.split(',')[0]},seven,test")

@@ -184,13 +184,13 @@ def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretra
     kernel = "block5_project_conv/kernel:0"
     assert abs(np.corrcoef(before[kernel].ravel(), after[kernel].ravel())[0, 1]) < 0.05
     assert np.isfinite(after[kernel]).all()
-    with pytest.raises(ConfigError, match="start from pretrained weights"):
+    with pytest.raises(ConfigError, match="need pretrained weights, but init is scratch"):
         make_config({"init": "scratch", "tune": "head"})
-    with pytest.raises(ConfigError, match="freeze_stride keeps ImageNet's weights; init is scratch"):
+    with pytest.raises(ConfigError, match="freeze_stride keeps ImageNet's weights, but init is scratch"):
         make_config({"init": "scratch", "freeze_stride": 4})
     with pytest.raises(ConfigError, match="tune head does not fine-tune"):
         make_config({"tune": "head", "alpha": True})
-    with pytest.raises(ConfigError, match="goes with tune full"):
+    with pytest.raises(ConfigError, match="needs tune full"):
         make_config({"decay_towards": "pretrained", "tune": "batch-norm"})
 
 

@@ -113,5 +113,5 @@ def test_weights_that_cannot_be_fetched_are_one_line(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path))  # without keras' own cache
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
     network = backbone("mobilenet-v2")
-    with pytest.raises(WeightsError, match=r"cannot be fetched .*--weights FILE.h5"):
+    with pytest.raises(WeightsError, match=r"cannot be downloaded .*--weights FILE.h5"):
         network.load(network.build("mobilenet-v2", 32), "mobilenet-v2", None)

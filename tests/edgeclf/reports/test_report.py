@@ -126,7 +126,7 @@ def test_an_unfinished_training_has_no_report(copy: Run) -> None:
 
 
 def test_pictures_that_are_gone_are_one_line(copy: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="put it back"):
+    with pytest.raises(DataError, match="restore the file"):
         write_report(Run(copy.path, copy.config, tmp_path / "gone"), Quiet())
 
 
@@ -162,7 +162,7 @@ def test_a_resumed_training_that_was_killed_is_told_of_by_its_own_weights(copy: 
     copy.write_json("history", [*history, {**history[-1], "epoch": 3, "kept": True}])
     write_report(copy, Quiet())
     assert copy.read_json("report")["metrics"]["best_epoch"] == 3
-    assert "the network of epoch 3 kept" in (copy.path / "report.html").read_text("utf-8")
+    assert "epoch 3 kept" in (copy.path / "report.html").read_text("utf-8")
 
 
 def test_the_threshold_of_the_weights_as_they_are_goes_into_the_card(copy: Run, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_another_version_began_is_not_gone_on_with(interrupted: Path, tmp_p
     stopped = Run.open(shutil.copytree(interrupted, tmp_path / "run"))
     state = stopped.read_arrays("state")
     stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
-    with pytest.raises(RunError, match="another version of edgeclf began it"):
+    with pytest.raises(RunError, match="was started by another version of edgeclf"):
         resume(stopped.path, Quiet())
 
 
@@ -130,11 +130,11 @@ def test_resuming_without_the_photographs_says_so(digits: Path, interrupted: Pat
     used = photos / stopped.read_split().files[0]
     content = used.read_bytes()
     used.unlink()
-    with pytest.raises(RunError, match=f"1 of its pictures cannot be read any more .*{used.name}.*Put them back"):
+    with pytest.raises(RunError, match=f"1 of its images can no longer be read .*{used.name}.*Restore them"):
         resume(stopped.path, Quiet())
     used.write_bytes(content)
     photos.rename(tmp_path / "moved")
-    with pytest.raises(RunError, match=r"its photographs, .*photos, are not there"):
+    with pytest.raises(RunError, match=r"its photographs, .*photos, are missing"):
         resume(stopped.path, Quiet())
     config.write_text(config.read_text("utf-8").replace(str(photos), str(tmp_path / "moved")), "utf-8")
     assert resume(stopped.path, Quiet()).read_json("metrics")["status"] == "finished"
@@ -167,7 +167,7 @@ def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path)
     history = train(digits, tmp_path / "run", config, listening).read_json("history")
     assert [item["kept"] for item in history] == [True] + [False] * (len(history) - 1)
     assert len(history) > 2
-    assert any("stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
+    assert any("Stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
 
 
 def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ def test_no_readable_picture_is_one_line(tmp_path: Path) -> None:
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(6):
             (tmp_path / "photos" / name / f"{number}.jpg").write_text("x", "utf-8")
-    with pytest.raises(DataError, match="no readable picture"):
+    with pytest.raises(DataError, match="no readable image"):
         train(tmp_path / "photos", tmp_path / "run", make_config(SMALL), Quiet())
 
 
 def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
-    with pytest.raises(RunError, match="exists already"):
+    with pytest.raises(RunError, match="already exists"):
         train(digits, run.path, make_config(SMALL), Quiet())
 
 
@@ -209,14 +209,17 @@ def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digit
 def test_options_that_do_nothing_are_named(digits: Path, tmp_path: Path) -> None:
     listening, config = Listening(), make_config({**SMALL, "tune": "head", "rotate90": True})
     train(digits, tmp_path / "run", config, listening)
-    assert "Without effect, as tune is head: train_size, epochs, batch_size, flip, rotate90." in listening.lines
+    assert (
+        "Options without effect, because tune is head: train_size, epochs, batch_size, flip, rotate90."
+        in listening.lines
+    )
     parts = without_effect(make_config({"test": 0.2, "validation": 0.15}), ["train", "validation", "test"])
-    assert parts == {"the photographs have such a part": ["test"]}
+    assert parts == {"the photographs have this part": ["test"]}
     assert without_effect(make_config({"test": 0.2, "rotate90": True, "epochs": 5}), ["train", "validation"]) == {}
 
 
 def test_a_run_inside_the_photographs_is_refused(digits: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="lies in the folder of photographs"):
+    with pytest.raises(DataError, match="is inside the folder of photographs"):
         train(digits, digits / "runs" / "1", make_config(SMALL), Quiet())
     assert not (digits / "runs").exists()
     refuse_inside(digits, digits / ".runs" / "1")  # hidden, so no class
