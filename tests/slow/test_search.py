@@ -155,7 +155,7 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     assert "already exists" in page
     assert "No trial has finished." in page
     assert HEAD.name not in search_table(result)  # it was said when it failed
-    assert result.not_tried == "Not tried: 2 candidates (2 without enough time left); search.csv has them all."
+    assert result.not_tried == "Not tried: 2 candidates (2 without enough time left); search.csv lists them all."
     (out / HEAD.name / "mine.txt").unlink()
     again = search(digits, out, settings, BASE, Quiet())  # what failed is tried again, first as before
     assert [(item.candidate.size, bool(item.reason)) for item in again.outcomes] == [(32, False)]
@@ -237,7 +237,7 @@ def test_a_training_that_the_budget_ends_is_gone_on_with(digits: Path, tmp_path:
         started = time.monotonic()
         result = search(digits, tmp_path / "s", settings, base, Quiet())
     assert not result.interrupted
-    assert result.skipped == {FULL.name: "its time was up; the same command goes on with it"}
+    assert result.skipped == {FULL.name: "its time was up; the same command resumes it"}
     assert [item.candidate for item in result.measured] == [HEAD]
     assert time.monotonic() - started < 60 * 0.6 + 60  # and the end of what was begun
     assert Run.open(tmp_path / "s" / FULL.name).read_json("metrics")["status"] == "interrupted"
