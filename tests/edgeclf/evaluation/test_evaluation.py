@@ -260,5 +260,5 @@ def test_a_model_file_older_than_its_runs_weights_is_said(exported: Run) -> None
     os.utime(weights, (model.stat().st_atime, model.stat().st_mtime + 60))
     done = _evaluate(exported.path)
     assert done.exit_code == 0
-    assert f"Warning: {model} is older than the weights of its training." in done.stderr
+    assert f"Warning: {model} is older than the weights of its run." in done.stderr
     assert f"edgeclf export --int8 {exported.path}" in done.stderr

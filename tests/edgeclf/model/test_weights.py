@@ -105,7 +105,7 @@ def test_keras_networks_take_their_weights_from_a_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(features(_waves(64), training=False), wanted, atol=1e-5)
     with pytest.raises(WeightsError, match=r"not the weights of mobilenet-v2"):
         backbone("mobilenet-v2").load(model, "mobilenet-v2", tmp_path / "weights.h5")
-    with pytest.raises(WeightsError, match="no such file"):
+    with pytest.raises(WeightsError, match="no such weights file"):
         network.load(model, network.name, tmp_path / "none.h5")
 
 

@@ -41,10 +41,10 @@ def test_what_was_not_tried_is_one_line() -> None:
     reasons = {
         "a": "would take about 3.0 minutes; 2.0 were left",
         "b": "no time was left",
-        "c": f"9.00 ms for a picture of 224 pixels, {OVER_BOUND} 8 ms",
+        "c": f"9.00 ms per image of 224 pixels, {OVER_BOUND} 8 ms",
         "d": "its time was up; the same command resumes it",
     }
-    reasons["e"] = f"{WITHOUT_WEIGHTS} The ImageNet weights of x cannot be fetched"
+    reasons["e"] = f"{WITHOUT_WEIGHTS} The ImageNet weights of x cannot be downloaded"
     kinds = "3 without enough time left, 1 over the maximum latency, 1 without weights"
     assert _result((), reasons).not_tried == f"Not tried: 5 candidates ({kinds}); search.csv lists them all."
     assert not _result(()).not_tried
