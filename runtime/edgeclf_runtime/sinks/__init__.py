@@ -1,4 +1,4 @@
-"""Where observations go: lines, files, messages, images, commands."""
+"""Sinks, where observations go: lines, files, messages, images, commands."""
 
 from __future__ import annotations
 

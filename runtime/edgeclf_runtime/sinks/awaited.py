@@ -1,4 +1,4 @@
-"""A sink whose address comes later, as it does where a device starts before its network."""
+"""A sink that waits for its address: a device may start before its network."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _LATER = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENETDOWN, errno.ENETUNREACH)
 
 
 def cannot_listen(what: str, error: OSError) -> SinkError:
-    """To be raised: an AddressError where this machine may have the address as soon as its network is up."""
+    """Return the error to raise: an AddressError if the address may exist once the network is up."""
     kind = AddressError if isinstance(error, socket.gaierror) or error.errno in _LATER else SinkError
     return kind(f"{what}: {error.strerror or error}.")
 
 
 class AwaitedSink:
-    """Takes nothing until it can be opened; then it begins with how the source and the model are doing.
+    """Drops items until the real sink can be opened, which then first gets the state of the source and the model.
 
     Args:
-        open_sink: tried again and again.
-        error: of the first try.
-        images: whether the sink will need the frames' pixels.
+        open_sink: opens the sink; tried again and again.
+        error: error of the first attempt.
+        pictures: whether the sink will need the frames' pixels.
     """
 
     def __init__(self, open_sink: Callable[[], Sink], error: AddressError, pictures: bool) -> None:
@@ -55,7 +55,7 @@ class AwaitedSink:
                 opened = self._open()
             except AddressError:
                 continue
-            except Exception as error:  # the address is there, and taken
+            except Exception as error:  # the address exists but is in use
                 if str(error) != self._error:
                     self._error = str(error)
                     _log.warning("%s", self._error)
@@ -88,7 +88,7 @@ class AwaitedSink:
         self._outlets = outlets
 
     def close(self) -> None:
-        """Also where it never came."""
+        """Close the sink, also if it was never opened."""
         self._closing.set()
         self._thread.join()
         if self._sink is not None:

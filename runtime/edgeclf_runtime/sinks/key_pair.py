@@ -1,4 +1,4 @@
-"""A certificate of one's own and its key, as a server or a client shows them."""
+"""Load the certificate and key of a server or a client."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["load_key_pair", "tls_reason"]
 
 
 def load_key_pair(context: ssl.SSLContext, cert: str, key: str, names: tuple[str, str]) -> None:
-    """Load PEM files into a context.
+    """Load a certificate and its key from PEM files into a context.
 
     Args:
         context: of a server or a client.
-        cert: path of the certificate, which those that signed it may follow.
-        key: path of its key; empty where ``cert`` holds both.
-        names: what errors call the two.
+        cert: path of the certificate, which the certificates of its signers may follow.
+        key: path of the key; empty if ``cert`` contains both.
+        names: names of the two settings, for errors.
 
     Raises:
-        SinkError: names the file that cannot be used, and why.
+        SinkError: a file cannot be used; the message names it and the reason.
     """
     files = [(name, path) for name, path in zip(names, (cert, key)) if path]
     for name, path in files:
         if not os.path.isfile(path):
             raise SinkError(f"{name} {path}: no such file.")
         try:
-            open(path, "rb").close()  # the error of a pair does not say which of the two it is
+            open(path, "rb").close()  # the error of load_cert_chain does not say which file it is
         except OSError as error:
             raise SinkError(f"{name} {path}: {error.strerror}.") from None
-    try:  # a key with a password would be asked for on a terminal that a service does not have
+    try:  # OpenSSL would ask for a key's password on a terminal, which a service does not have
         context.load_cert_chain(cert, key or None, password=_refuse_password)
     except (OSError, ValueError) as error:
         shown = ", ".join(f"{name} {path}" for name, path in files)
@@ -42,7 +42,7 @@ def _refuse_password() -> bytes:
 
 
 def tls_reason(error: Exception, otherwise: str) -> str:
-    """Why a PEM file cannot be used, in a few words; ``otherwise`` where OpenSSL says nothing that helps."""
+    """Return why a PEM file cannot be used, in a few words; ``otherwise`` if OpenSSL's message does not help."""
     if isinstance(error, ssl.SSLError):
         return "the key is not that of the certificate" if "MISMATCH" in str(error) else otherwise
     return str(getattr(error, "strerror", None) or error)

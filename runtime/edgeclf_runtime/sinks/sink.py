@@ -1,4 +1,4 @@
-"""What a sink is: something that takes what was seen."""
+"""The interface of a sink, which takes observations."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Observation:
     """One classified frame.
 
     Attributes:
-        prediction: with its frame.
-        decision: the steady answer after it.
-        time: of the frame's capture, in seconds since 1970.
-        age: seconds from its capture until it was classified.
+        prediction: the prediction, with its frame.
+        decision: the stable answer after this frame.
+        time: capture time of the frame, in seconds since 1970.
+        age: seconds from capture to classification.
     """
 
     prediction: Prediction
@@ -33,13 +33,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class ModelState:
-    """What became of a model file that was put in the place of the one in use, or was there at the start.
+    """The outcome of loading a model file, at the start or after the file was replaced.
 
     Attributes:
-        name: "adopted"; or "refused", and the model before, or the last good copy, goes on.
-        path: of the file.
-        labels: of the model in use from now on.
-        reason: for people; empty when it was adopted.
+        name: "adopted"; or "refused": the previous model, or the last good copy, stays in use.
+        path: path of the file.
+        labels: labels of the model in use from now on.
+        reason: for display; empty if adopted.
         time: in seconds since 1970.
     """
 
@@ -51,37 +51,37 @@ class ModelState:
 
 
 Item = Union[Observation, SourceState, ModelState]
-"""What a sink is given: what was seen, and how the source and the model are doing whenever that changes."""
+"""What a sink takes: observations, and the state of the source and the model whenever it changes."""
 
 
 class Sink(Protocol):
-    """Used by one thread of its own, so that waiting here never stalls a camera.
+    """A sink runs in its own thread, so that blocking in it never stalls the camera.
 
     Attributes:
-        name: for people; without secrets.
-        images: whether it needs the frames' pixels; without them an item costs nothing while it waits.
+        name: for display, without secrets.
+        pictures: whether it needs the frames' pixels; otherwise waiting items hold no pixels in memory.
 
-    A sink with a method ``glance(frame)`` is shown the frames that the gate skips, too. It is called by the thread that
-    reads the camera, and must not wait. One with a method ``follow(outlets)`` is shown those of all sinks at the start.
-    One with an attribute ``dropped`` counts there what it gave up for newer items.
+    Optional members: ``glance(frame)`` is called for frames that the gate skips, in the thread that reads the camera,
+    and must not block. ``follow(outlets)`` is called at the start with the outlets of all sinks. ``dropped`` counts the
+    items that the sink replaced by newer ones.
     """
 
     name: str
     pictures: bool
 
     def take(self, item: Item) -> None:
-        """Do with it what this sink does; an error is logged, counted, and ends nothing."""
+        """Process an item; an error is logged and counted, and the run continues."""
 
     def close(self) -> None:
-        """Write what is left and let go; called once."""
+        """Write what is left and release resources; called once."""
 
 
 @runtime_checkable
 class Caller(Sink, Protocol):
-    """A sink that acts on the world, which must not act on the past: while it does, only the newest change waits.
+    """A sink that triggers actions, and must not act on old answers: during a call only the newest change waits.
 
     Attributes:
-        cooldown: seconds from the end of a call to the next, at least.
+        cooldown: minimum time from the end of a call to the next, in seconds.
         superseded: set while a newer change waits.
     """
 
@@ -89,7 +89,7 @@ class Caller(Sink, Protocol):
     superseded: threading.Event
 
     def heeds(self, item: Item) -> bool:
-        """Whether it calls for this one."""
+        """Whether an item triggers a call."""
 
     def interrupt(self) -> None:
-        """End the present call; there will be no other."""
+        """End the current call; no other follows."""

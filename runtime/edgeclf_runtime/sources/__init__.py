@@ -1,4 +1,4 @@
-"""Where frames come from, opened by what the user wrote."""
+"""Sources of frames, opened by the name that the user gives."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def open_source(
     listener: StateListener | None = None,
     memory: Path | None = None,
 ) -> Source:
-    """Open a camera, video, images or stream.
+    """Open a camera, a video, images or a stream.
 
     Args:
         spec: a camera's number (also as text), a video device or a link to one, ``csi`` or ``csi:1`` for a Raspberry
             Pi's own camera, a video file, an image, a folder of images, an rtsp, rtsps, http or https address, or
             ``-`` for JPEGs from standard input. A ``Path`` is a file, folder or device, whatever its name.
-        options: what is asked of it.
-        listener: told how a live source is doing.
-        memory: of a watched folder, see ``PictureSource``.
+        options: options of the source.
+        listener: called whenever the state of a live source changes.
+        memory: for a watched folder, see ``PictureSource``.
 
     Raises:
-        SourceError: there is no such thing, or it cannot be opened.
+        SourceError: the source does not exist or cannot be opened.
     """
     request = Request(spec, options or SourceOptions(), listener, memory)
     entry = next((entry for entry in SOURCES.values() if entry.matches(request)), None)
@@ -50,14 +50,14 @@ def open_source(
 
 
 def is_live(spec: SourceSpec) -> bool:
-    """Whether frames come from it when the world gives them, so that those nobody takes are lost."""
+    """Whether a source is live: its frames are lost if nobody takes them in time."""
     request = Request(spec)
     is_known = any(entry.live and entry.matches(request) for entry in SOURCES.values())
     return is_known or SCHEME.match(request.word) is not None
 
 
 def _nothing(text: str) -> SourceError:
-    """There is no such thing; what may be an address with a password is not shown."""
+    """Return the error for an unknown source, without showing what may be an address with a password."""
     from edgeclf_runtime.sources.network.address import looks_like_address
 
     what = "no such camera, file, folder or address"

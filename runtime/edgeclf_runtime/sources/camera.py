@@ -18,7 +18,7 @@ from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["open_camera", "open_request"]
 
-_PATIENCE = 9.0  # V4L2 gives up after 10 s, where nothing else is set, and may then repeat the frame before
+_PATIENCE = 9.0  # seconds; V4L2 gives up after 10 s by default, and may then repeat the previous frame
 
 
 def open_request(request: Request) -> LiveSource:
@@ -31,12 +31,12 @@ def open_camera(device: str, options: SourceOptions, listener: StateListener | N
     """Open a camera.
 
     Args:
-        device: such as ``/dev/video0``, or a link to one under ``/dev/v4l/by-id``, which is followed anew every time.
-        options: size, fps and format are asked for; the description says what was granted.
+        device: such as ``/dev/video0``, or a link in ``/dev/v4l/by-id``, which is resolved again at each opening.
+        options: size, fps and format to request; the description shows what the camera granted.
         listener: see ``LiveSource``.
 
     Raises:
-        SourceError: it is not there, not permitted, busy, or no camera.
+        SourceError: the device is missing, not permitted, busy, or not a camera.
     """
     return LiveSource(functools.partial(_opened, device, options), options, listener)
 
@@ -61,7 +61,7 @@ def _opened(device: str, options: SourceOptions) -> OpenCVCapture:
 
 
 def _ask(cv2: Any, video: Any, options: SourceOptions) -> None:
-    """The format first: it decides which sizes and rates there are."""
+    """Request the settings, the format first: it determines the available sizes and frame rates."""
     if options.format:
         video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.format.upper()))
     if options.width:

@@ -1,4 +1,4 @@
-"""What a live source reads from: an opened device or connection."""
+"""An opened device or connection, from which a live source reads."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ __all__ = ["Capture", "OpenCVCapture"]
 
 
 class Capture(Protocol):
-    """Used by one thread.
+    """An opened device or connection, used by one thread.
 
     Attributes:
-        description: what it reads and, of a camera, what was granted.
+        description: what it reads and, for a camera, the settings that were granted.
     """
 
     description: str
 
     def read(self) -> Any:
-        """Wait for the next image; raises SourceError when there is none.
+        """Wait for the next image; raise SourceError if none comes.
 
-        Pixels ``[height, width, channels]`` in whatever form they come, or a JPEG's bytes ``[1, count]``; uint8.
+        Returns:
+            uint8: pixels ``[height, width, channels]`` in any format that ``rgb`` converts, or the bytes of a JPEG
+            ``[1, count]``.
         """
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        """What ``read`` gave, as uint8 RGB ``[height, width, 3]``; called for the images that are used alone.
+        """Convert what ``read`` returned to uint8 RGB ``[height, width, 3]``; called only for images that are used.
 
-        Not for a JPEG, which the source decodes. Raises ImageError for a damaged one."""
+        Not called for a JPEG, which the source decodes. Raises ImageError for a damaged image."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close the device or connection."""
 
 
 class OpenCVCapture:
-    """Around an opened ``cv2.VideoCapture``.
+    """A capture that wraps an opened ``cv2.VideoCapture``.
 
     Args:
-        video: it, owned from now on.
-        description: for people.
-        patience: seconds a read may take: OpenCV can answer one that timed out with the image before.
-        drain: seconds within which images that come at once, from a backlog, are thrown away.
+        video: the ``cv2.VideoCapture``, owned by this object.
+        description: for display.
+        patience: seconds a read may take: after a time-out OpenCV may return the previous image again.
+        drain: seconds during which images that come at once, from a backlog, are discarded.
     """
 
     def __init__(self, video: Any, description: str, patience: float, drain: float = 0.0) -> None:
@@ -71,17 +73,17 @@ class OpenCVCapture:
                 )
             self._given = True
             if self._undecoded and pixels.ndim != 2:
-                self._undecoded = False  # a driver that does not do as it says
+                self._undecoded = False  # the driver does not do what it promised
                 self._video.set(cv2.CAP_PROP_CONVERT_RGB, 1)
                 continue
             if end - start > self._patience:
                 raise SourceError(f"{self.description}: no new frame for {end - start:.0f} s.")
-            if end > self._drain_until or end - start > 0.01:  # an image that had to be waited for is a new one
+            if end > self._drain_until or end - start > 0.01:  # an image that did not come at once is new
                 self._drain_until = 0.0
                 return pixels
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        if self._undecoded:  # bytes that do not begin as a JPEG
+        if self._undecoded:  # bytes without the start of a JPEG
             raise ImageError(f"{self.description}: a damaged JPEG.")
         return swapped(picture)
 

@@ -1,4 +1,4 @@
-"""A video file as a source: every frame, in order, as fast as it is asked for or at its own speed."""
+"""A video file as a source: every frame in order, as fast as possible or at its own speed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["VideoSource", "open_request"]
 
 _log = logging.getLogger(__name__)
 
-_FPS = 25.0  # of a file that does not say
-_MOST_FPS = 480.0  # a browser's recording says 1000, the steps of its clock
+_FPS = 25.0  # frame rate of a file that does not state it
+_MOST_FPS = 480.0  # a browser's recording states 1000, the resolution of its clock
 
 
 def open_request(request: Request) -> VideoSource:
@@ -43,15 +43,15 @@ def open_request(request: Request) -> VideoSource:
 
 
 class VideoSource:
-    """Frames of a file, upright where it says how it was held.
+    """Read the frames of a video file, turned upright if the file states its rotation.
 
     Args:
-        path: of a file OpenCV's FFmpeg reads.
-        options: ``realtime`` gives each frame no sooner than the film would, and leaves out those whose time is over;
-            ``min_decoded_size``, of a film of JPEGs, ``rotate`` and ``flip``.
+        path: of a file that OpenCV's FFmpeg can read.
+        options: ``realtime`` plays at the video's own speed and skips frames that are late; ``min_decoded_size``, for
+            a video of JPEGs, ``rotate`` and ``flip`` apply, too.
 
     Raises:
-        SourceError: it is no video; while iterating, it has no frame, or none that can be decoded.
+        SourceError: not a video; while iterating: it has no frame, or none that can be decoded.
     """
 
     live, is_camera = False, True
@@ -96,14 +96,14 @@ class VideoSource:
                 begin = begin if number else time.monotonic() - moment
                 late = time.monotonic() - begin - moment if self._realtime else 0.0
                 number += 1
-                if number > 1 and late > moment - before:  # its time has passed: not even decoded
+                if number > 1 and late > moment - before:  # too late: skip it without decoding
                     continue
                 picture: Any = self._capture.retrieve()[1]
             if picture is None:
                 break
             given += 1
             self._closing.wait(max(0.0, -late))
-            if self._undecoded:  # also what is damaged so that it does not begin as one
+            if self._undecoded:  # also if it is too damaged to look like a JPEG
                 picture = self._decoder.completed(picture)
             yield functools.partial(self._frame, picture, time.monotonic(), number - 1, moment)
         if number == 0 and not self._closing.is_set():
@@ -118,7 +118,7 @@ class VideoSource:
         return SourceError(f"{self.description}: none of its {self._whole} pictures can be decoded.")
 
     def _moment(self, before: float, number: int) -> float:
-        """Of the image at hand, in seconds of the film; where it does not say, one step after the one before."""
+        """Return the time of the current frame in seconds; if the video does not state it, one step after the last."""
         import cv2
 
         own = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -133,7 +133,7 @@ class VideoSource:
         except ImageError as error:
             with self._counting:
                 self._failed += 1
-                hopeless = self._failed == self._whole  # the last one, in whichever thread
+                hopeless = self._failed == self._whole  # the last frame, in whichever thread
             if hopeless:
                 raise self._hopeless() from None
             _log.warning("Skipped: %s", error)
@@ -141,7 +141,7 @@ class VideoSource:
         return turned(Frame(rgb, read, number, self.description, jpeg, film_time), self._options)
 
     def close(self) -> None:
-        """Close the file, as soon as no frame is being read from it."""
+        """Close the file as soon as no frame is being read from it."""
         self._closing.set()
         with self._reading:
             self._capture.release()
@@ -154,7 +154,7 @@ class VideoSource:
 
 
 def _codec(unopened: str | None, capture: Any) -> str:
-    """Four letters that name a film's codec; of one that does not open, taken without decoding. Empty if unknown."""
+    """Return the four letters of a video's codec, even if it cannot be decoded; empty if unknown."""
     import cv2
 
     if unopened is not None:

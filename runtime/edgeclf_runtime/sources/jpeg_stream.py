@@ -1,4 +1,4 @@
-"""JPEG images cut from a stream of them."""
+"""Split a stream of JPEGs into images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _LARGEST = 32 * 1024 * 1024  # bytes of one image
 
 
 def take_jpeg(data: bytearray, name: str = "Standard input") -> bytes | None:
-    """Cut the first whole image off, with what lies before it.
+    """Remove the first complete image, and anything before it, from ``data`` and return it; None if there is none yet.
 
-    Its segments are walked by their lengths, so that a thumbnail inside does not end it. Where its end marker is
-    missing, the next image's beginning ends it.
+    Segments are walked by their lengths, so that an embedded thumbnail does not end the image. If the end marker is
+    missing, the start of the next image ends it.
 
     Raises:
-        SourceError: an image of more than 32 MB, or what is no JPEG.
+        SourceError: an image of more than 32 MB, or data that is not JPEG.
     """
     start = data.find(b"\xff\xd8")
     if start < 0:
@@ -25,7 +25,7 @@ def take_jpeg(data: bytearray, name: str = "Standard input") -> bytes | None:
     end = _end(data, start, name)
     if end is None:
         if len(data) - start > _LARGEST:
-            del data[: start + 2]  # it is given up; the next one may be good
+            del data[: start + 2]  # give this image up; the next one may be good
             raise SourceError(f"{name}: a picture of more than 32 MB, or no stream of JPEGs.")
         return None
     picture = bytes(data[start:end])
@@ -37,7 +37,7 @@ def _end(data: bytearray, start: int, name: str) -> int | None:
     offset = start + 2
     while offset + 4 <= len(data):
         if data[offset] != 0xFF:
-            del data[: start + 2]  # no image begins there; the next one may
+            del data[: start + 2]  # no image begins here; look for the next start
             raise SourceError(f"{name}: not a stream of JPEGs.")
         kind = data[offset + 1]
         if kind == 0xD9:
@@ -57,7 +57,7 @@ def _end(data: bytearray, start: int, name: str) -> int | None:
 
 
 def _marker(data: bytearray, offset: int) -> int | None:
-    """The next marker after entropy-coded data, in which 0xFF is followed by 0 or a restart's number."""
+    """Return the offset of the next marker; in entropy-coded data 0xFF is followed by 0 or a restart number."""
     while True:
         offset = data.find(b"\xff", offset)
         if offset < 0 or offset + 1 >= len(data):

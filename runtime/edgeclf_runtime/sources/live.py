@@ -1,4 +1,4 @@
-"""A source that must not lag behind the world: its thread reads every frame and keeps the newest alone."""
+"""A source without lag: its thread reads every frame and keeps only the newest."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg
 __all__ = ["LiveSource"]
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before it is opened again, doubled each time
-_SETTLED = 10.0  # seconds of running after which waiting begins anew
-_LOOK = 0.25  # seconds between two looks at whether frames still come
-_STEP = 16  # every so many pixels are compared to find a frozen image
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before reopening, doubled each time
+_SETTLED = 10.0  # seconds of running after which the wait is reset
+_LOOK = 0.25  # seconds between two checks that frames still come
+_STEP = 16  # every 16th pixel is compared to detect a frozen image
 
 
 class LiveSource:
-    """The newest frame of a camera or stream, each given once; frames that came meanwhile are dropped.
+    """Yield the newest frame of a camera or stream, each at most once; frames in between are dropped.
 
-    While it is lost no frame is given, and none is ever given twice. A listener is told how it is doing.
+    While the source is lost, no frame is yielded. A listener is called with its state.
 
     Args:
-        opened: opens it, or raises SourceError; called again when it is lost and may be reopened.
-        options: of which those of live sources are heeded.
-        listener: told of every change of ``state``.
-        patience: seconds that opening, reading or waiting for the next attempt can take; its thread hangs when it was
-            not heard of for longer.
-        wake: ends a read that waits, where that is possible; called from another thread.
-        patient: of a source that can wait: it is read no further until the image before was taken, and none is lost.
+        opened: opens the source or raises SourceError; called again to reopen it.
+        options: options of live sources apply.
+        listener: called for every change of ``state``.
+        patience: longest time, in seconds, that opening, reading or waiting for the next attempt may take; after that
+            the thread counts as hanging.
+        wake: ends a waiting read where possible; called from another thread.
+        patient: for a source that can wait: read the next image only after the previous one was taken; none is lost.
 
     Raises:
-        SourceError: it cannot be opened, and is not to be waited for.
+        SourceError: it cannot be opened, and ``options.wait`` is not set.
     """
 
     is_camera = True
@@ -61,11 +61,11 @@ class LiveSource:
         self._newest: tuple[Capture, Any, float, int] | None = None
         self._failure: SourceError | None = None
         self._number, self._reopened, self._damaged, self._last = 0, 0, 0, time.monotonic()
-        self._spoilt = False  # all images are damaged, and that for longer than the options allow
+        self._spoilt = False  # all images have been damaged for longer than the options allow
         self._damaged_since: float | None = None
-        self._heard = self._last  # of the thread that reads, be it that it failed
-        self._frozen = False  # until it gives two different images in a row
-        self._interval = 0.0  # seconds between two images of a camera that is asked for each
+        self._heard = self._last  # last sign of life of the reading thread, including failures
+        self._frozen = False  # True until two different images come in a row
+        self._interval = 0.0  # seconds between two images of a camera that is polled
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
@@ -76,7 +76,7 @@ class LiveSource:
     def _open_first(self) -> Capture | None:
         try:
             first = self._opened()
-        except Exception as error:  # as later, whatever a library raises
+        except Exception as error:  # libraries may raise anything
             failure = error if isinstance(error, SourceError) else SourceError(f"Cannot be opened: {error}.")
             if not self._options.wait:
                 raise failure from error
@@ -107,7 +107,7 @@ class LiveSource:
             yield turned(Frame(pixels, moment, number, self.description, jpeg), self._options)
 
     def _skipped(self, error: ImageError) -> None:
-        """A bad cable damages image after image: the log tells of the 1st, 2nd, 4th, 8th..."""
+        """Log a damaged image, but only the 1st, 2nd, 4th, 8th and so on: a bad cable damages many."""
         self._damaged += 1
         if self._damaged & (self._damaged - 1) == 0:
             _log.warning("Skipped: %s (%d so far)", error, self._damaged)
@@ -119,7 +119,7 @@ class LiveSource:
 
     @property
     def hangs(self) -> bool:
-        """The device neither gives nor fails: no reopening is to be expected any more."""
+        """Whether the device neither gives frames nor fails, so that it will not be reopened."""
         return time.monotonic() - self._heard > self._patience
 
     def _look(self) -> None:
@@ -136,10 +136,10 @@ class LiveSource:
                     capture = self._opened()
                     self.description = self._decoded.name = capture.description
                     self._reopened += 1
-                    self._spoilt, self._damaged_since = False, None  # another cable, perhaps
+                    self._spoilt, self._damaged_since = False, None  # perhaps the cable was replaced
                 began = time.monotonic()
                 self._read_all(capture)
-            except Exception as error:  # also of OpenCV and picamera2: the thread must not die silently
+            except Exception as error:  # also from OpenCV and picamera2: the thread must not die silently
                 failure = error if isinstance(error, SourceError) else SourceError(f"{self.description}: {error}")
                 self._change("frozen" if self._frozen else "lost", str(failure))
                 if not self._options.reopen or isinstance(failure, SourceEnded):
@@ -160,13 +160,13 @@ class LiveSource:
             moment = self._heard = time.monotonic()
             now = zlib.crc32(picture[::_STEP, ::_STEP].tobytes())
             if now != before:
-                # The first image after it was opened again is no proof: some cameras then freeze at another one.
+                # The first image after reopening proves nothing: some cameras then freeze at another image.
                 self._frozen = self._frozen and before is None
                 before, changed = now, moment
             elif self._options.frozen_after and moment - changed > max(self._options.frozen_after, 4 * self._interval):
                 self._frozen = True
                 raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
-            if self._frozen:  # still
+            if self._frozen:  # still frozen
                 continue
             if not self._spoilt:
                 self._change("running", "")
@@ -178,7 +178,7 @@ class LiveSource:
             self._number += 1
 
     def _change(self, name: str, reason: str) -> None:
-        """Tell what is new; a closed source is closed for good."""
+        """Change the state and call the listener; "closed" is final."""
         before = self.state
         if before.name == "closed" or (before.name, before.reason) == (name, reason):
             return
@@ -193,9 +193,9 @@ class LiveSource:
             self._fresh.notify_all()
 
     def close(self) -> None:
-        """Stop reading; a read that hangs for a second is left to its time-out.
+        """Stop reading; a read that hangs for more than a second is left to its time-out.
 
-        Every caller waits: Python aborts when it ends while a thread comes back from OpenCV.
+        Every caller waits: Python aborts if it exits while a thread returns from OpenCV.
         """
         self._closing.set()
         self._change("closed", "")
@@ -215,5 +215,5 @@ def _close(capture: Capture | None) -> None:
     if capture is not None:
         try:
             capture.close()
-        except Exception as error:  # whatever a broken device raises, it is to be opened again
+        except Exception as error:  # a broken device may raise anything, and is reopened
             _log.warning("%s: closing: %s", capture.description, error)

@@ -1,4 +1,4 @@
-"""A Raspberry Pi's CSI camera as a source, through picamera2."""
+"""A Raspberry Pi's CSI camera as a source, with picamera2."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def open_picamera(number: int, options: SourceOptions, listener: StateListener |
     """Open a CSI camera.
 
     Args:
-        number: 0 for the first.
-        options: size, 1280x720 where none is asked for, and fps.
+        number: of the camera, from 0.
+        options: size (default 1280x720) and fps apply.
         listener: see ``LiveSource``.
 
     Raises:
@@ -57,7 +57,7 @@ class _PiCapture:
             from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
             raise SourceError(f"csi:{number}: {_HOW} ({error})") from None
-        except Exception as error:  # ValueError: its modules are built for another numpy than pip has installed
+        except Exception as error:  # ValueError: built for another numpy than the one pip has installed
             raise SourceError(f"csi:{number}: picamera2 cannot be imported ({error}). {_OLD_NUMPY}") from None
         check_version("picamera2", SourceError)
         size = (options.width, options.height) if options.width else _SIZE
@@ -66,16 +66,16 @@ class _PiCapture:
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceError(f"csi:{number}: cannot be opened ({error}). Is it connected, is it in use?") from error
         try:
-            # Its BGR888 is what numpy sees as red, green, blue.
+            # picamera2's BGR888 is red, green, blue in numpy.
             controls = {"FrameRate": options.fps} if options.fps else {}
             asked = self._camera.create_video_configuration({"size": size, "format": "BGR888"}, controls=controls)
             self._camera.configure(asked)
             if "AfMode" in getattr(
                 self._camera, "camera_controls", {}
-            ):  # else it stays where it was, often out of focus
+            ):  # otherwise the lens stays where it was, often out of focus
                 self._camera.set_controls({"AfMode": _CONTINUOUS})
             self._camera.start()
-        except Exception as error:  # or this very process would keep it from being opened again
+        except Exception as error:  # clean up, or this process would block the camera from being reopened
             self._camera.close()
             raise SourceError(f"csi:{number}: cannot be started ({error}).") from error
         width, height = self._camera.camera_configuration()["main"]["size"]
@@ -85,7 +85,7 @@ class _PiCapture:
     def read(self) -> Any:
         try:
             job = self._camera.capture_array("main", wait=False)
-            return self._camera.wait(job, timeout=_PATIENCE)  # without it a sensor that stops is waited for for ever
+            return self._camera.wait(job, timeout=_PATIENCE)  # without a timeout it waits forever for a stopped sensor
         except (RuntimeError, OSError, TimeoutError, concurrent.futures.TimeoutError) as error:
             raise SourceError(f"{self.description}: lost ({error or 'no frame'}).") from error
 

@@ -1,4 +1,4 @@
-"""JPEG images from standard input, one after the other, as cameras' own tools write them."""
+"""JPEG images from standard input, one after the other, as command-line tools of cameras write them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def open_request(request: Request) -> LiveSource:
 
 
 def open_pipe(file: BinaryIO, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
-    """Read a stream of JPEGs, all of them: who writes it waits. At its end it is lost for good.
+    """Read all images of a stream of JPEGs; the writer waits. The source cannot be reopened after its end.
 
     Args:
-        file: standard input's bytes.
+        file: standard input in binary mode.
         options, listener: see ``LiveSource``.
     """
     capture = _PipeCapture(file)
-    # An image that stays the same may well be meant, and so may silence: what writes it is no camera of ours.
+    # Identical images and pauses may be intended: the writer is another program, not a camera opened here.
     return LiveSource(
         capture.reopened,
         replace(options, frozen_after=0.0),
@@ -61,11 +61,11 @@ class _PipeCapture:
         self._file, self._data, self._woken = file, bytearray(), False
 
     def reopened(self) -> _PipeCapture:
-        """The same: there is only one standard input."""
+        """Return this object: there is only one standard input."""
         return self
 
     def wake(self) -> None:
-        """End a read that waits; there will be no other."""
+        """End a waiting read; no other follows."""
         self._woken = True
 
     def read(self) -> Any:
@@ -75,7 +75,7 @@ class _PipeCapture:
                 try:
                     self._data += self._chunk()
                     continue
-                except SourceEnded:  # perhaps behind an image without its end marker
+                except SourceEnded:  # the last image may lack its end marker
                     if not self._data.startswith(b"\xff\xd8") or _SCAN not in self._data:
                         raise
                     picture = bytes(self._data)
@@ -93,7 +93,7 @@ class _PipeCapture:
         raise SourceError("Standard input: closed.")
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
-        raise NotImplementedError  # all are JPEGs
+        raise NotImplementedError  # all images are JPEGs
 
     def close(self) -> None:
-        """Standard input stays open."""
+        """Do nothing: standard input stays open."""

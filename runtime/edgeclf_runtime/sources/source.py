@@ -1,4 +1,4 @@
-"""What a source is: something that gives frames."""
+"""The interface of a source, which gives frames."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded
 
 
 class Source(Protocol):
-    """Iterated once, by one thread; a context manager that closes it.
+    """A source of frames, iterated once, by one thread; as a context manager it closes itself.
 
     Attributes:
-        description: what it reads, without any password, and, of a camera, what it granted.
-        live: frames come when the world gives them, and those nobody takes are dropped.
+        description: what it reads, without any password, and, for a camera, the settings that were granted.
+        live: frames come in real time, and those that are not taken are dropped.
 
-    One with a method ``finish(frame)`` is told which frames were classified, or are not to be.
+    If a source has a method ``finish(frame)``, it is called for each frame that was classified or skipped.
     """
 
     description: str
     live: bool
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames; raises SourceError when they cannot go on."""
+        """Yield the frames; raise SourceError if no more can be read."""
 
     def close(self) -> None:
-        """Let go of the device, file or connection; safe to call twice."""
+        """Close the device, file or connection; safe to call twice."""
 
     def __enter__(self) -> Source: ...
 
@@ -43,35 +43,35 @@ class Source(Protocol):
 
 
 def is_camera(source: Source) -> bool:
-    """Whether its images are those of a camera, which the model's card may turn and cut.
+    """Whether the images come from a camera, so that the view in the model card applies.
 
-    Also a film's, and those that come into a watched folder; not those of files that are there already.
+    This includes videos and images that arrive in a watched folder, but not image files that were there before.
     """
     return bool(getattr(source, "is_camera", source.live))
 
 
 @runtime_checkable
 class Undecoded(Protocol):
-    """A source whose frames several threads can decode at the same time."""
+    """A source whose frames can be decoded by several threads in parallel."""
 
     def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
-        """For each frame what decodes it, to be called once, in any thread; iterated in place of the source.
+        """Yield a function for each frame that decodes it; call it once, in any thread. Replaces ``__iter__``.
 
-        Each gives None for one that is damaged, of which the log tells, and raises SourceError where all were.
+        The function returns None for a damaged frame, after logging it, and raises SourceError if all were damaged.
         """
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """How a live source is doing.
+    """The state of a live source.
 
     Attributes:
-        name: "opening"; "running"; "stalled", no frame for longer than the options allow; "frozen", always the very
-            same one; "lost", the reason says why; "closed".
-        since: in seconds of ``time.monotonic()``.
-        reason: for people; empty when it runs.
-        reopened: how often it was opened again.
-        time: when this was noticed, in seconds since 1970.
+        name: "opening"; "running"; "stalled", no frame for longer than the options allow; "frozen", always the same
+            frame; "lost", see ``reason``; "closed".
+        since: start of this state, in seconds of ``time.monotonic()``.
+        reason: for display; empty while it runs.
+        reopened: how often it was reopened.
+        time: when the state was noticed, in seconds since 1970.
     """
 
     name: str
@@ -82,36 +82,37 @@ class SourceState:
 
 
 StateListener = Callable[[SourceState], None]
-"""Told of every change, in whichever thread notices it; must not wait."""
+"""Called for every change of state, in the thread that notices it; must not block."""
 
 
 @old_fields(KEYS["camera"])
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is asked of a source; each kind heeds what applies to it.
+    """Options of a source; each kind of source uses those that apply to it.
 
     Attributes:
-        width, height: of a camera's images, in pixels; 0 leaves them to it.
-        fps: of a camera, in frames a second; 0 leaves it to it. At this rate, else once a second, an http address that
-            answers with one image is asked again.
-        format: of a V4L2 camera's images, four letters such as "MJPG" or "YUYV"; empty leaves it to it.
-        reopen: open a live source again after it is lost, for ever; else that ends it.
-        wait: do so too when it cannot be opened at the start.
-        stalled_after: seconds without a frame after which a live source is stalled.
-        frozen_after: seconds of the very same image after which a camera or stream is taken for frozen and opened
-            again; 0 for never. A real sensor's noise makes every image different.
-        realtime: give a video file's frames at its own speed.
-        watch: of a folder, go on with files that come into it.
-        fast_decode: decode JPEGs, also those of a camera, stream or film, at a half, quarter or eighth of their size
-            where that is enough for the model. Less work, and not quite the pixels of training: some answers change.
-        min_decoded_size: pixels that both sides must then keep; 0 for always in full. ``edgeclf run --fast-decode``
-            takes it from the model.
-        insecure: take any certificate of an https or rtsps camera; whoever answers then gets its password.
-        rotate: of a camera, stream, standard input or film: degrees clockwise by which images are turned: 0, 90, 180
-            or 270; None turns none, and ``edgeclf run`` takes the model card's. Images of files have EXIF for it and
-            are left as they are.
-        flip: of the same, then: "none"; "horizontal" exchanges left and right; "vertical" top and bottom; None as of
-            ``rotate``. JPEGs that are turned or mirrored are decoded in full.
+        width, height: image size to request from a camera, in pixels; 0 for its default.
+        fps: frame rate to request from a camera, in frames per second; 0 for its default. An http address that answers
+            with one image is requested at this rate, by default once per second.
+        format: pixel format to request from a V4L2 camera, four letters such as "MJPG" or "YUYV"; empty for its
+            default.
+        reopen: reopen a live source whenever it is lost; otherwise the source ends.
+        wait: also keep trying if it cannot be opened at the start.
+        stalled_after: seconds without a frame after which a live source counts as stalled.
+        frozen_after: seconds of identical images after which a camera or stream counts as frozen and is reopened; 0 for
+            never. The noise of a real sensor makes every image different.
+        realtime: play a video file at its own speed.
+        watch: watch a folder for new files.
+        fast_decode: decode JPEGs, also from a camera, stream or video, at 1/2, 1/4 or 1/8 of their size where that is
+            enough for the model. Faster, but the pixels differ slightly from training: some answers change.
+        min_decoded_size: pixels that both sides must then keep; 0 decodes at full size. ``edgeclf run --fast-decode``
+            sets it from the model.
+        insecure: accept any certificate of an https or rtsps camera; an impostor then receives its password.
+        rotate: for a camera, stream, standard input or video: degrees clockwise by which images are rotated: 0, 90,
+            180 or 270; None does not rotate, and ``edgeclf run`` uses the model card. Image files are not rotated:
+            they have EXIF orientation.
+        flip: for the same sources, after rotating: "none"; "horizontal" exchanges left and right; "vertical" exchanges
+            top and bottom; None as for ``rotate``. JPEGs that are rotated or mirrored are decoded at full size.
     """
 
     width: int = 0
@@ -153,5 +154,5 @@ class SourceOptions:
 
     @property
     def min_size(self) -> int:
-        """``min_decoded_size`` where it applies: images that are turned are decoded in full, 0."""
+        """``min_decoded_size`` if it applies; 0 if images are rotated or mirrored, and so decoded at full size."""
         return 0 if self.turns else self.min_decoded_size

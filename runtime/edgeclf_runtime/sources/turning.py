@@ -1,4 +1,4 @@
-"""Images of a camera that hangs on its side or upside down, or looks into a mirror."""
+"""Rotate and mirror images of a camera that is mounted on its side, upside down, or behind a mirror."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["turned"]
 
 
 def turned(frame: Frame, options: SourceOptions) -> Frame:
-    """The frame turned clockwise by ``options.rotate`` degrees, then mirrored by ``options.flip``."""
+    """Return the frame rotated clockwise by ``options.rotate`` degrees, then mirrored by ``options.flip``."""
     return frame.viewed(View(rotate=options.rotate or 0, flip=options.flip or "none")) if options.turns else frame

@@ -1,7 +1,7 @@
-"""JPEGs of a camera, stream or film, taken as they came: decoded once, and no larger than is needed.
+"""Take the JPEGs of a camera, stream or video undecoded, to decode each once and no larger than needed.
 
-OpenCV would decode each in full, FFmpeg's way, which differs from that of image files by up to some thirty levels at
-coloured edges; here a film's image is decoded as training decodes a file's.
+OpenCV would decode each in full with FFmpeg, whose pixels differ from those of the decoder for image files by up to
+about 30 levels at coloured edges. Here, the images of a video are decoded in the same way as image files in training.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from edgeclf_runtime.pictures.jpeg_end import END
 
 __all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
 
-_PADDING = 4096  # bytes that may follow the end
+_PADDING = 4096  # bytes that may follow the end marker
 _HABIT = 5  # images in a row
 _MJPG = int.from_bytes(b"MJPG", "little")
 
 
 def ask_undecoded(video: Any) -> bool:
-    """Have an opened ``cv2.VideoCapture`` of JPEGs give them undecoded; whether it will."""
+    """Ask an opened ``cv2.VideoCapture`` for undecoded JPEGs; return whether it will give them."""
     import cv2
 
     if int(video.get(cv2.CAP_PROP_FOURCC)) != _MJPG:
@@ -35,16 +35,16 @@ def ask_undecoded(video: Any) -> bool:
 
 
 def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
-    """Whether ``read`` gave a JPEG's bytes, as one row, and not pixels."""
+    """Whether ``read`` returned the bytes of a JPEG (one row) rather than pixels."""
     return picture.ndim == 2 and bytes(picture[0, :2]) == b"\xff\xd8"
 
 
 class JpegDecoder:
-    """Decodes one source's JPEGs: ``completed`` in their order, then ``decoded`` in any thread.
+    """Decodes the JPEGs of one source: ``completed`` in order, then ``decoded`` in any thread.
 
-    Some cameras leave the end marker out. Where it is missing, the image is looked at for whether it was cut short,
-    which takes several times as long (see ``jpeg_end``); where it is missing time after time, that is the camera's
-    habit, and it is put there.
+    Some cameras leave the end marker out. If it is missing, the image is checked for truncation, which takes several
+    times as long as decoding (see ``jpeg_end``). If it is missing several times in a row, the camera never writes it,
+    and it is added without a check.
 
     Args:
         name: of the source, for errors.
@@ -55,7 +55,7 @@ class JpegDecoder:
         self.name, self._min_size, self._unended = name, min_size, 0
 
     def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
-        """A JPEG's bytes ``[1, count]`` to uint8 RGB ``[height, width, 3]``, and them.
+        """Decode the bytes of a JPEG, ``[1, count]``; return uint8 RGB ``[height, width, 3]`` and the bytes.
 
         Raises:
             ImageError: damaged or cut short.
@@ -64,7 +64,7 @@ class JpegDecoder:
         return self.decoded(data), data
 
     def completed(self, picture: npt.NDArray[np.uint8]) -> bytes:
-        """A JPEG's bytes, with their end."""
+        """Return the bytes of a JPEG with an end marker."""
         data = picture.tobytes()
         ended = END in data[-_PADDING:]
         self._unended = 0 if ended else self._unended + 1
@@ -73,12 +73,12 @@ class JpegDecoder:
         return data
 
     def decoded(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """A complete JPEG to uint8 RGB ``[height, width, 3]``.
+        """Decode a complete JPEG to uint8 RGB ``[height, width, 3]``.
 
         Raises:
             ImageError: damaged or cut short.
         """
         try:
             return decode_image(data, self.name, min_size=self._min_size)
-        except ImageError as error:  # whose remedies are a file's
+        except ImageError as error:  # its advice is about files
             raise ImageError(f"{self.name}: a picture came damaged or cut short.") from error

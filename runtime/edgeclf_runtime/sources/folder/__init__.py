@@ -1,1 +1,1 @@
-"""An image, or a folder of them that may be watched."""
+"""An image file or a folder of images, which may be watched for new ones."""

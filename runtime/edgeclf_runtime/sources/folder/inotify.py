@@ -1,4 +1,4 @@
-"""Linux's inotify: what changes in folders, without looking at their files."""
+"""Linux's inotify: learn of changes in folders without listing them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOST = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
 _HEAD = struct.Struct("iIII")
 _CHUNK = 1 << 16
 
-# Of file systems that only this machine's kernel writes to; on a network's another machine may, which nobody tells.
+# File systems that only this machine writes to; on a network file system, changes by other machines are not reported.
 _LOCAL = {
     0xEF53: "ext",
     0x58465342: "xfs",
@@ -41,10 +41,10 @@ _LOCAL = {
 
 
 class Inotify:
-    """Watches folders, each without those below it.
+    """Watches folders, each without its subfolders.
 
     Raises:
-        OSError: this system has none, or none to spare.
+        OSError: this system has no inotify, or its limit is reached.
     """
 
     def __init__(self) -> None:
@@ -55,10 +55,10 @@ class Inotify:
         self._folders: dict[int, str] = {}
 
     def add(self, folder: str) -> None:
-        """Watch it, too.
+        """Watch another folder.
 
         Raises:
-            OSError: it is gone, or more are watched than the system allows.
+            OSError: the folder is gone, or the system's limit of watches is reached.
         """
         wanted = _CONTENT | _MOVED_FROM | _DELETE_SELF | _MOVE_SELF | _ONLY_FOLDERS
         number = self._library.inotify_add_watch(self._descriptor, os.fsencode(folder), ctypes.c_uint32(wanted))
@@ -72,7 +72,7 @@ class Inotify:
         return result
 
     def changed(self) -> set[str] | None:
-        """Files that changed since the last call; None where folders did, or more changed than the kernel remembers."""
+        """Return the files changed since the last call; None if folders changed or the kernel's queue overflowed."""
         files = set()
         for number, mask, name in self._events():
             if mask & _LOST or (mask & _IS_FOLDER and mask & _FOLDERS):
@@ -94,12 +94,12 @@ class Inotify:
                 yield number, mask, os.fsdecode(data[offset - length : offset].rstrip(b"\0"))
 
     def close(self) -> None:
-        """Watch nothing any more; called once."""
+        """Stop watching; called once."""
         os.close(self._descriptor)
 
 
 def tells_all(folder: str) -> bool:
-    """Whether inotify tells of all that changes in it: not on a network's file system, nor on one that is not known."""
+    """Whether inotify reports all changes in a folder: not on network or unknown file systems."""
     library = ctypes.CDLL(None, use_errno=True)
     answer = ctypes.create_string_buffer(512)  # struct statfs begins with its type, a long
     if library.statfs(os.fsencode(folder), answer) != 0:

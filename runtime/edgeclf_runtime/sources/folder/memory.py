@@ -1,4 +1,4 @@
-"""Which images of a watched folder were classified, kept over a restart."""
+"""Remember over a restart which images of a watched folder were classified."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ __all__ = ["Mark", "Memory", "mark_of", "memory_path"]
 _log = logging.getLogger(__name__)
 
 Mark = bytes
-"""Digest of an image's name, size and time of change."""
+"""Digest of an image's name, size and modification time."""
 
-_SIZE = 16  # bytes of one
-_MORE = 50_000  # kept of images that are not there any more, at most; half of them after a clearing
-_SYNCED = 5.0  # seconds of it that a power cut may take; those images are classified again
+_SIZE = 16  # bytes of a digest
+_MORE = 50_000  # most marks kept of images that no longer exist; half of them remain after a clean-up
+_SYNCED = 5.0  # seconds between two syncs; a power cut loses so much, and those images are classified again
 
 
 def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
-    """Where it is kept: hidden beside the model, or in a service's own folder; others got nothing yet.
+    """Return the path of the memory: a hidden file next to the model, or in the service's state folder.
+
+    The name depends on the recipients, because new recipients have not received any answer yet.
 
     Args:
-        model: its file.
-        folder: that is watched.
+        model: path of the model file.
+        folder: the watched folder.
         recipients: where the answers go.
     """
     words = [os.path.abspath(folder), *recipients]
@@ -42,15 +44,15 @@ def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
 
 
 def mark_of(name: str, version: tuple[int, int]) -> Mark:
-    """Of an image's name within the folder, and its time of change in ns and size."""
+    """Return the mark for an image's name within the folder and its version (modification time in ns, size)."""
     return hashlib.blake2b(b"%d %d " % version + os.fsencode(name), digest_size=_SIZE).digest()
 
 
 class Memory:
-    """Marks of what was given, and, in a file, of what was classified.
+    """Marks of the images that were read and, in a file, of those that were classified.
 
     Args:
-        path: of the file, a line each; made where it is missing. None keeps nothing over a restart.
+        path: of the file, one mark per line; created if missing. None keeps nothing over a restart.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -64,21 +66,21 @@ class Memory:
         return mark in self._is_classified
 
     def begin(self, mark: Mark) -> None:
-        """It is given now."""
+        """Note that an image was read."""
         with self._lock:
             self._is_classified[mark] = self.path is None
 
     def finish(self, mark: Mark) -> None:
-        """It was classified."""
+        """Note that an image was classified."""
         with self._lock:
             self._is_classified[mark] = True
             self._guarded(lambda: self._append(mark))
 
     def clear(self, there: Collection[Mark]) -> None:
-        """Forget the oldest of many that are not there any more."""
+        """Forget the oldest marks of images that no longer exist, if there are many."""
         with self._lock:
             gone = [mark for mark, is_done in self._is_classified.items() if is_done and mark not in there]
-            if not there or len(gone) <= _MORE:  # a folder without images may be a disk that is not mounted
+            if not there or len(gone) <= _MORE:  # an empty folder may be a disk that is not mounted
                 return
             for mark in gone[: -_MORE // 2]:
                 del self._is_classified[mark]
@@ -87,7 +89,7 @@ class Memory:
     def _read(self) -> None:
         assert self.path is not None
         content = self.path.read_bytes() if self.path.exists() else b""
-        for line in content.split(b"\n"):  # half a line, after a power cut, is none
+        for line in content.split(b"\n"):  # ignore half a line, which a power cut may leave
             try:
                 mark = bytes.fromhex(line.decode("ascii"))
             except ValueError:
@@ -117,7 +119,7 @@ class Memory:
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Do it; where the disk does not allow it, say so and go on without the file."""
+        """Run ``work``; if the disk fails, log it and continue without the file."""
         try:
             work()
         except OSError as error:
@@ -131,7 +133,7 @@ class Memory:
         self._file = None
 
     def close(self) -> None:
-        """Write what is left; safe to call twice."""
+        """Write what is left and close; safe to call twice."""
         with self._lock:
             if self._file is not None:
                 self._guarded(lambda: sync_open(self._file or 0))

@@ -1,4 +1,4 @@
-"""An image, or a folder of them, as a source."""
+"""An image file, or a folder of images, as a source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["PictureSource", "open_request"]
 _log = logging.getLogger(__name__)
 
 
-_LOOK = 0.5  # seconds between two looks into a watched folder
+_LOOK = 0.5  # seconds between two checks of a watched folder
 
 
 def open_request(request: Request) -> PictureSource:
@@ -37,21 +37,21 @@ def open_request(request: Request) -> PictureSource:
 
 
 class PictureSource:
-    """Images in the order of their names; one that cannot be read is logged as a warning and left out.
+    """Images in order of their names; an image that cannot be read is logged as a warning and skipped.
 
     Args:
-        path: an image, or a folder, searched with its sub-folders.
-        watch: go on with the images that come into the folder, each when it is complete: of the same size twice.
+        path: an image, or a folder, searched with its subfolders.
+        watch: continue with images that arrive in the folder, each once it is complete (same size in two checks).
         min_size: ``min_decoded_size`` of ``SourceOptions``.
-        memory: of a watched folder: a file that says over a restart which images ``finish`` was called for; these
-            are left out.
+        memory: for a watched folder: a file that records for which images ``finish`` was called, so that they are
+            skipped after a restart.
 
     Attributes:
-        at_rest: its images were there before, so that the pauses between two say nothing.
-        is_camera: they come from one into the watched folder.
+        at_rest: the images existed before, so that the time between two frames has no meaning.
+        is_camera: the images come from a camera into the watched folder.
 
     Raises:
-        SourceError: the folder has no image; while iterating, none could be read.
+        SourceError: the folder has no image; while iterating: no image could be read.
     """
 
     live = False
@@ -80,7 +80,7 @@ class PictureSource:
 
     def _watched(self) -> Iterator[Frame]:
         number = 0
-        waiting: dict[str, Version] = {}  # perhaps still being written
+        waiting: dict[str, Version] = {}  # may still be being written
         with closing(FolderWatch(self._folder)) as watch:
             while not self._closing.is_set():
                 for path, version in self._complete(watch, waiting):
@@ -88,7 +88,7 @@ class PictureSource:
                     self._memory.begin(mark)
                     try:
                         frame = self._frame(Path(path), number)
-                    except ImageError as error:  # read again when it changes
+                    except ImageError as error:  # tried again when the file changes
                         _log.warning("Skipped: %s", error)
                         self._memory.finish(mark)
                         continue
@@ -99,7 +99,7 @@ class PictureSource:
                 self._closing.wait(_LOOK)
 
     def _complete(self, watch: FolderWatch, waiting: dict[str, Version]) -> list[tuple[str, Version]]:
-        """Images that are as they were at the look before, and were not given yet, in order."""
+        """Return the new images that have not changed since the last check, in order."""
         changed, is_all = watch.look()
         if is_all:
             self._remember({self._mark(path, version) for path, version in changed.items()})
@@ -111,12 +111,12 @@ class PictureSource:
                 continue
             if version != before:
                 waiting[path] = version
-            elif version[1]:  # an empty one is noticed again when it changes
+            elif version[1]:  # an empty file is noticed again when it changes
                 ready.append((path, version))
         return sorted(ready, key=lambda item: item[0].split(os.sep))
 
     def _remember(self, there: set[Mark]) -> None:
-        """Of what the memory holds, these are there."""
+        """Tell the memory which images are there, and log how many of them are skipped."""
         classified = sum(mark in self._memory for mark in there)
         if classified and not self._is_told and self._memory.path is not None:
             text = "%s: left out pictures that were classified before (%d); to classify them again: rm %s"
@@ -128,7 +128,7 @@ class PictureSource:
         return mark_of(os.path.relpath(path, self._folder), version)
 
     def finish(self, frame: Frame) -> None:
-        """It was classified, or is not to be."""
+        """Note that a frame was classified or skipped."""
         mark = self._under_way.pop(frame.number, None)
         if mark is not None:
             self._memory.finish(mark)
@@ -155,7 +155,7 @@ class PictureSource:
         return Frame(pixels, time.monotonic(), number, name, data if data.startswith(b"\xff\xd8") else None)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Stop watching; no file is held open."""
         self._closing.set()
         self._files = []
 

@@ -1,4 +1,4 @@
-"""A folder whose new and changed images are noticed."""
+"""Watch a folder for new and changed images."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ __all__ = ["FolderWatch", "Version", "version_of"]
 _log = logging.getLogger(__name__)
 
 Version = tuple[int, int]
-"""When a file was changed, in ns, and its size."""
+"""Modification time of a file in ns, and its size in bytes."""
 
-_RARELY = 300.0  # seconds between two listings where inotify tells what changes: it does not of what a link leads to
-_SHARE = 20.0  # times as long as a listing takes the next is awaited, where nobody tells
-_SLOWEST = 60.0  # seconds it is awaited, at most
+_RARELY = 300.0  # seconds between two listings with inotify, which does not report changes behind links
+_SHARE = 20.0  # without inotify: wait this many times as long as a listing takes before the next
+_SLOWEST = 60.0  # longest such wait in seconds
 
 
 class FolderWatch:
-    """Looks into a folder, with its sub-folders, again and again: by what inotify tells, else by listing it.
+    """Watches a folder with its subfolders, with inotify or else by listing it.
 
     Args:
-        folder: without names that begin with a dot.
+        folder: the folder; hidden names in it are ignored.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inotify: Inotify | None = None
-        self._identity: tuple[int, int] | None = None  # of the folder that inotify was told of
+        self._identity: tuple[int, int] | None = None  # of the folder that inotify watches
         self._due, self._is_gone = 0.0, False
 
     def look(self) -> tuple[dict[str, Version], bool]:
-        """Images that are new or may have changed since the last look, and whether these are all that there are.
+        """Return the images that are new or may have changed since the last call, and whether these are all images.
 
-        Of a folder that is not there, which is said once, none are, and that is not all.
+        A missing folder is logged once, and gives no images and False.
         """
         changed = self._reported_changes()
         if changed is not None:
@@ -53,7 +53,7 @@ class FolderWatch:
         return self._all()
 
     def _reported_changes(self) -> set[str] | None:
-        """What inotify tells; None where the folder is to be listed."""
+        """Return the changes that inotify reports; None if the folder must be listed."""
         if self._inotify is None:
             return None
         is_same = self._identity == _identity(self._folder)
@@ -85,11 +85,11 @@ class FolderWatch:
 
     def _start(self) -> None:
         self._identity = _identity(self._folder)
-        with suppress(OSError, AttributeError):  # this system has none
+        with suppress(OSError, AttributeError):  # this system has no inotify
             self._inotify = Inotify() if tells_all(str(self._folder)) else None
 
     def _listed(self, folder: str) -> Iterator[tuple[str, Version]]:
-        """All images in and below it; each folder is watched before it is read, so that nothing comes in between."""
+        """Yield all images in and below a folder; each folder is watched before it is read, so no change is missed."""
         self._watch(folder)
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -107,17 +107,17 @@ class FolderWatch:
             if not tells_all(folder):
                 raise OSError("another file system")
             self._inotify.add(folder)
-        except OSError:  # more folders than it may watch, say: the whole is listed instead
+        except OSError:  # for example too many folders to watch: list everything instead
             self._inotify.close()
             self._inotify = None
 
     def close(self) -> None:
-        """Let go; safe to call twice."""
+        """Stop watching; safe to call twice."""
         self._stop()
 
 
 def _is_picture(path: str) -> bool:
-    """By its name, as ``find_images`` does."""
+    """Whether a path is an image by its name, as in ``find_images``."""
     name = os.path.basename(path)
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
 
@@ -131,7 +131,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def version_of(path: str) -> Version | None:
-    """A file's; None where there is no file of this name."""
+    """Return the version of a file; None if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Addresses of network cameras: refused where they can be read in two ways, and shown without what is secret."""
+"""Addresses of network cameras: refuse ambiguous ones, and show them without secrets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\"<>\ud800-\udfff]")
 
 
 def check_address(address: str) -> None:
-    """Raise SourceError, which shows no part of it but a known scheme, for an address that may be misunderstood.
+    """Raise SourceError for an ambiguous address; the message shows nothing of it but a known scheme.
 
-    In ``rtsp://admin:1234/secret@host`` the password has a slash; by the rules of addresses its host is "admin".
+    In ``rtsp://admin:1234/secret@host`` the password contains a slash; by the rules of URLs the host is "admin".
     """
     scheme = address.partition("://")[0].lower()
     try:
@@ -33,15 +33,16 @@ def check_address(address: str) -> None:
 
 
 def looks_like_address(text: str) -> bool:
-    """Whether what is neither a known address nor a file may have been meant as an address, with a password."""
+    """Whether a text that is neither a known address nor a file may be meant as an address with a password."""
     return "@" in text or _ADDRESS.match(text) is not None
 
 
 def without_password(address: str) -> str:
-    """An address that can be shown: user name, password and query, where keys often stand, left out.
+    """Return an address that can be shown: without user name, password and query, which often holds keys.
 
-    So are parts of the path such as ``user=admin_password=secret``, as some cameras want them; and all but the scheme
-    where user name and password may have been taken for host and port: a webhook's, as a camera's is refused.
+    Parts of the path such as ``user=admin_password=secret``, which some cameras use, are left out, too. Only the scheme
+    remains if user name and password may have been parsed as host and port: this applies to webhooks, since such an
+    address of a camera is refused.
     """
     try:
         parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""A network camera's stream, or its images, as a source."""
+"""A network camera as a source: a stream, or single images."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["open_request", "open_stream", "without_password"]
 
 _OPEN_MS = 10_000
 _READ_MS = 5_000
-_BACKLOG = 1.0  # seconds within which an RTSP server's stored frames come at once
-_INTERVAL = 1.0  # seconds between two images of a camera that gives one at a request, where none is asked for
+_BACKLOG = 1.0  # seconds during which an RTSP server sends its stored frames
+_INTERVAL = 1.0  # default seconds between two requests to a camera that answers with one image
 _PATIENCE = 60.0
 
 
@@ -31,16 +31,16 @@ def open_request(request: Request) -> LiveSource:
 def open_stream(address: str, options: SourceOptions, listener: StateListener | None = None) -> LiveSource:
     """Connect to an rtsp, rtsps, http or https address.
 
-    What an http address answers decides: an image is fetched again at ``options.fps``, a stream of JPEGs is read as
-    it comes, and the rest is FFmpeg's. Certificates are verified before a password is sent, unless
-    ``options.insecure``.
+    The answer of an http address decides: a single image is requested again at ``options.fps``, a stream of JPEGs is
+    read as it comes, and FFmpeg reads anything else. Certificates are verified before a password is sent, unless
+    ``options.insecure`` is set.
 
     Args:
         address: of the stream.
         options, listener: see ``LiveSource``.
 
     Raises:
-        SourceError: the address may be misunderstood, nobody answers there within 10 s, or with no video.
+        SourceError: the address is ambiguous, does not answer within 10 s, or does not answer with video.
     """
     check_address(address)
     scheme, _, rest = address.partition("://")
@@ -62,7 +62,7 @@ def _opened(address: str, shown: str, options: SourceOptions, closing: threading
 
 
 def _over_http(address: str, options: SourceOptions, closing: threading.Event) -> Capture | None:
-    """None where it is neither an image nor a stream of JPEGs."""
+    """Open a single-image or JPEG-stream camera; return None if the answer is neither."""
     from edgeclf_runtime.sources.network.http_camera import JpegStream, Snapshots
     from edgeclf_runtime.sources.network.http_client import HttpClient
 
@@ -89,7 +89,7 @@ def _by_ffmpeg(address: str, shown: str, insecure: bool) -> OpenCVCapture:
     verified = not insecure and address.startswith(("https:", "rtsps:"))
     if verified:
         check_certificate(address, shown, _OPEN_MS / 1000)
-    # FFmpeg heeds time-outs only when they are given while it opens.
+    # FFmpeg applies time-outs only if they are given at opening.
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS]
     with quiet(), ffmpeg_verifies(verified):
         video = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)

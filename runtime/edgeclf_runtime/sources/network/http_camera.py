@@ -1,4 +1,4 @@
-"""What an HTTP camera answers: an image, which is fetched again and again, or a stream of JPEGs."""
+"""HTTP cameras: single images, requested again and again, or a stream of JPEGs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from edgeclf_runtime.sources.network.http_client import HttpClient
 
 __all__ = ["JpegStream", "Snapshots"]
 
-_LARGEST = 32 * 1024 * 1024  # bytes of one image
-_LONGEST = 10.0  # seconds for one image
+_LARGEST = 32 * 1024 * 1024  # most bytes of one image
+_LONGEST = 10.0  # most seconds for one image
 _CHUNK = 65_536
 
 
 class Snapshots:
-    """A camera that gives one image at each request.
+    """A camera that answers each request with one image.
 
     Args:
-        client: asks it.
-        first: its first answer, not yet read.
+        client: sends the requests.
+        first: the first answer, not yet read.
         interval: seconds from one request to the next.
-        closing: set when no other image is wanted.
+        closing: set to stop.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Snapshots:
                 raise SourceError(f"{self.description}: a picture of more than 32 MB, or one that takes over 10 s.")
         if not data or (answer.length or 0) > 0:
             raise SourceError(f"{self.description}: a picture that was cut short.")
-        answer.close()  # at its end; the connection stays
+        answer.close()  # read to its end, so the connection stays open
         return bytes(data)
 
     def rgb(self, picture: Any) -> npt.NDArray[np.uint8]:
@@ -69,7 +69,7 @@ class Snapshots:
 
 
 class JpegStream:
-    """A camera whose one answer never ends: JPEGs, one after the other (``multipart/x-mixed-replace``)."""
+    """A camera with one endless answer: JPEGs, one after the other (``multipart/x-mixed-replace``)."""
 
     interval = 0.0
 

@@ -1,4 +1,4 @@
-"""A network camera's HTTP: one connection that is kept, Basic and Digest passwords, certificates verified."""
+"""An HTTP client for network cameras: keeps its connection, speaks Basic and Digest, verifies certificates."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edgeclf_runtime.sources.network.address import check_address, without_passw
 __all__ = ["HttpClient"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_WRITTEN = "%/:?#[]@!$&'()*+,;=~"  # what an address may hold as it is
-_MOST_REQUESTS = 6  # for one answer: two for a password, the others where the camera sends on
+_WRITTEN = "%/:?#[]@!$&'()*+,;=~"  # characters of an address that are not escaped
+_MOST_REQUESTS = 6  # requests for one answer: two for a password, the others for redirects
 
 
 class HttpClient:
-    """Asks one address again and again.
+    """Requests one address again and again.
 
     Args:
-        address: http or https, understood (see ``check_address``).
-        insecure: take any certificate.
-        timeout: seconds that connecting, and each wait for bytes, may take.
+        address: http or https address that ``check_address`` accepts.
+        insecure: accept any certificate.
+        timeout: seconds for connecting and for each wait for bytes.
     """
 
     def __init__(self, address: str, insecure: bool, timeout: float) -> None:
@@ -37,11 +37,11 @@ class HttpClient:
         self._authorization = _Authorization(self._user, self._password)
 
     def get(self) -> http.client.HTTPResponse:
-        """The answer, of status 200; to be read to its end before the next, or closed.
+        """Return an answer with status 200; read it to its end, or close it, before the next request.
 
         Raises:
-            SourceError: nobody answers, the certificate or the password is not right, or the status is another.
-            http.client.HTTPException: what answers does not speak HTTP.
+            SourceError: no answer, a certificate or password that is not accepted, or another status.
+            http.client.HTTPException: the server does not speak HTTP.
         """
         for _ in range(_MOST_REQUESTS):
             answer = self._asked()
@@ -61,7 +61,7 @@ class HttpClient:
         )
 
     def _asked(self) -> http.client.HTTPResponse:
-        """One request; a connection that the camera closed meanwhile is opened anew, once."""
+        """Send one request; reconnect once if the camera has closed the connection."""
         for kept in (True, False):
             fresh = self._connection is None
             try:
@@ -100,7 +100,7 @@ class HttpClient:
         return SourceError(f"{self.shown}: no video stream there. Check the address and the camera. ({error})")
 
     def _follow(self, location: str) -> None:
-        """Go where the camera sends, on the same host alone: the password is meant for nobody else."""
+        """Follow a redirect, only on the same host: the password is meant for nobody else."""
         self.close()
         before, after = urlsplit(self._url), urlsplit(urljoin(self._url, location))
         weaker = before.scheme == "https" and after.scheme != "https"
@@ -112,20 +112,20 @@ class HttpClient:
         self._url = after._replace(fragment="").geturl()
 
     def _finish(self, answer: http.client.HTTPResponse) -> None:
-        """So that the connection can be used again, unless there is too much to read."""
+        """Read the rest of an answer so that the connection can be reused, unless there is too much to read."""
         answer.read(65_536)
         if not answer.isclosed():
             self.close()
 
     def close(self) -> None:
-        """Close the connection; the next request opens another."""
+        """Close the connection; the next request opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 class _Authorization:
-    """What the camera asks for: nothing, Basic or Digest (RFC 7616)."""
+    """The authentication that the camera asks for: none, Basic or Digest (RFC 7616)."""
 
     def __init__(self, user: str, password: str) -> None:
         self._has_password = bool(user or password)
@@ -137,7 +137,7 @@ class _Authorization:
         self._kind = ""
 
     def learn(self, challenges: list[str]) -> bool:
-        """Whether there is an answer to one of these headers that was not tried before."""
+        """Read the challenges; return whether one of them can be answered that was not tried before."""
         schemes: dict[str, dict[str, str]] = {}
         for challenge in challenges:
             kind, _, rest = challenge.strip().partition(" ")
@@ -147,7 +147,7 @@ class _Authorization:
             if kind.lower() != "digest" or parts.get("algorithm", "MD5").upper() in ("MD5", "SHA"):
                 schemes.setdefault(kind.lower(), parts)
         digest = schemes.get("digest")
-        # The same question again means that the password is wrong, unless only the nonce was too old.
+        # The same challenge again means that the password is wrong, unless only the nonce has expired.
         again = self._kind == "basic" or (self._kind == "digest" and (digest or {}).get("stale", "").lower() != "true")
         if not self._has_password or again:
             return False
@@ -156,13 +156,13 @@ class _Authorization:
         return bool(self._kind)
 
     def header(self, url: str) -> str:
-        """For one request; "" where none was asked for."""
+        """Return the Authorization header for one request; "" if the camera asked for none."""
         if self._kind != "digest":
             return self._basic if self._kind == "basic" else ""
         request = urllib.request.Request("http://camera" + urlsplit(url)._replace(scheme="", netloc="").geturl())
         try:
             words = self._digest.get_authorization(request, self._challenge)  # type: ignore[arg-type, unused-ignore]
-        except UnicodeError:  # which shows the letter
+        except UnicodeError:  # its message would show a letter of the password
             words = None
         if not words:
             raise SourceError(f"{without_password(url)}: it asks for a password in a way that is not known here.")

@@ -1,4 +1,4 @@
-"""Certificates of network cameras, checked before any password is sent."""
+"""Verify certificates of network cameras before any password is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _environment = threading.Lock()
 
 
 def context(insecure: bool) -> ssl.SSLContext:
-    """Verifies certificate and host name with the system's authorities, or those of SSL_CERT_FILE, unless insecure."""
+    """Return a context that verifies certificate and host name by the system's authorities or SSL_CERT_FILE."""
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname = False
@@ -33,13 +33,13 @@ def context(insecure: bool) -> ssl.SSLContext:
 
 
 def check_certificate(address: str, shown: str, timeout: float) -> None:
-    """Connect to an https or rtsps address, and raise SourceError unless its certificate is good.
+    """Connect to an https or rtsps address, and raise SourceError unless its certificate is valid.
 
-    FFmpeg checks it again; but not all of its versions check the host's name.
+    FFmpeg verifies it again, but not all of its versions check the host name.
 
     Args:
         address: of the camera.
-        shown: the same without its password.
+        shown: address without the password, for messages.
         timeout: in seconds.
     """
     parts = urlsplit(address)
@@ -56,13 +56,13 @@ def check_certificate(address: str, shown: str, timeout: float) -> None:
 
 
 def reason(error: ssl.SSLCertVerificationError) -> str:
-    """In a few words, such as "self-signed certificate"."""
+    """Return the reason in a few words, such as "self-signed certificate"."""
     return error.verify_message.rstrip(".") or str(error)
 
 
 @contextmanager
 def ffmpeg_verifies(wanted: bool) -> Iterator[None]:
-    """While it is open, streams that OpenCV's FFmpeg opens have to show a good certificate."""
+    """Inside this context, OpenCV's FFmpeg opens streams only with a valid certificate."""
     if not wanted:
         yield
         return
@@ -79,6 +79,6 @@ def ffmpeg_verifies(wanted: bool) -> Iterator[None]:
 
 
 def _authorities() -> str:
-    """A file of certificates; "" where there is none, with which FFmpeg trusts nobody."""
+    """Return the file of trusted certificates; "" if there is none, with which FFmpeg trusts nobody."""
     paths = ssl.get_default_verify_paths()
     return next((path for path in (paths.cafile, paths.openssl_cafile) if path and os.path.isfile(path)), "")
