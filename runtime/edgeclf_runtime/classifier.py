@@ -119,7 +119,7 @@ class Classifier:
         """Classify one image.
 
         Args:
-            image: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
+            picture: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
                 ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
                 the same way; or a Frame, of which its view's region is taken. All but a Frame are classified as they
                 are: what the card says of a camera's region and rotation is not applied.

@@ -1,4 +1,4 @@
-"""What happens when the answer changes: a command, a web address called."""
+"""Run a command or call a webhook when the answer changes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from edgeclf_runtime.system.process_group import ProcessGroup
 
 __all__ = ["CallKeys", "CommandSink", "WebhookSink"]
 
-_SECONDS = 30.0  # a command may take
-_GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from the request to end until it is killed
+_SECONDS = 30.0  # time limit of a command
+_GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from SIGTERM to SIGKILL
 _TRIES = 3
 _TIMEOUT = 5.0
-_OURS = ("EDGECLF_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")  # variables that are for this process alone
+_OURS = ("EDGECLF_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")  # variables meant only for this process
 _HANDED_ON = ("EDGECLF_EDGETPU_LIBRARY",)
-_TELLING = 8  # characters from which a secret is looked for within other text
+_TELLING = 8  # minimum length of a secret that is searched for inside other text
 
 
 @dataclass(frozen=True)
 class CallKeys(SinkKeys):
-    """A program run and an address called whenever the answer changes to one of ``on`` (any, where that is empty)."""
+    """Run a program and call an address whenever the answer changes to one of ``on`` (to any answer if empty)."""
 
     on: tuple[str, ...] = key((), "Answers for which command and webhook are called (default: all)")
     command: str = key("", "Program to run when the answer changes")
@@ -60,7 +60,7 @@ class CallKeys(SinkKeys):
 
 
 class _Calls:
-    """When a call is made: see ``sink.Caller``."""
+    """Decides when a call is made; see ``sink.Caller``."""
 
     pictures = False
 
@@ -69,34 +69,34 @@ class _Calls:
         self.superseded, self._interrupted = threading.Event(), threading.Event()
 
     def heeds(self, item: Item) -> bool:
-        """Whether the answer changed, to one that counts."""
+        """Whether the answer changed to one of the labels."""
         if not isinstance(item, Observation) or not item.decision.changed:
             return False
         return not self._labels or item.decision.label in self._labels
 
     def interrupt(self) -> None:
-        """End the present call; there will be no other."""
+        """End the current call; no other follows."""
         self._interrupted.set()
         self.superseded.set()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held open."""
 
 
 class CommandSink(_Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
-    It finds the answer in EDGECLF_LABEL, EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE, and may take 30 s. Then, or
-    when the sink is closed, it is ended with all processes of its group.
+    The program gets the answer in EDGECLF_LABEL, EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE. After 30 s, or when
+    the sink is closed, it is terminated with all processes of its group.
 
     Args:
         command: the program and its arguments, quoted as in a shell.
-        labels: answers that count; empty for all.
-        cooldown: seconds from the end of a call to the next, at least.
-        secrets: variables that hold one are not handed on to it.
+        labels: answers that trigger it; empty for all.
+        cooldown: minimum time from the end of a call to the next, in seconds.
+        secrets: environment variables that contain one of these are not passed on.
 
     Raises:
-        SinkError: an empty command, or quotes that do not match.
+        SinkError: empty command, or unbalanced quotes.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class CommandSink(_Calls):
         if not self._command:
             raise SinkError("An empty command.")
         self.name, self._secrets = f"command {self._command[0]}", tuple(filter(None, secrets))
-        self._left: list[ProcessGroup] = []  # of programs that have ended, and left others running
+        self._left: list[ProcessGroup] = []  # groups whose program has ended but left processes running
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or not self.heeds(item):
@@ -137,7 +137,7 @@ class CommandSink(_Calls):
             raise SinkError(f"{self.name}: exit status {status}.")
 
     def _environment(self) -> dict[str, str]:
-        """Without what opens pages, brokers and the service's own files."""
+        """Return the environment without the variables that contain secrets or belong to this process."""
         return {
             name: value
             for name, value in os.environ.items()
@@ -148,13 +148,13 @@ class CommandSink(_Calls):
         return any(secret == value or (len(secret) >= _TELLING and secret in value) for secret in self._secrets)
 
     def close(self) -> None:
-        """End what its programs left running."""
+        """Terminate processes that the programs left running."""
         for group in self._left:
             group.end(_GRACE_AT_END)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token is for one host alone."""
+    """Refuses redirects: the token is meant for one host only."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -169,18 +169,18 @@ def _names_a_host(address: str) -> bool:
 
 
 class WebhookSink(_Calls):
-    """Sends the observation, as JSON, to an address whenever the answer changes; three tries.
+    """Posts the observation as JSON to an address whenever the answer changes, with up to three attempts.
 
-    It is not tried again once there is a newer change.
+    There are no further attempts once there is a newer change.
 
     Args:
         address: http or https.
-        labels: answers that count; empty for all.
+        labels: answers that trigger it; empty for all.
         token: sent as ``Authorization: Bearer``; never shown.
-        cooldown: seconds from the end of a call to the next, at least.
+        cooldown: minimum time from the end of a call to the next, in seconds.
 
     Raises:
-        SinkError: another kind of address.
+        SinkError: not an http or https address, or invalid.
     """
 
     def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "", cooldown: float = 0.0) -> None:
@@ -188,7 +188,7 @@ class WebhookSink(_Calls):
         if not address.startswith(("http://", "https://")):
             raise SinkError(f"Webhook {address.partition('://')[0]}: expected an http or https address.")
         if not address.isascii() or not address.isprintable() or " " in address or not _names_a_host(address):
-            # It is not shown: a key may stand in it.
+            # The address is not shown because it may contain a key.
             raise SinkError(
                 "Webhook address: expected http://HOST[:PORT]/PATH in ASCII; other signs as %20, of a host as xn--."
             )

@@ -1,4 +1,4 @@
-"""An observation's image: as JPEG, and with the answer written on it."""
+"""Encode an observation's image as JPEG, or draw the answer on it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from edgeclf_runtime.sinks.sink import Observation
 
 __all__ = ["annotated", "jpeg", "jpeg_of", "pixels_of", "seen_jpeg_of", "small_jpeg"]
 
-_LEAST = 64  # pixels of the longer side of an image that still shows something
-_CUT_QUALITY = 95  # of what may have been a JPEG before
-_BAR = 0.08  # share of the height that the line of text takes
+_LEAST = 64  # pixels; a smaller image shows nothing useful
+_CUT_QUALITY = 95  # JPEG quality of a crop, which may have been a JPEG before
+_BAR = 0.08  # height of the line of text, as a share of the image's height
 
 
 def pixels_of(item: Observation) -> npt.NDArray[np.uint8] | None:
-    """uint8 RGB ``[height, width, 3]`` of the whole frame; None where there is none."""
+    """Return the whole frame, uint8 RGB ``[height, width, 3]``; None if it has no pixels."""
     frame = item.prediction.frame
     return None if frame is None else frame.whole()
 
 
 def jpeg_of(item: Observation) -> bytes | None:
-    """The whole frame as a JPEG file's content, where it came as one the very same; None where there is none."""
+    """Return the whole frame as JPEG, unchanged if it came as JPEG; None if it has no pixels."""
     frame = item.prediction.frame
     if frame is None:
         return None
@@ -31,7 +31,7 @@ def jpeg_of(item: Observation) -> bytes | None:
 
 
 def seen_jpeg_of(item: Observation) -> bytes | None:
-    """The part of the frame that was classified, as a JPEG file's content; as ``jpeg_of`` where that is all of it."""
+    """Return the classified part of the frame as JPEG; the same as ``jpeg_of`` if that is the whole frame."""
     frame = item.prediction.frame
     if frame is None or frame.view.region == WHOLE:
         return jpeg_of(item)
@@ -39,7 +39,7 @@ def seen_jpeg_of(item: Observation) -> bytes | None:
 
 
 def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
-    """uint8 RGB ``[height, width, 3]`` as a JPEG file's content."""
+    """Encode uint8 RGB ``[height, width, 3]`` as JPEG."""
     import cv2
 
     good, data = cv2.imencode(".jpg", swapped(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -48,15 +48,16 @@ def jpeg(pixels: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
 
 
 def small_jpeg(pixels: npt.NDArray[np.uint8], side: int, limit: int) -> bytes | None:
-    """A JPEG file's content for a channel that takes no large one.
+    """Encode an image as a JPEG of limited size.
 
     Args:
         pixels: uint8 RGB ``[height, width, 3]``.
-        side: pixels of the longer side, at most.
-        limit: bytes, at most.
+        side: maximum length of the longer side, in pixels.
+        limit: maximum size in bytes.
 
     Returns:
-        the best quality that is small enough, of a smaller image where none is; None where nobody would see anything.
+        The JPEG with the best quality that fits, of a smaller image if necessary; None if that would be too small to
+        show anything.
     """
     while side >= _LEAST:
         small = _at_most(pixels, side)
@@ -79,7 +80,7 @@ def _at_most(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
 
 
 def annotated(item: Observation) -> npt.NDArray[np.uint8] | None:
-    """The frame with answer and score in a dark line along its lower edge; uint8 RGB."""
+    """Return the frame, uint8 RGB, with answer and score on a dark bar at its bottom; None if it has no pixels."""
     import cv2
 
     pixels = pixels_of(item)

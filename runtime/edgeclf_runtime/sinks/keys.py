@@ -1,4 +1,4 @@
-"""What a kind of sink brings: its keys of the table ``[sinks]``, their checks, and what opens it."""
+"""The interface of a kind of sink: its keys in the table ``[sinks]``, their checks, and how to open it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def key(default: Any, about: str, *, secret: bool = False, carried: bool = False
     """A field of a ``SinkKeys``.
 
     Args:
-        default: that turns it off, or what is used where nothing is said.
-        about: one line for run.toml.
-        secret: holds a password or token, which is never shown.
-        carried: names a file that root may have to read for a service.
+        default: value if the key is not given; usually turns the sink off.
+        about: one-line description for run.toml.
+        secret: contains a password or token, which is never shown.
+        carried: names a file that systemd passes to a service as a credential.
     """
     return field(default=default, repr=not secret, metadata={"about": about, "secret": secret, "carried": carried})
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What sinks may know of the run that opens them.
+    """What sinks know of the run that opens them.
 
     Attributes:
-        labels: of the model.
-        model: its name.
-        gap: seconds between two answers, at most; 0 where nobody knows.
-        cooldown: seconds between two calls, at least.
-        endless: wait for an address that this machine does not have yet, rather than raise.
-        snapshots: the folder of snapshots; None where none are kept.
+        labels: labels of the model.
+        model: name of the model.
+        gap: longest time between two answers, in seconds; 0 if unknown.
+        cooldown: minimum time between two calls, in seconds.
+        endless: wait for an address that this machine does not have yet instead of raising an error.
+        snapshots: folder of snapshots; None if none are stored.
         secrets: passwords and tokens of all sinks.
     """
 
@@ -49,7 +49,7 @@ class Opening:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
-        """A sink that listens at an address, now or, in an endless run, as soon as this machine has it."""
+        """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""
         try:
             return open_sink()
         except AddressError as error:
@@ -59,31 +59,31 @@ class Opening:
 
 
 class SinkKeys:
-    """Keys of one kind of sink, a frozen dataclass: a base of ``config.settings.SinkSettings``.
+    """Keys of one kind of sink: a frozen dataclass and a base of ``config.settings.SinkSettings``.
 
-    A new kind of sink is one file with a subclass of this, and one line there.
+    To add a kind of sink, write one file with a subclass of this and add one line there.
     """
 
     def mistakes(self) -> Iterator[str]:
-        """What is expected of values that are wrong by themselves."""
+        """Yield what is expected, for each invalid value."""
         yield from ()
 
     def checks(self) -> Iterator[Callable[[], object]]:
-        """Each raises SinkError where something is wrong or missing; nothing is opened."""
+        """Yield checks that raise SinkError if something is wrong or missing, without opening anything."""
         yield from ()
 
     def open(self, run: Opening) -> Iterator[Sink]:
-        """The sinks that are asked for."""
+        """Open and yield the configured sinks."""
         yield from ()
 
     def named_labels(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-        """Keys whose values are labels: the key, its values, and the words that it takes beside labels."""
+        """Yield the keys whose values are labels: the key, its values, and other words that it accepts."""
         yield from ()
 
     def recipients(self) -> tuple[str, ...]:
-        """Where observations stay or are sent, without any password."""
+        """Return where observations are stored or sent, without passwords."""
         return ()
 
     def folders(self) -> tuple[Path, ...]:
-        """That are written to."""
+        """Return the folders that are written to."""
         return ()

@@ -1,4 +1,4 @@
-"""Files of whole lines that do not grow for ever, and what is written to as if it were one: standard output, a pipe."""
+"""Append lines to rotating files, or to standard output or a pipe."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from edgeclf_runtime.system.atomic_file import sync, sync_open
 __all__ = ["LineFile", "is_output", "open_lines"]
 
 _log = logging.getLogger(__name__)
-_SYNCED = 5.0  # seconds of lines that a power cut may take
+_SYNCED = 5.0  # seconds between two syncs; a power cut may lose the lines since the last one
 _OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class LineFile(Protocol):
-    """What lines are written to."""
+    """A file or stream to which lines are written."""
 
     def write(self, line: str) -> None:
-        """One, with its end; raises OSError where it cannot be written."""
+        """Write a line including its end; raise OSError if it cannot be written."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close the file."""
 
 
 def is_output(path: Path) -> bool:
-    """Whether this is standard output, by one of its names."""
+    """Whether a path names standard output."""
     return str(path) in _OUTPUT
 
 
 def open_lines(path: Path, limit: int, keep: int, head: str, is_whole: Callable[[bytes], bool]) -> LineFile:
-    """Open a file to append lines to; ``-`` is standard output, which like a pipe or a device never rotates.
+    """Open a file to append lines to; ``-`` is standard output, which, like a pipe or a device, does not rotate.
 
     Args:
-        path: its folder is made where it is missing.
-        limit: bytes after which it is renamed to ``NAME.1`` and begun anew.
-        keep: how many older files are kept.
-        head: its first line; a file that begins otherwise is renamed first.
-        is_whole: whether bytes without a line's end are a line.
+        path: of the file; its folder is created if missing.
+        limit: bytes after which the file is renamed to ``NAME.1`` and a new one is started.
+        keep: number of older files to keep.
+        head: first line; a file with another first line is renamed before.
+        is_whole: whether bytes without a line end are a complete line.
     """
     if is_output(path):
         return _Output(io.FileIO(os.dup(1), "w"), head)
@@ -54,7 +54,7 @@ def open_lines(path: Path, limit: int, keep: int, head: str, is_whole: Callable[
 
 
 class _Stream:
-    """What has no end that could be looked at."""
+    """A stream, whose end cannot be checked."""
 
     def __init__(self, file: io.FileIO, head: str) -> None:
         self._file = file
@@ -72,7 +72,7 @@ class _Stream:
 
 
 class _Output(_Stream):
-    """Standard output. Where nobody reads it any more the run is ended (see ``TerminalSink``), and nothing is said."""
+    """Standard output. If its reader has gone, the run ends (see ``TerminalSink``) without a message."""
 
     def _write(self, data: bytes) -> None:
         with suppress(BrokenPipeError):
@@ -80,10 +80,10 @@ class _Output(_Stream):
 
 
 class _Rotating:
-    """A file of whole lines that is renamed to NAME.1, NAME.2 ... when it is full.
+    """A file of complete lines that is renamed to NAME.1, NAME.2 ... when it is full.
 
-    What is written is synced with the first line after ``_SYNCED`` seconds: each line at once would wear out a memory
-    card. Lines after which nothing comes are left to the system, which writes them by itself (Linux in 30 s).
+    The file is synced with the first line after ``_SYNCED`` seconds; syncing each line would wear out a memory card.
+    The last lines before a pause are left to the system, which writes them by itself (Linux within 30 s).
 
     Args:
         path, limit, keep, head, is_whole: see ``open_lines``.
@@ -108,7 +108,7 @@ class _Rotating:
 
     def write(self, line: str) -> None:
         data = line.encode()
-        if self._file.closed or self._is_gone():  # a rotation failed: the disk was full, say
+        if self._file.closed or self._is_gone():  # closed: a rotation failed, for example because the disk was full
             self._file.close()
             self._file = self._opened()
         if self._file.tell() + len(data) > self._limit and self._file.tell() > len(self._head):
@@ -122,7 +122,7 @@ class _Rotating:
             self._synced = time.monotonic()
 
     def _is_gone(self) -> bool:
-        """Whether somebody else, logrotate say, renamed or removed it."""
+        """Whether another program, such as logrotate, renamed or removed the file."""
         try:
             return not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
@@ -146,7 +146,7 @@ class _Rotating:
 
 
 def _begins_otherwise(path: Path, head: bytes) -> bool:
-    """Whether a file's first line is another one; who edited it may have put a byte order mark and other line ends."""
+    """Whether a file has another first line; a byte order mark and other line ends, from an editor, are ignored."""
     try:
         with path.open("rb") as file:
             begin = file.read(len(head) + 4).rstrip(b"\0")
@@ -157,7 +157,7 @@ def _begins_otherwise(path: Path, head: bytes) -> bool:
 
 
 def _append(file: io.FileIO, data: bytes) -> None:
-    """All of it, or, where the disk is full, nothing."""
+    """Append all bytes or, if the disk is full, none."""
     end = file.tell()
     try:
         if file.write(data) != len(data):

@@ -1,4 +1,4 @@
-"""Observations as text, JSON or CSV, to the terminal or to files that do not grow for ever."""
+"""Write observations as text, JSON or CSV to the terminal or to rotating files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CsvSink", "JsonLinesSink", "LineKeys", "TerminalSink", "as_json", "a
 
 @dataclass(frozen=True)
 class LineKeys(SinkKeys):
-    """Files of lines: JSON and CSV."""
+    """Append observations to JSON lines and CSV files."""
 
     jsonl: str = key("", "File to append JSON lines to")
     csv: str = key("", "File to append CSV rows to")
@@ -54,14 +54,14 @@ class LineKeys(SinkKeys):
 
 
 def as_text(item: Observation, top: int) -> str:
-    """``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first where it is not the best label."""
+    """Format as ``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first if it is not the best label."""
     prediction, label = item.prediction, item.decision.label
     number = f"{prediction.frame.number:6}" if prediction.frame else ""
     return text_line(prediction, number if label == prediction.label else f"{number}  [{label}]", top)
 
 
 def _coloured(item: Observation, top: int) -> str:
-    """``as_text`` for a terminal: the answer bold, green or, where no label was sure enough, yellow; the rest faint."""
+    """Format as ``as_text`` with colours: the answer bold and green, or yellow if uncertain; the rest faint."""
     line, answer = as_text(item, top), f"  {item.decision.label} "
     if item.decision.label != item.prediction.label:
         answer = f"  [{item.decision.label}]"
@@ -71,9 +71,9 @@ def _coloured(item: Observation, top: int) -> str:
 
 
 def as_json(item: Item, top: int) -> str:
-    """One object: of an observation its frame, time (seconds since 1970), age, source, answer, whether it changed,
-    and ``lines.content``; of a source's state ``time``, ``state``, ``reason`` and ``reopened``; of a model's ``time``,
-    ``model``, ``path``, ``reason`` and ``labels``."""
+    """Format as one JSON object: an observation with its frame, time (seconds since 1970), age, source, answer, whether
+    it changed, and ``lines.content``; a source's state with ``time``, ``state``, ``reason`` and ``reopened``; a model's
+    state with ``time``, ``model``, ``path``, ``reason`` and ``labels``."""
     if not isinstance(item, Observation):
         return json.dumps({"time": round(item.time, 3), **_state(item)}, ensure_ascii=False)
     frame, frame_fields = item.prediction.frame, dict[str, object]()
@@ -95,14 +95,14 @@ def _state(item: SourceState | ModelState) -> dict[str, object]:
 
 
 class TerminalSink:
-    """Lines on standard output; states of the source and the model on standard error, but for JSON.
+    """Prints lines to standard output, and states of the source and the model to standard error (except with JSON).
 
     Args:
-        top: labels to show.
-        json_lines: one JSON object a line, the states among them.
-        changes: only when the answer changes.
-        silent: no line for an answer; standard output is another sink's.
-        gone: called when nobody reads standard output any more (``| head``); what would go there is dropped.
+        top: number of labels to show.
+        json_lines: print one JSON object per line, including the states.
+        changes: print only when the answer changes.
+        silent: print no answers, because another sink uses standard output.
+        gone: called once the reader of standard output has gone (``| head``); further lines are dropped.
     """
 
     name = "terminal"
@@ -122,10 +122,10 @@ class TerminalSink:
     def take(self, item: Item) -> None:
         try:
             self._print(item)
-            if _is_unread():  # found out here, too, as the next change may be hours away
+            if _is_unread():  # checked here, too: the next change may be hours away
                 raise BrokenPipeError
         except BrokenPipeError:
-            # What is left in its buffer would fail again, at the latest when Python ends.
+            # The rest of the buffer would fail again, at the latest when Python exits.
             with open(os.devnull, "w", encoding="utf-8") as nowhere:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
             self._gone()
@@ -142,21 +142,21 @@ class TerminalSink:
             print(f"Source {item.name}{': ' if item.reason else ''}{item.reason}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held open."""
 
 
 def _is_unread() -> bool:
-    """Whether standard output is a pipe whose reader has left."""
+    """Whether standard output is a pipe whose reader has gone."""
     poll = select.poll()
     try:
         poll.register(sys.stdout.fileno(), 0)
-    except (OSError, ValueError):  # no file
+    except (OSError, ValueError):  # not a file
         return False
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _show(line: str) -> None:
-    """With its end, in one piece: other lines may go to the same place."""
+    """Print a line with its end in one write, because others may write to the same terminal."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -173,14 +173,14 @@ def _is_row(line: bytes) -> bool:
 
 
 class JsonLinesSink:
-    """One JSON object a line, states among them.
+    """Appends one JSON object per line, including the states.
 
     Args:
-        path: of the file, which is appended to; ``-`` for standard output.
-        limit: bytes after which it is renamed to ``NAME.1`` and begun anew.
-        keep: how many older files are kept.
-        top: labels in ``scores``.
-        changes: only the observations that change the answer, and the states.
+        path: of the file to append to; ``-`` for standard output.
+        limit: bytes after which it is renamed to ``NAME.1`` and a new file is started.
+        keep: number of older files to keep.
+        top: number of labels in ``scores``.
+        changes: write only observations that change the answer, and the states.
     """
 
     pictures = False
@@ -199,12 +199,12 @@ class JsonLinesSink:
 
 
 class CsvSink:
-    """A row for each observation: time, frame, source, answer, its score, and whether it changed.
+    """Appends a row per observation: time, frame, source, answer, score, and whether it changed.
 
     A file whose first line names other columns is renamed to ``NAME.1`` first.
 
     Args:
-        path, limit, keep: as of ``JsonLinesSink``.
+        path, limit, keep: as for ``JsonLinesSink``.
     """
 
     pictures = False

@@ -1,4 +1,4 @@
-"""Figures for Prometheus."""
+"""Serve metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BUCKETS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 @dataclass(frozen=True)
 class MetricsKeys(SinkKeys):
-    """Figures for Prometheus."""
+    """Serve metrics for Prometheus."""
 
     metrics: int = key(0, "Port for Prometheus; 0 for none")
     metrics_host: str = key("127.0.0.1", "Address to serve them on")
@@ -43,10 +43,10 @@ class MetricsKeys(SinkKeys):
 
 
 class Figures:
-    """Counts and times, for whoever serves them.
+    """Counters and timings, in Prometheus's format.
 
     Raises:
-        SinkError: prometheus-client is not installed, or too old.
+        SinkError: prometheus-client is not installed or too old.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Figures:
         )
 
     def take(self, item: Item) -> None:
-        """Count it."""
+        """Update the metrics with an item."""
         if isinstance(item, ModelState):
             self._models.labels(item.name).inc()
             return
@@ -88,11 +88,11 @@ class Figures:
             self._stages.labels(stage).observe(value)
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Show what these drop, too."""
+        """Also export the dropped items of these outlets."""
         self.registry.register(_Dropped(outlets))
 
     def text(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         import prometheus_client as prometheus
 
         content: bytes = prometheus.generate_latest(self.registry)
@@ -100,7 +100,7 @@ class Figures:
 
 
 class _Dropped:
-    """Read off whenever somebody asks: who drops has no time to tell."""
+    """Collects the numbers of dropped items on request, so that dropping stays fast."""
 
     def __init__(self, outlets: Sequence[Outlet]) -> None:
         self._outlets = outlets
@@ -119,15 +119,15 @@ class _Dropped:
 
 
 class MetricsSink:
-    """``Figures``, served at ``http://HOST:PORT/metrics``.
+    """Serves ``Figures`` at ``http://HOST:PORT/metrics``.
 
     Args:
-        port: to listen on; 0 picks a free one, which ``port`` then says.
-        host: address to listen on; by default this machine alone can ask.
+        port: to listen on; 0 picks a free one, which the attribute ``port`` then holds.
+        host: address to listen on; by default only this machine can connect.
 
     Raises:
         AddressError: this machine does not have the address.
-        SinkError: prometheus-client is not installed, or the port is taken.
+        SinkError: prometheus-client is not installed, or the port is in use.
     """
 
     pictures = False

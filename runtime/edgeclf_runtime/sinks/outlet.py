@@ -1,4 +1,4 @@
-"""A thread and a bounded queue before each sink, so that a slow one cannot stall the camera."""
+"""Run each sink in its own thread with a bounded queue, so that a slow sink cannot stall the camera."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["Outlet"]
 
 _log = logging.getLogger(__name__)
 _QUIET = 60.0  # seconds between two log lines about the same sink
-_PICTURES, _OTHERS = 6, 256  # items that may wait: a frame of 1080p has 6 MB
+_PICTURES, _OTHERS = 6, 256  # queue lengths with and without pixels: a 1080p frame has 6 MB
 
 
 class Outlet:
-    """Hands items on to a sink.
+    """Passes items to a sink.
 
-    When too many wait, the oldest observation that is no change goes; changes and states only where there is no other.
-    Of a ``Caller`` only the newest change waits, whatever the source.
+    If the queue is full, the oldest observation without a change of the answer is dropped; changes and states are
+    dropped only if there is nothing else. For a ``Caller`` only the newest change waits, whatever the source.
 
     Args:
-        sink: owned from now on.
-        lossless: wait for room rather than drop; for sources that can wait, such as files.
+        sink: the sink, owned by this object.
+        lossless: wait for room instead of dropping; for sources that can wait, such as files.
 
     Attributes:
-        failed: items, so far.
+        failed: number of items so far for which the sink raised an error.
     """
 
     def __init__(self, sink: Sink, lossless: bool) -> None:
@@ -48,11 +48,11 @@ class Outlet:
 
     @property
     def dropped(self) -> int:
-        """Items that the sink did not get, or gave up for newer ones, so far."""
+        """Number of items so far that were dropped here or replaced by newer ones in the sink."""
         return self._dropped + int(getattr(self.sink, "dropped", 0))
 
     def put(self, item: Item) -> None:
-        """Give it an item; never waits unless lossless, and then no longer than until ``end``."""
+        """Queue an item; never blocks unless lossless, and then at most until ``end``."""
         item = item if self.sink.pictures else _without_picture(item)
         if self._caller is not None:
             return self._replace(self._caller, item)
@@ -71,7 +71,7 @@ class Outlet:
         self._items.clear()
 
     def _replace(self, caller: Caller, item: Item) -> None:
-        """A change in the place of one that waits, also one to an answer that calls for nothing: that one is over."""
+        """Replace a waiting change by a newer one, even if the newer answer triggers no call: the old one is over."""
         if not isinstance(item, Observation) or not item.decision.changed:
             return
         with self._changed:
@@ -82,7 +82,7 @@ class Outlet:
         self._tell_dropped(_QUIET)
 
     def _tell_dropped(self, quiet: float) -> None:
-        """Once, unless it was told so many seconds ago and there are more."""
+        """Log the number of dropped items, at most every ``quiet`` seconds and only if it has grown."""
         dropped, now = self.dropped, time.monotonic()
         if dropped > self._reported and now - self._reported_at >= quiet:
             self._reported, self._reported_at = dropped, now
@@ -102,7 +102,7 @@ class Outlet:
         self._guarded(self.sink.close)
 
     def _next(self) -> Item | None:
-        """The next item; None at the end."""
+        """Wait for the next item; None at the end."""
         with self._changed:
             while not self._items or self._resting > time.monotonic():
                 if self._ending:
@@ -117,7 +117,7 @@ class Outlet:
     def _guarded(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception as error:  # whatever a network or a disk does, the other sinks go on
+        except Exception as error:  # the other sinks continue, whatever a network or a disk raises
             self.failed += 1
             if time.monotonic() - self._warned_at >= _QUIET:
                 self._warned_at = time.monotonic()
@@ -125,18 +125,18 @@ class Outlet:
                 _log.warning("Sink %s: %s (%d so far)", self.sink.name, text, self.failed)
 
     def end(self) -> None:
-        """What waits is still taken, and then the sink closed; nothing more comes."""
+        """Accept no more items; the sink takes those that wait and is then closed."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """For that, after ``end``; whether it is done."""
+        """Wait until the sink is closed, after ``end``; return whether it is."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def give_up(self) -> None:
-        """What still waits is dropped, so that the sink is closed as soon as it is done with what it has."""
+        """Drop all waiting items, so that the sink is closed after its current item."""
         with self._changed:
             self._drop_all()
         if self._caller is not None:
@@ -145,7 +145,7 @@ class Outlet:
 
 
 def _without_picture(item: Item) -> Item:
-    """The same without the frame's pixels, which would be kept as long as it waits."""
+    """Return an item without the frame's pixels, to free their memory while it waits."""
     if not isinstance(item, Observation) or item.prediction.frame is None:
         return item
     frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8), jpeg=None)

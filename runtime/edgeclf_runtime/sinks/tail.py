@@ -1,4 +1,4 @@
-"""The end of a file of lines after a power cut: half a line, or zeros where its size was written, not its content."""
+"""Repair the end of a line file after a power cut: half a line, or zeros if only the file's size reached the disk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Callable
 __all__ = ["mend_end"]
 
 _log = logging.getLogger(__name__)
-_TAIL = 1 << 20  # bytes that are looked at, more than is written between two syncs
+_TAIL = 1 << 20  # bytes that are checked, more than is written between two syncs
 
 
 def mend_end(file: io.FileIO, begin: bytes, is_whole: Callable[[bytes], bool]) -> None:
-    """Make the file end with a whole line, so that each line can be read; says so where something had to go.
+    """Make a file end with a complete line; log a warning if bytes were removed.
 
     Args:
-        file: opened to be read and appended to.
-        begin: of the files that are written so; of another, given by mistake, nothing is taken away.
-        is_whole: whether bytes without a line's end are a line.
+        file: opened for reading and appending.
+        begin: the first bytes of the sink's files; any other file, given by mistake, is left alone.
+        is_whole: whether bytes without a line end are a complete line.
     """
     size = os.fstat(file.fileno()).st_size
     start = max(0, size - _TAIL)

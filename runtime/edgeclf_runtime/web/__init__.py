@@ -1,6 +1,6 @@
-"""Pages on the machine itself: what a running classifier sees, and photographs collected for the next training.
+"""Web pages served by the device: the live view of a running classifier, and the collection of training images.
 
-``live_page`` and ``capture_page`` are the two pages; ``server`` serves either, ``access`` decides who may see it.
+``live_page`` and ``capture_page`` are the two pages; ``server`` serves them, and ``access`` controls who may see them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ __all__ = ["check_installed"]
 
 
 def check_installed() -> None:
-    """Whether the packages that serve a page are there.
+    """Check that the packages for web pages are installed.
 
     Raises:
-        SinkError: they are not, or too old.
+        SinkError: they are missing or too old.
     """
     for package in ("starlette", "uvicorn"):
         check_version(package, SinkError)

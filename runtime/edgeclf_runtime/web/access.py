@@ -1,4 +1,4 @@
-"""Who may see a page, and what every answer tells the browser."""
+"""Control access to the pages, and set security headers on every response."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Access"]
 
 _log = logging.getLogger(__name__)
-_QUIET = 60.0  # seconds between two log lines about mistakes of ours
+_QUIET = 60.0  # seconds between two log lines about internal errors
 _YEAR = 365 * 24 * 3600
-_OPEN = frozenset({"/page.css", "/icon.svg"})  # what the page that asks for the token needs
-_KINDS = {"/photograph": "image/jpeg"}  # of what is sent to a path; JSON to all others
+_OPEN = frozenset({"/page.css", "/icon.svg"})  # needed by the page that asks for the token
+_KINDS = {"/photograph": "image/jpeg"}  # content type of requests by path; JSON for all others
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _NETLOC = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.%a-z]+\](:\d+)?")
 _POLICY = "; ".join(
@@ -50,18 +50,18 @@ _HEADERS = [
 
 
 class Access:
-    """Before an application: lets requests through or answers them itself.
+    """ASGI middleware that lets requests through or refuses them.
 
-    Without a token only this machine's own pages get through: the Host header must say so, or a foreign page could
-    reach in by pointing its own name here. A token comes once as ``?token=`` and then as a cookie, or as
-    ``Authorization: Bearer``. Programs that can send neither, such as Home Assistant's camera, may give ``?token=``
-    with every request for an image or figures.
+    Without a token, only pages of this machine are allowed: the Host header must be a local name, or a foreign site
+    could get access by DNS rebinding. The token is sent once as ``?token=`` and then as a cookie, or as
+    ``Authorization: Bearer``. Programs that can send neither, such as Home Assistant's camera, may send ``?token=``
+    with every request for an image or metrics.
 
     Args:
-        application: what is guarded.
-        token: that is asked for; empty for none.
-        loopback: the port can be reached from this machine alone.
-        port: part of the cookie's name, as browsers keep one jar for all ports.
+        application: the protected application.
+        token: required token; empty for none.
+        loopback: whether the port can be reached from this machine only.
+        port: part of the cookie's name, because browsers share cookies between ports.
     """
 
     def __init__(self, application: ASGIApp, token: str, loopback: bool, port: int) -> None:
@@ -80,14 +80,14 @@ class Access:
         answer = self._foreign(request) or self._stranger(request) or _wrong_type(request) or self._application
         try:
             await answer(scope, receive, guarded)
-        except Exception as error:  # of ours: the others' requests go on
+        except Exception as error:  # an internal error must not affect other requests
             if time.monotonic() - self._warned_at >= _QUIET:
                 self._warned_at = time.monotonic()
                 _log.error("Web page, %s: %s: %s", scope["path"], type(error).__name__, error)
             raise
 
     def _foreign(self, request: Request) -> Response | None:
-        """Refuses what another site's page asks for, in this browser or by a name of its own."""
+        """Refuse requests from another site's page, or with a foreign host name."""
         host = _host(request)
         if host is None or (self._loopback and host not in _LOCAL):
             return _refusal(403, "This page answers to the names localhost and 127.0.0.1 alone.")
@@ -99,7 +99,7 @@ class Access:
         return None
 
     def _stranger(self, request: Request) -> Response | None:
-        """Asks for the token."""
+        """Refuse requests without the token."""
         if not self._token or request.scope["path"] in _OPEN:
             return None
         given = request.query_params.get("token")
@@ -119,9 +119,9 @@ class Access:
         return hmac.compare_digest(digest.encode("utf-8", "replace"), self._token.encode())
 
     def _welcome(self, request: Request) -> Response:
-        """Keeps the token as a cookie and leaves it out of the address.
+        """Store the token as a cookie and remove it from the address.
 
-        Not by a redirect: after a click in a mail a browser counts it as the mail's, and would not send the cookie.
+        A redirect would not work: after a click in a mail, browsers attribute it to the mail and send no cookie.
         """
         there = f'<meta http-equiv="refresh" content="0; url={_name(request)}">'
         answer = HTMLResponse(f'<!doctype html><link rel="icon" href="icon.svg">{there}')
@@ -131,24 +131,24 @@ class Access:
 
 
 def _is_page(request: Request) -> bool:
-    """What a person opens, not an image, figures or a stream."""
+    """Whether the request is for a page rather than for an image, metrics or a stream."""
     name = request.scope["path"].rpartition("/")[2]
     return not name or name.endswith(".html")
 
 
 def _digest(token: str) -> str:
-    """What the cookie holds: of one length and of plain characters, and no password to anything else."""
+    """Return the value of the cookie: a digest of fixed length, which does not reveal the token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def _name(request: Request) -> str:
-    """The last part of the path, which a page under any prefix can go to; the page itself where it is odd."""
+    """Return the last part of the path, a link that works under any prefix; the page itself if it is unusual."""
     last = request.scope["path"].rpartition("/")[2]
     return f"./{last}" if last.replace(".", "").isalnum() and last.isascii() else "./"
 
 
 def _host(request: Request) -> str | None:
-    """The host's name or number, of a Host header that makes sense: older starlettes build addresses of any."""
+    """Return the name or address in a valid Host header; older versions of starlette accept any."""
     host = request.headers.get("host", "")
     try:
         return urlsplit(f"//{host}").hostname if _NETLOC.fullmatch(host) else None
@@ -160,12 +160,12 @@ def _same(origin: str | None, request: Request) -> bool:
     if origin is None:
         return True
     scheme, _, netloc = origin.partition("://")
-    schemes = ("https",) if request.scope["scheme"] == "https" else ("http", "https")  # a proxy may speak HTTPS for us
+    schemes = ("https",) if request.scope["scheme"] == "https" else ("http", "https")  # a proxy may add HTTPS
     return scheme in schemes and netloc.lower() == request.headers.get("host", "").lower()
 
 
 def _wrong_type(request: Request) -> Response | None:
-    """What changes something comes as JSON, or as a JPEG: no form of another site can send these."""
+    """Refuse changes that are not sent as JSON or JPEG, which forms of other sites cannot send."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     expected = _KINDS.get(request.scope["path"], "application/json")
     if request.method in ("GET", "HEAD") or kind == expected:

@@ -1,4 +1,4 @@
-"""Where a page listens, and the token that opens it."""
+"""The address at which a page listens, and its token."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from edgeclf_runtime.web.handshakes import BoundedListener
 __all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
 
 TOKEN_VARIABLE = "EDGECLF_WEB_TOKEN"
-"""The environment variable a token is taken from where none is given otherwise."""
+"""Environment variable with the token, used if no other is given."""
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/]+):)?(?P<port>\d{1,5})")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{12,128}")
-_WAITS = 1 << 16  # bytes the kernel keeps for a viewer: with more, a slow one would see the past
+_WAITS = 1 << 16  # send buffer per viewer in bytes; with a larger one a slow viewer would lag
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that listens.
+    """A listening socket.
 
     Attributes:
-        socket: closed by who serves it.
-        url: of the page, for people of this network; without the token.
-        loopback: only this machine can reach it.
-        token: needed to see the page; empty for none.
-        generated: nobody else knows the token yet.
+        socket: the socket, closed by the server.
+        url: address of the page in this network, without the token.
+        loopback: whether only this machine can reach it.
+        token: token of the page; empty for none.
+        generated: whether the token was generated here, so that it must be shown.
     """
 
     socket: socket.socket
@@ -44,7 +44,7 @@ class Listener:
 
     @property
     def invitation(self) -> str:
-        """The address to open: with the token where nobody could know it otherwise."""
+        """Return the address to open, including a generated token."""
         return f"{self.url}?token={self.token}" if self.generated else self.url
 
 
@@ -53,13 +53,13 @@ def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
 
     Args:
         address: ``[HOST:]PORT``; 127.0.0.1 by default; port 0 picks a free one.
-        token: for any address; one that others can reach gets one made up where none is given here or in the
-            environment.
+        token: required token. If none is given here or in the environment, one is generated for an address that other
+            machines can reach.
         secure: whether the page is served over HTTPS.
 
     Raises:
         AddressError: this machine does not have the address.
-        SinkError: no address, the port is taken, or a token of too few or other characters.
+        SinkError: invalid address, port in use, or a token that is too short or has other characters.
     """
     host, port, token = read_address(address, token)
     bound = _bind(host, port)
@@ -71,7 +71,7 @@ def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
 
 
 def read_address(address: str, token: str) -> tuple[str, int, str]:
-    """Host, port and token, "" for none; raises as ``listen`` does, but opens nothing."""
+    """Return host, port and token ("" for none); raise the errors of ``listen`` without opening the port."""
     match = _ADDRESS.fullmatch(address.strip())
     if match is None or int(match["port"]) > 65535:
         raise SinkError(f"Web page on {address!r}: expected [HOST:]PORT, such as 8080 or 0.0.0.0:8080.")
@@ -82,7 +82,7 @@ def read_address(address: str, token: str) -> tuple[str, int, str]:
 
 
 def is_local(address: str) -> bool:
-    """Whether only this machine can reach an address of ``listen``, by its text: a name but localhost may be any."""
+    """Whether only this machine can reach an address of ``listen``; any name but localhost counts as reachable."""
     host = read_address(address, "")[0].partition("%")[0]
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -96,12 +96,12 @@ def _bind(host: str, port: int) -> socket.socket:
         bound = socket.create_server(addresses[0][4][:2], family=addresses[0][0])
     except OSError as error:
         raise cannot_listen(f"Web page on {host}:{port}", error) from None
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # those it accepts inherit it
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITS)  # accepted sockets inherit it
     return BoundedListener(fileno=bound.detach())
 
 
 def _shown(host: str) -> str:
-    """A host for an address people open: of all interfaces, the machine's name."""
+    """Return the host to show in an address; the machine's name if listening on all interfaces."""
     if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
         return platform.node() or "localhost"
     return f"[{host}]" if ":" in host else host

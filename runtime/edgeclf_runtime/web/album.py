@@ -1,4 +1,4 @@
-"""A folder that training photographs are collected in, one sub-folder a class."""
+"""Store training images in a folder with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from edgeclf_runtime.web.picture_counts import PictureCounts
 __all__ = ["Album"]
 
 _QUALITY = 95
-_MOST = 100  # classes
-_BURSTS = 8  # presses that go on at the same time
-_LONGEST = 10_000  # images of a press that can be taken back
+_MOST = 100  # maximum number of classes
+_BURSTS = 8  # maximum number of button presses at the same time
+_LONGEST = 10_000  # maximum number of images of a press that can be undone
 
 
 class Album:
-    """Writes JPEGs to ``FOLDER/CLASS/``; nothing that is there is ever overwritten.
+    """Writes JPEGs to ``FOLDER/CLASS/`` and never overwrites a file.
 
     Args:
-        folder: made where it does not exist; its sub-folders are classes already.
-        classes: more of them.
+        folder: created if it does not exist; its subfolders are classes.
+        classes: further classes.
 
     Attributes:
-        counts: images by class.
-        last: the press that wrote last, and how many images ``take_back`` would remove; 0 for none.
+        counts: number of images by class.
+        last: the last press that wrote images, and how many of them ``take_back`` would delete; 0 for none.
 
     Raises:
-        SinkError: the folder cannot be made or read.
-        UsageError: no name for a class, or the folder is divided into parts, which have the classes.
+        SinkError: the folder cannot be created or read.
+        UsageError: invalid class name, or the folder is split into parts such as train/, which contain the classes.
     """
 
     def __init__(self, folder: Path, classes: Sequence[str] = ()) -> None:
@@ -50,7 +50,7 @@ class Album:
         self.last = "", 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob("*/.*.jpg.part"):  # of a process that was killed
+            for left in folder.glob("*/.*.jpg.part"):  # left by a killed process
                 left.unlink(missing_ok=True)
             part = next((path.name for path in sorted(folder.iterdir()) if path.is_dir() and is_part(path.name)), "")
             if part:
@@ -66,11 +66,11 @@ class Album:
         return {path.name: self._counter.count(path) for path in folders if not path.name.startswith((".", "__"))}
 
     def refresh(self) -> None:
-        """Count again what somebody else has added or removed; takes as long as an image that is being written."""
+        """Count the images again, as others may add or delete some; waits while an image is being written."""
         with self._writing:
             try:
                 counted = self._counted()
-            except OSError:  # a disk that was pulled out may come back
+            except OSError:  # a disk that was unplugged may come back
                 return
             with self._lock:
                 stay = {name: counted.get(name, 0) for name in self.counts if name in counted or name in self._named}
@@ -81,10 +81,10 @@ class Album:
                 self._remember({press: burst for press, burst in bursts.items() if burst})
 
     def add(self, name: str) -> str:
-        """One more class, if it is not there; its folder is made with its first image. Gives its name.
+        """Add a class if it does not exist, and return its name; its folder is created with the first image.
 
         Raises:
-            UsageError: no name for a class, one that differs from another in capitals alone, or too many.
+            UsageError: invalid class name, a name that differs from another only in case, or too many classes.
         """
         name = check_class_name(name)
         if name not in self.counts:
@@ -98,23 +98,23 @@ class Album:
         return name
 
     def _count(self, name: str, more: int) -> None:
-        with self._lock:  # a new dictionary, as other threads read it
+        with self._lock:  # create a new dictionary, because other threads read the old one
             self.counts = {**self.counts, name: self.counts.get(name, 0) + more}
 
     def write(
         self, name: str, pixels: npt.NDArray[np.uint8], moment: float, data: bytes | None = None, press: str = ""
     ) -> Path:
-        """An image of a class.
+        """Write an image of a class.
 
         Args:
             name: of a class in ``counts``.
             pixels: uint8 RGB ``[height, width, 3]``.
-            moment: of its capture, in seconds since 1970.
-            data: the JPEG it came as, which is then written as it is.
-            press: of a button; images of one are taken back together.
+            moment: time of capture, in seconds since 1970.
+            data: the JPEG that it came as, which is written unchanged.
+            press: id of the button press; images of one press are undone together.
 
         Raises:
-            SinkError: no space, a read-only folder, or whatever else the disk has against it.
+            SinkError: no space, a read-only folder, or another disk error.
         """
         content = data or jpeg(pixels, _QUALITY)
         with self._writing:
@@ -136,22 +136,22 @@ class Album:
         self.last = press, len(self._bursts.get(press, ()))
 
     def take_back(self, press: str) -> int:
-        """Remove what was written by a press; how many images these were, without those already gone.
+        """Delete the images of a press; return their number, without those already gone.
 
         Raises:
-            SinkError: the disk has something against it.
+            SinkError: disk error.
         """
         removed = 0
         with self._writing:
             burst = self._bursts.get(press, [])
-            self._remember({})  # so that pressing once more removes no others
+            self._remember({})  # so that another click deletes no others
             for number, (name, path) in enumerate(burst):
                 try:
                     path.unlink()
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    self._remember({press: burst[number:]})  # to be tried again
+                    self._remember({press: burst[number:]})  # so that it can be tried again
                     raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
                 self._count(name, -1)
                 removed += 1

@@ -1,4 +1,4 @@
-"""The pages' own files: HTML, CSS and JavaScript, all of them in this package."""
+"""Static files of the pages: HTML, CSS and JavaScript, all in this package."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SCRIPTS = {"preview": ("preview.js", "history.js", "unsorted.js"), "capture": (
 
 @functools.cache
 def read_file(name: str) -> bytes:
-    """The content of one of them."""
+    """Return the content of a static file."""
     return (resources.files("edgeclf_runtime.web") / "static" / name).read_bytes()
 
 
 def file_routes(page: str) -> list[Route]:
-    """What serves a page.
+    """Return the routes that serve a page.
 
     Args:
-        page: "preview" or "capture": its HTML at the root, and what it loads; nothing else can be asked for.
+        page: "preview" or "capture": its HTML at the root and the files it loads, and nothing else.
     """
     names = {"/": f"{page}.html", **{f"/{name}": name for name in (*_SCRIPTS[page], "live.js", "page.css", "icon.svg")}}
     return [Route(path, functools.partial(_serve, name)) for path, name in names.items()]

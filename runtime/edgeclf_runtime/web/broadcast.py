@@ -1,4 +1,4 @@
-"""The newest image and what belongs to it, streamed to whoever looks."""
+"""Stream the newest image and its state to all viewers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["VIEWERS", "Live", "Picture", "live_response"]
 
 VIEWERS = 8
-"""Those who may look at the same time."""
+"""Maximum number of viewers at the same time."""
 
-_PERIOD = 0.08  # seconds between two images, however many look
-_TELL = 1.0  # seconds between two messages where there is no new image
-_SIDE = 960  # pixels of a streamed image's longer side, at most
+_PERIOD = 0.08  # seconds between two images, for any number of viewers
+_TELL = 1.0  # seconds between two messages without a new image
+_SIDE = 960  # maximum length of a streamed image's longer side in pixels
 _QUALITY = 80
 _MEDIA = "application/octet-stream"
 
 
 class Picture:
-    """One slot: a new image replaces the one before, and is encoded when somebody wants it, once.
+    """Holds the newest image, which is encoded once, on demand.
 
     Attributes:
-        encoded: images, so far.
+        encoded: number of images encoded so far.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Picture:
         self.encoded = 0
 
     def put(self, pixels: npt.NDArray[np.uint8], moment: float = math.inf) -> None:
-        """Replace it; costs nothing.
+        """Replace the image, without copying or encoding it.
 
         Args:
-            pixels: uint8 RGB ``[height, width, 3]``, which nobody changes from now on.
-            moment: of its capture; one that comes later than a newer one, from a thread that was slower, is left out.
+            pixels: uint8 RGB ``[height, width, 3]``, which must not be changed afterwards.
+            moment: time of capture; an image older than the current one, from a slower thread, is ignored.
         """
         with self._counting:
             if moment < self._moment:
@@ -62,11 +62,11 @@ class Picture:
             self._newest = (self._count, pixels)
 
     def has_newer(self, number: int) -> bool:
-        """Than the one of this number, so that it is worth a call of ``jpeg``."""
+        """Whether there is a newer image than this number, so that a call of ``jpeg`` is worthwhile."""
         return self._newest is not None and self._newest[0] > number
 
     def jpeg(self) -> tuple[int, bytes]:
-        """Its number from 1, and the content of a JPEG file; (0, b"") before there is any. Takes milliseconds."""
+        """Return the image's number, from 1, and its JPEG; (0, b"") before the first. Takes milliseconds."""
         with self._lock:
             newest, now = self._newest, time.monotonic()
             if newest and newest[0] != self._jpeg[0] and now - self._when >= _PERIOD:
@@ -76,12 +76,12 @@ class Picture:
 
 
 class Live:
-    """Who looks, at what.
+    """The stream to all viewers.
 
     Args:
-        image: that is streamed.
-        greeting: what each is told first.
-        state: what each is told with every image, and each second without.
+        picture: the image to stream.
+        greeting: returns the first message to each viewer.
+        state: returns the state sent with every image, and every second without one.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class Live:
         self.viewers, self.closed, self._news = 0, False, 0
 
     def notify(self) -> None:
-        """What each is told has changed: it goes out at once, with a new image or without."""
+        """Send the state at once, because it has changed, with or without a new image."""
         self._news += 1
 
     async def messages(self, *, pictures: bool = True) -> AsyncIterator[bytes]:
-        """Messages to one viewer, each of: length and bytes of a JSON object, length and bytes of a JPEG file.
+        """Yield the messages to one viewer: length and bytes of a JSON object, then length and bytes of a JPEG.
 
-        Lengths are of four bytes, the first the highest; a message without a new image has a length of 0.
+        Lengths are big-endian with four bytes; without a new image the second length is 0.
         """
         yield _message(self._greeting(), b"")
         number, sent_at, news = 0, 0.0, self._news
@@ -113,7 +113,7 @@ class Live:
 
 
 class _LiveResponse(StreamingResponse):
-    """Gives the place back, however it ends."""
+    """A streaming response that frees the viewer's slot however it ends."""
 
     def __init__(self, live: Live, pictures: bool) -> None:
         super().__init__(live.messages(pictures=pictures), media_type=_MEDIA)
@@ -127,10 +127,10 @@ class _LiveResponse(StreamingResponse):
 
 
 def live_response(live: Live, request: Request) -> Response:
-    """The stream, where there is a place; with ``?pictures=none``, of the state alone.
+    """Return the stream, or with ``?pictures=none`` the stream of states only.
 
     Raises:
-        HTTPException: 503, too many look already.
+        HTTPException: 503, too many viewers.
     """
     if request.method == "HEAD":
         return Response(media_type=_MEDIA)
@@ -153,6 +153,6 @@ def _shrunk(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if scale >= 1:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # INTER_AREA costs much more where its factor is no whole number, and shows no more where it is small.
+    # INTER_AREA is much slower with a fractional factor, and gains nothing with a small one.
     way = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
     return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)

@@ -1,4 +1,4 @@
-"""The page that training photographs are collected with."""
+"""The web page for collecting training images."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 __all__ = ["CapturePage"]
 
 _LONGEST_PRESS = 64  # letters
-_COUNT = 1.0  # seconds between two looks at what others did to the folder
+_COUNT = 1.0  # seconds between two checks for changes that others made to the folder
 
 
 class CapturePage:
-    """Shows a camera's frames and writes those into the album during which a class's button is held.
+    """Shows a camera's frames and stores them in the album while the button of a class is held.
 
-    A page may also send photographs of its own camera, a phone's for instance.
+    The browser may also send photographs of its own camera, such as a phone's.
 
     Args:
-        album: that is filled.
+        album: where images are stored.
         address, token: see ``address.listen``.
         tls: see ``WebServer``.
-        camera: whether there is one here, whose frames ``show`` is given.
-        view: how its frames are turned and cut; empty where they are not.
-        train_options: of ``edgeclf train``, so that a device sees the same.
+        camera: whether this machine has a camera, whose frames go to ``show``.
+        view: how its frames are rotated and cropped; empty if they are not.
+        train_options: options of ``edgeclf train`` with which a device sees the same view.
 
     Attributes:
         invitation: the address to open.
@@ -79,11 +79,11 @@ class CapturePage:
         threading.Thread(target=self._follow_folder, name="album", daemon=True).start()
 
     def tell(self, state: SourceState) -> None:
-        """The listener to open the source with."""
+        """Update the state of the source; the listener of the source."""
         self._status.change(state)
 
     def show(self, frame: Frame) -> None:
-        """One more frame: shown, and kept if a button is held."""
+        """Show a frame, and store it if a button is held."""
         now = time.monotonic()
         self._status.frame(now)
         self._picture.put(frame.pixels)
@@ -101,7 +101,7 @@ class CapturePage:
         self._live.notify()
 
     def _keep(self, name: str, press: str, data: bytes, pixels: npt.NDArray[np.uint8]) -> None:
-        """A photograph of a page's own camera, whose clock may be wrong."""
+        """Store a photograph of the browser's own camera; uses this machine's time, as its clock may be wrong."""
         self._write(name, press, pixels, time.time(), data)
 
     def _follow_folder(self) -> None:

@@ -1,4 +1,4 @@
-"""What a class may be called that somebody types into a page."""
+"""Check class names typed into a page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "
 
 
 def check_class_name(name: str) -> str:
-    """It, without space around it, fit for a folder that ``edgeclf train`` takes.
+    """Return a name without surrounding space that is valid as a class folder for ``edgeclf train``.
 
     Raises:
-        UsageError: it leads elsewhere, is hidden, is too long, or means a part of a data set.
+        UsageError: empty, too long, hidden, with path separators, or the name of a split such as "train".
     """
     name = name.strip()
     if not name or len(name) > _LONGEST or len(name.encode("utf-8", "replace")) > 4 * _LONGEST:
@@ -30,5 +30,5 @@ def check_class_name(name: str) -> str:
 
 
 def is_part(name: str) -> bool:
-    """Whether ``edgeclf train`` takes a folder of this name for a part of a data set."""
+    """Whether ``edgeclf train`` would treat a folder of this name as a part of the split."""
     return name.lower() in _PARTS

@@ -1,4 +1,4 @@
-"""What a server allows those who connect to it: how many they are, and how long they may say or read nothing."""
+"""Limit the number of connections, and how long a client may stay silent or not read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["Connection", "sweep"]
 
 _MOST = 100
-_PATIENCE = 10.0  # seconds until the first request, or for what was sent to be read
+_PATIENCE = 10.0  # seconds until the first request, or without reading what was sent
 
 
 class Connection(H11Protocol):
-    """One of a bounded number."""
+    """A connection that counts towards the limit."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -25,7 +25,7 @@ class Connection(H11Protocol):
             transport.abort()
 
     def is_stuck(self) -> bool:
-        """Whether it does nothing but hold a place; to be asked every few seconds."""
+        """Whether the client is inactive; to be called every few seconds."""
         unread = self.transport.get_write_buffer_size()
         busy = self.cycle is not None and not self.cycle.response_complete
         if (self.cycle, unread) != self._seen or (busy and not unread):
@@ -34,7 +34,7 @@ class Connection(H11Protocol):
 
 
 def sweep(connections: set[Any]) -> None:
-    """End those that are stuck, without waiting for what they do not read."""
+    """Abort stuck connections without waiting for unread data."""
     for connection in list(connections):
         if connection.is_stuck():
             connection.transport.abort()

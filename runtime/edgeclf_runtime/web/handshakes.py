@@ -1,4 +1,4 @@
-"""What strangers can take before they have said a word: sockets, and the time for a TLS handshake."""
+"""Limit sockets and the duration of TLS handshakes before the first request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Callable
 
 __all__ = ["BoundedListener", "with_short_handshakes"]
 
-_MOST = 200  # sockets; twice the connections, as a flood of them lives for a moment
+_MOST = 200  # sockets; twice the number of connections, because refused ones live for a moment
 _PATIENCE = 10.0  # seconds
 
 
 class BoundedListener(socket.socket):
-    """A listening socket that has a bounded number of others open.
+    """A listening socket that limits the number of open accepted sockets.
 
-    A connection whose TLS handshake has no end is known to nobody else, and takes one of the files a process may open.
+    A connection that never finishes its TLS handshake is not counted elsewhere, but uses a file descriptor.
     """
 
     _accepted: tuple[socket.socket, ...] = ()
@@ -25,11 +25,11 @@ class BoundedListener(socket.socket):
         still_open = tuple(one for one in self._accepted if one.fileno() >= 0)
         if len(still_open) >= _MOST:
             connection.close()
-            raise BlockingIOError("too many connections")  # asyncio waits for the next
+            raise BlockingIOError("too many connections")  # asyncio tries again later
         self._accepted = (*still_open, connection)
         return connection, address
 
 
 def with_short_handshakes(create_server: Callable[..., Any]) -> Callable[..., Any]:
-    """An event loop's ``create_server`` that ends a TLS handshake sooner than asyncio does, after a minute."""
+    """Wrap an event loop's ``create_server`` with a shorter handshake time-out than asyncio's minute."""
     return functools.partial(create_server, ssl_handshake_timeout=_PATIENCE)

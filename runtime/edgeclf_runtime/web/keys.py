@@ -1,4 +1,4 @@
-"""What run.toml says of the live page."""
+"""The keys of run.toml for the live page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["PageKeys"]
 
 @dataclass(frozen=True)
 class PageKeys(SinkKeys):
-    """The page of a running classifier; a token is asked for at any address but this machine's own."""
+    """Serve the page of a running classifier; a token is required except on a local address."""
 
     web: str = key("", 'Live page: "PORT" for this machine, "0.0.0.0:PORT" for the network, with a token')
     web_token: str = key(
@@ -52,7 +52,7 @@ class PageKeys(SinkKeys):
         if tls is not None:
             from edgeclf_runtime.web.certificate import EXPIRED, has_expired
 
-            if has_expired(tls, carried_name(self.web_cert)):  # no reason to leave a device without its answers
+            if has_expired(tls, carried_name(self.web_cert)):  # only warn: the device must keep running
                 print(f"{self.web_cert}: {EXPIRED}.", file=sys.stderr, flush=True)
         sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls)
         print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)

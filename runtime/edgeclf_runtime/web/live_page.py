@@ -1,4 +1,4 @@
-"""The page of a running classifier, as a sink."""
+"""The live page of a running classifier, as a sink."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = ["WebSink"]
 
 
 class WebSink:
-    """Serves what is seen: the page, ``/live``, ``/picture.jpg``, ``/state.json``, ``/metrics`` and the snapshots.
+    """Serves the page, ``/live``, ``/picture.jpg``, ``/state.json``, ``/metrics`` and the snapshots.
 
     Args:
         address: ``[HOST:]PORT``.
         token: see ``address.listen``.
-        model: its name.
-        labels: its labels.
-        snapshots: the folder of a snapshot sink whose uncertain images can be sorted; None for none.
+        model: name of the model.
+        labels: labels of the model.
+        snapshots: folder of a snapshot sink whose uncertain images can be sorted; None for none.
         tls: see ``WebServer``.
 
     Attributes:
@@ -96,16 +96,16 @@ class WebSink:
         if isinstance(item, ModelState) and self._unsorted is not None:
             self._unsorted.labels = item.labels
         frame = item.prediction.frame if isinstance(item, Observation) else None
-        if frame is not None:  # as it was decoded, be that at a part of its size: it is shown small
+        if frame is not None:  # as decoded, perhaps at reduced size: the page shows it small anyway
             self._picture.put(frame.pixels, frame.time)
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Show what these drop, too."""
+        """Also show the dropped items of these outlets."""
         if self._figures is not None:
             self._figures.follow(outlets)
 
     def glance(self, frame: Frame) -> None:
-        """Show a frame that is not classified: the camera is well, and its image goes on."""
+        """Show a frame that is not classified."""
         self._status.glance()
         self._picture.put(frame.pixels, frame.time)
 

@@ -1,4 +1,4 @@
-"""Folders of classes that a page made, which go again when they are empty."""
+"""Remove class folders that a page created when they become empty."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["MadeFolders"]
 
 
 class MadeFolders:
-    """Remembers which it made: an empty one would be a class without images, but somebody's own stays."""
+    """Remembers the folders it created: an empty one would be a class without images; the user's own folders stay."""
 
     def __init__(self) -> None:
         self._made: set[Path] = set()
 
     def make(self, folder: Path) -> None:
-        """Make it, if it is not there.
+        """Create a folder if it does not exist.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: it cannot be created.
         """
         fresh = not folder.exists()
         folder.mkdir(exist_ok=True)
@@ -26,7 +26,7 @@ class MadeFolders:
             self._made.add(folder)
 
     def remove_empty(self, folder: Path) -> None:
-        """Remove it, if it was made here and nothing is in it."""
+        """Remove a folder if it was created here and is empty."""
         if folder in self._made:
             with suppress(OSError):
                 folder.rmdir()

@@ -1,4 +1,4 @@
-"""How many images folders hold, whoever adds or removes some."""
+"""Count the images in folders, although others may add or delete some."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 
 __all__ = ["PictureCounts"]
 
-_SETTLED = 2_000_000_000  # nanoseconds after which another change has another time, on any filesystem
+_SETTLED = 2_000_000_000  # ns after which another change has a different time stamp on any filesystem
 
 
 class PictureCounts:
-    """Counts as ``find_images`` finds; again only where a folder, or one below it, has changed since."""
+    """Counts the images that ``find_images`` returns, and again only if a folder or a subfolder has changed."""
 
     def __init__(self) -> None:
         self._counts: dict[Path, tuple[int, dict[str, int]]] = {}
 
     def count(self, folder: Path) -> int:
-        """Images in and below a folder; 0 where there is none."""
+        """Return the number of images in and below a folder; 0 if it does not exist."""
         number, times = self._counts.get(folder, (0, {}))
         if not times or any(_changed(path) != moment for path, moment in times.items()):
             number, times = _counted(folder)
@@ -37,7 +37,7 @@ def _changed(folder: str) -> int:
 
 
 def _counted(folder: Path) -> tuple[int, dict[str, int]]:
-    """Images, and when each folder was changed, looked at before it is read."""
+    """Return the number of images, and the time of change of each folder from before it was read."""
     number, times, left = 0, dict[str, int](), [str(folder)]
     while left:
         path = left.pop()

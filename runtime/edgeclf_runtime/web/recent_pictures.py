@@ -1,4 +1,4 @@
-"""Small images of what was written last, so that every page shows the same ones."""
+"""Thumbnails of the images that were written last, the same on every page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HEIGHT = 144  # pixels
 
 
 class RecentPictures:
-    """The newest dozen; written to by the camera's thread and by requests, read by any."""
+    """The newest dozen images; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock, self._number = threading.Lock(), 0
         self._newest = deque[tuple[int, str, Path, bytes]](maxlen=_KEPT)
 
     def add(self, name: str, path: Path, pixels: npt.NDArray[np.uint8]) -> None:
-        """One more was written.
+        """Add an image.
 
         Args:
             name: of its class.
@@ -42,18 +42,18 @@ class RecentPictures:
             self._newest.appendleft((self._number, name, path, content))
 
     def prune(self) -> None:
-        """Forget those whose files are gone, as after ``Album.take_back``."""
+        """Remove images whose files are gone, for example after ``Album.take_back``."""
         with self._lock:
             here = [one for one in self._newest if one[2].exists()]
             if len(here) < len(self._newest):
                 self._newest = deque(here, _KEPT)
 
     def listed(self) -> list[tuple[int, str]]:
-        """Number and class of each, the newest first."""
+        """Return number and class of each image, the newest first."""
         with self._lock:
             return [(number, name) for number, name, _, _ in self._newest]
 
     def read(self, number: int) -> bytes:
-        """A small JPEG file's content; empty where it is gone."""
+        """Return the thumbnail as JPEG; empty if it is gone."""
         with self._lock:
             return next((content for own_number, _, _, content in self._newest if own_number == number), b"")

@@ -1,4 +1,4 @@
-"""What a page's requests carry, and answers to those that are wrong."""
+"""Read the content of requests, and answer invalid ones."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from starlette.routing import Route
 
 __all__ = ["application", "read_file_content", "read_list", "read_texts"]
 
-_LONGEST = 4096  # bytes of a request's body
-_LONGEST_LIST = 8192  # the same with a list: the names of all images that a page shows
-_PATIENCE = 10.0  # seconds for it to come
+_LONGEST = 4096  # maximum size of a request's body in bytes
+_LONGEST_LIST = 8192  # maximum size with a list, such as the names of all images on a page
+_PATIENCE = 10.0  # seconds for a body to arrive
 _LATE = "The request did not come to its end."
 _LONG = "Expected at most {} bytes."
 
 
 def application(routes: list[Route]) -> Starlette:
-    """An application whose mistakes are answered as ``{"error": SENTENCE}``."""
+    """Return an application that answers errors with ``{"error": SENTENCE}``."""
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 
 
@@ -32,10 +32,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 async def read_texts(request: Request, *names: str) -> list[str]:
-    """The texts of these names in the JSON object that was sent.
+    """Read these strings from the JSON object in a request.
 
     Raises:
-        HTTPException: 400, 408 or 413: no such object, not in time, or too long.
+        HTTPException: 400, 408 or 413: not such an object, not in time, or too long.
     """
     body = await _json(request, _LONGEST)
     values = [body.get(name) for name in names] if isinstance(body, dict) else []
@@ -46,7 +46,7 @@ async def read_texts(request: Request, *names: str) -> list[str]:
 
 
 async def read_list(request: Request, name: str) -> list[str]:
-    """The list of texts of this name, one at least, in the JSON object that was sent.
+    """Read a non-empty list of strings from the JSON object in a request.
 
     Raises:
         HTTPException: as ``read_texts``.
@@ -59,12 +59,12 @@ async def read_list(request: Request, name: str) -> list[str]:
 
 
 async def read_file_content(request: Request, longest: int, patience: float) -> bytes:
-    """A file that was sent as it is.
+    """Read a file that is the body of a request.
 
     Raises:
-        HTTPException: 400, 408 or 413: cut off, not in ``patience`` seconds, or of more than ``longest`` bytes.
+        HTTPException: 400, 408 or 413: truncated, not within ``patience`` seconds, or more than ``longest`` bytes.
     """
-    if int(request.headers.get("content-length", "0")) > longest:  # before it is sent
+    if int(request.headers.get("content-length", "0")) > longest:  # refuse before it is sent
         raise HTTPException(413, _LONG.format(longest))
     try:
         return await asyncio.wait_for(_body(request, longest), patience)

@@ -1,4 +1,4 @@
-"""A web server in a thread of its own, with an event loop of its own."""
+"""A web server in a separate thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["WebServer"]
 
-_SWEEP = 2  # seconds between two looks for connections that are stuck
-_GRACE = 0.4  # seconds for answers that are being read
-_BACKLOG = 64  # connections accepted at once; more than the bound live for a moment
-_LONGEST_HEAD = 16384  # bytes of a request's headers
+_SWEEP = 2  # seconds between two checks for stuck connections
+_GRACE = 0.4  # seconds for running responses at the end
+_BACKLOG = 64  # backlog of the listening socket
+_LONGEST_HEAD = 16384  # maximum size of a request's headers in bytes
 
 
 class WebServer:
     """Serves an application until ``close``.
 
     Args:
-        application: ASGI; who may ask is decided before it.
+        application: ASGI application; ``Access`` protects it.
         address, token: see ``address.listen``.
-        tls: of ``certificate.server_context``, for HTTPS; None for HTTP.
+        tls: from ``certificate.server_context``, for HTTPS; None for HTTP.
 
     Attributes:
-        url: of the page.
-        invitation: what to open; the one place where a made-up token is shown.
+        url: address of the page.
+        invitation: address to open; the only place where a generated token is shown.
 
     Raises:
-        SinkError: the port cannot be had, or what serves is not installed.
+        SinkError: the port cannot be used, or a package is not installed.
     """
 
     def __init__(self, application: ASGIApp, address: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
@@ -57,7 +57,7 @@ class WebServer:
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            log_level="critical",  # anybody can make it complain of malformed requests
+            log_level="critical",  # malformed requests by anybody would fill the log
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -67,7 +67,7 @@ class WebServer:
             timeout_notify=_SWEEP,
         )
         config.load()
-        config.ssl = tls  # uvicorn's own context would leave out the better ciphers of TLS 1.2
+        config.ssl = tls  # uvicorn's own context lacks the better ciphers of TLS 1.2
         self._server = uvicorn.Server(config)
         serving = self._serve(listener.socket)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), name="web", daemon=True)
@@ -87,7 +87,7 @@ class WebServer:
         sweep(self._server.server_state.connections)
 
     def close(self) -> None:
-        """Stop, within a second; what is not read by then is cut off."""
+        """Stop within a second; responses not read by then are cut off."""
         self._server.should_exit = True
         self._thread.join(_GRACE)
         if not self._thread.is_alive():

@@ -1,4 +1,4 @@
-"""What a running classifier does, in figures for a page."""
+"""Statistics of a running classifier for the page."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from edgeclf_runtime.system.thermal import temperature
 
 __all__ = ["SourceStatus", "Status"]
 
-_SHOWN = 8  # labels with their scores
-_KEPT = 0.8  # of a stage's time before, in its moving average
-_STEP, _STEPS = 1.0, 300  # seconds between two points of the history, and how many are kept
-_RECENT = 3.0  # seconds in which frames count for their rate
-_WARM = 2.0  # seconds a temperature is good for
+_SHOWN = 8  # number of labels with scores
+_KEPT = 0.8  # weight of the old value in the moving average of a stage's time
+_STEP, _STEPS = 1.0, 300  # seconds between two points of the history, and their maximum number
+_RECENT = 3.0  # seconds over which the frame rate is measured
+_WARM = 2.0  # seconds for which a temperature is cached
 
 
 class SourceStatus:
-    """How a source is doing; one thread tells it, any may ask."""
+    """The state of a source; updated by one thread, read by any."""
 
     def __init__(self) -> None:
         self._state, self._times = SourceState("opening", time.monotonic()), deque[float](maxlen=100)
         self._warm: tuple[float, float | None] = (-_WARM, None)
-        self._seen: float | None = None  # when a frame came, be it classified or not
+        self._seen: float | None = None  # time of the last frame, classified or not
         self._lock = threading.Lock()
 
     def frame(self, moment: float) -> None:
-        """One more was given, at this moment of ``time.monotonic()``."""
+        """Count a frame at a time of ``time.monotonic()``."""
         with self._lock:
             self._times.append(moment)
         self._seen = moment
 
     def glance(self) -> None:
-        """One more came that was not classified."""
+        """Note a frame that was not classified."""
         self._seen = time.monotonic()
 
     def change(self, state: SourceState) -> None:
-        """It is doing otherwise now."""
+        """Set a new state."""
         self._state = state
 
     def now(self) -> dict[str, Any]:
-        """``state``, ``reason`` and ``reopened``, ``fps``, seconds of ``silence``, ``temperature`` in Celsius."""
+        """Return ``state``, ``reason``, ``reopened``, ``fps``, ``silence`` in seconds, ``temperature`` in Celsius."""
         with self._lock:
             times = list(self._times)
         moment, state = time.monotonic(), self._state
         recent = [one for one in times if moment - one < _RECENT]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
-        # Films and folders do not say how they are doing: a frame says it.
+        # Videos and folders do not report a state; a frame shows that they run.
         name = "running" if state.name == "opening" and self._seen is not None else state.name
         if moment - self._warm[0] >= _WARM:
             self._warm = (moment, temperature())
@@ -66,11 +66,11 @@ class SourceStatus:
 
 
 class Status:
-    """Follows the observations of a run.
+    """Collects the statistics of a run.
 
     Args:
-        model: its name.
-        labels: its labels.
+        model: name of the model.
+        labels: labels of the model.
     """
 
     def __init__(self, model: str, labels: tuple[str, ...]) -> None:
@@ -82,11 +82,11 @@ class Status:
         self._lock = threading.Lock()
 
     def glance(self) -> None:
-        """A frame came that was not classified."""
+        """Note a frame that was not classified."""
         self._source.glance()
 
     def take(self, item: Item) -> None:
-        """What was seen."""
+        """Update the statistics with an item."""
         if isinstance(item, SourceState):
             return self._source.change(item)
         if isinstance(item, ModelState):
@@ -109,17 +109,17 @@ class Status:
             self._labels, self._adopted = model.labels, self._adopted + (model.name == "adopted")
 
     def about(self) -> dict[str, Any]:
-        """``model``, ``labels``, and the ``history``, one a second: seconds since 1970, answer, score, ``sure``."""
+        """Return ``model``, ``labels`` and ``history``, a point per second: seconds since 1970, answer, score, sure."""
         with self._lock:
             history = [list(point) for point in self._history]
         return {"model": self._model, "labels": list(self._labels), "history": history}
 
     def now(self) -> dict[str, Any]:
-        """The last frame's ``time``, ``answer``, ``score``, best ``scores`` and ``milliseconds``, and the source's.
+        """Return the last frame's ``time``, ``answer``, ``score``, best ``scores``, ``milliseconds``, and the source's.
 
-        ``sure`` is false where no label was good enough: a class may be called "unknown", too.
-        Also the ``view``, what the network sees of the frame; the ``clock``, in seconds since 1970, how many models
-        were ``adopted`` since the start, and why the last one was ``refused``.
+        ``sure`` is false if no score reached its threshold: a class may be called "unknown", too.
+        Also the ``view``, the part of the frame that the network sees; ``clock``, in seconds since 1970; the number of
+        models ``adopted`` since the start; and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -142,7 +142,7 @@ class Status:
 
 
 def _view(item: Observation) -> dict[str, Any]:
-    """``region``, ``rotate`` and ``flip`` that are in force, and ``text``, empty where all of the image is seen."""
+    """Return the ``region``, ``rotate`` and ``flip`` in use, and ``text``, empty if the whole image is seen."""
     frame = item.prediction.frame
     view = frame.view if frame is not None else View()
     return {**asdict(view), "text": str(view) if view.changes else ""}

@@ -1,4 +1,4 @@
-"""The uncertain snapshots, to be sorted by people."""
+"""Uncertain snapshots, sorted by the user on the page."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from edgeclf_runtime.web.made_folders import MadeFolders
 __all__ = ["Unsorted"]
 
 _SHOWN = 24
-_WAITING = 100  # discarded images that can still be taken back
-_LARGEST = 20_000_000  # bytes of an image that is shown
+_WAITING = 100  # number of discarded images that can still be restored
+_LARGEST = 20_000_000  # maximum size of an image in bytes
 
 
 class _Gone(SinkError):
-    """The image is where it was no more."""
+    """The image is no longer there."""
 
     def __init__(self) -> None:
         super().__init__("This picture is gone; somebody may have sorted it already.")
 
 
 class Unsorted:
-    """A snapshot sink's folder, of which it shows and moves the sink's own images alone.
+    """Shows and moves the images in a snapshot sink's folder, but no other files.
 
     Args:
-        folder: the sink's.
-        labels: of the model, any of which is good; other names must be those of folders.
+        folder: folder of the sink.
+        labels: labels of the model, which are always valid; other names must be valid folder names.
 
     Attributes:
-        labels: the same; another model has others.
+        labels: the same; changes with the model.
     """
 
     def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
@@ -45,39 +45,39 @@ class Unsorted:
         self._made, self._discarding = MadeFolders(), threading.Lock()
 
     def listed(self) -> dict[str, Any]:
-        """How many there are, and of the newest ``pictures`` their ``name``, ``answer``, ``score`` and ``number``."""
+        """Return the ``count``, and ``name``, ``answer``, ``score`` and ``number`` of the newest ``pictures``."""
         snapshots = sorted(self._snapshots(UNSORTED), key=lambda snapshot: snapshot.order, reverse=True)
         return {"count": len(snapshots), "pictures": [_summary(snapshot) for snapshot in snapshots[:_SHOWN]]}
 
     def read(self, name: str) -> bytes:
-        """The JPEG file's content.
+        """Return an image as JPEG.
 
         Raises:
-            SinkError: there is none of this name.
+            SinkError: there is no image of this name.
         """
         path = self._path(UNSORTED, name)
         try:
             if path.stat().st_size > _LARGEST:
                 raise SinkError(f"{name}: too large.")
             return path.read_bytes()
-        except FileNotFoundError:  # moved since it was looked at
+        except FileNotFoundError:  # moved in the meantime
             raise _Gone from None
 
     def sort(self, name: str, label: str) -> str:
-        """Move one to the folder of a label; gives the folder's name.
+        """Move an image to the folder of a label; return the folder's name.
 
         Raises:
-            SinkError: it is gone, or cannot be moved.
-            UsageError: no name for a class.
+            SinkError: the image is gone, or cannot be moved.
+            UsageError: invalid class name.
         """
         return self._move(name, UNSORTED, self._label_folder(label))
 
     def unsort(self, name: str, label: str) -> str:
-        """Move it back; see ``sort``."""
+        """Move an image back; see ``sort``."""
         return self._move(name, self._label_folder(label), UNSORTED)
 
     def discard(self, names: Sequence[str]) -> int:
-        """Move them out of sight, where the last hundred or so wait to be taken back; how many there were.
+        """Discard images and return their number; about the last hundred can be restored.
 
         Raises:
             SinkError: all are gone, or one cannot be moved.
@@ -88,7 +88,7 @@ class Unsorted:
         return moved
 
     def restore(self, names: Sequence[str]) -> int:
-        """Take them back; see ``discard``."""
+        """Restore discarded images; see ``discard``."""
         return self._move_all(names, DISCARDED, UNSORTED)
 
     def _move_all(self, names: Sequence[str], source: str, target: str) -> int:
@@ -104,16 +104,16 @@ class Unsorted:
         return moved
 
     def _forget(self, spared: set[str]) -> None:
-        """Remove those that were discarded before the others, with the whole images they are parts of."""
+        """Delete the images discarded first, with the whole images that belong to them."""
         discarded = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
-        discarded.sort(key=lambda path: path.stat().st_ctime_ns)  # of the move
+        discarded.sort(key=lambda path: path.stat().st_ctime_ns)  # time of the move
         old = [path.name for path in discarded if path.name not in spared]
         for name in old[: max(0, len(discarded) - _WAITING)]:
             for folder in (DISCARDED, WHOLE):
                 (self._folder / folder / name).unlink(missing_ok=True)
 
     def _label_folder(self, label: str) -> str:
-        if label in self.labels:  # ImageNet has a cardigan, which is worn, and a Cardigan, which barks
+        if label in self.labels:  # labels may differ only in case: ImageNet has a cardigan and a Cardigan (a dog)
             return folder_name(label)
         alike = next((other for other in self.labels if other.casefold() == label.strip().casefold()), None)
         return folder_name(alike or check_class_name(label))
@@ -142,7 +142,7 @@ class Unsorted:
         return [snapshot for name in files if (snapshot := read_name(name))]
 
     def _path(self, folder: str, name: str) -> Path:
-        """One of the sink's own, no link, in this folder."""
+        """Return the path of one of the sink's own images in a folder; links are refused."""
         path = self._folder / folder / name
         if os.sep in name or "\0" in name or not read_name(name) or path.is_symlink() or not path.is_file():
             raise _Gone

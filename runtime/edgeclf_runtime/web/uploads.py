@@ -1,4 +1,4 @@
-"""Photographs that a page takes with its own camera: checked like any file of a stranger."""
+"""Receive photographs that a browser takes with its own camera, checked like any untrusted file."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from edgeclf_runtime.web.shutter import EVERY
 __all__ = ["Uploads", "check_photograph"]
 
 _BYTES = 1 << 24
-_PIXELS = 1 << 24  # 4096x4096; the page makes larger ones smaller
-_PATIENCE = 30.0  # seconds for a photograph to come
-_QUEUE = 10.0  # seconds until one may begin to come
-_AT_ONCE = 3  # that are in memory; others wait on their way
+_PIXELS = 1 << 24  # 4096x4096; the page scales larger ones down
+_PATIENCE = 30.0  # seconds for a photograph to arrive
+_QUEUE = 10.0  # seconds a request may wait for a free slot
+_AT_ONCE = 3  # photographs in memory at the same time; others wait
 _END = 2  # bytes of a JPEG's end marker
-_SCAN = b"\xff\xda"  # begins one
-_SCANS = 100  # of a JPEG, each of which costs a pass over all its pixels; a progressive one has about ten
+_SCAN = b"\xff\xda"  # marker that begins a scan
+_SCANS = 100  # maximum number of scans: each costs a pass over all pixels; a progressive JPEG has about ten
 
 
 def check_photograph(data: bytes) -> tuple[bytes, npt.NDArray[np.uint8]]:
-    """A JPEG without what may follow its end, and its pixels: uint8 RGB ``[height, width, 3]``, upright.
+    """Return a JPEG without bytes after its end, and its pixels: uint8 RGB ``[height, width, 3]``, upright.
 
     Raises:
-        ImageError: no JPEG, cut short, damaged or too large.
+        ImageError: not a JPEG, truncated, damaged or too large.
     """
     header = checked_header(data, "photograph", limit=_PIXELS)
     if header.kind != "JPEG":
@@ -45,10 +45,10 @@ def check_photograph(data: bytes) -> tuple[bytes, npt.NDArray[np.uint8]]:
 
 
 class Uploads:
-    """Takes in photographs, a few at a time, and at the pace of the other camera.
+    """Receives photographs, a few at a time, at the same rate as those of the other camera.
 
     Args:
-        keep: called with what ``check_photograph`` gives, in a thread, one at a time.
+        keep: called with the class, the press and the results of ``check_photograph``, in a thread, one at a time.
     """
 
     def __init__(self, keep: Callable[[str, str, bytes, npt.NDArray[np.uint8]], None]) -> None:
@@ -56,15 +56,16 @@ class Uploads:
         self._places: asyncio.Semaphore | None = None
 
     async def take(self, request: Request, name: str, press: str) -> None:
-        """The photograph that a request brings.
+        """Receive the photograph of a request.
 
         Args:
-            name, press: of its class, and what it is taken back with.
+            name: of its class.
+            press: id of the button press, for undoing.
 
         Raises:
-            HTTPException: it cannot be taken, and why.
+            HTTPException: the photograph cannot be accepted; the message says why.
         """
-        if self._places is None:  # in its loop: Python 3.9 asks for that
+        if self._places is None:  # created inside the event loop, as Python 3.9 requires
             self._places = asyncio.Semaphore(_AT_ONCE)
         try:
             await asyncio.wait_for(self._places.acquire(), _QUEUE)

@@ -1,1 +1,1 @@
-"""Messages to an MQTT broker, and Home Assistant."""
+"""Publish observations to an MQTT broker and to Home Assistant."""

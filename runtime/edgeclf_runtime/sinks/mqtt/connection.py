@@ -1,4 +1,4 @@
-"""A connection to an MQTT broker that is made again and again, and says what hinders it."""
+"""A connection to an MQTT broker that reconnects by itself and explains failures."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
 __all__ = ["MqttConnection"]
 
 _log = logging.getLogger(__name__)
-_QUEUED = 100  # messages on their way to a broker that does not answer, more than there are
+_QUEUED = 100  # size of paho's queue, larger than the number of messages ever in flight
 _QUIET = 60.0  # seconds between two log lines of the same text
 _ANSWER = 8.0  # seconds in which a broker answers a new connection
-_LOSSES = 3  # connections lost within a minute, from which on it is no matter of the network
-_UNSUPPORTED = 0x84  # reason codes of MQTT 5, which paho also makes of the numbers of 3.1.1
+_LOSSES = 3  # connections lost within a minute from which on the network is not the likely cause
+_UNSUPPORTED = 0x84  # reason codes of MQTT 5, to which paho also maps the codes of 3.1.1
 _TAKEN_OVER = 0x8E
-_AWAY = 30  # seconds for which a device stays away after another one of its id has come
+_AWAY = 30  # seconds to wait after another device with the same id has connected
 _PLAIN = "a port without TLS needs mqtt:// in place of mqtts://"
 _TRUST = "mqtt_ca = FILE names the authority that signed it, or the certificate itself where it signed itself"
 
 
 class MqttConnection:
-    """Speaks MQTT 5, and 3.1.1 with a broker that knows no other.
+    """Connects with MQTT 5, or 3.1.1 if the broker does not support it.
 
     Args:
-        options: where to.
-        will: the topic at which the broker says "offline" when this connection is lost.
-        delivery: is told when there is a broker, and what it takes.
-        connected, lost: called when there is a connection, and when one that stood is lost.
+        options: address of the broker and certificates.
+        will: topic at which the broker publishes "offline" when this connection is lost.
+        delivery: learns of connections and of the broker's packet limit.
+        connected, lost: called when a connection is established, and when it is lost.
 
     Raises:
-        SinkError: paho-mqtt is not installed, or a certificate's file cannot be used.
+        SinkError: paho-mqtt is not installed, or a certificate file cannot be used.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class MqttConnection:
         self._start()
 
     def close(self) -> None:
-        """Say good-bye."""
+        """Disconnect."""
         self._ends = True
         self._client.disconnect()
         self._client.loop_stop()
@@ -90,7 +90,7 @@ class MqttConnection:
         self._client.loop_start()
 
     def _speak_older(self) -> None:
-        """In a thread of its own: paho cannot be stopped by its own."""
+        """Switch to MQTT 3.1.1, in a separate thread: paho's own thread cannot stop itself."""
         if self._ends:
             return
         before, self._client = self._client, self._new_client(self._mqtt.MQTTv311)
@@ -110,7 +110,7 @@ class MqttConnection:
             self._unanswered.cancel()
 
     def _unreachable(self, client: Any, data: Any) -> None:
-        """Called where the connection's error is being handled."""
+        """Warn why the broker cannot be reached; paho calls this while it handles the error."""
         self._stop_waiting()
         error = sys.exc_info()[1]
         if self._options.encrypted and isinstance(error, (ConnectionResetError, ssl.SSLEOFError)):
@@ -141,7 +141,7 @@ class MqttConnection:
             self._tell_loss(client, reason)
 
     def _closed_unanswered(self, client: Any) -> None:
-        if client.protocol == self._mqtt.MQTTv5:  # old brokers answer a protocol that they do not know so
+        if client.protocol == self._mqtt.MQTTv5:  # old brokers close the connection on an unknown protocol
             return self._change_protocol(client)
         if not self._options.encrypted:
             how = "is it a broker's port? A port for TLS needs mqtts:// in place of mqtt://"
@@ -168,7 +168,7 @@ class MqttConnection:
             self._warn(f"connection lost: {reason}")
 
     def _warn(self, text: str) -> None:
-        """Not at every try: it goes on trying."""
+        """Log a warning, but not at every attempt."""
         if time.monotonic() - self._warned.get(text, -_QUIET) >= _QUIET:
             self._warned[text] = time.monotonic()
             _log.warning("%s: %s", self.name, text)

@@ -1,4 +1,4 @@
-"""Retained MQTT messages, delivered so that the newest of each topic is the one that stays."""
+"""Deliver retained MQTT messages so that the newest of each topic is the one that stays."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from typing import Any, Callable
 __all__ = ["PACKET", "Delivery"]
 
 PACKET = 100_000
-"""Bytes of a message, at most: brokers bound their packets, and before MQTT 5 none says so."""
+"""Maximum size of a message in bytes: brokers limit packets, and before MQTT 5 they cannot state their limit."""
 
-_AROUND = 200  # bytes of a packet besides its content, at most: the topic and a few numbers
+_AROUND = 200  # maximum overhead of a packet in bytes: the topic and a few numbers
 _log = logging.getLogger(__name__)
-_MOST = 10  # messages of a topic on their way; seven topics of them are less than paho's queue takes
+_MOST = 10  # messages in flight per topic; those of seven topics fit into paho's queue
 
 
 class Delivery:
-    """Gives messages to a paho client; while the broker does not answer, the newest of each topic waits.
+    """Passes messages to a paho client; while the broker does not answer, the newest of each topic waits.
 
-    After a reconnection paho sends again what was not acknowledged, behind everything that it was given meanwhile: an
-    old message would come last, and stay. So a topic gets another message only while few of its own are on their way,
-    and after a reconnection, when a broker may have forgotten all, only topics that have none are sent anew.
+    After a reconnection paho resends unacknowledged messages after those that it was given in the meantime, so an old
+    message would arrive last and stay. Therefore a topic gets another message only while few of its own are in flight,
+    and after a reconnection, when the broker may have lost everything, only topics without messages in flight are sent
+    again.
 
-    All is done by one thread, told by a queue, as paho holds a lock over a callback that publishing takes, too.
+    One thread with a queue does all this, because paho holds a lock during callbacks that publishing needs, too.
 
     Args:
-        once: topics whose messages are sent once, without acknowledgement and not again after a reconnection: one that
-            a broker cuts the connection for would else be sent for ever, before all others.
+        once: topics whose messages are sent once, without acknowledgement or repetition: a message for which the
+            broker closes the connection would otherwise be resent forever, before all others.
 
     Attributes:
-        dropped: messages in whose place newer ones of their topic were sent, so far.
+        dropped: number of messages so far that were replaced by newer ones of their topic.
     """
 
     def __init__(self, once: Collection[str] = ()) -> None:
@@ -41,11 +42,11 @@ class Delivery:
         self._once = frozenset(once)
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._newest: dict[str, bytes] = {}
-        self._given: set[str] = set()  # topics whose newest message paho has
-        self._fresh: set[str] = set()  # topics whose newest message it never had
+        self._given: set[str] = set()  # topics whose newest message was passed to paho
+        self._fresh: set[str] = set()  # topics whose newest message was never passed to paho
         self.dropped = 0
-        self._waiting: dict[int, str] = {}  # topics by the number of a message that is not acknowledged
-        self._again_on_way: set[int] = set()  # of them, those that paho sends again after a reconnection
+        self._waiting: dict[int, str] = {}  # topics by the number of an unacknowledged message
+        self._again_on_way: set[int] = set()  # those of them that paho resends after a reconnection
         self._online, self._limit = False, PACKET
         self._too_large: set[str] = set()
         self._settled = threading.Event()
@@ -53,34 +54,34 @@ class Delivery:
         self._thread.start()
 
     def send(self, topic: str, payload: bytes | str) -> None:
-        """Now, or when the broker is there again."""
+        """Send a message now, or once the broker is back."""
         content = payload.encode() if isinstance(payload, str) else payload
         self._jobs.put(lambda: self._renew(topic, content))
 
     def use(self, client: Any) -> None:
-        """From now on a client of paho's, whose ``on_publish`` is taken; what another had is given to it, too."""
+        """Switch to a paho client and set its ``on_publish``; messages of the previous client are sent again."""
         client.on_publish = lambda _client, _data, number, *_: self._jobs.put(lambda: self._acknowledged(number))
         self._jobs.put(lambda: self._change_client(client))
 
     def connected(self, limit: int | None = None) -> None:
-        """The broker is there: what is not on its way is sent, also what an earlier connection brought it.
+        """Send all messages that are not in flight, including those delivered on an earlier connection.
 
         Args:
-            limit: bytes of the largest packet it takes, where it says so; a larger message is not sent.
+            limit: largest packet that the broker accepts, in bytes, if it states it; larger messages are not sent.
         """
         self._jobs.put(lambda: self._again(limit))
 
     @property
     def limit(self) -> int:
-        """Bytes of a message's content, at most."""
+        """Maximum size of a message's content in bytes."""
         return self._limit
 
     def disconnected(self) -> None:
-        """Nothing can be sent."""
+        """Note that the connection is lost."""
         self._jobs.put(self._pause)
 
     def close(self, seconds: float) -> None:
-        """End when all is acknowledged, or after so many seconds."""
+        """Stop once everything is acknowledged, at the latest after ``seconds``."""
         self._settled.clear()
         self._jobs.put(lambda: None)
         self._settled.wait(seconds)
@@ -128,7 +129,7 @@ class Delivery:
                 message = self._client.publish(topic, payload, qos=0 if topic in self._once else 1, retain=True)
                 if topic in self._once:
                     self._note_given(topic)
-                elif message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # else it was not taken, and is tried again
+                elif message.rc.name != "MQTT_ERR_QUEUE_SIZE":  # otherwise it was not accepted, and is tried again
                     self._waiting[message.mid] = topic
                     self._note_given(topic)
 
@@ -137,7 +138,7 @@ class Delivery:
         self._fresh.discard(topic)
 
     def _leave_out(self, topic: str, size: int) -> None:
-        """One message that the broker would cut the connection for must not keep all others from it."""
+        """Skip a message for which the broker would close the connection and so block all others."""
         self._note_given(topic)
         if topic not in self._too_large:
             self._too_large.add(topic)

@@ -1,4 +1,4 @@
-"""What Home Assistant is told to find a device by itself."""
+"""Home Assistant's MQTT discovery: the message that makes it add a device by itself."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["discovery"]
 def discovery(
     device: str, name: str, base: str, answers: Sequence[str], picture: bool, expires: int = 0
 ) -> dict[str, Any]:
-    """Its device discovery: one message for all entities.
+    """Return the discovery message for a device with all its entities.
 
     Args:
         device: id of the device.
-        name: of it, for people.
-        base: what its topics begin with.
-        answers: the answer's possible values; of those that differ in capitals alone, the first stands for all.
-        image: whether images are sent.
-        expires: seconds after which an answer that was not sent again is none any more; 0 for never.
+        name: display name of the device.
+        base: prefix of its topics.
+        answers: possible answers; if some differ only in case, the first represents them all.
+        picture: whether images are sent.
+        expires: seconds after which an answer that was not sent again becomes unavailable; 0 for never.
     """
     runs = {"topic": f"{base}/available"}
     sees = {
         "topic": f"{base}/source",
         "value_template": "{{ 'online' if value_json.state == 'running' else 'offline' }}",
     }
-    # What is seen counts while the process runs and its camera does; how the camera does, while the process runs.
+    # An answer is valid while the process and its camera run; the camera's state is valid while the process runs.
     seen: dict[str, Any] = {"availability": [runs, sees], "availability_mode": "all"}
     parts: dict[str, Any] = {
         "answer": {
@@ -63,7 +63,7 @@ def discovery(
             "device_class": "connectivity",
         },
     }
-    parts["picture"] = {"p": "image"}  # alone it takes away the entity that an earlier run announced
+    parts["picture"] = {"p": "image"}  # without more keys it removes the entity that an earlier run announced
     if picture:
         parts["picture"] |= {
             **seen,
@@ -81,7 +81,7 @@ def discovery(
 
 
 def _options(answers: Sequence[str]) -> dict[str, str]:
-    """The answers by their names without capitals, each once."""
+    """Return the answers by their lower-case names, each once."""
     options: dict[str, str] = {}
     for answer in answers:
         options.setdefault(answer.casefold(), answer)
@@ -89,7 +89,7 @@ def _options(answers: Sequence[str]) -> dict[str, str]:
 
 
 def _answer_template(answers: Sequence[str]) -> str:
-    """How an option is read from a message: Home Assistant refuses a value that is none of them."""
+    """Return the template that reads an answer from a message; Home Assistant refuses values that are not options."""
     options = _options(answers)
     others = {answer: options[answer.casefold()] for answer in answers if answer not in options.values()}
     if not others:

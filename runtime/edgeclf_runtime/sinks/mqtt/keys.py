@@ -1,4 +1,4 @@
-"""What run.toml says of MQTT."""
+"""The keys of run.toml for MQTT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["MqttKeys"]
 
 @dataclass(frozen=True)
 class MqttKeys(SinkKeys):
-    """A broker, and how this device is called there; see ``MqttOptions``."""
+    """The broker and the name of this device; see ``MqttOptions``."""
 
     mqtt: str = key("", 'Broker, such as "mqtt://user:password@homeassistant.local"; mqtts:// for TLS', secret=True)
     mqtt_device: str = key("", "Unique id of this device (default: from the machine's name)")

@@ -1,4 +1,4 @@
-"""Where MQTT messages go, and with what certificates."""
+"""Options of the MQTT sink: broker, device and certificates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeclf_runtime.system.packages import check_version
 __all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
 
 SERVICE_VARIABLE = "EDGECLF_SERVICE"
-"""Environment variable with the name of the service that this process is."""
+"""Environment variable with the name of the service that runs this process."""
 
 _MISSING = "paho-mqtt is not installed: pip install 'edgeclf-runtime[mqtt]'"
 _TLS_KEYS = {"ca": "mqtt_ca", "cert": "mqtt_cert", "key": "mqtt_key"}
@@ -25,21 +25,21 @@ _TLS_KEYS = {"ca": "mqtt_ca", "cert": "mqtt_cert", "key": "mqtt_key"}
 
 @dataclass(frozen=True)
 class MqttOptions:
-    """Where messages go.
+    """Options of the MQTT sink.
 
     Attributes:
         address: ``mqtt://user:password@host:1883`` or ``mqtts://`` for TLS.
-        device: id of this device, of letters, digits, ``-`` and ``_``; part of every topic, and no other device's.
-        name: of the device, for people.
-        discovery: prefix of Home Assistant's discovery topics; empty for none.
+        device: unique id of this device, of letters, digits, ``-`` and ``_``; part of every topic.
+        name: display name of the device.
+        discovery: prefix of Home Assistant's discovery topics; empty to disable discovery.
         snapshot: send the image whenever the answer changes.
-        gap: seconds between two answers, at most, after three of which Home Assistant takes the last for no answer any
-            more; 0 for never.
+        gap: longest time between two answers, in seconds; after three times that, Home Assistant treats the last answer
+            as unavailable; 0 for never.
         ca: PEM file of the authorities that may have signed the broker's certificate; empty for the system's.
-        cert, key: PEM files of this device's own certificate and its key; ``key`` is empty where ``cert`` holds both.
+        cert, key: PEM files of this device's own certificate and its key; ``key`` is empty if ``cert`` contains both.
 
     Raises:
-        SinkError: one of them is not written as it must be, or a certificate's file cannot be used.
+        SinkError: invalid value, or a certificate file that cannot be used.
     """
 
     address: str
@@ -75,10 +75,10 @@ class MqttOptions:
         return urlsplit(self.address).scheme == "mqtts"
 
     def tls_context(self) -> ssl.SSLContext:
-        """Verifies the broker's certificate and name.
+        """Return a context that verifies the broker's certificate and name.
 
         Raises:
-            SinkError: names the file that cannot be used, and why.
+            SinkError: a file cannot be used; the message names it and the reason.
         """
         try:
             context = ssl.create_default_context(cafile=self.ca or None)
@@ -91,10 +91,10 @@ class MqttOptions:
 
 
 def _is_address(text: str) -> bool:
-    """Whether it is all of it one: what follows a ``#`` or ``?`` would be left out, and may be most of a password."""
+    """Whether a text is a complete address: a part after ``#`` or ``?``, perhaps of a password, would be ignored."""
     try:
         parts = urlsplit(text)
-        (parts.hostname or "").encode("idna")  # as a connection will; a UnicodeError is a ValueError
+        (parts.hostname or "").encode("idna")  # as connecting does; a UnicodeError is a ValueError
         whole = parts.path in ("", "/") and not parts.query and not parts.fragment
         return parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0 and whole
     except ValueError:
@@ -102,17 +102,17 @@ def _is_address(text: str) -> bool:
 
 
 def default_device() -> str:
-    """An id of this machine and of its service, where that is not called edgeclf: a machine may have several."""
+    """Return an id from the machine's name and, unless it is "edgeclf", the service's: a machine may run several."""
     service = os.environ.get(SERVICE_VARIABLE, "edgeclf")
     name = f"edgeclf-{platform.node()}" + ("" if service == "edgeclf" else f"-{service}")
     return re.sub("[^A-Za-z0-9_-]", "-", name)[:64]
 
 
 def paho() -> Any:
-    """The library.
+    """Return the paho-mqtt client module.
 
     Raises:
-        SinkError: it is not installed, or too old.
+        SinkError: it is not installed or too old.
     """
     check_version("paho-mqtt", SinkError)
     try:

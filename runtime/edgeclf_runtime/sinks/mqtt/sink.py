@@ -1,4 +1,4 @@
-"""Messages to an MQTT broker, found by Home Assistant on its own."""
+"""Publish observations to an MQTT broker; Home Assistant discovers the device by itself."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _SIDE = 960  # pixels of an image's longer side, at most
 
 
 class MqttSink:
-    """Topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source`` and
-    ``.../model``.
+    """Publishes the topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source``
+    and ``.../model``.
 
-    All are retained. Connects by itself, again and again; meanwhile the newest message of each topic waits. When the
-    process dies the broker says that the device is offline.
+    All messages are retained. The sink reconnects by itself; meanwhile the newest message of each topic waits. If the
+    process dies, the broker marks the device as offline.
 
     Args:
-        options: where to.
-        labels: of the model, which Home Assistant shows as the sensor's possible values.
+        options: broker and topics.
+        labels: labels of the model, which Home Assistant shows as the sensor's possible values.
 
     Raises:
         SinkError: paho-mqtt is not installed.
@@ -49,17 +49,17 @@ class MqttSink:
         self._connection = MqttConnection(options, available, self._delivery, self._trial.connected, self._lost)
         self.name = self._connection.name
         if not options.snapshot:
-            self._delivery.send(self._picture, b"")  # takes away what an earlier run left there
+            self._delivery.send(self._picture, b"")  # removes an image that an earlier run left there
         self._change_labels(labels)
         self._delivery.send(available, "online")
 
     @property
     def dropped(self) -> int:
-        """Messages in whose place newer ones of their topic were sent, so far."""
+        """Number of messages so far that were replaced by newer ones of their topic."""
         return self._delivery.dropped
 
     def _lost(self) -> None:
-        """A broker cuts the connection for a packet that is larger than it takes."""
+        """Stop sending images if the broker closes the connection for each, as it does for too large packets."""
         if self._sends_pictures and self._trial.cut():
             self._sends_pictures = False
             _log.warning(
@@ -71,7 +71,7 @@ class MqttSink:
             self._announce()
 
     def _change_labels(self, labels: tuple[str, ...]) -> None:
-        """Home Assistant would refuse an answer that is not among them."""
+        """Announce the labels of a new model: Home Assistant refuses answers that are not among them."""
         if labels != self._labels:
             self._labels = labels
             self._announce()
@@ -83,7 +83,7 @@ class MqttSink:
 
     def _discovery(self) -> dict[str, Any]:
         options = self._options
-        answers = list(dict.fromkeys([*self._labels, "unknown"]))  # a model may have a label of that name
+        answers = list(dict.fromkeys([*self._labels, "unknown"]))  # a model may have a label "unknown"
         expires = round(3 * max(options.gap, _EVERY)) if options.gap else 0
         return discovery(options.device, options.name, self._base, answers, self._sends_pictures, expires)
 
@@ -94,7 +94,7 @@ class MqttSink:
         self._trial.judge()
         if not isinstance(item, Observation):
             return self._tell_source(item.name, item.reason)
-        if not self._has_state:  # a film or folder does not say how it is doing: a frame says it
+        if not self._has_state:  # a video or folder does not report its state; a frame shows that it runs
             self._tell_source("running")
         if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
             return
@@ -107,7 +107,7 @@ class MqttSink:
 
     def _send_picture(self, item: Observation) -> None:
         pixels = pixels_of(item)
-        # Encoded anew: a photograph's own file tells where and by whose camera it was taken.
+        # Encode again: a photograph's own file may contain its location and camera.
         content = None if pixels is None else small_jpeg(pixels, _SIDE, self._delivery.limit)
         if content is not None:
             self._trial.sent()
@@ -118,7 +118,7 @@ class MqttSink:
         self._delivery.send(f"{self._base}/source", json.dumps({"state": state, "reason": reason}))
 
     def close(self) -> None:
-        """Say good-bye, if the broker is there to hear it."""
+        """Publish "offline" if the broker can be reached, and disconnect."""
         self._delivery.send(f"{self._base}/available", "offline")
         self._delivery.close(1.0)
         self._connection.close()

@@ -1,1 +1,1 @@
-"""Images kept for people and for the next training."""
+"""Store images for review and for the next training."""

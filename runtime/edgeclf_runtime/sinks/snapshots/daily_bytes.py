@@ -1,4 +1,4 @@
-"""How many bytes were written within a day, known again after a restart."""
+"""Limit the bytes written per day, also across restarts."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from edgeclf_runtime.system.atomic_file import written_beside
 __all__ = ["DailyBytes"]
 
 _HOURS = 24
-_ADVANCE = 64  # part of the limit that is noted before it is written, so that the note is seldom renewed
-_SMALL = 1024  # part of the limit that is not worth a note
+_ADVANCE = 64  # 1/64 of the limit is recorded before it is written, so that the record is seldom updated
+_SMALL = 1024  # less than 1/1024 of the limit is not worth an update
 
 
 class DailyBytes:
-    """A bound that holds in any 24 hours, as hour by hour is counted, whatever the clock does.
+    """A limit that holds in any 24 hours, counted per hour, whatever the clock does.
 
-    Time is the machine's own since it was started, after the latest time that was noted before: a clock that is set, or
-    that begins in 1970, neither frees bytes nor takes any. What may have been written when the power went counts as
-    written.
+    Time is measured from the start of the machine, added to the last recorded time: setting the clock, or a clock that
+    starts in 1970, has no effect on the count. Bytes that may have been written before a power cut count as written.
 
     Args:
-        file: where it is noted; one that is damaged counts as none.
-        limit: bytes; 0 for no bound.
+        file: record of the bytes written; ignored if damaged.
+        limit: limit in bytes; 0 for no limit.
     """
 
     def __init__(self, file: Path, limit: int) -> None:
@@ -34,14 +33,14 @@ class DailyBytes:
         self._noted = dict(self._hours)
 
     def allows(self, size: int) -> bool:
-        """Whether so many more are within the bound."""
+        """Whether ``size`` more bytes are within the limit."""
         return not self._limit or sum(self._recent().values()) + size <= self._limit
 
     def add(self, size: int) -> None:
-        """So many are about to be written.
+        """Count ``size`` bytes that are about to be written.
 
         Raises:
-            OSError: this cannot be noted.
+            OSError: the record cannot be written.
         """
         if not self._limit:
             return
@@ -52,7 +51,7 @@ class DailyBytes:
             self._note({**self._hours, hour: self._hours[hour] + self._limit // _ADVANCE})
 
     def close(self) -> None:
-        """Note what was written, to the byte."""
+        """Record the exact number of bytes written."""
         if abs(sum(self._noted.values()) - sum(self._hours.values())) > self._limit // _SMALL:
             self._note(self._hours)
 
@@ -60,7 +59,7 @@ class DailyBytes:
         return int((self._ahead + time.monotonic()) // 3600)
 
     def _recent(self) -> dict[int, int]:
-        """Bytes by hour, of the last 24 and the present one."""
+        """Return the bytes by hour, for the last 24 hours and the current one."""
         now = self._hour()
         return {hour: size for hour, size in self._hours.items() if hour >= now - _HOURS}
 
@@ -75,7 +74,7 @@ class DailyBytes:
 
 
 def _read(file: Path) -> tuple[float, dict[int, int]]:
-    """When it was noted, in seconds since 1970, and the bytes by hour."""
+    """Read the time of the record, in seconds since 1970, and the bytes by hour."""
     try:
         content = json.loads(file.read_text("ascii"))
         now, hours = float(content["now"]), {int(hour): int(size) for hour, size in content["hours"].items()}

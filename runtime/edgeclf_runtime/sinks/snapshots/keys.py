@@ -1,4 +1,4 @@
-"""What run.toml says of snapshots."""
+"""The keys of run.toml for snapshots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SnapshotKeys"]
 
 @dataclass(frozen=True)
 class SnapshotKeys(SinkKeys):
-    """Images as the network saw them that are uncertain, or of ``snapshot_labels``."""
+    """Store images that are uncertain, or of ``snapshot_labels``, as the network saw them."""
 
     snapshots: str = key("", "Folder for images of uncertain answers")
     snapshot_labels: tuple[str, ...] = key((), 'Labels whose images are saved, too; ["*"] for all')

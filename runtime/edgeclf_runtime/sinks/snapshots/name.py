@@ -1,4 +1,4 @@
-"""What the names of snapshots and of their folders say."""
+"""The names of snapshots and of their folders."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ __all__ = [
 ]
 
 UNSORTED = "__unsorted"
-"""The folder of uncertain images; ``edgeclf train`` passes over it, as over the two others."""
+"""Folder of uncertain images; ``edgeclf train`` ignores it, as well as the two others."""
 WHOLE = "__whole"
-"""The folder of whole images, each called as the snapshot that is a part of it."""
+"""Folder of whole images, each with the name of the snapshot that shows a part of it."""
 DISCARDED = "__discarded"
-"""The folder of images that were discarded last, which can still be taken back."""
+"""Folder of recently discarded images, which can still be restored."""
 FOLDERS = frozenset({UNSORTED, WHOLE, DISCARDED})
-"""All of them; none is a class."""
+"""All of these folders; none is a class."""
 
-_LONGEST = 190  # bytes of a label in a name, which holds 255 with time, score and what is written beside it
+_LONGEST = 190  # bytes of a label in a file name, which is limited to 255 with time, score and suffixes
 _OWN = re.compile(r"^(\d{8}-\d{6}-\d{3})-(.*)-(\d\.\d\d)(?:-(\d{6,12}))?(-kept)?\.jpg$", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What an image's name says.
+    """The parts of a snapshot's file name.
 
     Attributes:
         moment: ``YYYYMMDD-HHMMSS-MMM`` in UTC, by the device's clock, which may have been wrong.
-        answer: as the name of a folder.
-        score: of the answer.
-        number: in the order in which they were taken, from 1; 0 of those that 0.1 wrote, which are older.
-        kept: it was put into its label's folder, not among the unsorted ones.
+        answer: the answer, in the form of a folder name.
+        score: score of the answer.
+        number: position in the order of capture, from 1; 0 for snapshots of version 0.1, which are older.
+        kept: whether it was stored in its label's folder rather than unsorted.
     """
 
     moment: str
@@ -56,29 +56,29 @@ class Snapshot:
 
     @classmethod
     def taken(cls, seconds: float, answer: str, score: float, number: int, kept: bool) -> Snapshot:
-        """A new one; ``seconds`` since 1970."""
+        """Return a new snapshot; ``seconds`` since 1970."""
         moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{int(seconds % 1 * 1000):03}"
         return cls(moment, answer, round(min(max(score, 0.0), 9.99), 2), number, kept)
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of the file."""
         number = f"-{self.number:06}" if self.number else ""
         return f"{self.moment}-{self.answer}-{self.score:.2f}{number}{'-kept' if self.kept else ''}.jpg"
 
     @property
     def folder(self) -> str:
-        """Where the sink put it."""
+        """Folder in which the sink stored it."""
         return self.answer if self.kept else UNSORTED
 
     @property
     def order(self) -> tuple[int, str]:
-        """Sorts them as they were taken, whatever the clock said."""
+        """Sort key by order of capture, independent of the clock."""
         return self.number, self.moment
 
 
 def folder_name(label: str) -> str:
-    """A label as the name of a folder that is not hidden and leads nowhere else."""
+    """Return a label as a safe folder name: not hidden, and without path separators."""
     safe = "".join(sign if ord(sign) > 127 else quote(sign, safe=" !#$&'()+,;=@[]{}~^-_.") for sign in label)
     if len(safe.encode()) > _LONGEST:
         mark = hashlib.sha256(label.encode()).hexdigest()[:8]
@@ -87,18 +87,18 @@ def folder_name(label: str) -> str:
 
 
 def read_name(name: str) -> Snapshot | None:
-    """What an image's file name says; None if no sink wrote it."""
+    """Parse the file name of an image; None if it is not a snapshot's."""
     match = _OWN.match(name)
     return Snapshot(match[1], match[2], float(match[3]), int(match[4] or 0), bool(match[5])) if match else None
 
 
 def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
-    """Those that are where a sink put them; none that somebody sorted, nor anybody's own image."""
+    """Yield the snapshots that are still where the sink stored them, without sorted ones or other images."""
     return ((snapshot, path) for snapshot, path in all_snapshots(folder) if snapshot.folder == path.parent.name)
 
 
 def all_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
-    """Those that a sink took, also those that somebody sorted or discarded since."""
+    """Yield all snapshots, including those that were sorted or discarded since."""
     for subfolder in _folders(folder):
         for name in _files(subfolder) if subfolder.name != WHOLE else ():
             snapshot = read_name(name)
@@ -115,5 +115,5 @@ def _files(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except (FileNotFoundError, PermissionError):  # removed at this very moment, or none of ours, as lost+found
+    except (FileNotFoundError, PermissionError):  # removed just now, or not ours, such as lost+found
         return []

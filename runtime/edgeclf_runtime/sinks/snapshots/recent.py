@@ -1,4 +1,4 @@
-"""The snapshots that were kept last, to keep none that looks like one of them."""
+"""Remember the latest snapshots, to store no near-duplicates of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["Recent"]
 
-_KEPT = 48  # of which the thumbnails take 1.5 KB each
+_KEPT = 48  # snapshots, whose thumbnails take 1.5 KB each
 
 
 class Recent:
-    """What the last ones of all folders looked like.
+    """The thumbnails of the latest snapshots of all folders.
 
-    The measure is ``likeness``'s without the correlation of patterns: images of a dark room have none, and what is new
-    before a camera that stands still shows in a part of the image, where noise does not.
+    They are compared as in ``likeness``, but without the correlation of patterns: images of a dark room have none, and
+    with a fixed camera a new object shows as a local difference, while noise does not.
     """
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class Recent:
         self._thumbs: deque[tuple[Pixels, npt.NDArray[np.uint8]]] = deque(maxlen=_KEPT)
 
     def read(self, newest: Iterable[tuple[str, Path]]) -> None:
-        """Remember these, as before a restart; those that cannot be read are left out.
+        """Restore the memory after a restart; files that cannot be read are left out.
 
         Args:
-            newest: the folder that each went into, and its file, the newest first.
+            newest: folder and file of each snapshot, the newest first.
         """
         from edgeclf_runtime.pictures.images import decode_image, read_content
 
@@ -48,16 +48,17 @@ class Recent:
             self.add(folder, thumbnail(pixels))
 
     def add(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> None:
-        """One more, that went into this folder.
+        """Remember a snapshot that was stored in a folder.
 
         Args:
+            folder: name of the folder.
             shown: its ``likeness.thumbnail``.
         """
         self._folders.append(folder)
         self._thumbs.append(shown)
 
     def has_alike(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> bool:
-        """Whether one of this folder looks like it."""
+        """Whether the folder has a near-duplicate."""
         own = [thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder]
         if not own:
             return False

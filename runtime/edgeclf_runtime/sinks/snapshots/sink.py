@@ -1,4 +1,4 @@
-"""Images kept for people, and for the next training: those that are uncertain, or of chosen labels."""
+"""Store images for review and for the next training: uncertain ones, and those of chosen labels."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ __all__ = ["UNSORTED", "SnapshotSink", "folder_name", "read_name"]
 _log = logging.getLogger(__name__)
 
 _NOTE = "__snapshots.json"
-_QUIET = 3600.0  # seconds between two log lines about what is not kept
-_LOOK = 0.5  # seconds between two looks at images that are not kept, at most
-_BLOCK = 4096  # bytes of a disk, which no two files share
-_FREE, _FREE_SHARE = 500_000_000, 10  # bytes left free where nobody says; a tenth of a disk that is smaller
+_QUIET = 3600.0  # seconds between two log lines about images that are not stored
+_LOOK = 0.5  # minimum time between two comparisons with stored images, in seconds
+_BLOCK = 4096  # bytes of a disk block, which files do not share
+_FREE, _FREE_SHARE = 500_000_000, 10  # default bytes to leave free, or a tenth of a small disk
 
 
 class SnapshotSink:
-    """JPEGs of what the network saw: in ``FOLDER/LABEL/``, or in ``FOLDER/__unsorted/`` where it was not sure.
+    """Stores JPEGs of what the network saw in ``FOLDER/LABEL/``, or in ``FOLDER/__unsorted/`` if it was uncertain.
 
-    After the unsorted ones were moved to the folders of their labels, ``edgeclf train FOLDER`` takes all.
+    Once the unsorted images have been moved to the folders of their labels, ``edgeclf train FOLDER`` uses them all.
 
-    An image that looks like one of the last that were kept in its folder is not kept. Of too many, those that tell a
-    training least go, by the rule of ``telling``: of the answer that has most of them the surest, of equally sure ones
-    the oldest, whatever the clock says; never one that somebody sorted, nor any other file. An image that would go at
-    once is not written.
+    An image that is a near-duplicate of a recent one in its folder is not stored. Above the limit, the least
+    informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image with the highest
+    score, for equal scores the oldest. Sorted images and other files are never deleted. An image that would be deleted
+    at once is not written.
 
     Args:
-        folder: made where it does not exist.
-        labels: whose images are kept; empty for none but uncertain ones, ``("*",)`` for all.
-        uncertain: a score below which an image is uncertain.
-        every: seconds between two images, at least.
-        limit: images kept that nobody sorted.
-        bytes_per_day: written in any 24 hours, at most; 0 for no bound.
-        free_bytes: left free on the disk; with less, an image is kept in the place of less telling ones alone. By
-            default a tenth of the disk, at most 500 MB.
-        whole: where a part of an image is classified, write the whole one, too, to ``FOLDER/__whole/``.
+        folder: created if it does not exist.
+        labels: labels whose images are stored; empty for uncertain images only, ``("*",)`` for all.
+        uncertain: a score below this is uncertain.
+        every: minimum time between two images, in seconds.
+        limit: maximum number of unsorted images.
+        bytes_per_day: maximum number of bytes written in 24 hours; 0 for no limit.
+        free_bytes: bytes to leave free on the disk; with less, an image is stored only in place of less informative
+            ones. By default a tenth of the disk, at most 500 MB.
+        whole: if only a region is classified, also store the whole image, in ``FOLDER/__whole/``.
     """
 
     pictures = True
@@ -81,11 +81,11 @@ class SnapshotSink:
         self._folder, self._labels, self._uncertain = folder, labels, uncertain
         self._every, self._limit, self._whole, self._next = every, limit, whole, -1e9
         folder.mkdir(parents=True, exist_ok=True)
-        for left in [*folder.glob("*/.*.part"), *folder.glob(".*.part")]:  # of a process that was killed
+        for left in [*folder.glob("*/.*.part"), *folder.glob(".*.part")]:  # left by a killed process
             left.unlink(missing_ok=True)
         self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
         self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
-        self._recent: Recent | None = None  # read when there is the first image, in this sink's own thread
+        self._recent: Recent | None = None  # read at the first image, in the sink's own thread
         self._number = max((snapshot.number for snapshot, _ in all_snapshots(folder)), default=0)
         self._warned_at = -_QUIET
 
@@ -115,7 +115,7 @@ class SnapshotSink:
         return item.decision.label in self._labels or self._labels == ("*",)
 
     def _recent_ones(self) -> Recent:
-        if self._recent is None or not self._folder.exists():  # somebody began anew
+        if self._recent is None or not self._folder.exists():  # the folder was removed to start over
             self._recent = Recent()
             self._folder.mkdir(parents=True, exist_ok=True)
             snapshots = sorted(all_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
@@ -123,10 +123,10 @@ class SnapshotSink:
         return self._recent
 
     def _keep(self, snapshot: Snapshot, item: Observation) -> bool:
-        """Write it and remove what goes for it; nothing where it would go itself, or too much was written."""
+        """Write an image and delete others for it; do nothing if it ranks last or the daily limit is reached."""
         self._next = time.monotonic() + min(self._every, _LOOK)
         snapshots = dict(own_snapshots(self._folder))
-        excess = max(0, len(snapshots) - self._limit)  # where the limit was a higher one
+        excess = max(0, len(snapshots) - self._limit)  # if the limit was higher before
         for extra in islice(least_telling(snapshots), excess):
             self._remove(snapshots.pop(extra))
         if self._goes(snapshot, snapshots, 0) is None:
@@ -145,7 +145,7 @@ class SnapshotSink:
         return True
 
     def _contents(self, snapshot: Snapshot, item: Observation) -> dict[Path, bytes]:
-        """What is to be written for it, by its file."""
+        """Return the contents of the files to write for a snapshot."""
         contents = {self._folder / snapshot.folder / snapshot.name: seen_jpeg_of(item)}
         frame = item.prediction.frame
         if self._whole and frame is not None and frame.view.region != WHOLE_REGION:
@@ -155,12 +155,12 @@ class SnapshotSink:
     def _remove(self, path: Path) -> None:
         try:
             path.unlink()
-        except FileNotFoundError:  # somebody sorted it at this very moment, and may want the whole one
+        except FileNotFoundError:  # just sorted by a user, who may want the whole image
             return
         (self._folder / WHOLE / path.name).unlink(missing_ok=True)
 
     def _goes(self, snapshot: Snapshot, snapshots: Mapping[Snapshot, Path], size: int) -> list[Path] | None:
-        """Files that go for one more, so many bytes of them at least; None where it tells less than they do."""
+        """Return the files to delete for one more, of at least ``size`` bytes; None if they are more informative."""
         gone, freed = list[Path](), 0
         for candidate in least_telling([*snapshots, snapshot]):
             if len(snapshots) + 1 - len(gone) <= self._limit and freed >= size:
@@ -179,7 +179,7 @@ class SnapshotSink:
         return allowed
 
     def _missing(self, size: int) -> int:
-        """Bytes that have to go for so many."""
+        """Return how many bytes must be deleted to write ``size`` bytes."""
         if shutil.disk_usage(self._folder).free - size >= self._free_bytes:
             return 0
         self._say(f"less than {self._free_bytes} bytes are free (snapshot_free_bytes), kept only in place of others")
@@ -198,12 +198,12 @@ class SnapshotSink:
                 with written_beside(path) as hidden:
                     hidden.write_bytes(content)
                 return
-            except FileNotFoundError:  # somebody removed the folder, empty, at this very moment
+            except FileNotFoundError:  # the empty folder was removed just now
                 if attempt == 2:
                     raise
 
     def close(self) -> None:
-        """Images are written already; note what the day's were."""
+        """Record the bytes written today; images are written already."""
         self._budget.close()
 
 

@@ -1,11 +1,11 @@
-"""Which snapshots tell a training most, and which go when there are too many.
+"""Rank snapshots by how informative they are for training, and choose those to delete when there are too many.
 
-What is kept is spread over the answers, since one more image is worth more to a rare class than to a frequent one
-(Aggarwal et al., "Active Learning for Imbalanced Datasets", WACV 2020). Within an answer it is what the network was
-least sure of ("least confidence": Lewis and Gale, "A Sequential Algorithm for Training Text Classifiers", SIGIR 1994).
-Images that look like the last ones were left out before.
+The stored images are spread over the answers, since one more image is worth more to a rare class than to a frequent one
+(Aggarwal et al., "Active Learning for Imbalanced Datasets", WACV 2020). Within an answer, images with the lowest scores
+are kept ("least confidence": Lewis and Gale, "A Sequential Algorithm for Training Text Classifiers", SIGIR 1994).
+Near-duplicates of recent images were left out before.
 
-All of it is in the files' names, so that it is the same after a restart.
+The ranking uses only the file names, so that it is the same after a restart.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ __all__ = ["least_telling"]
 
 
 def least_telling(snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
-    """All, in the order in which they go.
+    """Yield all snapshots in the order in which they are to be deleted.
 
-    Each time, of the answer that has most snapshots the surest one; of answers that have as many, the surest of all;
-    of equally sure ones the oldest. Sure ones of a label's folder and unsure ones of the same answer count apart.
+    The next one is always the snapshot with the highest score of the most frequent answer; among equally frequent
+    answers the highest score, and among equal scores the oldest. For each answer, snapshots in its label's folder and
+    unsorted ones are counted separately.
     """
     by_age = sorted(snapshots, key=lambda snapshot: snapshot.order)
     ages = {snapshot: -position for position, snapshot in enumerate(by_age)}

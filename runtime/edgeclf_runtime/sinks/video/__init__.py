@@ -1,1 +1,1 @@
-"""Observations as films, or in a window."""
+"""Write observations to video files, or show them in a window."""

@@ -1,4 +1,4 @@
-"""What run.toml says of films and of the window."""
+"""The keys of run.toml for videos and the window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["VideoKeys"]
 
 @dataclass(frozen=True)
 class VideoKeys(SinkKeys):
-    """Frames with the answers on them, in films or in a window."""
+    """Write frames with the answers on them to video files, or show them in a window."""
 
     video: str = key("", "Folder for video with the answers, in segments")
     video_segment: float = key(60.0, "Length of a segment in seconds")

@@ -1,6 +1,6 @@
-"""The parts of a Matroska file of JPEGs (RFC 9559) as bytes: its head, an image, the index.
+"""Encode the parts of a Matroska file of JPEGs (RFC 9559): header, images, index.
 
-Times are in ms from the film's beginning, offsets in bytes from the file's.
+Times are in ms from the start of the video, offsets in bytes from the start of the file.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = [
 ]
 
 INDEX_SIZE = 12
-"""Bytes of an index beside its ``Cues.content``."""
+"""Bytes of an index in addition to ``Cues.content``."""
 
-_EPOCH = 978_307_200  # Matroska counts nanoseconds from 2001
+_EPOCH = 978_307_200  # 2001-01-01, from which Matroska counts nanoseconds
 _CUE_EVERY = 1000  # ms between two images in the index
-_UNKNOWN = b"\x01" + b"\xff" * 7  # a length
+_UNKNOWN = b"\x01" + b"\xff" * 7  # an unknown length
 
 
 def _element(identifier: str, content: bytes, long: bool = False) -> bytes:
-    """An EBML element: identifier, length, content; ``long`` lengths take 8 bytes."""
+    """Encode an EBML element: identifier, length, content; with ``long`` the length takes 8 bytes."""
     size = len(content)
     length = ((1 << 56) | size).to_bytes(8, "big") if long or size > 126 else bytes([0x80 | size])
     return bytes.fromhex(identifier) + length + content
@@ -59,7 +59,7 @@ _CLUSTER, _CLUSTER_HEAD = bytes.fromhex("1F43B675"), struct.Struct(">4sQ2xQ")
 
 
 def _seek_head(cues: int) -> bytes:
-    """Where the index is."""
+    """Encode the position of the index."""
     return _element("114D9B74", _element("4DBB", _element("53AB", bytes.fromhex("1C53BB6B")) + _number("53AC", cues)))
 
 
@@ -73,7 +73,7 @@ _TRACKS_AT = _OWN_AT + len(_INFO) + 1 + _INFO_LENGTH
 
 
 def head(width: int, height: int, begins: float) -> bytes:
-    """What stands before the first image; ``begins`` in seconds since 1970."""
+    """Encode everything before the first image; ``begins`` in seconds since 1970."""
     nanoseconds = int((begins - _EPOCH) * 1e9)
     size = _number("B0", width) + _number("BA", height)
     track = _number("D7", 1, 1) + _number("73C5", 1, 1) + _number("83", 1, 1) + _number("9C", 0, 1)
@@ -84,26 +84,26 @@ def head(width: int, height: int, begins: float) -> bytes:
 
 
 def cluster(jpeg: bytes, time: int) -> bytes:
-    """An image."""
+    """Encode one image."""
     return _element("1F43B675", _number("E7", time) + _element("A3", b"\x81\0\0\x80" + jpeg, long=True), long=True)
 
 
 @dataclass
 class Cues:
-    """The index of a film, made while it grows: an image a second."""
+    """The index of a video, built while it is written: one image per second."""
 
     content: bytes = b""
     last: int = -_CUE_EVERY
 
     def note(self, time: int, offset: int) -> None:
-        """Take an image in, if it is due."""
+        """Add an image if one is due."""
         if time - self.last >= _CUE_EVERY:
             where = _number("F7", 1, 1) + _number("F1", offset - _SEEK_AT)
             self.content += _element("BB", _number("B3", time) + _element("B7", where))
             self.last = time
 
     def finish(self, file: IO[bytes], end: int) -> None:
-        """Append it, and write where it is and how long the file is now."""
+        """Append the index, and write its position and the file's length to the header."""
         index = _element("1C53BB6B", self.content, long=True)
         write(file, end, index)
         write(file, _SEEK_AT, _seek_head(end - _SEEK_AT))
@@ -111,46 +111,46 @@ class Cues:
 
 
 def write(file: IO[bytes], offset: int, content: bytes) -> None:
-    """Write all of it there."""
+    """Write all bytes at an offset."""
     file.seek(offset)
     rest = memoryview(content)
-    while rest:  # a raw file may take a part
+    while rest:  # a raw file may write only a part
         rest = rest[file.write(rest) :]
 
 
 def read_duration(file: IO[bytes]) -> float:
-    """What the head says, in ms."""
+    """Read the duration in the header, in ms."""
     file.seek(_DURATION_AT)
     return float(struct.unpack(">d", file.read(8))[0])
 
 
 def set_duration(file: IO[bytes], milliseconds: float) -> None:
-    """Write it to the head."""
+    """Write the duration to the header."""
     write(file, _DURATION_AT, struct.pack(">d", milliseconds))
 
 
 def is_own_file(file: IO[bytes]) -> bool:
-    """Whether it begins as ``head`` does."""
+    """Whether a file begins with a header written by ``head``."""
     start = file.read(_DURATION_AT)
     return start.startswith(_EBML + _SEGMENT) and start[_OWN_AT:].startswith(_OWN)
 
 
 def is_ended(file: IO[bytes], size: int) -> bool:
-    """Whether ``Cues.finish`` came to its end in this file of ``size`` bytes."""
+    """Whether ``Cues.finish`` was completed for this file of ``size`` bytes."""
     file.seek(_LENGTH_AT)
     length = file.read(8)
     return length != _UNKNOWN and int.from_bytes(length, "big") - (1 << 56) == size - _SEEK_AT
 
 
 def head_end(file: IO[bytes], size: int) -> int:
-    """The offset of the first image; beyond ``size`` where the head is not whole."""
+    """Return the offset of the first image; beyond ``size`` if the header is incomplete."""
     file.seek(_TRACKS_AT)
     track = file.read(5)
     return file.tell() + (track[4] & 0x7F if len(track) == 5 else size)
 
 
 def whole_cluster(file: IO[bytes], offset: int, size: int) -> tuple[int, int] | None:
-    """The time of the image there and the offset after it; None where there is no whole one."""
+    """Return the time of the image at an offset and the offset after it; None if there is no complete image."""
     file.seek(offset)
     head = file.read(_CLUSTER_HEAD.size)
     if len(head) < _CLUSTER_HEAD.size:

@@ -1,9 +1,9 @@
-"""A film of JPEGs in a Matroska file that can be played up to its last whole image at any moment.
+"""Write a Matroska video of JPEGs that can be played up to its last complete image at any moment.
 
-Every image is a cluster of its own, with its own time, appended by one write; the duration at the file's head is
-brought up to date after each. Neither an index nor a length is needed to play what is there when the process is killed:
-both are added when the film is closed, or by ``mend`` when nobody could. Nothing is synced: waiting for a memory card
-would lose images, and after a power cut the film ends where the disk's content does.
+Each image is a separate cluster with its own time, appended in one write; then the duration at the start of the file is
+updated. A file without index and length, from a process that was killed, can be played; both are added when the video
+is closed, or later by ``mend``. Nothing is synced: waiting for a memory card would lose images, and after a power cut
+the video ends where the data on the disk ends.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from edgeclf_runtime.sinks.video import matroska
 
 __all__ = ["MatroskaFilm", "is_own", "mend"]
 
-_ONLY = 100  # ms that an only image stands
+_ONLY = 100  # duration of a single image in ms
 
 
 @dataclass
 class MatroskaFilm:
-    """One film, growing.
+    """A video that is being written.
 
     Args:
         path: of a new file.
@@ -31,10 +31,10 @@ class MatroskaFilm:
         begins: when the first image was taken, in seconds since 1970.
 
     Attributes:
-        size: in bytes, of the file once it is closed, if nothing more is added.
+        size: of the file in bytes, if it were closed now.
 
     Raises:
-        OSError: the file is there already, or cannot be written; then it is not left behind.
+        OSError: the file exists, or cannot be written and was removed again.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class MatroskaFilm:
         """Append an image.
 
         Args:
-            jpeg: the file's content.
-            time: from the film's beginning, in ms; larger than that of the one before.
-            duration: of the film with it, in ms.
+            jpeg: bytes of the JPEG.
+            time: from the start of the video, in ms; larger than that of the previous image.
+            duration: of the video including this image, in ms.
 
         Raises:
-            OSError: it cannot be written; the film is what it was.
+            OSError: the image cannot be written; the video is unchanged.
         """
         cluster = matroska.cluster(jpeg, time)
         try:
@@ -80,7 +80,7 @@ class MatroskaFilm:
         matroska.set_duration(self._file, duration)
 
     def close(self, duration: float) -> None:
-        """End it, with its duration in ms; without an image it is removed."""
+        """Finish the video with its duration in ms; a video without images is removed."""
         with self._file:
             if not self._cues.content:
                 self.path.unlink()
@@ -99,20 +99,20 @@ def is_own(path: Path) -> bool:
 
 
 def mend(path: Path) -> bool:
-    """End a film whose writer was killed: cut a torn image off, add index and length.
+    """Finish a video whose writer was killed: remove a partial image, add index and length.
 
     Returns:
-        whether it was one; one that is whole, or still being written, is left alone.
+        Whether the file was changed; a complete video, or one still being written, is left alone.
 
     Raises:
-        OSError: it cannot be read or written.
+        OSError: the file cannot be read or written.
     """
     with open(path, "r+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         if matroska.is_ended(file, size) or not _lock(file):
             return False
         end = matroska.head_end(file, size)
-        if end > size:  # the power was cut before the disk had as much
+        if end > size:  # a power cut lost data that was not on the disk yet
             return False
         cues, last, step = matroska.Cues(), 0, 0
         while (cluster := matroska.whole_cluster(file, end, size)) is not None:
@@ -131,7 +131,7 @@ def mend(path: Path) -> bool:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Mark a film as being written; whether nobody else does. The mark goes with the process."""
+    """Lock a video for writing; return False if another process has it locked. The lock ends with the process."""
     if sys.platform == "win32":
         return True
     import fcntl

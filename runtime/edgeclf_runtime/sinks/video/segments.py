@@ -1,4 +1,4 @@
-"""The films that ``video`` names: a folder of segments, numbered, of a bounded number of bytes."""
+"""The video segments: numbered files in a folder, with a limited total size."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _FILMS = (".mkv", ".mp4", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mj
 
 
 def folder_and_prefix(asked: Path) -> tuple[Path, str]:
-    """Where ``video`` is written, and what its films' names begin with: of a name such as ``out.mp4``, its stem."""
+    """Return the folder and the prefix of the file names; for a name such as ``out.mp4`` the prefix is its stem."""
     if asked.suffix.lower() in _FILMS and not asked.is_dir():
         return asked.parent, asked.stem
     return asked, "edgeclf"
 
 
 class Segments:
-    """``PREFIX-000001-20261127-232004.mkv`` and so on; the number goes on from the highest that is there, so that
-    neither a start nor a clock that was set back brings them out of order. The time is UTC.
+    """The files ``PREFIX-000001-20261127-232004.mkv`` and so on, with times in UTC. Numbers continue from the highest
+    existing one, so that restarts and a clock that was set back keep the order.
 
-    Segments that a killed process left are mended.
+    Segments that a killed process left are repaired.
 
     Args:
-        asked: see ``folder_and_prefix``; a folder is made if it is not there.
-        limit: bytes of all segments; the oldest go, never a file that is not one of them.
+        asked: see ``folder_and_prefix``; the folder is created if it does not exist.
+        limit: bytes of all segments together; the oldest are deleted, but never other files.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
         SinkError: there is a file in its place.
     """
 
@@ -60,11 +60,11 @@ class Segments:
 
     @property
     def pattern(self) -> str:
-        """Their names, for people."""
+        """Pattern of the file names, for display."""
         return printable(self.folder / f"{self._prefix}-*.mkv")
 
     def begin(self, width: int, height: int, begins: float) -> MatroskaFilm:
-        """The next one, empty; see ``MatroskaFilm``."""
+        """Start the next segment; see ``MatroskaFilm``."""
         own = self._own()
         self._older.clear()
         for path in own:
@@ -77,11 +77,11 @@ class Segments:
             path = self.folder / f"{self._prefix}-{number:06}-{moment}.mkv"
             try:
                 return MatroskaFilm(path, width, height, begins)
-            except FileExistsError:  # somebody's own, or of a process that writes here, too
+            except FileExistsError:  # a user's file, or one of another process that writes here
                 number += 1
 
     def make_room(self, current: int) -> bool:
-        """Remove the oldest segments until there is room for one of so many bytes; whether there is."""
+        """Delete the oldest segments until there is room for ``current`` bytes; return whether there is."""
         while self._older and self._held + current > self._limit:
             path, size = self._older.popleft()
             path.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class Segments:
         return current <= self._limit
 
     def _own(self) -> list[Path]:
-        """In the order in which they were begun."""
+        """Return the segments in the order in which they were started."""
         named = (path for path in self.folder.iterdir() if self._name.fullmatch(path.name))
         return sorted((path for path in named if is_own(path)), key=lambda path: (self._number(path), path.name))
 

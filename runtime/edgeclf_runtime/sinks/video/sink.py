@@ -1,4 +1,4 @@
-"""Observations as films, or in a window."""
+"""Write observations to video files, or show them in a window."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from edgeclf_runtime.sinks.video.segments import Segments
 
 __all__ = ["VideoSink", "WindowSink"]
 
-_QUALITY = 80  # of JPEG
-_STEP = 100  # ms that an only image stands
-_PARTS = 4  # segments in the bytes of all, at least: what goes for a new one is no more than such a part
-_AROUND = 200  # bytes around an image, in the film and its index, at most
+_QUALITY = 80  # JPEG quality
+_STEP = 100  # duration of a single image in ms
+_PARTS = 4  # minimum number of segments: making room for a new one deletes at most this part of the videos
+_AROUND = 200  # maximum overhead per image in bytes, in the video and its index
 
 
 class VideoSink:
-    """Films with the answer on every image, played at the speed of the world; see ``segments`` and ``matroska``.
+    """Writes videos with the answer on every image, which play in real time; see ``segments`` and ``matroska``.
 
-    Between two images the one before stands. Nothing is overwritten, and what was written can be played whenever the
-    process ends, also killed.
+    Each image is shown until the next one. Nothing is overwritten, and the videos can be played even if the process is
+    killed.
 
     Args:
-        path: a folder, or a film's name of which the names of segments are made.
-        segment: seconds of a film, after which the next one begins; sooner where it takes a quarter of ``limit``.
-        limit: bytes of all segments; the oldest go.
+        path: a folder, or the name of a video from which the names of the segments are made.
+        segment: length of a segment in seconds; shorter if it reaches a quarter of ``limit``.
+        limit: bytes of all segments together; the oldest are deleted.
 
     Attributes:
-        pattern: the films' names, for people.
+        pattern: pattern of the file names, for display.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
 
     pictures = True
@@ -49,7 +49,7 @@ class VideoSink:
         self.name = f"video {self.pattern}"
         self._segment, self._limit = 1000 * segment, limit
         self._film: MatroskaFilm | None = None
-        self._began = 0.0  # the moment of its first image, in s; the others are in ms from it
+        self._began = 0.0  # time of the first image in s; other times are in ms from it
         self._last, self._steps = 0, deque[float]([_STEP], maxlen=9)
 
     def take(self, item: Item) -> None:
@@ -68,11 +68,11 @@ class VideoSink:
         self._add(content, moment)
 
     def _end_if_full(self, moment: float) -> None:
-        """End the film at hand if this moment is not in it any more."""
+        """Finish the current segment if this moment is no longer part of it."""
         if self._film is None:
             return
         now = 1000 * (moment - self._began)
-        back = now < self._last - _STEP  # another film, say
+        back = now < self._last - _STEP  # for example, another video as the source
         if now >= self._segment or back or self._film.size >= self._limit / _PARTS:
             usual = self._last + median(self._steps)
             self._end(usual if now <= self._last else min(now, max(usual, self._segment)))
@@ -97,15 +97,15 @@ class VideoSink:
             film.close(duration)
 
     def close(self) -> None:
-        """End the film at hand: its last image stands as long as others do."""
+        """Finish the current segment; its last image lasts as long as the others."""
         self._end(self._last + median(self._steps))
 
 
 class WindowSink:
-    """A window; needs OpenCV with one (``opencv-python``) and a screen.
+    """Shows the frames in a window; needs ``opencv-python`` (not headless) and a display.
 
     Raises:
-        SinkError: there is none.
+        SinkError: OpenCV has no windows, or there is no display.
     """
 
     name = "window"
@@ -128,7 +128,7 @@ class WindowSink:
             cv2.waitKey(1)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the window."""
         import cv2
 
         cv2.destroyAllWindows()
