@@ -232,7 +232,7 @@ def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
         "snapshot_bytes_per_day = 1000000\nsnapshot_free_bytes = 0\n",
         "utf-8",
     )
-    words = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", "run.toml"]
+    words = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", "run.toml", "--every-frame"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 6), done.stderr
     kept = dict(own_snapshots(tmp_path / "kept"))
