@@ -1,4 +1,4 @@
-"""How fast a model runs here: the interpreter alone, and the whole way from a frame to its label."""
+"""Measure the latency of a model on this machine: the interpreter alone, and from a frame to its label."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Timing:
     """Times of one stage, in milliseconds.
 
     Attributes:
-        threads: of the interpreter; 0 is its own choice.
-        stage: "invoke", the interpreter alone; "resize"; "frame", all of it from the decoded frame to the scores; of
-            several devices also "all", from one frame's scores to the next one's with all at work.
-        median, p90, p99: over the runs.
-        cpu: processor time a run, of all threads.
-        runs: how many.
+        threads: threads of the interpreter; 0 for its own choice.
+        stage: "invoke", the interpreter alone; "resize"; "frame", from the decoded frame to the scores; with several
+            devices also "all", the time between the scores of two frames with all devices in use.
+        median, p90, p99: median and percentiles over the runs.
+        cpu: CPU time per run, of all threads.
+        runs: number of runs.
     """
 
     threads: int
@@ -51,15 +51,15 @@ class Timing:
 def time_model(
     load: Callable[[int], Classifier], threads: Sequence[int], size: tuple[int, int], seconds: float
 ) -> list[Timing]:
-    """Measure.
+    """Measure the latency of a model.
 
     Args:
-        load: opens the model with so many threads.
-        threads: numbers to try.
+        load: opens the model with a number of threads.
+        threads: numbers of threads to try.
         size: width and height of the frames, in pixels.
-        seconds: for each stage and number, about.
+        seconds: approximate duration for each stage and number of threads.
     """
-    # What is in the frame changes nothing for the times but for the compiler's cache: noise that stays the same.
+    # The content of the frame does not affect the times, apart from caches: use fixed noise.
     frame = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
     timings = []
     for number in threads:
@@ -78,7 +78,7 @@ def time_model(
             if lanes > 1:
                 results = in_order(classifier.classify, itertools.repeat(frame), lanes)
                 timings.append(_timed(number, "all", functools.partial(next, results), seconds))
-                del results  # which ends the calls that are under way, before their backends are closed
+                del results  # ends the running calls before their backends are closed
     return timings
 
 
@@ -101,7 +101,7 @@ def _summary(threads: int, stage: str, times: list[float], cpu: float) -> Timing
 
 
 def machine_facts() -> dict[str, object]:
-    """To compare devices by: name, processor, memory of this process, temperature."""
+    """Return facts for comparing devices: name, processor, memory of this process, temperature."""
     model = Path("/proc/device-tree/model")
     return {
         "edgeclf_runtime": __version__,

@@ -1,4 +1,4 @@
-"""Classifier: a model card and a backend joined."""
+"""Classifier: runs a model with a backend and turns its outputs into predictions."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """An image as the network takes it.
+    """An image prepared for the network.
 
     Attributes:
         batch: ``[1, height, width, 3]`` in the input tensor's type.
-        frame: what it was made of, when that came from a source.
-        milliseconds: that took.
+        frame: the frame it was made from, if it came from a source.
+        milliseconds: duration of the preparation.
     """
 
     batch: npt.NDArray[np.generic]
@@ -58,7 +58,7 @@ Picture = Union[Frame, Pixels, str, "os.PathLike[str]", "Image.Image"]
 
 
 class Classifier:
-    """Images to predictions. Used by as many threads at a time as its backend has lanes; a context manager that
+    """Classifies images. Can be used by as many threads at a time as its backend has lanes; as a context manager it
     closes its backend.
 
     Args:
@@ -66,10 +66,10 @@ class Classifier:
         backend: opened with the model's content.
 
     Attributes:
-        card: what the model says of itself.
-        backend: what runs it; ``backend.name`` and ``backend.reason`` say which and why.
-        golden, tolerance: images with the scores they must give, for ``golden.verify``.
-        path: of the model file.
+        card: the model card.
+        backend: the backend that runs it; ``backend.name`` and ``backend.reason`` say which one and why.
+        golden, tolerance: images with the scores they must give, for ``verification.verify``.
+        path: path of the model file.
         score_rule: how the network's outputs become scores.
     """
 
@@ -80,7 +80,7 @@ class Classifier:
         self.tolerance = model.tolerance
         self.path: Path = model.path
         self.score_rule = model.scores
-        self._is_checked = False  # whether what is given raw was looked at
+        self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
 
@@ -103,14 +103,14 @@ class Classifier:
 
         Args:
             path: of the file.
-            labels, mean, std, color, resize, scores: in place of what the file says; see ``read_model``.
+            labels, mean, std, color, resize, scores: values that replace those of the file; see ``read_model``.
             backend: see ``backends.open_backend``.
             threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
 
         Raises:
-            ModelError: the file is no image classifier, or lacks something that must then be given here.
-            BackendError: no interpreter, or one that refuses the model.
-            UsageError: an unknown backend, or way to scores.
+            ModelError: the file is not an image classifier, or lacks a value that must be given here.
+            BackendError: no interpreter, or the interpreter refuses the model.
+            UsageError: unknown backend, or unknown value of ``scores``.
         """
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
         return cls(model, open_backend(backend, model.content, threads, lanes))
@@ -121,19 +121,19 @@ class Classifier:
         Args:
             picture: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
                 ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
-                the same way; or a Frame, of which its view's region is taken. All but a Frame are classified as they
-                are: what the card says of a camera's region and rotation is not applied.
+                the same way; or a Frame, of which the region of its view is used. Everything but a Frame is classified
+                as it is: the card's region and rotation for cameras are not applied.
 
         Returns:
-            a Prediction whose milliseconds are "resize" and "invoke"; reading a file does not count.
+            A Prediction with ``milliseconds`` for "resize" and "invoke"; reading a file is not included.
 
         Raises:
-            ImageError: another array, or an image that cannot be read.
+            ImageError: an array of another type or shape, or an image that cannot be read.
         """
         return self.score(self.fit(picture))
 
     def fit(self, picture: Picture) -> Fitted:
-        """The first half of ``classify``, which another thread may do while ``score`` runs.
+        """Prepare an image: the first half of ``classify``, which another thread may run during ``score``.
 
         Args, raises: as ``classify``.
         """
@@ -145,7 +145,7 @@ class Classifier:
         return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
 
     def score(self, fitted: Fitted) -> Prediction:
-        """The second half of ``classify``."""
+        """Run the network on a prepared image: the second half of ``classify``."""
         start = time.perf_counter()
         scores = self.score_rule.apply(self._dequantize(self.backend.invoke(fitted.batch)[0]))
         spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
@@ -154,7 +154,7 @@ class Classifier:
         return Prediction(scores, self.card.labels, spent, fitted.frame, self.card.threshold or 0.0)
 
     def _check(self, scores: npt.NDArray[np.float32]) -> None:
-        """Warn once where a threshold would mean nothing."""
+        """Warn once if the scores are not probabilities, so that a threshold would make no sense."""
         if self.score_rule.misfit(scores):
             self._is_checked = True
             _log.warning(
@@ -165,21 +165,21 @@ class Classifier:
             )
 
     def warm_up(self) -> None:
-        """Classify a grey image: a first one takes longer, and shows that it works at all."""
+        """Classify a grey image: the first call takes longer, and shows that the model works at all."""
         rule = self.card.preprocessing
         self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
 
     def stream(self, source: Source | str | int | Path, whole: bool | None = None) -> Generator[Prediction, None, None]:
-        """Classify a source's frames.
+        """Classify the frames of a source.
 
         Args:
-            source: a Source, or what ``open_source`` opens: a camera's number, a path, an address.
-            whole: whether its images are a camera's whole ones, to be turned and cut as the card says; None takes
-                those of cameras, streams and films, not of other files, for such.
+            source: a Source, or anything that ``open_source`` opens: a camera number, a path, an address.
+            whole: whether to rotate and crop its images as the card says for a camera; None does so for cameras,
+                streams and videos, but not for image files.
 
         Yields:
             A Prediction per frame, with its frame and, in milliseconds, "capture": the time spent waiting for it.
-            The source is closed when it ends, when the iterator is closed, and when an error is raised.
+            The source is closed when it ends, when the iterator is closed, or when an error is raised.
 
         Raises:
             SourceError: the source cannot be opened or is lost.
@@ -197,7 +197,7 @@ class Classifier:
                 start = time.perf_counter()
 
     def _scored(self, source: Source, view: View) -> Generator[Prediction, None, None]:
-        """Of its frames, in order; to be closed after the source."""
+        """Yield the predictions for its frames in order; close this generator after the source."""
         from edgeclf_runtime.sources.source import Undecoded
 
         if self.backend.lanes > 1 and isinstance(source, Undecoded):
@@ -218,7 +218,7 @@ class Classifier:
         return ((output.astype(np.float64) - tensor.zero_point) * tensor.scale).astype(np.float32)
 
     def close(self) -> None:
-        """Let go of the interpreter; safe to call twice."""
+        """Release the interpreter; safe to call twice."""
         self.backend.close()
 
     def __enter__(self) -> Classifier:
@@ -231,7 +231,7 @@ class Classifier:
 
 
 def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
-    """Those of a file or a Pillow image; an array as it is."""
+    """Return the pixels of a file or a Pillow image; an array is returned unchanged."""
     if isinstance(picture, np.ndarray):
         return picture
     if isinstance(picture, (str, os.PathLike)):

@@ -1,4 +1,4 @@
-"""The ``edgeclf`` command: a group whose commands come from the entry points of whatever is installed."""
+"""The ``edgeclf`` command: a group of commands from the entry points of all installed packages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from edgeclf_runtime.system.plain_text import plain
 __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
-_READERS = ("frames", "ahead", "lane", "sink")  # beginnings of names of threads that work in libraries
+_READERS = ("frames", "ahead", "lane", "sink")  # name prefixes of threads that may block in libraries
 _DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "compare", "search")
-"""Commands of the desktop package, to say where they are when it is not installed."""
+"""Commands of the desktop package, to name it when it is not installed."""
 
 _SECTIONS = {
     "Train and export, on a desktop": _DESKTOP,
@@ -39,7 +39,7 @@ _SECTIONS = {
         "bench",
     ),
 }
-"""In the order of the work, as the help lists them."""
+"""Commands by section, in the order in which they are usually used; the help lists them so."""
 
 
 class _Missing(click.ClickException):
@@ -47,7 +47,7 @@ class _Missing(click.ClickException):
 
 
 class _Group(click.Group):
-    """Commands by entry point, imported when they are called; our errors in one line."""
+    """Imports commands from entry points when they are called, and shows errors of this project in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         entries, ordered = _entries(), [name for names in _SECTIONS.values() for name in names]
@@ -71,7 +71,7 @@ class _Group(click.Group):
             command = entry.load()
             if not isinstance(command, click.Command):
                 raise TypeError(f"{entry.value}: expected a click.Command, got {type(command).__name__}")
-        except Exception as error:  # whatever another package's import raises must not break the help of the rest
+        except Exception as error:  # an import error of one package must not break the help of the others
             return _broken(name, error)
         return command
 
@@ -102,7 +102,7 @@ class _Group(click.Group):
 
 
 def _shown(error: EdgeclfError) -> str:
-    """Its text may repeat what stands in a damaged or hostile file."""
+    """Return the message of an error without control characters: it may quote a damaged or hostile file."""
     return "\n".join(plain(line) for line in str(error).split("\n"))
 
 
@@ -114,7 +114,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0, 1 after an error, 2 after wrong usage, 130 when interrupted."""
-    if not sys.warnoptions:  # those of libraries are for developers, who ask for them by -W or PYTHONWARNINGS
+    if not sys.warnoptions:  # warnings of libraries are for developers, who use -W or PYTHONWARNINGS
         warnings.simplefilter("ignore")
     try:
         cli(prog_name="edgeclf")
@@ -124,9 +124,9 @@ def main() -> None:
 
 
 def _leave(code: object) -> None:
-    """End at once where a thread still waits for a device or a server.
+    """Exit at once if a thread still waits for a device or a server.
 
-    Python ends such a thread when it comes back from the library's code, which aborts the process (SIGABRT).
+    Python would end such a thread when it returns from the library's code, which aborts the process (SIGABRT).
     """
     if not any(thread.name.startswith(_READERS) for thread in threading.enumerate()):
         return
@@ -138,7 +138,7 @@ def _leave(code: object) -> None:
 
 @functools.cache
 def _entries() -> dict[str, EntryPoint]:
-    """Looked for once: that reads a file of every package installed, and the help asks for every command."""
+    """Find the entry points once: this reads a file of every installed package, and the help needs all commands."""
     if sys.version_info >= (3, 10):
         entries = entry_points(group=_GROUP)
     else:
@@ -147,7 +147,7 @@ def _entries() -> dict[str, EntryPoint]:
 
 
 def _broken(name: str, error: Exception) -> click.Command:
-    """Stands for a command that cannot be imported: the help says so, a call raises what the import raised."""
+    """Return a placeholder for a command that cannot be imported: the help shows why, a call raises the error."""
 
     def fail() -> None:
         raise error

@@ -1,15 +1,15 @@
-"""What can go wrong on the device, as a tree.
+"""The exceptions of this package, as a tree.
 
 EdgeclfError
-├── ModelError        a model file: missing, cut, not TFLite, of a shape that is no image classifier
-│   └── LabelsError   labels: missing, or fewer than the outputs
-├── ImageError        one image: missing, truncated, not an image
-├── SourceError       a camera, video, folder or stream: not there, lost, unreadable
-│   └── SourceEnded   nothing more can come from it
-├── SinkError         a file, broker or address that observations cannot go to
-│   └── AddressError  one that this machine does not have, or not yet
-├── BackendError      no interpreter, or one that refuses the model
-├── ServiceError      systemd: not there, or it refuses
+├── ModelError        a model file: missing, truncated, not TFLite, not an image classifier
+│   └── LabelsError   labels: missing, or not as many as outputs
+├── ImageError        an image: missing, truncated, not an image
+├── SourceError       a camera, video, folder or stream: missing, lost, unreadable
+│   └── SourceEnded   the end of a source that cannot be reopened
+├── SinkError         a file, broker or address to which observations cannot be written
+│   └── AddressError  an address that this machine does not have, or not yet
+├── BackendError      no interpreter, or it refuses the model
+├── ServiceError      systemd: not running, or it refuses
 └── UsageError        arguments that contradict each other
 """
 
@@ -47,19 +47,19 @@ class ImageError(EdgeclfError, ValueError):
 
 
 class SourceError(EdgeclfError, OSError):
-    """Frames cannot be had from a source."""
+    """A source gives no frames."""
 
 
 class SourceEnded(SourceError):
-    """A source is at its end for good."""
+    """A source has ended and cannot be reopened."""
 
 
 class SinkError(EdgeclfError, OSError):
-    """Observations cannot be handed on."""
+    """Observations cannot be written or sent."""
 
 
 class AddressError(SinkError):
-    """This machine does not have an address that it is to listen at, or not yet."""
+    """This machine does not have the address to listen at, or not yet."""
 
 
 class BackendError(EdgeclfError, RuntimeError):
@@ -67,7 +67,7 @@ class BackendError(EdgeclfError, RuntimeError):
 
 
 class ServiceError(EdgeclfError, OSError):
-    """systemd is not there, or it refuses."""
+    """systemd is not running, or it refuses."""
 
 
 class UsageError(EdgeclfError, ValueError):

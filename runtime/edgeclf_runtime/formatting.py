@@ -1,4 +1,4 @@
-"""Predictions as lines of text or JSON."""
+"""Format predictions as lines of text or JSON."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["content", "json_line", "rounded", "text_line"]
 
 
 def text_line(prediction: Prediction, name: str, top: int) -> str:
-    """``name  label 93%  label 4%  (5.1 ms)``."""
+    """Format as ``name  label 93%  label 4%  (5.1 ms)``."""
     ranked = "  ".join(f"{label} {score:.1%}" for label, score in prediction.ranked[:top])
     spent = sum(value for stage, value in prediction.milliseconds.items() if stage != "capture")
     return f"{name}  {ranked}  ({spent:.1f} ms)"
 
 
 def json_line(prediction: Prediction, top: int) -> str:
-    """One object: frame and source where there are any, and ``content``."""
+    """Format as one JSON object: frame and source, if any, and ``content``."""
     frame = prediction.frame
     frame_fields: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
     return json.dumps({**frame_fields, "answer": prediction.answer, **content(prediction, top)}, ensure_ascii=False)
 
 
 def rounded(score: float, digits: int) -> float:
-    """A score as JSON knows it: a broken model gives NaN."""
+    """Round a score for JSON, which has no NaN; a broken model may give one."""
     return round(float(score), digits) if math.isfinite(score) else 0.0
 
 
 def content(prediction: Prediction, top: int) -> dict[str, object]:
-    """Label, score, the best ``scores``, and milliseconds, for JSON."""
+    """Return label, score, the best ``scores`` and milliseconds, for JSON."""
     return {
         "label": prediction.label,
         "score": rounded(prediction.score, 6),

@@ -1,4 +1,4 @@
-"""An image on its way from a source to a classifier."""
+"""Frame: an image from a source."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Frame"]
 
 @dataclass(frozen=True)
 class Frame:
-    """One image.
+    """An image from a source.
 
     Attributes:
-        pixels: uint8 RGB, ``[height, width, 3]``; a source that decodes fast may give a JPEG at a part of its size.
-        time: when it was captured, in seconds of ``time.monotonic()``; of a file, when it was read.
-        number: its place in the source's sequence, from 0; frames a live source dropped leave gaps.
-        source: what gave it: a device, a path, an address without its password.
-        jpeg: the image as it came, where it came as one.
-        film_time: of a film's image, its place in the film, in seconds; None of other sources.
-        view: how it was turned already, and the region of it that is classified; all of it where nothing says.
+        pixels: uint8 RGB, ``[height, width, 3]``; with fast decoding a JPEG may be decoded at reduced size.
+        time: time of capture, in seconds of ``time.monotonic()``; for a file, when it was read.
+        number: position in the source's sequence, from 0; frames dropped by a live source leave gaps.
+        source: where it came from: a device, a path, an address without its password.
+        jpeg: the original JPEG, if it came as one.
+        film_time: position in the video, in seconds; None for other sources.
+        view: the rotation already applied, and the region that is classified; by default the whole image.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -38,11 +38,11 @@ class Frame:
 
     @property
     def moment(self) -> float:
-        """In seconds of the clock by which rates, averages and pauses go: the film's own, else that of ``time``."""
+        """Time for frame rates, averages and pauses, in seconds: the position in the video, else ``time``."""
         return self.time if self.film_time is None else self.film_time
 
     def viewed(self, view: View) -> Frame:
-        """The frame turned, unless its source has done so, with its region noted."""
+        """Return the frame rotated, unless its source has done so, and with the region set."""
         if view == self.view:
             return self
         if self.view.turns or not view.turns:
@@ -51,12 +51,12 @@ class Frame:
 
         try:
             pixels = self.whole()
-        except ImageError:  # damaged where it was not decoded
+        except ImageError:  # damaged in a part that reduced decoding skipped
             pixels = self.pixels
-        return replace(self, pixels=view.turn(pixels), jpeg=None, view=view)  # its JPEG lies as the camera does
+        return replace(self, pixels=view.turn(pixels), jpeg=None, view=view)  # the JPEG is not rotated
 
     def seen(self) -> npt.NDArray[np.uint8]:
-        """uint8 RGB of the region that is classified, in the size in which it came.
+        """Return the classified region at full size, uint8 RGB.
 
         Raises:
             ImageError: it is damaged where the smaller one was not.
@@ -64,7 +64,7 @@ class Frame:
         return self.view.cut(self.whole())
 
     def whole(self) -> npt.NDArray[np.uint8]:
-        """uint8 RGB in the size in which it came.
+        """Return the whole image at full size, uint8 RGB.
 
         Raises:
             ImageError: it is damaged where the smaller one was not.

@@ -1,4 +1,4 @@
-"""What a classifier says of one frame."""
+"""Prediction: the result of classifying one image."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Prediction"]
 
 UNKNOWN = "unknown"
-"""The answer where no label is sure enough."""
+"""The answer if no score reaches the threshold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Scores of all classes, and what follows from them.
+    """The scores of all classes, and the label that follows from them.
 
     Attributes:
-        scores: float32 ``[classes]`` in label order; of a softmax output they lie in [0, 1] and sum to about 1.
-        labels: the model's, in the same order.
-        milliseconds: time spent by stage (``capture``, ``resize``, ``invoke``), where measured.
-        frame: what was classified, when it came from a source.
-        threshold: the model's own, below which a best score is no answer; 0 for none.
+        scores: float32 ``[classes]`` in label order; from a softmax they lie in [0, 1] and sum to about 1.
+        labels: labels of the model, in the same order.
+        milliseconds: time per stage (``capture``, ``resize``, ``invoke``), if measured.
+        frame: the classified frame, if it came from a source.
+        threshold: threshold of the model, below which the answer is "unknown"; 0 for none.
     """
 
     scores: npt.NDArray[np.float32]
@@ -38,26 +38,26 @@ class Prediction:
 
     @property
     def index(self) -> int:
-        """Of the best class; of equal scores the first."""
+        """Index of the best class; the first one if scores are equal."""
         return int(self.scores.argmax())
 
     @property
     def label(self) -> str:
-        """The best class's label."""
+        """Label of the best class."""
         return self.labels[self.index]
 
     @property
     def score(self) -> float:
-        """The best class's score."""
+        """Score of the best class."""
         return float(self.scores[self.index])
 
     @property
     def answer(self) -> str:
-        """The best class's label, or "unknown" where its score is below the threshold or no number."""
+        """Label of the best class, or "unknown" if its score is below the threshold or NaN."""
         return self.label if self.score >= self.threshold else UNKNOWN
 
     @property
     def ranked(self) -> list[tuple[str, float]]:
-        """(label, score) of all classes, best first; equal scores in label order."""
+        """Return (label, score) of all classes, best first; equal scores in label order."""
         order = (-self.scores).argsort(kind="stable")
         return [(self.labels[i], float(self.scores[i])) for i in order]

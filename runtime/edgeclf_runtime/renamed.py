@@ -1,4 +1,4 @@
-"""Names of before and those of now: both are read, a line says the new one, and the two together are refused."""
+"""Accept old names of options and keys: a notice shows the new name; the old and the new one together are refused."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "sinks": {"rotate": "rotate_bytes", "keep": "rotate_keep"},
 }
-"""New name by old one, by table of run.toml; those of the Python objects, too."""
+"""New name by old one, by table of run.toml; also for the Python objects."""
 
 FLAGS: dict[str, dict[str, str]] = {
     "run": {"--fast": "--fast-decode", "--smooth": "--smoothing"},
     "verify": {"--if-any": "--allow-no-golden"},
     "service install": {"--memory": "--memory-limit", "--print": "--dry-run"},
 }
-"""The same of options, by command."""
+"""New name of an option by its old one, by command."""
 
 _OURS = ("edgeclf", "edgeclf_converters", "edgeclf_runtime", "pydantic")
 
@@ -48,7 +48,7 @@ _Kind = TypeVar("_Kind")
 def in_new_names(
     options: Mapping[str, Any], names: Names, values: Mapping[str, Names] | None = None
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Options by their new names.
+    """Rename options to their new names.
 
     Args:
         options: values by name.
@@ -56,8 +56,8 @@ def in_new_names(
         values: new name of a value by its old one, by the option's new name.
 
     Returns:
-        them; for each old name a notice, such as "adapt is called tune now"; for each that is there by both names a
-        text that says so.
+        The options; a notice for each old name, such as "adapt is called tune now"; and an error for each option given
+        by both names.
     """
     old = [name for name in options if name in names]
     done = {names.get(name, name): value for name, value in options.items()}
@@ -72,7 +72,7 @@ def in_new_names(
 def arguments_in_new_names(
     words: Sequence[str], flags: Names, values: Mapping[str, Names] | None = None
 ) -> tuple[list[str], list[str], list[str]]:
-    """The same of the words of a command line, where several values may stand between commas."""
+    """Rename the options of a command line; their values may be lists separated by commas."""
     end = words.index("--") if "--" in words else len(words)
     done, notices, given, flag = list[str](), dict[str, None](), set[str](), ""
     for word in words[:end]:
@@ -93,13 +93,13 @@ def arguments_in_new_names(
 
 
 def meant(name: str, choices: Iterable[str], names: Names) -> str:
-    """What was probably meant, of ``choices``; for a misspelt old name its new one. Empty where nothing is near."""
+    """Return the most similar of ``choices``, or the new name for a misspelt old one; empty if none is similar."""
     near = difflib.get_close_matches(name, [*choices, *names], n=1)
     return names.get(near[0], near[0]) if near else ""
 
 
 def old_keywords(names: Names) -> Callable[[_Call], _Call]:
-    """A function that takes its keywords by their old names, too.
+    """Make a function accept the old names of its keywords, too.
 
     Args:
         names: new keyword by old one.
@@ -120,7 +120,7 @@ def old_keywords(names: Names) -> Callable[[_Call], _Call]:
 
 
 def old_fields(names: Names) -> Callable[[type[_Kind]], type[_Kind]]:
-    """A dataclass whose fields may still be given and read by their old names.
+    """Make a dataclass accept and return its fields by their old names, too.
 
     Args:
         names: new field by old one.
@@ -141,7 +141,7 @@ def _read(self: Any, old: str, new: str) -> Any:
 
 
 def warn_about(notices: Iterable[str]) -> None:
-    """A DeprecationWarning for each, at the line outside of this project that used the name."""
+    """Emit a DeprecationWarning for each notice, at the line outside this project that used the name."""
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         level, frame = level + 1, frame.f_back
@@ -154,7 +154,7 @@ def _doubled(old: str, new: str) -> str:
 
 
 def _values(value: Any, new_values: Names) -> tuple[Any, list[str]]:
-    """A value, or several, by their new names, and the old ones."""
+    """Return a value, or several, by their new names, and the old names found."""
     if isinstance(value, (list, tuple)):
         old_values = list(dict.fromkeys(item for item in value if isinstance(item, str) and item in new_values))
         return type(value)(new_values[item] if item in old_values else item for item in value), old_values

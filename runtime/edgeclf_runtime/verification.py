@@ -1,4 +1,4 @@
-"""Does this device give the scores the model gave when it was exported?"""
+"""Verify that this device gives the same scores as the model gave at export."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["VerifyReport", "verify"]
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """The outcome.
+    """The result of a verification.
 
     Attributes:
-        worst: the largest difference of a score; NaN where a score was no number.
-        tolerance: what the file allows.
-        count: golden images compared.
-        same_top1: the expected class wins every image, or misses the best score by no more than the tolerance.
-        passed: both hold.
+        worst: largest difference of a score; NaN if a score is NaN.
+        tolerance: largest difference that the file allows.
+        count: number of golden images compared.
+        same_top1: for every image the expected class has the best score, or is within the tolerance of it.
+        passed: ``worst`` is within the tolerance and ``same_top1`` holds.
     """
 
     worst: float
@@ -35,7 +35,7 @@ def verify(classifier: Classifier) -> VerifyReport:
     """Classify the golden images in the model file and compare.
 
     Raises:
-        ModelError: the file holds none.
+        ModelError: the file has none.
     """
     if not classifier.golden:
         raise ModelError(f"{classifier.path}: no golden pictures to compare; a file from `edgeclf export` has some.")

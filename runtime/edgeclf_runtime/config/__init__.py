@@ -1,1 +1,1 @@
-"""What ``edgeclf run`` is told: run.toml, its passwords, and who may read them."""
+"""The settings of ``edgeclf run``: run.toml, its passwords, and who may read them."""

@@ -1,4 +1,4 @@
-"""A config that others may read although it holds passwords or tokens."""
+"""Detect a config with passwords or tokens that other users can read."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _IN_ADDRESS = re.compile(r"//[^/?#@\s]*:(?!\d{1,5}(?:[/?#]|$))[^@\s]+@")
 _IN_TEXT = re.compile(
     r"(?:pass|passwd|password|pwd|token|secret|api_?key|auth\w*)(?:=|:\s|\s+Bearer\s)\s*\S", re.IGNORECASE
 )
-_LONG_PART = 16  # characters of a webhook's path that are its secret, as of Home Assistant and chats
+_LONG_PART = 16  # a path component of a webhook this long is its secret, as in Home Assistant and chats
 
 
 def exposed_secrets(path: Path, content: Mapping[str, Any]) -> str:
-    """One line that says so, without any secret; empty where all is well, or nothing can be said.
+    """Return a warning in one line, without any secret; empty if there is no problem or it cannot be checked.
 
     Args:
         path: of the config.
-        content: of it.
+        content: parsed content of the config.
     """
     try:
         mode = path.stat().st_mode
@@ -40,12 +40,12 @@ def exposed_secrets(path: Path, content: Mapping[str, Any]) -> str:
 
 
 def way_out(path: Path) -> str:
-    """The command that mends it."""
+    """Return the command that fixes the permissions."""
     return f"chmod 600 {shlex.quote(printable(path))}"
 
 
 def keys_with_secrets(content: Mapping[str, Any]) -> list[str]:
-    """Keys of a config whose values hold a password or token, as ``sinks.mqtt``, in the file's order."""
+    """Return the keys whose values contain a password or token, such as ``sinks.mqtt``, in the file's order."""
     return list(dict.fromkeys(_keys(content, "")))
 
 

@@ -1,4 +1,4 @@
-"""Everything ``edgeclf run`` can be told, from a TOML file and from options, checked in one place."""
+"""All settings of ``edgeclf run``, from a TOML file and from options, checked in one place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["SINK_KINDS", "TABLES", "RunSettings", "SinkSettings", "read_settings
 _log = logging.getLogger(__name__)
 
 
-# The kinds of sinks: a new one is a file and a line here. Dataclasses take their fields from the last base on.
+# The kinds of sinks: to add one, write its file and add a line here. Dataclasses collect fields from the last base.
 @old_fields(KEYS["sinks"])
 @dataclass(frozen=True)
 class SinkSettings(
@@ -43,37 +43,37 @@ class SinkSettings(
     SnapshotKeys,
     LineKeys,
 ):
-    """The table ``[sinks]``: where observations go besides the terminal; an empty value turns each off."""
+    """The table ``[sinks]``: where observations go in addition to the terminal; an empty value turns a sink off."""
 
     def __post_init__(self) -> None:
         if wrong := [text for kind in SINK_KINDS for text in kind.mistakes(self)]:
             raise UsageError(f"Sinks: expected {'; '.join(wrong)}.")
 
     def recipients(self) -> tuple[str, ...]:
-        """Where observations stay or are sent, without any password."""
+        """Return where observations are stored or sent, without passwords."""
         return tuple(name for kind in SINK_KINDS for name in kind.recipients(self))
 
     def folders(self) -> tuple[Path, ...]:
-        """That are written to, each once, absolute."""
+        """Return the absolute paths of all folders that are written to, each once."""
         folders = [path for kind in SINK_KINDS for path in kind.folders(self)]
         return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in folders))
 
     def values(self, mark: str) -> tuple[str, ...]:
-        """Of the keys with that mark, ``"secret"`` or ``"carried"``, those that are set."""
+        """Return the values that are set of keys marked ``"secret"`` or ``"carried"``."""
         return tuple(value for item in fields(self) if item.metadata.get(mark) and (value := getattr(self, item.name)))
 
 
 SINK_KINDS: tuple[type[SinkKeys], ...] = SinkSettings.__bases__[::-1]
-"""In the order in which they are opened."""
+"""The kinds of sinks, in the order in which they are opened."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All of it, by the tables of the TOML file.
+    """All settings, grouped as the tables of the TOML file.
 
     Attributes:
-        source: what ``open_source`` opens.
-        reload: go on with the model file that is put in the place of the one in use, when it is good.
+        source: as ``open_source`` takes it.
+        reload: switch to a new model file when it replaces the one in use and passes its check.
         camera: the table ``[camera]``.
         decision, gate, sinks: the tables of those names.
     """
@@ -92,11 +92,11 @@ TABLES: dict[str, type[Any]] = {
     "gate": GateRule,
     "sinks": SinkSettings,
 }
-"""What each table of a TOML file becomes."""
+"""The class for each table of the TOML file."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """What a TOML file says, not yet checked.
+    """Read a TOML file without checking its values.
 
     Raises:
         UsageError: it cannot be read.
@@ -109,21 +109,21 @@ def read_settings(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = toml.loads(carried(path).read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
-    except (OSError, ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of thousands of digits
+    except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with thousands of digits
         raise UsageError(f"{path}: {error}.") from None
     return content
 
 
 def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]], where: str) -> RunSettings:
-    """The checked settings.
+    """Check settings and return them.
 
     Args:
-        content: of the file.
-        given: options by table, which go before the file's; those of None are left out.
-        where: the file's name, for errors.
+        content: content of the file.
+        given: options by table, which take precedence over the file; None means not given.
+        where: name of the file, for errors.
 
     Raises:
-        UsageError: names every mistake at once.
+        UsageError: invalid settings; the message names all mistakes at once.
     """
     wrong, renamed = list[str](), list[str]()
     names = ["source", "reload", *TABLES]
@@ -162,7 +162,7 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
         if key not in names:
             wrong.append(f"{name}.{_unknown(key, names, KEYS.get(name, {}))}")
             continue
-        if key == "web" and type(value) is int:  # as metrics takes its port
+        if key == "web" and type(value) is int:  # a port, as for metrics
             value = str(value)
         try:
             values[key] = _as(value, hints[key])
@@ -173,7 +173,7 @@ def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[s
 
 
 def _as(value: Any, hint: Any) -> Any:
-    """A TOML value as a field's type; raises TypeError with what was expected."""
+    """Convert a TOML value to the type of a field; raise TypeError with what was expected."""
     if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
     if get_origin(hint) is tuple:

@@ -1,4 +1,4 @@
-"""A run.toml with every key, its default and what it does."""
+"""Write a run.toml with every key, its default and its description."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ _EXAMPLES: dict[str, Any] = {
     "region": [0.25, 0.0, 0.5, 1.0],
     "snapshot_free_bytes": 500_000_000,
 }
-"""Of keys whose default is found out when a run starts."""
+"""Shown defaults of keys whose default is only known when a run starts."""
 
 
 def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
-    """The file's content.
+    """Return the content of the file.
 
     Args:
-        chosen: values by table, "" for the keys above all tables; all others stand there as comments.
+        chosen: values by table, "" for the keys above all tables; all other keys are commented out.
     """
     defaults, above = {"source": "0", "reload": False}, chosen.get("", {})
     lines = [_HEAD, *(_line(key, about, above, defaults[key]) for key, about in _TOP.items())]

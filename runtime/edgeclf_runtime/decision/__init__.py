@@ -1,1 +1,1 @@
-"""From scores to a steady answer, and which frames are worth classifying."""
+"""Turn scores into a stable answer, and choose which frames to classify."""

@@ -1,4 +1,4 @@
-"""From the scores of one frame to a steady answer: smoothing, "unknown", and when the answer changes."""
+"""Turn the scores of frames into a stable answer: smoothing, "unknown", and when the answer changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN", "Decider", "Decision", "DecisionRule"]
 
-_ROUNDING = 1e-6  # seconds by which differences of moments may be off
+_ROUNDING = 1e-6  # tolerance for differences of times, in seconds
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class DecisionRule:
     """How scores become an answer.
 
     Attributes:
-        threshold: the best score must reach it, else the answer is "unknown"; None takes the model card's, or 0.
-        margin: by how much the best score must lead the second.
-        smoothing: time constant in seconds of a moving average of the scores; 0 for none.
-        hysteresis: the present answer is kept while its score is no more than this below what a new one needs.
-        votes, window: a new answer is taken when it won this many of the last so many frames.
-        hold: seconds for which a new answer must last before it is taken.
-        cooldown: seconds from the end of a command, or of a webhook's call, to the next.
+        threshold: answer "unknown" if the best score is lower; None uses the threshold of the model card, or 0.
+        margin: answer "unknown" if the best score leads the second by less.
+        smoothing: time constant of the moving average over scores, in seconds; 0 for none.
+        hysteresis: keep the current answer while its score is at most this much below what a new answer needs.
+        votes, window: a new answer must win ``votes`` of the last ``window`` frames.
+        hold: seconds that a new answer must last before it counts.
+        cooldown: minimum time from the end of a command or webhook call to the next, in seconds.
     """
 
     threshold: Optional[float] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
@@ -62,11 +62,11 @@ class Decision:
     """The answer after a frame.
 
     Attributes:
-        label: one of the model's, or "unknown".
-        score: the smoothed score of the label; of "unknown" the best one's.
-        changed: it is not the answer before.
-        since: the ``moment`` of the frame it has held from, in seconds.
-        refused: no label was sure enough; else "unknown" is the name of one of the model's classes.
+        label: a label of the model, or "unknown".
+        score: smoothed score of the label; for "unknown" the best score.
+        changed: whether the answer differs from the previous one.
+        since: ``moment`` of the first frame with this answer, in seconds.
+        refused: no score reached the threshold; if False, "unknown" is the name of one of the model's classes.
     """
 
     label: str
@@ -77,11 +77,11 @@ class Decision:
 
 
 class Decider:
-    """Follows one source's predictions.
+    """Decides on the answer from the predictions of one source.
 
     Args:
-        rule: how.
-        threshold: the model card's, used where the rule has none.
+        rule: how scores become an answer.
+        threshold: threshold of the model card, used if the rule has none.
     """
 
     def __init__(self, rule: DecisionRule, threshold: float | None = None) -> None:
@@ -89,18 +89,18 @@ class Decider:
         self._threshold = rule.threshold if rule.threshold is not None else threshold or 0.0
         self._scores: npt.NDArray[np.float32] | None = None
         self._moment = 0.0
-        self._won: deque[str | None] = deque(maxlen=rule.window)  # None where no label was sure enough
+        self._won: deque[str | None] = deque(maxlen=rule.window)  # None if no score reached the threshold
         self._answer: Decision | None = None
-        self._is_first = True  # no answer has lasted yet, nor that none is sure enough
-        self._coming: str | None = None  # an answer that is to last before it is taken
+        self._is_first = True  # True until the first answer, or "unknown", has been accepted
+        self._coming: str | None = None  # a new answer that must last before it is accepted
         self._coming_since: float | None = None
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
-        """Go on with another model's scores: the answer stays while that has its label, averages and votes begin anew.
+        """Switch to another model: keep the answer if the model has its label; reset averages and votes.
 
         Args:
-            labels: the other model's.
-            threshold: its card's, used where the rule has none.
+            labels: labels of the new model.
+            threshold: threshold of its card, used if the rule has none.
         """
         self._threshold = self._rule.threshold if self._rule.threshold is not None else threshold or 0.0
         self.forget()
@@ -108,15 +108,15 @@ class Decider:
             self._answer, self._is_first = None, True
 
     def forget(self) -> None:
-        """After a gap: the answer stays until there is another, averages and votes begin anew."""
+        """Reset averages and votes after a gap; the answer stays until there is a new one."""
         self._scores = None
         self._won.clear()
         self._coming_since = None
 
     def decide(self, prediction: Prediction, moment: float) -> Decision:
-        """The answer after one more prediction, of a frame of this ``moment`` (see ``Frame``).
+        """Return the answer after another prediction, whose frame has this ``moment`` (see ``Frame``).
 
-        Scores that are no numbers, of a broken model, speak for "unknown" and are in no average.
+        NaN scores, from a broken model, count as "unknown" and are left out of averages.
         """
         if math.isfinite(float(prediction.scores.sum())):
             scores = self._smoothed(prediction.scores, moment)
@@ -140,7 +140,7 @@ class Decider:
 
     @property
     def _present(self) -> str | None:
-        """The label that holds; None where there is no answer yet, or none was sure enough."""
+        """Return the current label; None if there is no answer yet, or it is "unknown"."""
         return None if self._answer is None or self._answer.refused else self._answer.label
 
     def _has_lasted(self, answer: str | None, moment: float) -> bool:
@@ -161,7 +161,7 @@ class Decider:
         return self._scores
 
     def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str | None, float]:
-        """What this frame alone says, in favour of the present answer by the hysteresis; None for "unknown"."""
+        """Return the label that this frame votes for, with hysteresis for the current answer; None for "unknown"."""
         order = (-scores).argsort(kind="stable")
         best, second = float(scores[order[0]]), float(scores[order[1]]) if len(order) > 1 else 0.0
         present = self._present

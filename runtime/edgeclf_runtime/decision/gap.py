@@ -1,4 +1,4 @@
-"""Pauses of a source, after which what was seen before says nothing about what is seen now."""
+"""Detect gaps between frames, after which earlier frames no longer count."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections import deque
 
 __all__ = ["Gaps"]
 
-_LEAST = 3.0  # seconds
-_TIMES = 5.0  # as long as is usual between two frames
+_LEAST = 3.0  # minimum length of a gap in seconds
+_TIMES = 5.0  # minimum length of a gap as a multiple of the usual interval
 
 
 class Gaps:
-    """Follows the moments of one source's frames: all of them, also those that are not classified."""
+    """Follows the times of all frames of a source, including those that are not classified."""
 
     def __init__(self) -> None:
         self._last: float | None = None
         self._steps: deque[float] = deque(maxlen=9)
 
     def ends_at(self, moment: float) -> bool:
-        """Whether a frame of this moment, in seconds, comes after a gap: 3 s, and five times the usual pause.
+        """Whether a frame at this time, in seconds, follows a gap of at least 3 s and five times the usual interval.
 
-        So it does after time went back, as in another film.
+        A time that goes back, as with the next video, also counts as a gap.
         """
         if self._last is None:
             self._last = moment

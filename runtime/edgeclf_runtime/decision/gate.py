@@ -1,4 +1,4 @@
-"""Which part of which frames is worth classifying: a region of interest, a rate, and whether anything moved."""
+"""Choose which frames to classify, by rate and motion, and which region of them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ from edgeclf_runtime.pictures.view import Region, View, region_mistakes
 __all__ = ["Gate", "GateRule"]
 
 _SMALL = (32, 24)  # the size at which two images are compared
-_PART = 0.005  # of its cells, which a small thing changes
-_PART_MORE = 3.0  # times as much as the mean: a cell's own noise is larger than that of all
+_PART = 0.005  # share of the cells that a small object changes
+_PART_MORE = 3.0  # factor for a single cell, whose noise is larger than that of the mean
 
 
 @dataclass(frozen=True)
 class GateRule:
-    """What is let through.
+    """Which frames are classified.
 
     Attributes:
-        region: left, top, width, height as shares of the image; None takes the model card's of a camera's images,
-            else all.
-        max_fps: frames classified in a second, at most; 0 for no bound. A film is thinned by its own time; images of
-            files and of standard input are delayed, not left out.
-        motion: difference to the last image that moved, in grey levels of 255, from which a frame is classified: the
-            mean of the whole image, or three times as much in one of 200 of its parts (a thing of 1/14 of the
-            image's side); 0 classifies all. A camera's noise is about 1.
-        linger: seconds for which frames are let through after something moved, so that votes and averages come to an
-            end.
-        refresh: seconds after which a still scene is classified all the same.
+        region: left, top, width, height as shares of the image; None uses the model card's region for a camera, and
+            the whole image otherwise.
+        max_fps: maximum number of frames classified per second; 0 for no limit. For a video its own time counts; image
+            files and images from standard input are delayed, not skipped.
+        motion: skip frames that differ by less from the last image with motion, in grey levels of 255: in the mean of
+            the whole image, and by less than three times that in each 1/200 of it (an object of 1/14 of the image's
+            side); 0 classifies all frames. The noise of a camera is about 1.
+        linger: seconds to go on classifying after something moved, so that votes and averages settle.
+        refresh: interval in seconds at which a still scene is classified anyway.
     """
 
     region: Optional[Region] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
@@ -55,7 +54,7 @@ class GateRule:
 
 
 class Gate:
-    """Follows one source's frames."""
+    """Chooses the frames of one source that are classified."""
 
     def __init__(self, rule: GateRule) -> None:
         self._rule = rule
@@ -65,18 +64,18 @@ class Gate:
 
     @property
     def follows(self) -> bool:
-        """Whether what it lets through depends on the frames before."""
+        """Whether the choice depends on earlier frames."""
         return bool(self._rule.max_fps or self._rule.motion)
 
     def admit(self, frame: Frame, delay: Callable[[float], object] | None = None) -> Frame | None:
-        """The frame cut to the region, or None where it is to be skipped.
+        """Return the frame cropped to the region, or None to skip it.
 
         Args:
-            frame: one of the source's, in their order.
-            delay: waits so many seconds; of sources that can wait, whose frames are not skipped for ``max_fps``.
+            frame: the next frame of the source.
+            delay: waits a number of seconds; for sources that can wait, whose frames are delayed for ``max_fps``.
         """
         rule = self._rule
-        if self._gaps.ends_at(frame.moment):  # what moved before, and when, counts no more
+        if self._gaps.ends_at(frame.moment):  # earlier motion no longer counts
             self._last = self._moved = -1e9
             self._seen = None
         waited = frame.moment - self._last

@@ -1,1 +1,1 @@
-"""From frames to sinks: the loop of an unattended device."""
+"""The main loop of an unattended device, from frames to sinks."""

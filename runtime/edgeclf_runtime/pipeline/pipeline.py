@@ -1,4 +1,4 @@
-"""Frames to observations to sinks: the loop of an unattended device."""
+"""The main loop of an unattended device: classify frames, decide, and pass observations to sinks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from edgeclf_runtime.system.ahead import Ahead
 __all__ = ["Pipeline"]
 
 _log = logging.getLogger(__name__)
-_DRAIN = 1.0  # seconds the sinks have to finish
-_LAST = 0.4  # the same to close after what they still had was given up
-_PATIENT = 600.0  # to finish, where nothing is to be lost and nobody waits
+_DRAIN = 1.0  # seconds for the sinks to finish
+_LAST = 0.4  # seconds for the sinks to close after their queues were dropped
+_PATIENT = 600.0  # seconds for the sinks to finish in a lossless run
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A frame, what is classified of it, by what, and whether a gap of the source lies before it."""
+    """A frame, prepared for a classifier, and whether a gap of the source precedes it."""
 
     frame: Frame
     fitted: Fitted
@@ -44,28 +44,27 @@ class _Prepared:
 
 
 class Pipeline:
-    """Classify a source's frames, decide on an answer and hand both to sinks, until the source ends.
+    """Classifies a source's frames, decides on an answer and passes both to sinks, until the source ends.
 
-    It takes from the source as fast as frames are let through and classified. Frames that a live source gives meanwhile
-    are lost, so that none that is classified is old.
+    Frames are taken as fast as they can be classified. A live source drops the frames in between, so that classified
+    frames are never old.
 
     Args:
-        classifier: from image to scores; closed by the caller.
-        sinks: each has a thread of its own; one that is slow or fails holds up nothing.
+        classifier: classifies the frames; closed by the caller.
+        sinks: each runs in its own thread; a slow or failing sink does not delay the others.
         decision: how the scores, float32 ``[classes]`` in 0..1, become a steady answer; times in seconds.
         gate: which frames are classified, by rate in frames per second, by motion, and which region of them.
-        lossless: wait for sinks that are slow instead of leaving out what they have no time for; for sources that
-            can wait, such as files.
-        view: the region, rotation and flip of a camera's images, in place of what the model's card says of them; the
-            gate's region goes before both.
+        lossless: wait for slow sinks instead of dropping observations; for sources that can wait, such as files.
+        view: region, rotation and flip of a camera's images, in place of those in the model card; the gate's region
+            takes precedence over both.
 
     Attributes:
         frames: number of frames that were classified.
-        answer: the present Decision; None before the first frame.
-        source: the Source that is run; None before.
-        state: the source's last SourceState; None of a source that has none.
+        answer: the current Decision; None before the first frame.
+        source: the Source in use; None before the run.
+        state: the source's last SourceState; None if the source has no states.
         outlets: the sinks with their queues, until they are closed.
-        stopping: an event, set when it was told to end.
+        stopping: an event that is set once ``stop`` was called.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Pipeline:
         self._offering = threading.Lock()
         self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
         rule = gate or GateRule()
-        if decision is not None and decision.hold:  # frames must come for as long, also of a scene that is still again
+        if decision is not None and decision.hold:  # keep classifying a still scene for as long as the hold time
             rule = replace(rule, linger=max(rule.linger, decision.hold + 1.0))
         self._film_gaps = Gaps()
         self._gate, given = Gate(rule), view or GivenView()
@@ -92,22 +91,22 @@ class Pipeline:
             if (follow := getattr(sink, "follow", None)) is not None:
                 follow(self.outlets)
         self._lossless, self.stopping = lossless, threading.Event()
-        self._view_in_force = View()  # of the newest classifier, known once the source is
-        self._began: dict[int, float] = {}  # by thread, with the present frame
+        self._view_in_force = View()  # view of the newest classifier, known once the source is
+        self._began: dict[int, float] = {}  # start of the current frame, by thread
         self.frames = 0
         self.answer: Decision | None = None
         self.source: Source | None = None
         self.state: SourceState | None = None
 
     def tell(self, state: SourceState | ModelState) -> None:
-        """The listener to open the source with."""
+        """Pass a state on to the sinks; the listener of the source."""
         if isinstance(state, SourceState):
             self.state = state
         for outlet in self.outlets:
             outlet.put(state)
 
     def offer(self, classifier: Classifier) -> None:
-        """Take another classifier, and own it, from the next frame on; from any thread."""
+        """Switch to another classifier, and own it, from the next frame on; may be called from any thread."""
         with self._offering:
             before, self._offered = self._offered, classifier
         if before is not None:
@@ -115,34 +114,34 @@ class Pipeline:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of the model in use."""
+        """Labels of the model in use."""
         return self._classifier.card.labels
 
     @property
     def backend(self) -> str:
-        """Its name."""
+        """Name of the backend in use."""
         return self._classifier.backend.name
 
     @property
     def working(self) -> float:
-        """Seconds since the present frame came; 0 while it waits for one, or for a sink that must lose nothing."""
+        """Seconds spent on the current frame; 0 while waiting for a frame or for a lossless sink."""
         return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
 
     def run(self, source: Source, max_frames: int | None = None) -> None:
         """Run until the source ends, ``max_frames`` were classified, or ``stop``.
 
-        It closes the source and the sinks: a pipeline runs once.
+        Closes the source and the sinks at the end, so a pipeline can run only once.
 
         Args:
             source: as ``open_source`` gives it; its frames are uint8 RGB ``[height, width, 3]``.
-            max_frames: to classify; None for no bound.
+            max_frames: number of frames to classify; None for no limit.
 
         Raises:
-            SourceError: the source is lost and is not to be opened again.
+            SourceError: the source is lost and is not reopened.
         """
         self.source = source
         self._view_in_force = self._view_of(self._newest)
-        if self.stopping.is_set():  # told before there was anything to stop
+        if self.stopping.is_set():  # stopped before the run began
             source.close()
         try:
             with closing(self._results(source)) as results, source:
@@ -163,10 +162,10 @@ class Pipeline:
             self.close()
 
     def _results(self, source: Source) -> Generator[tuple[_Prepared, Prediction], None, None]:
-        """Of the frames that are let through, in their order; to be closed after the source."""
+        """Yield the predictions for admitted frames in order; close this generator after the source."""
         lanes = self._classifier.backend.lanes
         if lanes > 1 and isinstance(source, Undecoded) and not self._gate.follows:
-            # Each lane does all of a frame: handing it from thread to thread costs a fifth of the speed.
+            # Each lane processes a frame completely: passing it between threads would cost a fifth of the speed.
             yield from filter(None, in_order(self._whole, self._chosen(source), lanes))
             return
         with Ahead(self._prepared(source)) as ahead:
@@ -181,7 +180,7 @@ class Pipeline:
     def _whole(
         self, chosen: tuple[Callable[[], Frame | None], Classifier, View]
     ) -> tuple[_Prepared, Prediction] | None:
-        """All of one frame; None for one that is damaged."""
+        """Decode, prepare and classify a frame; return None if it is damaged."""
         (decode, classifier, view), me = chosen, threading.get_ident()
         self._began[me] = time.monotonic()
         try:
@@ -197,7 +196,7 @@ class Pipeline:
             del self._began[me]
 
     def _current(self) -> tuple[Classifier, View]:
-        """The newest one, from now on the one that was offered, and what it sees of each frame."""
+        """Switch to the offered classifier, if any, and return the classifier in use and its view."""
         with self._offering:
             if self._offered is not None:
                 self._newest, self._offered = self._offered, None
@@ -205,9 +204,9 @@ class Pipeline:
             return self._newest, self._view_in_force
 
     def _prepared(self, source: Source) -> Iterator[_Prepared]:
-        """Frames that are let through, as the network takes them; made in a thread of its own.
+        """Yield the admitted frames prepared for the network; runs in a separate thread.
 
-        From the first one on that is made for it, the classifier that was offered takes the place of the one before.
+        An offered classifier replaces the previous one from the first frame that is prepared for it.
         """
         gaps, after_gap, pauses = Gaps(), False, not getattr(source, "at_rest", False)
         for frame in source:
@@ -225,11 +224,11 @@ class Pipeline:
                 after_gap = False
 
     def _view_of(self, classifier: Classifier) -> View:
-        """What a network sees of the source's images."""
+        """Return the view of a classifier on the source's images."""
         return self._view.over(classifier.card.view, self.source is not None and is_camera(self.source))
 
     def _glance(self, frame: Frame | None) -> None:
-        """Show a frame that is not classified to the sinks that show what the camera sees."""
+        """Pass a skipped frame to the sinks that show the camera's image."""
         for outlet in self.outlets if frame is not None else ():
             glance = getattr(outlet.sink, "glance", None)
             if glance is not None:
@@ -238,19 +237,19 @@ class Pipeline:
             self._finish(frame)
 
     def _finish(self, frame: Frame) -> None:
-        """Tell a source that wants to know."""
+        """Call ``finish`` of the source, if it has that method."""
         finish = getattr(self.source, "finish", None)
         if finish is not None:
             finish(frame)
 
     def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
-        """A JPEG decoded at a part of its size for a model whose place a larger one took is decoded again."""
+        """Decode a JPEG again if it was decoded too small for a new model with a larger input."""
         needed = min_side(classifier.card.preprocessing, (frame.view.region[2], frame.view.region[3]))
         if frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
             return frame
         try:
             return replace(frame, pixels=frame.whole())
-        except ImageError:  # damaged where it was not decoded; then it is enlarged
+        except ImageError:  # damaged in a part that reduced decoding skipped: enlarge it instead
             return frame
 
     def _score(self, prepared: _Prepared) -> tuple[_Prepared, Prediction]:
@@ -264,16 +263,16 @@ class Pipeline:
         if prepared.classifier is not self._classifier:
             self._adopt(prepared.classifier)
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
-        # The whole image goes on to the sinks, whatever part of it was classified.
+        # Sinks get the whole image, whatever part of it was classified.
         prediction = replace(prediction, milliseconds=spent, frame=frame)
-        in_film = frame.film_time is not None and not self._gate.follows  # and read by several threads at once
+        in_film = frame.film_time is not None and not self._gate.follows  # read by several threads in parallel
         if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):
             self._decider.forget()
         self.answer = self._decider.decide(prediction, frame.moment)
         return Observation(prediction, self.answer, *_times(frame.time))
 
     def _adopt(self, new: Classifier) -> None:
-        """Answers come in order: none of the classifier before is still to come."""
+        """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""
         if (view := self._view_of(new)) != self._view_of(self._classifier):
             _log.warning("%s: the network now sees of each picture: %s.", new.path, view)
         self._classifier.close()
@@ -287,10 +286,10 @@ class Pipeline:
             outlet.put(item)
 
     def stop(self) -> None:
-        """End ``run`` after the present frame; from another thread, not from a signal's handler: it waits."""
+        """End ``run`` after the current frame; call it from another thread, not from a signal handler: it blocks."""
         self.stopping.set()
         for outlet in self.outlets:
-            outlet.end()  # or a lossless one might wait for room that never comes
+            outlet.end()  # otherwise a lossless outlet might wait forever for room
         if self.source is not None:
             self.source.close()
 
@@ -313,6 +312,6 @@ class Pipeline:
 
 
 def _times(moment: float) -> tuple[float, float]:
-    """Of a frame's monotonic moment: seconds since 1970, and its age."""
+    """Convert the monotonic time of a frame to seconds since 1970, and return its age."""
     age = time.monotonic() - moment
     return time.time() - age, age

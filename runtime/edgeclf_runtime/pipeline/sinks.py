@@ -1,4 +1,4 @@
-"""The sinks that the settings ask for."""
+"""Check and open the configured sinks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["check_labels", "check_sinks", "open_sinks"]
 
 
 def check_sinks(asked: SinkSettings) -> None:
-    """Whether they are written as they must be, and the packages they need are there; nothing is opened.
+    """Check the settings of the sinks and the packages they need, without opening anything.
 
     Raises:
-        SinkError: names all that is wrong.
+        SinkError: something is wrong; the message names all mistakes.
     """
     wrong = []
     for kind in SINK_KINDS:
@@ -33,10 +33,10 @@ def check_sinks(asked: SinkSettings) -> None:
 
 
 def check_labels(asked: SinkSettings, labels: tuple[str, ...]) -> None:
-    """Whether the labels that are named are the model's: an alarm for a misspelt one would never come.
+    """Check that all labels in the settings belong to the model: an alarm for a misspelt label would never come.
 
     Raises:
-        SinkError: names all that are not.
+        SinkError: some labels are unknown; the message names all of them.
     """
     wrong = [
         f"{key}: the model has no label {label!r}{_near(label, labels)}"
@@ -64,14 +64,14 @@ def open_sinks(
     *,
     endless: bool = False,
 ) -> list[Sink]:
-    """Open them all, or none.
+    """Open all configured sinks, or none.
 
     Args:
-        asked: which.
+        asked: settings of the sinks.
         labels, model, gap, cooldown, endless: see ``Opening``.
 
     Raises:
-        SinkError: one cannot be opened; those already open are closed.
+        SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
     run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked))
@@ -92,7 +92,7 @@ def open_sinks(
 
 
 def _secrets(asked: SinkSettings) -> tuple[str, ...]:
-    """Also the passwords in addresses, as they are written there and as they are."""
+    """Return all passwords and tokens, including passwords in addresses, encoded and decoded."""
     secrets = asked.values("secret")
     passwords = [urlsplit(text).password or "" for text in secrets if "://" in text]
     return (*secrets, *filter(None, passwords), *map(unquote, filter(None, passwords)))

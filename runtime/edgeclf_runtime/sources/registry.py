@@ -1,4 +1,4 @@
-"""The kinds of sources: a new one is a file and a line of the table."""
+"""The table of source kinds; to add one, write its file and add a line here."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SourceEntry(NamedTuple):
     """A kind of source.
 
     Attributes:
-        matches: whether a request is for it, if it is for none of those above it.
+        matches: whether a request is for this kind, if no kind above matches.
         target: ``"module:function"`` that opens a ``Request``, imported when it is used.
-        live: whether frames come when the world gives them, so that those nobody takes are lost.
+        live: whether frames come in real time, so that they are lost if nobody takes them.
     """
 
     matches: Callable[[Request], bool]
@@ -31,7 +31,7 @@ class SourceEntry(NamedTuple):
     live: bool
 
     def open(self, request: Request) -> Source:
-        """Open it."""
+        """Open the source."""
         module, _, name = self.target.partition(":")
         source: Source = getattr(import_module(f"edgeclf_runtime.sources.{module}"), name)(request)
         return source
@@ -49,7 +49,7 @@ def _is_address(request: Request) -> bool:
 def _is_device(request: Request) -> bool:
     if request.word.isdecimal() or request.path.is_char_device():
         return True
-    # A camera that is not connected has no device; files lie below /dev in /dev/shm.
+    # A camera that is not connected has no device file; regular files exist below /dev in /dev/shm.
     return request.text.startswith("/dev/") and not request.path.is_file() and not request.path.is_dir()
 
 
@@ -61,15 +61,15 @@ def _is_images(request: Request) -> bool:
 
 
 def _is_heif(path: Path) -> bool:
-    """Whether it is a HEIC or AVIF image, of which FFmpeg, the reader of films, would give one tile."""
+    """Whether a file is HEIC or AVIF, of which FFmpeg would read only one tile."""
     from edgeclf_runtime.pictures.heif_boxes import is_heif
 
-    if not path.is_file():  # a pipe gives its bytes once
+    if not path.is_file():  # a pipe can be read only once
         return False
     try:
         with path.open("rb") as file:
             head = file.read(256)
-    except OSError:  # said by whoever reads it
+    except OSError:  # reported when the file is read
         return False
     return head[4:8] == b"ftyp" and is_heif(head)
 

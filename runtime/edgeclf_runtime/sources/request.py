@@ -1,4 +1,4 @@
-"""What is to be opened as a source."""
+"""The request to open a source."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SourceSpec = Union[int, str, "os.PathLike[str]"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user wrote, and what is asked of it.
+    """A source as the user named it, with its options.
 
     Attributes:
         spec: see ``open_source``.
-        options: of the source.
-        listener: told how a live source is doing.
+        options: options of the source.
+        listener: called whenever the state of a live source changes.
         memory: file that remembers the images of a watched folder.
     """
 
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def word(self) -> str:
-        """The same, empty for a ``Path``, which is a file, folder or device whatever its name."""
+        """The spec as text; empty for a ``Path``, which is a file, folder or device whatever its name."""
         return "" if isinstance(self.spec, os.PathLike) else self.text
 
     @property
