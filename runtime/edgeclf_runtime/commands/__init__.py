@@ -1,4 +1,4 @@
-"""Commands of the runtime, one a module; each imports what it needs when it is called."""
+"""Commands of the runtime, one per module; each imports what it needs when it is called."""
 
 from __future__ import annotations
 

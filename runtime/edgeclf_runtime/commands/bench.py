@@ -15,7 +15,7 @@ from edgeclf_runtime.system.cores import usable_cores
 __all__ = ["bench"]
 
 
-_STAGES = 3  # measurements for each number of threads, at most
+_STAGES = 3  # maximum number of measurements for each number of threads
 
 
 def _numbers(context: click.Context, option: click.Parameter, value: str) -> list[int]:
@@ -55,7 +55,7 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if not width.isdecimal() or not height.isdecimal() or not 0 < int(width) * int(height) <= 100_000_000:
         raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT.", param_hint="--size")
 
-    if sys.stderr is not None and sys.stderr.isatty():  # it stands still until the end
+    if sys.stderr is not None and sys.stderr.isatty():  # nothing else is printed until the end
         click.echo(f"Measuring for about {_STAGES * seconds * len(numbers):.0f} s.", err=True)
     timings = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
     facts = machine_facts()

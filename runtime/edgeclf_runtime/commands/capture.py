@@ -89,11 +89,11 @@ def capture(
     label: str | None,
     count: int,
 ) -> None:
-    """Take training photographs with a camera, from a web page.
+    """Take training images with a camera, from a web page.
 
-    Hold a button on the page to fill DIR with one sub-folder per class, as edgeclf train takes it. With --region, only
-    that part of each image is kept: what the network will see. A phone that opens the page over HTTPS (--tls) may use
-    its own camera instead.
+    Hold a button on the page to take images. DIR gets one subfolder per class, as edgeclf train expects. With --region,
+    only that part of each image is stored, which is what the network will see. A phone that opens the page over HTTPS
+    (--tls) can use its own camera instead.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
@@ -116,7 +116,7 @@ def capture(
         flip=view.flip,
     )
     album = Album(folder, [*classes, *([label] if label else [])])
-    # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
+    # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with _terminated():
         if every is not None and label is not None:
@@ -130,14 +130,14 @@ def capture(
 
 
 def _words(view: View) -> str:
-    """Options of ``edgeclf train``, for images that are turned and cut already."""
+    """Return the options of ``edgeclf train`` for images that are already rotated and cropped."""
     region = f"--region {','.join(f'{share:g}' for share in view.region)}" if view.region != WHOLE else ""
     turn = f"--rotate {view.rotate}" if view.rotate else ""
     return " ".join(filter(None, (region, turn, f"--camera-flip {view.flip}" if view.flip != "none" else "")))
 
 
 def _kept(frame: Frame, view: View) -> Frame:
-    """What the network will see of a frame that its source has turned; cut, it is no longer the camera's JPEG."""
+    """Crop a frame that its source has rotated to the view; a cropped frame loses its original JPEG."""
     return frame if view.region == WHOLE else replace(frame, pixels=view.cut(frame.pixels), jpeg=None)
 
 
@@ -212,7 +212,7 @@ def _by_the_clock(
 
 @contextmanager
 def _terminated() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
+    """Treat SIGTERM like Ctrl-C."""
     import signal
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

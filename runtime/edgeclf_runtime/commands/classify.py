@@ -61,7 +61,7 @@ def classify(
 
 
 def _text(prediction: Prediction, path: Path, top: int) -> str:
-    """As ``edgeclf run`` writes it: an answer that is not the best label stands behind the name."""
+    """Format as ``edgeclf run`` does: an answer that is not the best label follows the name."""
     name = prediction.frame.source if prediction.frame else str(path)
     answer = "" if prediction.answer == prediction.label else f"  [{prediction.answer}]"
     return text_line(prediction, f"{name}{answer}", top)

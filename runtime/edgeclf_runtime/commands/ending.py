@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a run in order, and in time whatever hangs."""
+"""End a run cleanly on SIGTERM and Ctrl-C, and in time even if something hangs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.4
 
 @contextmanager
 def ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGTERM stops the pipeline; after it or Ctrl-C the process ends in less than two seconds.
+    """Stop the pipeline on SIGTERM, and end the process within two seconds after SIGTERM or Ctrl-C.
 
-    A thread hears of them through a socket: a handler in Python would have to wait for the main thread, which may hang
-    in a driver or be opening a stream, and it might interrupt the holder of any lock.
+    A thread gets the signals through a socket: a Python handler would have to wait for the main thread, which may hang
+    in a driver or be opening a stream, and it might interrupt code that holds a lock.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)
@@ -52,8 +52,8 @@ def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -
             number, until = heard[0], time.monotonic() + _WITHIN
             if number not in (signal.SIGTERM, signal.SIGINT):
                 continue
-            if number == signal.SIGTERM:  # Ctrl-C is an exception in the main thread besides
-                # In a thread: it closes the source, which may wait for a read that hangs.
+            if number == signal.SIGTERM:  # Ctrl-C also raises an exception in the main thread
+                # In a thread, because it closes the source, which may wait for a hanging read.
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
             if not over.wait(max(0.0, until - time.monotonic())):
                 _log.warning("The source or the interpreter does not end; left as it is.")

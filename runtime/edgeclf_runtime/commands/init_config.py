@@ -13,7 +13,7 @@ from edgeclf_runtime.errors import UsageError
 
 __all__ = ["init_config"]
 
-_WITH_PASSWORDS = 0o600  # whoever reads the file may have the camera and the broker
+_WITH_PASSWORDS = 0o600  # the file may contain passwords of the camera and the broker
 
 
 @click.command("init-config")

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Opener = Callable[..., "Classifier"]
-"""What a command gets as ``open_model``: a model's path (and ``lanes``) to its classifier, with the user's options."""
+"""A command's ``open_model``: opens the model at a path (with ``lanes``) with the user's options."""
 
 
 def _channels(value: str) -> tuple[float, ...]:
@@ -136,7 +136,7 @@ top_option = click.option(
 
 
 class Command(click.Command):
-    """Takes options by their old names, too, which the help does not show.
+    """A command that also accepts old names of options, which the help does not show.
 
     Args:
         renamed: new flag by old one, such as "--tune" by "--adapt".
@@ -171,10 +171,10 @@ class Command(click.Command):
 
 
 class SectionedCommand(Command):
-    """Lists its options in sections.
+    """A command whose help lists the options in sections.
 
     Args:
-        sections: names of options by title; options of no section come last.
+        sections: names of options by section title; other options come last.
     """
 
     def __init__(self, *words: Any, sections: Mapping[str, Sequence[str]], **options: Any) -> None:
@@ -192,22 +192,22 @@ class SectionedCommand(Command):
 
 
 def turn_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--rotate`` and ``--flip``."""
+    """Add the options ``--rotate`` and ``--flip``."""
     return functools.reduce(lambda function, option: option(function), reversed(_TURNS), command)
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how to open a model; the command gets ``open_model`` in their place."""
+    """Add the options for opening a model; the command gets ``open_model`` in their place."""
     return _in_place(command, (*_READING, _BACKEND, _THREADS), "open_model", _load)
 
 
 def untimed_model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The same without ``--threads``, for a command that gives ``open_model`` their number itself."""
+    """Add the same options without ``--threads``, for a command that passes the number to ``open_model`` itself."""
     return _in_place(command, (*_READING, _BACKEND), "open_model", _load)
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Those that say how to read a model file; the command gets ``read``, a path to its ``ModelFile``."""
+    """Add the options for reading a model file. The command gets ``read``, a path to its ``ModelFile``."""
     return _in_place(command, _READING, "read", _read)
 
 
@@ -238,7 +238,7 @@ def _read(path: Path, **options: Any) -> ModelFile:
 
 
 def words_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:
-    """Options as they are written for a command, of those values that it takes; paths in full."""
+    """Return the values that a command accepts as command-line words, with absolute paths."""
     words = []
     for option in command.params:
         value = values.get(option.name or "")

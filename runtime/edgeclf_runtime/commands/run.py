@@ -167,15 +167,15 @@ def run(
     if config and (exposed := exposed_secrets(config, content)):
         click.echo(exposed, err=True)
     _await_time()
-    # A stalled V4L2 queue would block a read for 10 s; OpenCV looks at this when it is first imported.
+    # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
 
-    cv2.setNumThreads(1)  # its threads spin while they wait, which costs more than images this small gain
+    cv2.setNumThreads(1)  # OpenCV's threads spin while waiting, which costs more than small images gain
     waits = chosen.source == "-" or not is_live(chosen.source)
-    # A camera's newest frame is sooner done by all cores together, unless it has more frames than they can do.
+    # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
-    # Before it is opened, or a change could be missed.
+    # Create the watch before opening the file, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
     watch = _model_watch(model, open_model, suits) if chosen.reload else None
     endless = chosen.reload or chosen.camera.watch or not waits
@@ -187,16 +187,16 @@ def run(
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
 
         def unread() -> None:
-            if is_taken or not others:  # in a thread: it waits, also for the sink that calls this
+            if is_taken or not others:  # in a thread, because stop waits, also for the sink that calls this
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
 
         only_changes = changes or not (as_json or every_frame)
         sinks = [TerminalSink(top, as_json, only_changes, is_taken and not as_json, unread), *others]
         wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
-        # The pipeline turns images: another model may want them turned otherwise.
+        # The pipeline rotates the images, because a new model may need another rotation.
         camera = replace(chosen.camera, rotate=None, flip=None)
         view = wanted.over(classifier.card.view, camera=True)
-        if view.turns:  # a JPEG that is turned is decoded in full
+        if view.turns:  # a JPEG that is rotated is decoded at full size
             camera = replace(camera, min_decoded_size=0)
         elif camera.fast_decode and not camera.min_decoded_size:
             camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
@@ -225,7 +225,7 @@ def _about_changes(as_json: bool) -> str:
 
 
 def _await_time() -> None:
-    """A service may start before the network has set the clock of a Raspberry Pi."""
+    """Wait for the clock: a service may start before the network has set the clock of a Raspberry Pi."""
     from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.system.clock import wait_for_time
 
@@ -234,15 +234,15 @@ def _await_time() -> None:
 
 
 def _longest_gap(chosen: RunSettings) -> float:
-    """Seconds between two classified frames of a live source that is well, at most."""
+    """Return the longest interval between two classified frames of a working live source, in seconds."""
     gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
     return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
 
 
 def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
-    """What keeps a watched folder's images from being classified again after a restart.
+    """Return the memory file that keeps a watched folder's images from being classified again after a restart.
 
-    Who only looks at the terminal, by hand, wants to see them again.
+    A user who only watches the terminal wants to see them again.
     """
     from edgeclf_runtime.config.settings import SinkSettings
     from edgeclf_runtime.sources.folder.memory import memory_path
@@ -257,13 +257,13 @@ def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
 def _cores() -> int:
     from edgeclf_runtime.system.cores import usable_cores
 
-    return min(4, usable_cores())  # more than one thread can decode images for
+    return min(4, usable_cores())  # one thread cannot decode images for more
 
 
 def _started(
     model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], endless: bool
 ) -> tuple[Classifier, str]:
-    """The classifier, and why it is not the file's; nobody is there to mend what runs without an end."""
+    """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
     from edgeclf_runtime.commands.verify import verify
     from edgeclf_runtime.updates.starting import open_suited, start_model
 
@@ -281,13 +281,13 @@ def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ..
 
 @contextmanager
 def _life(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
-    """What goes on beside it: the watchdog is told, the model file followed."""
+    """Run the watchdog messages and the model watch in the background."""
     from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
     notifier = Notifier()
     if notifier.wanted:
-        faulthandler.enable()  # the journal shows where it was when the watchdog ended it
+        faulthandler.enable()  # the journal then shows where it was when the watchdog ended it
     heartbeat = Heartbeat(notifier, pipeline)
     if watch is not None:
         watch.start(pipeline)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["service"]
 
-_ABSENT, _DOWN = 4, 3  # exit status, as systemctl has it
+_ABSENT, _DOWN = 4, 3  # exit status, as in systemctl
 
 
 def _checked(context: click.Context, option: click.Parameter, value: str) -> str:
@@ -103,16 +103,16 @@ def install(
 
 
 def _caller() -> str:
-    """Who called sudo; empty for root itself."""
+    """Return the user who called sudo; empty for root itself."""
     name = os.environ.get("SUDO_USER", "")
     return "" if name == "root" else name
 
 
 def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, runs: Callable[[], bool]) -> Unit:
-    """After what it is to run was opened once: a service that cannot start is not to be installed.
+    """Plan the unit after opening everything once, so that a service that cannot start is not installed.
 
     Args:
-        runs: whether it may be running, and hold the Edge TPU: a model for that is then only read.
+        runs: whether the service may be running and using the Edge TPU; a model for it is then only read.
     """
     from edgeclf_runtime.backends.edgetpu import is_compiled
     from edgeclf_runtime.commands.verify import verify
@@ -194,7 +194,7 @@ def _described(state: dict[str, str]) -> list[tuple[str, str]]:
 @_name
 @_user
 def remove(name: str, personal: bool) -> None:
-    """Stop the service and remove its unit; the files that it wrote are kept."""
+    """Stop the service and remove its unit; files that it wrote are kept."""
     from edgeclf_runtime.service.systemd import found_systemd
 
     systemd = found_systemd(personal, changes=True)

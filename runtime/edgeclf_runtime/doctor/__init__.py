@@ -1,4 +1,4 @@
-"""What may be wrong with this machine, one line each, with the command that mends it."""
+"""Find problems of this machine, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _CHECKS = (
 
 
 def examine(machine: Machine | None = None) -> list[Finding]:
-    """All findings, in a fixed order. A check that fails itself is a finding too."""
+    """Return all findings in a fixed order; a check that fails is a finding, too."""
     findings: list[Finding] = []
     for check in _CHECKS:
         try:
             findings += check(machine or Machine())
-        except Exception as error:  # of a file no one foresaw: the other checks still help
+        except Exception as error:  # an unforeseen file must not stop the other checks
             findings.append(Finding(check.__name__, "note", f"could not be examined ({type(error).__name__}: {error})"))
     return findings

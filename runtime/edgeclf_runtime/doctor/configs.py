@@ -1,4 +1,4 @@
-"""Configs of ``edgeclf run``: who may read their passwords."""
+"""Check who may read the passwords in configs of ``edgeclf run``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS = (
 
 
 def configs(machine: Machine) -> Iterator[Finding]:
-    """run.toml of the current folder, those of our services, and those asked about."""
+    """Check run.toml in the current folder, the configs of our services, and those given."""
     here = Path("run.toml")
     paths = [*machine.configs, *([here] if here.is_file() else []), *_of_services(machine)]
     for path in dict.fromkeys(path.absolute() for path in paths):
@@ -46,7 +46,7 @@ def _of_services(machine: Machine) -> Iterator[Path]:
 
 
 def _words(line: str) -> list[str]:
-    """Of a unit's command, as ``Unit`` quotes them."""
+    """Split the command of a unit into words, as ``Unit`` quotes them."""
     try:
         return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line)]
     except ValueError:

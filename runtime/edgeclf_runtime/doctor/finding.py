@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""Finding: the result of a check."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Check", "Finding", "Machine", "note", "ok", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
+    """The result of a check, shown as one line.
 
     Attributes:
-        what: was looked at.
+        what: what was checked.
         state: "ok"; "note", worth knowing; "problem".
         text: what was found.
-        fix: the command or action that mends a problem; else empty.
+        fix: command or action that fixes a problem; else empty.
     """
 
     what: str
@@ -33,29 +33,29 @@ class Finding:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to look.
+    """The machine to check.
 
     Attributes:
-        root: the file system's, ``/`` but for tests.
-        configs: of ``edgeclf run``, besides those that are looked for.
+        root: root of the file system, ``/`` except in tests.
+        configs: configs of ``edgeclf run`` to check in addition to those that are found.
     """
 
     root: Path = Path("/")
     configs: tuple[Path, ...] = ()
 
     def path(self, name: str) -> Path:
-        """A file by its absolute name."""
+        """Return the path of a file below the root."""
         return self.root / name.lstrip("/")
 
     def text(self, name: str) -> str:
-        """A small file's text without blanks at its ends; empty where it cannot be read."""
+        """Return the stripped text of a small file; empty if it cannot be read."""
         try:
             return self.path(name).read_text("utf-8", "replace").strip(" \n\0")
         except OSError:
             return ""
 
     def glob(self, pattern: str) -> list[Path]:
-        """Files by a pattern below the root, sorted."""
+        """Return the files below the root that match a pattern, sorted."""
         return sorted(self.root.glob(pattern.lstrip("/")))
 
 
@@ -63,15 +63,15 @@ Check = Callable[[Machine], Iterator[Finding]]
 
 
 def ok(what: str, text: str) -> Finding:
-    """As it should be."""
+    """Return a finding that is as it should be."""
     return Finding(what, "ok", text)
 
 
 def note(what: str, text: str, fix: str = "") -> Finding:
-    """Worth knowing."""
+    """Return a finding that is worth knowing."""
     return Finding(what, "note", text, fix)
 
 
 def problem(what: str, text: str, fix: str) -> Finding:
-    """To be mended."""
+    """Return a problem that should be fixed."""
     return Finding(what, "problem", text, fix)

@@ -1,4 +1,4 @@
-"""Cameras, the Coral, power, clock and disk."""
+"""Check cameras, the Coral, power, clock and disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeclf_runtime.system.clock import is_synchronized
 
 __all__ = ["cameras", "clock", "coral", "disk", "groups", "power"]
 
-# Codecs and image processors of a Raspberry Pi; its CSI camera is picamera2's.
+# Codecs and image processors of a Raspberry Pi; picamera2 reads its CSI camera.
 _NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc", "rpivid", "pispbe", "rp1-cfe", "unicam")
 _CORAL = {("1a6e", "089a"): "before its firmware is loaded", ("18d1", "9302"): "with its firmware"}
 _CORAL_PCIE = ("0x1ac1", "0x089a")
@@ -28,7 +28,7 @@ _BEFORE = ((16, "under-voltage since the start"), (18, "throttled since the star
 
 
 def cameras(machine: Machine) -> Iterator[Finding]:
-    """V4L2 nodes that capture, their names that stay the same from boot to boot, and who holds them."""
+    """Check V4L2 capture devices: their persistent names, and which programs use them."""
     usable = _capturing(machine)
     if not usable:
         yield note(
@@ -46,7 +46,7 @@ def cameras(machine: Machine) -> Iterator[Finding]:
 
 
 def _lasting_name(machine: Machine, node: Path) -> str:
-    """The name to write into run.toml: numbers change with the order in which cameras are found."""
+    """Return the persistent name for run.toml: numbers depend on the order in which cameras are detected."""
     for link in machine.glob("/dev/v4l/by-id/*"):
         if Path(os.readlink(link)).name == node.name:
             return f'; as a source: "/dev/v4l/by-id/{link.name}"'
@@ -78,7 +78,7 @@ def _holders(machine: Machine, device: str) -> list[str]:
 
 
 def groups(machine: Machine) -> Iterator[Finding]:
-    """Whether the user may open cameras and a USB Coral: as a member of a group, or as who sits at the machine."""
+    """Check whether the user may open cameras and a USB Coral, as a group member or as the local user."""
     if os.geteuid() == 0:
         yield note("groups", "running as root; a service should not", "run it as a user that is a member of video")
         return
@@ -88,7 +88,7 @@ def groups(machine: Machine) -> Iterator[Finding]:
         wanted.append(("plugdev", "a Coral on USB", [machine.path(_usb_node(device)) for device in corals]))
     have = {_group(number) for number in os.getgroups()}
     for name, what, nodes in filter(lambda item: _exists(item[0]), wanted):
-        there = [node for node in nodes if node.exists()]  # a container may see a camera that was not passed in
+        there = [node for node in nodes if node.exists()]  # a container may list a camera without its device node
         refused = [node for node in there if not os.access(node, os.R_OK | os.W_OK)]
         fix = f"sudo usermod -aG {name} $USER, then log in again"
         if name in have:
@@ -118,7 +118,7 @@ def _exists(name: str) -> bool:
 
 
 def coral(machine: Machine) -> Iterator[Finding]:
-    """An Edge TPU on USB or PCIe, its library and whether it answers, its udev rule."""
+    """Check an Edge TPU on USB or PCIe: its library, whether it answers, and its udev rule."""
     usb = [device for device in machine.glob("/sys/bus/usb/devices/*") if _ids(device) in _CORAL]
     pcie = machine.glob("/dev/apex_*")
     on_bus = [device for device in machine.glob("/sys/bus/pci/devices/*") if _pci_ids(device) == _CORAL_PCIE]
@@ -147,7 +147,7 @@ def coral(machine: Machine) -> Iterator[Finding]:
 
 
 def _without_driver(machine: Machine) -> Finding:
-    """A Coral on PCIe of which there is no device node."""
+    """Return the finding for a Coral on PCIe without a device node."""
     if (size := _page_size(machine)) > _PAGE:
         return _large_pages(size)
     if not machine.path("/sys/module/gasket").is_dir():
@@ -161,10 +161,10 @@ def _large_pages(size: int) -> Finding:
 
 
 def _page_size(machine: Machine) -> int:
-    """Of the kernel, in bytes."""
+    """Return the page size of the kernel in bytes."""
     if machine.root == Path("/"):
         return os.sysconf("SC_PAGE_SIZE")
-    return int(machine.text("/page_size") or _PAGE)  # of a machine made of files
+    return int(machine.text("/page_size") or _PAGE)  # the file exists only in tests
 
 
 def _pci_ids(device: Path) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def _pci_ids(device: Path) -> tuple[str, str]:
 
 
 def _library(machine: Machine, nodes: list[str]) -> Finding:
-    """Asked in another process, and not while a program works with the device."""
+    """Try the library in another process, but not while a program uses the device."""
     from edgeclf_runtime.backends.delegate import INSTALL_LIBRARY
     from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
     from edgeclf_runtime.backends.probe import probe
@@ -199,7 +199,7 @@ def _ids(device: Path) -> tuple[str, str]:
 
 
 def power(machine: Machine) -> Iterator[Finding]:
-    """Temperature, and on a Raspberry Pi under-voltage and throttling."""
+    """Check the temperature and, on a Raspberry Pi, under-voltage and throttling."""
     text = machine.text("/sys/class/thermal/thermal_zone0/temp")
     if text.lstrip("-").isdecimal():
         degrees = int(text) / 1000
@@ -226,7 +226,7 @@ def power(machine: Machine) -> Iterator[Finding]:
 
 
 def clock(machine: Machine) -> Iterator[Finding]:
-    """A Pi without a network starts in the past; certificates and times then fail."""
+    """Check the clock: a Raspberry Pi without a network starts in the past, and certificates then fail."""
     year = time.gmtime().tm_year
     if year < 2025:
         yield problem("clock", f"the year is {year}", "sudo timedatectl set-ntp true, with a network")
@@ -237,7 +237,7 @@ def clock(machine: Machine) -> Iterator[Finding]:
 
 
 def disk(machine: Machine) -> Iterator[Finding]:
-    """Room, and whether it can be written."""
+    """Check free space, and whether the disk is writable."""
     usage = shutil.disk_usage(machine.root)
     free = usage.free / 1e9
     if free < 0.2:

@@ -1,4 +1,4 @@
-"""Python, numpy, OpenCV and the interpreters."""
+"""Check Python, numpy, OpenCV and the interpreters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["interpreter", "numpy_version", "opencv", "optional_packages", "picam
 
 
 def python(machine: Machine) -> Iterator[Finding]:
-    """Version, word size and page size."""
+    """Check Python's version, word size and page size."""
     import os
 
     bits, page = struct.calcsize("P") * 8, os.sysconf("SC_PAGE_SIZE")
@@ -31,7 +31,7 @@ def python(machine: Machine) -> Iterator[Finding]:
 
 
 def numpy_version(machine: Machine) -> Iterator[Finding]:
-    """numpy, which tflite-runtime wants older than the rest does."""
+    """Check numpy: tflite-runtime needs an older version than other packages."""
     numpy, tflite = installed_version("numpy"), installed_version("tflite-runtime")
     if not numpy:
         yield problem("numpy", "not installed", "pip install numpy")
@@ -42,7 +42,7 @@ def numpy_version(machine: Machine) -> Iterator[Finding]:
 
 
 def interpreter(machine: Machine) -> Iterator[Finding]:
-    """Which runs models here."""
+    """Check which interpreters are installed."""
     backends = [name for name in installed_backends() if name != "tensorflow"]
     if backends:
         names = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
@@ -56,7 +56,7 @@ def interpreter(machine: Machine) -> Iterator[Finding]:
 
 
 def opencv(machine: Machine) -> Iterator[Finding]:
-    """OpenCV imports, and has cameras and video."""
+    """Check that OpenCV can be imported and supports cameras and video."""
     headless, full = installed_version("opencv-python-headless"), installed_version("opencv-python")
     if headless and full:
         fix = "pip uninstall -y opencv-python opencv-python-headless; pip install opencv-python-headless"
@@ -87,7 +87,7 @@ def _has(text: str, key: str) -> bool:
 
 
 def optional_packages(machine: Machine) -> Iterator[Finding]:
-    """Those of MQTT, the page and others that are there, and fit or are too old: notes, as nobody need use them."""
+    """Check the versions of installed optional packages; too old ones are only notes, as they may not be used."""
     fitting = []
     for package in OPTIONAL:
         text, fix = unsuited(package)
@@ -100,7 +100,7 @@ def optional_packages(machine: Machine) -> Iterator[Finding]:
 
 
 def _imported() -> Finding:
-    """Whether it can be used, tried in another process: it loads the system's modules, built for the system's numpy."""
+    """Import picamera2 in another process: it loads system modules, which are built for the system's numpy."""
     command = [sys.executable, "-c", "import picamera2"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -114,7 +114,7 @@ def _imported() -> Finding:
 
 
 def picamera(machine: Machine) -> Iterator[Finding]:
-    """picamera2, on a Raspberry Pi, and whether a virtual environment hides it."""
+    """Check picamera2 on a Raspberry Pi, and whether a virtual environment hides it."""
     if "Raspberry Pi" not in machine.text("/proc/device-tree/model"):
         return
     if importlib.util.find_spec("picamera2") is not None:

@@ -1,4 +1,4 @@
-"""``edgeclf run`` as a systemd service: its unit, and what a running one tells systemd."""
+"""Run ``edgeclf run`` as a systemd service: the unit, and notifications to systemd."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Whether a pipeline goes on, told to systemd, which starts the process anew when it hears nothing.
+"""Send watchdog messages to systemd while the pipeline works; without them systemd restarts the process.
 
-What ends the telling, and so the process, after ``WatchdogSec=``:
+These faults stop the messages, and after ``WatchdogSec=`` the process:
 
-- one frame is worked on for longer than ``_LONGEST``: a driver or an interpreter hangs;
-- the thread that reads a live source was not heard of for longer than its patience, a minute: every wait, read and
-  attempt to open has a time-out below that, so that a device's driver hangs, and another process may free it;
-- this thread itself gets no turn: something hangs that holds the interpreter's lock.
+- a frame takes longer than ``_LONGEST``: a driver or an interpreter hangs;
+- the thread that reads a live source gives no sign of life for longer than its patience of a minute: every wait, read
+  and attempt to open has a shorter time-out, so the driver hangs, and a new process may free the device;
+- this thread does not run: something hangs while it holds Python's global lock.
 
-What does not: a camera that is lost, silent or frozen while it is tried again and again, however long; a folder into
-which no image comes; a still scene that the gate skips; a slow sink, which has its own time-outs and thread. A new
-process would do no better there, and would lose what the sinks still hold.
+These do not: a camera that is lost, silent or frozen while it is being reopened, however long; a folder without new
+images; a still scene that the gate skips; a slow sink, which has its own time-outs and thread. A new process would not
+help there, and would lose what the sinks still hold.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from edgeclf_runtime.sources.live import LiveSource
 __all__ = ["Heartbeat"]
 
 _log = logging.getLogger(__name__)
-_LONGEST = 10.0  # seconds for one frame
-_OFTEN = 4  # times within the watchdog's time
+_LONGEST = 10.0  # maximum time for one frame in seconds
+_OFTEN = 4  # messages within the watchdog's time-out
 _REPORT_EVERY = 10.0  # seconds between two lines of status
 
 
 class Heartbeat:
-    """A thread that tells; begun by ``start``, ended by ``close``; none where nobody listens.
+    """A thread that sends the messages, from ``start`` to ``close``; does nothing outside a service.
 
     Args:
-        notifier: whom to tell.
-        pipeline: of what.
+        notifier: sends the messages.
+        pipeline: the pipeline to watch.
     """
 
     def __init__(self, notifier: Notifier, pipeline: Pipeline) -> None:
@@ -45,7 +45,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
 
     def start(self, source: str) -> None:
-        """The source is open, or is being waited for."""
+        """Report that the source is open, or is being waited for, and start the thread."""
         if not self._notifier.wanted:
             return
         self._reported_at = time.monotonic()
@@ -66,7 +66,7 @@ class Heartbeat:
         self._notifier.stopping()
 
     def trouble(self) -> str:
-        """Why the process should be started anew; empty while it goes on."""
+        """Return why the process should be restarted; empty while it works."""
         working = self._pipeline.working
         if working > _LONGEST:
             return f"one frame has taken {working:.0f} s"
@@ -87,7 +87,7 @@ class Heartbeat:
         return "; ".join(filter(None, parts))
 
     def close(self) -> None:
-        """The pipeline has ended."""
+        """Stop, because the pipeline has ended."""
         self._pipeline.stopping.set()
         if self._thread.is_alive():
             self._thread.join(2)

@@ -1,4 +1,4 @@
-"""What a service tells systemd: a datagram of ``NAME=value`` lines, as sd_notify(3) has it."""
+"""Send notifications to systemd: datagrams of ``NAME=value`` lines, see sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Mapping
 __all__ = ["Notifier"]
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 1.0  # seconds, where systemd is behind with reading
+_PATIENCE = 1.0  # seconds to wait if systemd is slow to read
 
 
 class Notifier:
-    """Sends to the socket that systemd names; to nobody where it names none.
+    """Sends to the socket that systemd names; does nothing if there is none.
 
     Args:
         environment: with ``NOTIFY_SOCKET`` (a path, or ``@name`` in the abstract namespace), ``WATCHDOG_USEC`` and
-            ``WATCHDOG_PID``; the process's own by default.
+            ``WATCHDOG_PID``; by default that of the process.
 
     Attributes:
-        wanted: somebody listens.
-        watchdog: seconds within which ``alive`` must be said, again and again; 0 where nobody minds.
+        wanted: whether systemd listens.
+        watchdog: maximum time between two calls of ``alive``, in seconds; 0 without a watchdog.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
@@ -34,19 +34,19 @@ class Notifier:
         self._failed = False
 
     def ready(self, status: str) -> None:
-        """Started: systemd goes on with what waited for it."""
+        """Report that the start is complete."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
     def status(self, text: str) -> None:
-        """What ``systemctl status`` shows."""
+        """Set the text that ``systemctl status`` shows."""
         self._send(f"STATUS={_one_line(text)}")
 
     def alive(self) -> None:
-        """The watchdog's time begins anew."""
+        """Reset the watchdog's timer."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """It ends, on purpose."""
+        """Report that the service is stopping on purpose."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:
@@ -63,7 +63,7 @@ class Notifier:
 
 
 def _watchdog(environment: Mapping[str, str]) -> float:
-    """Seconds; 0 where another process is watched."""
+    """Return the watchdog's time-out in seconds; 0 if it is for another process."""
     duration, process = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if not duration.isdecimal() or (process and process != str(os.getpid())):
         return 0.0

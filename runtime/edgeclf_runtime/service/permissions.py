@@ -1,4 +1,4 @@
-"""What a user may read and write, as the mode of each file and of the folders above it says."""
+"""Check what a user may read and write, by the modes of files and of the folders above them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _READ, _WRITE, _ENTER = stat.S_IROTH, stat.S_IWOTH, stat.S_IXOTH
 
 @dataclass(frozen=True)
 class Person:
-    """A user; one of systemd's own owns no file and is in no group.
+    """A user; a dynamic user of systemd owns no file and is in no group.
 
     Attributes:
-        name: empty for one of systemd's own.
+        name: empty for a dynamic user of systemd.
         number: user id.
         groups: group ids.
     """
@@ -31,18 +31,18 @@ class Person:
     groups: tuple[int, ...] = ()
 
     def may_read(self, path: Path) -> bool:
-        """The file, or the folder's files."""
+        """Whether the user may read a file, or the files in a folder."""
         return self._may(path, _READ) and self._may_enter(path)
 
     def may_write(self, path: Path) -> bool:
-        """Into the folder."""
+        """Whether the user may write to a folder."""
         return self._may(path, _WRITE | _ENTER) and self._may_enter(path)
 
     def _may_enter(self, path: Path) -> bool:
         return all(self._may(folder, _ENTER) for folder in path.resolve().parents)
 
     def _may(self, path: Path, wanted: int) -> bool:
-        """As the kernel looks at it: owner, else group, else others."""
+        """Check the mode as the kernel does: owner, else group, else others."""
         if self.number == 0:
             return True
         try:
@@ -54,7 +54,7 @@ class Person:
 
 
 def person(name: str) -> Person:
-    """A user of this machine; raises ServiceError where there is none of this name."""
+    """Return a user of this machine; raise ServiceError if there is no such user."""
     if not name:
         return Person()
     try:
@@ -65,6 +65,6 @@ def person(name: str) -> Person:
 
 
 def existing_groups(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that this machine has: a unit that names another does not start."""
+    """Return the groups that exist on this machine: a unit with an unknown group does not start."""
     groups = {entry.gr_name for entry in grp.getgrall()}
     return tuple(name for name in names if name in groups)

@@ -1,4 +1,4 @@
-"""From a model, a TOML file and a user to a unit that can work, or to the reason why it cannot."""
+"""Plan a unit from a model, a TOML file and a user, or explain why it cannot work."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from edgeclf_runtime.sources import is_live
 
 __all__ = ["check_access", "check_source", "made_folders", "planned"]
 
-_GROUPS = ("video", "plugdev", "apex")  # of cameras and Edge TPUs; not every system has all
-_AUTHORITIES_VARIABLE = "SSL_CERT_FILE"  # of OpenSSL: certificates of one's own, of cameras and brokers
+_GROUPS = ("video", "plugdev", "apex")  # groups for cameras and Edge TPUs; not every system has all of them
+_AUTHORITIES_VARIABLE = "SSL_CERT_FILE"  # OpenSSL's variable, for private certificates of cameras and brokers
 _RUN_AS = "give a user who may with --run-as, or with --user make it a service of your own"
 
 
 def planned(
     model: Path, config: Path, words: Sequence[str], chosen: RunSettings, who: Person | None, labels: Path | None = None
 ) -> Unit:
-    """The unit for this machine; its bound of memory and systemd's version are still to be given.
+    """Return the unit for this machine, still without its memory limit and systemd's version.
 
     Args:
-        model, config: of ``edgeclf run``.
-        words: further options of it.
-        chosen: what the config says.
-        who: it runs as; None for a user's own unit.
-        labels: a file of them, among the words.
+        model, config: arguments of ``edgeclf run``.
+        words: further options of ``edgeclf run``.
+        chosen: settings in the config.
+        who: user that it runs as; None for a user's own unit.
+        labels: label file given among the words.
     """
     model, config = model.absolute(), config.absolute()
     command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), *words)
@@ -39,7 +39,7 @@ def planned(
     reads = [model, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
     reads += [] if is_live(chosen.source) else [Path(chosen.source).absolute()]
     reads += [labels.absolute()] if labels else []
-    if os.path.isabs(library):  # others are looked for where the system keeps its libraries
+    if os.path.isabs(library):  # otherwise the system's loader finds it
         reads.append(Path(library))
     authorities = os.environ.get(_AUTHORITIES_VARIABLE, "")
     if authorities:
@@ -54,7 +54,7 @@ def planned(
 
 
 def check_source(settings: RunSettings) -> None:
-    """Raises UsageError for one that ends by itself: systemd would start it again and again."""
+    """Raise UsageError for a source that ends by itself: systemd would restart it again and again."""
     if settings.source == "-" or not (is_live(settings.source) or settings.camera.watch):
         raise UsageError(
             "A service needs a source that does not end: a camera, a stream, or a folder with watch = true."
@@ -62,7 +62,7 @@ def check_source(settings: RunSettings) -> None:
 
 
 def check_access(unit: Unit, who: Person) -> None:
-    """Raises ServiceError for what its user may not read, or write; folders that are still to be made will be his."""
+    """Raise ServiceError for paths that the user may not read or write; missing folders will be owned by the user."""
     name = who.name or "a user of systemd's own"
     for path in (*unit.reads, *(() if unit.carries else unit.secret), unit.folder):
         if not who.may_read(path):
@@ -75,7 +75,7 @@ def check_access(unit: Unit, who: Person) -> None:
 
 
 def made_folders(unit: Unit, who: Person | None) -> list[Path]:
-    """Make the folders that are missing and that systemd does not make, and give them to the user; those made."""
+    """Create missing folders that systemd does not create, owned by the user; return those created."""
     made = []
     for path in unit.writes:
         if path.exists() or (who is not None and (made_by_systemd(path) or not who.name)):
@@ -83,6 +83,6 @@ def made_folders(unit: Unit, who: Person | None) -> list[Path]:
         missing = [path, *(parent for parent in path.parents if not parent.exists())]
         path.mkdir(parents=True)
         for folder in missing if who is not None else []:
-            os.chown(folder, who.number if who else -1, -1, follow_symlinks=False)  # it may lie where he writes
+            os.chown(folder, who.number if who else -1, -1, follow_symlinks=False)  # the parent may be the user's
         made.append(path)
     return made

@@ -1,4 +1,4 @@
-"""The systemd of this machine, or of one user: unit files put there and taken away, and asked how they do."""
+"""Install, remove and query units of the machine's systemd or of a user's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeclf_runtime.system.atomic_file import written_beside
 __all__ = ["Systemd", "found_systemd"]
 
 _SYSTEM = Path("/etc/systemd/system")
-_RUNS = Path("/run/systemd/system")  # as sd_booted(3) has it
+_RUNS = Path("/run/systemd/system")  # see sd_booted(3)
 _ASKED = (
     "LoadState",
     "ActiveState",
@@ -33,8 +33,8 @@ class Systemd:
     """Units by name, without ``.service``.
 
     Args:
-        folder: of the unit files.
-        options: of every call, such as ``--user``.
+        folder: folder of the unit files.
+        options: options of every call, such as ``--user``.
     """
 
     def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
@@ -42,19 +42,19 @@ class Systemd:
 
     @property
     def version(self) -> int:
-        """Such as 252; 0 where it does not say."""
+        """Return systemd's version, such as 252; 0 if unknown."""
         match = re.search(r"systemd (\d+)", self._call("systemctl", "--version"))
         return int(match[1]) if match else 0
 
     def path(self, name: str) -> Path:
-        """Of the unit file, be it there or not."""
+        """Return the path of a unit file, whether it exists or not."""
         return self._folder / f"{name}.service"
 
     def write(self, name: str, text: str) -> bool:
-        """Put a unit file there, whole or not at all; whether one of ours was replaced.
+        """Write a unit file atomically; return whether an earlier one of edgeclf was replaced.
 
         Raises:
-            ServiceError: somebody else's is there, or it cannot be written.
+            ServiceError: there is a unit file of another origin, or it cannot be written.
         """
         path, replaced = self.path(name), self._ours(name)
         try:
@@ -66,12 +66,12 @@ class Systemd:
         return replaced
 
     def start(self, name: str) -> None:
-        """Read the unit files again, start this one, now anew and with the machine."""
+        """Reload the unit files, enable this unit at boot, and (re)start it now."""
         for words in (["daemon-reload"], ["enable", name], ["restart", name]):
             self._call("systemctl", *words)
 
     def remove(self, name: str) -> bool:
-        """Stop it and take its file away; False where there was none."""
+        """Stop a unit and delete its file; return False if there was none."""
         if not self._ours(name):
             return False
         self._call("systemctl", "disable", "--now", name)
@@ -81,18 +81,18 @@ class Systemd:
         return True
 
     def state(self, name: str) -> dict[str, str]:
-        """Its properties, by systemd's names; see systemctl(1)."""
+        """Return the properties of a unit by systemd's names; see systemctl(1)."""
         output = self._call("systemctl", "show", name, f"--property={','.join(_ASKED)}")
         return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
     def last_lines(self, name: str, count: int) -> str:
-        """Of its log; why not, where that may not be read."""
+        """Return the last lines of its log, or why the log cannot be read."""
         unit = f"--user-unit={name}" if self._options else f"--unit={name}"
         words = [unit, f"--lines={count}", "--no-pager", "--output=short-iso"]
         return self._call("journalctl", *words, options=(), tolerant=True)
 
     def _ours(self, name: str) -> bool:
-        """Whether a unit of ours is there; raises ServiceError for another's."""
+        """Whether edgeclf has installed this unit; raise ServiceError for a unit of another origin."""
         path = self.path(name)
         try:
             text = path.read_text("utf-8", "replace")
@@ -117,14 +117,14 @@ class Systemd:
 
 
 def found_systemd(personal: bool, changes: bool) -> Systemd:
-    """This machine's, or the calling user's.
+    """Return the systemd of this machine or of the calling user.
 
     Args:
-        personal: the user's.
-        changes: units are to be changed, not only looked at.
+        personal: whether to use the user's.
+        changes: whether units will be changed, not only queried.
 
     Raises:
-        ServiceError: it does not run here, or only root may.
+        ServiceError: systemd does not run here, or only root may do this.
     """
     if not _RUNS.is_dir() or shutil.which("systemctl") is None:
         raise ServiceError("systemd does not run here; edgeclf service install --dry-run shows the unit for elsewhere.")

@@ -1,4 +1,4 @@
-"""The text of a systemd unit that runs ``edgeclf run`` and lets it do little else."""
+"""Write the text of a systemd unit that runs ``edgeclf run`` with minimal permissions."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from edgeclf_runtime.system.credentials import credential_name
 __all__ = ["MARK", "Unit"]
 
 MARK = "# Written by edgeclf service install, which replaces it; add to it with systemctl edit."
-"""First line of our units: no other is replaced or removed."""
+"""First line of our units; other unit files are never replaced or removed."""
 
 _PLAIN = re.compile(r"[\w/.,+=@:%-]+")
 _MADE = {"/var/lib": "StateDirectory", "/var/log": "LogsDirectory", "/var/cache": "CacheDirectory"}
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")
-_CARRIES = 247  # the first systemd that hands files on
-_BACK_OFF = 254  # the first systemd that waits longer from restart to restart
+_CARRIES = 247  # first version of systemd with credentials
+_BACK_OFF = 254  # first version of systemd with increasing restart delays
 
-# Device nodes of cameras (V4L2, libcamera) and of Edge TPUs (USB, PCIe); no other is to be opened.
+# Device nodes of cameras (V4L2, libcamera) and of Edge TPUs (USB, PCIe); no others may be opened.
 _DEVICES = ("char-video4linux", "char-media", "char-dma_heap", "char-usb_device", "char-apex")
 
 _KERNEL = """\
@@ -54,24 +54,24 @@ DevicePolicy=closed"""
 
 @dataclass(frozen=True)
 class Unit:
-    """What a unit is made from; all paths absolute.
+    """The contents of a unit; all paths are absolute.
 
     Attributes:
         command: the program and its arguments.
-        folder: it works in.
-        reads: further paths it needs.
-        writes: folders it writes to.
-        user: it runs as; empty for one of systemd's own, and in a user's own unit.
-        groups: it is in besides.
-        memory: at most, such as "512M"; empty for no bound.
-        environment: variables it is given besides; anybody on the machine may read them.
-        personal: a user's own unit, whose manager may not confine it by mounts, devices and groups.
-        version: of systemd.
-        state: a folder of its own below /var/lib, which systemd makes; not of a user's own unit.
-        secret: files that its user need not be able to read: systemd hands them on; see ``credentials``.
+        folder: working folder.
+        reads: further paths that it reads.
+        writes: folders that it writes to.
+        user: user that it runs as; empty for a dynamic user of systemd, and in a user's own unit.
+        groups: supplementary groups.
+        memory: memory limit, such as "512M"; empty for no limit.
+        environment: additional environment variables, which everybody on the machine can read.
+        personal: whether it is a user's own unit, which cannot be confined by mounts, devices and groups.
+        version: version of systemd.
+        state: name of its state folder in /var/lib, which systemd creates; not in a user's own unit.
+        secret: files that systemd passes as credentials, so that the user need not be able to read them.
 
     Raises:
-        UsageError: a path with a character that no unit can hold, or a bound of memory that is none.
+        UsageError: a path with a character that a unit cannot contain, or an invalid memory limit.
     """
 
     command: tuple[str, ...]
@@ -98,7 +98,7 @@ class Unit:
             raise UsageError(f"Memory {self.memory!r}: expected a number and K, M, G or T, such as 512M.")
 
     def text(self) -> str:
-        """The unit file."""
+        """Return the text of the unit file."""
         parts = [f"{MARK}\n[Unit]", self._about(), "\n[Service]", self._life(), "\n# What it may do.", _KERNEL]
         if not self.personal:
             parts += [self._who(), _SYSTEM, self._places()]
@@ -107,7 +107,7 @@ class Unit:
 
     @property
     def carries(self) -> bool:
-        """Whether systemd hands the secret files on; a user's own unit reads them as that user."""
+        """Whether systemd passes the secret files as credentials; a user's own unit reads them directly."""
         return not self.personal and self.version >= _CARRIES
 
     def _about(self) -> str:
@@ -128,7 +128,7 @@ class Unit:
             "TimeoutStopSec=10",
             "KillMode=mixed",
         ]
-        if self.memory:  # a new model that takes too much while it is tried, apart, is no reason to stop the old one
+        if self.memory:  # if the trial of a new model runs out of memory, the old model must continue
             lines += [f"MemoryMax={self.memory}", "OOMPolicy=continue"]
         return "\n".join(lines)
 
@@ -137,8 +137,8 @@ class Unit:
         if self.groups:
             lines.append(f"SupplementaryGroups={' '.join(self.groups)}")
         if self.carries:
-            # A config with passwords is of mode 0600 and of whoever wrote it; opened to this user, it would be open to
-            # all that runs as he. So root's systemd reads it, anew at every start, and shows this service a copy.
+            # A config with passwords has mode 0600 and belongs to its author. If this user could read it, everything
+            # that runs as this user could. So systemd reads it as root at each start and passes a copy to the service.
             named = ((credential_name(path), str(path).replace("%", "%%")) for path in self.secret)
             lines += [f"LoadCredential={name}:{path}" for name, path in named]
         return "\n".join(lines)
@@ -147,7 +147,7 @@ class Unit:
         paths = [Path(self.command[0]), self.folder, *self.reads, *self.writes, *self.secret]
         lines = [f"DeviceAllow={name} rw" for name in _DEVICES]
         lines.append(f"ProtectHome={'read-only' if _any_in(paths, _HOMES) else 'yes'}")
-        if not _any_in(paths, _TEMPORARY):  # it would see another, empty folder there
+        if not _any_in(paths, _TEMPORARY):  # with PrivateTmp it would see an empty folder there
             lines.append("PrivateTmp=yes")
         for path in self.writes:
             name, relative = made_by_systemd(path) or ("ReadWritePaths", str(path))
@@ -158,7 +158,7 @@ class Unit:
 
 
 def made_by_systemd(path: Path) -> tuple[str, str] | None:
-    """The setting by which systemd makes this folder and gives it to the service, with its value."""
+    """Return the setting and value with which systemd creates a folder for the service; None for other folders."""
     for parent, name in _MADE.items():
         if path != Path(parent) and path.is_relative_to(parent) and ":" not in str(path):
             return name, str(path.relative_to(parent))
@@ -170,7 +170,7 @@ def _any_in(paths: list[Path], folders: tuple[str, ...]) -> bool:
 
 
 def _quoted(word: str) -> str:
-    """As systemd reads it back: its specifiers begin with %, its escapes with a backslash."""
+    """Quote a word for a unit, where specifiers begin with % and escapes with a backslash."""
     word = word.replace("%", "%%")
     if _PLAIN.fullmatch(word):
         return word

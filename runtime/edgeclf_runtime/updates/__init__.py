@@ -1,1 +1,1 @@
-"""A model file that is replaced while it is in use, and the last good copy of it."""
+"""Replace a model while it is in use, and keep the last good copy."""

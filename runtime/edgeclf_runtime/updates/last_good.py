@@ -1,4 +1,4 @@
-"""Copies of the last good model: what a device starts with when the file that it was given is none any more."""
+"""Keep a copy of the last good model, with which a device starts if its model file is damaged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["LastGood", "Version", "version"]
 _log = logging.getLogger(__name__)
 
 Version = tuple[int, int, int, int]
-"""What changes when a file is replaced or written."""
+"""Identity of a file's content, which changes when the file is replaced or written."""
 
 
 def version(path: Path) -> Version | None:
-    """A file's; None where it is gone."""
+    """Return the version of a file; None if it is gone."""
     try:
         status = path.stat()
     except OSError:
@@ -31,12 +31,12 @@ def version(path: Path) -> Version | None:
 
 
 class LastGood:
-    """The copy of one model file: hidden beside it, or in a service's own folder.
+    """The copy of a model file: a hidden file next to it, or in the service's state folder.
 
-    Its name holds the SHA-256 of its content, so that it is replaced by one rename, and damage to it is seen.
+    The name contains the SHA-256 of the content, so that a single rename replaces it and damage is detected.
 
     Args:
-        model: path of the file; another path has another copy.
+        model: path of the model file; each path has its own copy.
     """
 
     def __init__(self, model: Path) -> None:
@@ -45,21 +45,21 @@ class LastGood:
         self._name = re.compile(rf"{re.escape(self._stem)}-([0-9a-f]{{64}})\.tflite")
 
     def find(self) -> Path | None:
-        """The newest that is whole; None where there is none."""
+        """Return the newest undamaged copy; None if there is none."""
         copies = [(path, digest) for path, digest in self._copies() if _digest(path) == digest]
         return max((path for path, _ in copies), key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def is_copied(self) -> bool:
-        """Whether the model file is what was copied."""
+        """Whether the model file has the same content as the copy."""
         digest = _digest(self._model)
         return any(digest == kept and _digest(path) == kept for path, kept in self._copies())
 
     def keep(self, judged: Version | None, labels: Sequence[str]) -> None:
-        """Copy the model file and remove older copies; says so where it cannot.
+        """Copy the model file and remove older copies; log a warning if that fails.
 
         Args:
-            judged: the version that was found to be good: nothing is copied if it was replaced since.
-            labels: of the model, for one that has none in it.
+            judged: the version that passed its check; nothing is copied if the file was replaced since.
+            labels: labels of the model, for a file that contains none.
         """
         try:
             content = self._model.read_bytes()
@@ -74,7 +74,7 @@ class LastGood:
         path = self._folder / f"{self._stem}-{digest}.tflite"
         text = "".join(f"{label}\n" for label in labels).encode()
         if hashlib.sha256(text).hexdigest() != _digest(path.with_suffix(".txt")):
-            with written_beside(path.with_suffix(".txt")) as hidden:  # first: the model's name says that all is there
+            with written_beside(path.with_suffix(".txt")) as hidden:  # first, so that a model always has its labels
                 hidden.write_bytes(text)
         if _digest(path) != digest:
             with written_beside(path) as hidden:
@@ -85,7 +85,7 @@ class LastGood:
                     file.unlink(missing_ok=True)
 
     def _copies(self) -> list[tuple[Path, str]]:
-        """With the digests that their names say."""
+        """Return the copies with the digests in their names."""
         with suppress(OSError):
             matches = [(name, self._name.fullmatch(name)) for name in os.listdir(self._folder)]
             return [(self._folder / name, match[1]) for name, match in matches if match]
@@ -100,7 +100,7 @@ def _location(model: Path) -> tuple[Path, str]:
 
 
 def _digest(path: Path) -> str:
-    """Empty where it cannot be read."""
+    """Return the SHA-256 of a file; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A model file that is replaced while it is in use: tried in another process, then offered to the pipeline."""
+"""Watch a model file; a new one is tried in another process and then offered to the pipeline."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from edgeclf_runtime.updates.trial import try_model
 __all__ = ["ModelWatch"]
 
 _log = logging.getLogger(__name__)
-_LOOK = 1.0  # seconds between two looks; a file that stayed the same from one to the next is complete
-_NICE = 10  # what tries it leaves the camera's frames the processor
+_LOOK = 1.0  # seconds between two checks; a file that has not changed in between is complete
+_NICE = 10  # the trial must not take CPU time from the camera's frames
 
 
 class ModelWatch:
-    """Follows one model file; begun by ``start``, ended by ``close``.
+    """Watches a model file, from ``start`` to ``close``.
 
-    A file that does not load, whose golden images do not give their scores, or that crashes or hangs the interpreter
-    is refused, and the model before goes on. Sinks are told in either case. Of one that is adopted a copy is kept.
+    A file that does not load, does not reproduce its golden scores, or crashes or hangs the interpreter is refused, and
+    the previous model stays in use. Sinks are informed in either case. An adopted model is copied.
 
     Args:
-        path: of the file in use, which is to be opened after this was made.
+        path: of the file in use; create this object before opening the file.
         words: further options of ``edgeclf verify``.
-        opened: opens the file as it is to be used.
-        suits: raises EdgeclfError for labels of a model that cannot take over.
+        opened: opens the file for use.
+        suits: raises EdgeclfError if the labels of a model do not fit the settings.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ModelWatch:
         self._thread: threading.Thread | None = None
 
     def start(self, pipeline: Pipeline) -> None:
-        """Offer what is good to this pipeline."""
+        """Start watching, and offer good models to a pipeline."""
         self._thread = threading.Thread(target=self._work, args=(pipeline,), name="model", daemon=True)
         self._thread.start()
 
@@ -58,16 +58,16 @@ class ModelWatch:
         before = self._judged
         while not self._closing.wait(_LOOK):
             now = version(self._path)
-            if now is not None and now != self._judged and now == before:  # no longer being written
+            if now is not None and now != self._judged and now == before:  # new, and completely written
                 self._judged = now
                 self._judge(pipeline)
             before = now
 
     def _judge(self, pipeline: Pipeline) -> None:
-        """Offer it or say why not; neither when it was changed meanwhile, or all ends."""
+        """Try the new file and offer or refuse it; do nothing if it changed in the meantime, or at the end."""
         classifier: Classifier | None = None
         try:
-            # An Edge TPU is in use here, and another process could only take it away: there it is tried in this one.
+            # An Edge TPU in use here is not available to another process, so the model is tried in this one.
             reason = "" if pipeline.backend.startswith("edgetpu") else self._tried()
             if not reason:
                 classifier = self._opened(self._path)
@@ -75,10 +75,10 @@ class ModelWatch:
                 self._suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)
-        except Exception as error:  # the service goes on, whatever a library makes of the file
+        except Exception as error:  # the service must continue, whatever a library raises
             _log.exception("%s", self._path)
             reason = f"{type(error).__name__}: {error}"
-        changed = version(self._path) != self._judged  # what was opened is not what was tried
+        changed = version(self._path) != self._judged  # the opened file is not the tried one
         if changed:
             self._judged = None
         if not (changed or self._closing.is_set()):
@@ -90,11 +90,11 @@ class ModelWatch:
             classifier.close()
 
     def _tried(self) -> str:
-        """Why it is no good, found by a process that may crash; empty where it is."""
+        """Try the file in another process and return why it fails; empty if it works."""
         return try_model(self._path, self._words, nice=_NICE, cancelled=self._closing)
 
     def close(self) -> None:
-        """Try no more."""
+        """Stop watching."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(1)

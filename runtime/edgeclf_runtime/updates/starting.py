@@ -1,4 +1,4 @@
-"""The model that a device starts with: its file, or, where that is no good any more, the last good copy of it."""
+"""Open the model at the start: its file or, if that does not work, the last good copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeclf_runtime.verification import verify
 
 __all__ = ["open_suited", "start_model", "why_not"]
 
-_SECONDS = 60.0  # that a trial may take: systemd waits 120 s for all of the start
+_SECONDS = 60.0  # time-out of a trial; systemd waits 120 s for the whole start
 
 
 def start_model(
@@ -23,19 +23,19 @@ def start_model(
     opened: Callable[[Path], Classifier],
     suits: Callable[[tuple[str, ...]], None],
 ) -> tuple[Classifier, str]:
-    """Open a model file; one that is new since the last good copy is tried in another process before.
+    """Open a model file; if it differs from the last good copy, try it in another process first.
 
     Args:
         model: path of the file.
         words: further options of ``edgeclf verify``.
-        opened: opens a file as it is to be used.
-        suits: raises EdgeclfError for labels of a model that cannot be used.
+        opened: opens a file for use.
+        suits: raises EdgeclfError if the labels of a model do not fit the settings.
 
     Returns:
-        the classifier, which is the caller's; and why the file was refused, where it is the copy's.
+        The classifier, owned by the caller, and why the file was refused if the copy is used instead, else "".
 
     Raises:
-        EdgeclfError: the file cannot be used, and there is no copy that can.
+        EdgeclfError: the file cannot be used, and there is no usable copy.
     """
     good, judged = LastGood(model), version(model)
     copy, is_copied = good.find(), good.is_copied()
@@ -59,7 +59,7 @@ def start_model(
 
 def _keep(good: LastGood, judged: Version | None, classifier: Classifier, is_copied: bool) -> None:
     try:
-        if is_copied or not why_not(classifier):  # the labels beside it may be others
+        if is_copied or not why_not(classifier):  # the label file next to it may have changed
             good.keep(judged, classifier.card.labels)
     except BaseException:
         classifier.close()
@@ -69,7 +69,7 @@ def _keep(good: LastGood, judged: Version | None, classifier: Classifier, is_cop
 def open_suited(
     opened: Callable[[Path], Classifier], path: Path, suits: Callable[[tuple[str, ...]], None]
 ) -> Classifier:
-    """Open a file; raises EdgeclfError where it cannot be opened or its labels do not suit."""
+    """Open a file; raise EdgeclfError if it cannot be opened or its labels do not fit."""
     classifier = opened(path)
     try:
         suits(classifier.card.labels)
@@ -80,7 +80,7 @@ def open_suited(
 
 
 def why_not(classifier: Classifier) -> str:
-    """Why it is no good on this device; empty where it is."""
+    """Return why a model does not work on this device; empty if it does."""
     classifier.warm_up()
     if not classifier.golden or verify(classifier).passed:
         return ""

@@ -1,4 +1,4 @@
-"""Is a model file from elsewhere any good? Found out by a process that may crash, hang or take too much."""
+"""Try a model file in another process, which may crash, hang or run out of memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from edgeclf_runtime.system.isolation import run_isolated
 __all__ = ["MEMORY", "SECONDS", "try_model"]
 
 SECONDS = 120.0
-"""That a trial may take; a slow card and a slow processor included."""
+"""Time-out of a trial in seconds, enough for a slow memory card and processor."""
 
 MEMORY = 4 << 30
-"""Bytes of address space a trial may take; the libraries alone map about one gigabyte."""
+"""Limit of a trial's address space in bytes; the libraries alone map about one gigabyte."""
 
 
 def try_model(
@@ -27,20 +27,20 @@ def try_model(
     nice: int = 0,
     cancelled: threading.Event | None = None,
 ) -> str:
-    """Load a model file, run it and compare its golden scores, where it has some, in another process.
+    """Load a model file, run it and compare its golden scores, if it has any, in another process.
 
-    The interpreters do not check all of what they read: a damaged file can crash or hang them, and takes the other
-    process with it, not the caller. That process has the user's rights all the same; it is no sandbox.
+    Interpreters do not check everything that they read: a damaged file can crash or hang them, but only in the other
+    process, not in the caller. That process has the user's permissions; it is not a sandbox.
 
     Args:
         path: of the file.
         words: further options of ``edgeclf verify``, such as ``["--labels", "/full/path.txt"]``.
-        seconds: it may take.
-        memory: it may take, in bytes of address space, on Linux; 0 for no bound.
+        seconds: time-out.
+        memory: limit of its address space in bytes, on Linux; 0 for no limit.
         nice, cancelled: see ``isolation.run_isolated``.
 
     Returns:
-        why it is no good, in one line; empty where it is good.
+        Why the file fails, in one line; empty if it works.
     """
     full = Path(path).absolute()
     what = ["verify", "--allow-no-golden", *words, "--", str(full)]
