@@ -158,7 +158,7 @@ class Classifier:
         if self.score_rule.misfit(scores):
             self._is_checked = True
             _log.warning(
-                "%s: its scores (%.3g to %.3g) are no probabilities. If they are logits: --scores softmax",
+                "%s: its scores (%.3g to %.3g) are not probabilities. If they are logits: --scores softmax",
                 self.path,
                 scores.min(),
                 scores.max(),
@@ -243,6 +243,6 @@ def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
     if is_pillow_image(picture):
         return pillow_pixels(picture)
     raise ImageError(
-        "Expected a uint8 RGB picture [height, width, 3], the path of an image, a Pillow image or a Frame, "
+        "Expected a uint8 RGB image [height, width, 3], the path of an image, a Pillow image or a Frame, "
         f"got {type(picture).__name__}."
     )

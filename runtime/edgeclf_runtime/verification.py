@@ -38,7 +38,9 @@ def verify(classifier: Classifier) -> VerifyReport:
         ModelError: the file has none.
     """
     if not classifier.golden:
-        raise ModelError(f"{classifier.path}: no golden pictures to compare; a file from `edgeclf export` has some.")
+        raise ModelError(
+            f"{classifier.path}: no golden images to compare; files written by `edgeclf export` have them."
+        )
     worst, same, tolerance = 0.0, True, classifier.tolerance
     for golden in classifier.golden:
         scores, expected = classifier.classify(golden.pixels).scores, classifier.score_rule.apply(golden.scores)

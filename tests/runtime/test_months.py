@@ -111,7 +111,7 @@ def test_a_cable_that_damages_all_pictures_is_one_state() -> None:
     frames = list(source)
     assert frames
     assert [state.name for state in states] == ["running", "stalled", "closed"]
-    assert states[1].reason == "All pictures are damaged: camera: a picture came damaged or cut short."
+    assert states[1].reason == "All images are damaged: camera: received a damaged or truncated image."
 
 
 def test_one_that_is_opened_again_with_the_same_cable_says_so() -> None:

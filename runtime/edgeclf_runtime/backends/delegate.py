@@ -85,5 +85,5 @@ def other_version(interpreter: str) -> str:
     """Return what to install if library and interpreter were built for different versions of TensorFlow Lite."""
     if interpreter == "tflite-runtime":
         return "install a libedgetpu built for TensorFlow 2.14"
-    older = "or an older interpreter beside it (pip install tflite-runtime 'numpy<2')"
+    older = "or an older interpreter (pip install tflite-runtime 'numpy<2')"
     return f"install a libedgetpu built for that interpreter's TensorFlow Lite, {older}"

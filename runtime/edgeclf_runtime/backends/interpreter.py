@@ -73,7 +73,9 @@ class InterpreterBackend:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:  # for example, the device was unplugged
-            raise BackendError(f"Backend {self.name} failed at a picture: {' '.join(str(error).split())}") from error
+            raise BackendError(
+                f"Backend {self.name} failed to classify an image: {' '.join(str(error).split())}"
+            ) from error
         output: npt.NDArray[np.generic] = self._interpreter.get_tensor(self._output_index)
         return output.reshape(1, -1)
 

@@ -137,7 +137,7 @@ def _try(interpreter: str, library: str, devices: Sequence[str], content: bytes)
         opened.clear()
         return devices
     backends = [kind(content, 1, "tried", delegate) for delegate in delegates]
-    _say({"stage": "at its first picture"})
+    _say({"stage": "at its first image"})
     for backend in backends:
         backend.invoke(np.zeros(backend.input.shape, backend.input.dtype))
     _say({"stage": "while it is closed"})

@@ -56,6 +56,6 @@ def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -
                 # In a thread, because it closes the source, which may wait for a hanging read.
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
             if not over.wait(max(0.0, until - time.monotonic())):
-                _log.warning("The source or the interpreter does not end; left as it is.")
+                _log.warning("The source or the interpreter does not stop; exiting without waiting for it.")
                 kill_all()
                 os._exit(0 if number == signal.SIGTERM else 130)

@@ -65,10 +65,10 @@ def _text(content: dict[str, Any]) -> str:
         ("output", _tensor_text(content["output"])),
         ("scores", {"raw": "the outputs"}.get(content["scores"], content["scores"])),
         ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
-        *([("camera", f"{view} of its pictures; files are taken as they are")] if view.changes else []),
+        *([("camera", f"{view} of its images; image files are used as they are")] if view.changes else []),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
-        ("golden", f"{content['golden_pictures']} pictures"),
+        ("golden", f"{content['golden_pictures']} images"),
         *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
         *content["provenance"].items(),
     ]

@@ -131,10 +131,12 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
         click.echo(exposed, err=True)
     if chosen.sinks.web and not chosen.sinks.web_token:
         if os.environ.get(TOKEN_VARIABLE):
-            warning = f"{TOKEN_VARIABLE} is not handed on, as anybody reads units: put web_token into {config}."
+            warning = (
+                f"{TOKEN_VARIABLE} is not passed on, because everybody can read units: put web_token into {config}."
+            )
             click.echo(warning, err=True)
         elif not is_local(chosen.sinks.web):
-            click.echo(f"Each start makes up a new token for the page: put web_token into {config}.", err=True)
+            click.echo(f"Each start generates a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
     given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize", "scores")}
     read = read_model(model, **given)

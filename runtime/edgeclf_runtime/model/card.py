@@ -87,7 +87,9 @@ class ModelCard:
             UsageError: it has no view.
         """
         if not self.view.changes:
-            raise UsageError(f"{name}: has no region, rotate or flip, so pictures are seen whole. Leave --whole out.")
+            raise UsageError(
+                f"{name}: has no region, rotate or flip, so whole images are classified anyway; leave --whole out."
+            )
 
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
         """Return a copy with other labels, without the ids, which belong to the old labels."""

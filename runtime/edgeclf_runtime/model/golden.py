@@ -55,9 +55,9 @@ def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"Its golden scores cannot be read ({type(error).__name__}).") from None
     if not (math.isfinite(tolerance) and tolerance > 0) or len(scores) > COUNT_LIMIT:
-        raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {COUNT_LIMIT} pictures.")
+        raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {COUNT_LIMIT} images.")
     if any(row.shape != (classes,) or not np.isfinite(row).all() for row in scores):
-        raise ModelError(f"Its golden scores: expected {classes} finite numbers per picture.")
+        raise ModelError(f"Its golden scores: expected {classes} finite numbers per image.")
     return tuple(GoldenVector(_picture(archive, index), row) for index, row in enumerate(scores)), tolerance
 
 

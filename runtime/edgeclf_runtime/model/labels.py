@@ -73,7 +73,7 @@ def given_labels(labels: PathOrLabels) -> tuple[str, ...]:
     except OSError as error:
         raise LabelsError(f"{path}: {error.strerror or error}.") from error
     if len(data) > LABELS_LIMIT:
-        raise LabelsError(f"{path}: larger than {LABELS_LIMIT >> 10} KB, so no list of labels.")
+        raise LabelsError(f"{path}: larger than {LABELS_LIMIT >> 10} KB, which is too large for a list of labels.")
     return parse_labels(data, str(path))
 
 
@@ -96,4 +96,4 @@ def labels_beside(path: Path) -> tuple[str, ...]:
     for name in names:
         if (path.parent / name).is_file():
             return given_labels(path.parent / name)
-    raise LabelsError(f"{path}: no labels in it, nor beside it as {' or '.join(names)}; give them with --labels FILE.")
+    raise LabelsError(f"{path}: no labels in it or next to it as {' or '.join(names)}; give them with --labels FILE.")

@@ -76,10 +76,10 @@ def _read(data: bytes) -> PictureHeader:
         return _tiff(data)
     if data[4:8] == b"ftyp":
         if not is_heif(data):
-            raise ImageError("a film, not a picture")
+            raise ImageError("a video, not an image")
         boxes = read_boxes(data)
         return PictureHeader(boxes.kind, boxes.width, boxes.height, alpha=True, turned=boxes.turned)
-    raise ImageError("empty" if not data else "not a picture (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC or AVIF)")
+    raise ImageError("empty" if not data else "not an image (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC or AVIF)")
 
 
 def _jpeg(data: bytes) -> PictureHeader:

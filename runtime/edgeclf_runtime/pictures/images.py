@@ -60,7 +60,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise ImageError(f"{path}: a folder or device, expected a picture.")
+            raise ImageError(f"{path}: a folder or device, expected an image file.")
         if path.stat().st_size > _BYTES_LIMIT:
             raise ImageError(f"{path}: larger than {_BYTES_LIMIT >> 20} MB.")
         return path.read_bytes()

@@ -75,9 +75,9 @@ def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise ImageError(f"Expected a uint8 RGB picture [height, width, 3], got {got}.")
+        raise ImageError(f"Expected a uint8 RGB image [height, width, 3], got {got}.")
     if 0 in pixels.shape:
-        raise ImageError("Expected a picture, got one without pixels.")
+        raise ImageError("Expected an image, got one without pixels.")
     if rule.resize == "crop":
         pixels = _centre(pixels, rule)
     pixels = _reduce(pixels, rule)

@@ -91,7 +91,7 @@ class View:
         shown = [f"region {region}"] if self.region != WHOLE else []
         shown += [f"rotate {self.rotate}"] if self.rotate else []
         shown += [f"flip {self.flip}"] if self.flip != "none" else []
-        return ", ".join(shown) or "the whole picture"
+        return ", ".join(shown) or "the whole image"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class GivenView:
         """Return a line that says what the network sees and where that was set; empty if it sees whole images."""
         view = self.over(card, camera)
         if not camera and card.changes and self.region is None:
-            return f"These pictures are taken as they are: the model file's {card} is of a camera's."
+            return f"These images are classified as they are: {card} in the model file is for a camera."
         if not view.changes and not card.changes:
             return ""
         own = View(self.region or WHOLE, self.rotate or 0, self.flip or "none")
@@ -128,7 +128,7 @@ class GivenView:
         if view not in (card, own):
             whose = "as the model file and the configuration say"
         instead = f" in place of the model file's {card}" if card.changes and view != card else ""
-        return f"The network sees of each picture: {view}, {whose}{instead}."
+        return f"The network sees of each image: {view}, {whose}{instead}."
 
 
 def region_mistakes(region: Region) -> list[str]:

@@ -274,7 +274,7 @@ class Pipeline:
     def _adopt(self, new: Classifier) -> None:
         """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""
         if (view := self._view_of(new)) != self._view_of(self._classifier):
-            _log.warning("%s: the network now sees of each picture: %s.", new.path, view)
+            _log.warning("%s: the network now sees of each image: %s.", new.path, view)
         self._classifier.close()
         self._classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)

@@ -59,7 +59,7 @@ class Heartbeat:
             if not trouble:
                 self._notifier.alive()
             elif not before:
-                _log.warning("No longer telling systemd that all is well: %s", trouble)
+                _log.warning("No longer sending watchdog messages to systemd: %s", trouble)
             before = trouble
             if time.monotonic() - self._reported_at >= _REPORT_EVERY:
                 self._notifier.status(self._status())

@@ -58,7 +58,7 @@ class Notifier:
                 sender.sendto(message.encode(), self._address)
         except OSError as error:
             if not self._failed:
-                _log.warning("systemd cannot be told: %s", error.strerror or error)
+                _log.warning("Cannot notify systemd: %s", error.strerror or error)
             self._failed = True
 
 

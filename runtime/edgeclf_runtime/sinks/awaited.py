@@ -45,7 +45,7 @@ class AwaitedSink:
         self._outlets: Sequence[Outlet] = ()
         self._states: dict[type[Any], Item] = {}
         self._lock, self._closing = threading.Lock(), threading.Event()
-        _log.warning("%s; it is tried again every %g s", self._error, _AGAIN)
+        _log.warning("%s; trying again every %g s", self._error, _AGAIN)
         self._thread = threading.Thread(target=self._try_again, name="awaited", daemon=True)
         self._thread.start()
 
@@ -69,7 +69,7 @@ class AwaitedSink:
             for state in self._states.values():
                 opened.take(state)
             self._sink = opened
-        _log.warning("%s: there now", opened.name)
+        _log.warning("%s: available now", opened.name)
 
     def take(self, item: Item) -> None:
         with self._lock:

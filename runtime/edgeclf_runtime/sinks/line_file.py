@@ -98,7 +98,7 @@ class _Rotating:
     def _opened(self) -> io.FileIO:
         if self._head and _begins_otherwise(self._path, self._head):
             self._rotate(max(1, self._keep))
-            _log.warning("%s: its first line is another one; renamed to %s.", self._path, self._numbered(1).name)
+            _log.warning("%s: its first line is a different one; renamed to %s.", self._path, self._numbered(1).name)
         file = io.FileIO(self._path, "a+")
         mend_end(file, self._head or b"{", self._is_whole)
         if not file.seek(0, os.SEEK_END):

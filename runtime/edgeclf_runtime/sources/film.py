@@ -115,7 +115,7 @@ class VideoSource:
             raise self._hopeless()
 
     def _hopeless(self) -> SourceError:
-        return SourceError(f"{self.description}: none of its {self._whole} pictures can be decoded.")
+        return SourceError(f"{self.description}: none of its {self._whole} images can be decoded.")
 
     def _moment(self, before: float, number: int) -> float:
         """Return the time of the current frame in seconds; if the video does not state it, one step after the last."""

@@ -26,7 +26,7 @@ def take_jpeg(data: bytearray, name: str = "Standard input") -> bytes | None:
     if end is None:
         if len(data) - start > _LARGEST:
             del data[: start + 2]  # give this image up; the next one may be good
-            raise SourceError(f"{name}: a picture of more than 32 MB, or no stream of JPEGs.")
+            raise SourceError(f"{name}: an image of more than 32 MB, or not a stream of JPEGs.")
         return None
     picture = bytes(data[start:end])
     del data[:end]

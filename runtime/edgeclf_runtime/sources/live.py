@@ -115,7 +115,7 @@ class LiveSource:
         self._damaged_since = self._damaged_since or now
         if now - self._damaged_since > self._options.stalled_after and not self._spoilt:
             self._spoilt = True
-            self._change("stalled", f"All pictures are damaged: {error}")
+            self._change("stalled", f"All images are damaged: {error}")
 
     @property
     def hangs(self) -> bool:
@@ -165,7 +165,7 @@ class LiveSource:
                 before, changed = now, moment
             elif self._options.frozen_after and moment - changed > max(self._options.frozen_after, 4 * self._interval):
                 self._frozen = True
-                raise SourceError(f"{capture.description}: the very same picture for {moment - changed:.0f} s.")
+                raise SourceError(f"{capture.description}: identical images for {moment - changed:.0f} s.")
             if self._frozen:  # still frozen
                 continue
             if not self._spoilt:

@@ -81,4 +81,4 @@ class JpegDecoder:
         try:
             return decode_image(data, self.name, min_size=self._min_size)
         except ImageError as error:  # its advice is about files
-            raise ImageError(f"{self.name}: a picture came damaged or cut short.") from error
+            raise ImageError(f"{self.name}: received a damaged or truncated image.") from error

@@ -84,4 +84,4 @@ def why_not(classifier: Classifier) -> str:
     classifier.warm_up()
     if not classifier.golden or verify(classifier).passed:
         return ""
-    return f"{classifier.path}: its golden pictures do not give their scores here."
+    return f"{classifier.path}: its golden images do not give the expected scores on this device."

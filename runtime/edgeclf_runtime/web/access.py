@@ -90,7 +90,7 @@ class Access:
         """Refuse requests from another site's page, or with a foreign host name."""
         host = _host(request)
         if host is None or (self._loopback and host not in _LOCAL):
-            return _refusal(403, "This page answers to the names localhost and 127.0.0.1 alone.")
+            return _refusal(403, "This page can only be opened as localhost or 127.0.0.1.")
         site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
         origin = request.headers.get("origin")
         asks = request.method not in ("GET", "HEAD") or mode != "navigate"

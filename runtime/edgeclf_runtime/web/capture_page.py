@@ -142,7 +142,7 @@ class CapturePage:
         async def recent(request: Request) -> Response:
             content = self._recent.read(request.path_params["number"])
             if not content:
-                raise HTTPException(404, "This picture is gone.")
+                raise HTTPException(404, "This image is gone.")
             return Response(content, media_type="image/jpeg")
 
         async def add(request: Request) -> Response:

@@ -75,7 +75,7 @@ class WebSink:
         async def picture(request: Request) -> Response:
             number, content = await asyncio.to_thread(self._picture.jpeg)
             if not number:
-                raise HTTPException(503, "There was no picture yet.")
+                raise HTTPException(503, "No image has arrived yet.")
             return Response(content, media_type="image/jpeg")
 
         async def state(request: Request) -> Response:

@@ -26,7 +26,7 @@ class _Gone(SinkError):
     """The image is no longer there."""
 
     def __init__(self) -> None:
-        super().__init__("This picture is gone; somebody may have sorted it already.")
+        super().__init__("This image is gone; somebody may have sorted it already.")
 
 
 class Unsorted:

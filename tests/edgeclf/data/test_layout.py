@@ -153,7 +153,7 @@ def test_a_folder_without_a_readable_picture_names_files_reasons_and_commands(tm
         assert isinstance(done.exception, DataError)
         assert f"{root}: has no readable image. Skipped 12 files:" in text
         assert f"{root}/a/1.HEIC: cut short; copy the file again, or convert it: heif-convert {root}/a/1.HEIC" in text
-        assert "b/3.jpg: not a picture" in text
+        assert "b/3.jpg: not an image" in text
         assert (
             f"b/0.CR2: a camera's raw file, which cannot be read here; convert it: darktable-cli {root}/b/0.CR2" in text
         )

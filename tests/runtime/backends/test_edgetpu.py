@@ -117,7 +117,7 @@ def test_all_devices_are_those_the_library_lists(build: Build, compiled: Path) -
             "CRASH_LOADING",
             ["with litert 2.", "crashes (SIGSEGV), while it is loaded", "install a libedgetpu built for"],
         ),
-        ("CRASH_INVOKING", ["with litert 2.", "crashes (SIGSEGV), at its first picture", "tflite-runtime 'numpy<2'"]),
+        ("CRASH_INVOKING", ["with litert 2.", "crashes (SIGSEGV), at its first image", "tflite-runtime 'numpy<2'"]),
         ("OLD", ["This model needs a newer", "newer than this one (13)", "edgetpu_compiler -m 13"]),
         ("MISFIT", ["does not fit litert 2.", "Unsupported data type", "install a libedgetpu built for"]),
     ],
@@ -175,7 +175,10 @@ def test_other_names_are_refused_with_those_there_are(name: str) -> None:
 
 def test_a_device_that_fails_during_a_run_ends_it_in_one_line(build: Build, compiled: Path) -> None:
     build("FAILS")
-    with Classifier.load(compiled) as classifier, pytest.raises(BackendError, match=r"failed at a picture: .*gone"):
+    with (
+        Classifier.load(compiled) as classifier,
+        pytest.raises(BackendError, match=r"failed to classify an image: .*gone"),
+    ):
         classifier.classify(picture(13))
 
 

@@ -62,7 +62,7 @@ def test_scores_that_are_none_are_said_once(caplog: pytest.LogCaptureFixture) ->
         classifier.classify(RED)
         classifier.classify(RED)
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        "its scores (0 to 240) are no probabilities. If they are logits: --scores softmax"
+        "its scores (0 to 240) are not probabilities. If they are logits: --scores softmax"
     ]
 
 

@@ -70,7 +70,7 @@ def test_a_truncated_photograph_is_refused_by_name(tmp_path: Path) -> None:
         read_image(tmp_path / "half.jpg")
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"GET / HTTP", "not a picture")])
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"GET / HTTP", "not an image")])
 def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(ImageError, match=rf"x\.png: {reason}"):
@@ -198,7 +198,7 @@ def test_a_heic_is_bounded_refused_and_named_like_the_others(tmp_path: Path, mon
     damaged = data.replace(b"hvc1", b"none")
     with pytest.raises(ImageError, match=r"cannot be decoded .* heif-convert 'IMG 1.HEIC' 'IMG 1'.jpg"):
         decode_image(damaged, "IMG 1.HEIC")
-    with pytest.raises(ImageError, match=r"a film, not a picture; ffmpeg -i x"):
+    with pytest.raises(ImageError, match=r"a video, not an image; ffmpeg -i x"):
         decode_image(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(80), "x")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as on a device without the extra
     with pytest.raises(

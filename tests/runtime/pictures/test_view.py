@@ -135,7 +135,7 @@ def test_a_camera_is_seen_as_the_model_file_says(
     rows, said = _ran("run", seeing, *source)
     assert len(rows) == 2
     assert all(_same(row, as_trained) for row in rows)
-    assert f"of each picture: region {REGION}, rotate 180, flip horizontal, as the model file says." in said
+    assert f"of each image: region {REGION}, rotate 180, flip horizontal, as the model file says." in said
     assert as_trained != as_whole
     with Classifier.load(seeing) as classifier:
         prediction = next(iter(classifier.stream(f"http://127.0.0.1:{camera.port}/")))
@@ -148,7 +148,7 @@ def test_what_is_configured_beats_the_model_file(
     source = ("--source", f"http://127.0.0.1:{camera.port}/", "--fps", "50", "--max-frames", "1")
     ((row,), said) = _ran("run", seeing, *source, "--region", "0,0,1,1", "--rotate", "0", "--flip", "none")
     assert _same(row, as_whole)
-    assert f"the whole picture, as configured in place of the model file's region {REGION}, rotate 180" in said
+    assert f"the whole image, as configured in place of the model file's region {REGION}, rotate 180" in said
     ((row,), said) = _ran("run", model, *source, "--region", REGION, "--rotate", "180", "--flip", "horizontal")
     assert _same(row, as_trained)
     assert said.rstrip().endswith(f"region {REGION}, rotate 180, flip horizontal, as configured.")
@@ -186,7 +186,9 @@ def test_films_are_seen_so_too_and_files_as_they_are(
         rows, said = _ran(*words)
         assert rows, words
         assert all(_same(row, expected) for row in rows), words
-        assert ("taken as they are" in said) == ("--watch" not in words and tmp_path / "in" in words and "run" in words)
+        assert ("classified as they are" in said) == (
+            "--watch" not in words and tmp_path / "in" in words and "run" in words
+        )
     done = subprocess.run([*COMMAND, "classify", model, digit, "--whole"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "has no region, rotate or flip" in done.stderr
@@ -239,7 +241,7 @@ def test_a_model_that_takes_over_brings_its_own(
         sink = _Seen(lambda: pipeline.offer(Classifier.load(other)))
         pipeline = Pipeline(classifier, [sink], lossless=True, view=_Counted())
         pipeline.run(open_source(tmp_path / "film.avi"))
-    assert "the network now sees of each picture: region 0,0,0.5,1, rotate 90." in caplog.text
+    assert "the network now sees of each image: region 0,0,0.5,1, rotate 90." in caplog.text
     assert len(sink.items) == 40
     assert _Counted.asked <= 4  # for each model, not for each frame
     first, last = (item.prediction.frame for item in (sink.items[0], sink.items[-1]))

@@ -112,7 +112,7 @@ def test_a_library_of_ones_own_goes_along_and_a_token_does_not(
     said = machine.install("--dry-run", "--run-as", "root", "--memory-limit", "512M").output
     assert f'Environment="EDGECLF_EDGETPU_LIBRARY={library}"\n' in said
     assert "OOMPolicy=continue" in said
-    assert "EDGECLF_WEB_TOKEN is not handed on" in said
+    assert "EDGECLF_WEB_TOKEN is not passed on" in said
     assert "a-secret-of-mine" not in said
 
 
@@ -156,7 +156,7 @@ def test_a_change_asks_no_edge_tpu_that_the_service_holds(machine: Machine, buil
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8080", True), ("8080", False), ("[::1]:8080", False)])
 def test_a_token_that_changes_with_every_start_is_told(address: str, said: bool, machine: Machine) -> None:
     machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\n')
-    assert ("Each start makes up a new token" in machine.install("--dry-run", "--run-as", "root").output) is said
+    assert ("Each start generates a new token" in machine.install("--dry-run", "--run-as", "root").output) is said
     machine.configure(f'source = "/dev/video0"\n[sinks]\nweb = "{address}"\nweb_token = "a-secret-of-mine"\n')
     assert "new token" not in machine.install("--dry-run", "--run-as", "root").output
 

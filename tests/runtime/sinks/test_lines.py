@@ -104,7 +104,7 @@ def test_a_csv_file_of_other_columns_is_renamed_and_kept(
     sink.close()
     assert (tmp_path / "seen.csv.1").read_text("utf-8") == before
     assert path.read_text("utf-8").startswith(HEAD + "1700000000.250,0,")
-    assert "first line is another one; renamed to seen.csv.1" in caplog.text
+    assert "first line is a different one; renamed to seen.csv.1" in caplog.text
 
 
 @pytest.mark.parametrize("before", [b"", b"time,fra", HEAD.encode(), ("\ufeff" + HEAD).replace("\n", "\r\n").encode()])

@@ -221,7 +221,7 @@ def test_a_broker_with_certificates_of_ones_own(
     known.close()
     for options, part in (
         (MqttOptions(address, "a"), "mqtt_ca = FILE"),
-        (MqttOptions(address.replace("localhost", "127.0.0.1"), "b", ca=ca), "write the name that it is for"),
+        (MqttOptions(address.replace("localhost", "127.0.0.1"), "b", ca=ca), "use that name in the address"),
         (MqttOptions(address, "c", ca=ca), "mqtt_cert and mqtt_key"),
         (MqttOptions(f"mqtts://localhost:{broker.plain}", "d", ca=ca), "mqtt:// in place of mqtts://"),
         (MqttOptions(f"mqtt://localhost:{broker.port}", "e"), "mqtts:// in place of mqtt://"),

@@ -64,7 +64,7 @@ def test_a_disk_that_fills_up_keeps_what_was_asked_free(tmp_path: Path, caplog: 
     assert 1 <= len(list(own_snapshots(tmp_path))) <= 4
     assert min(one.score for one, _ in own_snapshots(tmp_path)) == 0.35
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        f"less than {1 << 60} bytes are free (snapshot_free_bytes), kept only in place of others."
+        f"less than {1 << 60} bytes are free (snapshot_free_bytes), storing only in place of others."
     ]
 
 

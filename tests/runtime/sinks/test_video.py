@@ -199,7 +199,7 @@ def test_bytes_are_bounded_and_nobody_elses_file_goes(tmp_path: Path) -> None:
 def test_a_picture_larger_than_the_bound_is_said(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path, 60, 100_000)
     large = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    with pytest.raises(SinkError, match="more than video_bytes"):
+    with pytest.raises(SinkError, match="exceeds video_bytes"):
         sink.take(at(0, pixels=large))
     sink.close()
     assert os.listdir(tmp_path) == []

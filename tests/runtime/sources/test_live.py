@@ -112,7 +112,7 @@ def test_a_frozen_picture_is_not_taken_for_the_world(again: int) -> None:
     assert set(levels) == {7, 8, 9} or set(levels) == {7, 9}
     assert frames[levels.index(levels[-1])].number < 40  # none of the second sixty
     assert [state.name for state in states] == ["running", "frozen", "running", "closed"]
-    assert "very same picture" in states[1].reason
+    assert "identical images" in states[1].reason
     assert len(made) == 3
 
 

@@ -73,13 +73,13 @@ def test_a_film_whose_pictures_are_all_damaged_is_an_error(tmp_path: Path) -> No
     path = tmp_path / "film.mjpeg"
     good = [_jpeg(_picture(shift)) for shift in range(3)]
     path.write_bytes(b"".join(map(_damaged, good)))
-    with open_source(path) as source, pytest.raises(SourceError, match="none of its 3 pictures can be decoded"):
+    with open_source(path) as source, pytest.raises(SourceError, match="none of its 3 images can be decoded"):
         list(source)
     with open_source(path) as source:  # as with several interpreters, which decode after its end was read
         decoders = list(source.undecoded())
         assert decoders[1]() is None
         assert decoders[0]() is None
-        with pytest.raises(SourceError, match="none of its 3 pictures"):
+        with pytest.raises(SourceError, match="none of its 3 images"):
             decoders[2]()
 
 
@@ -163,7 +163,7 @@ def test_a_cameras_jpegs_are_taken_as_they_come_where_its_driver_gives_them(obey
 
 def test_an_end_that_is_missing_is_no_damage_where_every_pixel_came() -> None:
     decode, whole = JpegDecoder("camera", 0), np.frombuffer(_jpeg(_picture(0)), np.uint8)[np.newaxis]
-    with pytest.raises(ImageError, match="camera: a picture came damaged or cut short"):
+    with pytest.raises(ImageError, match="camera: received a damaged or truncated image"):
         decode(whole[:, :-40])
     for _ in range(5):
         pixels, data = decode(whole[:, :-2])

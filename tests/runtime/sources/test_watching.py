@@ -169,7 +169,7 @@ def test_after_a_restart_what_was_not_classified_is_given(folder: Path, caplog: 
     names = ["1.png", "3.png", "new.png", "renamed.png"]
     assert _names(PictureSource(folder, True, memory=kept), 4, 4) == names
     assert [record.getMessage() for record in caplog.records] == [
-        f"{folder}: left out pictures that were classified before (1); to classify them again: rm "
+        f"{folder}: skipped images that were classified before (1); to classify them again: rm "
         f"""'{folder.parent}/it'"'"'s seen'"""
     ]
     _picture(folder / "last.png")
@@ -181,7 +181,7 @@ def test_where_it_cannot_be_kept_it_is_said_and_goes_on(folder: Path, caplog: py
     kept = folder / "no such folder" / "seen"
     for _ in range(2):
         assert _names(PictureSource(folder, True, memory=kept), 1, 1) == ["a.png"]
-    again = "No such file or directory. After a restart the watched folder's pictures are classified again."
+    again = "No such file or directory. After a restart the watched folder's images are classified again."
     assert [record.getMessage() for record in caplog.records] == [f"{kept}: {again}"] * 2
 
 

@@ -81,7 +81,7 @@ def test_what_is_no_photograph_is_refused(page: CapturePage, tmp_path: Path) -> 
     good = _jpeg()
     for data, status, words in (
         (b"", 400, "empty"),
-        (b"<svg/>", 400, "not a picture"),
+        (b"<svg/>", 400, "not an image"),
         (_jpeg(suffix=".png"), 400, "PNG, expected a JPEG"),
         (_jpeg(np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8))[:9000], 400, "cut short"),
         (good[:20], 400, "cut short"),

@@ -178,7 +178,7 @@ def _remedy(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".") or str(error)
         if "not valid for" in why or "mismatch" in why:
-            return f"its certificate is another's ({why}); write the name that it is for in the address"
+            return f"its certificate is for another name ({why}); use that name in the address"
         if "expired" in why or "not yet valid" in why:
             return f"its certificate is not valid today ({why}); check this device's clock, then the certificate"
         return f"its certificate is not to be trusted ({why}); {_TRUST}"

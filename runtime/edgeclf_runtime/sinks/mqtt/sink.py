@@ -63,8 +63,8 @@ class MqttSink:
         if self._sends_pictures and self._trial.cut():
             self._sends_pictures = False
             _log.warning(
-                "%s: it cuts the connection after each picture, so no more are sent. Raise the broker's bound of a "
-                "packet, or set mqtt_picture = false",
+                "%s: the broker closes the connection after each image, so no more are sent. Raise its maximum "
+                "packet size, or set mqtt_picture = false",
                 self.name,
             )
             self._delivery.send(self._picture, b"")

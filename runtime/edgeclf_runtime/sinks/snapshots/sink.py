@@ -175,14 +175,14 @@ class SnapshotSink:
         allowed = self._budget.allows(size)
         if not allowed:
             self._next = time.monotonic() + self._every
-            self._say("snapshot_bytes_per_day were written within 24 hours, none is kept for now")
+            self._say("snapshot_bytes_per_day reached for the last 24 hours; nothing is stored for now")
         return allowed
 
     def _missing(self, size: int) -> int:
         """Return how many bytes must be deleted to write ``size`` bytes."""
         if shutil.disk_usage(self._folder).free - size >= self._free_bytes:
             return 0
-        self._say(f"less than {self._free_bytes} bytes are free (snapshot_free_bytes), kept only in place of others")
+        self._say(f"less than {self._free_bytes} bytes are free (snapshot_free_bytes), storing only in place of others")
         return size
 
     def _say(self, trouble: str) -> None:

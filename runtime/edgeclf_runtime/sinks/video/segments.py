@@ -54,9 +54,9 @@ class Segments:
         for path in self._own():
             try:
                 if mend(path):
-                    _log.warning("Mended %s, whose end was not written.", printable(path))
+                    _log.warning("Repaired %s, whose end was not written.", printable(path))
             except OSError as error:
-                _log.warning("%s cannot be mended: %s", printable(path), error.strerror or error)
+                _log.warning("%s cannot be repaired: %s", printable(path), error.strerror or error)
 
     @property
     def pattern(self) -> str:

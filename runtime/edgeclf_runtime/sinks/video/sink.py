@@ -84,7 +84,7 @@ class VideoSink:
     def _add(self, content: bytes, moment: float) -> None:
         assert self._film is not None
         if not self._segments.make_room(self._film.size + len(content) + _AROUND):
-            raise SinkError(f"A picture of {len(content)} bytes is more than video_bytes allows.")
+            raise SinkError(f"An image of {len(content)} bytes exceeds video_bytes; raise it.")
         time = max(self._last + 1, round(1000 * (moment - self._began)))
         if self._last >= 0:
             self._steps.append(time - self._last)

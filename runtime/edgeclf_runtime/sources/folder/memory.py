@@ -123,7 +123,7 @@ class Memory:
         try:
             work()
         except OSError as error:
-            text = "%s: %s. After a restart the watched folder's pictures are classified again."
+            text = "%s: %s. After a restart the watched folder's images are classified again."
             _log.warning(text, self.path, error.strerror)
             self._let_go()
 

@@ -60,14 +60,14 @@ class PictureSource:
         self.description, self.at_rest = printable(path), not watch
         self.is_camera = watch
         if watch and not path.is_dir():
-            raise SourceError(f"{self.description}: to be watched, but no folder.")
+            raise SourceError(f"{self.description}: not a folder, which watch needs.")
         self._folder, self._watch, self._closing, self._min_size = path, watch, threading.Event(), min_size
         self._failures, self._counting = 0, threading.Lock()
         self._memory, self._is_told = Memory(memory), False
         self._under_way: dict[int, Mark] = {}
         self._files = [] if watch else find_images(path) if path.is_dir() else [path]
         if not self._files and not watch:
-            raise SourceError(f"{self.description}: no pictures in this folder{_first_foreign(path)}.")
+            raise SourceError(f"{self.description}: no images in this folder{_first_foreign(path)}.")
 
     def __iter__(self) -> Iterator[Frame]:
         return (frame for decode in self.undecoded() if (frame := decode()) is not None)
@@ -119,7 +119,7 @@ class PictureSource:
         """Tell the memory which images are there, and log how many of them are skipped."""
         classified = sum(mark in self._memory for mark in there)
         if classified and not self._is_told and self._memory.path is not None:
-            text = "%s: left out pictures that were classified before (%d); to classify them again: rm %s"
+            text = "%s: skipped images that were classified before (%d); to classify them again: rm %s"
             _log.warning(text, self.description, classified, shlex.quote(printable(self._memory.path)))
         self._is_told = True
         self._memory.clear(there)

@@ -55,9 +55,9 @@ class Snapshots:
         while chunk := answer.read1(_CHUNK):
             data += chunk
             if len(data) > _LARGEST or time.monotonic() > until:
-                raise SourceError(f"{self.description}: a picture of more than 32 MB, or one that takes over 10 s.")
+                raise SourceError(f"{self.description}: an image of more than 32 MB, or one that takes over 10 s.")
         if not data or (answer.length or 0) > 0:
-            raise SourceError(f"{self.description}: a picture that was cut short.")
+            raise SourceError(f"{self.description}: a truncated image.")
         answer.close()  # read to its end, so the connection stays open
         return bytes(data)
 

@@ -3,10 +3,10 @@
 import { element, make } from "./live.js";
 
 const WANTED = { facingMode: { ideal: "environment" }, width: { ideal: 4096 }, height: { ideal: 3072 } };
-const PIXELS = 1 << 24; // of a photograph, at most
+const PIXELS = 1 << 24; // maximum size of a photograph
 const QUALITY = 0.92;
 const REASONS = {
-  NotAllowedError: "The browser may not use the camera. Allow it in the settings of this page, beside its address, then try again.",
+  NotAllowedError: "The browser may not use the camera. Allow it in the site settings, next to the address bar, and try again.",
   NotFoundError: "This device has no camera.",
   NotReadableError: "The camera cannot be read; another program may be using it.",
 };
@@ -22,7 +22,7 @@ export async function reasonAgainst() {
     const { hostname, port } = location;
     return `This device’s own camera: browsers allow it only over HTTPS or from localhost. Start edgeclf capture with \`--tls CERT KEY\`, or run \`ssh -L ${port}:localhost:${port} ${hostname}\` on this device and open \`localhost:${port}\` there.`;
   }
-  if (!navigator.mediaDevices?.getUserMedia) return "This browser gives pages no camera.";
+  if (!navigator.mediaDevices?.getUserMedia) return "This browser does not support cameras in pages.";
   const devices = await navigator.mediaDevices.enumerateDevices().catch(() => null);
   return devices && !devices.some(({ kind }) => kind === "videoinput") ? REASONS.NotFoundError : "";
 }
@@ -31,10 +31,10 @@ export class OwnCamera {
   constructor(changed) {
     this.video = element("own");
     this.canvas = document.createElement("canvas");
-    this.changed = changed; // called when it is on, or off again
-    this.against = ""; // why it cannot be used
+    this.changed = changed; // called when the camera is turned on or off
+    this.against = ""; // why the camera cannot be used
     this.stream = null;
-    this.asking = null; // what tells this time from others
+    this.asking = null; // identifies the current request
     this.video.addEventListener("resize", () => this.fit());
   }
 
@@ -50,9 +50,9 @@ export class OwnCamera {
     this.say("Waiting for this device’s camera");
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: WANTED, audio: false });
-      if (this.asking !== asking) return end(stream); // somebody turned away meanwhile
+      if (this.asking !== asking) return end(stream); // another camera was chosen in the meantime
       this.stream = stream;
-      stream.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera was taken away."));
+      stream.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera was disconnected."));
       this.video.srcObject = stream;
       await this.video.play();
       this.asking = null;

@@ -2,17 +2,17 @@ import { OwnCamera, reasonAgainst, setSentence } from "./camera.js";
 import { element, lost, make, notice, post, setText, showSource, wantPictures, watch } from "./live.js";
 import { Recent } from "./recent.js";
 
-const STILL = 400; // ms between two words that a button is still held
-const LATE = 1000; // ms after which a press that could not be sent is none: the view has changed
+const STILL = 400; // ms between two messages that a button is still held
+const LATE = 1000; // ms after which a press that could not be sent is dropped: the view has changed
 const SWIPE = 120; // ms in which a touch that begins on a button may turn out to be a swipe over the page
 const SAME = 300; // ms after a release in which a click belongs to it
-const GOOD = 100; // pictures of a class that are enough to begin with
+const GOOD = 100; // images of a class that are enough to begin with
 const EVERY = 200; // ms between two photographs of this device's camera
-const PATIENCE = 45000; // ms for one to be sent
+const PATIENCE = 45000; // ms for sending one
 
 let names = [];
 let held = "";
-let press = null; // what tells it from others, and by which key it is held
+let press = null; // id of the press, and the key that holds it
 let lifted = -SAME;
 let timer = 0;
 let busy = 0;
@@ -115,7 +115,7 @@ function button(name, index) {
   });
   for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
     row.addEventListener(kind, () => {
-      if (touched && kind === "pointerup") begin(name); // a short one; otherwise it is begun already
+      if (touched && kind === "pointerup") begin(name); // a short touch; otherwise the press has begun already
       clearTimeout(touched);
       touched = 0;
       lift();
@@ -124,7 +124,7 @@ function button(name, index) {
   row.addEventListener("touchmove", (event) => held && event.preventDefault(), { passive: false });
   row.addEventListener("contextmenu", (event) => event.preventDefault());
   row.addEventListener("click", (event) => {
-    // Of a program that reads or hears, without a pointer or a key.
+    // From assistive software, without a pointer or a key.
     if (event.detail || held || performance.now() - lifted < SAME) return;
     begin(name);
     lift();

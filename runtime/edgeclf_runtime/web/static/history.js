@@ -1,4 +1,4 @@
-// Answers over time: a curve of their scores, a colour for each answer.
+// Answers over time: a curve of the scores, with a colour for each answer.
 
 import { make } from "./live.js";
 
@@ -25,7 +25,7 @@ export class History {
 
   add(time, answer, score, sure) {
     const last = this.points[this.points.length - 1];
-    if (last && time < last[0] - 1) this.points = []; // its clock was set back
+    if (last && time < last[0] - 1) this.points = []; // the device's clock was set back
     else if (last && time - last[0] < 1) return;
     this.points.push([time, answer, score, sure]);
     this.draw();

@@ -1,8 +1,8 @@
-// The stream of pictures and state that both pages read, and what they have in common.
+// The stream of images and states that both pages read, and shared functions.
 
-const SILENT = 8000; // ms without a message after which the connection is taken for dead
-export const OLD = 5; // seconds without a frame after which the last one says nothing of now
-const AGAIN = 1500; // ms before the next try
+const SILENT = 8000; // ms without a message after which the connection counts as lost
+export const OLD = 5; // seconds without a frame after which the last one is outdated
+const AGAIN = 1500; // ms before the next attempt
 
 export const element = (id) => document.getElementById(id);
 
@@ -38,8 +38,8 @@ export async function post(path, body, patience = 15000) {
   return told;
 }
 
-let pictures = true; // are wanted
-let restart = null; // ends the stream, to follow it in another way
+let pictures = true; // whether images are wanted
+let restart = null; // ends the stream, to restart it with other options
 
 /** Whether the stream brings pictures, which a page that shows none has no use for. */
 export function wantPictures(wanted) {

@@ -2,9 +2,9 @@ import { OLD, element, lost, make, notice, percent, post, setText, showSource, w
 import { History } from "./history.js";
 import { Unsorted } from "./unsorted.js";
 
-const FEW = 8; // labels that keep their places
-const BEST = 5; // shown in order where there are more
-const LONG = 18; // letters of an answer that is written smaller
+const FEW = 8; // up to this many labels keep their order
+const BEST = 5; // with more labels, the best ones are shown in order of score
+const LONG = 18; // longer answers are shown in a smaller font
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];

@@ -1,10 +1,10 @@
-// Uncertain snapshots, each moved into a label's folder with a click, or discarded, alone or with others.
+// Uncertain snapshots: a click moves one into a label's folder, or discards one or several.
 
 import { element, make, percent, post, setText } from "./live.js";
 
-const EVERY = 5000; // ms between two looks for new ones
-const CALM = 4000; // ms without a sign of the person at the page after which the pictures may change places
-const REST = 20000; // the same while the mouse rests on them
+const EVERY = 5000; // ms between two checks for new ones
+const CALM = 4000; // ms without user input after which the images may be rearranged
+const REST = 20000; // ms while the mouse rests on them
 const CHIPS = 8; // labels that have a button each; of more, the likely ones and a field to type in
 const SAID = 8000; // ms a message stays
 const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "focusin"];
@@ -16,7 +16,7 @@ export class Unsorted {
     this.undo = null;
     this.timer = 0;
     this.sign = -REST;
-    this.sorting = new Set(); // names of those that are being moved
+    this.sorting = new Set(); // names of images that are being moved
     this.selected = new Set();
     element("undo").addEventListener("click", () => this.takeBack());
     element("select-all").addEventListener("click", () => this.selectAll());
@@ -204,7 +204,7 @@ export class Unsorted {
   async takeBack() {
     const { undo } = this;
     if (!undo) return;
-    this.undo = null; // another click on it has nothing to take back
+    this.undo = null; // another click has nothing to undo
     try {
       await undo();
       this.say("Moved back.");
