@@ -115,7 +115,7 @@ def test_the_camera_is_off_while_nobody_sees_the_page(browser: Browser, tmp_path
         _hide(browser, False)
         browser.wait("document.getElementById('source').textContent === 'this device'")
         browser.value("document.getElementById('own').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
-        assert browser.value("document.getElementById('own-empty').textContent") == "The camera was taken away."
+        assert browser.value("document.getElementById('own-empty').textContent") == "The camera was disconnected."
         assert not browser.value("document.getElementById('turn-on').hidden")
         assert not browser.errors
 
