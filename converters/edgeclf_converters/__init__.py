@@ -5,7 +5,7 @@
     done = convert_int8(model, images, "model.tflite", card, training=lambda: Labelled(pixels, targets))
     print(done.search.best.step, done.search.best.parity.drop)
 
-TensorFlow is loaded when something is converted, not when this is imported.
+TensorFlow is imported when something is converted, not when this package is.
 """
 
 from __future__ import annotations

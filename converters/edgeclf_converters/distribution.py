@@ -1,8 +1,8 @@
-"""Where training steps run: one device, the GPUs of one machine, or several machines in step.
+"""Distribute training steps: one device, the GPUs of one machine, or several machines in step.
 
-With several replicas each takes its share of every batch, gradients are summed, and the weights stay the same
-everywhere (tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the images and
-the run's folder under the same path. The first one writes the run, the others only read it.
+Each replica takes its share of every batch, gradients are summed, and the weights stay the same everywhere
+(tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the images and the run folder
+under the same path. The first machine writes the run, the others only read it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ WAYS = ("none", "mirrored", "multi-worker")
 
 
 class Distribution:
-    """One of ``WAYS``.
+    """A way to distribute training steps, one of ``WAYS``.
 
     Attributes:
-        strategy: TensorFlow's.
-        replicas: in all machines together.
-        first: whether this process is the one that writes.
+        strategy: TensorFlow's strategy.
+        replicas: number of replicas on all machines together.
+        first: whether this process writes the files.
 
     Raises:
-        ConversionError: several workers without a usable TF_CONFIG.
+        ConversionError: there are several workers but no usable TF_CONFIG.
     """
 
     def __init__(self, way: str = "none") -> None:
@@ -47,12 +47,12 @@ class Distribution:
         self.first = self.worker == 0
 
     def scope(self) -> AbstractContextManager[Any]:
-        """To make a network and its optimizer in."""
+        """Return the scope in which a network and its optimizer must be built."""
         scope: AbstractContextManager[Any] = self.strategy.scope()
         return scope
 
     def shares(self, count: int, make: Callable[[slice], Any]) -> Any:
-        """What ``make`` gives for each replica's share of a batch of so many; arguments of ``run``."""
+        """Call ``make`` for each replica's share of a batch of ``count``; return arguments for ``run``."""
         if self.replicas == 1:
             return make(slice(0, count))
         parts = [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(np.arange(count), self.replicas)]
@@ -61,19 +61,19 @@ class Distribution:
         )
 
     def run(self, function: Callable[..., Any], arguments: Any) -> Any:
-        """Call it on every replica with its share."""
+        """Call a function on every replica with its share."""
         return self.strategy.run(function, args=arguments)
 
     def sum(self, value: Any) -> Any:
-        """Of a scalar of each replica."""
+        """Return the sum of a scalar over all replicas."""
         return self.strategy.reduce(tensorflow().distribute.ReduceOp.SUM, value, axis=None)
 
     def gather(self, value: Any) -> Any:
-        """Tensors of all replicas, in their order, along the first axis."""
+        """Concatenate the tensors of all replicas, in their order, along the first axis."""
         return value if self.replicas == 1 else self.strategy.gather(value, axis=0)
 
     def agree(self, value: float) -> float:
-        """The first process's value, on all; waits until all have asked."""
+        """Return the first process's value on all processes; wait until all have called this."""
         if self.way != "multi-worker":
             return value
         tf = tensorflow()
@@ -94,6 +94,6 @@ def _worker() -> int:
         ) from None
     if content["task"].get("type") != "worker" or not 0 <= index < count:
         raise ConversionError(
-            f"--distribute multi-worker: TF_CONFIG's task is none of its workers; expected like {example}."
+            f"--distribute multi-worker: TF_CONFIG's task is not one of its workers; expected like {example}."
         )
     return index

@@ -1,4 +1,4 @@
-"""What can go wrong in a conversion.
+"""Errors of a conversion.
 
 EdgeclfError (edgeclf_runtime.errors)
 └── ConversionError    the network, its calibration or the converter's result is not what was asked for

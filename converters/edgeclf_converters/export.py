@@ -1,4 +1,4 @@
-"""The whole way from a network in memory to a checked file on the disk."""
+"""Export a network in memory to a checked file on the disk."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Conversion:
     """The result of an export.
 
     Attributes:
-        path: of the file.
+        path: the written file.
         mode: one of ``convert.MODES``.
-        bytes: its size.
-        seconds: the conversion took, without measuring.
-        card: as it stands in the file.
-        search: how an int8 file was found, and float against int8; None for the other modes.
-        report: float against int8 in full, where it was made.
+        bytes: size of the file.
+        seconds: time of the conversion, without evaluation.
+        card: the card in the file.
+        search: result of the int8 search, with a comparison of float and int8; None for the other modes.
+        report: the full comparison of float and int8, if there is one.
     """
 
     path: Path
@@ -58,12 +58,12 @@ class Conversion:
 
     @property
     def within(self) -> bool:
-        """Whether an int8 file keeps within its bound; the other modes have none."""
+        """Return whether an int8 file is within its allowed loss; always True for the other modes."""
         return self.search is None or self.search.within
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the way to an int8 file, which is the best of those that were finished."""
+        """Return whether Ctrl-C ended the int8 search; the file is then the best of those finished."""
         return self.search is not None and self.search.stop is not None and self.search.stop.interrupted
 
 
@@ -82,15 +82,15 @@ def convert_int8(
 
     Args:
         model, calibration, search: see ``search_int8``.
-        path, card, golden, measure: see ``export``; the card is given the method and the way to it.
-        max_drop: points of accuracy that may be lost. Where no method keeps within it, the best file is written beside
-            ``path``, with ``over-max-drop`` in its name; without a bound the best is written at any rate.
+        path, card, golden, measure: see ``export``; the method and all methods tried are added to the card.
+        max_drop: the largest accuracy loss allowed, in percentage points. If no method stays within it, the best file
+            is written next to ``path``, with ``over-max-drop`` in its name. If None, the best file is always written.
 
     Returns:
-        what was written; also after Ctrl-C, once a file was finished (see ``Conversion.interrupted``).
+        what was written; also after Ctrl-C if a file was finished (see ``Conversion.interrupted``).
 
     Raises:
-        ConversionError: see ``search_int8`` and ``export``.
+        ConversionError: the network cannot be converted; see ``search_int8`` and ``export``.
     """
     path, started = check_target(path), time.monotonic()
     check_model(model, card.preprocessing)
@@ -105,8 +105,8 @@ def convert_int8(
         "int8 route": "; ".join(map(str, result.route)),
         "int8 drop": f"{parity.drop:.2f} points, 95% interval {parity.low:.2f} to {parity.high:.2f}, "
         f"McNemar p {parity.p_value:.2g}, "
-        f"on {parity.count} pictures judged by {result.judged_by}"
-        + (f", which chose it of {len(result.trials)}" if len(result.trials) > 1 else ""),
+        f"on {parity.count} images, judged by {result.judged_by}"
+        + (f", the best of {len(result.trials)} tried" if len(result.trials) > 1 else ""),
     }
     if result.stop is not None:
         notes["int8 stopped"] = str(result.stop)
@@ -128,17 +128,17 @@ def export(
     golden: Sequence[Pixels] = (),
     measure: Measure | None = None,
 ) -> Conversion:
-    """Convert a network and write one self-describing file, in place of an older one only when it has been checked.
+    """Convert a network and write one self-describing file; an older file is replaced only after all checks.
 
     Args:
         model, mode, calibration: see ``convert``.
-        path: of the file.
-        card: what the file will say of itself; what ``measure`` returns is added to its accuracy.
-        golden: images uint8 RGB of at most 320 pixels a side, kept in the file with the scores it gives for them.
-        measure: is given the real file, opened.
+        path: the file to write.
+        card: the card to store in the file; what ``measure`` returns is added to its accuracy.
+        golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
+        measure: called with the opened file; returns figures for the card.
 
     Raises:
-        ConversionError: see ``convert`` and ``prepared``; or the file, read again, does not give its golden scores.
+        ConversionError: see ``convert`` and ``prepared``; or the written file does not reproduce its golden scores.
     """
     path, started = check_target(path), time.monotonic()
     check_model(model, card.preprocessing)
@@ -150,10 +150,10 @@ def export(
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """Refuse early where no file can be written.
+    """Check early that a file can be written to this path.
 
     Raises:
-        ConversionError: a folder, in a folder that does not exist, or a path that no page could say.
+        ConversionError: the path is a folder, in a missing folder, or not UTF-8 text.
     """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
@@ -185,6 +185,6 @@ def _write(
 def _check(path: Path, card: ModelCard) -> None:
     with Classifier.load(path) as classifier:
         if classifier.card != card:
-            raise ConversionError("The written file's card is not the one that was to be written.")
+            raise ConversionError("The written file's card differs from the one that was to be written.")
         if classifier.golden and not verify(classifier).passed:
-            raise ConversionError("The written file does not give its golden scores.")
+            raise ConversionError("The written file does not reproduce its golden scores.")

@@ -1,4 +1,4 @@
-"""TensorFlow and tf_keras, imported when first asked for, and in this package only here."""
+"""TensorFlow and tf_keras for this package: imported only here, when first used."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ __all__ = ["keras", "quiet", "tensorflow", "tfmot"]
 
 @functools.cache
 def tensorflow() -> Any:
-    """The ``tensorflow`` module.
+    """Return the module ``tensorflow``.
 
-    On x86-64 it computes with oneDNN even where TensorFlow would have to be asked for it, on processors without
-    AVX-512: a training step takes two thirds of the time there, as the kernels are faster and the memory of tensors is
-    kept in place of mapped anew. ``TF_ENABLE_ONEDNN_OPTS=0`` in the environment is heeded, and so is
-    ``TF_CPP_MIN_LOG_LEVEL``: by default only its errors are logged.
+    On x86-64 it always computes with oneDNN, which TensorFlow by default does not use on processors without AVX-512: a
+    training step then takes two thirds of the time, as kernels are faster and tensors' memory is reused. Environment
+    variables ``TF_ENABLE_ONEDNN_OPTS`` and ``TF_CPP_MIN_LOG_LEVEL`` are respected; by default only errors are logged.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # both are read by the import
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # both are read during the import
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet():
         import tensorflow as module
 
-        # Once, here: without a GPU the driver's absence is logged as an error, and later it may be too late to have a
-        # GPU's memory grow rather than be taken whole.
+        # Look for GPUs here, once: without a GPU the missing driver is logged as an error, and memory growth must be
+        # set before a GPU is used, or TensorFlow takes all its memory.
         for gpu in module.config.list_physical_devices("GPU"):
             module.config.experimental.set_memory_growth(gpu, True)
-    # It warns, for one, of functions traced often where every network of a search has its own.
+    # TensorFlow warns, for example, of functions traced often, although each network of a search has its own.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return module
 
 
 @functools.cache
 def keras() -> Any:
-    """The ``tf_keras`` module: Keras 2, the only one tensorflow-model-optimization accepts."""
+    """Return the module ``tf_keras``: Keras 2, the only one that tensorflow-model-optimization accepts."""
     tensorflow()
     with quiet():
         import tf_keras as module
@@ -54,10 +53,10 @@ def keras() -> Any:
 
 @functools.cache
 def tfmot() -> Any:
-    """The ``tensorflow_model_optimization`` module."""
+    """Return the module ``tensorflow_model_optimization``."""
     keras()
     with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the module itself, about its own imports
+        warnings.simplefilter("ignore", DeprecationWarning)  # the module warns about its own imports
         import tensorflow_model_optimization as module
 
     return module
@@ -65,13 +64,13 @@ def tfmot() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ logs to the standard error stream, and give it out when an exception is raised.
+    """Hold back what TensorFlow's C++ code logs to standard error; print it if an exception is raised.
 
-    For what it logs whatever its level: at its import, and when it converts.
+    For messages that ignore the log level: at the import, and during a conversion.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # no standard error stream, so nothing to hold back
+    except OSError:  # there is no standard error, so nothing to hold back
         yield
         return
     sys.stderr.flush()
@@ -79,9 +78,9 @@ def quiet() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except EdgeclfError:  # says it itself
+        except EdgeclfError:  # explains itself
             raise
-        except Exception:  # what was held back says more of it than the error itself
+        except Exception:  # the held-back messages say more than the error
             log.seek(0)
             os.write(kept, log.read())
             raise

@@ -1,4 +1,4 @@
-"""Ctrl-C that TensorFlow loses: raised in one of its finalizers or callbacks, a KeyboardInterrupt is ignored."""
+"""Handle Ctrl-C that TensorFlow loses: a KeyboardInterrupt in its finalizers or callbacks is ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["remembered_interrupts"]
 
 @contextmanager
 def remembered_interrupts() -> Iterator[Callable[[], None]]:
-    """Ctrl-C as ever while the ``with`` lasts; calling what is given raises KeyboardInterrupt for one that was lost."""
+    """Yield a function that raises KeyboardInterrupt if a Ctrl-C was lost during the ``with`` block."""
     old, came = signal.getsignal(signal.SIGINT), threading.Event()
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Float against int8: accuracy, flipped images, layers, size and time, as one object, text or JSON."""
+"""Report on float and int8: accuracy, changed labels, layers, size and latency, as object, text or JSON."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _WORST = 5
 
 @dataclass(frozen=True)
 class ParityReport:
-    """What int8 changed.
+    """Comparison of a float network with its int8 file.
 
     Attributes:
-        labels: of the model.
-        judged_by: what says which answers are right.
-        parity: accuracies, the paired drop, and the flipped images by their row.
-        method: the one that was kept, of
-        route: all that were tried.
-        layers: signal to noise of each, in the network's order; empty for a network that cannot be taken apart.
+        labels: the model's labels.
+        judged_by: what determines the right answers.
+        parity: accuracies, the paired drop, and the rows of images whose label changed.
+        method: the method that was kept.
+        route: all methods that were tried.
+        layers: signal-to-noise ratio of each layer, in the network's order; empty if the layers cannot be identified.
         float_bytes, int8_bytes: sizes of the two flatbuffers.
-        float_milliseconds, int8_milliseconds: medians of the interpreter's time for an image, on this machine.
-        multiply_accumulates: of one image.
-        stop: why methods were left out; empty where none was.
-        test: the same on images that took no part in any choice, where there are any.
+        float_milliseconds, int8_milliseconds: median latencies of the interpreter per image, in ms, on this machine.
+        multiply_accumulates: number of multiplications per image.
+        stop: why methods were omitted; empty if none was.
+        test: the comparison on images that were not used for any choice, if there are any.
     """
 
     labels: tuple[str, ...]
@@ -62,18 +62,18 @@ class ParityReport:
 
     @property
     def worst(self) -> list[LayerNoise]:
-        """The layers with the least signal to noise, worst first."""
+        """Return the layers with the lowest signal-to-noise ratio, worst first."""
         return sorted(self.layers, key=lambda layer: layer.decibels)[:_WORST]
 
     def to_json(self) -> str:
-        """Everything, one JSON object."""
+        """Return the whole report as one JSON object."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def text(self, verbose: bool = True) -> str:
-        """A few lines for a terminal.
+        """Return a few lines for a terminal.
 
         Args:
-            verbose: with McNemar's p, the number of multiplications and the layers.
+            verbose: include McNemar's p, the number of multiplications and the worst layers.
         """
         p, tried = self.parity, len(self.route)
         method = f"{self.method}, the best on validation of {tried} tried" if tried > 1 else self.method
@@ -82,17 +82,17 @@ class ParityReport:
         lines += [
             f"method: {method}",
             f"size: float {self.float_bytes / 1e6:.2f} MB, int8 {self.int8_bytes / 1e6:.2f} MB",
-            f"time per image, here: float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms",
+            f"time per image: float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms",
         ]
         return "\n".join([*lines, *(self._details() if verbose else [])])
 
     def _details(self) -> list[str]:
         p = self.parity
-        worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "cannot be told apart"
+        worst = ", ".join(f"{layer.name} {layer.decibels:.0f} dB" for layer in self.worst) or "not identified"
         return [
             f"judged by {self.judged_by}: {p.lost} lost, {p.won} won, McNemar p = {p.p_value:.2g}",
             f"multiplications per image: {self.multiply_accumulates / 1e6:.0f} million",
-            f"layers with the worst signal to noise: {worst}",
+            f"layers with the lowest signal-to-noise ratio: {worst}",
         ]
 
 
@@ -114,7 +114,7 @@ def parity_report(
     """Compare a float tf_keras network with the best file of its search.
 
     Args:
-        pictures: uint8, of the input's size, for layers and times.
+        pictures: images, uint8 RGB of the input's size, to measure layers and latency.
         test: see ``ParityReport``.
     """
     content, float_content = search.best.content, convert(model, "float32", (), rule)
@@ -139,19 +139,19 @@ def parity_report(
 def _layers(model: Any, best: Trial, pictures: Sequence[Pixels], rule: Preprocessing) -> tuple[LayerNoise, ...]:
     try:
         nodes = best.floats or fold(flatten(model))
-    except (TypeError, ValueError):  # a network of unknown layers; plain conversion took it
+    except (TypeError, ValueError):  # the network has unsupported layers, but plain conversion worked
         return ()
     return tuple(layer_noise(nodes, best.content, pictures, rule))
 
 
 def invoke_milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
-    """Medians of the interpreter's time for an image, on this machine.
+    """Measure the interpreter's median latency per image in ms, on this machine.
 
-    The files are taken in turn so that what disturbs one disturbs the others.
+    The files take turns, so that a disturbance affects all of them.
 
     Args:
-        contents: of .tflite files of one input size.
-        pictures: uint8, of that size.
+        contents: bytes of .tflite files with the same input size.
+        pictures: images, uint8 RGB of that size.
     """
     backends = [open_backend("auto", content) for content in contents]
     spent: list[list[float]] = [[] for _ in backends]

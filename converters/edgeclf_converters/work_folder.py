@@ -1,4 +1,4 @@
-"""A folder beside a file that is being made; one that a killed process left behind is removed by the next."""
+"""Make a temporary folder next to a file that is being written, and remove those of killed processes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from edgeclf_runtime.system.atomic_file import naming
 
 __all__ = ["work_folder"]
 
-_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)  # disks on a network
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)  # as on network drives
 
 
 @contextmanager
 def work_folder(path: Path, purpose: str = "work") -> Iterator[Path]:
-    """A hidden folder beside ``path`` while the ``with`` lasts, on the same disk, so that its files can be renamed.
+    """Make a hidden folder next to ``path`` for a ``with`` block, on the same disk so that files can be renamed.
 
     Args:
-        path: of the file that is made.
+        path: the file that is being written.
         purpose: part of the folder's name.
     """
     prefix = f".{path.name}.{purpose}.{_machine()}."
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
-        with suppress(OSError), _locked(left):  # refused while the process that made it lives
+        with suppress(OSError), _locked(left):  # cannot be locked while the process that made it runs
             shutil.rmtree(left)
     with naming(path):
         folder, handle = _made(path.parent, prefix)
@@ -44,12 +44,12 @@ def work_folder(path: Path, purpose: str = "work") -> Iterator[Path]:
 
 
 def _machine() -> str:
-    """Part of the names: on a network's disk another machine's lock on a folder may not be seen."""
+    """Return the machine's part of a folder's name: on a network drive, other machines' locks may be invisible."""
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def _made(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A new folder with a lock on it, which another process may have taken, or removed it, in between."""
+    """Make and lock a new folder; try again if another process locks or removes it in between."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
         try:
@@ -57,7 +57,7 @@ def _made(parent: Path, prefix: str) -> tuple[Path, int]:
         except (FileNotFoundError, BlockingIOError):
             continue
         except OSError as error:
-            if error.errno in _WITHOUT_LOCKS:  # then what a killed process leaves is not swept away
+            if error.errno in _WITHOUT_LOCKS:  # then folders of killed processes are not removed
                 return folder, os.open(folder, os.O_RDONLY)
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -33,7 +33,7 @@ def test_an_export_shows_bars_and_each_figure_once(run: Run, tmp_path: Path) -> 
     for title in ("Starting TensorFlow", "Quantizing", "Comparing with float", "Writing the report"):
         assert title in screen.text
     lines = _lines(screen.text)
-    for once in ("validation: float", "test: float", "of 9 images", "McNemar p", "method: ", "size: ", "worst signal"):
+    for once in ("validation: float", "test: float", "of 9 images", "McNemar p", "method: ", "size: ", "lowest signal"):
         assert sum(once in line for line in lines) == (2 if once == "of 9 images" else 1), lines
     assert lines[-1] == "Next: edgeclf run m.tflite --source 0"
     assert not [line for line in lines if re.match(r"[IWE]\d{4} |WARNING|.*\.(cc|py):\d+", line)]

@@ -110,5 +110,5 @@ def test_a_worker_without_its_cluster_is_one_line(monkeypatch: pytest.MonkeyPatc
         Distribution("multi-worker")
     task = {"type": "worker", "index": 2}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": task}))
-    with pytest.raises(ConversionError, match="task is none of its workers"):
+    with pytest.raises(ConversionError, match="task is not one of its workers"):
         Distribution("multi-worker")

@@ -1,1 +1,1 @@
-"""Whether a file runs on a Coral Edge TPU, and its compiler."""
+"""Check and compile files for a Coral Edge TPU."""

@@ -1,6 +1,6 @@
-"""Will a .tflite run on a Coral Edge TPU? Checked on the flatbuffer, before Google's compiler is called.
+"""Check whether a .tflite file runs on a Coral Edge TPU, before Google's compiler is called.
 
-The compiler maps operators in their order until the first it cannot; that one and everything after it run on the CPU.
+The compiler maps operators in order up to the first that it cannot map; that one and all later ones run on the CPU.
 The table is Coral's published list of operators (coral.ai/docs/edgetpu/models-intro), with the highest version the
 compiler's last release (16.0) knows, which is TensorFlow 2.5's.
 """
@@ -14,7 +14,7 @@ from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 
 __all__ = ["EdgeTpuCheck", "check_edgetpu"]
 
-# code of the builtin operator: its name, and the newest version it takes
+# code of a builtin operator: its name, and the newest version the compiler supports
 _SUPPORTED = {
     0: ("ADD", 4),
     1: ("AVERAGE_POOL_2D", 3),
@@ -63,12 +63,12 @@ _INTEGERS = ("int8", "uint8", "int32", "int16")
 
 @dataclass(frozen=True)
 class EdgeTpuCheck:
-    """The outcome.
+    """The result of a check.
 
     Attributes:
-        operators: in the graph.
-        mapped: of them, those before the first that falls to the CPU.
-        problems: each in one line, the one that ends the mapping first.
+        operators: number of operators in the graph.
+        mapped: number of operators before the first that runs on the CPU.
+        problems: one line each; the one that stops the mapping comes first.
     """
 
     operators: int
@@ -84,9 +84,9 @@ def check_edgetpu(content: bytes) -> EdgeTpuCheck:
     """Check a .tflite file's content.
 
     Raises:
-        ModelError: no TensorFlow Lite file.
+        ModelError: it is not a TensorFlow Lite file.
     """
-    read_flat_model(content)  # refuses what is damaged
+    read_flat_model(content)  # raises if it is damaged
     model = Table.root(content, b"TFL3")
     graphs = list(model.tables(2))
     tensors, operators = list(graphs[0].tables(0)), list(graphs[0].tables(3))
@@ -110,10 +110,10 @@ def _operator_problems(code: Table) -> Iterator[str]:
     if kind == _CUSTOM:
         yield f"the custom operator {code.text(1)!r}."
     elif kind not in _SUPPORTED:
-        yield f"operator {kind} is not in the list of what the Edge TPU runs."
+        yield f"operator {kind} is not supported by the Edge TPU."
     elif version > _SUPPORTED[kind][1]:
         name, newest = _SUPPORTED[kind]
-        yield f"{name} is of version {version}, the compiler knows up to {newest}."
+        yield f"{name} has version {version}, but the compiler supports versions up to {newest}."
 
 
 def _tensor_problems(tensor: Table) -> Iterator[str]:

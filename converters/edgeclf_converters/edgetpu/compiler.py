@@ -1,4 +1,4 @@
-"""Coral's ``edgetpu_compiler``, where it is installed: called, its log read, the file completed."""
+"""Call Coral's ``edgetpu_compiler``, read its log, and complete the compiled file."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class EdgeTpuResult:
     """A compiled file.
 
     Attributes:
-        path: of it.
-        check: of the file it was compiled from.
-        mapped, on_cpu: operators by where they run.
-        reasons: of each kind of operator on the CPU, with its count, as the compiler words them.
+        path: the compiled file.
+        check: the check of the file it was compiled from.
+        mapped, on_cpu: number of operators on the Edge TPU and on the CPU.
+        reasons: why operators run on the CPU, one line per kind with its count, in the compiler's words.
     """
 
     path: Path
@@ -48,10 +48,10 @@ class EdgeTpuResult:
 
 
 def find_compiler() -> str:
-    """Where it is.
+    """Return the compiler's path.
 
     Raises:
-        ConversionError: not installed; the text says how to get it.
+        ConversionError: it is not installed; the error says how to install it.
     """
     program = shutil.which(_NAME)
     if program is None:
@@ -60,10 +60,10 @@ def find_compiler() -> str:
 
 
 def parse_log(text: str) -> tuple[int, int, tuple[str, ...]]:
-    """Operators on the Edge TPU, on the CPU, and why, from what the compiler prints or logs.
+    """Read the numbers of operators on Edge TPU and CPU, and the reasons, from the compiler's output.
 
     Raises:
-        ConversionError: no table of operators in it.
+        ConversionError: the output has no table of operators.
     """
     rows = [match.groups() for line in text.splitlines() if (match := _ROW.match(line.strip()))]
     if not rows:
@@ -78,20 +78,20 @@ def parse_log(text: str) -> tuple[int, int, tuple[str, ...]]:
 
 
 def compile_edgetpu(path: Path) -> EdgeTpuResult:
-    """Write ``NAME_edgetpu.tflite`` beside a model file of ours, with the same card, labels and golden images.
+    """Write ``NAME_edgetpu.tflite`` next to a model file, with the same card, labels and golden images.
 
     Args:
-        path: of an int8 file.
+        path: an int8 file written by edgeclf.
 
     Raises:
-        ConversionError: nothing of it would run on an Edge TPU, the compiler is not installed (the text says how to
-            get it), or it fails.
-        ModelError: no model file.
+        ConversionError: no operator would run on an Edge TPU, the compiler is not installed (the error says how to
+            install it), or it fails.
+        ModelError: it is not a model file.
     """
     model = read_model(path)
     check = check_edgetpu(model.content)
     if check.mapped == 0:
-        raise ConversionError(f"{path}: nothing of it would run on an Edge TPU: {check.problems[0]}")
+        raise ConversionError(f"{path}: no operator would run on an Edge TPU: {check.problems[0]}")
     program = find_compiler()
     target = path.with_name(f"{path.stem}_edgetpu.tflite")
     with work_folder(target) as folder:
@@ -101,7 +101,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
             raise ConversionError(f"{_NAME} wrote no {target.name}: {_last(text)}")
         mapped, on_cpu, reasons = parse_log(text)
         content = made.read_bytes()
-        # The compiler keeps or drops what follows the flatbuffer by its version, so it is stamped again.
+        # Some versions of the compiler drop what follows the flatbuffer, so it is added again.
         if not read_flat_model(content).metadata:
             content = with_metadata(content, model.card)
         made.write_bytes(pack(_flatbuffer(content), model.card, model.golden, model.tolerance))
@@ -122,11 +122,11 @@ def _run(program: str, path: Path, folder: Path) -> str:
 
 
 def _last(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")
 
 
 def _flatbuffer(content: bytes) -> bytes:
-    """Without a zip that follows it."""
+    """Return the flatbuffer without the zip that may follow it."""
     import io
     import zipfile
 

@@ -1,1 +1,1 @@
-"""A network as a list of layers that can be rewritten."""
+"""Networks as lists of layers, which conversions rewrite."""

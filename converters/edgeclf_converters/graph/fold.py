@@ -1,7 +1,7 @@
-"""What an integer network has no words for, folded into its neighbours without changing the function.
+"""Fold layers that an integer network does not have into their neighbours, without changing the function.
 
-Activations become nodes of their own; batch norm goes into the convolution before it (Jacob et al., CVPR 2018) or,
-where there is none, becomes a depthwise convolution of 1x1.
+Activations become nodes of their own. Batch norm is folded into the convolution before it (Jacob et al., CVPR 2018) or,
+if there is none, becomes a depthwise 1x1 convolution.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from edgeclf_converters.graph.nodes import Array, Node, consumers
 __all__ = ["WEIGHTED", "fold", "shared_scale_axes"]
 
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
-"""Kinds that have a kernel and, once folded, a bias."""
+"""Kinds of layers with a kernel and, after folding, a bias."""
 
 
 def shared_scale_axes(kind: str) -> tuple[int, ...]:
-    """The axes of a kernel over which int8 has one scale: all but the output channels', of a dense layer all."""
+    """Return the kernel axes that share one int8 scale: all but output channels; all for a dense layer."""
     return {"Conv2D": (0, 1, 2), "DepthwiseConv2D": (0, 1), "Dense": (0, 1)}[kind]
 
 
 def fold(nodes: list[Node]) -> list[Node]:
-    """The same function in convolutions with bias, rectifiers, additions and poolings.
+    """Return the same function as convolutions with bias, rectifiers, additions and poolings.
 
     Raises:
-        ConversionError: a layer has the name that another's activation would get.
+        ConversionError: a layer already has the name that another layer's activation would get.
     """
     split = [piece for node in nodes for piece in _split(node)]
     renamed = {node.name: f"{node.name}_act" for node in nodes if _has_activation(node)}
@@ -39,7 +39,7 @@ def fold(nodes: list[Node]) -> list[Node]:
     ]
     names = [node.name for node in split]
     if len(set(names)) < len(names):
-        raise ConversionError("Two layers' names differ by _act alone; name one of them otherwise.")
+        raise ConversionError("Two layers' names differ only by _act; rename one of them.")
     return _fold_norms(split)
 
 
@@ -48,11 +48,11 @@ def _has_activation(node: Node) -> bool:
 
 
 def _split(node: Node) -> list[Node]:
-    """A layer with a bias, and its activation as another."""
+    """Split a layer into one with a bias, and one for its activation."""
     if node.kind not in WEIGHTED:
         return [node]
     config, weights = {**node.config, "activation": "linear", "use_bias": True}, node.weights
-    # Of no use once there are weights; a constraint would be forced on folded kernels.
+    # Not needed once there are weights, and a constraint would be applied to folded kernels.
     unwanted = ("_regularizer", "_constraint", "_initializer")
     config = {name: value for name, value in config.items() if not name.endswith(unwanted)}
     if not node.config["use_bias"]:
@@ -88,7 +88,7 @@ def _fold_norms(nodes: list[Node]) -> list[Node]:
 
 
 def _scale_and_shift(node: Node) -> tuple[Array, Array]:
-    """Of a batch norm: it gives x * scale + shift."""
+    """Return scale and shift of a batch norm, which computes x * scale + shift."""
     values = list(node.weights)
     gamma = values.pop(0) if node.config["scale"] else np.float32(1)
     beta = values.pop(0) if node.config["center"] else np.float32(0)

@@ -1,4 +1,4 @@
-"""What a network is given: pixels as its training saw them."""
+"""Normalize a network's input as in its training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["normalized"]
 
 
 def normalized(pixels: Any, rule: Preprocessing) -> Any:
-    """Pixels ``[batch, height, width, 3]`` as the network sees them, a float32 tensor."""
+    """Normalize RGB pixels ``[batch, height, width, 3]`` for the network; return a float32 tensor."""
     tf = tensorflow()
     mean, std = tf.constant(rule.mean, tf.float32), tf.constant(rule.std, tf.float32)
     return (tf.cast(pixels, tf.float32) - mean) / std

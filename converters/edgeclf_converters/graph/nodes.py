@@ -1,4 +1,4 @@
-"""A tf_keras classifier as a flat list of nodes, which conversions rewrite and build again."""
+"""Flatten a tf_keras classifier to a list of nodes, which conversions rewrite and build again."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _KNOWN = (
 )
 _ACTIVATIONS = ("linear", "relu", "relu6", "softmax", "sigmoid", "tanh")
 _ADVICE = {
-    "SeparableConv2D": "use DepthwiseConv2D followed by Conv2D, which is the same function",
-    "BatchNormalization of other than feature maps": "leave it out, or put it before the pooling",
+    "SeparableConv2D": "use DepthwiseConv2D followed by Conv2D, which compute the same function",
+    "BatchNormalization of other than feature maps": "remove it, or put it before the pooling",
     "LeakyReLU": "use ReLU",
     "PReLU": "use ReLU",
-    "Rescaling": "leave it out and say the normalization in the preprocessing's mean and std",
-    "Normalization": "leave it out and say the normalization in the preprocessing's mean and std",
-    "Lambda": "use keras layers; a Lambda cannot be looked into",
-    "TFOpLambda": "use keras layers (Add, ReLU, ...) for what is written as an operator or a tf function",
+    "Rescaling": "remove it and set the preprocessing's mean and std instead",
+    "Normalization": "remove it and set the preprocessing's mean and std instead",
+    "Lambda": "use keras layers; a Lambda cannot be analysed",
+    "TFOpLambda": "use keras layers (Add, ReLU, ...) in place of operators and tf functions",
     "SlicingOpLambda": "use keras layers in place of indexing",
     "Multiply": "use a backbone without squeeze-and-excitation, such as efficientnet-lite0",
 }
@@ -67,13 +67,13 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Node:
-    """One layer and where its inputs come from.
+    """One layer and the nodes its inputs come from.
 
     Attributes:
-        name: unique in its list.
+        name: unique in the list.
         kind: the layer's class name.
-        config: the layer's.
-        inputs: names of the nodes whose outputs it takes.
+        config: the layer's config.
+        inputs: names of the nodes whose outputs are its inputs.
         weights: as ``layer.get_weights()``.
     """
 
@@ -85,13 +85,13 @@ class Node:
 
 
 def flatten(model: Any) -> list[Node]:
-    """The layers of a network in the order they run, nested models in the place of their call.
+    """Return the layers of a network in the order they run; nested models are expanded where they are called.
 
-    Layers that do nothing outside training are left out.
+    Layers that only act during training are omitted.
 
     Raises:
-        ConversionError: not functional, a layer used twice, or a layer that quantization-aware conversion does not
-            know; it is named, with what to do.
+        ConversionError: the network is not functional, uses a layer twice, or has a layer that quantization-aware
+            conversion does not support; the error names it and says what to do.
     """
     nodes: list[Node] = []
     _walk(model, {}, "", nodes)
@@ -105,7 +105,7 @@ def flatten(model: Any) -> list[Node]:
 
 
 def _walk(model: Any, given: dict[str, str], prefix: str, nodes: list[Node]) -> str:
-    """Append a model's nodes; ``given`` names what its inputs are. Returns the name of its output."""
+    """Append a model's nodes, with ``given`` as names of its inputs; return the name of its output."""
     _check_model(model)
     names = dict(given)
     for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -127,11 +127,11 @@ def _check_model(model: Any) -> None:
 
 def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], source: str | None) -> str:
     kind = type(layer).__name__
-    if source is not None:  # a nested model's input, which is the output of a node outside
+    if source is not None:  # a nested model's input is the output of an outer node
         return source
     if isinstance(layer, keras().Model):
         _check_model(layer)
-        # From here to its end the nested model's own tensors stand for the outer ones.
+        # Within the nested model, its own tensors replace the outer ones.
         return _walk(layer, {str(id(layer.inputs[0])): inputs[0]}, f"{prefix}{layer.name}_", nodes)
     if kind in _IDENTITY:
         return inputs[0]
@@ -139,12 +139,12 @@ def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], source:
     if kind in _KNOWN and type(layer) is not getattr(keras().layers, kind):
         kind = f"{kind} of its own"
     elif kind == "BatchNormalization" and list(np.atleast_1d(layer.axis)) != [len(layer.input_shape) - 1]:
-        kind = "BatchNormalization over another axis than the last"
+        kind = "BatchNormalization over an axis other than the last"
     elif kind == "BatchNormalization" and len(layer.input_shape) != 4:
         kind = "BatchNormalization of other than feature maps"
     weights = tuple(np.asarray(value) for value in layer.get_weights())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of an initializer that is a function, and not used here
+        warnings.simplefilter("ignore", UserWarning)  # about an initializer that is a function, unused here
         config = layer.get_config()
     nodes.append(Node(name, kind, config, tuple(inputs), weights))
     return name
@@ -159,7 +159,7 @@ def _check(node: Node) -> None:
     elif node.kind == "ReLU" and (node.config.get("negative_slope") or node.config.get("threshold")):
         problem = "is a ReLU with a slope or threshold"
     elif node.kind == "ReLU" and node.config.get("max_value") not in (None, 6.0):
-        problem = "is a ReLU capped elsewhere than at 6"
+        problem = "is a ReLU with a cap other than 6"
     elif node.kind == "Add" and len(node.inputs) != 2:
         problem = f"adds {len(node.inputs)} inputs, not two"
     elif node.config.get("data_format", "channels_last") == "channels_first":
@@ -167,8 +167,8 @@ def _check(node: Node) -> None:
     if problem:
         advice = _ADVICE.get(node.kind, f"known are {', '.join(_KNOWN[1:])}")
         raise ConversionError(
-            f"Layer {node.name!r} {problem}, which quantization-aware conversion does not know: {advice}. "
-            "Plain conversion (method ptq) may still take it."
+            f"Layer {node.name!r} {problem}, which quantization-aware conversion does not support: {advice}. "
+            "Plain conversion (method ptq) may still work."
         )
 
 
@@ -177,7 +177,7 @@ def _activation(node: Node) -> str:
 
 
 def relu_cap(node: Node) -> float | None:
-    """Where a rectifier cuts off: inf for a plain one; None where the node is no rectifier."""
+    """Return the cap of a rectifier: inf for a plain ReLU; None if the node is not a rectifier."""
     if node.kind == "ReLU":
         cap = node.config.get("max_value")
         return float("inf") if cap is None else float(cap)
@@ -185,7 +185,7 @@ def relu_cap(node: Node) -> float | None:
 
 
 def consumers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
-    """Which nodes take each node's output."""
+    """Return the nodes that use each node's output, by its name."""
     consumers: dict[str, list[Node]] = {node.name: [] for node in nodes}
     for node in nodes:
         for name in node.inputs:
@@ -194,48 +194,48 @@ def consumers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
 
 
 def logits_node(nodes: Sequence[Node]) -> str:
-    """Name of the last node before a final softmax, or of the last one where there is none."""
+    """Return the name of the last node, or of the node before a final softmax."""
     last = nodes[-1]
     softmax = last.kind == "Softmax" or (last.kind == "Activation" and _activation(last) == "softmax")
     return last.inputs[0] if softmax else last.name
 
 
 def check_logits(nodes: Sequence[Node]) -> None:
-    """Refuse a last layer whose scores are no softmax: the losses of a training here are.
+    """Refuse a last layer whose scores are not a softmax, which the training losses here need.
 
     Raises:
-        ConversionError: the network ends in a sigmoid or the like.
+        ConversionError: the network ends in a sigmoid or similar.
     """
     last = nodes[-1]
     kind = last.config.get("activation", "linear") if last.kind in ("Activation", "Dense") else "linear"
     if kind not in ("linear", "softmax"):
         raise ConversionError(
-            f"Layer {last.name!r} ends in {kind!r}; quantization-aware training knows scores that are a softmax of one "
-            "right class. Use the methods without training (ptq)."
+            f"Layer {last.name!r} ends in {kind!r}; quantization-aware training needs a softmax over classes with one "
+            "right class. Use a method without training (ptq)."
         )
 
 
 def features_node(nodes: Sequence[Node]) -> str:
-    """Name of the node whose output the last dense layer takes, or of the logits' own where there is none."""
+    """Return the name of the last dense layer's input node, or of the logits' node if there is no dense layer."""
     dense = [node for node in nodes if node.kind == "Dense"]
     return dense[-1].inputs[0] if dense else logits_node(nodes)
 
 
 def build(nodes: Sequence[Node], outputs: Sequence[str] = ()) -> Any:
-    """A tf_keras model of the nodes, with their weights.
+    """Build a tf_keras model of the nodes, with their weights.
 
     Args:
-        outputs: names of the nodes whose outputs it gives, in place of the last one's.
+        outputs: names of the nodes that are its outputs; by default the last node.
     """
     return assemble(nodes, lambda node, layer: layer, outputs)[0]
 
 
 def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> tuple[Any, dict[str, list[Any]]]:
-    """Like ``build``, with something else in the place of some layers.
+    """Build a model like ``build``, but replace some of its layers.
 
     Args:
-        wrap: given a node and its layer, returns what is called in the layer's place. Of the input's node the layer is
-            None, and what is returned, if anything, is called on the input.
+        wrap: takes a node and its layer, and returns what to call in place of the layer. For the input's node the layer
+            is None; what is returned for it, if anything, is called on the input.
 
     Returns:
         the model, and the variables of each node's layer, by the node's name.
@@ -255,7 +255,7 @@ def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> 
         inputs = [tensors[name] for name in node.inputs]
         given: Any = inputs[0] if len(inputs) == 1 else inputs
         if node.weights:
-            layer.build(given.shape)  # now: a wrapper puts tensors in the place of its variables
+            layer.build(given.shape)  # build it now: a wrapper replaces its variables by tensors
             variables[node.name] = list(layer.weights)
             for variable, value in zip(layer.weights, node.weights, strict=True):
                 variable.assign(value)

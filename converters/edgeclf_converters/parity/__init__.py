@@ -1,1 +1,1 @@
-"""The float network and its int8 file on the same images, compared."""
+"""Compare a float network and its int8 file on the same images."""

@@ -1,4 +1,4 @@
-"""Where an int8 file differs from its float network, layer by layer, measured on the file itself."""
+"""Measure where an int8 file differs from its float network, layer by layer, on the file itself."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _CONV, _DEPTHWISE, _DENSE = 3, 4, 9  # builtin operators
 
 @dataclass(frozen=True)
 class LayerNoise:
-    """One layer.
+    """The noise of one layer.
 
     Attributes:
-        name: of the tf_keras layer.
-        decibels: signal to noise, 10 log10 of the float output's mean square by the difference's.
-        clipped: share of the outputs at an end of the integers' range; not at a lower end that stands for zero, where a
-            ReLU's outputs are by right.
+        name: name of the tf_keras layer.
+        decibels: signal-to-noise ratio, 10 log10 of the float output's mean square over the difference's, in dB.
+        clipped: share of the outputs at either end of the integer range, except at a lower end that stands for zero,
+            which is normal after a ReLU.
     """
 
     name: str
@@ -38,12 +38,12 @@ class LayerNoise:
 def layer_noise(
     nodes: Sequence[Node], content: bytes, pictures: Sequence[Pixels], rule: Preprocessing
 ) -> list[LayerNoise]:
-    """Signal to noise of every layer of an int8 file that can be told from its tensors' names, in order.
+    """Measure the signal-to-noise ratio of each layer of an int8 file that its tensors' names identify, in order.
 
     Args:
-        nodes: of ``fold``, the float network whose layers are the file's.
-        content: of the .tflite file.
-        pictures: uint8, of the input's size.
+        nodes: from ``fold``, the float network with the file's layers.
+        content: the .tflite file's bytes.
+        pictures: images, uint8 RGB of the input's size.
     """
     tf, interpreter = tensorflow(), _watched(content)
     watched = list(_named_outputs(interpreter, [node.name for node in nodes]))
@@ -86,9 +86,9 @@ def _watched(content: bytes) -> Any:
 
 
 def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each operator's output that carries the name of a node, with its details.
+    """Yield each operator's output that has the name of a node, with its details.
 
-    The converter joins the names of all it put into one operator; of those the last node is what it gives.
+    The converter joins the names of all nodes that it merged into one operator; its output is that of the last.
     """
     details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     seen: set[str] = set()
@@ -102,7 +102,7 @@ def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str
 
 
 def multiply_accumulates(content: bytes) -> int:
-    """Multiplications of one image's convolutions and dense layers, from a .tflite file's shapes."""
+    """Count the multiplications of convolutions and dense layers per image, from a .tflite file's shapes."""
     model = Table.root(content, b"TFL3")
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
     graph = next(model.tables(2))
@@ -113,7 +113,7 @@ def multiply_accumulates(content: bytes) -> int:
         if kind not in (_CONV, _DEPTHWISE, _DENSE):
             continue
         kernel, output = shapes[operator.integers(1, "i")[1]], shapes[operator.integers(2, "i")[0]]
-        # of conv [out, h, w, in], of depthwise [1, h, w, out], of dense [out, in]
+        # shapes: conv [out, h, w, in], depthwise [1, h, w, out], dense [out, in]
         each = np.prod(kernel[1:3] if kind == _DEPTHWISE else kernel[1:], dtype=np.int64)
         total += int(np.prod(output, dtype=np.int64) * each)
     return total

@@ -1,4 +1,4 @@
-"""Float against int8 on the same images, paired (McNemar, 1947)."""
+"""Compare float and int8 on the same images, paired (McNemar, 1947)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Flip:
 
 @dataclass(frozen=True)
 class Parity:
-    """What rounding did; drops in percentage points, positive where the float network was better.
+    """Comparison of float and int8; drops are in percentage points, positive if the float network is better.
 
     Attributes:
-        count: images.
-        float_accuracy, int8_accuracy: shares.
-        lost, won: images that only the float network, only the integer one got right.
-        drop: of accuracy.
-        low, high: its 95% interval (Agresti & Min, Statistics in Medicine 2005, for paired shares).
-        p_value: of no difference (exact McNemar test, two-sided).
-        flips: images with another best class.
+        count: number of images.
+        float_accuracy, int8_accuracy: accuracies, in [0, 1].
+        lost, won: number of images that only the float network, or only the int8 file, got right.
+        drop: drop of the accuracy.
+        low, high: 95% interval of the drop (Agresti & Min, Statistics in Medicine 2005, for paired shares).
+        p_value: p-value of the exact McNemar test, two-sided.
+        flips: images whose best class changed.
     """
 
     count: int
@@ -49,7 +49,7 @@ class Parity:
 
 
 def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> Parity:
-    """Compare the scores ``[images, classes]`` of both with the right classes ``[images]``."""
+    """Compare the scores before and after, ``[images, classes]``, given the right classes, int64 ``[images]``."""
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     right, still = first == targets, second == targets
     lost, won = int((right & ~still).sum()), int((~right & still).sum())
@@ -71,13 +71,13 @@ def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDAr
 
 
 def paired_interval(total: float, squares: float, count: int) -> tuple[float, float]:
-    """95% interval of the mean difference of two shares on the same images, in percentage points.
+    """Return the 95% interval of the mean difference of two shares on the same images, in percentage points.
 
-    Wald's on the table with half a pair added to each of its four cells (Agresti & Min, Statistics in Medicine 2005).
+    It is Wald's interval with half a pair added to each of the table's four cells (Agresti & Min, 2005).
 
     Args:
-        total, squares: sums of the images' differences, in -1..1, and of their squares.
-        count: images.
+        total, squares: sums of the images' differences, each in [-1, 1], and of their squares.
+        count: number of images.
     """
     n = count + 2
     half = 1.959964 * math.sqrt(squares + 1 - total**2 / n) / n
@@ -85,7 +85,7 @@ def paired_interval(total: float, squares: float, count: int) -> tuple[float, fl
 
 
 def _p_value(lost: int, won: int) -> float:
-    """Of the exact McNemar test. scipy's ``binomtest`` gives the same, but is 110 MB that nothing else here needs."""
+    """Compute the exact McNemar test's p-value, as scipy's ``binomtest``, without 110 MB of scipy."""
     n = lost + won
     tail = sum(math.comb(n, k) for k in range(min(lost, won) + 1)) / 2**n
     return float(min(1.0, 2 * tail))

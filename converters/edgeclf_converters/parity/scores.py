@@ -1,4 +1,4 @@
-"""What a network and its converted files give for labelled images."""
+"""Compute the scores of a network and its converted files on labelled images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 32
 
 
 class PixelRows(Protocol):
-    """uint8 RGB ``[images, height, width, 3]`` that is taken a slice at a time: an array, or a file's reader."""
+    """Images, uint8 RGB ``[images, height, width, 3]``, read in slices: an array, or the reader of a file."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice, /) -> Pixels: ...
@@ -32,11 +32,11 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images with their right answers.
+    """Images with their right classes.
 
     Attributes:
         pixels: uint8 RGB ``[images, height, width, 3]``.
-        targets: int64 ``[images]``, an index into the labels each.
+        targets: int64 ``[images]``, indices into the labels.
     """
 
     pixels: Pixels
@@ -45,26 +45,24 @@ class Labelled:
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
             got = f"{self.pixels.dtype} {list(self.pixels.shape)}"
-            raise ConversionError(f"Labelled pictures: expected uint8 [pictures, height, width, 3], got {got}.")
+            raise ConversionError(f"Labelled images: expected uint8 [images, height, width, 3], got {got}.")
         targets = np.asarray(self.targets)
         if targets.shape != self.pixels.shape[:1] or not len(targets):
-            raise ConversionError(f"Labelled pictures: {len(self.pixels)} pictures, {targets.shape} targets.")
+            raise ConversionError(f"Labelled images: {len(self.pixels)} images, targets of shape {targets.shape}.")
         if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
-            raise ConversionError(
-                "Labelled pictures: expected targets that are whole numbers from 0, indices of labels."
-            )
+            raise ConversionError("Labelled images: expected targets that are whole numbers from 0, indices of labels.")
         object.__setattr__(self, "targets", targets.astype(np.int64))
 
     def check(self, what: str, classes: int, size: tuple[int, int] | None) -> None:
-        """Refuse what a network cannot be asked or taught.
+        """Check that the images and targets fit a network.
 
         Args:
-            what: they are, for people.
-            classes: outputs of the network.
-            size: height and width of its input, or None where others are taken, too.
+            what: their name in an error.
+            classes: number of the network's outputs.
+            size: height and width of its input in pixels; None accepts any.
 
         Raises:
-            ConversionError: targets beyond the outputs, or images of another size.
+            ConversionError: a target is beyond the outputs, or the images have another size.
         """
         if self.targets.max() >= classes:
             raise ConversionError(f"{what}: target {self.targets.max()} of {classes} outputs, which count from 0.")
@@ -74,11 +72,11 @@ class Labelled:
 
 
 class NetworkScores:
-    """Outputs of a tf_keras network for images, compiled once.
+    """Compute the outputs of a tf_keras network for images; compiled once.
 
     Args:
-        model: from normalized RGB float32 ``[batch, height, width, 3]``.
-        rule: its preprocessing, of which mean and std are used.
+        model: a network with normalized RGB float32 ``[batch, height, width, 3]`` as input.
+        rule: its preprocessing; only mean and std are used.
     """
 
     def __init__(self, model: Any, rule: Preprocessing) -> None:
@@ -91,7 +89,7 @@ class NetworkScores:
         self._run = run
 
     def __call__(self, pixels: PixelRows) -> Scores:
-        """uint8 RGB ``[images, height, width, 3]`` of the input's size to float32 ``[images, classes]``."""
+        """Return float32 ``[images, classes]`` for uint8 RGB ``[images, height, width, 3]`` of the input's size."""
         tf, starts = tensorflow(), range(0, len(pixels), _BATCH)
         return np.concatenate(
             [self._run(tf.constant(np.ascontiguousarray(pixels[s : s + _BATCH]))).numpy() for s in starts]
@@ -99,12 +97,12 @@ class NetworkScores:
 
 
 def network_scores(model: Any, pixels: Pixels, rule: Preprocessing) -> Scores:
-    """``NetworkScores`` for a network that is asked once."""
+    """Compute scores like ``NetworkScores``, for a network that is used once."""
     return NetworkScores(model, rule)(pixels)
 
 
 def file_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Preprocessing) -> Scores:
-    """The same of a converted file, run by the runtime's interpreter, an instance on each processor."""
+    """Compute the scores of a converted file with the runtime's interpreter, one instance per processor."""
     count = max(1, min(usable_cores(), len(pixels)))
     parts = [pixels[len(pixels) * i // count : len(pixels) * (i + 1) // count] for i in range(count)]
     with ThreadPoolExecutor(count) as threads:
@@ -124,5 +122,5 @@ def _part_scores(content: bytes, pixels: Sequence[Pixels] | Pixels, rule: Prepro
 
 
 def log_loss(scores: Scores, targets: npt.NDArray[np.int64]) -> float:
-    """Mean negative log probability of the right class, in nats."""
+    """Return the mean negative log probability of the right class, in nats."""
     return float(-np.log(np.clip(scores[np.arange(len(targets)), targets], 1e-4, None)).mean())

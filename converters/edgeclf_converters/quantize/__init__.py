@@ -1,1 +1,1 @@
-"""The search for an int8 network that loses nothing."""
+"""Search for an int8 network without loss of accuracy."""

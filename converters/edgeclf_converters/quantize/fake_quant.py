@@ -1,8 +1,8 @@
-"""The folded network with the rounding of an integer one in it (Jacob et al., CVPR 2018).
+"""Build the folded network with the rounding of an integer network in it (Jacob et al., CVPR 2018).
 
-Built from tensorflow-model-optimization's wrappers with three things set otherwise than its ``quantize_model`` does:
-batch norm is folded before, so that training sees the kernels that are quantized; depthwise kernels have a scale per
-channel, as the interpreter gives them; and activation ranges are those measured on the float network, not +-6.
+It uses tensorflow-model-optimization's wrappers, with three differences from its ``quantize_model``: batch norm is
+already folded, so training sees the kernels that are quantized; depthwise kernels have a scale per channel, as in the
+interpreter; and activation ranges are measured on the float network in place of +-6.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from edgeclf_converters.graph.nodes import Node, assemble, consumers, relu_cap
 __all__ = ["Ranges", "quantized", "ranged_nodes", "set_ranges"]
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Lowest and highest real value of a node's output, by the node's name."""
+"""Lowest and highest value of each node's output, by the node's name."""
 
 _KEEP_SCALE = ("MaxPooling2D", "Flatten", "Reshape", "ZeroPadding2D", "Softmax")
 _FUSES_RELU = (*WEIGHTED, "Add")
 
 
 def ranged_nodes(nodes: Sequence[Node]) -> list[str]:
-    """Nodes whose output gets a range of its own, in order.
+    """Return the names of nodes whose output has a range of its own, in order.
 
-    Not those whose integers are their input's, nor those that the interpreter computes in one with the rectifier
-    after them, nor a softmax, whose range is fixed.
+    Omits nodes that keep the scale of their input, nodes that the interpreter fuses with the rectifier after them, and
+    a softmax, whose range is fixed.
     """
     users = consumers(nodes)
     return [node.name for node in nodes if not _keeps_scale(node) and not _fused(node, users[node.name])]
@@ -45,12 +45,12 @@ def _fused(node: Node, users: Sequence[Node]) -> bool:
 def quantized(
     nodes: Sequence[Node], ranges: Ranges, *, kernels: bool, outputs: Sequence[str] = ()
 ) -> tuple[Any, dict[str, list[Any]]]:
-    """A tf_keras model that rounds as the integer network will, and its nodes' variables.
+    """Build a tf_keras model that rounds like the integer network; return it and its nodes' variables.
 
     Args:
-        nodes: of ``fold``.
-        ranges: of every node of ``ranged_nodes``.
-        kernels: round the kernels too, for training; the converter does so by itself.
+        nodes: from ``fold``.
+        ranges: ranges of every node of ``ranged_nodes``.
+        kernels: whether to round kernels too, for training; the converter does so by itself.
         outputs: see ``graph.build``.
 
     Returns:
@@ -70,7 +70,7 @@ def quantized(
 
 
 def set_ranges(model: Any, ranges: Ranges) -> None:
-    """Give a network of ``quantized`` other ranges."""
+    """Set other ranges in a network from ``quantized``."""
     for layer in model.layers:
         span = ranges.get(getattr(getattr(layer, "layer", None), "name", "").removesuffix("_image"))
         if span is not None:
@@ -80,13 +80,13 @@ def set_ranges(model: Any, ranges: Ranges) -> None:
 
 
 class _Tools:
-    """Subclasses of tensorflow-model-optimization's, made when it is first needed."""
+    """Subclasses of tensorflow-model-optimization's classes, made when they are first needed."""
 
     wrapper: Any
     config: Any
 
     def identity(self, name: str) -> Any:
-        """Stands for the input, whose pixels are rounded too."""
+        """Return a layer for the input, whose pixels are rounded too."""
         from edgeclf_converters.frameworks import keras
 
         return keras().layers.Activation("linear", name=f"{name}_image")
@@ -97,7 +97,7 @@ def _tools() -> _Tools:
     tf, quantization = tensorflow(), tfmot().quantization.keras
 
     class KernelQuantizer(quantization.quantizers.Quantizer):  # type: ignore[misc, name-defined]
-        """Symmetric, 255 steps, the largest weight of those that share a scale is the last. Gradients pass."""
+        """Round symmetrically to 255 steps up to the largest weight that shares the scale; gradients pass through."""
 
         def __init__(self, axes: tuple[int, ...]) -> None:
             self.axes = axes
@@ -113,7 +113,7 @@ def _tools() -> _Tools:
             return {"axes": self.axes}
 
     class RangeQuantizer(quantization.quantizers.Quantizer):  # type: ignore[misc, name-defined]
-        """256 steps between two given values; training does not move them."""
+        """Round to 256 steps between two given values, which training does not change."""
 
         def __init__(self, low: float, high: float) -> None:
             self.low, self.high = low, high
@@ -131,7 +131,7 @@ def _tools() -> _Tools:
             return {"low": self.low, "high": self.high}
 
     class Config(quantization.QuantizeConfig):  # type: ignore[misc, name-defined]
-        """Which of a layer's tensors are rounded."""
+        """The choice of a layer's tensors that are rounded."""
 
         def __init__(self, axes: tuple[int, ...] | None, span: tuple[float, float] | None) -> None:
             self.axes, self.span = axes, span

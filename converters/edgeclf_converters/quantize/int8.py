@@ -1,9 +1,9 @@
-"""The way to an int8 network that loses nothing: the cheapest method that keeps within a bound, proven on images.
+"""Search for an int8 file: use the cheapest method whose accuracy loss, measured on images, stays within a limit.
 
-Each step converts a real file and runs it through the runtime's interpreter: plain post-training quantization, other
-ranges, corrected biases, and at last quantization-aware training. Steps of a kind are tried together; the first kind
-with one within the bound ends the way, and of all that was tried the best is kept. So it is where a later step fails or
-is interrupted: a file that is finished is never lost.
+Each step converts a real file and runs it with the runtime's interpreter: plain post-training quantization, other
+ranges, corrected biases, and finally quantization-aware training. Steps of a kind are tried together; the search ends
+after the first kind with a step within the limit, and the best file is kept. If a later step fails or is interrupted,
+the best finished file is kept, too.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 __all__ = ["AIM", "METHODS", "SearchOptions", "search_int8"]
 
 METHODS = ("auto", "ptq", "qat")
-"""All steps until one keeps within the bound; only those without training; only the training."""
+"""All steps until one is within the limit; only steps without training; only quantization-aware training."""
 
 AIM = 0.5
-"""Points of accuracy that may be lost where no bound is given; or one image, where that is more."""
+"""Allowed accuracy loss in percentage points if no limit is given; or the loss of one image, if that is more."""
 
 Progress = Callable[[str, int], AbstractContextManager[Any]]
-"""(title, total) to a ``with`` block whose value has ``advance(steps)``."""
+"""Called with (title, total); returns a context manager whose value has ``advance(steps)``."""
 
 
 class SearchOptions(TypedDict, total=False):
-    """Keyword arguments of ``search_int8`` that ``convert_int8`` hands on."""
+    """Keyword arguments that ``convert_int8`` passes on to ``search_int8``."""
 
     validation: Labelled | None
     training: Callable[[], Labelled] | None
@@ -73,36 +73,37 @@ def search_int8(
     """Find an int8 file of a tf_keras classifier.
 
     Args:
-        model: from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
-        calibration: uint8 images of the input's size, of the kind the model will see; a hundred or more.
+        model: a network from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
+        calibration: images, uint8 RGB of the input's size, of the kind that the model will see; a hundred or more.
         rule: the model's preprocessing.
-        validation: images to judge by, of the input's size; by default the calibration's, and the float network's
-            own answers to them.
-        training: gives images to train on, of any size that ``augment`` takes, when they are needed; without it
-            there is no training.
+        validation: images of the input's size to evaluate steps on; by default the calibration images with the float
+            network's answers as targets.
+        training: returns images to train on, of any size that ``augment`` accepts; called when they are needed. Without
+            it there is no quantization-aware training.
         method: one of ``METHODS``.
-        max_drop: points of accuracy that may be lost, exactly; by default ``AIM``, or one image where that is more.
+        max_drop: the largest accuracy loss allowed, in percentage points; by default ``AIM``, or one image if that is
+            more.
         qat, augment: see ``qat.train_epochs``.
-        say, progress: told what happens.
-        distribution: where the training runs; all its processes do the rest alike.
+        say, progress: called with lines and for bars that show the progress.
+        distribution: where training runs; all its processes do the other steps alike.
 
     Returns:
-        the best file; also where a step after the first failed, in whatever way, or was interrupted (see
-        ``Search.stop``), but with several workers, which wait for one another.
+        the best file; also if a step after the first failed or was interrupted (see ``Search.stop``), except with
+        several workers, which wait for one another.
 
     Raises:
-        ConversionError: unfit images or network, an unknown method, or "qat" for a network of unknown layers or
-            without images to train on.
-        KeyboardInterrupt: before there was anything to keep.
+        ConversionError: the images or the network cannot be used, the method is unknown, or "qat" is requested for a
+            network with unsupported layers or without images to train on.
+        KeyboardInterrupt: interrupted before there was anything to keep.
     """
     if method not in METHODS:
         raise ConversionError(f"Method {method!r}: expected one of {', '.join(METHODS)}.")
     if method == "qat" and training is None:
-        raise ConversionError("Quantization-aware training needs training pictures with their labels.")
+        raise ConversionError("Quantization-aware training needs training images with their labels.")
     check_model(model, rule)
     check_pictures(calibration, rule)
     if validation is not None:
-        validation.check("Validation pictures", model.output_shape[1], (rule.height, rule.width))
+        validation.check("Validation images", model.output_shape[1], (rule.height, rule.width))
     distribution = distribution or Distribution()
     search = _MethodSearch(model, calibration, rule, validation, max_drop, say, distribution)
     trained = search.trained(training, qat or QatConfig(), augment, progress)
@@ -116,11 +117,11 @@ _Steps = Generator[Trial, None, None]
 
 
 class _UnfitError(ConversionError):
-    """Images given to train on that are none: no reason to end with an untrained file and without a word."""
+    """The training images cannot be used: this must be an error, not a reason to end with an untrained file."""
 
 
 class _MethodSearch:
-    """Steps taken so far."""
+    """The search, with the steps tried so far."""
 
     def __init__(
         self,
@@ -140,72 +141,72 @@ class _MethodSearch:
         self._judged_by = "their labels" if validation else "the float network's answers"
         self._bound = self._allowed(max_drop)
         self._trials: list[Trial] = []
-        self._step, self._started = "", 0.0  # that is being tried, and since when
+        self._step, self._started = "", 0.0  # the current step, and when it started
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
         self._estimator = "mse"
         self._refused = ""
 
     def follow(self, groups: Iterable[_Steps]) -> Search:
-        """Take one group of steps after the other until a file is within the bound."""
+        """Try one group of steps after another until a file is within the limit."""
         stop = None
         try:
             with remembered_interrupts() as check:
                 for group in groups:
                     if self._trials and self._distribution.agree(float(self._within())):
                         break
-                    with closing(group):  # whatever ends it, its bar is gone before anything else is shown
+                    with closing(group):  # close its bar before anything else is shown
                         self._take(group, check)
         except (Exception, KeyboardInterrupt) as error:
-            # Of several workers the others wait in the middle of a step, for ever.
+            # With several workers, the others would wait in the middle of a step for ever.
             if not self._trials or isinstance(error, _UnfitError) or self._distribution.way == "multi-worker":
                 raise
             stop = Stop.of(self._step, error)
-        if stop is not None:  # outside of the handler, whose error holds what the step had in memory
+        if stop is not None:  # outside of the handler: its error keeps the step's memory alive
             self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
         return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop)
 
     def _take(self, group: _Steps, check: Callable[[], None]) -> None:
-        """One group of steps, unless the network is not one for them."""
+        """Try one group of steps; skip it if it does not support the network."""
         try:
             for trial in group:
                 self._trials.append(trial)
-                self._say_steps()  # after: what was said is kept, whatever comes
+                self._say_steps()  # only after the trial is stored
                 check()
         except ConversionError as error:
             if not self._trials or isinstance(error, _UnfitError):
                 raise
             if str(error) != self._refused:
-                self._say(f"No further method: {error}")
+                self._say(f"No further method can be tried: {error}")
             self._refused = str(error)
 
     def _say_steps(self) -> None:
-        """The new one, and before the second the first: of a single one the result says it all."""
+        """Log new steps; the first only once there is a second, as the result describes a single one."""
         new = self._trials[:2] if len(self._trials) == 2 else self._trials[-1:]
         for trial in new if len(self._trials) > 1 else ():
             self._say(f"{trial.step}, {trial.step.seconds:.0f} s")
 
     def _allowed(self, max_drop: float | None) -> float:
-        """Points that may be lost: no aim is finer than one of the images that it is judged by."""
+        """Return the allowed loss in percentage points, by default at least one of the images."""
         count = len(self._judges.targets)
         if max_drop is not None or 100 / count <= AIM:
             return AIM if max_drop is None else max_drop
-        self._say(f"Of {count} images to judge by, one is {100 / count:.1f} points: a loss of one counts as within.")
+        self._say(f"Evaluating on {count} images: one is {100 / count:.1f} points, so a loss of one image is accepted.")
         return 100 / count
 
     def _best(self) -> Trial:
         return max(self._trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
 
     def _within(self) -> bool:
-        return self._best().parity.drop <= self._bound + 1e-9  # a drop of 0.5 may come out a little above
+        return self._best().parity.drop <= self._bound + 1e-9  # rounding may put a drop of 0.5 slightly above
 
     def plain(self) -> _Steps:
-        """What TensorFlow's converter does by itself; for every network."""
+        """Try plain post-training quantization by TensorFlow's converter, for any network."""
         self._begin("ptq")
         yield self._trial(convert(self._model, "int8", self._calibration, self._rule))
 
     def ranged(self) -> _Steps:
-        """Ranges by each estimator but the plain extremes; the best goes on into the next steps."""
+        """Try the ranges of all estimators other than plain extremes; later steps use the best."""
         trials = []
         for name in ESTIMATORS[1:]:
             self._begin(f"ptq {name}")
@@ -215,7 +216,7 @@ class _MethodSearch:
         self._estimator = best.step.name.removeprefix("ptq ")
 
     def corrected(self) -> _Steps:
-        """Corrected biases, and equalized layers where there are any."""
+        """Try corrected biases, also with equalized layers if the network has any to equalize."""
         name, nodes = f"ptq {self._estimator}", self._folded()
         yield self._refined(f"{name} + bias correction", nodes)
         if equalized_pairs(nodes):
@@ -228,7 +229,7 @@ class _MethodSearch:
         augment: Augment | None,
         progress: Progress | None,
     ) -> _Steps:
-        """The file of every epoch of a quantization-aware training."""
+        """Train quantization-aware and try the file of every epoch."""
         if training is None:
             return
         self._begin("qat epoch 1")
@@ -237,7 +238,7 @@ class _MethodSearch:
         try:
             data = training()
             size = None if augment else (self._rule.height, self._rule.width)
-            data.check("Training pictures", self._model.output_shape[1], size)
+            data.check("Training images", self._model.output_shape[1], size)
         except ConversionError as error:
             raise _UnfitError(str(error)) from None
         start = correct_biases(nodes, self._calibration, self._rule)
@@ -266,10 +267,10 @@ class _MethodSearch:
         if self._nodes is None:
             try:
                 self._nodes = fold(flatten(self._model))
-            except (TypeError, ValueError) as error:  # of keras, about a layer none of the checks foresaw
+            except (TypeError, ValueError) as error:  # raised by keras for a layer that the checks missed
                 if isinstance(error, ConversionError):
                     raise
-                raise ConversionError(f"The network cannot be taken apart: {str(error).splitlines()[0]}") from error
+                raise ConversionError(f"The network cannot be rebuilt: {str(error).splitlines()[0]}") from error
         return self._nodes
 
     def _ranges(self, estimator: str) -> Ranges:

@@ -1,9 +1,9 @@
-"""Quantization-aware training of a folded network from the float one's ranges, taught by the float one itself.
+"""Quantization-aware training of a folded network, from the float network's ranges and with it as teacher.
 
-A short training at a low cosine rate with every rounding in place. The loss is the float network's own answer
-(Hinton et al., 2015) beside the right one. Batch norm is folded, so its statistics stay the float network's; ranges are
-measured again after every epoch and frozen for the last. What is kept is decided by whoever takes the epochs: the
-accuracy of the converted file, not of this graph.
+The training is short, at a low cosine rate, with every rounding in place. The loss combines the float network's answer
+(distillation: Hinton et al., 2015) and the right label. Batch norm is folded, so its statistics stay the float
+network's; ranges are measured again after every epoch and frozen for the last. The caller chooses the epoch to keep by
+the accuracy of the converted file, not of this graph.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ from edgeclf_runtime.pictures.preprocess import Preprocessing
 __all__ = ["Augment", "QatConfig", "train_epochs"]
 
 Augment = Callable[[Any, Any, slice, int], Any]
-"""(uint8 images ``[part, height, width, 3]``, int32 seed ``[2]``, which part of a batch they are, the batch's size)
-to images in 0..255 of the network's size."""
+"""Called with (uint8 images ``[part, height, width, 3]``, int32 seed ``[2]``, their slice of a batch, its size);
+returns images in 0..255 of the network's size."""
 
 _CLIP = 1.0
 
 
 @dataclass(frozen=True)
 class QatConfig:
-    """Options of the training.
+    """Options of quantization-aware training.
 
     Attributes:
-        epochs: over the training images.
-        batch_size: images a step.
-        learning_rate: the highest of the cosine schedule, of AdamW.
-        distillation: share of the loss that is the float network's answer; the rest is the right label.
-        temperature: of both softmaxes in that share.
-        features: weight of a further term, the mean squared difference of the features below the last dense layer, in
-            units of the float network's own variance (Romero et al., ICLR 2015); 0 leaves it out.
-        label_smoothing: of the right label.
-        class_weights: of the right label's part of the loss, one per class, of mean 1 over the images; or empty.
-        seed: of order and augmentation.
+        epochs: number of epochs over the training images.
+        batch_size: images per step.
+        learning_rate: peak of the cosine schedule, for AdamW.
+        distillation: share of the loss from the float network's answers; the rest is from the right labels.
+        temperature: temperature of both softmaxes in that share.
+        features: weight of an additional term, the mean squared difference of the features below the last dense layer,
+            in units of the float network's variance (Romero et al., ICLR 2015); 0 for none.
+        label_smoothing: label smoothing of the right labels.
+        class_weights: weights of the right labels' part of the loss, one per class, with mean 1 over the images; or
+            empty.
+        seed: random seed of order and augmentation.
     """
 
     epochs: int = 2
@@ -79,17 +80,17 @@ def train_epochs(
     advance: Callable[[int], None] = lambda pictures: None,
     distribution: Distribution | None = None,
 ) -> Iterator[tuple[list[Node], Ranges]]:
-    """Train, giving the network and its ranges after each epoch.
+    """Train; yield the network and its ranges after each epoch.
 
     Args:
-        taught: of ``fold``; the float network, whose answers are the teacher's.
-        nodes: where the training begins: the same network, with its biases corrected, say.
-        ranges: of its activations.
-        remeasure: ranges of a changed network, by the same estimator.
-        data: training images; of any size that ``augment`` takes, else of the network's.
-        augment: random changes of the images; the float network answers to the changed ones.
-        advance: told of images done.
-        distribution: where the steps run; here by default.
+        taught: from ``fold``; the float network, which is the teacher.
+        nodes: the network that training starts from, such as the same with corrected biases.
+        ranges: ranges of its activations.
+        remeasure: measures the ranges of a changed network with the same estimator.
+        data: training images, of any size that ``augment`` accepts, or of the network's size without it.
+        augment: augmentation; the teacher gets the augmented images, too.
+        advance: called with the number of images done.
+        distribution: where the steps run; by default in this process only.
     """
     tf, distribution = tensorflow(), distribution or Distribution()
     outputs = [logits_node(nodes), features_node(nodes)]
@@ -123,14 +124,14 @@ def train_epochs(
 
 
 def _read(data: Labelled, rows: Any, augment: Augment | None, seed: Any, part: slice) -> tuple[Any, Any, Any]:
-    """One replica's part of a batch, and how many images all of it has."""
+    """Return one replica's part of a batch, and the number of images in the whole batch."""
     tf, pixels = tensorflow(), tensorflow().constant(data.pixels[rows[part]])
     pixels = augment(pixels, tf.constant(seed), part, len(rows)) if augment else pixels
     return pixels, tf.constant(data.targets[rows[part]]), tf.constant(len(rows), tf.float32)
 
 
 def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, config: QatConfig) -> Any:
-    """Of one replica; its gradients are added to the others'."""
+    """Return the step function of one replica, whose gradients are added to the others'."""
     tf, variables = tensorflow(), student.trainable_variables
 
     def step(pixels: Any, targets: Any, count: Any) -> None:
@@ -160,7 +161,7 @@ def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, confi
 
 
 def _trained(nodes: Sequence[Node], variables: dict[str, list[Any]]) -> list[Node]:
-    """The nodes with the student's weights, not rounded."""
+    """Return the nodes with the student's weights, not rounded."""
     return [
         replace(node, weights=tuple(variable.numpy() for variable in variables[node.name])) if node.weights else node
         for node in nodes

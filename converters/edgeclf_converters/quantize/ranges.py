@@ -1,4 +1,4 @@
-"""Activation ranges from calibration images, by four estimators."""
+"""Estimate activation ranges from calibration images, with four estimators."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 __all__ = ["ESTIMATORS", "Statistics", "estimate", "observe"]
 
 ESTIMATORS = ("minmax", "moving-average", "percentile", "mse")
-"""Extremes of all; their moving average over batches; the middle 99.99%; the least mean squared error."""
+"""Extremes; their moving average over batches; the middle 99.99%; the least mean squared error."""
 
 _BINS = 2048
 _BATCH = 8
 _MOMENTUM = 0.9
-_TAIL = 5e-5  # of the values cut off at each end
-_THIN = 5  # every so many values enter the histograms: ranges need no more
+_TAIL = 5e-5  # share of the values that is cut off at each end
+_THIN = 5  # only one in so many values enters the histograms, which is enough for ranges
 
 Floats = npt.NDArray[np.float64]
 
 
 class Statistics:
-    """What was seen of each node's output.
+    """Statistics of each node's output.
 
     Attributes:
-        names: of the nodes.
+        names: names of the nodes.
         lows, highs: ``[batches, nodes]``, extremes of each batch.
-        counts: ``[nodes, bins]``, histograms between the extremes of all.
+        counts: ``[nodes, bins]``, histograms between the extremes of all batches.
     """
 
     def __init__(self, names: Sequence[str], lows: Floats, highs: Floats, counts: Floats) -> None:
@@ -43,7 +43,7 @@ class Statistics:
 
 
 def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessing) -> Statistics:
-    """Run the float network on images of its input's size and keep its outputs' extremes and histograms."""
+    """Run the float network on images of its input's size; return extremes and histograms of its outputs."""
     tf = tensorflow()
     names = [name for name in ranged_nodes(nodes) if name != nodes[0].name]
     model = build(nodes, outputs=names)
@@ -75,17 +75,17 @@ def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessi
 
 
 def _thinned(values: Any) -> Any:
-    """About one value in ``_THIN``, by a stride that shares no factor with the channels, so that it visits them all."""
+    """Return about one in ``_THIN`` values; the stride shares no factor with the channels, so it visits all of them."""
     tf, channels = tensorflow(), int(values.shape[-1])
     step = next(step for step in range(_THIN, _THIN + channels + 1) if math.gcd(step, channels) == 1)
     return tf.reshape(values, [-1])[:: step if values.shape.rank == 4 else 1]
 
 
 def estimate(statistics: Statistics, estimator: str, rule: Preprocessing, image: str) -> dict[str, tuple[float, float]]:
-    """Ranges by one of ``ESTIMATORS``; each contains 0, which an integer must stand for.
+    """Estimate ranges with one of ``ESTIMATORS``; each contains 0, which must be exact in integers.
 
     Args:
-        rule: its mean and std are the range of the input, whose name is ``image``.
+        rule: the preprocessing; its mean and std determine the range of the input, named ``image``.
     """
     ranges = {}
     low, high = statistics.lows.min(axis=0), statistics.highs.max(axis=0)
@@ -118,9 +118,9 @@ def _percentile(counts: Floats, low: float, high: float) -> tuple[float, float]:
 
 
 def _least_error(counts: Floats, low: float, high: float) -> tuple[float, float]:
-    """Of ranges that cut the same share or more off each end, the one with the least squared error of rounding."""
+    """Return the range with the least squared rounding error, among ranges that cut off some of each end."""
     centres = low + (np.arange(_BINS) + 0.5) * (high - low) / _BINS
-    if low >= 0:  # a rectifier's zeros, which an integer holds exactly
+    if low >= 0:  # a rectifier's zeros, which integers represent exactly
         counts = np.concatenate([[0], counts[1:]])
     best = (np.inf, low, high)
     for below in np.linspace(1.0, 0.3, 15) if low < 0 else (1.0,):

@@ -1,4 +1,4 @@
-"""Two changes of a folded network that cost no training and make its integers fit better (Nagel et al., ICCV 2019)."""
+"""Correct biases and equalize layers, to quantize a folded network better (Nagel et al., ICCV 2019)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 __all__ = ["correct_biases", "equalize", "equalized_pairs", "rounded_kernel", "rounded_kernels"]
 
 _BATCH = 8
-_LARGEST = 8.0  # factor by which a channel is stretched or shrunk
+_LARGEST = 8.0  # maximum factor by which a channel is scaled up or down
 
 
 def rounded_kernel(node: Node) -> Array:
-    """A kernel as its int8 codes stand for it."""
+    """Return a kernel rounded to the values of its int8 codes."""
     kernel = node.weights[0]
     scale = np.maximum(np.abs(kernel).max(axis=shared_scale_axes(node.kind), keepdims=True), 1e-9) / 127
     return np.asarray(np.round(kernel / scale) * scale, np.float32)
 
 
 def rounded_kernels(nodes: Sequence[Node]) -> list[Node]:
-    """The network with all its kernels as their int8 codes stand for them."""
+    """Return the network with all kernels rounded to the values of their int8 codes."""
     return [replace(n, weights=(rounded_kernel(n), *n.weights[1:])) if n.kind in WEIGHTED else n for n in nodes]
 
 
 def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessing) -> list[Node]:
-    """Take from every bias what rounding its kernel adds to the output on average over the images.
+    """Subtract from each bias what rounding its kernel adds to the output, on average over the images.
 
-    The kernel's rounding error times the mean input; at the border of an image padding makes it an approximation.
+    That is the kernel's rounding error times the mean input; padding at the image's border makes it an approximation.
     """
     tf = tensorflow()
     sources = sorted({node.inputs[0] for node in nodes if node.kind in WEIGHTED})
@@ -67,7 +67,7 @@ def _corrected(node: Node, mean: Array) -> Node:
 
 
 def equalized_pairs(nodes: Sequence[Node]) -> list[tuple[str, str]]:
-    """Layers with nothing between them but an uncapped rectifier or nothing, each the other's only neighbour."""
+    """Return pairs of layers that are each other's only neighbour, with at most an uncapped rectifier in between."""
     users, pairs = consumers(nodes), []
     for node in nodes:
         if node.kind not in WEIGHTED or node.config.get("depth_multiplier", 1) != 1:
@@ -81,10 +81,10 @@ def equalized_pairs(nodes: Sequence[Node]) -> list[tuple[str, str]]:
 
 
 def equalize(nodes: Sequence[Node]) -> list[Node]:
-    """Scale channels between neighbouring layers so that their ranges are alike on both sides; the function stays.
+    """Scale channels between neighbouring layers so that their ranges are equal on both sides; the function stays.
 
-    Only where the rectifier between them has no cap, for relu(s * x) is s * relu(x) there alone. A channel whose
-    weights are all 0 on one side keeps them as they are: it has no range to be made like another's.
+    This needs a rectifier without a cap between them, as only then relu(s * x) = s * relu(x). A channel whose weights
+    are all 0 on one side is left unchanged: it has no range to equalize.
     """
     by_name = {node.name: node for node in nodes}
     for first, second in equalized_pairs(nodes):
@@ -102,7 +102,7 @@ def equalize(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _output_axis(node: Node) -> int:
-    """Of a depthwise layer, whose multiplier is 1 in a pair."""
+    """Return the kernel's axis of output channels; a depthwise layer in a pair has multiplier 1."""
     return 2 if node.kind == "DepthwiseConv2D" else node.weights[0].ndim - 1
 
 

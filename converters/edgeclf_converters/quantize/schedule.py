@@ -1,4 +1,4 @@
-"""Learning rates over a quantization-aware training, as shares of the highest."""
+"""Learning rate schedule of quantization-aware training, as shares of the peak rate."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _WARMUP = 0.1  # share of all steps
 
 
 def warmup_cosine(done: float) -> float:
-    """Share of the highest rate when a share of all steps is done: a linear rise, then half a cosine down to zero."""
+    """Return the share of the peak rate after a share of all steps: a linear rise, then half a cosine to zero."""
     return min(1.0, done / _WARMUP) * 0.5 * (1 + math.cos(math.pi * max(0.0, done - _WARMUP) / (1 - _WARMUP)))

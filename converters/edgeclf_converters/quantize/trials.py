@@ -1,4 +1,4 @@
-"""What the search for an int8 file tried, and where it ended."""
+"""The trials and the result of a search for an int8 file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Search", "Step", "Stop", "Trial"]
 
 @dataclass(frozen=True)
 class Step:
-    """One method tried: its name, the real file's accuracy (a share), its drop in points, and seconds taken."""
+    """One method tried: name, accuracy of the real file in [0, 1], its drop in points, and time in seconds."""
 
     name: str
     accuracy: float
@@ -27,9 +27,9 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A step with its file's content, and float against int8 on the images it was chosen on.
+    """A step with its file's bytes, and the comparison of float and int8 on the images used for the choice.
 
-    ``floats`` is the folded float network whose layers are the file's; None where the converter chose them itself.
+    ``floats`` is the folded float network with the file's layers; None if the converter chose the layers itself.
     """
 
     step: Step
@@ -43,8 +43,8 @@ class Stop:
     """Why a search ended before its last step.
 
     Attributes:
-        step: during which it happened.
-        reason: of its failure; empty for Ctrl-C.
+        step: the step in which it ended.
+        reason: why the step failed; empty for Ctrl-C.
     """
 
     step: str
@@ -52,7 +52,7 @@ class Stop:
 
     @classmethod
     def of(cls, step: str, error: BaseException) -> Stop:
-        """A step that raised this."""
+        """Return the stop for a step that raised this error."""
         if isinstance(error, KeyboardInterrupt):
             return cls(step, "")
         text = _first_line(str(error))
@@ -62,7 +62,7 @@ class Stop:
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was Ctrl-C."""
+        """Return whether it was Ctrl-C."""
         return not self.reason
 
     def __str__(self) -> str:
@@ -70,22 +70,22 @@ class Stop:
 
 
 def _first_line(text: str) -> str:
-    """That says something: TensorFlow's begin with where in a graph it was, and indent the way to it."""
+    """Return the first informative line: TensorFlow's errors begin with positions in the graph, indented."""
     lines = (line.rstrip() for line in text.splitlines() if line.strip() and not line[0].isspace())
     return next((line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))), "")
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Result of the search for an int8 file.
+    """Result of the int8 search.
 
     Attributes:
-        best: what is kept.
-        trials: all that was tried, in order.
-        within: its drop is within the bound.
-        judged_by: what says which answers are right, for people. Where several files were tried, the best was chosen on
-            these images, so its own figures are a little too good; other images say how good it is.
-        stop: why steps were left out; None where it went its whole way.
+        best: the trial that is kept.
+        trials: all trials, in order.
+        within: whether the drop of the best is within the limit.
+        judged_by: what determines the right answers, to be shown. If several files were tried, the best was chosen on
+            these images, so its figures are a little too good; evaluate it on others.
+        stop: why steps were omitted; None if the search was completed.
     """
 
     best: Trial
@@ -96,5 +96,5 @@ class Search:
 
     @property
     def route(self) -> tuple[Step, ...]:
-        """The steps tried, in order."""
+        """Return the steps tried, in order."""
         return tuple(trial.step for trial in self.trials)

@@ -1,1 +1,1 @@
-"""A network as a .tflite file, and what is packed into it."""
+"""Convert a network to a .tflite file and pack card, labels and golden images into it."""

@@ -1,4 +1,4 @@
-"""A tf_keras classifier to the bytes of a TensorFlow Lite model."""
+"""Convert a tf_keras classifier to the bytes of a TensorFlow Lite model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 __all__ = ["MODES", "check_model", "check_pictures", "convert", "convert_rounding"]
 
 MODES = ("int8", "float32", "float16", "dynamic")
-"""Full integer; floats; floats stored in half; integer weights with float activations."""
+"""Full integer; float; float with weights in 16 bits; integer weights with float activations."""
 
 _FLOATS = {0: "float32", 1: "float16", 10: "float64"}
 
@@ -26,17 +26,17 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     """Convert a network.
 
     Args:
-        model: tf_keras, from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
+        model: a network from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
         mode: one of ``MODES``.
-        calibration: for int8, images uint8 ``[height, width, 3]`` as ``preprocess.resize`` gives them, of the kind
-            the model will see (Jacob et al., CVPR 2018: activation ranges are measured on them); else empty.
-        preprocessing: the model's. Its mean and std become the quantization of the int8 model's input.
+        calibration: for int8, images, uint8 RGB ``[height, width, 3]`` from ``preprocess.resize``, of the kind that the
+            model will see (activation ranges are measured on them: Jacob et al., CVPR 2018); otherwise empty.
+        preprocessing: the model's preprocessing. Its mean and std become the quantization of the int8 model's input.
 
     Returns:
-        a flatbuffer with static batch 1; of int8, input and output are uint8 and every tensor is an integer.
+        a flatbuffer with a fixed batch size of 1; for int8, input and output are uint8 and all tensors are integers.
 
     Raises:
-        ConversionError: an unknown mode, unfit calibration images, or a result that is not fully integer.
+        ConversionError: the mode is unknown, the images cannot be used, or the result is not fully integer.
     """
     if mode not in MODES:
         raise ConversionError(f"Mode {mode!r}: expected one of {', '.join(MODES)}.")
@@ -62,10 +62,10 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
 
 
 def convert_rounding(model: Any, preprocessing: Preprocessing) -> bytes:
-    """Convert a network of ``fake_quant.quantized``, whose ranges become the integers' scales.
+    """Convert a network from ``fake_quant.quantized``; its ranges become the integers' scales.
 
     Returns:
-        as ``convert`` for int8.
+        a flatbuffer like that of ``convert`` for int8.
 
     Raises:
         ConversionError: the result is not fully integer.
@@ -81,22 +81,22 @@ def _full_integer(converter: Any) -> None:
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    # Older interpreters and the Edge TPU's compiler know no dense layer with a scale per channel.
+    # Older interpreters and the Edge TPU's compiler do not support dense layers with a scale per channel.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
 
 
 def check_model(model: Any, preprocessing: Preprocessing) -> None:
-    """Refuse a network whose input or output is not that of a classifier with this preprocessing.
+    """Check that a network's input and output are those of a classifier with this preprocessing.
 
     Raises:
-        ConversionError: see its text.
+        ConversionError: the input or output does not fit.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
     if len(getattr(model, "inputs", None) or ()) != 1 or len(getattr(model, "outputs", None) or ()) != 1:
-        raise ConversionError("The network has not one input and one output, or was never called; build it first.")
+        raise ConversionError("Expected a network with one input and one output that was built; build it first.")
     given = tuple(model.input_shape)[1:]
     if len(given) != 3 or any(a is not None and a != b for a, b in zip(given, shape, strict=True)):
-        raise ConversionError(f"The network's input is {list(given)}, its preprocessing gives {list(shape)}.")
+        raise ConversionError(f"The network's input is {list(given)}, but its preprocessing gives {list(shape)}.")
     if len(model.output_shape) != 2 or model.output_shape[1] < 2:
         raise ConversionError(f"The network's output is {list(model.output_shape)}, expected [batch, classes].")
 
@@ -110,7 +110,7 @@ def _converter(model: Any, shape: tuple[int, ...]) -> Any:
 
 def _converted(converter: Any) -> bytes:
     with quiet(), warnings.catch_warnings():
-        # It says of every uint8 model that its calibration statistics were given, which they were.
+        # The converter warns about calibration statistics for every uint8 model, although they were given.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
         try:
             return bytes(converter.convert())
@@ -120,41 +120,41 @@ def _converted(converter: Any) -> bytes:
 
 
 def _converter_error() -> type[Exception]:
-    """What the converter raises of an operator it has no integers for; public nowhere else."""
+    """Return the error that the converter raises for operators without an integer version; it is not public."""
     from tensorflow.lite.python.convert_phase import ConverterError
 
     return cast("type[Exception]", ConverterError)
 
 
 def check_pictures(pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
-    """Refuse what is no image to calibrate on.
+    """Check that images can be used for calibration.
 
     Raises:
-        ConversionError: none, another type or size, or images that are noise.
+        ConversionError: there are no images, they have another type or size, or they are noise.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
     if not len(pictures):
-        raise ConversionError("int8 needs calibration pictures: photographs of the kind the model will see.")
+        raise ConversionError("int8 needs calibration images: photographs of the kind that the model will see.")
     for picture in pictures:
         if picture.dtype != np.uint8 or picture.shape != shape:
-            raise ConversionError(f"Calibration picture {picture.dtype} {list(picture.shape)}, expected {list(shape)}.")
+            raise ConversionError(f"Calibration image {picture.dtype} {list(picture.shape)}, expected {list(shape)}.")
     if all(map(_is_noise, pictures)):
         raise ConversionError(
-            "The calibration pictures are noise: neighbouring pixels have nothing in common. Ranges measured on them "
-            "are wrong; give photographs of the kind the model will see, through preprocess.resize."
+            "The calibration images are noise: neighbouring pixels have nothing in common. Ranges measured on them are "
+            "wrong; use photographs of the kind that the model will see, from preprocess.resize."
         )
 
 
 def _is_noise(picture: Pixels) -> bool:
-    """Whether neighbouring pixels are no more alike than any two are."""
+    """Return whether neighbouring pixels are no more similar than any two pixels."""
     grey = picture.mean(axis=2)
     spread = float(grey.var())
     return spread > 1 and min(picture.shape[:2]) > 8 and float(np.square(np.diff(grey, axis=1)).mean()) > 1.6 * spread
 
 
 def _with_extremes(pictures: Sequence[Pixels]) -> list[Pixels]:
-    # A black and a white pixel fix the input's range at the normalization's own, so that the quantized input is the
-    # pixel, whatever the other images hold.
+    # A black and a white pixel fix the input's range to that of the normalization, so that the quantized input is the
+    # pixel itself for any images.
     extreme = pictures[0].copy()
     extreme[0, 0], extreme[0, 1] = 0, 255
     return [*pictures, extreme]

@@ -1,7 +1,7 @@
-"""The TFLITE_METADATA buffer, as MediaPipe, Android Studio and the Task Library read it.
+"""Write the TFLITE_METADATA buffer, which MediaPipe, Android Studio and the Task Library read.
 
-Fields are numbered as in TensorFlow's metadata_schema.fbs. It is written here because no package that does so installs
-on current Pythons.
+Fields are numbered as in TensorFlow's metadata_schema.fbs. It is written here because no package for it can be
+installed on current Python versions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Write = Callable[[flatbuffers.Builder], None]
 
 
 def metadata_buffer(card: ModelCard) -> bytes:
-    """The buffer for a classifier with that card: normalization, and ``labels.txt`` as its output's labels."""
+    """Return the buffer for a classifier with this card: normalization, and ``labels.txt`` as the output's labels."""
     b = flatbuffers.Builder(1024)
     graph = _table(b, 5, {2: _vector(b, [_input(b, card)]), 3: _vector(b, [_output(b)])})
     version = b.CreateString("1.0.0")
@@ -33,7 +33,7 @@ def metadata_buffer(card: ModelCard) -> bytes:
 
 
 def with_metadata(content: bytes, card: ModelCard) -> bytes:
-    """A .tflite flatbuffer with that buffer added."""
+    """Add the buffer to a .tflite flatbuffer."""
     with quiet():
         from tensorflow.lite.python import schema_py_generated as schema
         from tensorflow.lite.tools import flatbuffer_utils
@@ -71,7 +71,7 @@ def _table(
     small: dict[int, int] | None = None,
     numbers: dict[int, int] | None = None,
 ) -> int:
-    """A table of so many fields: offsets to what was written before, bytes, and unsigned 32 bit numbers."""
+    """Write a table of fields: offsets to earlier objects, bytes, and unsigned 32-bit numbers."""
     b.StartObject(fields)
     for field, offset in offsets.items():
         b.PrependUOffsetTRelativeSlot(field, offset, 0)

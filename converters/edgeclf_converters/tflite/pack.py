@@ -1,4 +1,4 @@
-"""Everything the runtime needs, in the model file itself; read again by ``edgeclf_runtime.model.file``."""
+"""Pack all that the runtime needs into the model file; ``edgeclf_runtime.model.file`` reads it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["pack"]
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
+_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that the same content gives the same bytes
 
 
 def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolerance: float) -> bytes:
-    """A flatbuffer followed by a zip of labels, card and golden images.
+    """Append a zip of labels, card and golden images to a flatbuffer.
 
     Args:
         content: a .tflite flatbuffer with its TFLITE_METADATA.
-        card: its labels one line each.
-        golden: images of at most ``prepared.GOLDEN_SIDE`` pixels a side.
-        tolerance: the largest difference of a score that is no fault.
+        card: the card; each label must be one line.
+        golden: images of at most ``prepared.GOLDEN_SIDE`` pixels a side, with their scores.
+        tolerance: the largest difference of a score that is accepted.
 
     Raises:
-        ConversionError: a label that is not one line, or a golden image too large.
+        ConversionError: a label is not one line, or a golden image is too large.
     """
     file = io.BytesIO()
     file.write(content)
@@ -54,5 +54,5 @@ def _png(pixels: Pixels) -> bytes:
     check_golden(pixels)
     good, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
     if not good:
-        raise ConversionError("A golden picture cannot be written as PNG.")
+        raise ConversionError("A golden image cannot be written as PNG.")
     return data.tobytes()

@@ -1,4 +1,4 @@
-"""What is said of a model file that is still to be made, checked before the work and not after it."""
+"""Check the card and golden images of a model file before the work of making it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ GOLDEN_SIDE = 320
 
 
 def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCard:
-    """The card as it will be read from the file again: lists as tuples, numbers of numpy's as Python's, plain text.
+    """Return the card as it will be read from the file: lists as tuples, NumPy numbers as Python's, plain text.
 
     Args:
-        classes: outputs of the network.
-        golden: images uint8 RGB ``[height, width, 3]`` that the file will have.
+        card: the card to check.
+        classes: number of the network's outputs.
+        golden: the file's golden images, uint8 RGB ``[height, width, 3]``.
 
     Raises:
-        ConversionError: another number of labels than of outputs, one that is not a line of text, BGR images, too
-            many golden images or one too large; a card that cannot be written.
+        ConversionError: labels do not match the outputs or are not lines of text, the card expects BGR or cannot be
+            written, or there are too many golden images or one is too large.
     """
     labels = tuple(card.labels)
     if len(labels) != classes:
@@ -36,11 +37,11 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     label_lines(labels)
     if card.preprocessing.color != "RGB":
         raise ConversionError(
-            "The card says BGR, but pictures are given and measured as RGB: turn the first layer's kernel "
-            "([:, :, ::-1]), mean and std around and say RGB."
+            "The card expects BGR, but images are RGB: reverse the first layer's kernel ([:, :, ::-1]), mean and std, "
+            "and set RGB."
         )
     if len(golden) > COUNT_LIMIT:
-        raise ConversionError(f"{len(golden)} golden pictures, expected at most {COUNT_LIMIT}.")
+        raise ConversionError(f"{len(golden)} golden images, expected at most {COUNT_LIMIT}.")
     for pixels in golden:
         check_golden(pixels)
     try:
@@ -50,7 +51,7 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
 
 
 def label_lines(labels: Sequence[str]) -> str:
-    """The text of ``labels.txt``; raises ConversionError for a label that is not one line."""
+    """Return the text of ``labels.txt``; raise ConversionError for a label that is not one line."""
     for label in labels:
         if not isinstance(label, str) or not is_label(label):
             raise ConversionError(f"Label {label!r}: expected one line of visible text.")
@@ -58,10 +59,10 @@ def label_lines(labels: Sequence[str]) -> str:
 
 
 def check_golden(pixels: Pixels) -> None:
-    """Raises ConversionError for what is no uint8 RGB image of at most ``GOLDEN_SIDE`` pixels a side."""
+    """Raise ConversionError unless it is a uint8 RGB image of at most ``GOLDEN_SIDE`` pixels a side."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         got = f"{pixels.dtype} {list(pixels.shape)}"
-        raise ConversionError(f"Golden picture: expected uint8 [height, width, 3], got {got}.")
+        raise ConversionError(f"Golden image: expected uint8 [height, width, 3], got {got}.")
     if max(pixels.shape[:2]) > GOLDEN_SIDE:
         height, width = pixels.shape[:2]
-        raise ConversionError(f"Golden picture of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")
+        raise ConversionError(f"Golden image of {width}x{height}, expected at most {GOLDEN_SIDE} pixels a side.")

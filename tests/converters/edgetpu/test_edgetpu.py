@@ -70,7 +70,7 @@ def test_an_operator_out_of_the_list_is_named_with_its_place() -> None:
     smooth = [np.stack([x * 7, y * 7, x + y], -1).astype(np.uint8)]
     check = check_edgetpu(convert(model, "int8", smooth, Preprocessing(32, 32)))
     assert 0 < check.mapped < check.operators
-    assert "is not in the list of what the Edge TPU runs" in check.problems[0]
+    assert "is not supported by the Edge TPU" in check.problems[0]
     assert "odd" in check.problems[0]
 
 
@@ -114,7 +114,7 @@ def test_a_missing_or_failing_compiler_is_one_line(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConversionError, match=r"not installed.*apt-get install edgetpu-compiler"):
         compile_edgetpu(model)
-    with pytest.raises(ConversionError, match="nothing of it would run on an Edge TPU"):
+    with pytest.raises(ConversionError, match="no operator would run on an Edge TPU"):
         compile_edgetpu(float_model)
     _stand_in(tmp_path, "echo 'Invalid model: model.tflite'; exit 1", monkeypatch)
     with pytest.raises(ConversionError, match="failed: Invalid model"):

@@ -378,22 +378,22 @@ def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labell
         convert(network, "int8", noise, RULE)
     with pytest.raises(ConversionError, match="expected one of auto, ptq, qat"):
         search_int8(network, _pictures(digits), RULE, method="best")
-    with pytest.raises(ConversionError, match="needs training pictures"):
+    with pytest.raises(ConversionError, match="needs training images"):
         search_int8(network, _pictures(digits), RULE, method="qat")
     small = Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(3, np.int64))
-    with pytest.raises(ConversionError, match="Validation pictures of 8x8, expected 32x32"):
+    with pytest.raises(ConversionError, match="Validation images of 8x8, expected 32x32"):
         search_int8(network, _pictures(digits), RULE, validation=small)
     for targets in (np.array([0, 1, -1]), np.array([0.0, 1.0, 2.0])):
         with pytest.raises(ConversionError, match="whole numbers from 0"):
             Labelled(np.zeros((3, 32, 32, 3), np.uint8), targets)
     beyond = Labelled(digits[1].pixels[:50], digits[1].targets[:50] + 1)
-    with pytest.raises(ConversionError, match="Validation pictures: target 10 of 10 outputs"):
+    with pytest.raises(ConversionError, match="Validation images: target 10 of 10 outputs"):
         search_int8(network, _pictures(digits), RULE, validation=beyond)
-    with pytest.raises(ConversionError, match="Training pictures: target 10 of 10 outputs"):
+    with pytest.raises(ConversionError, match="Training images: target 10 of 10 outputs"):
         search_int8(network, _pictures(digits), RULE, training=lambda: beyond, method="qat")
-    with pytest.raises(ConversionError, match="Training pictures: target 10 of 10 outputs"):
+    with pytest.raises(ConversionError, match="Training images: target 10 of 10 outputs"):
         search_int8(network, _pictures(digits), RULE, training=lambda: beyond, max_drop=-100)
-    with pytest.raises(ConversionError, match="Training pictures of 8x8, expected 32x32"):
+    with pytest.raises(ConversionError, match="Training images of 8x8, expected 32x32"):
         search_int8(network, _pictures(digits), RULE, training=lambda: small, method="qat")
-    with pytest.raises(ConversionError, match="3 pictures"):
+    with pytest.raises(ConversionError, match="3 images"):
         Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(2, np.int64))

@@ -64,7 +64,7 @@ def test_the_standard_metadata_is_in_the_file(network: object, tmp_path: Path) -
 def test_bad_arguments_are_one_line(network: object, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="expected one of int8"):
         convert(network, "int4", [], RULE)
-    with pytest.raises(ConversionError, match="needs calibration pictures"):
+    with pytest.raises(ConversionError, match="needs calibration images"):
         convert(network, "int8", [], RULE)
     with pytest.raises(ConversionError, match=r"expected \[32, 32, 3\]"):
         convert(network, "int8", [np.zeros((8, 8, 3), np.uint8)], RULE)
@@ -104,12 +104,12 @@ def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tm
             convert_int8(network, [], tmp_path / name, card, golden=golden)  # without pictures, which come next
 
     card = ModelCard("tiny", LABELS, RULE)
-    refused("needs calibration pictures", card, [])
+    refused("needs calibration images", card, [])
     refused("expected at most 64", card, [np.zeros((8, 8, 3), np.uint8)] * 65)
     refused("of 400x8, expected at most 320", card, [np.zeros((8, 400, 3), np.uint8)])
     refused("expected uint8", card, [np.zeros((8, 8, 3), np.float32)])
     refused("one line of visible text", ModelCard("tiny", ("a", "b\n", "c"), RULE), [])
-    refused("say RGB", ModelCard("tiny", LABELS, Preprocessing(32, 32, color="BGR")), [])
+    refused("set RGB", ModelCard("tiny", LABELS, Preprocessing(32, 32, color="BGR")), [])
     refused(r"n\\xff\.tflite: its path is not UTF-8", card, [], "n\udcff.tflite")
     assert not list(tmp_path.iterdir())
 

@@ -201,7 +201,7 @@ def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digit
     listening = Listening()
     with pytest.raises(WeightsError, match="gone"):
         train(digits, tmp_path / "run", make_config({**head, "weights": tmp_path / "gone.pth"}), listening)
-    assert not any("pictures" in line for line in listening.lines)
+    assert not any(" images of " in line for line in listening.lines)
     assert not (tmp_path / "run").exists()
     assert train(digits, tmp_path / "run", make_config(head), listening).read_json("metrics")["status"] == "finished"
 
