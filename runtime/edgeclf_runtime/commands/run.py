@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import faulthandler
 import functools
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any
 
 import click
 
@@ -27,16 +24,17 @@ from edgeclf_runtime.commands.options import (
     tls_option,
     top_option,
     turn_options,
-    words_of,
+)
+from edgeclf_runtime.commands.starting import (
+    await_time,
+    decoding_cores,
+    in_background,
+    longest_gap,
+    model_watch,
+    started,
+    watch_memory,
 )
 from edgeclf_runtime.renamed import FLAGS
-
-if TYPE_CHECKING:
-    from edgeclf_runtime.classifier import Classifier
-    from edgeclf_runtime.config.settings import RunSettings
-    from edgeclf_runtime.pipeline.pipeline import Pipeline
-    from edgeclf_runtime.service.heartbeat import Heartbeat
-    from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = ["run"]
 
@@ -166,7 +164,7 @@ def run(
         click.echo(_about_changes(as_json), err=True)
     if config and (exposed := exposed_secrets(config, content)):
         click.echo(exposed, err=True)
-    _await_time()
+    await_time()
     # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     import cv2
@@ -174,14 +172,14 @@ def run(
     cv2.setNumThreads(1)  # OpenCV's threads spin while waiting, which costs more than small images gain
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
-    open_model = functools.partial(open_model, lanes=interpreters or (_cores() if waits else 1))
+    open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))
     # Create the watch before opening the file, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
-    watch = _model_watch(model, open_model, suits) if chosen.reload else None
+    watch = model_watch(model, open_model, suits) if chosen.reload else None
     endless = chosen.reload or chosen.camera.watch or not waits
-    classifier, refused = _started(model, open_model, suits, endless)
+    classifier, refused = started(model, open_model, suits, endless)
     with classifier:
-        gap, cooldown = 0.0 if waits else _longest_gap(chosen), chosen.decision.cooldown
+        gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
         others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown, endless=endless)
 
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
@@ -201,9 +199,9 @@ def run(
         elif camera.fast_decode and not camera.min_decoded_size:
             camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
-        with ended_by_signals(pipeline), _life(pipeline, watch) as heartbeat:
+        with ended_by_signals(pipeline), in_background(pipeline, watch) as heartbeat:
             try:
-                source = open_source(chosen.source, camera, pipeline.tell, _memory(model, chosen, as_json))
+                source = open_source(chosen.source, camera, pipeline.tell, watch_memory(model, chosen, as_json))
             except BaseException:
                 pipeline.close()
                 raise
@@ -222,81 +220,6 @@ def _about_changes(as_json: bool) -> str:
     if as_json:
         return "--changes with --json is now: --jsonl - --jsonl-every change"
     return "--changes is the default now: leave it out. Each frame's line is printed with --every-frame."
-
-
-def _await_time() -> None:
-    """Wait for the clock: a service may start before the network has set the clock of a Raspberry Pi."""
-    from edgeclf_runtime.service import Notifier
-    from edgeclf_runtime.system.clock import wait_for_time
-
-    if Notifier().wanted and (unset := wait_for_time()):
-        click.echo(unset, err=True)
-
-
-def _longest_gap(chosen: RunSettings) -> float:
-    """Return the longest interval between two classified frames of a working live source, in seconds."""
-    gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
-    return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
-
-
-def _memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
-    """Return the memory file that keeps a watched folder's images from being classified again after a restart.
-
-    A user who only watches the terminal wants to see them again.
-    """
-    from edgeclf_runtime.config.settings import SinkSettings
-    from edgeclf_runtime.sources.folder.memory import memory_path
-    from edgeclf_runtime.system.state_folder import service_folder
-
-    is_kept = as_json or chosen.sinks != SinkSettings() or service_folder() is not None
-    if not chosen.camera.watch or not is_kept:
-        return None
-    return memory_path(model, Path(chosen.source), chosen.sinks.recipients())
-
-
-def _cores() -> int:
-    from edgeclf_runtime.system.cores import usable_cores
-
-    return min(4, usable_cores())  # one thread cannot decode images for more
-
-
-def _started(
-    model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], endless: bool
-) -> tuple[Classifier, str]:
-    """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
-    from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.updates.starting import open_suited, start_model
-
-    if endless:
-        return start_model(model, words_of(verify, click.get_current_context().params), open_model, suits)
-    return open_suited(open_model, model, suits), ""
-
-
-def _model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:
-    from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.updates.reload import ModelWatch
-
-    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model, suits)
-
-
-@contextmanager
-def _life(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
-    """Run the watchdog messages and the model watch in the background."""
-    from edgeclf_runtime.service import Notifier
-    from edgeclf_runtime.service.heartbeat import Heartbeat
-
-    notifier = Notifier()
-    if notifier.wanted:
-        faulthandler.enable()  # the journal then shows where it was when the watchdog ended it
-    heartbeat = Heartbeat(notifier, pipeline)
-    if watch is not None:
-        watch.start(pipeline)
-    try:
-        yield heartbeat
-    finally:
-        if watch is not None:
-            watch.close()
-        heartbeat.close()
 
 
 def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,107 @@
+"""What ``edgeclf run`` needs before its first frame, and what works beside its pipeline."""
+
+from __future__ import annotations
+
+import faulthandler
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+import click
+
+from edgeclf_runtime.commands.options import Opener, words_of
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.classifier import Classifier
+    from edgeclf_runtime.config.settings import RunSettings
+    from edgeclf_runtime.pipeline.pipeline import Pipeline
+    from edgeclf_runtime.service.heartbeat import Heartbeat
+    from edgeclf_runtime.updates.reload import ModelWatch
+
+__all__ = [
+    "await_time",
+    "decoding_cores",
+    "in_background",
+    "longest_gap",
+    "model_watch",
+    "started",
+    "watch_memory",
+]
+
+
+def await_time() -> None:
+    """Wait for the clock: a service may start before the network has set the clock of a Raspberry Pi."""
+    from edgeclf_runtime.service import Notifier
+    from edgeclf_runtime.system.clock import wait_for_time
+
+    if Notifier().wanted and (unset := wait_for_time()):
+        click.echo(unset, err=True)
+
+
+def started(
+    model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], endless: bool
+) -> tuple[Classifier, str]:
+    """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.updates.starting import open_suited, start_model
+
+    if endless:
+        return start_model(model, words_of(verify, click.get_current_context().params), open_model, suits)
+    return open_suited(open_model, model, suits), ""
+
+
+def model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:
+    """Return what follows a model file that is replaced; it is not started yet."""
+    from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.updates.reload import ModelWatch
+
+    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model, suits)
+
+
+@contextmanager
+def in_background(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
+    """Run the watchdog messages and the model watch in the background."""
+    from edgeclf_runtime.service import Notifier
+    from edgeclf_runtime.service.heartbeat import Heartbeat
+
+    notifier = Notifier()
+    if notifier.wanted:
+        faulthandler.enable()  # the journal then shows where it was when the watchdog ended it
+    heartbeat = Heartbeat(notifier, pipeline)
+    if watch is not None:
+        watch.start(pipeline)
+    try:
+        yield heartbeat
+    finally:
+        if watch is not None:
+            watch.close()
+        heartbeat.close()
+
+
+def longest_gap(chosen: RunSettings) -> float:
+    """Return the longest interval between two classified frames of a working live source, in seconds."""
+    gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
+    return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
+
+
+def watch_memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
+    """Return the memory file that keeps a watched folder's images from being classified again after a restart.
+
+    A user who only watches the terminal wants to see them again.
+    """
+    from edgeclf_runtime.config.settings import SinkSettings
+    from edgeclf_runtime.sources.folder.memory import memory_path
+    from edgeclf_runtime.system.state_folder import service_folder
+
+    is_kept = as_json or chosen.sinks != SinkSettings() or service_folder() is not None
+    if not chosen.camera.watch or not is_kept:
+        return None
+    return memory_path(model, Path(chosen.source), chosen.sinks.recipients())
+
+
+def decoding_cores() -> int:
+    """Return how many interpreters one thread can decode images for."""
+    from edgeclf_runtime.system.cores import usable_cores
+
+    return min(4, usable_cores())  # one thread cannot decode images for more
