@@ -87,10 +87,10 @@ class _Bench:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--nets", default=",".join(NETS), show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--size", default=0, help="Input size of every network in place of its own.")
-@click.option("--epochs", default=0, help="Of the float training, in place of each network's own.")
-@click.option("--plain-epochs", default=20, show_default=True, help="Of plain quantize_model at its best.")
-@click.option("--methods", default=";".join(_METHODS), show_default=True, help="Which to measure, by semicolons.")
+@click.option("--size", default=0, help="Input size of every network (default: its own).")
+@click.option("--epochs", default=0, help="Epochs of the float training (default: each network's own).")
+@click.option("--plain-epochs", default=20, show_default=True, help="Epochs of plain quantize_model at its best.")
+@click.option("--methods", default=";".join(_METHODS), show_default=True, help="Methods, separated by semicolons.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(
     folder: Path, nets: str, seeds: str, size: int, epochs: int, plain_epochs: int, methods: str, out: Path

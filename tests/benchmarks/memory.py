@@ -24,10 +24,10 @@ ALL = 100_000
 
 
 @click.command()
-@click.option("--counts", default="2000,10000", show_default=True, help="Two numbers of pictures.")
-@click.option("--size", default=64, show_default=True, help="Of the model's input.")
-@click.option("--epochs", default=1, show_default=True, help="Of fine-tuning; 0 for the head alone.")
-@click.option("--place", type=click.Path(path_type=Path), help="Where pictures and runs are kept meanwhile.")
+@click.option("--counts", default="2000,10000", show_default=True, help="Two numbers of images, separated by a comma.")
+@click.option("--size", default=64, show_default=True, help="Input height and width in pixels.")
+@click.option("--epochs", default=1, show_default=True, help="Epochs of fine-tuning; 0 trains the head only.")
+@click.option("--place", type=click.Path(path_type=Path), help="Folder for images and runs while it works.")
 def main(counts: str, size: int, epochs: int, place: Path | None) -> None:
     """Print a row for each count, then the growth, and what that makes of 100,000 pictures."""
     rows = []

@@ -42,7 +42,7 @@ Hits = npt.NDArray[np.bool_]
 @click.option("--counts", default="5,10,20", show_default=True, help="Images of each class.")
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--tunes", default="full,batch-norm", show_default=True, help="What is trained.")
-@click.option("--size", default=128, show_default=True, help="Of the input, in pixels.")
+@click.option("--size", default=128, show_default=True, help="Input height and width in pixels.")
 @click.option("--epochs", default=10, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/small"), show_default=True)
 def main(folders: tuple[Path, ...], counts: str, seeds: str, tunes: str, size: int, epochs: int, out: Path) -> None:

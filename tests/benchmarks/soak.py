@@ -141,14 +141,14 @@ class Record:
 
 @click.command()
 @click.option("--frames", default=200_000, show_default=True)
-@click.option("--restart", default=5_000, show_default=True, help="Frames from one restart to the next.")
-@click.option("--swaps", default=40, show_default=True, help="Model files put in its place before memory is looked at.")
+@click.option("--restart", default=5_000, show_default=True, help="Frames between two restarts of camera and broker.")
+@click.option("--swaps", default=40, show_default=True, help="Model files replaced before memory is measured.")
 @click.option("--camera", "kind", type=click.Choice(["rtsp", "mjpeg"]), default="rtsp", show_default=True)
-@click.option("--fps", default=250.0, show_default=True, help="Of the camera.")
-@click.option("--model", type=click.Path(path_type=Path, exists=True), help="By default one trained for it.")
-@click.option("--more", default="", help="Further words for edgeclf run.")
-@click.option("--growth", default=4.0, show_default=True, help="MiB that the slope may make of all frames.")
-@click.option("--age", default=1.0, show_default=True, help="Seconds, of the oldest frame at its answer.")
+@click.option("--fps", default=250.0, show_default=True, help="Frames per second of the camera.")
+@click.option("--model", type=click.Path(path_type=Path, exists=True), help="Model file (default: trains one).")
+@click.option("--more", default="", help="More options for edgeclf run.")
+@click.option("--growth", default=4.0, show_default=True, help="Memory growth allowed over the run, in MiB.")
+@click.option("--age", default=1.0, show_default=True, help="Maximum age of a frame at its answer, in seconds.")
 def main(
     frames: int,
     restart: int,

@@ -69,9 +69,9 @@ class Worker:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-@click.option("--model", type=click.Path(path_type=Path, exists=True), help="In place of a head trained here.")
+@click.option("--model", type=click.Path(path_type=Path, exists=True), help="Model file (default: trains a head).")
 @click.option("--rounds", default=15, show_default=True)
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the figures as an SVG there.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a plot of the figures to this SVG file.")
 def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | None) -> None:
     """Print tables of milliseconds a frame, by size, kind of source, threads, and number of sources."""
     require(folder, "train", "test")

@@ -71,7 +71,7 @@ class Clock(Terminal):
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--epochs", default=3, show_default=True)
-@click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
+@click.option("--size", default=None, type=int, help="Input size (default: the network's own).")
 @click.option("--seed", default=0, show_default=True)
 def main(folder: Path, epochs: int, size: int | None, seed: int) -> None:
     """Print a table of a training's stages and one of its export's."""

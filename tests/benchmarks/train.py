@@ -69,10 +69,15 @@ _PLAIN_SEEDS = 2
 @click.option("--backbone", default="efficientnet-lite0", show_default=True)
 @click.option("--seeds", default="0,1,2,3,4", show_default=True)
 @click.option("--ways", default=",".join([*WAYS, _HANDCRAFTED, _GRADIENTS, "time"]), show_default=True)
-@click.option("--epochs", default=None, type=int, help="Of every way and of plain Keras, in place of their own.")
-@click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
+@click.option("--epochs", default=None, type=int, help="Epochs of every training (default: their own).")
+@click.option("--size", default=None, type=int, help="Input size (default: the network's own).")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-@click.option("--more", type=click.Path(path_type=Path, exists=True), multiple=True, help="OUT of another machine.")
+@click.option(
+    "--more",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="OUT of another machine, to add.",
+)
 def main(
     folder: Path,
     backbone: str,

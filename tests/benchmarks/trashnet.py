@@ -26,8 +26,8 @@ from edgeclf_runtime.system.atomic_file import write_text
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--epochs", default=None, type=int, help="In place of the default's.")
-@click.option("--size", default=None, type=int, help="Input size in place of the network's own.")
+@click.option("--epochs", default=None, type=int, help="Epochs (default: as edgeclf train).")
+@click.option("--size", default=None, type=int, help="Input size (default: the network's own).")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 def main(folder: Path, seeds: str, epochs: int | None, size: int | None, out: Path) -> None:
     """Print a row per seed, means, and the points that int8 loses. Runs are kept in OUT, where bench-train looks."""

@@ -98,8 +98,8 @@ def groups(machine: Machine) -> Iterator[Finding]:
         elif there:
             yield ok("groups", f"may open {what} without being a member of {name}, logged in like this")
         else:
-            text = f"not a member of {name}, by which {what} may be opened"
-            yield note("groups", text, f"should one be refused: {fix}")
+            text = f"not a member of {name}, which gives access to {what}"
+            yield note("groups", text, f"if access is refused: {fix}")
 
 
 def _group(number: int) -> str:
@@ -156,7 +156,7 @@ def _without_driver(machine: Machine) -> Finding:
 
 
 def _large_pages(size: int) -> Finding:
-    text = f"the kernel has pages of {size >> 10} kB; the Coral's driver on PCIe works with 4 kB alone"
+    text = f"the kernel has pages of {size >> 10} kB; the Coral's driver on PCIe works with 4 kB only"
     return problem("coral", text, "on a Raspberry Pi 5: kernel=kernel8.img in /boot/firmware/config.txt, then reboot")
 
 
@@ -181,7 +181,7 @@ def _library(machine: Machine, nodes: list[str]) -> Finding:
     if not os.environ.get(LIBRARY_VARIABLE) and not (machine.root == Path("/") and ctypes.util.find_library("edgetpu")):
         return problem("coral", "libedgetpu is not installed", INSTALL_LIBRARY)
     if holders := [holder for node in nodes for holder in _holders(machine, node)]:
-        return note("coral", f"in use by {', '.join(holders)}; {library} was not asked")
+        return note("coral", f"in use by {', '.join(holders)}; {library} was not tried")
     try:
         probed = probe(library, [""])
     except BackendError as error:
@@ -246,4 +246,4 @@ def disk(machine: Machine) -> Iterator[Finding]:
         yield ok("disk", f"{free:.1f} GB free of {usage.total / 1e9:.1f}")
     options = [line.split()[3] for line in machine.text("/proc/mounts").splitlines() if line.split()[1:2] == ["/"]]
     if options and "ro" in options[-1].split(","):
-        yield problem("disk", "mounted read-only; a failing card is", "dmesg | grep -i mmc; replace the card")
+        yield problem("disk", "mounted read-only, as a failing card is", "dmesg | grep -i mmc; replace the card")

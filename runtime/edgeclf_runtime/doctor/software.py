@@ -60,7 +60,7 @@ def opencv(machine: Machine) -> Iterator[Finding]:
     headless, full = installed_version("opencv-python-headless"), installed_version("opencv-python")
     if headless and full:
         fix = "pip uninstall -y opencv-python opencv-python-headless; pip install opencv-python-headless"
-        yield problem("opencv", f"both builds are installed ({headless}, {full}) and overwrite one another", fix)
+        yield problem("opencv", f"both builds are installed ({headless}, {full}) and overwrite each other", fix)
     try:
         import cv2
     except ImportError as error:
@@ -105,12 +105,12 @@ def _imported() -> Finding:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
-        return problem("picamera2", "installed, and its import does not end", "sudo apt reinstall python3-picamera2")
+        return problem("picamera2", "installed, but importing it does not end", "sudo apt reinstall python3-picamera2")
     if done.returncode == 0:
         return ok("picamera2", "installed")
     last = plain((done.stderr.strip().splitlines() or ["no reason given"])[-1])
     fix = "pip install 'numpy<2' 'opencv-python-headless<4.12'"
-    return problem("picamera2", f"installed, and cannot be imported ({last})", fix if "numpy" in last else "")
+    return problem("picamera2", f"installed, but it cannot be imported ({last})", fix if "numpy" in last else "")
 
 
 def picamera(machine: Machine) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def check_source(settings: RunSettings) -> None:
 
 def check_access(unit: Unit, who: Person) -> None:
     """Raise ServiceError for paths that the user may not read or write; missing folders will be owned by the user."""
-    name = who.name or "a user of systemd's own"
+    name = who.name or "the service's own user"
     for path in (*unit.reads, *(() if unit.carries else unit.secret), unit.folder):
         if not who.may_read(path):
             raise ServiceError(f"{path}: {name} may not read it; {_RUN_AS}.")

@@ -133,7 +133,7 @@ def test_heat_and_a_read_only_card_are_problems(tmp_path: Path) -> None:
     (hot,) = hardware.power(machine)
     assert (hot.state, hot.text.split()[0]) == ("problem", "84")
     assert [item.text for item in hardware.disk(machine) if item.state == "problem"] == [
-        "mounted read-only; a failing card is"
+        "mounted read-only, as a failing card is"
     ]
 
 
