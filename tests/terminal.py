@@ -17,6 +17,11 @@ __all__ = ["Screen", "on_terminal", "open_terminal"]
 _ENVIRONMENT = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
 
 
+def _heed_ctrl_c() -> None:
+    """In the command's process: whoever runs the tests in the background may have SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Screen:
     """What a command wrote to its terminal.
@@ -74,6 +79,7 @@ def open_terminal(
         stderr=slave,
         env=variables,
         start_new_session=True,
+        preexec_fn=_heed_ctrl_c,
     )
     os.close(slave)
     try:

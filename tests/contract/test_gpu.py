@@ -154,8 +154,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
     """A machine that says it has one."""
     switch = _Switch()
     monkeypatch.setattr(frameworks, "has_gpu", lambda: True)
-    for module in ("finetune", "training"):
-        monkeypatch.setattr(f"edgeclf.{module}.has_gpu", lambda: True)
+    for module in ("finetune", "fit"):
+        monkeypatch.setattr(f"edgeclf.training.{module}.has_gpu", lambda: True)
     monkeypatch.setattr("tensorflow.config.experimental.enable_op_determinism", switch)
     return switch
 

@@ -86,7 +86,7 @@ def test_the_same_pictures_twice_are_refused_by_any_name(
     for pair in ([places / "photos" / "0", places / "photos"], [places / "photos", tmp_path / "link" / "0"]):
         with pytest.raises(DataError, match=r"is inside .*photos"):
             read_source(pair)
-    with pytest.raises(DataError, match=r"has .*more/1/.*\.png, which .*more has, too"):
+    with pytest.raises(DataError, match=r"lists .*more/1/.*\.png, which .*more also has"):
         read_source([places / "more", places / "list.csv"])
     for name in ("b", "c"):
         shutil.copytree(places / "more" / "2", tmp_path / name / "2")

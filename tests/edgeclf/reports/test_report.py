@@ -110,7 +110,7 @@ def test_names_are_data(digits: Path, tmp_path: Path) -> None:
     assert "<b>.txt" not in page
     assert "&lt;b&gt;.txt" in page
     assert all(str(escape(name)) in page for name in names.values())
-    assert "there were no epochs" in page
+    assert "without epochs" in page
 
 
 def test_the_command_repeats_the_training(run: Run) -> None:

@@ -43,6 +43,7 @@ def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     names = {path.name for path in run.path.iterdir()}
     assert names == {
+        "augmented.jpg",
         "config.toml",
         "environment.json",
         "history.json",
@@ -81,6 +82,7 @@ def test_the_last_epochs_pictures_have_the_inputs_own_size(
     monkeypatch.setattr("edgeclf.training.finetune.augment", listening)
     config = make_config({**SMALL, "train_size": 32, "epochs": 3, "full_size_epochs": 0.4})
     train(digits, tmp_path / "run", config, Quiet())
+    sizes = sizes[1:]  # after the images of the report
     steps = len(sizes) // 3
     assert sizes == [32] * 2 * steps + [64] * steps
     assert [make_config({"size": 224, "full_size_epochs": 0.0}).step_size(epoch) for epoch in (0, 9)] == [192, 192]
