@@ -28,14 +28,13 @@ from edgeclf.progress import Reporter
 from edgeclf.renamed import VALUES
 from edgeclf.runs.run import Run
 from edgeclf.runs.split import divide
-from edgeclf_runtime.renamed import old_keywords, warn_about
+from edgeclf_runtime.renamed import warn_about
 
 __all__ = ["compare", "subset"]
 
 _TEST = 0.2  # share of the images, if neither the source nor the config has a test part
 
 
-@old_keywords({"percents": "percentages"})
 def compare(
     data: SourcePaths,
     out: Path,
