@@ -12,6 +12,7 @@ from typing import Any
 from typing_extensions import Unpack
 
 from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.familiarity import REJECT, array_familiarity
 from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
 from edgeclf_converters.quantize.trials import Search
 from edgeclf_converters.report import ParityReport
@@ -22,16 +23,20 @@ from edgeclf_converters.tflite.prepared import prepared
 from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.atomic_file import put_in_place
 from edgeclf_runtime.system.plain_text import printable
 from edgeclf_runtime.verification import verify
 
-__all__ = ["Conversion", "Measure", "check_target", "convert_int8", "export"]
+__all__ = ["Conversion", "FitFamiliarity", "Measure", "check_target", "convert_int8", "export"]
 
 Measure = Callable[[Classifier], Mapping[str, float]]
 """Figures of the converted file for its card, such as its accuracy, by name."""
+
+FitFamiliarity = Callable[[Classifier], Familiarity | None]
+"""Fits the familiarity of the converted file, which is opened with features; None if it is to have none."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ def convert_int8(
     *,
     golden: Sequence[Pixels] = (),
     measure: Measure | None = None,
+    familiarity: FitFamiliarity | None = None,
     max_drop: float | None = None,
     **search: Unpack[SearchOptions],
 ) -> Conversion:
@@ -83,6 +89,8 @@ def convert_int8(
     Args:
         model, calibration, search: see ``search_int8``.
         path, card, golden, measure: see ``export``; the method and all methods tried are added to the card.
+        familiarity: see ``export``; by default it is fitted to the images of ``training``, or else of ``calibration``
+            with the network's answers, and calibrated on those of ``validation``, without which there is none.
         max_drop: the largest accuracy loss allowed, in percentage points. If no method stays within it, the best file
             is written next to ``path``, with ``over-max-drop`` in its name. If None, the best file is always written.
 
@@ -114,7 +122,8 @@ def convert_int8(
     distribution = search.get("distribution")
     if distribution is not None and not distribution.first:  # the first process writes
         return Conversion(path, "int8", len(result.best.content), seconds, card, result)
-    done = _write(result.best.content, path, card, golden, measure)
+    fit = familiarity or array_familiarity(calibration, search.get("validation"), search.get("training"))
+    done = _write(result.best.content, path, card, golden, measure, fit)
     return Conversion(path, "int8", done[0], seconds, done[1], result)
 
 
@@ -127,6 +136,7 @@ def export(
     calibration: Sequence[Pixels] = (),
     golden: Sequence[Pixels] = (),
     measure: Measure | None = None,
+    familiarity: FitFamiliarity | None = None,
 ) -> Conversion:
     """Convert a network and write one self-describing file; an older file is replaced only after all checks.
 
@@ -136,6 +146,8 @@ def export(
         card: the card to store in the file; what ``measure`` returns is added to its accuracy.
         golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
         measure: called with the opened file; returns figures for the card.
+        familiarity: called after ``measure``; its result is stored in the file, and the card suggests to refuse
+            ``familiarity.REJECT``.
 
     Raises:
         ConversionError: see ``convert`` and ``prepared``; or the written file does not reproduce its golden scores.
@@ -145,7 +157,7 @@ def export(
     card = prepared(card, model.output_shape[1], golden)
     content = convert(model, mode, calibration, card.preprocessing)
     seconds = time.monotonic() - started
-    size, card = _write(content, path, card, golden, measure)
+    size, card = _write(content, path, card, golden, measure, familiarity)
     return Conversion(path, mode, size, seconds, card)
 
 
@@ -164,18 +176,25 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 
 def _write(
-    content: bytes, path: Path, card: ModelCard, golden: Sequence[Pixels], measure: Measure | None
+    content: bytes,
+    path: Path,
+    card: ModelCard,
+    golden: Sequence[Pixels],
+    measure: Measure | None,
+    familiarity: FitFamiliarity | None,
 ) -> tuple[int, ModelCard]:
     content = with_metadata(content, card)
     with work_folder(path) as folder:
         unfinished = folder / path.name
         unfinished.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
-        with Classifier.load(unfinished) as classifier:
+        with Classifier.load(unfinished, features=True) as classifier:
             vectors = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in golden]
             if measure is not None:
                 measured = {name: float(value) for name, value in measure(classifier).items()}
                 card = replace(card, accuracy={**card.accuracy, **measured})
-        data = pack(content, card, vectors, DEFAULT_TOLERANCE)
+            fitted = familiarity(classifier) if familiarity else None
+        card = replace(card, reject=REJECT) if fitted else card
+        data = pack(content, card, vectors, DEFAULT_TOLERANCE, fitted)
         unfinished.write_bytes(data)
         _check(unfinished, card)
         put_in_place(unfinished, path)

@@ -38,6 +38,7 @@ class Measurement:
         files: the images' files.
         skipped: files that could not be read.
         milliseconds: median time per image for resizing and inference, without decoding, in ms.
+        features: float32 ``[images, size]``; None if the classifier was opened without them.
     """
 
     score: Score
@@ -46,6 +47,7 @@ class Measurement:
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     milliseconds: float
+    features: npt.NDArray[np.float32] | None = None
 
 
 def measure(
@@ -54,6 +56,7 @@ def measure(
     targets: Sequence[int],
     reporter: Reporter,
     read: Callable[[Path], Pixels] = read_image,
+    title: str = "Evaluating",
 ) -> Measurement:
     """Classify every image and score the answers.
 
@@ -62,15 +65,17 @@ def measure(
         files: the images' files.
         targets: the right label of each file, as an index into the card's labels.
         read: returns a file's pixels, uint8 RGB; raises ImageError.
+        title: of the progress bar.
 
     Raises:
         DataError: none can be read.
     """
     rows: list[int] = []
     scores: list[npt.NDArray[np.float32]] = []
+    features: list[npt.NDArray[np.float32]] = []
     spent: list[float] = []
     skipped: list[Skipped] = []
-    with without_codec_lines(), reporter.bar("Evaluating", len(files)) as bar, ThreadPoolExecutor(2) as pool:
+    with without_codec_lines(), reporter.bar(title, len(files)) as bar, ThreadPoolExecutor(2) as pool:
         for start in range(0, len(files), _AHEAD):
             for row, picture in enumerate(pool.map(partial(_read, read), files[start : start + _AHEAD]), start):
                 bar.advance(1)
@@ -80,6 +85,7 @@ def measure(
                 prediction = classifier.classify(picture)
                 rows.append(row)
                 scores.append(prediction.scores)
+                features += [] if prediction.features is None else [prediction.features]
                 spent.append(sum(prediction.milliseconds.values()))
     if not rows:
         reason = f" ({skipped[0].reason})" if skipped else ""
@@ -87,17 +93,24 @@ def measure(
     chosen = np.array(targets, np.int64)[rows]
     figures = score(np.stack(scores), chosen, classifier.card.labels)
     kept = tuple(files[row] for row in rows)
-    return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)))
+    stacked = np.stack(features) if features else None
+    return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)), stacked)
 
 
-def measure_dataset(classifier: Classifier, data: Dataset, reporter: Reporter) -> Measurement:
+def measure_dataset(
+    classifier: Classifier, data: Dataset, reporter: Reporter, title: str = "Evaluating"
+) -> Measurement:
     """Classify every image of a dataset and score the answers; its targets are indices into the card's labels.
 
     Raises:
         DataError: none can be read.
     """
     names = {data.path(file): file for file in data.files}
-    return measure(classifier, list(names), data.targets.tolist(), reporter, lambda path: data.picture(names[path]))
+
+    def read(path: Path) -> Pixels:
+        return data.picture(names[path])
+
+    return measure(classifier, list(names), data.targets.tolist(), reporter, read, title)
 
 
 def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:

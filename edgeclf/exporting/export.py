@@ -12,6 +12,7 @@ import numpy as np
 from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
+from edgeclf.exporting.familiarity import run_familiarity
 from edgeclf.exporting.figures import FileFigures, float_accuracy
 from edgeclf.exporting.int8 import quantize
 from edgeclf.framework_errors import start_tensorflow
@@ -88,7 +89,8 @@ def export_run(
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     if mode != "int8":
         with reporter.bar(f"Converting to {mode}", 0):
-            return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures)
+            fit = run_familiarity(data, figures, reporter)
+            return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures, familiarity=fit)
     done = quantize(
         with_softmax(model),
         run.config,

@@ -34,11 +34,13 @@ class FileFigures:
         reporter: shows the progress.
 
     Attributes:
+        validation: the file's evaluation on the validation part; None until measured.
         test: comparison of the float network and the file on the test part, without its flips; None until measured.
     """
 
     def __init__(self, answers: Mapping[str, Answers], mode: str, threshold: float | None, reporter: Reporter) -> None:
         self._answers, self._mode, self._threshold, self._reporter = answers, mode, threshold, reporter
+        self.validation: Measurement | None = None
         self.test: Parity | None = None
 
     def __call__(self, classifier: Classifier) -> dict[str, float]:
@@ -47,7 +49,7 @@ class FileFigures:
         Raises:
             DataError: a validation image is missing.
         """
-        outcome = self._measured(classifier, "validation")
+        outcome = self.validation = self._measured(classifier, "validation")
         if outcome.skipped:
             reason = f"{outcome.skipped[0].reason} The network was trained with it"
             raise DataError(f"{reason}; {len(outcome.skipped)} of {self._count('validation')} are missing.")

@@ -11,6 +11,7 @@ from edgeclf.config.train import TrainConfig
 from edgeclf.data.dataset import Dataset
 from edgeclf.data.image_cache import decode
 from edgeclf.errors import DataError
+from edgeclf.exporting.familiarity import run_familiarity
 from edgeclf.exporting.figures import FileFigures
 from edgeclf.exporting.page import write_parity
 from edgeclf.frameworks import seed_everything
@@ -82,6 +83,7 @@ def quantize(
                 card,
                 golden=golden,
                 measure=figures,
+                familiarity=run_familiarity(data, figures, reporter),
                 max_drop=max_drop,
                 method=method,
                 validation=validation,

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Callable, Union
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.backends.backend import Backend
+from edgeclf_runtime.backends.backend import Backend, TensorSpec
 from edgeclf_runtime.backends.opening import open_backend
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.features import with_features
 from edgeclf_runtime.model.file import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
 from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, resize
 from edgeclf_runtime.pictures.view import View
@@ -71,6 +72,7 @@ class Classifier:
         golden, tolerance: images with the scores they must give, for ``verification.verify``.
         path: path of the model file.
         score_rule: how the network's outputs become scores.
+        familiarity: how familiar images are told from others; None if the file has none.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -80,6 +82,7 @@ class Classifier:
         self.tolerance = model.tolerance
         self.path: Path = model.path
         self.score_rule = model.scores
+        self.familiarity = model.familiarity
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
@@ -98,6 +101,7 @@ class Classifier:
         color: str | None = None,
         resize: str | None = None,
         scores: str | None = None,
+        features: bool = False,
     ) -> Classifier:
         """Open a .tflite file.
 
@@ -106,6 +110,8 @@ class Classifier:
             labels, mean, std, color, resize, scores: values that replace those of the file; see ``read_model``.
             backend: see ``backends.open_backend``.
             threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
+            features: give each prediction its features, too (``Prediction.features``); always so for a file with
+                familiarity.
 
         Raises:
             ModelError: the file is not an image classifier, or lacks a value that must be given here.
@@ -113,7 +119,8 @@ class Classifier:
             UsageError: unknown backend, or unknown value of ``scores``.
         """
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
-        return cls(model, open_backend(backend, model.content, threads, lanes))
+        content = with_features(model.content) if features or model.familiarity else None
+        return cls(model, open_backend(backend, content or model.content, threads, lanes))
 
     def classify(self, picture: Picture) -> Prediction:
         """Classify one image.
@@ -147,11 +154,23 @@ class Classifier:
     def score(self, fitted: Fitted) -> Prediction:
         """Run the network on a prepared image: the second half of ``classify``."""
         start = time.perf_counter()
-        scores = self.score_rule.apply(self._dequantize(self.backend.invoke(fitted.batch)[0]))
+        output, stored = self.backend.invoke_with_features(fitted.batch)
+        scores = self.score_rule.apply(_real(output[0], self.backend.output))
+        features = None if stored is None or self.backend.features is None else _real(stored[0], self.backend.features)
+        familiarity = self.familiarity.of(features) if self.familiarity and features is not None else None
         spent = {"resize": fitted.milliseconds, "invoke": (time.perf_counter() - start) * 1e3}
         if not self._is_checked:
             self._check(scores)
-        return Prediction(scores, self.card.labels, spent, fitted.frame, self.card.threshold or 0.0)
+        return Prediction(
+            scores,
+            self.card.labels,
+            spent,
+            fitted.frame,
+            self.card.threshold or 0.0,
+            familiarity=familiarity,
+            reject=self.card.reject or 0.0,
+            features=features,
+        )
 
     def _check(self, scores: npt.NDArray[np.float32]) -> None:
         """Warn once if the scores are not probabilities, so that a threshold would make no sense."""
@@ -211,12 +230,6 @@ class Classifier:
         frame = decode()
         return self.classify(frame.viewed(view)) if frame is not None else None
 
-    def _dequantize(self, output: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        tensor = self.backend.output
-        if tensor.dtype == np.float32:
-            return output.astype(np.float32)
-        return ((output.astype(np.float64) - tensor.zero_point) * tensor.scale).astype(np.float32)
-
     def close(self) -> None:
         """Release the interpreter; safe to call twice."""
         self.backend.close()
@@ -228,6 +241,13 @@ class Classifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _real(stored: npt.NDArray[np.generic], tensor: TensorSpec) -> npt.NDArray[np.float32]:
+    """Return the real values of a tensor."""
+    if tensor.dtype == np.float32:
+        return stored.astype(np.float32)
+    return ((stored.astype(np.float64) - tensor.zero_point) * tensor.scale).astype(np.float32)
 
 
 def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:

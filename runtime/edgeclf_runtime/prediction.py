@@ -28,6 +28,10 @@ class Prediction:
         milliseconds: time per stage (``capture``, ``resize``, ``invoke``), if measured.
         frame: the classified frame, if it came from a source.
         threshold: threshold of the model, below which the answer is "unknown"; 0 for none.
+        familiarity: share of the model's validation images that are less familiar, 0 to 1; None if the model file has
+            no familiarity.
+        reject: familiarity below which the answer is "unknown"; 0 for none.
+        features: float32 ``[size]``, the input of the network's last layer; None if it was not computed.
     """
 
     scores: npt.NDArray[np.float32]
@@ -35,6 +39,9 @@ class Prediction:
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     frame: Frame | None = None
     threshold: float = 0.0
+    familiarity: float | None = None
+    reject: float = 0.0
+    features: npt.NDArray[np.float32] | None = None
 
     @property
     def index(self) -> int:

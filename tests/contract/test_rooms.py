@@ -32,7 +32,7 @@ FLOORS = {
         "errors frameworks interrupts work_folder",
         "distribution graph tflite",
         "edgetpu parity",
-        "quantize",
+        "familiarity quantize",
         "report",
         "export",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeclf_converters.edgetpu.check import EdgeTpuCheck, check_edgetpu
@@ -13,6 +13,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.tflite.metadata import with_metadata
 from edgeclf_converters.tflite.pack import pack
 from edgeclf_converters.work_folder import work_folder
+from edgeclf_runtime.model.features import feature_tensor
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.system.atomic_file import put_in_place
@@ -104,7 +105,10 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
         # Some versions of the compiler drop what follows the flatbuffer, so it is added again.
         if not read_flat_model(content).metadata:
             content = with_metadata(content, model.card)
-        made.write_bytes(pack(_flatbuffer(content), model.card, model.golden, model.tolerance))
+        # Once compiled, the network gives no features, so there is nothing to compare with what is familiar.
+        familiarity = model.familiarity if feature_tensor(content) else None
+        card = model.card if familiarity else replace(model.card, reject=None)
+        made.write_bytes(pack(_flatbuffer(content), card, model.golden, model.tolerance, familiarity))
         put_in_place(made, target)
     return EdgeTpuResult(target, check, mapped, on_cpu, reasons)
 

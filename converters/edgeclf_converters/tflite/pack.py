@@ -13,6 +13,7 @@ import numpy as np
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.tflite.prepared import check_golden, label_lines
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import GoldenVector
 from edgeclf_runtime.pictures.preprocess import Pixels
 
@@ -21,14 +22,21 @@ __all__ = ["pack"]
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that the same content gives the same bytes
 
 
-def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolerance: float) -> bytes:
-    """Append a zip of labels, card and golden images to a flatbuffer.
+def pack(
+    content: bytes,
+    card: ModelCard,
+    golden: Sequence[GoldenVector],
+    tolerance: float,
+    familiarity: Familiarity | None = None,
+) -> bytes:
+    """Append a zip of labels, card, golden images and familiarity to a flatbuffer.
 
     Args:
         content: a .tflite flatbuffer with its TFLITE_METADATA.
         card: the card; each label must be one line.
         golden: images of at most ``prepared.GOLDEN_SIDE`` pixels a side, with their scores.
         tolerance: the largest difference of a score that is accepted.
+        familiarity: how familiar images are told from others.
 
     Raises:
         ConversionError: a label is not one line, or a golden image is too large.
@@ -43,6 +51,8 @@ def pack(content: bytes, card: ModelCard, golden: Sequence[GoldenVector], tolera
         if golden:
             scores = [[round(float(score), 6) for score in vector.scores] for vector in golden]
             _add(archive, "golden/scores.json", json.dumps({"tolerance": tolerance, "scores": scores}).encode())
+        for name, data in (familiarity.to_files() if familiarity else {}).items():
+            _add(archive, name, data)
     return file.getvalue()
 
 

@@ -35,6 +35,7 @@ class Backend(Protocol):
         name: as ``open_backend`` takes it.
         reason: why it was chosen, for display.
         input, output: its tensors.
+        features: the features, ``(1, size)``, if the model has them as a second output (``model.features``).
         lanes: number of concurrent calls of ``invoke``: 1, or one for each device or interpreter.
     """
 
@@ -42,10 +43,16 @@ class Backend(Protocol):
     reason: str
     input: TensorSpec
     output: TensorSpec
+    features: TensorSpec | None
     lanes: int
 
     def invoke(self, batch: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """Run ``[1, height, width, 3]`` of the input's type; return a copy of the output, ``[1, classes]``."""
+
+    def invoke_with_features(
+        self, batch: npt.NDArray[np.generic]
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic] | None]:
+        """Do as ``invoke``; return the features, ``[1, size]``, too; None if the model does not return them."""
 
     def close(self) -> None:
         """Release the model; ``invoke`` must not be called afterwards."""

@@ -45,10 +45,11 @@ class InterpreterBackend:
                 self._allocate()
         except (RuntimeError, ValueError) as error:
             raise BackendError(_refusal(self.name, delegate, error)) from error
-        source, target = self._details()
+        source, (target, *more) = self._details()
         self._input_index, self._output_index = source["index"], target["index"]
-        self.input, self.output = _spec(source), _spec(target)
-        self.output = TensorSpec((1, int(np.prod(target["shape"]))), *_quantization(target))
+        self.input, self.output = _spec(source), _row(target)
+        self._feature_index = more[0]["index"] if more else None
+        self.features = _row(more[0]) if more else None
         self.name = delegate.name if delegate else self.name
 
     @staticmethod
@@ -56,8 +57,8 @@ class InterpreterBackend:
         """Return the class Interpreter and the function load_delegate."""
         raise NotImplementedError
 
-    def _details(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+    def _details(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
 
     def _allocate(self) -> None:
         source = self._interpreter.get_input_details()[0]
@@ -76,8 +77,18 @@ class InterpreterBackend:
             raise BackendError(
                 f"Backend {self.name} failed to classify an image: {' '.join(str(error).split())}"
             ) from error
-        output: npt.NDArray[np.generic] = self._interpreter.get_tensor(self._output_index)
-        return output.reshape(1, -1)
+        return self._result(self._output_index)
+
+    def invoke_with_features(
+        self, batch: npt.NDArray[np.generic]
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic] | None]:
+        """See ``Backend``."""
+        output = self.invoke(batch)
+        return output, None if self._feature_index is None else self._result(self._feature_index)
+
+    def _result(self, index: int) -> npt.NDArray[np.generic]:
+        result: npt.NDArray[np.generic] = self._interpreter.get_tensor(index)
+        return result.reshape(1, -1)
 
     def close(self) -> None:
         """See ``Backend``."""
@@ -93,6 +104,10 @@ def backend_class(name: str) -> type[InterpreterBackend]:
 
 def _spec(details: dict[str, Any]) -> TensorSpec:
     return TensorSpec(tuple(int(side) for side in details["shape"]), *_quantization(details))
+
+
+def _row(details: dict[str, Any]) -> TensorSpec:
+    return TensorSpec((1, int(np.prod(details["shape"]))), *_quantization(details))
 
 
 def _quantization(details: dict[str, Any]) -> tuple[np.dtype[np.generic], float, int]:

@@ -30,7 +30,8 @@ class PoolBackend:
 
     def __init__(self, backends: Sequence[Backend], reason: str) -> None:
         self.name, self.reason = _name([backend.name for backend in backends]), reason
-        self.input, self.output, self.lanes = backends[0].input, backends[0].output, len(backends)
+        self.input, self.output, self.features = backends[0].input, backends[0].output, backends[0].features
+        self.lanes = len(backends)
         self._backends = list(backends)
         self._free: queue.SimpleQueue[Backend] = queue.SimpleQueue()
         for backend in backends:
@@ -38,9 +39,15 @@ class PoolBackend:
 
     def invoke(self, batch: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """See ``Backend``; may be called from any thread."""
+        return self.invoke_with_features(batch)[0]
+
+    def invoke_with_features(
+        self, batch: npt.NDArray[np.generic]
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic] | None]:
+        """See ``Backend``; may be called from any thread."""
         backend = self._free.get()
         try:
-            return backend.invoke(batch)
+            return backend.invoke_with_features(batch)
         finally:
             self._free.put(backend)
 

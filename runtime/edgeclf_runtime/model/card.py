@@ -32,6 +32,7 @@ class ModelCard:
         provenance: how the file was made: versions, seeds, the command, by name.
         view: how a camera's image is rotated and cropped first; image files are used as they are. Version 0.1 refuses
             a model file with a view.
+        reject: the familiarity below which an image should be called "unknown", or None.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelCard:
     threshold: float | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     view: View = field(default_factory=View)
+    reject: float | None = None
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -55,6 +57,8 @@ class ModelCard:
         del content["labels"]
         view = content.pop("view")
         content.update(view if self.view.changes else {})
+        if self.reject is None:  # a card without it stays byte for byte what version 0.1 wrote
+            del content["reject"]
         return json.dumps(content, indent=1, ensure_ascii=False, default=_number) + "\n"
 
     @classmethod
@@ -119,12 +123,13 @@ def _typed(content: dict[str, Any]) -> dict[str, Any]:
     for name in ("width", "height"):
         if type(pre[name]) is not int:
             raise TypeError(f"{name} is not a whole number")
-    threshold = content.get("threshold")
+    threshold, reject = content.get("threshold"), content.get("reject")
     return {
         "name": plain(str(content["name"])),
         "preprocessing": Preprocessing(**pre),
         "label_ids": tuple(plain(str(label)) for label in content.get("label_ids", ())),
         "accuracy": {plain(str(k)): float(v) for k, v in content.get("accuracy", {}).items()},
         "threshold": None if threshold is None else float(threshold),
+        "reject": None if reject is None else float(reject),
         "provenance": {plain(str(k)): plain(str(v)) for k, v in content.get("provenance", {}).items()},
     }

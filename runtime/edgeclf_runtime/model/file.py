@@ -16,6 +16,8 @@ from typing import Union
 from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
 from edgeclf_runtime.model.archive import Archive
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.familiarity import Familiarity, read_familiarity
+from edgeclf_runtime.model.features import feature_tensor
 from edgeclf_runtime.model.flatbuffer import FlatModel, TensorInfo, read_flat_model
 from edgeclf_runtime.model.golden import GoldenVector, read_golden
 from edgeclf_runtime.model.labels import (
@@ -52,6 +54,8 @@ class ModelFile:
         golden: images with the scores they must give; empty for a foreign file.
         tolerance: largest acceptable difference of such a score.
         scores: how its outputs become scores.
+        familiarity: how familiar images are told from others; None if the file has none, or its features, which an
+            Edge TPU does not give.
     """
 
     path: Path
@@ -60,6 +64,7 @@ class ModelFile:
     golden: tuple[GoldenVector, ...]
     tolerance: float
     scores: ScoreRule = field(default_factory=ScoreRule)
+    familiarity: Familiarity | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,17 @@ def _read(path: Path, given: _Given) -> ModelFile:
     if (1, card.preprocessing.height, card.preprocessing.width, 3) != (1, *source.shape[1:]):
         raise ModelError(f"Its card says {card.preprocessing.width}x{card.preprocessing.height}, its input differs.")
     golden, tolerance = read_golden(archive, classes)
-    return ModelFile(path, content, card, golden, tolerance, score_rule(given.scores, model, len(card.labels)))
+    scores = score_rule(given.scores, model, len(card.labels))
+    return ModelFile(path, content, card, golden, tolerance, scores, _familiarity(archive, content, len(card.labels)))
+
+
+def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity | None:
+    familiarity, tensor = read_familiarity(archive, labels), feature_tensor(content)
+    if familiarity is None or tensor is None:
+        return None
+    if familiarity.size != tensor[1].shape[-1]:
+        raise ModelError(f"Its familiarity is of {familiarity.size} features, its network has {tensor[1].shape[-1]}.")
+    return familiarity
 
 
 def _content(path: Path) -> bytes:

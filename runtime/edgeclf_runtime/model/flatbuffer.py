@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgeclf_runtime.errors import ModelError
 
-__all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model"]
+__all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model", "read_tensor_info"]
 
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _CUSTOM = 32
@@ -67,6 +67,10 @@ class Table:
         """Return a vector of bytes; empty if absent."""
         start, count = self._read(field, 1)
         return self._data[start : start + count]
+
+    def offset_position(self, field: int) -> int | None:
+        """Return where the buffer holds the offset to a field's vector or table; None if absent."""
+        return self._field(field)
 
     def size(self, field: int) -> int:
         """Return the length of a vector of bytes without copying it."""
@@ -198,7 +202,7 @@ def _check_graph(graph: Table, buffers: int, codes: int) -> None:
     count = 0
     for tensor in graph.tables(0):
         count += 1
-        _tensor_info(tensor)
+        read_tensor_info(tensor)
         if tensor.scalar(2, "I") >= buffers:
             raise ModelError(_DAMAGED)
     for operator in graph.tables(3):
@@ -211,10 +215,11 @@ def _pick(graph: Table, field: int, tensors: list[Table]) -> tuple[TensorInfo, .
     indices = graph.integers(field, "i")
     if not all(0 <= index < len(tensors) for index in indices):
         raise ModelError(_DAMAGED)
-    return tuple(_tensor_info(tensors[index]) for index in indices)
+    return tuple(read_tensor_info(tensors[index]) for index in indices)
 
 
-def _tensor_info(tensor: Table) -> TensorInfo:
+def read_tensor_info(tensor: Table) -> TensorInfo:
+    """Return what the table of a tensor says."""
     kind = tensor.scalar(1, "b")
     shape = tensor.integers(7, "i") or tensor.integers(0, "i")
     quantization = tensor.table(4)

@@ -1,0 +1,153 @@
+"""Fit what a model file needs to tell familiar images from others; see ``edgeclf_runtime.model.familiarity``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.parity.scores import Labelled
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.model.familiarity import Familiarity, in_steps
+from edgeclf_runtime.pictures.preprocess import Pixels
+
+__all__ = ["IMAGES", "REJECT", "array_familiarity", "fit_familiarity", "image_features", "prototypes_of"]
+
+REJECT = 0.05
+"""Share of familiar images that may be refused, as suggested in the card of a file with familiarity."""
+
+IMAGES = 2000
+"""Number of training images used at most."""
+
+_PROTOTYPES = 20  # of each class
+_DIRECTIONS = 128
+_LEVELS = 200
+_TURNS = 30  # of k-means; it settles in fewer
+
+Vectors = npt.NDArray[np.float32]
+Targets = npt.NDArray[np.int64]
+
+
+def image_features(classifier: Classifier, pictures: Iterable[Pixels]) -> Vectors | None:
+    """Return the features of images, float32 ``[images, size]``; None if the network's cannot be found.
+
+    Args:
+        classifier: opened with ``features=True``.
+        pictures: uint8 RGB ``[height, width, 3]``; at least one.
+    """
+    rows = [classifier.classify(pixels).features for pixels in pictures]
+    found = [row for row in rows if row is not None]
+    return np.stack(found) if len(found) == len(rows) else None
+
+
+def array_familiarity(
+    calibration: Sequence[Pixels], validation: Labelled | None, training: Callable[[], Labelled] | None
+) -> Callable[[Classifier], Familiarity | None] | None:
+    """Return a function that fits the familiarity of an opened file to images in memory; None if none are labelled.
+
+    Args:
+        calibration: images to fit to if there is no ``training``; the network's answers are their classes.
+        validation: images to calibrate on; without them there is no familiarity.
+        training: returns the images to fit to.
+    """
+    if validation is None:
+        return None
+
+    def fit(classifier: Classifier) -> Familiarity | None:
+        held_out = image_features(classifier, validation.pixels[:IMAGES])
+        if held_out is None:
+            return None
+        if training is None:
+            answers = [classifier.classify(pixels) for pixels in calibration]
+            targets = np.array([answer.index for answer in answers])
+            train = np.stack([answer.features for answer in answers if answer.features is not None])
+            return fit_familiarity(train, targets, held_out)
+        known = training()
+        chosen = np.random.default_rng(0).permutation(len(known.targets))[:IMAGES]
+        found = image_features(classifier, (known.pixels[row] for row in chosen))
+        return None if found is None else fit_familiarity(found, known.targets[chosen], held_out)
+
+    return fit
+
+
+def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Familiarity:
+    """Fit prototypes and the subspace to the training images, and calibrate them on the validation images.
+
+    Args:
+        train: features of training images, float32 ``[images, size]``.
+        targets: their classes, int64 ``[images]``.
+        validation: features of images that were not trained on, float32 ``[images, size]``.
+
+    Raises:
+        ConversionError: no images, or features that are not finite.
+    """
+    if not len(train) or not len(validation):
+        raise ConversionError("Familiarity needs training and validation images.")
+    if not (np.isfinite(train).all() and np.isfinite(validation).all()):
+        raise ConversionError("The network's features are not finite, so what is familiar cannot be told.")
+    unit, labels = _unit(train), np.unique(targets)
+    found = [prototypes_of(unit[targets == label]) for label in labels]
+    classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
+    _, _, directions = np.linalg.svd(unit, full_matrices=False)
+    chosen = directions[: min(_DIRECTIONS, len(directions))]
+    fitted = Familiarity(in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,))
+    return _calibrated(fitted, validation)
+
+
+def _calibrated(fitted: Familiarity, validation: Vectors) -> Familiarity:
+    """Return a copy whose familiarity is the share of these images that are less familiar."""
+    found = [fitted.measures(row) for row in validation]
+    measures = np.array([(-1.0, 0.0) if pair is None else pair for pair in found], np.float64)
+    means, spreads = measures.mean(axis=0), np.maximum(measures.std(axis=0), 1e-3)
+    totals = np.sort(((measures - means) / spreads).sum(axis=1))
+    # The share below the k-th of n is k / (n + 1) for a new image of the same kind, whatever their distribution is.
+    shares = np.arange(1, len(totals) + 1) / (len(totals) + 1)
+    kept = np.unique(np.linspace(0, len(totals) - 1, min(_LEVELS, len(totals))).round().astype(int))
+    pair = (float(means[0]), float(means[1])), (float(spreads[0]), float(spreads[1]))
+    return replace(fitted, means=pair[0], spreads=pair[1], levels=_tuple(totals[kept]), shares=_tuple(shares[kept]))
+
+
+def _tuple(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def prototypes_of(unit: Vectors, count: int = _PROTOTYPES) -> Vectors:
+    """Return up to ``count`` typical vectors of length 1 by spherical k-means, which starts alike each time.
+
+    Args:
+        unit: vectors of length 1, float32 ``[vectors, size]``; at least one.
+        count: number of prototypes at most.
+    """
+    if len(unit) <= count:
+        return unit
+    centres = _spread_out(unit, count)
+    nearest = np.full(len(unit), -1)
+    for _ in range(_TURNS):
+        before, nearest = nearest, (unit @ centres.T).argmax(axis=1)
+        if (nearest == before).all():
+            break
+        filled = [unit[nearest == index].sum(axis=0) for index in range(count) if (nearest == index).any()]
+        centres = _unit(np.stack(filled))
+        count = len(centres)
+    return centres
+
+
+def _spread_out(unit: Vectors, count: int) -> Vectors:
+    """Choose vectors far from one another: k-means++ with a fixed seed (Arthur and Vassilvitskii, 2007)."""
+    rng = np.random.default_rng(0)
+    chosen = [int(rng.integers(len(unit)))]
+    distance = 1 - unit @ unit[chosen[0]]
+    for _ in range(count - 1):
+        weights = np.maximum(distance, 0).astype(np.float64)
+        total = weights.sum()
+        index = int(rng.choice(len(unit), p=weights / total)) if total > 0 else int(rng.integers(len(unit)))
+        chosen.append(index)
+        distance = np.minimum(distance, 1 - unit @ unit[index])
+    return unit[chosen]
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

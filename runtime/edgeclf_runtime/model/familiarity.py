@@ -1,0 +1,208 @@
+"""Familiarity: how much an image is like those that the model was trained on, from the features of its network.
+
+Two measures complement one another: the likeness to the nearest prototype (a typical feature vector of a class; cosine
+similarity), and how much of the feature vector lies in the subspace that the training images span (as the residual of
+ViM: Wang et al., CVPR 2022). Their sum, in units of their spread over the validation images, is compared with the sums
+of the validation images: familiarity 0.05 means that 5% of them are less familiar.
+
+A prototype of nothing, from frames of the empty scene, is the opposite: what is nearer to it than to any class has
+familiarity 0.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ModelError
+from edgeclf_runtime.model.archive import Archive
+
+__all__ = ["NOTHING", "Familiarity", "in_steps", "read_familiarity"]
+
+NOTHING = -1
+"""Class of a prototype of nothing."""
+
+_FORMAT = 1
+_JSON = "familiarity/familiarity.json"
+_PROTOTYPES, _DIRECTIONS = "familiarity/prototypes.npy", "familiarity/directions.npy"
+_JSON_LIMIT, _ARRAY_LIMIT = 1 << 20, 16 << 20
+_STEPS = 127
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Familiarity:
+    """What familiarity is measured against; made by ``edgeclf_converters.fit_familiarity``.
+
+    Attributes:
+        prototypes: int8 ``[prototypes, size]``, feature vectors of length 1 in steps of their largest value.
+        classes: class of each prototype, an index into the labels; ``NOTHING`` for one of nothing.
+        directions: int8 ``[directions, size]``, alike: an orthonormal basis of the subspace of the training images.
+        means, spreads: of each measure over the validation images.
+        levels: sums of the two measures over validation images, ascending.
+        shares: share of the validation images below each level, in (0, 1).
+    """
+
+    prototypes: npt.NDArray[np.int8]
+    classes: tuple[int, ...]
+    directions: npt.NDArray[np.int8]
+    means: tuple[float, float]
+    spreads: tuple[float, float]
+    levels: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_near", _unit(self.prototypes))
+        object.__setattr__(self, "_basis", _unit(self.directions))
+        object.__setattr__(self, "_is_nothing", np.array(self.classes) == NOTHING)
+
+    _near: Vectors = field(init=False, repr=False)
+    _basis: Vectors = field(init=False, repr=False)
+    _is_nothing: npt.NDArray[np.bool_] = field(init=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Length of a feature vector."""
+        return int(self.prototypes.shape[1])
+
+    def of(self, features: Vectors) -> float:
+        """Return the familiarity, 0 to 1, of a feature vector, float32 ``[size]``.
+
+        It is 0 for a vector that is nearer to a prototype of nothing than to any class, or that is not finite.
+        """
+        measures = self.measures(features)
+        return 0.0 if measures is None else self._share(self.total(measures))
+
+    def measures(self, features: Vectors) -> tuple[float, float] | None:
+        """Return cosine similarity to the nearest prototype, and the share of the vector's length in the subspace.
+
+        Returns:
+            None for a vector that has familiarity 0 by itself; see ``of``.
+        """
+        length = float(np.linalg.norm(features))
+        if not (math.isfinite(length) and length > 0):
+            return None
+        unit = features / np.float32(length)
+        likeness = self._near @ unit
+        nearest = float(likeness[~self._is_nothing].max())
+        if self._is_nothing.any() and float(likeness[self._is_nothing].max()) > nearest:
+            return None
+        return nearest, float(np.linalg.norm(self._basis @ unit))
+
+    def total(self, measures: tuple[float, float]) -> float:
+        """Return the sum of the measures in units of their spread."""
+        return sum((value - mean) / spread for value, mean, spread in zip(measures, self.means, self.spreads))
+
+    def _share(self, total: float) -> float:
+        if total < self.levels[0]:  # less than any validation image: it falls off, and never is quite 0
+            return self.shares[0] * math.exp(max(-50.0, total - self.levels[0]))
+        return float(np.interp(total, self.levels, self.shares))
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the files that ``read_familiarity`` reads, by their names in the archive."""
+        content = {
+            "format": _FORMAT,
+            "classes": self.classes,
+            "means": self.means,
+            "spreads": self.spreads,
+            "levels": self.levels,
+            "shares": self.shares,
+        }
+        arrays = {_PROTOTYPES: self.prototypes, _DIRECTIONS: self.directions}
+        return {_JSON: json.dumps(content).encode(), **{name: _npy(array) for name, array in arrays.items()}}
+
+
+def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
+    """Read the familiarity of a model file; None if it has none, or one of a later version.
+
+    Args:
+        archive: the zip at the end of the model file.
+        labels: number of labels.
+
+    Raises:
+        ModelError: damaged; the message does not name the file.
+    """
+    data = archive.read(_JSON, _JSON_LIMIT)
+    if data is None:
+        return None
+    try:
+        content = json.loads(data)
+        if content["format"] != _FORMAT:
+            return None
+        numbers = {name: tuple(float(value) for value in content[name]) for name in _NUMBERS}
+        classes = tuple(int(index) for index in content["classes"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ModelError(f"{_JSON} in it cannot be read ({type(error).__name__}).") from None
+    prototypes, directions = _array(archive, _PROTOTYPES), _array(archive, _DIRECTIONS)
+    _check(prototypes, directions, classes, labels, numbers)
+    pair = {name: (numbers[name][0], numbers[name][1]) for name in ("means", "spreads")}
+    return Familiarity(
+        prototypes, classes, directions, pair["means"], pair["spreads"], numbers["levels"], numbers["shares"]
+    )
+
+
+_NUMBERS = ("means", "spreads", "levels", "shares")
+
+
+def _check(
+    prototypes: npt.NDArray[np.int8],
+    directions: npt.NDArray[np.int8],
+    classes: tuple[int, ...],
+    labels: int,
+    numbers: Mapping[str, tuple[float, ...]],
+) -> None:
+    """Refuse what does not fit together."""
+    levels, shares = numbers["levels"], numbers["shares"]
+    fits = (
+        prototypes.shape[1] == directions.shape[1]
+        and len(classes) == len(prototypes)
+        and all(NOTHING <= index < labels for index in classes)
+        and any(index != NOTHING for index in classes)
+        and len(numbers["means"]) == len(numbers["spreads"]) == 2
+        and len(levels) == len(shares) >= 1
+        and all(math.isfinite(value) for values in numbers.values() for value in values)
+        and min(numbers["spreads"]) > 0
+        and list(levels) == sorted(levels)
+        and list(shares) == sorted(shares)
+        and 0 < shares[0] <= shares[-1] < 1
+    )
+    if not fits:
+        raise ModelError(f"{_JSON} in it does not fit the model; copy the file again.")
+
+
+def _array(archive: Archive, name: str) -> npt.NDArray[np.int8]:
+    data = archive.read(name, _ARRAY_LIMIT)
+    if data is None:
+        raise ModelError(f"{name} is missing in it; copy the file again.")
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, TypeError, EOFError, OSError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ModelError(f"{name} in it cannot be read ({type(error).__name__}).") from None
+    if not isinstance(array, np.ndarray) or array.dtype != np.int8 or array.ndim != 2 or 0 in array.shape:
+        raise ModelError(f"{name} in it: expected rows of int8.")
+    return array
+
+
+def _npy(array: npt.NDArray[np.int8]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def in_steps(vectors: Vectors) -> npt.NDArray[np.int8]:
+    """Store vectors ``[rows, size]`` as int8, each in steps of its largest value."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    return np.asarray(np.rint(vectors / np.maximum(largest, 1e-12) * _STEPS), np.int8)
+
+
+def _unit(stored: npt.NDArray[np.int8]) -> Vectors:
+    """Return the stored vectors with length 1."""
+    real = stored.astype(np.float32)
+    return np.asarray(real / np.maximum(np.linalg.norm(real, axis=1, keepdims=True), 1e-12), np.float32)

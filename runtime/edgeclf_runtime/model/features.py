@@ -1,0 +1,92 @@
+"""Let an interpreter return a network's features, the input of its last layer, together with its scores.
+
+On the disk a model file keeps one output, as MediaPipe and other readers refuse or reorder several. In memory a second
+output costs nothing: a longer list of outputs is appended to the flatbuffer, and the one offset to that list is
+changed. Everything else stays as it is, and so do the scores.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from math import prod
+
+from edgeclf_runtime.model.flatbuffer import Table, TensorInfo, read_tensor_info
+
+__all__ = ["feature_tensor", "with_features"]
+
+_CONV, _FULLY_CONNECTED = 3, 9
+_SCORES = {14, 25, 50}  # LOGISTIC, SOFTMAX, LOG_SOFTMAX
+_FORMS = {6, 22, 43, 114}  # DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE
+_TYPES = {"uint8", "int8", "float32"}
+_SIZE_LIMIT = 1 << 16
+_OFFSET_LIMIT = 1 << 31  # readers of flatbuffers refuse larger files
+
+_OUTPUTS = 2  # field of a graph
+
+
+def with_features(content: bytes) -> bytes | None:
+    """Return the model with its features as a second output; None if it has none that can be found.
+
+    Args:
+        content: a .tflite file that ``read_flat_model`` has checked; what follows the flatbuffer is kept.
+
+    Raises:
+        ModelError: damaged.
+    """
+    graph, found = _graph(content), feature_tensor(content)
+    place = graph.offset_position(_OUTPUTS)
+    outputs = graph.integers(_OUTPUTS, "i")
+    if found is None or place is None or len(outputs) != 1:
+        return None
+    start = (len(content) + 3) // 4 * 4
+    if start - place >= _OFFSET_LIMIT:
+        return None
+    longer = bytearray(content)
+    longer += bytes(start - len(content)) + struct.pack("<3i", 2, outputs[0], found[0])
+    struct.pack_into("<I", longer, place, start - place)
+    return bytes(longer)
+
+
+def feature_tensor(content: bytes) -> tuple[int, TensorInfo] | None:
+    """Return the number of the tensor that the last layer takes, and what it is; None if there is no such layer.
+
+    The last layer is a dense one, or a convolution over a single pixel, before any softmax or sigmoid. A model that is
+    compiled for the Edge TPU is one operator, so its features cannot be reached.
+
+    Raises:
+        ModelError: damaged.
+    """
+    graph = _graph(content)
+    tensors = list(graph.tables(0))
+    operator = _last_layer(Table.root(content, b"TFL3"), graph)
+    index = next(iter(operator.integers(1, "i")), -1) if operator else -1
+    computed = {made for each in graph.tables(3) for made in each.integers(2, "i")}
+    if not 0 <= index < len(tensors) or index not in computed:
+        return None
+    info = read_tensor_info(tensors[index])
+    *outer, size = info.shape or (0,)
+    quantized = info.dtype == "float32" or info.scale
+    if prod(outer) not in (1, -1) or not 2 <= size <= _SIZE_LIMIT or info.dtype not in _TYPES or not quantized:
+        return None
+    return index, info
+
+
+def _last_layer(model: Table, graph: Table) -> Table | None:
+    """Return the dense layer or convolution that computes the scores; None if another operator does."""
+    codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
+    made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
+    tensor = next(iter(graph.integers(_OUTPUTS, "i")), -1)
+    while (operator := made_by.pop(tensor, None)) is not None:  # popped, so that a cycle of operators ends
+        code = codes[operator.scalar(0, "I")]
+        if code in (_CONV, _FULLY_CONNECTED):
+            return operator
+        if code not in _SCORES | _FORMS:
+            return None
+        tensor = next(iter(operator.integers(1, "i")), -1)
+    return None
+
+
+def _graph(content: bytes) -> Table:
+    graphs: Iterator[Table] = Table.root(content, b"TFL3").tables(2)
+    return next(graphs)
