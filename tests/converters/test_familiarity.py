@@ -51,15 +51,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("familiar") / "m.tflite"
     train, validation = _waves(90, 0), _waves(60, 1)
     card = ModelCard("waves", LABELS, RULE)
-    convert_int8(
-        _network(request.param),
-        list(train.pixels),
-        path,
-        card,
-        validation=validation,
-        training=lambda: train,
-        method="ptq",
-    )
+    network, labelled = _network(request.param), list(train.pixels)
+    convert_int8(network, labelled, path, card, validation=validation, training=lambda: train, method="ptq")
     return path
 
 
@@ -97,10 +90,7 @@ def test_what_is_nearest_to_nothing_is_unfamiliar() -> None:
     train = np.abs(rng.normal(1, 0.3, (60, 40))).astype(np.float32)
     fitted = fit_familiarity(train, np.zeros(60, np.int64), train)
     prototypes = np.concatenate([fitted.prototypes, np.full((1, 40), 127, np.int8)])
-    classes = (*fitted.classes, NOTHING)
-    empty = Familiarity(
-        prototypes, classes, fitted.directions, fitted.means, fitted.spreads, fitted.levels, fitted.shares
-    )
+    empty = replace(fitted, prototypes=prototypes, classes=(*fitted.classes, NOTHING))
     assert fitted.of(np.ones(40, np.float32)) > 0
     assert empty.of(np.ones(40, np.float32)) == 0
     assert empty.of(train[0]) == fitted.of(train[0])
