@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import math
 
-from edgeclf_runtime.prediction import Prediction
+from edgeclf_runtime.prediction import UNFAMILIAR, Prediction
 
-__all__ = ["content", "json_line", "rounded", "text_line"]
+__all__ = ["answer_text", "content", "doubt", "json_line", "rounded", "text_line"]
+
+
+def answer_text(prediction: Prediction, answer: str, reason: str | None) -> str:
+    """Format as ``unknown (unfamiliar)``, or without the reason if the model has no familiarity: then it is clear."""
+    is_shown = reason == UNFAMILIAR or (reason and prediction.familiarity is not None)
+    return f"{answer} ({reason})" if is_shown else answer
 
 
 def text_line(prediction: Prediction, name: str, top: int) -> str:
@@ -18,10 +24,11 @@ def text_line(prediction: Prediction, name: str, top: int) -> str:
 
 
 def json_line(prediction: Prediction, top: int) -> str:
-    """Format as one JSON object: frame and source, if any, and ``content``."""
+    """Format as one JSON object: frame and source, if any, ``content``, and ``doubt``."""
     frame = prediction.frame
     frame_fields: dict[str, object] = {"frame": frame.number, "source": frame.source} if frame else {}
-    return json.dumps({**frame_fields, "answer": prediction.answer, **content(prediction, top)}, ensure_ascii=False)
+    fields = {**frame_fields, "answer": prediction.answer, **content(prediction, top)}
+    return json.dumps({**fields, **doubt(prediction, prediction.reason)}, ensure_ascii=False)
 
 
 def rounded(score: float, digits: int) -> float:
@@ -37,3 +44,10 @@ def content(prediction: Prediction, top: int) -> dict[str, object]:
         "scores": [{"label": label, "score": rounded(score, 6)} for label, score in prediction.ranked[:top]],
         "milliseconds": {stage: round(value, 3) for stage, value in prediction.milliseconds.items()},
     }
+
+
+def doubt(prediction: Prediction, reason: str | None) -> dict[str, object]:
+    """Return ``familiarity`` and the ``reason`` for "unknown", for JSON; nothing if the model has no familiarity."""
+    if prediction.familiarity is None:
+        return {}
+    return {"familiarity": rounded(prediction.familiarity, 6), "reason": reason}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
 
     from edgeclf_runtime.frame import Frame
 
-__all__ = ["UNKNOWN", "Prediction"]
+__all__ = ["NOTHING", "UNDECIDED", "UNFAMILIAR", "UNKNOWN", "Prediction"]
 
 UNKNOWN = "unknown"
-"""The answer if no score reaches the threshold."""
+"""The answer if an image is unfamiliar, or no score reaches the threshold."""
+UNFAMILIAR = "unfamiliar"
+"""Reason for the answer "unknown": the image is unlike those that the model was trained on, or shows ``NOTHING``."""
+UNDECIDED = "undecided"
+"""Reason for the answer "unknown": no score reaches the threshold."""
+NOTHING = "_none"
+"""Label of a class that was trained on images of nothing that the other classes name; never an answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +66,26 @@ class Prediction:
         return float(self.scores[self.index])
 
     @property
+    def is_unfamiliar(self) -> bool:
+        """Whether the familiarity is known and below ``reject``."""
+        return self.familiarity is not None and self.familiarity < self.reject
+
+    @property
+    def reason(self) -> str | None:
+        """Why the answer is "unknown"; None if there is an answer.
+
+        "unfamiliar" if the image is unfamiliar or the best label is ``NOTHING``; else "undecided" if the best score is
+        below the threshold or NaN.
+        """
+        is_number = not math.isnan(self.score)
+        if self.is_unfamiliar or (is_number and self.label == NOTHING):
+            return UNFAMILIAR
+        return None if is_number and self.score >= self.threshold else UNDECIDED
+
+    @property
     def answer(self) -> str:
-        """Label of the best class, or "unknown" if its score is below the threshold or NaN."""
-        return self.label if self.score >= self.threshold else UNKNOWN
+        """Label of the best class, or "unknown" if there is a ``reason`` for that."""
+        return self.label if self.reason is None else UNKNOWN
 
     @property
     def ranked(self) -> list[tuple[str, float]]:

@@ -59,6 +59,8 @@ def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
         "score",
         "scores",
         "milliseconds",
+        "familiarity",
+        "reason",
     }
     assert (first["frame"], first["scores"][0]["label"]) == (0, first["label"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,26 @@ __all__ = ["LABELS", "seen"]
 LABELS = ("cat", "dog")
 
 
-def seen(label: str = "cat", score: float = 0.9, changed: bool = True, number: int = 0, level: int = 90) -> Observation:
+def seen(
+    label: str = "cat",
+    score: float = 0.9,
+    changed: bool = True,
+    number: int = 0,
+    level: int = 90,
+    *,
+    familiarity: float | None = None,
+) -> Observation:
+    """An observation; of a model with familiarity, it is refused below 0.05."""
     scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
     frame = Frame(_picture(level, number), time.monotonic(), number, "/dev/video0")
     prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
-    return Observation(prediction, Decision(label, score, changed, frame.time), 1_700_000_000.25 + number, 0.01)
+    decision = Decision(label, score, changed, frame.time)
+    if familiarity is not None:
+        prediction = replace(prediction, familiarity=familiarity, reject=0.05)
+        reason = prediction.reason
+        answer = label if reason is None else "unknown"
+        decision = Decision(answer, score, changed, frame.time, reason is not None, reason, familiarity)
+    return Observation(prediction, decision, 1_700_000_000.25 + number, 0.01)
 
 
 def _picture(level: int, number: int) -> npt.NDArray[np.uint8]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
 from edgeclf_runtime.errors import ImageError, SourceError
-from edgeclf_runtime.formatting import json_line, text_line
+from edgeclf_runtime.formatting import answer_text, json_line, text_line
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 
@@ -25,6 +24,12 @@ __all__ = ["classify"]
     help='Answer "unknown" if the best score is lower (default: stored in the model; 0 turns it off).',
 )
 @click.option(
+    "--reject",
+    type=click.FloatRange(0, 1),
+    help='Answer "unknown" for unfamiliar images; this share of familiar ones may be refused (default: stored in the '
+    "model; 0 turns it off).",
+)
+@click.option(
     "--whole",
     is_flag=True,
     help="Treat images as uncropped camera images: rotate and crop them as the model file says.",
@@ -37,12 +42,15 @@ def classify(
     model: Path,
     images: tuple[Path, ...],
     threshold: float | None,
+    reject: float | None,
     whole: bool,
     as_json: bool,
     top: int,
 ) -> None:
     """Classify image files and folders of images."""
-    failed = False
+    from edgeclf_runtime.decision.decision import DecisionRule
+
+    rule, failed = DecisionRule(threshold, reject=reject), False
     with open_model(model) as classifier:
         if whole:
             classifier.card.check_view(str(model))
@@ -50,8 +58,7 @@ def classify(
             try:
                 with without_codec_lines():
                     for prediction in classifier.stream(path, whole):
-                        if threshold is not None:
-                            prediction = replace(prediction, threshold=threshold)
+                        prediction = rule.applied(prediction)
                         click.echo(json_line(prediction, top) if as_json else _text(prediction, path, top))
             except (ImageError, SourceError) as error:
                 click.echo(f"Error: {error}", err=True)
@@ -61,7 +68,7 @@ def classify(
 
 
 def _text(prediction: Prediction, path: Path, top: int) -> str:
-    """Format as ``edgeclf run`` does: an answer that is not the best label follows the name."""
+    """Format as ``edgeclf run`` does: "unknown" and the reason follow the name."""
     name = prediction.frame.source if prediction.frame else str(path)
-    answer = "" if prediction.answer == prediction.label else f"  [{prediction.answer}]"
+    answer = f"  [{answer_text(prediction, prediction.answer, prediction.reason)}]" if prediction.reason else ""
     return text_line(prediction, f"{name}{answer}", top)

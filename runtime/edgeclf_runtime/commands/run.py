@@ -60,7 +60,7 @@ _SECTIONS = {
         "realtime",
         "fast_decode",
     ),
-    "Answers": ("threshold", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
+    "Answers": ("threshold", "reject", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
     "Output": ("every_frame", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": _FILES,
     "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
@@ -93,6 +93,12 @@ _SECTIONS = {
 )
 @click.option(
     "--threshold", type=float, help='Answer "unknown" if the best score is lower (default: stored in the model).'
+)
+@click.option(
+    "--reject",
+    type=float,
+    help='Answer "unknown" for unfamiliar images; this share of familiar ones may be refused (default: stored in the '
+    "model; 0 turns it off).",
 )
 @click.option("--margin", type=float, help='Answer "unknown" if the best score leads the second by less.')
 @click.option("--smoothing", type=float, metavar="SECONDS", help="Time constant of the moving average over scores.")
@@ -180,7 +186,10 @@ def run(
     classifier, refused = started(model, open_model, suits, endless)
     with classifier:
         gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
-        others = open_sinks(chosen.sinks, classifier.card.labels, model.name, gap, cooldown, endless=endless)
+        labels, has_familiarity = classifier.card.labels, classifier.familiarity is not None
+        others = open_sinks(
+            chosen.sinks, labels, model.name, gap, cooldown, endless=endless, familiarity=has_familiarity
+        )
 
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
 
@@ -206,8 +215,7 @@ def run(
                 pipeline.close()
                 raise
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
-            labels = len(classifier.card.labels)
-            click.echo(f"{model}: {labels} labels; backend {backend}; source {source.description}", err=True)
+            click.echo(f"{model}: {len(labels)} labels; backend {backend}; source {source.description}", err=True)
             if view_line := wanted.describe(classifier.card.view, is_camera(source)):
                 click.echo(view_line, err=True)
             if refused:
@@ -232,7 +240,7 @@ def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "rotate": None if given["rotate"] is None else int(given["rotate"]),
             **{name: given[name] for name in ("reopen", "watch", "realtime", "fast_decode", "insecure", "flip")},
         },
-        "decision": {name: given[name] for name in ("threshold", "margin", "smoothing", "hold", "cooldown")},
+        "decision": {name: given[name] for name in ("threshold", "reject", "margin", "smoothing", "hold", "cooldown")},
         "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
         "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
     }

@@ -39,6 +39,7 @@ _ABOUT = {
     },
     "decision": {
         "threshold": 'Answer "unknown" if the best score is lower (default: the model\'s)',
+        "reject": "Share of familiar images that may be refused as unfamiliar; 0 refuses none (default: the model's)",
         "margin": 'Answer "unknown" if the best score leads the second by less',
         "smoothing": "Time constant of the moving average over scores, in seconds",
         "hysteresis": "Keep the answer while its score is at most this much too low",
@@ -59,6 +60,7 @@ _EXAMPLES: dict[str, Any] = {
     "rotate": 180,
     "flip": "none",
     "threshold": 0.6,
+    "reject": 0.05,
     "region": [0.25, 0.0, 0.5, 1.0],
     "snapshot_free_bytes": 500_000_000,
 }

@@ -1,14 +1,20 @@
-"""Turn the scores of frames into a stable answer: smoothing, "unknown", and when the answer changes."""
+"""Turn the scores and the familiarity of frames into a stable answer: smoothing, "unknown", when the answer changes.
+
+A frame votes for a label or for "unknown". It votes for "unknown" if the averaged familiarity is below ``reject``, else
+if the averaged scores say so. The scores of an unfamiliar frame mean nothing, so they are left out of their average:
+a strange object before the camera moves the answer to "unknown", and never to another label.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
+from edgeclf_runtime.decision.average import FamiliarityAverage
 from edgeclf_runtime.errors import UsageError
-from edgeclf_runtime.prediction import UNKNOWN, Prediction
+from edgeclf_runtime.prediction import NOTHING, UNDECIDED, UNFAMILIAR, UNKNOWN, Prediction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +32,14 @@ class DecisionRule:
     Attributes:
         threshold: answer "unknown" if the best score is lower; None uses the threshold of the model card, or 0.
         margin: answer "unknown" if the best score leads the second by less.
-        smoothing: time constant of the moving average over scores, in seconds; 0 for none.
-        hysteresis: keep the current answer while its score is at most this much below what a new answer needs.
+        smoothing: time constant of the moving averages over scores and familiarity, in seconds; 0 for none.
+        hysteresis: keep the current answer while its score is at most this much below what a new answer needs, and the
+            familiarity at most this share of ``reject`` below it.
         votes, window: a new answer must win ``votes`` of the last ``window`` frames.
         hold: seconds that a new answer must last before it counts.
         cooldown: minimum time from the end of a command or webhook call to the next, in seconds.
+        reject: answer "unknown" if the familiarity is lower, which is so for this share of familiar images; None uses
+            that of the model card, or 0 if ``threshold`` is 0: then the answer is never "unknown".
     """
 
     threshold: Optional[float] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
@@ -41,9 +50,11 @@ class DecisionRule:
     window: int = 1
     hold: float = 0.0
     cooldown: float = 0.0
+    reject: Optional[float] = None  # noqa: UP045
 
     def __post_init__(self) -> None:
         shares = {"threshold": self.threshold or 0.0, "margin": self.margin, "hysteresis": self.hysteresis}
+        shares["reject"] = self.reject or 0.0
         wrong = [f"{name} {value}: expected 0 to 1" for name, value in shares.items() if not 0 <= value <= 1]
         if not 0 <= self.smoothing <= 3600:
             wrong.append(f"smoothing {self.smoothing}: expected 0 to 3600 seconds")
@@ -56,6 +67,17 @@ class DecisionRule:
         if wrong:
             raise UsageError(f"Decision: {'; '.join(wrong)}.")
 
+    def reject_of(self, prediction: Prediction) -> float:
+        """Return the familiarity below which a prediction is refused; it comes with the one of its model card."""
+        if self.reject is not None:
+            return self.reject
+        return 0.0 if self.threshold == 0 else prediction.reject
+
+    def applied(self, prediction: Prediction) -> Prediction:
+        """Return a prediction with this rule's ``threshold`` and ``reject`` in place of the model card's."""
+        threshold = prediction.threshold if self.threshold is None else self.threshold
+        return replace(prediction, threshold=threshold, reject=self.reject_of(prediction))
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -66,7 +88,9 @@ class Decision:
         score: smoothed score of the label; for "unknown" the best score.
         changed: whether the answer differs from the previous one.
         since: ``moment`` of the first frame with this answer, in seconds.
-        refused: no score reached the threshold; if False, "unknown" is the name of one of the model's classes.
+        refused: there is no answer; if False, "unknown" is the name of one of the model's classes.
+        reason: why there is none: "unfamiliar" or "undecided"; None if there is an answer.
+        familiarity: averaged familiarity, 0 to 1; None if the model has none.
     """
 
     label: str
@@ -74,6 +98,8 @@ class Decision:
     changed: bool
     since: float
     refused: bool = False
+    reason: str | None = None
+    familiarity: float | None = None
 
 
 class Decider:
@@ -89,7 +115,9 @@ class Decider:
         self._threshold = rule.threshold if rule.threshold is not None else threshold or 0.0
         self._scores: npt.NDArray[np.float32] | None = None
         self._moment = 0.0
-        self._won: deque[str | None] = deque(maxlen=rule.window)  # None if no score reached the threshold
+        self._familiarity = FamiliarityAverage(rule.smoothing)
+        self._reason = UNDECIDED  # of the last frame that voted for "unknown"
+        self._won: deque[str | None] = deque(maxlen=rule.window)  # None for "unknown"
         self._answer: Decision | None = None
         self._is_first = True  # True until the first answer, or "unknown", has been accepted
         self._coming: str | None = None  # a new answer that must last before it is accepted
@@ -109,7 +137,7 @@ class Decider:
 
     def forget(self) -> None:
         """Reset averages and votes after a gap; the answer stays until there is a new one."""
-        self._scores = None
+        self._scores, self._familiarity.value = None, None
         self._won.clear()
         self._coming_since = None
 
@@ -119,12 +147,14 @@ class Decider:
         NaN scores, from a broken model, count as "unknown" and are left out of averages.
         """
         if math.isfinite(float(prediction.scores.sum())):
-            scores = self._smoothed(prediction.scores, moment)
-            winner, score = self._winner(scores, prediction.labels)
+            limit = self._rule.reject_of(prediction)
+            scores = self._averages(prediction, limit, moment)
+            winner, score = self._vote(prediction, scores, limit)
         else:
             import numpy as np
 
             scores, winner, score = np.zeros_like(prediction.scores), None, 0.0
+            self._reason = self._rule.applied(prediction).reason or UNDECIDED
         self._won.append(winner)
         answer = winner if Counter(self._won)[winner] >= self._rule.votes else self._present
         has_lasted = self._has_lasted(answer, moment)
@@ -135,7 +165,8 @@ class Decider:
         changed = has_lasted and (self._is_first or self._answer is None or label != self._answer.label)
         self._is_first = self._is_first and not has_lasted
         since = moment if changed or self._answer is None else self._answer.since
-        self._answer = Decision(label, score, changed, since, answer is None)
+        reason = self._reason if answer is None else None
+        self._answer = Decision(label, score, changed, since, answer is None, reason, self._familiarity.value)
         return self._answer
 
     @property
@@ -151,6 +182,22 @@ class Decider:
             self._coming, self._coming_since = answer, moment
         return moment - self._coming_since >= self._rule.hold - _ROUNDING
 
+    def _averages(self, prediction: Prediction, limit: float, moment: float) -> npt.NDArray[np.float32]:
+        """Add a frame to the averages and return that of the scores."""
+        self._familiarity.add(prediction.familiarity, limit, moment)
+        if prediction.familiarity is not None and prediction.familiarity < limit:
+            return prediction.scores if self._scores is None else self._scores
+        return self._smoothed(prediction.scores, moment)
+
+    def _vote(self, prediction: Prediction, scores: npt.NDArray[np.float32], limit: float) -> tuple[str | None, float]:
+        """Return the label that this frame votes for and its score; None, for "unknown", sets the reason."""
+        familiarity = self._familiarity.value
+        keeps = self._rule.hysteresis if self._present in prediction.labels else 0.0
+        if familiarity is not None and familiarity < limit * (1 - keeps):
+            self._reason = UNFAMILIAR
+            return None, prediction.score
+        return self._winner(scores, prediction.labels)
+
     def _smoothed(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
         if self._scores is None or not self._rule.smoothing:
             self._scores = scores
@@ -161,7 +208,7 @@ class Decider:
         return self._scores
 
     def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str | None, float]:
-        """Return the label that this frame votes for, with hysteresis for the current answer; None for "unknown"."""
+        """Return the label that the scores vote for, with hysteresis for the current answer; None for "unknown"."""
         order = (-scores).argsort(kind="stable")
         best, second = float(scores[order[0]]), float(scores[order[1]]) if len(order) > 1 else 0.0
         present = self._present
@@ -171,6 +218,7 @@ class Decider:
             leads = own - other >= (self._rule.margin if position == order[0] else 0.0) - self._rule.hysteresis
             if leads and own >= self._threshold - self._rule.hysteresis:
                 return present, own
-        if best < self._threshold or best - second < self._rule.margin:
+        if labels[order[0]] == NOTHING or best < self._threshold or best - second < self._rule.margin:
+            self._reason = UNFAMILIAR if labels[order[0]] == NOTHING else UNDECIDED
             return None, best
         return labels[order[0]], best

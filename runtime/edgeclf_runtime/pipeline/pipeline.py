@@ -79,10 +79,11 @@ class Pipeline:
         self._given = self._classifier = self._newest = classifier
         self._offered: Classifier | None = None
         self._offering = threading.Lock()
-        self._decider = Decider(decision or DecisionRule(), classifier.card.threshold)
+        self._decision = decision or DecisionRule()
+        self._decider = Decider(self._decision, classifier.card.threshold)
         rule = gate or GateRule()
-        if decision is not None and decision.hold:  # keep classifying a still scene for as long as the hold time
-            rule = replace(rule, linger=max(rule.linger, decision.hold + 1.0))
+        if self._decision.hold:  # keep classifying a still scene for as long as the hold time
+            rule = replace(rule, linger=max(rule.linger, self._decision.hold + 1.0))
         self._film_gaps = Gaps()
         self._gate, given = Gate(rule), view or GivenView()
         self._view = given if rule.region is None else replace(given, region=rule.region)
@@ -264,7 +265,7 @@ class Pipeline:
             self._adopt(prepared.classifier)
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
         # Sinks get the whole image, whatever part of it was classified.
-        prediction = replace(prediction, milliseconds=spent, frame=frame)
+        prediction = replace(self._decision.applied(prediction), milliseconds=spent, frame=frame)
         in_film = frame.film_time is not None and not self._gate.follows  # read by several threads in parallel
         if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):
             self._decider.forget()

@@ -63,18 +63,19 @@ def open_sinks(
     cooldown: float = 0.0,
     *,
     endless: bool = False,
+    familiarity: bool = False,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
-    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked))
+    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

@@ -38,6 +38,7 @@ class Opening:
         endless: wait for an address that this machine does not have yet instead of raising an error.
         snapshots: folder of snapshots; None if none are stored.
         secrets: passwords and tokens of all sinks.
+        familiarity: whether the model has familiarity.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +48,7 @@ class Opening:
     endless: bool = False
     snapshots: Path | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    familiarity: bool = False
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
+import re
 import select
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from edgeclf_runtime.formatting import content, text_line
+from edgeclf_runtime.formatting import answer_text, content, doubt, text_line
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
-from edgeclf_runtime.sinks.line_file import open_lines
+from edgeclf_runtime.sinks.line_file import LineFile, open_lines
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.system.plain_text import takes_colour
@@ -44,7 +46,7 @@ class LineKeys(SinkKeys):
             changes = self.jsonl_every == "change"
             yield JsonLinesSink(Path(self.jsonl), self.rotate_bytes, self.rotate_keep, changes=changes)
         if self.csv:
-            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep)
+            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep, run.familiarity)
 
     def recipients(self) -> tuple[str, ...]:
         return self.jsonl, self.csv
@@ -55,25 +57,28 @@ class LineKeys(SinkKeys):
 
 def as_text(item: Observation, top: int) -> str:
     """Format as ``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first if it is not the best label."""
-    prediction, label = item.prediction, item.decision.label
-    number = f"{prediction.frame.number:6}" if prediction.frame else ""
-    return text_line(prediction, number if label == prediction.label else f"{number}  [{label}]", top)
+    frame = item.prediction.frame
+    return text_line(item.prediction, f"{frame.number:6}{_other_answer(item)}" if frame else _other_answer(item), top)
+
+
+def _other_answer(item: Observation) -> str:
+    """Return the answer in brackets, with the reason for "unknown"; empty if it is the best label."""
+    answer = answer_text(item.prediction, item.decision.label, item.decision.reason)
+    return "" if answer == item.prediction.label else f"  [{answer}]"
 
 
 def _coloured(item: Observation, top: int) -> str:
     """Format as ``as_text`` with colours: the answer bold and green, or yellow if uncertain; the rest faint."""
-    line, answer = as_text(item, top), f"  {item.decision.label} "
-    if item.decision.label != item.prediction.label:
-        answer = f"  [{item.decision.label}]"
-    before, answer_text, after = line.partition(answer)
+    line, answer = as_text(item, top), _other_answer(item) or f"  {item.decision.label} "
+    before, shown, after = line.partition(answer)
     colour = 33 if item.decision.refused else 32
-    return f"{before}\x1b[1;{colour}m{answer_text}\x1b[0;2m{after}\x1b[0m"
+    return f"{before}\x1b[1;{colour}m{shown}\x1b[0;2m{after}\x1b[0m"
 
 
 def as_json(item: Item, top: int) -> str:
     """Format as one JSON object: an observation with its frame, time (seconds since 1970), age, source, answer, whether
-    it changed, and ``lines.content``; a source's state with ``time``, ``state``, ``reason`` and ``reopened``; a model's
-    state with ``time``, ``model``, ``path``, ``reason`` and ``labels``."""
+    it changed, and what ``formatting.content`` and ``doubt`` return; a source's state with ``time``, ``state``,
+    ``reason`` and ``reopened``; a model's state with ``time``, ``model``, ``path``, ``reason`` and ``labels``."""
     if not isinstance(item, Observation):
         return json.dumps({"time": round(item.time, 3), **_state(item)}, ensure_ascii=False)
     frame, frame_fields = item.prediction.frame, dict[str, object]()
@@ -85,7 +90,8 @@ def as_json(item: Item, top: int) -> str:
             "source": frame.source,
         }
     answer = {"answer": item.decision.label, "changed": item.decision.changed}
-    return json.dumps({**frame_fields, **answer, **content(item.prediction, top)}, ensure_ascii=False)
+    reason = doubt(item.prediction, item.decision.reason)
+    return json.dumps({**frame_fields, **answer, **content(item.prediction, top), **reason}, ensure_ascii=False)
 
 
 def _state(item: SourceState | ModelState) -> dict[str, object]:
@@ -168,8 +174,14 @@ def _is_json(line: bytes) -> bool:
         return False
 
 
-def _is_row(line: bytes) -> bool:
-    return line.count(b",") >= 5 and line.endswith((b",0", b",1", b",changed"))
+_COLUMNS = "time,frame,source,answer,score,changed"
+_MORE_COLUMNS = ",reason,familiarity"  # of a model with familiarity
+_ROW_END = re.compile(rb",([01]|changed)$")
+_LONGER_ROW_END = re.compile(rb",([01],(unfamiliar|undecided)?,[01]\.\d{6}|changed,reason,familiarity)$")
+
+
+def _is_row(line: bytes, familiarity: bool) -> bool:
+    return line.count(b",") >= 5 and (_LONGER_ROW_END if familiarity else _ROW_END).search(line) is not None
 
 
 class JsonLinesSink:
@@ -199,28 +211,42 @@ class JsonLinesSink:
 
 
 class CsvSink:
-    """Appends a row per observation: time, frame, source, answer, score, and whether it changed.
+    """Appends a row per observation: time, frame, source, answer, score, and whether it changed; for a model with
+    familiarity also the reason for "unknown" and the familiarity.
 
     A file whose first line names other columns is renamed to ``NAME.1`` first.
 
     Args:
         path, limit, keep: as for ``JsonLinesSink``.
+        familiarity: whether the model has familiarity; a new model may change that.
     """
 
     pictures = False
 
-    def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5) -> None:
-        self.name = f"CSV {path}"
-        self._file = open_lines(path, limit, keep, "time,frame,source,answer,score,changed\n", _is_row)
+    def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5, familiarity: bool = False) -> None:
+        self.name, self._familiarity = f"CSV {path}", familiarity
+        self._path, self._limit, self._keep = path, limit, keep
+        self._file = self._opened()
+
+    def _opened(self) -> LineFile:
+        head = f"{_COLUMNS}{_MORE_COLUMNS if self._familiarity else ''}\n"
+        is_row = functools.partial(_is_row, familiarity=self._familiarity)
+        return open_lines(self._path, self._limit, self._keep, head, is_row)
 
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation):
             return
+        familiarity = item.prediction.familiarity
+        if self._familiarity != (familiarity is not None):
+            self._familiarity = not self._familiarity
+            self._file.close()
+            self._file = self._opened()
         frame, text = item.prediction.frame, io.StringIO()
         number, source = (frame.number, frame.source) if frame else ("", "")
         decision = item.decision
         row = (f"{item.time:.3f}", number, source, decision.label, f"{decision.score:.6f}", int(decision.changed))
-        csv.writer(text, lineterminator="\n").writerow(row)
+        more = () if familiarity is None else (decision.reason, f"{familiarity:.6f}")
+        csv.writer(text, lineterminator="\n").writerow((*row, *more))
         self._file.write(text.getvalue())
 
     def close(self) -> None:

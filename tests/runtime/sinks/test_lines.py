@@ -13,7 +13,7 @@ import pytest
 
 from edgeclf_runtime import UsageError
 from edgeclf_runtime.config.settings import settings
-from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink
+from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sources import SourceState
 from tests.runtime.observations import seen
 from tests.terminal import on_terminal
@@ -194,3 +194,57 @@ def test_a_run_goes_on_unread_where_something_else_takes_what_it_sees(pictures: 
     )
     assert len(done.stdout.splitlines()) == 1
     assert len(_rows(tmp_path / "kept")) == 12
+
+
+def test_lines_of_a_model_with_familiarity_say_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, terminal = JsonLinesSink(tmp_path / "a"), TerminalSink(1)
+    for sink in (lines, terminal):
+        for item in (seen(), seen(familiarity=0.4), seen(familiarity=0.01)):
+            sink.take(item)
+    lines.close()
+    plain, own, strange = _rows(tmp_path / "a")
+    assert list(own)[: len(plain)] == list(strange)[: len(plain)] == list(plain)
+    assert [list(row)[len(plain) :] for row in (plain, own, strange)] == [[], *[["familiarity", "reason"]] * 2]
+    assert (own["answer"], own["familiarity"], own["reason"]) == ("cat", 0.4, None)
+    assert (strange["answer"], strange["familiarity"], strange["reason"]) == ("unknown", 0.01, "unfamiliar")
+    assert strange["label"] == "cat"
+    text = capsys.readouterr().out.splitlines()
+    assert [line.partition("%")[0].split()[1:-1] for line in text] == [
+        ["cat"],
+        ["cat"],
+        ["[unknown", "(unfamiliar)]", "cat"],
+    ]
+
+
+def test_a_csv_file_has_the_columns_of_its_model(tmp_path: Path) -> None:
+    path, longer = tmp_path / "seen.csv", HEAD.replace("\n", ",reason,familiarity\n")
+    for familiarity, begun in ((False, HEAD), (True, longer)):  # as at the start of a run, and again
+        for _ in range(2):
+            CsvSink(path, familiarity=familiarity).close()
+        assert path.read_text("utf-8") == begun
+    assert (tmp_path / "seen.csv.1").read_text("utf-8") == HEAD
+    sink = CsvSink(path, familiarity=True)
+    for number, familiarity in enumerate([0.4, 0.01, None, None, 0.4]):  # a new model without it, and one with it
+        sink.take(seen(number=number, familiarity=familiarity))
+    sink.close()
+    kept = [(tmp_path / f"seen.csv{end}").read_text("utf-8") for end in (".2", ".1", "")]
+    row = "{}.250,{},/dev/video0,{},0.900000,1{}\n".format
+    first, second = row(1700000000, 0, "cat", ",,0.400000"), row(1700000001, 1, "unknown", ",unfamiliar,0.010000")
+    assert kept[0] == longer + first + second
+    assert kept[1] == HEAD + row(1700000002, 2, "cat", "") + row(1700000003, 3, "cat", "")
+    assert kept[2] == longer + row(1700000004, 4, "cat", ",,0.400000")
+    assert not (tmp_path / "seen.csv.4").exists()
+
+
+@pytest.mark.parametrize("cut", [1, 3, 9, 12, 30])
+def test_a_longer_row_that_was_cut_is_removed(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "seen.csv"
+    sink = CsvSink(path, familiarity=True)
+    for number in (0, 1):
+        sink.take(seen(number=number, familiarity=0.01))
+    sink.close()
+    whole = path.read_text("utf-8")
+    path.write_text(whole[:-cut], "utf-8")
+    CsvSink(path, familiarity=True).close()
+    lines = whole.splitlines(keepends=True)
+    assert path.read_text("utf-8") == (whole if cut == 1 else "".join(lines[:2]))  # its end alone was missing
