@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.config.settings import SINK_KINDS, SinkSettings
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks.keys import Opening
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -38,12 +39,13 @@ def check_labels(asked: SinkSettings, labels: tuple[str, ...]) -> None:
     Raises:
         SinkError: some labels are unknown; the message names all of them.
     """
+    answers = tuple(label for label in labels if label != NOTHING)
     wrong = [
-        f"{key}: the model has no label {label!r}{_near(label, labels)}"
+        f"{key}: the model has no label {label!r}{_near(label, answers)}"
         for kind in SINK_KINDS
         for key, named, others in kind.named_labels(asked)
         for label in named
-        if label not in (*labels, *others)
+        if label not in (*answers, *others)
     ]
     if wrong:
         raise SinkError(f"Sinks: {'; '.join(wrong)}.")

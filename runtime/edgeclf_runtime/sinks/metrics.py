@@ -59,8 +59,14 @@ class Figures:
         self._frames = prometheus.Counter(
             "edgeclf_frames", "Frames classified, by answer", ["answer"], registry=registry
         )
+        self._unknown = prometheus.Counter(
+            "edgeclf_unknown", 'Frames answered "unknown", by reason', ["reason"], registry=registry
+        )
         self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", registry=registry)
         self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", registry=registry)
+        # Registered while the model has familiarity: a gauge that was never set would be exported as 0.
+        self._familiarity = prometheus.Gauge("edgeclf_familiarity", "Familiarity of the last answer", registry=None)
+        self._has_familiarity = False
         self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", registry=registry)
         self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", registry=registry)
         self._reopened = prometheus.Gauge("edgeclf_source_reopened", "Times the source was reopened", registry=registry)
@@ -83,9 +89,19 @@ class Figures:
         self._frames.labels(item.decision.label).inc()
         self._changes.inc(float(item.decision.changed))
         self._score.set(item.decision.score)
+        if item.decision.reason is not None:
+            self._unknown.labels(item.decision.reason).inc()
+        self._set_familiarity(item.decision.familiarity)
         self._age.set(item.age)
         for stage, value in item.prediction.milliseconds.items():
             self._stages.labels(stage).observe(value)
+
+    def _set_familiarity(self, familiarity: float | None) -> None:
+        if familiarity is not None:
+            self._familiarity.set(familiarity)
+        if self._has_familiarity != (familiarity is not None):
+            self._has_familiarity = not self._has_familiarity
+            (self.registry.register if self._has_familiarity else self.registry.unregister)(self._familiarity)
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
         """Also export the dropped items of these outlets."""

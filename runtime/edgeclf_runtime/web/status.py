@@ -117,9 +117,10 @@ class Status:
     def now(self) -> dict[str, Any]:
         """Return the last frame's ``time``, ``answer``, ``score``, best ``scores``, ``milliseconds``, and the source's.
 
-        ``sure`` is false if no score reached its threshold: a class may be called "unknown", too.
-        Also the ``view``, the part of the frame that the network sees; ``clock``, in seconds since 1970; the number of
-        models ``adopted`` since the start; and why the last one was ``refused``.
+        ``sure`` is false if there is no answer (a class may be called "unknown", too), for a ``reason``: "unfamiliar"
+        or "undecided". ``familiarity`` is there if the model has it. Also the ``view``, the part of the frame that the
+        network sees; ``clock``, in seconds since 1970; the number of models ``adopted`` since the start; and why the
+        last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -127,6 +128,7 @@ class Status:
         status: dict[str, Any] = {"clock": round(time.time(), 2), "frames": frames, **models, **self._source.now()}
         if item is None:
             return status
+        familiarity = item.decision.familiarity
         best = [[label, rounded(score, 4)] for label, score in item.prediction.ranked[:_SHOWN]]
         return {
             **status,
@@ -134,6 +136,8 @@ class Status:
             "answer": item.decision.label,
             "score": rounded(item.decision.score, 4),
             "sure": not item.decision.refused,
+            "reason": item.decision.reason,
+            **({} if familiarity is None else {"familiarity": rounded(familiarity, 4)}),
             "scores": best,
             "view": _view(item),
             "age": round(item.age, 4),

@@ -45,7 +45,10 @@ class Unsorted:
         self._made, self._discarding = MadeFolders(), threading.Lock()
 
     def listed(self) -> dict[str, Any]:
-        """Return the ``count``, and ``name``, ``answer``, ``score`` and ``number`` of the newest ``pictures``."""
+        """Return the ``count``, and ``name``, ``answer``, ``score`` and ``number`` of the newest ``pictures``.
+
+        Those of unfamiliar images also have ``unfamiliar``.
+        """
         snapshots = sorted(self._snapshots(UNSORTED), key=lambda snapshot: snapshot.order, reverse=True)
         return {"count": len(snapshots), "pictures": [_summary(snapshot) for snapshot in snapshots[:_SHOWN]]}
 
@@ -151,4 +154,5 @@ class Unsorted:
 
 def _summary(snapshot: Snapshot) -> dict[str, Any]:
     answer = unquote(snapshot.answer)
-    return {"name": snapshot.name, "answer": answer, "score": snapshot.score, "number": snapshot.number}
+    summary = {"name": snapshot.name, "answer": answer, "score": snapshot.score, "number": snapshot.number}
+    return {**summary, "unfamiliar": True} if snapshot.unfamiliar else summary

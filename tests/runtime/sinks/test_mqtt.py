@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks import ModelState, Observation
 from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
 from edgeclf_runtime.sinks.mqtt.sink import MqttOptions, MqttSink
@@ -268,5 +269,29 @@ def test_home_assistant_gets_the_labels_of_another_model(broker: Broker) -> None
     config = listener.wait("homeassistant/device/feeder/config", lambda payload: b"owl" in payload)
     assert json.loads(config)["cmps"]["answer"]["options"] == ["owl", "cat", "unknown"]
     assert len(listener.seen["homeassistant/device/feeder/config"]) == 2
+    sink.close()
+    listener.close()
+
+
+def test_familiarity_comes_and_goes_with_the_model(broker: Broker) -> None:
+    listener, announced = Listener(broker.port), "homeassistant/device/feeder/config"
+    options = MqttOptions(f"mqtt://127.0.0.1:{broker.port}", "feeder")
+    sink = MqttSink(options, (*LABELS, NOTHING), familiarity=True)
+    parts = json.loads(listener.wait(announced, bool))["cmps"]
+    assert parts["familiarity"]["unique_id"] == "feeder_familiarity"
+    assert parts["answer"]["options"] == ["cat", "dog", "unknown"]  # what is never an answer is no option
+    sink.take(seen(familiarity=0.01))
+    state = json.loads(listener.wait("edgeclf/feeder/state", bool))
+    assert list(state) == ["answer", "score", "time", "familiarity", "reason"]
+    assert (state["answer"], state["familiarity"], state["reason"]) == ("unknown", 0.01, "unfamiliar")
+    sink.take(seen("dog"))  # of a model without familiarity
+    state = json.loads(listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload))
+    assert list(state) == ["answer", "score", "time"]
+    taken = listener.wait(announced, lambda payload: b"feeder_familiarity" not in payload)
+    assert json.loads(taken)["cmps"]["familiarity"] == {"p": "sensor"}
+    sink.take(seen(familiarity=0.4))
+    listener.wait("edgeclf/feeder/state", lambda payload: b"0.4" in payload)
+    assert b"feeder_familiarity" in listener.seen[announced][-1]
+    assert len(listener.seen[announced]) == 3
     sink.close()
     listener.close()

@@ -223,6 +223,26 @@ def test_figures_are_prometheus_figures() -> None:
     assert samples["edgeclf_stage_milliseconds_count", ("invoke",)] == 3
 
 
+def test_the_figures_of_familiarity_come_and_go_with_the_model() -> None:
+    figures = Figures()
+
+    def value(name: str, reason: str | None = None) -> float | None:
+        return figures.registry.get_sample_value(name, {"reason": reason} if reason else {})
+
+    figures.take(seen())
+    assert b"edgeclf_familiarity" not in figures.text()
+    for familiarity in (0.4, 0.01, 0.02):
+        figures.take(seen(familiarity=familiarity))
+    assert value("edgeclf_familiarity") == 0.02
+    assert value("edgeclf_unknown_total", "unfamiliar") == 2
+    assert value("edgeclf_frames_total") is None
+    assert figures.registry.get_sample_value("edgeclf_frames_total", {"answer": "unknown"}) == 2
+    figures.take(seen())
+    assert b"edgeclf_familiarity" not in figures.text()
+    figures.take(seen(familiarity=0.3))
+    assert value("edgeclf_familiarity") == 0.3
+
+
 def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     states = [
         ModelState("adopted", "m.tflite", ("owl",)),

@@ -16,6 +16,7 @@ import pytest
 from edgeclf_runtime import Frame
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.sinks.snapshots.name import FOLDERS, Snapshot, own_snapshots, read_name
@@ -243,3 +244,46 @@ def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
     assert len(names(tmp_path / "kept" / "__whole")) == 4
     originals = {path.read_bytes() for path in pictures.iterdir()}
     assert {path.read_bytes() for path in wholes} <= originals  # as they came
+
+
+def test_unfamiliar_ones_are_stored_and_stay_before_all_others(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path, labels=("dog",), every=0, limit=4)
+    for number in range(4):  # a steady answer, whose frame alone is unfamiliar
+        item = seen("cat", 0.9 - number / 10, number=number, familiarity=0.001)
+        steady = replace(item.decision, label="cat", refused=False, reason=None) if number == 0 else item.decision
+        sink.take(replace(item, decision=steady))
+        sink.take(seen("cat", 0.5, number=number + 10, familiarity=0.5))
+        sink.take(seen("dog", 0.95, number=number + 20, familiarity=0.5))
+    kept = [read_name(name) for name in names(tmp_path / "__unsorted")]
+    assert [(one.answer, one.score, one.unfamiliar) for one in kept if one] == [
+        ("cat", 0.9, True),
+        ("unknown", 0.8, True),
+        ("unknown", 0.7, True),
+        ("unknown", 0.6, True),
+    ]
+    assert names(tmp_path / "dog") == []
+    again = SnapshotSink(tmp_path, every=0, limit=3)  # after a restart, with a lower limit
+    again.take(seen("cat", 0.1, number=40, familiarity=0.5))
+    again.take(seen("cat", 0.95, number=41, familiarity=0.001))
+    scores = sorted(one.score for one in map(read_name, names(tmp_path / "__unsorted")) if one)
+    assert scores == [0.8, 0.9, 0.95]
+    listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
+    assert all(picture["unfamiliar"] for picture in listed)
+
+
+def test_what_is_surely_nothing_is_stored_only_if_asked_for(tmp_path: Path) -> None:
+    labels = ("cat", NOTHING)
+
+    def nothing(score: float, number: int, familiarity: float) -> Observation:
+        item = seen("dog", score, number=number, familiarity=familiarity)  # the second label is the best
+        prediction = replace(item.prediction, labels=labels)
+        decision = replace(item.decision, label="unknown", refused=True, reason=prediction.reason)
+        return replace(item, prediction=prediction, decision=decision)
+
+    for asked, folder in (((), None), ((NOTHING,), NOTHING), (("*",), NOTHING)):
+        place = tmp_path / str(len(asked) and asked[0] == "*") / (folder or "none")
+        sink = SnapshotSink(place, asked, every=0)
+        for number, (score, familiarity) in enumerate([(0.9, 0.5), (0.55, 0.5), (0.9, 0.001)]):
+            sink.take(nothing(score, number, familiarity))
+        assert len(names(place / "__unsorted")) == 2  # the unsure and the unfamiliar one
+        assert [path.name for path in place.iterdir() if path.name != "__unsorted"] == ([folder] if folder else [])

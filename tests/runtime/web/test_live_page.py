@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +13,9 @@ import pytest
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.web.live_page import WebSink
 from tests.runtime.browser import Browser, running
-from tests.runtime.observations import seen
+from tests.runtime.observations import LABELS, seen
 from tests.runtime.web.pages import assert_fits, until
+from tests.runtime.web_client import ask
 
 
 @pytest.fixture
@@ -184,6 +186,33 @@ def test_a_class_called_unknown_is_no_refusal(browser: Browser) -> None:
         browser.wait("document.querySelectorAll('#legend li').length === 2")
         kinds = "[...document.querySelectorAll('#legend i')].map((mark) => mark.className)"
         assert browser.value(kinds) == ["kind-0", "kind-none"]
+        assert not browser.errors
+    finally:
+        sink.close()
+
+
+def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser) -> None:
+    sink = WebSink("0", "", "new.tflite", LABELS)
+    try:
+        browser.open(sink.invitation)
+        shown = [
+            (0.4, "cat", "", "40.0%"),
+            (0.0012, "unknown", "Unfamiliar: unlike the images of the training", "0.1%"),
+        ]
+        for number, (familiarity, answer, why, share) in enumerate(shown):
+            sink.take(replace(seen("cat", 0.9, familiarity=familiarity), time=time.time() - 10 + 2 * number))
+            browser.wait(f"document.getElementById('familiarity')?.textContent === {share!r}")
+            assert browser.value("document.getElementById('answer').textContent") == answer
+            assert browser.value("document.getElementById('why').innerText") == why
+            state = json.loads(ask(sink, "/state.json")[2])
+            assert (state["familiarity"], state["reason"]) == (familiarity, "unfamiliar" if why else None)
+        assert_fits(browser)
+        sink.take(replace(seen("dog"), time=time.time()))  # of a model without familiarity
+        browser.wait("document.getElementById('answer').textContent === 'dog'")
+        assert browser.value("document.getElementById('familiar').hidden")
+        assert browser.value("document.getElementById('why').hidden")
+        state = json.loads(ask(sink, "/state.json")[2])
+        assert "familiarity" not in state
         assert not browser.errors
     finally:
         sink.close()

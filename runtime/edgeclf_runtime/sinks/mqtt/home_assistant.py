@@ -10,9 +10,19 @@ from edgeclf_runtime import __version__
 
 __all__ = ["discovery"]
 
+# A message of an earlier model may lack the keys; "None" is Home Assistant's word for an unknown state.
+_FAMILIARITY = "{{ (value_json.familiarity * 100) | round(1) if value_json.familiarity is number else 'None' }}"
+_ATTRIBUTES = "{{ {'reason': value_json.reason | default(none)} | tojson }}"
+
 
 def discovery(
-    device: str, name: str, base: str, answers: Sequence[str], picture: bool, expires: int = 0
+    device: str,
+    name: str,
+    base: str,
+    answers: Sequence[str],
+    picture: bool,
+    expires: int = 0,
+    familiarity: bool | None = None,
 ) -> dict[str, Any]:
     """Return the discovery message for a device with all its entities.
 
@@ -23,6 +33,8 @@ def discovery(
         answers: possible answers; if some differ only in case, the first represents them all.
         picture: whether images are sent.
         expires: seconds after which an answer that was not sent again becomes unavailable; 0 for never.
+        familiarity: whether the model has familiarity; False also removes the entity that this run announced for an
+            earlier model.
     """
     runs = {"topic": f"{base}/available"}
     sees = {
@@ -31,11 +43,10 @@ def discovery(
     }
     # An answer is valid while the process and its camera run; the camera's state is valid while the process runs.
     seen: dict[str, Any] = {"availability": [runs, sees], "availability_mode": "all"}
+    answered = {**seen, **({"expire_after": expires} if expires else {}), "p": "sensor"}
     parts: dict[str, Any] = {
         "answer": {
-            **seen,
-            **({"expire_after": expires} if expires else {}),
-            "p": "sensor",
+            **answered,
             "name": "Answer",
             "unique_id": f"{device}_answer",
             "state_topic": f"{base}/state",
@@ -44,9 +55,7 @@ def discovery(
             "options": list(_options(answers).values()),
         },
         "score": {
-            **seen,
-            **({"expire_after": expires} if expires else {}),
-            "p": "sensor",
+            **answered,
             "name": "Score",
             "unique_id": f"{device}_score",
             "state_topic": f"{base}/state",
@@ -63,6 +72,19 @@ def discovery(
             "device_class": "connectivity",
         },
     }
+    if familiarity:
+        parts["answer"] |= {"json_attributes_topic": f"{base}/state", "json_attributes_template": _ATTRIBUTES}
+        parts["familiarity"] = {
+            **answered,
+            "name": "Familiarity",
+            "unique_id": f"{device}_familiarity",
+            "state_topic": f"{base}/state",
+            "value_template": _FAMILIARITY,
+            "unit_of_measurement": "%",
+            "entity_category": "diagnostic",
+        }
+    elif familiarity is not None:
+        parts["familiarity"] = {"p": "sensor"}
     parts["picture"] = {"p": "image"}  # without more keys it removes the entity that an earlier run announced
     if picture:
         parts["picture"] |= {

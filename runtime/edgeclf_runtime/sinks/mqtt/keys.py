@@ -39,7 +39,7 @@ class MqttKeys(SinkKeys):
         if self.mqtt:
             from edgeclf_runtime.sinks.mqtt.sink import MqttSink
 
-            yield MqttSink(self._options(run.gap), run.labels)
+            yield MqttSink(self._options(run.gap), run.labels, run.familiarity)
 
     def recipients(self) -> tuple[str, ...]:
         return self.mqtt.rpartition("@")[2], self.mqtt_device

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.sinks.jpeg import pixels_of, small_jpeg
 from edgeclf_runtime.sinks.mqtt.connection import MqttConnection
 from edgeclf_runtime.sinks.mqtt.delivery import Delivery
@@ -32,6 +33,7 @@ class MqttSink:
     Args:
         options: broker and topics.
         labels: labels of the model, which Home Assistant shows as the sensor's possible values.
+        familiarity: whether the model has familiarity; a new model may change that.
 
     Raises:
         SinkError: paho-mqtt is not installed.
@@ -39,9 +41,10 @@ class MqttSink:
 
     pictures = True
 
-    def __init__(self, options: MqttOptions, labels: tuple[str, ...]) -> None:
+    def __init__(self, options: MqttOptions, labels: tuple[str, ...], familiarity: bool = False) -> None:
         self._options, self._base, self._sent = options, f"edgeclf/{options.device}", -_EVERY
         self._labels: tuple[str, ...] = ()
+        self._familiarity: bool | None = True if familiarity else None  # None as long as no model had it
         self._picture, self._trial = f"{self._base}/picture", PictureTrial()
         self._sends_pictures, self._has_state = options.snapshot, False
         self._delivery = Delivery((self._picture,))
@@ -83,9 +86,12 @@ class MqttSink:
 
     def _discovery(self) -> dict[str, Any]:
         options = self._options
-        answers = list(dict.fromkeys([*self._labels, "unknown"]))  # a model may have a label "unknown"
+        labels = (label for label in self._labels if label != NOTHING)
+        answers = list(dict.fromkeys([*labels, UNKNOWN]))  # a model may have a label "unknown"
         expires = round(3 * max(options.gap, _EVERY)) if options.gap else 0
-        return discovery(options.device, options.name, self._base, answers, self._sends_pictures, expires)
+        return discovery(
+            options.device, options.name, self._base, answers, self._sends_pictures, expires, self._familiarity
+        )
 
     def take(self, item: Item) -> None:
         if isinstance(item, ModelState):
@@ -96,11 +102,16 @@ class MqttSink:
             return self._tell_source(item.name, item.reason)
         if not self._has_state:  # a video or folder does not report its state; a frame shows that it runs
             self._tell_source("running")
+        if bool(self._familiarity) != (item.prediction.familiarity is not None):  # another model
+            self._familiarity = not self._familiarity
+            self._announce()
         if not item.decision.changed and time.monotonic() - self._sent < _EVERY:
             return
         self._sent = time.monotonic()
         decision = item.decision
         message = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        if decision.familiarity is not None:
+            message |= {"familiarity": round(decision.familiarity, 4), "reason": decision.reason}
         self._delivery.send(f"{self._base}/state", json.dumps(message))
         if decision.changed and self._sends_pictures:
             self._send_picture(item)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from edgeclf_runtime.decision.decision import UNKNOWN
+from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -53,7 +53,7 @@ class SnapshotKeys(SinkKeys):
             )
 
     def named_labels(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-        yield "snapshot_labels", self.snapshot_labels, (UNKNOWN, "*")
+        yield "snapshot_labels", self.snapshot_labels, (UNKNOWN, NOTHING, "*")
 
     def recipients(self) -> tuple[str, ...]:
         return (self.snapshots,)

@@ -33,7 +33,7 @@ FOLDERS = frozenset({UNSORTED, WHOLE, DISCARDED})
 """All of these folders; none is a class."""
 
 _LONGEST = 190  # bytes of a label in a file name, which is limited to 255 with time, score and suffixes
-_OWN = re.compile(r"^(\d{8}-\d{6}-\d{3})-(.*)-(\d\.\d\d)(?:-(\d{6,12}))?(-kept)?\.jpg$", re.DOTALL)
+_OWN = re.compile(r"^(\d{8}-\d{6}-\d{3})-(.*)-(\d\.\d\d)(?:-(\d{6,12}))?(-kept|-unfamiliar)?\.jpg$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Snapshot:
         score: score of the answer.
         number: position in the order of capture, from 1; 0 for snapshots of version 0.1, which are older.
         kept: whether it was stored in its label's folder rather than unsorted.
+        unfamiliar: whether it is unsorted because the image was unfamiliar.
     """
 
     moment: str
@@ -53,18 +54,22 @@ class Snapshot:
     score: float
     number: int = 0
     kept: bool = False
+    unfamiliar: bool = False
 
     @classmethod
-    def taken(cls, seconds: float, answer: str, score: float, number: int, kept: bool) -> Snapshot:
+    def taken(
+        cls, seconds: float, answer: str, score: float, number: int, kept: bool, unfamiliar: bool = False
+    ) -> Snapshot:
         """Return a new snapshot; ``seconds`` since 1970."""
         moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{int(seconds % 1 * 1000):03}"
-        return cls(moment, answer, round(min(max(score, 0.0), 9.99), 2), number, kept)
+        return cls(moment, answer, round(min(max(score, 0.0), 9.99), 2), number, kept, unfamiliar and not kept)
 
     @property
     def name(self) -> str:
         """Name of the file."""
         number = f"-{self.number:06}" if self.number else ""
-        return f"{self.moment}-{self.answer}-{self.score:.2f}{number}{'-kept' if self.kept else ''}.jpg"
+        end = "-kept" if self.kept else "-unfamiliar" if self.unfamiliar else ""
+        return f"{self.moment}-{self.answer}-{self.score:.2f}{number}{end}.jpg"
 
     @property
     def folder(self) -> str:
@@ -89,7 +94,10 @@ def folder_name(label: str) -> str:
 def read_name(name: str) -> Snapshot | None:
     """Parse the file name of an image; None if it is not a snapshot's."""
     match = _OWN.match(name)
-    return Snapshot(match[1], match[2], float(match[3]), int(match[4] or 0), bool(match[5])) if match else None
+    if match is None:
+        return None
+    end = match[5] or ""
+    return Snapshot(match[1], match[2], float(match[3]), int(match[4] or 0), end == "-kept", end == "-unfamiliar")
 
 
 def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeclf_runtime.decision.decision import UNKNOWN
 from edgeclf_runtime.pictures.likeness import thumbnail
 from edgeclf_runtime.pictures.view import WHOLE as WHOLE_REGION
+from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.sinks.jpeg import jpeg_of, seen_jpeg_of
 from edgeclf_runtime.sinks.sink import Item, Observation
 from edgeclf_runtime.sinks.snapshots.daily_bytes import DailyBytes
@@ -47,10 +47,13 @@ class SnapshotSink:
 
     Once the unsorted images have been moved to the folders of their labels, ``edgeclf train FOLDER`` uses them all.
 
+    An image is also uncertain if it is unfamiliar, whatever the steady answer is. It is not if the model is sure that
+    it shows ``NOTHING``.
+
     An image that is a near-duplicate of a recent one in its folder is not stored. Above the limit, the least
     informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image with the highest
-    score, for equal scores the oldest. Sorted images and other files are never deleted. An image that would be deleted
-    at once is not written.
+    score, for equal scores the oldest, and unfamiliar ones last. Sorted images and other files are never deleted. An
+    image that would be deleted at once is not written.
 
     Args:
         folder: created if it does not exist.
@@ -95,8 +98,8 @@ class SnapshotSink:
         frame, kept = item.prediction.frame, not self._is_uncertain(item)
         if frame is None or (kept and not self._is_wanted(item)):
             return
-        label = folder_name(item.decision.label)
-        snapshot = Snapshot.taken(item.time, label, item.decision.score, self._number + 1, kept)
+        label, unfamiliar = folder_name(_label(item)), item.prediction.is_unfamiliar
+        snapshot = Snapshot.taken(item.time, label, item.decision.score, self._number + 1, kept, unfamiliar)
         shown = thumbnail(frame.view.cut(frame.pixels))
         recent = self._recent_ones()
         if recent.has_alike(snapshot.folder, shown):
@@ -109,10 +112,11 @@ class SnapshotSink:
     def _is_uncertain(self, item: Observation) -> bool:
         decision = item.decision
         refused = decision.refused or (decision.label == UNKNOWN and UNKNOWN not in item.prediction.labels)
-        return refused or decision.score < self._uncertain
+        refused = refused and _label(item) != NOTHING
+        return refused or item.prediction.is_unfamiliar or decision.score < self._uncertain
 
     def _is_wanted(self, item: Observation) -> bool:
-        return item.decision.label in self._labels or self._labels == ("*",)
+        return _label(item) in self._labels or self._labels == ("*",)
 
     def _recent_ones(self) -> Recent:
         if self._recent is None or not self._folder.exists():  # the folder was removed to start over
@@ -205,6 +209,12 @@ class SnapshotSink:
     def close(self) -> None:
         """Record the bytes written today; images are written already."""
         self._budget.close()
+
+
+def _label(item: Observation) -> str:
+    """Return the answer, or ``NOTHING`` where it is "unknown" because the image shows none of the other classes."""
+    is_nothing = item.decision.refused and item.prediction.label == NOTHING and not item.prediction.is_unfamiliar
+    return NOTHING if is_nothing else item.decision.label
 
 
 def _default_free(folder: Path) -> int:

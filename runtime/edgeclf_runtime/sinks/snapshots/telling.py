@@ -3,7 +3,8 @@
 The stored images are spread over the answers, since one more image is worth more to a rare class than to a frequent one
 (Aggarwal et al., "Active Learning for Imbalanced Datasets", WACV 2020). Within an answer, images with the lowest scores
 are kept ("least confidence": Lewis and Gale, "A Sequential Algorithm for Training Text Classifiers", SIGIR 1994).
-Near-duplicates of recent images were left out before.
+Near-duplicates of recent images were left out before. Unfamiliar images, which the training lacks altogether, stay
+before all others; of these the ones with the highest scores, which the network alone would have named with confidence.
 
 The ranking uses only the file names, so that it is the same after a restart.
 """
@@ -22,8 +23,16 @@ def least_telling(snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
 
     The next one is always the snapshot with the highest score of the most frequent answer; among equally frequent
     answers the highest score, and among equal scores the oldest. For each answer, snapshots in its label's folder and
-    unsorted ones are counted separately.
+    unsorted ones are counted separately. Unfamiliar ones come last, the lowest score first.
     """
+    given = list(snapshots)
+    yield from _by_answer(snapshot for snapshot in given if not snapshot.unfamiliar)
+    yield from sorted(
+        (snapshot for snapshot in given if snapshot.unfamiliar), key=lambda snapshot: (snapshot.score, snapshot.order)
+    )
+
+
+def _by_answer(snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
     by_age = sorted(snapshots, key=lambda snapshot: snapshot.order)
     ages = {snapshot: -position for position, snapshot in enumerate(by_age)}
     groups: dict[tuple[str, str], list[Snapshot]] = {}

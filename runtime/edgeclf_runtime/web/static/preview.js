@@ -5,6 +5,7 @@ import { Unsorted } from "./unsorted.js";
 const FEW = 8; // up to this many labels keep their order
 const BEST = 5; // with more labels, the best ones are shown in order of score
 const LONG = 18; // longer answers are shown in a smaller font
+const WHY = { unfamiliar: "Unfamiliar: unlike the images of the training", undecided: "Undecided: no answer is sure enough" };
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
@@ -33,6 +34,10 @@ function state(told) {
   setText(element("answer"), told.answer);
   setText(element("score"), told.sure ? percent(told.score) : `${told.scores[0][0]}? ${percent(told.scores[0][1])}`);
   element("headline").classList.toggle("unknown", !told.sure);
+  element("why").hidden = !WHY[told.reason];
+  setText(element("why"), WHY[told.reason] || "");
+  element("familiar").hidden = told.familiarity === undefined;
+  if (told.familiarity !== undefined) setText(element("familiarity"), `${(100 * told.familiarity).toFixed(1)}%`);
   element("headline").classList.toggle("long", told.answer.length > LONG);
   if (told.silence > OLD) setText(element("age"), "–");
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);

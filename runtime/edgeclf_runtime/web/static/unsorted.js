@@ -84,7 +84,7 @@ export class Unsorted {
     image.alt = `Said ${picture.answer}`;
     image.src = `snapshots/${encodeURIComponent(picture.name)}`;
     const caption = make("figcaption");
-    caption.append(make("span", "", `${picture.answer} · ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
+    caption.append(make("span", "", `${picture.unfamiliar ? "unfamiliar" : picture.answer} · ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
     figure.append(this.marked(image, picture.name), caption, this.chips(picture, figure));
     return figure;
   }
