@@ -29,6 +29,7 @@ from edgeclf.searching.search import search as _search
 from edgeclf.training.fit import resume as _resume
 from edgeclf.training.fit import train as _train
 from edgeclf_runtime import Classifier
+from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.renamed import old_keywords
 
 if TYPE_CHECKING:
@@ -137,28 +138,33 @@ def export_run(
 
 
 def evaluate(
-    model: Classifier | Run | PathLike, data: PathLike | None = None, reporter: Reporter | None = None
+    model: Classifier | Run | PathLike,
+    data: PathLike | None = None,
+    reporter: Reporter | None = None,
+    *,
+    reject: float | None = None,
 ) -> Measurement:
     """Evaluate a model on labelled images, as ``edgeclf evaluate`` does.
 
     Args:
         model: a model file; a run or its folder, to evaluate its int8 file; or an open classifier.
         data: a folder with one sub-folder per label, a CSV or shards; by default the test part of the run.
+        reject: share of familiar images that may be refused, 0 to 1; by default the model file's.
 
     Raises:
         DataError: there are no images, or the model lacks one of their labels.
         RunError: the run has no model file.
     """
-    told = reporter or Quiet()
+    told, rule = reporter or Quiet(), DecisionRule(reject=reject)
     if isinstance(model, Classifier):
         if data is None:
             raise DataError("Give data, the images to evaluate on; only a run has a test part of its own.")
-        return _evaluation.evaluate(model, Path(data), told)
+        return _evaluation.evaluate(model, Path(data), told, rule)
     run = _opened(model) if isinstance(model, Run) or Path(model).is_dir() else None
     with Classifier.load(_evaluation.model_of_run(run) if run is not None else Path(str(model))) as classifier:
         if run is None or data is not None:
-            return evaluate(classifier, data, told)
-        return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, told)
+            return evaluate(classifier, data, told, reject=reject)
+        return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, told, rule=rule)
 
 
 @old_keywords({"percents": "percentages"})

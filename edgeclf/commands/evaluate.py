@@ -13,6 +13,7 @@ from edgeclf.commands.options import interruptible, verbose_option
 from edgeclf_runtime.commands.options import Opener, model_options
 
 if TYPE_CHECKING:
+    from edgeclf.evaluation.measuring import Measurement
     from edgeclf.evaluation.page import Evaluation
 
 __all__ = ["evaluate"]
@@ -33,6 +34,12 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--whole", is_flag=True, help="Treat DATA as uncropped camera images: rotate and crop them as the model file says."
 )
+@click.option(
+    "--reject",
+    type=click.FloatRange(0, 1),
+    help="Refuse unfamiliar images; this share of familiar ones may be refused (default: stored in the model; 0 turns "
+    "it off).",
+)
 @verbose_option
 @model_options
 def evaluate(
@@ -42,18 +49,19 @@ def evaluate(
     as_json: bool,
     page: Path | None,
     whole: bool,
+    reject: float | None,
     verbose: bool,
 ) -> None:
     """Measure the accuracy of a model file on labelled images.
 
     RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
     a CSV of file,label[,part], or a folder of shards; if it has parts, its test part is used. Without DATA, RUN's own
-    test part is used.
+    test part is used. A sub-folder or label _none has images of none of the classes; their right answer is "unknown".
     """
     if page is not None:
         _check_page(page)
     with interruptible(lambda: "; nothing was written. Start again with the same command."):
-        evaluation = _evaluated(open_model, model, data, whole)
+        evaluation = _evaluated(open_model, model, data, whole, reject)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
@@ -63,13 +71,14 @@ def evaluate(
         _write_page(page, evaluation, as_json)
 
 
-def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool) -> Evaluation:
+def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool, reject: float | None) -> Evaluation:
     from edgeclf.evaluation import evaluate as on
     from edgeclf.evaluation.measuring import measure_dataset
     from edgeclf.evaluation.page import Evaluation
     from edgeclf.progress import Terminal
     from edgeclf.runs.run import Run
     from edgeclf.runs.seen import seen_in_training
+    from edgeclf_runtime.decision.decision import DecisionRule
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.system.plain_text import printable
 
@@ -91,7 +100,7 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool)
         else:
             assert run is not None
             images = on.images_of_run(run, classifier.card)
-        outcome = measure_dataset(classifier, images.data, reporter)
+        outcome = measure_dataset(classifier, images.data, reporter, rule=DecisionRule(reject=reject))
         seen = None
         if run is not None and source is not None:
             with reporter.bar("Comparing with training", 0):
@@ -114,6 +123,7 @@ def _text(evaluation: Evaluation, verbose: bool) -> str:
         label = set_cell_size(item.label, width)
         lines.append(f"{label}  {item.recall:6.1%} of {item.support:>4}{interval}, precision {precision}")
     lines += confusion_lines(score.confusion, evaluation.labels)
+    lines += _refusal_lines(evaluation.outcome)
     interval = f"95% interval {score.low:.1%} to {score.high:.1%}"
     others = f"mean over classes {score.balanced:.2%}"
     if len(evaluation.labels) > 5:
@@ -125,6 +135,19 @@ def _text(evaluation: Evaluation, verbose: bool) -> str:
         f"{others}; {evaluation.outcome.milliseconds:.1f} ms per image"
     )
     return "\n".join(map(plain, lines))
+
+
+def _refusal_lines(outcome: Measurement) -> list[str]:
+    refusals, lines = outcome.refusals, []
+    if refusals.count and (refusals.refused or outcome.familiarity is not None):
+        share = f"{refusals.refused} of {refusals.count} ({refusals.refused / refusals.count:.1%})"
+        reasons = f"{refusals.unfamiliar} unfamiliar, {refusals.undecided} undecided"
+        others = f"; of the others {refusals.accuracy:.2%} are right" if refusals.accuracy is not None else ""
+        lines.append(f'Answered "unknown": {share}, {reasons}{others}')
+    if refusals.nothing:
+        share = f"{refusals.nothing_refused} of {refusals.nothing} ({refusals.nothing_refused / refusals.nothing:.1%})"
+        lines.append(f'Of the images of nothing, {share} are answered "unknown"')
+    return lines
 
 
 def _check_page(page: Path) -> None:

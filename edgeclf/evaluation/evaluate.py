@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from edgeclf.evaluation.measuring import Measurement, measure_dataset
 from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.system.plain_text import printable
 
 _COPIED = 1.0  # maximum seconds between the times of files that were copied together
@@ -49,25 +52,28 @@ class Images:
     data: Dataset
 
 
-def evaluate(classifier: Classifier, root: Path, reporter: Reporter) -> Measurement:
+def evaluate(classifier: Classifier, root: Path, reporter: Reporter, rule: DecisionRule | None = None) -> Measurement:
     """Evaluate a model on the labelled images of a source.
 
     Args:
         classifier: the model.
         root: the source, see ``images_of_source``.
         reporter: shows the progress.
+        rule: which images are answered with "unknown"; by default those that the model's card refuses.
 
     Raises:
         DataError: the source cannot be used (see ``images_of_source``), or no image can be read.
     """
-    return measure_dataset(classifier, images_of_source(root, classifier.card).data, reporter)
+    data = images_of_source(root, classifier.card).data
+    return measure_dataset(classifier, data, reporter, rule=rule or DecisionRule())
 
 
 def images_of_source(source: Path, card: ModelCard) -> Images:
     """Return the images of a folder with one sub-folder per class, a CSV, or a folder of shards.
 
     If the source is split, its test part is used, or else its validation part. Its labels must be labels or label ids
-    of the model; some of them may be missing.
+    of the model; some of them may be missing. ``NOTHING``, images of none of the classes, is always accepted: their
+    right answer is "unknown".
 
     Raises:
         DataError: the source is missing, has no images or only a train part, or a label that the model lacks.
@@ -163,7 +169,7 @@ def _folder(root: Path, card: ModelCard) -> Dataset:
     if not files:
         refuse_one_class(root)
         raise DataError(f"{root}: contains no images; expected one sub-folder of images per class.")
-    return Dataset(root, card.labels, tuple(files), np.array(targets, np.int64), ("",) * len(files))
+    return Dataset(root, _labels(card, targets), tuple(files), np.array(targets, np.int64), ("",) * len(files))
 
 
 def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
@@ -172,8 +178,13 @@ def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
     for label in data.labels:
         if label not in targets_by_name:
             raise _unknown(f"{printable(source)}: {label}", card)
-    index = np.array([targets_by_name[label] for label in data.labels], np.int64)
-    return replace(data, labels=card.labels, targets=index[data.targets])
+    index = [targets_by_name[label] for label in data.labels]
+    return replace(data, labels=_labels(card, index), targets=np.array(index, np.int64)[data.targets])
+
+
+def _labels(card: ModelCard, targets: Sequence[int]) -> tuple[str, ...]:
+    """Return the model's labels, and ``NOTHING`` if it has no such class and the images have."""
+    return (*card.labels, NOTHING) if len(card.labels) in targets else card.labels
 
 
 def _unknown(what: str | Path, card: ModelCard) -> DataError:
@@ -183,8 +194,12 @@ def _unknown(what: str | Path, card: ModelCard) -> DataError:
 
 
 def _names(card: ModelCard) -> dict[str, int]:
-    """Return the class of each unambiguous label or label id; ImageNet has two "crane" labels with different ids."""
+    """Return the class of each unambiguous label or label id; ImageNet has two "crane" labels with different ids.
+
+    ``NOTHING`` comes after the classes of a model that has no such class.
+    """
     names = {label: i for i, label in enumerate(card.labels) if card.labels.count(label) == 1}
+    names.setdefault(NOTHING, len(card.labels))
     targets_by_name = {**names, **{name: i for i, name in enumerate(card.label_ids)}}
     forms = [unicodedata.normalize("NFC", name) for name in targets_by_name]
     return {

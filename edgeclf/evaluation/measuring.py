@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,15 @@ import numpy.typing as npt
 
 from edgeclf.data.dataset import Dataset, Skipped
 from edgeclf.errors import DataError
+from edgeclf.metrics.refusals import Refusals, count_refusals
 from edgeclf.metrics.scoring import Score, score
 from edgeclf.progress import Reporter
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.prediction import NOTHING, Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
@@ -39,6 +42,9 @@ class Measurement:
         skipped: files that could not be read.
         milliseconds: median time per image for resizing and inference, without decoding, in ms.
         features: float32 ``[images, size]``; None if the classifier was opened without them.
+        familiarity: float32 ``[images]``; None if the model has no familiarity.
+        reasons: why each image is answered with "unknown", or None; empty if measured without a rule.
+        nothing: index of the label ``NOTHING``; None if neither the model nor the images have it.
     """
 
     score: Score
@@ -48,6 +54,24 @@ class Measurement:
     skipped: tuple[Skipped, ...]
     milliseconds: float
     features: npt.NDArray[np.float32] | None = None
+    familiarity: npt.NDArray[np.float32] | None = None
+    reasons: tuple[str | None, ...] = ()
+    nothing: int | None = None
+
+    @cached_property
+    def answers(self) -> npt.NDArray[np.int64]:
+        """Index of each image's best label, int64 ``[images]``; of ``NOTHING`` if its image is refused, which is right.
+
+        Refused images of other classes keep the best label: how many they are is in ``refusals``.
+        """
+        return _answers(self.scores, self.targets, self.reasons, self.nothing)
+
+    @property
+    def refusals(self) -> Refusals:
+        """What is answered with "unknown"."""
+        is_nothing = self.targets == (-1 if self.nothing is None else self.nothing)
+        reasons = self.reasons or (None,) * len(self.targets)
+        return count_refusals(reasons, self.answers == self.targets, is_nothing)
 
 
 def measure(
@@ -57,23 +81,24 @@ def measure(
     reporter: Reporter,
     read: Callable[[Path], Pixels] = read_image,
     title: str = "Evaluating",
+    rule: DecisionRule | None = None,
 ) -> Measurement:
     """Classify every image and score the answers.
 
     Args:
         classifier: the model.
         files: the images' files.
-        targets: the right label of each file, as an index into the card's labels.
+        targets: the right label of each file, as an index into the card's labels; one more is ``NOTHING`` where the
+            model has no such class.
         read: returns a file's pixels, uint8 RGB; raises ImageError.
         title: of the progress bar.
+        rule: which images are answered with "unknown"; None for none, not even those that the card refuses.
 
     Raises:
         DataError: none can be read.
     """
     rows: list[int] = []
-    scores: list[npt.NDArray[np.float32]] = []
-    features: list[npt.NDArray[np.float32]] = []
-    spent: list[float] = []
+    predictions: list[Prediction] = []
     skipped: list[Skipped] = []
     with without_codec_lines(), reporter.bar(title, len(files)) as bar, ThreadPoolExecutor(2) as pool:
         for start in range(0, len(files), _AHEAD):
@@ -82,25 +107,65 @@ def measure(
                 if isinstance(picture, Skipped):
                     skipped.append(picture)
                     continue
-                prediction = classifier.classify(picture)
                 rows.append(row)
-                scores.append(prediction.scores)
-                features += [] if prediction.features is None else [prediction.features]
-                spent.append(sum(prediction.milliseconds.values()))
+                predictions.append(classifier.classify(picture))
     if not rows:
         reason = f" ({skipped[0].reason})" if skipped else ""
         raise DataError(f"No image can be read{reason}.")
-    chosen = np.array(targets, np.int64)[rows]
-    figures = score(np.stack(scores), chosen, classifier.card.labels)
-    kept = tuple(files[row] for row in rows)
-    stacked = np.stack(features) if features else None
-    return Measurement(figures, np.stack(scores), chosen, kept, tuple(skipped), float(np.median(spent)), stacked)
+    kept, labels = tuple(files[row] for row in rows), classifier.card.labels
+    return _outcome(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))
+
+
+def _outcome(
+    predictions: Sequence[Prediction],
+    targets: npt.NDArray[np.int64],
+    labels: tuple[str, ...],
+    rule: DecisionRule | None,
+    files: tuple[Path, ...],
+    skipped: tuple[Skipped, ...],
+) -> Measurement:
+    scores = np.stack([prediction.scores for prediction in predictions])
+    if targets.max() == len(labels):  # images of nothing, for a model without that class
+        labels, scores = (*labels, NOTHING), np.pad(scores, ((0, 0), (0, 1)))
+    nothing = labels.index(NOTHING) if NOTHING in labels else None
+    reasons = tuple(rule.applied(prediction).reason for prediction in predictions) if rule is not None else ()
+    features = [prediction.features for prediction in predictions if prediction.features is not None]
+    familiarity = [prediction.familiarity for prediction in predictions if prediction.familiarity is not None]
+    return Measurement(
+        score(scores, targets, labels, _answers(scores, targets, reasons, nothing)),
+        scores,
+        targets,
+        files,
+        skipped,
+        float(np.median([sum(prediction.milliseconds.values()) for prediction in predictions])),
+        np.stack(features) if features else None,
+        np.array(familiarity, np.float32) if familiarity else None,
+        reasons,
+        nothing,
+    )
+
+
+def _answers(
+    scores: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.int64],
+    reasons: Sequence[str | None],
+    nothing: int | None,
+) -> npt.NDArray[np.int64]:
+    best = np.asarray(scores.argmax(axis=1), np.int64)
+    if nothing is None or not reasons:
+        return best
+    is_refused = np.array([reason is not None for reason in reasons], bool)
+    return np.asarray(np.where((targets == nothing) & is_refused, nothing, best), np.int64)
 
 
 def measure_dataset(
-    classifier: Classifier, data: Dataset, reporter: Reporter, title: str = "Evaluating"
+    classifier: Classifier,
+    data: Dataset,
+    reporter: Reporter,
+    title: str = "Evaluating",
+    rule: DecisionRule | None = None,
 ) -> Measurement:
-    """Classify every image of a dataset and score the answers; its targets are indices into the card's labels.
+    """Classify every image of a dataset and score the answers; its targets are indices as ``measure`` takes them.
 
     Raises:
         DataError: none can be read.
@@ -110,7 +175,7 @@ def measure_dataset(
     def read(path: Path) -> Pixels:
         return data.picture(names[path])
 
-    return measure(classifier, list(names), data.targets.tolist(), reporter, read, title)
+    return measure(classifier, list(names), data.targets.tolist(), reporter, read, title, rule)
 
 
 def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:

@@ -74,23 +74,27 @@ class Evaluation:
             "confused": [asdict(item) for item in most_confused(score.confusion, self.labels, _CONFUSED)],
             "wrong": [self.answer(row) for row in self.wrong_rows()],
             "seen": self.seen,
+            "refusals": {**asdict(self.outcome.refusals), "accuracy": self.outcome.refusals.accuracy},
         }
 
     def wrong_rows(self) -> list[int]:
-        """Return the rows of images with a wrong answer, the most confident first."""
+        """Return the rows of images with a wrong answer, the most confident first; refused ones are among them."""
         scores = self.outcome.scores
-        rows = np.flatnonzero(scores.argmax(axis=1) != self.outcome.targets)
+        rows = np.flatnonzero(self.outcome.answers != self.outcome.targets)
         return [int(row) for row in rows[np.argsort(-scores[rows].max(axis=1), kind="stable")]]
 
     def answer(self, row: int) -> dict[str, Any]:
-        """Return file, label and answer of one image, with the scores of both."""
+        """Return file, label and answer of one image, with the scores of both, why it is refused, and familiarity."""
         scores, target = self.outcome.scores[row], int(self.outcome.targets[row])
+        familiarity, reasons = self.outcome.familiarity, self.outcome.reasons
         return {
             "file": printable(self.outcome.files[row]),
             "label": self.labels[target],
             "answer": self.labels[int(scores.argmax())],
             "score": float(scores.max()),
             "label_score": float(scores[target]),
+            "reason": reasons[row] if reasons else None,
+            **({} if familiarity is None else {"familiarity": float(familiarity[row])}),
         }
 
 
@@ -105,6 +109,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
     values = {
         **content,
         "warning": evaluation.warning,
+        "has_familiarity": evaluation.outcome.familiarity is not None,
         "matrix": _matrix(evaluation),
         "shown": shown,
         "reasons": [item.reason for item in evaluation.outcome.skipped[:_SKIPPED]],

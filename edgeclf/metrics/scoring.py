@@ -64,11 +64,20 @@ class ClassFigures:
     f1: float
 
 
-def score(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Score:
-    """Score probabilities ``[images, classes]`` against targets ``[images]``."""
+def score(
+    scores: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.int64],
+    labels: Sequence[str],
+    answers: npt.NDArray[np.int64] | None = None,
+) -> Score:
+    """Score probabilities ``[images, classes]`` against targets ``[images]``.
+
+    Args:
+        answers: int64 ``[images]``, the answers to count; by default those with the best scores.
+    """
     from sklearn.metrics import confusion_matrix
 
-    chosen, classes = scores.argmax(axis=1), np.unique(targets)
+    chosen, classes = scores.argmax(axis=1) if answers is None else answers, np.unique(targets)
     confusion = confusion_matrix(targets, chosen, labels=range(len(labels)))
     totals = confusion.sum(axis=1)
     shares = [float(confusion[i, i] / totals[i]) for i in classes]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -262,3 +263,62 @@ def test_a_model_file_older_than_its_runs_weights_is_said(exported: Run) -> None
     assert done.exit_code == 0
     assert f"Warning: {model} is older than the weights of its run." in done.stderr
     assert f"edgeclf export --int8 {exported.path}" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def strangers(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The training's images, and noise in a folder of its own."""
+    folder = Path(shutil.copytree(digits, tmp_path_factory.mktemp("strangers") / "all"))
+    (folder / "_none").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    for number in range(5):
+        cv2.imwrite(str(folder / "_none" / f"{number}.png"), np.roll(noise, 9 * number, 0))
+    return folder
+
+
+def test_what_is_refused_is_counted_by_reason(model: Path, digits: Path, strangers: Path) -> None:
+    plain = _json(model, digits, "--reject", 0)
+    found = _json(model, strangers, "--reject", 0.01)
+    refusals = found["refusals"]
+    assert (refusals["count"], refusals["nothing"], refusals["nothing_refused"]) == (60, 5, 5)
+    assert found["labels"] == ["0", "1", "2", "_none"]
+    assert found["correct"] == plain["correct"] + 5  # "unknown" is right for images of nothing
+    assert not any(item["label"] == "_none" for item in found["wrong"])
+    assert refusals["accuracy"] == refusals["right"] / (60 - refusals["unfamiliar"] - refusals["undecided"])
+    none = _json(model, strangers, "--reject", 0)
+    assert none["refusals"]["unfamiliar"] == 0
+    wrong = [item for item in none["wrong"] if item["label"] == "_none"]
+    assert len(wrong) == 5 - none["refusals"]["nothing_refused"]
+    assert all(0 <= item["familiarity"] <= 1 and item["reason"] in (None, "undecided") for item in none["wrong"])
+    everything = _json(model, digits, "--reject", 1)["refusals"]
+    assert (everything["unfamiliar"], everything["right"], everything["accuracy"]) == (60, 0, None)
+
+
+def test_refusals_are_said_and_are_on_the_page(model: Path, strangers: Path, tmp_path: Path) -> None:
+    done = _evaluate(model, strangers, "--reject", 1, "--page", tmp_path / "page.html")
+    assert done.exit_code == 0, done.output
+    assert 'Answered "unknown": 60 of 60 (100.0%), 60 unfamiliar, 0 undecided\n' in done.stdout
+    assert 'Of the images of nothing, 5 of 5 (100.0%) are answered "unknown"' in done.stdout
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "60 unfamiliar and 0 undecided of 60" in page
+    assert "5 of 5 are answered “unknown”, as is right" in page
+    own = _evaluate(model, strangers, "--reject", 0)
+    assert "of the others" in own.stdout
+
+
+def test_only_images_of_nothing_can_be_evaluated(model: Path, strangers: Path, tmp_path: Path) -> None:
+    shutil.copytree(strangers / "_none", tmp_path / "data" / "_none")
+    with Classifier.load(model) as classifier:
+        assert evaluate(classifier, tmp_path / "data", reject=0.01).refusals.nothing_refused == 5
+    lines = ["file,label", *(f"_none/{number}.png,_none" for number in range(5))]
+    assert _json(model, _list(tmp_path / "data", "list.csv", lines), "--reject", 0.01)["accuracy"] == 1
+
+
+def test_without_familiarity_only_the_threshold_refuses(digits: Path) -> None:
+    kept = Path(__file__).parents[2] / "kept" / "0.1" / "model.tflite"
+    done = _evaluate(kept, kept.parent / "photos")
+    assert done.exit_code == 0, done.output
+    found = _json(kept, kept.parent / "photos")
+    assert found["refusals"]["unfamiliar"] == 0
+    assert not any("familiarity" in item for item in found["wrong"])
+    assert ('Answered "unknown"' in done.stdout) == bool(found["refusals"]["undecided"])
