@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["Connection", "sweep"]
@@ -23,6 +24,16 @@ class Connection(H11Protocol):
         self._since = time.monotonic()
         if len(self.connections) > _MOST:
             transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a malformed request. The page's own response, if its headers were sound, is dropped or cut off."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # or its response would follow the refusal, which is an error
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def is_stuck(self) -> bool:
         """Whether the client is inactive; to be called every few seconds."""

@@ -193,3 +193,21 @@ def test_a_taken_port_and_a_missing_package_are_one_line(sink: WebSink, monkeypa
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
     with pytest.raises(SinkError, match=r"pip install 'edgeclf-runtime\[web\]'"):
         open_sinks(SinkSettings(web="0"), LABELS, "m")
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["at once", "after the response has begun"])
+def test_a_malformed_body_is_refused_and_is_no_error_of_the_page(
+    sink: WebSink, begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The headers are sound, so the page answers, too; its answer must not follow the refusal."""
+    head = f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port(sink)}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with caplog.at_level(logging.ERROR), socket.create_connection(("127.0.0.1", port(sink)), timeout=10) as raw:
+        raw.sendall(head if begun else head + b"no length\r\n")
+        content = raw.recv(8192)
+        if begun:
+            raw.sendall(b"no length\r\n")
+        while more := raw.recv(8192):
+            content += more
+    assert content.startswith(b"HTTP/1.1 200" if begun else b"HTTP/1.1 400")
+    assert ask(sink, "/state.json")[0] == 200
+    assert not caplog.records
