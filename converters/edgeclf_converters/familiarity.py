@@ -12,9 +12,10 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.parity.scores import Labelled
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.familiarity import Familiarity, in_steps
+from edgeclf_runtime.model.prototypes import comparable, prototypes_of
 from edgeclf_runtime.pictures.preprocess import Pixels
 
-__all__ = ["IMAGES", "REJECT", "array_familiarity", "fit_familiarity", "image_features", "prototypes_of"]
+__all__ = ["IMAGES", "REJECT", "array_familiarity", "fit_familiarity", "image_features"]
 
 REJECT = 0.05
 """Share of familiar images that may be refused, as suggested in the card of a file with familiarity."""
@@ -22,10 +23,9 @@ REJECT = 0.05
 IMAGES = 2000
 """Number of training images used at most."""
 
-_PROTOTYPES = 20  # of each class
+_PROTOTYPES, _OF_A_CLASS = 256, 40  # at most
 _DIRECTIONS = 128
 _LEVELS = 200
-_TURNS = 30  # of k-means; it settles in fewer
 
 Vectors = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int64]
@@ -88,8 +88,9 @@ def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Fa
         raise ConversionError("Familiarity needs training and validation images.")
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
         raise ConversionError("The network's features are not finite, so what is familiar cannot be told.")
-    unit, labels = _unit(train), np.unique(targets)
-    found = [prototypes_of(unit[targets == label]) for label in labels]
+    unit, labels = comparable(train), np.unique(targets)
+    count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
+    found = [prototypes_of(unit[targets == label], count) for label in labels]
     classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
     _, _, directions = np.linalg.svd(unit, full_matrices=False)
     chosen = directions[: min(_DIRECTIONS, len(directions))]
@@ -112,42 +113,3 @@ def _calibrated(fitted: Familiarity, validation: Vectors) -> Familiarity:
 
 def _tuple(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def prototypes_of(unit: Vectors, count: int = _PROTOTYPES) -> Vectors:
-    """Return up to ``count`` typical vectors of length 1 by spherical k-means, which starts alike each time.
-
-    Args:
-        unit: vectors of length 1, float32 ``[vectors, size]``; at least one.
-        count: number of prototypes at most.
-    """
-    if len(unit) <= count:
-        return unit
-    centres = _spread_out(unit, count)
-    nearest = np.full(len(unit), -1)
-    for _ in range(_TURNS):
-        before, nearest = nearest, (unit @ centres.T).argmax(axis=1)
-        if (nearest == before).all():
-            break
-        filled = [unit[nearest == index].sum(axis=0) for index in range(count) if (nearest == index).any()]
-        centres = _unit(np.stack(filled))
-        count = len(centres)
-    return centres
-
-
-def _spread_out(unit: Vectors, count: int) -> Vectors:
-    """Choose vectors far from one another: k-means++ with a fixed seed (Arthur and Vassilvitskii, 2007)."""
-    rng = np.random.default_rng(0)
-    chosen = [int(rng.integers(len(unit)))]
-    distance = 1 - unit @ unit[chosen[0]]
-    for _ in range(count - 1):
-        weights = np.maximum(distance, 0).astype(np.float64)
-        total = weights.sum()
-        index = int(rng.choice(len(unit), p=weights / total)) if total > 0 else int(rng.integers(len(unit)))
-        chosen.append(index)
-        distance = np.minimum(distance, 1 - unit @ unit[index])
-    return unit[chosen]
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

@@ -43,7 +43,7 @@ FLOORS = {
         "frame model __main__",
         "backends prediction sources",
         "classifier decision formatting",
-        "benchmark sinks verification",
+        "benchmark learning sinks verification",
         "web",
         "config",
         "pipeline",

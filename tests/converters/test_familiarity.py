@@ -6,7 +6,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ import numpy as np
 import pytest
 
 from edgeclf_converters import ConversionError, Labelled, convert_int8
-from edgeclf_converters.familiarity import fit_familiarity, prototypes_of
+from edgeclf_converters.familiarity import fit_familiarity
 from edgeclf_converters.frameworks import keras
 from edgeclf_runtime import Classifier, ModelCard, ModelError, Preprocessing
-from edgeclf_runtime.model.familiarity import NOTHING, read_familiarity
+from edgeclf_runtime.model.familiarity import read_familiarity
 from edgeclf_runtime.model.file import read_model
+from edgeclf_runtime.model.prototypes import prototypes_of
 from tests.model_files import bare
 
 RULE, LABELS = Preprocessing(32, 32), ("a", "b", "c")
@@ -86,15 +86,17 @@ def test_half_of_the_validation_images_are_less_familiar_than_their_median() -> 
     assert fitted.of(np.full(40, np.nan, np.float32)) == fitted.of(np.zeros(40, np.float32)) == 0
 
 
-def test_what_is_nearest_to_nothing_is_unfamiliar() -> None:
-    rng = np.random.default_rng(0)
+def test_what_is_like_the_empty_scene_is_unfamiliar() -> None:
+    rng, one = np.random.default_rng(0), np.ones(40, np.float32)
     train = np.abs(rng.normal(1, 0.3, (60, 40))).astype(np.float32)
     fitted = fit_familiarity(train, np.zeros(60, np.int64), train)
-    prototypes = np.concatenate([fitted.prototypes, np.full((1, 40), 127, np.int8)])
-    empty = replace(fitted, prototypes=prototypes, classes=(*fitted.classes, NOTHING))
-    assert fitted.of(np.ones(40, np.float32)) > 0
-    assert empty.of(np.ones(40, np.float32)) == 0
+    empty = fitted.with_nothing(one[None], 0.99)
+    assert fitted.of(one) > 0
+    assert empty.of(one) == 0
     assert empty.of(train[0]) == fitted.of(train[0])
+    near = one + 0.4 * np.sign(np.arange(40) % 2 - 0.5).astype(np.float32)  # cosine 0.98
+    assert empty.of(near) == fitted.of(near) > 0
+    assert len(empty.with_nothing(one[None], 0.9).classes) == len(empty.classes)
 
 
 def test_prototypes_are_spread_over_a_class() -> None:

@@ -16,6 +16,7 @@ from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime.model.features import feature_tensor
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.flatbuffer import read_flat_model
+from edgeclf_runtime.model.rewrite import network_of
 from edgeclf_runtime.system.atomic_file import put_in_place
 
 __all__ = ["EdgeTpuResult", "compile_edgetpu", "find_compiler", "parse_log"]
@@ -108,7 +109,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
         # Once compiled, the network gives no features, so there is nothing to compare with what is familiar.
         familiarity = model.familiarity if feature_tensor(content) else None
         card = model.card if familiarity else replace(model.card, reject=None)
-        made.write_bytes(pack(_flatbuffer(content), card, model.golden, model.tolerance, familiarity))
+        made.write_bytes(pack(network_of(content), card, model.golden, model.tolerance, familiarity))
         put_in_place(made, target)
     return EdgeTpuResult(target, check, mapped, on_cpu, reasons)
 
@@ -127,14 +128,3 @@ def _run(program: str, path: Path, folder: Path) -> str:
 
 def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")
-
-
-def _flatbuffer(content: bytes) -> bytes:
-    """Return the flatbuffer without the zip that may follow it."""
-    import io
-    import zipfile
-
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return content
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return content[: min((info.header_offset for info in archive.infolist()), default=len(content))]

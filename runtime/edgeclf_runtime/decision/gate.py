@@ -14,7 +14,7 @@ from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.view import Region, View, region_mistakes
 
-__all__ = ["Gate", "GateRule"]
+__all__ = ["Gate", "GateRule", "has_moved", "reduced"]
 
 _SMALL = (32, 24)  # the size at which two images are compared
 _PART = 0.005  # share of the cells that a small object changes
@@ -83,8 +83,8 @@ class Gate:
             return None
         cut = self._cut(frame)
         if rule.motion:
-            small = _small(cut.pixels)
-            if self._seen is None or _moved(np.abs(small - self._seen), rule.motion):
+            small = reduced(cut.pixels)
+            if self._seen is None or has_moved(self._seen, small, rule.motion):
                 self._moved, self._seen = frame.moment, small
             elif frame.moment - self._moved >= rule.linger and waited < rule.refresh:
                 return None
@@ -101,12 +101,15 @@ class Gate:
         return frame if pixels is frame.pixels else replace(frame, pixels=pixels, jpeg=None, view=View())
 
 
-def _moved(difference: npt.NDArray[np.float32], motion: float) -> bool:
+def has_moved(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32], motion: float) -> bool:
+    """Return whether two reduced images differ by ``motion`` grey levels; see ``GateRule.motion``."""
+    difference = np.abs(now - before)
     changed = np.count_nonzero(difference >= _PART_MORE * motion)
     return bool(difference.mean() >= motion or changed >= _PART * difference.size)
 
 
-def _small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def reduced(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the brightness of an image, uint8 RGB, at the size at which images are compared."""
     import cv2
 
     small = cv2.resize(pixels, _SMALL, interpolation=cv2.INTER_AREA)

@@ -3,10 +3,11 @@
 Two measures complement one another: the likeness to the nearest prototype (a typical feature vector of a class; cosine
 similarity), and how much of the feature vector lies in the subspace that the training images span (as the residual of
 ViM: Wang et al., CVPR 2022). Their sum, in units of their spread over the validation images, is compared with the sums
-of the validation images: familiarity 0.05 means that 5% of them are less familiar.
+of the validation images: familiarity 0.05 means that 5% of them are less familiar. Vectors are compared by the square
+roots of their features; see ``prototypes.comparable``, and docs/figures.md for what other measures achieve.
 
-A prototype of nothing, from frames of the empty scene, is the opposite: what is nearer to it than to any class has
-familiarity 0.
+Prototypes of nothing, from frames of the empty scene, are the opposite: what is as near to one as such frames are, and
+nearer than to any class, has familiarity 0.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.prototypes import Vectors, comparable, unit_length
 
-__all__ = ["NOTHING", "Familiarity", "in_steps", "read_familiarity"]
+__all__ = ["NO_CLASS", "Familiarity", "in_steps", "read_familiarity"]
 
-NOTHING = -1
+NO_CLASS = -1
 """Class of a prototype of nothing."""
 
 _FORMAT = 1
@@ -34,20 +36,19 @@ _PROTOTYPES, _DIRECTIONS = "familiarity/prototypes.npy", "familiarity/directions
 _JSON_LIMIT, _ARRAY_LIMIT = 1 << 20, 16 << 20
 _STEPS = 127
 
-Vectors = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
     """What familiarity is measured against; made by ``edgeclf_converters.fit_familiarity``.
 
     Attributes:
-        prototypes: int8 ``[prototypes, size]``, feature vectors of length 1 in steps of their largest value.
-        classes: class of each prototype, an index into the labels; ``NOTHING`` for one of nothing.
+        prototypes: int8 ``[prototypes, size]``, ``comparable`` feature vectors in steps of their largest value.
+        classes: class of each prototype, an index into the labels; ``NO_CLASS`` for one of nothing.
         directions: int8 ``[directions, size]``, alike: an orthonormal basis of the subspace of the training images.
         means, spreads: of each measure over the validation images.
         levels: sums of the two measures over validation images, ascending.
         shares: share of the validation images below each level, in (0, 1).
+        empty: cosine similarity to a prototype of nothing from which a vector can be one of the empty scene.
     """
 
     prototypes: npt.NDArray[np.int8]
@@ -57,11 +58,12 @@ class Familiarity:
     spreads: tuple[float, float]
     levels: tuple[float, ...]
     shares: tuple[float, ...]
+    empty: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_near", _unit(self.prototypes))
-        object.__setattr__(self, "_basis", _unit(self.directions))
-        object.__setattr__(self, "_is_nothing", np.array(self.classes) == NOTHING)
+        object.__setattr__(self, "_near", unit_length(self.prototypes.astype(np.float32)))
+        object.__setattr__(self, "_basis", unit_length(self.directions.astype(np.float32)))
+        object.__setattr__(self, "_is_nothing", np.array(self.classes) == NO_CLASS)
 
     _near: Vectors = field(init=False, repr=False)
     _basis: Vectors = field(init=False, repr=False)
@@ -75,7 +77,7 @@ class Familiarity:
     def of(self, features: Vectors) -> float:
         """Return the familiarity, 0 to 1, of a feature vector, float32 ``[size]``.
 
-        It is 0 for a vector that is nearer to a prototype of nothing than to any class, or that is not finite.
+        It is 0 for one of the empty scene (see ``empty``), and for one that is not finite.
         """
         measures = self.measures(features)
         return 0.0 if measures is None else self._share(self.total(measures))
@@ -86,13 +88,12 @@ class Familiarity:
         Returns:
             None for a vector that has familiarity 0 by itself; see ``of``.
         """
-        length = float(np.linalg.norm(features))
-        if not (math.isfinite(length) and length > 0):
+        if not np.isfinite(features).all() or not features.any():
             return None
-        unit = features / np.float32(length)
+        unit = comparable(features[np.newaxis])[0]
         likeness = self._near @ unit
         nearest = float(likeness[~self._is_nothing].max())
-        if self._is_nothing.any() and float(likeness[self._is_nothing].max()) > nearest:
+        if self._is_nothing.any() and float(likeness[self._is_nothing].max()) >= max(nearest, self.empty):
             return None
         return nearest, float(np.linalg.norm(self._basis @ unit))
 
@@ -105,6 +106,22 @@ class Familiarity:
             return self.shares[0] * math.exp(max(-50.0, total - self.levels[0]))
         return float(np.interp(total, self.levels, self.shares))
 
+    @property
+    def nothing(self) -> Vectors:
+        """Prototypes of nothing, of length 1, float32 ``[prototypes, size]``."""
+        return self._near[self._is_nothing]
+
+    def with_nothing(self, prototypes: Vectors, empty: float) -> Familiarity:
+        """Return a copy with other prototypes of nothing, float32 ``[prototypes, size]``, and this ``empty``."""
+        known = ~self._is_nothing
+        classes = tuple(index for index in self.classes if index != NO_CLASS) + (NO_CLASS,) * len(prototypes)
+        return replace(
+            self,
+            prototypes=np.concatenate([self.prototypes[known], in_steps(prototypes)]),
+            classes=classes,
+            empty=empty,
+        )
+
     def to_files(self) -> dict[str, bytes]:
         """Return the files that ``read_familiarity`` reads, by their names in the archive."""
         content = {
@@ -114,6 +131,7 @@ class Familiarity:
             "spreads": self.spreads,
             "levels": self.levels,
             "shares": self.shares,
+            **({"empty": self.empty} if self._is_nothing.any() else {}),
         }
         arrays = {_PROTOTYPES: self.prototypes, _DIRECTIONS: self.directions}
         return {_JSON: json.dumps(content).encode(), **{name: _npy(array) for name, array in arrays.items()}}
@@ -138,13 +156,14 @@ def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
             return None
         numbers = {name: tuple(float(value) for value in content[name]) for name in _NUMBERS}
         classes = tuple(int(index) for index in content["classes"])
+        empty = float(content.get("empty", 1))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"{_JSON} in it cannot be read ({type(error).__name__}).") from None
     prototypes, directions = _array(archive, _PROTOTYPES), _array(archive, _DIRECTIONS)
-    _check(prototypes, directions, classes, labels, numbers)
+    _check(prototypes, directions, classes, labels, {**numbers, "empty": (empty,)})
     pair = {name: (numbers[name][0], numbers[name][1]) for name in ("means", "spreads")}
     return Familiarity(
-        prototypes, classes, directions, pair["means"], pair["spreads"], numbers["levels"], numbers["shares"]
+        prototypes, classes, directions, pair["means"], pair["spreads"], numbers["levels"], numbers["shares"], empty
     )
 
 
@@ -163,8 +182,8 @@ def _check(
     fits = (
         prototypes.shape[1] == directions.shape[1]
         and len(classes) == len(prototypes)
-        and all(NOTHING <= index < labels for index in classes)
-        and any(index != NOTHING for index in classes)
+        and all(NO_CLASS <= index < labels for index in classes)
+        and any(index != NO_CLASS for index in classes)
         and len(numbers["means"]) == len(numbers["spreads"]) == 2
         and len(levels) == len(shares) >= 1
         and all(math.isfinite(value) for values in numbers.values() for value in values)
@@ -200,9 +219,3 @@ def in_steps(vectors: Vectors) -> npt.NDArray[np.int8]:
     """Store vectors ``[rows, size]`` as int8, each in steps of its largest value."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     return np.asarray(np.rint(vectors / np.maximum(largest, 1e-12) * _STEPS), np.int8)
-
-
-def _unit(stored: npt.NDArray[np.int8]) -> Vectors:
-    """Return the stored vectors with length 1."""
-    real = stored.astype(np.float32)
-    return np.asarray(real / np.maximum(np.linalg.norm(real, axis=1, keepdims=True), 1e-12), np.float32)

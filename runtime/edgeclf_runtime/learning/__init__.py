@@ -1,0 +1,1 @@
+"""What a device learns where it stands, and adds to its model file."""

@@ -1,0 +1,109 @@
+"""Learn what the empty scene of a camera looks like, without training: its frames become prototypes of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision.gate import has_moved, reduced
+from edgeclf_runtime.errors import ModelError, UsageError
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.model.familiarity import Familiarity
+from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of
+
+__all__ = ["EmptyScene", "check_familiarity", "learn_background", "still_frames"]
+
+_PROTOTYPES = 16
+_INTERVAL = 0.5  # seconds between frames that are looked at: more of a still scene tell nothing new
+_MOTION = 4.0  # see ``GateRule.motion``
+_FEWEST = 10
+_LEAST_ALIKE = 0.01  # share of the empty frames that may be further from the prototypes
+
+
+@dataclass(frozen=True)
+class EmptyScene:
+    """What was seen.
+
+    Attributes:
+        frames: number of frames learned from.
+        refused: share of them that were called "unknown" before.
+    """
+
+    frames: int
+    refused: float
+
+
+def check_familiarity(classifier: Classifier) -> Familiarity:
+    """Return the model's familiarity.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if classifier.familiarity is None:
+        raise ModelError(
+            f"{classifier.path}: has no familiarity, which the background is learned for; export its run again with "
+            "`edgeclf export`. A file compiled for the Edge TPU cannot have it."
+        )
+    return classifier.familiarity
+
+
+def learn_background(
+    classifier: Classifier, frames: Iterable[Frame], seen: Callable[[float], None], *, add: bool = False
+) -> tuple[Familiarity, EmptyScene]:
+    """Look at an empty scene, and return a familiarity that knows it.
+
+    Args:
+        classifier: a model with familiarity.
+        frames: frames of the empty scene; see ``still_frames``.
+        seen: called with the time of each frame, in seconds since the first.
+        add: keep what was learned about other empty scenes.
+
+    Raises:
+        ModelError: the model has no familiarity.
+        UsageError: too few frames.
+    """
+    familiarity, labels = check_familiarity(classifier), classifier.card.labels
+    rows, refused, start = [], 0, None
+    for frame in frames:
+        start = frame.moment if start is None else start
+        prediction = classifier.classify(frame)
+        assert prediction.features is not None  # the classifier has familiarity
+        rows.append(prediction.features)
+        refused += prediction.answer not in labels
+        seen(frame.moment - start)
+    if len(rows) < _FEWEST:
+        few = f"Only {len(rows)} frames without motion, expected at least {_FEWEST}"
+        raise UsageError(f"{few}: leave the scene empty, and look longer.")
+    return _with_scene(familiarity, comparable(np.stack(rows)), add), EmptyScene(len(rows), refused / len(rows))
+
+
+def still_frames(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
+    """Yield frames of a camera or video in which nothing moved, two a second, for a duration by their own time."""
+    start = last = before = None
+    for frame in frames:
+        start = frame.moment if start is None else start
+        if frame.moment - start >= seconds:
+            return
+        if last is not None and frame.moment - last < _INTERVAL:
+            continue
+        last, now = frame.moment, reduced(frame.pixels)
+        if before is not None and not has_moved(before, now, _MOTION):
+            yield frame
+        before = now
+
+
+def _with_scene(familiarity: Familiarity, unit: Vectors, add: bool) -> Familiarity:
+    """Return a copy with prototypes of these vectors; every second one tells how near such frames come to them."""
+    held_out = (unit[1::2] @ prototypes_of(unit[::2], _PROTOTYPES).T).max(axis=1)
+    nearest = float(np.quantile(held_out, _LEAST_ALIKE))
+    empty = nearest - (1 - nearest)  # as far again: light and lens change within a day
+    prototypes = prototypes_of(unit, _PROTOTYPES)
+    if add and len(familiarity.nothing):
+        return familiarity.with_nothing(
+            np.concatenate([familiarity.nothing, prototypes]), min(empty, familiarity.empty)
+        )
+    return familiarity.with_nothing(prototypes, empty)

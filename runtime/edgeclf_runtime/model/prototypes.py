@@ -1,0 +1,61 @@
+"""Prototypes: a few typical vectors that stand for many."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Vectors", "comparable", "prototypes_of", "unit_length"]
+
+_TURNS = 30  # of k-means, which settles in fewer
+
+Vectors = npt.NDArray[np.float32]
+
+
+def prototypes_of(unit: Vectors, count: int) -> Vectors:
+    """Return up to ``count`` typical vectors of length 1, by spherical k-means with a fixed seed.
+
+    Args:
+        unit: vectors of length 1, float32 ``[vectors, size]``; at least one.
+        count: number of prototypes at most; if there are no more vectors, they are the prototypes.
+    """
+    if len(unit) <= count:
+        return unit
+    centres, nearest = _spread_out(unit, count), np.full(len(unit), -1)
+    for _ in range(_TURNS):
+        before, nearest = nearest, (unit @ centres.T).argmax(axis=1)
+        if (nearest == before).all():
+            break
+        centres = unit_length(np.stack([unit[nearest == index].sum(axis=0) for index in np.unique(nearest)]))
+    return centres
+
+
+def comparable(features: Vectors) -> Vectors:
+    """Return features as vectors of length 1 whose dot products compare images.
+
+    Each is the square root of its feature, with the sign (Hellinger's kernel: Arandjelovic and Zisserman, CVPR 2012):
+    without it, the few largest features of a fine-tuned network decide, and strange images look familiar.
+
+    Args:
+        features: as the network gives them, float32 ``[vectors, size]``.
+    """
+    return unit_length(np.sign(features) * np.sqrt(np.abs(features)))
+
+
+def unit_length(vectors: Vectors) -> Vectors:
+    """Return the vectors ``[vectors, size]`` scaled to length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def _spread_out(unit: Vectors, count: int) -> Vectors:
+    """Choose vectors far from one another, as k-means++ does (Arthur and Vassilvitskii, SODA 2007)."""
+    rng = np.random.default_rng(0)
+    chosen = [int(rng.integers(len(unit)))]
+    distance = 1 - unit @ unit[chosen[0]]
+    for _ in range(count - 1):
+        weights = np.maximum(distance, 0).astype(np.float64)
+        total = weights.sum()
+        index = int(rng.choice(len(unit), p=weights / total)) if total > 0 else int(rng.integers(len(unit)))
+        chosen.append(index)
+        distance = np.minimum(distance, 1 - unit @ unit[index])
+    return unit[chosen]

@@ -1,0 +1,113 @@
+"""``edgeclf background``: a model file learns what the empty scene of a camera looks like, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edgeclf_runtime import Classifier
+from edgeclf_runtime.commands.background import background
+from edgeclf_runtime.model.file import read_model
+from edgeclf_runtime.model.rewrite import network_of, with_files
+from edgeclf_runtime.verification import verify
+from tests.films import write_film
+from tests.model_files import bare
+
+FPS = 4
+
+
+def _scene(picture: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """Twelve seconds of a scene in which nothing moves, with a camera's noise."""
+    rng = np.random.default_rng(seed)
+    for _ in range(12 * FPS):
+        yield np.clip(picture + rng.normal(0, 8, picture.shape), 0, 255).astype(np.uint8)
+
+
+def _later(poster: Path) -> np.ndarray:
+    """A frame of the scene that was not seen, RGB."""
+    return next(_scene(cv2.imread(str(poster)), 99))[:, :, ::-1]
+
+
+def _learn(model: Path, film: Path, *words: object) -> Result:
+    return CliRunner().invoke(background, [str(model), "--source", str(film), *map(str, words)])
+
+
+@pytest.fixture
+def copied(model: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model.read_bytes())
+    return path
+
+
+def test_the_empty_scene_is_unfamiliar_afterwards(copied: Path, digits: Path, tmp_path: Path) -> None:
+    """The scene has a digit in it, which is familiar: nothing but what was learned makes it unfamiliar."""
+    poster, other = (sorted((digits / name).iterdir())[0] for name in "01")
+    write_film(tmp_path / "empty.avi", FPS, _scene(cv2.imread(str(poster)), 0))
+    with Classifier.load(copied) as classifier:
+        before = classifier.classify(_later(poster)).familiarity
+        known = classifier.classify(other).familiarity
+    result = _learn(copied, tmp_path / "empty.avi")
+    assert result.exit_code == 0, result.output
+    assert "knows the empty scene from" in result.output
+    with Classifier.load(copied) as classifier:
+        assert classifier.classify(_later(poster)).familiarity == 0
+        assert before is not None
+        assert before > 0
+        assert classifier.classify(other).familiarity == known
+        assert verify(classifier).passed
+    assert network_of(copied.read_bytes()) == bare(copied)
+
+
+def test_scenes_are_replaced_or_added(copied: Path, digits: Path, tmp_path: Path) -> None:
+    posters = [sorted((digits / name).iterdir())[0] for name in "01"]
+    for number, poster in enumerate(posters):
+        write_film(tmp_path / f"{number}.avi", FPS, _scene(cv2.imread(str(poster)), number))
+    for words, zero in ((["--add"], [True, True]), ([], [False, True])):
+        out = tmp_path / f"{len(words)}.tflite"
+        assert _learn(copied, tmp_path / "0.avi", "--out", out).exit_code == 0
+        assert _learn(out, tmp_path / "1.avi", *words).exit_code == 0
+        with Classifier.load(out) as classifier:
+            assert [classifier.classify(_later(poster)).familiarity == 0 for poster in posters] == zero
+
+
+def test_a_scene_in_which_something_moves_is_refused(copied: Path, tmp_path: Path) -> None:
+    rng, before = np.random.default_rng(0), copied.read_bytes()
+    moving = (cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (64, 48)) for _ in range(40))
+    write_film(tmp_path / "busy.avi", FPS, moving)
+    result = _learn(copied, tmp_path / "busy.avi")
+    assert "frames without motion, expected at least 10" in str(result.exception)
+    assert copied.read_bytes() == before
+
+
+def test_a_model_without_familiarity_says_what_to_do(model: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(bare(model))
+    (tmp_path / "labels.txt").write_text("0\n1\n2\n")
+    result = _learn(plain, tmp_path, "--labels", tmp_path / "labels.txt")
+    assert "has no familiarity" in str(result.exception)
+    assert "edgeclf export" in str(result.exception)
+
+
+def test_a_folder_of_images_of_the_empty_scene_will_do(copied: Path, digits: Path, tmp_path: Path) -> None:
+    poster = sorted((digits / "2").iterdir())[0]
+    (tmp_path / "empty").mkdir()
+    for number, picture in enumerate(_scene(cv2.imread(str(poster)), 0)):
+        cv2.imwrite(str(tmp_path / "empty" / f"{number}.png"), picture)
+    assert _learn(copied, tmp_path / "empty").exit_code == 0
+    with Classifier.load(copied) as classifier:
+        assert classifier.classify(_later(poster)).familiarity == 0
+
+
+def test_packed_files_are_replaced_and_the_others_kept(model: Path, tmp_path: Path) -> None:
+    changed = with_files(model.read_bytes(), {"labels.txt": b"a\nb\nc\n"})
+    (tmp_path / "m.tflite").write_bytes(changed)
+    before, after = read_model(model), read_model(tmp_path / "m.tflite")
+    assert after.card.labels == ("a", "b", "c")
+    assert len(after.golden) == len(before.golden) > 0
+    assert after.familiarity is not None
+    assert with_files(changed, {"labels.txt": b"a\nb\nc\n"}) == changed
