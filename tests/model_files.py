@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["bare", "variant", "wrong_golden"]
+__all__ = ["bare", "variant", "without_familiarity", "wrong_golden"]
 
 _ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
 
@@ -24,7 +24,21 @@ def variant(model: Path, path: Path, **changed: Callable[[str], str]) -> Path:
         entries = {info.filename: archive.read(info) for info in archive.infolist()}
     for what, change in changed.items():
         entries[_ENTRIES[what]] = change(entries[_ENTRIES[what]].decode()).encode()
-    path.write_bytes(bare(model))
+    return _written(bare(model), entries, path)
+
+
+def without_familiarity(model: Path, path: Path) -> Path:
+    """The same network without its familiarity, as files of before have none."""
+    with zipfile.ZipFile(model) as archive:
+        entries = {info.filename: archive.read(info) for info in archive.infolist()}
+    entries = {name: content for name, content in entries.items() if not name.startswith("familiarity/")}
+    card = json.loads(entries["edgeclf.json"])
+    del card["reject"]
+    return _written(bare(model), {**entries, "edgeclf.json": json.dumps(card).encode()}, path)
+
+
+def _written(network: bytes, entries: dict[str, bytes], path: Path) -> Path:
+    path.write_bytes(network)
     with zipfile.ZipFile(path, "a") as archive:
         for name, content in entries.items():
             archive.writestr(name, content)

@@ -18,7 +18,7 @@ from edgeclf_runtime import Classifier, UsageError
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.pictures.images import find_images, read_image
 
-KEPT = ("frame", "source", "answer", "label", "scores")
+KEPT = ("frame", "source", "answer", "label", "scores", "familiarity", "reason")
 
 
 def _seen(output: str) -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from edgeclf_runtime.decision.decision import Decider, DecisionRule
 from edgeclf_runtime.prediction import Prediction
-from tests.model_files import variant, wrong_golden
+from tests.model_files import variant, without_familiarity, wrong_golden
 from tests.runtime.replaced_model import Running
 
 
@@ -96,6 +98,40 @@ def test_a_slow_copy_is_never_half_read(running: Running, model: Path, tmp_path:
     assert running.process.poll() is None
     running.stop()
     assert sum("model" in line for line in running.lines) == 1
+
+
+def test_a_model_without_familiarity_takes_over_and_gives_it_back(model: Path, digits: Path, tmp_path: Path) -> None:
+    running = Running(
+        model,
+        next((digits / "1").iterdir()),
+        tmp_path,
+        "--reload",
+        "--csv",
+        "rows",
+        "--threshold",
+        "0",
+        "--reject",
+        "1",
+    )
+    try:
+        running.wait(lambda line: line.get("reason") == "unfamiliar")
+        places = []
+        for file in (without_familiarity(model, tmp_path / "plain"), shutil.copy(model, tmp_path / "again")):
+            state = running.put(Path(file))
+            assert state["model"] == "adopted", state
+            places.append(running.lines.index(state))
+            running.wait(lambda line: "frame" in line, places[-1])
+        running.stop()
+    finally:
+        running.close()
+    begins = [0, places[0] + 1, places[1] + 1, len(running.lines)]
+    spans = [[line for line in running.lines[a:b] if "frame" in line] for a, b in pairwise(begins)]
+    assert [{"familiarity" in line for line in span} for span in spans] == [{True}, {False}, {True}]
+    assert [{line["answer"] == "unknown" for line in span} for span in spans] == [{True}, {False}, {True}]
+    heads = [(tmp_path / name).read_text("utf-8").splitlines()[0] for name in ("rows.2", "rows.1", "rows")]
+    assert [head.count(",") for head in heads] == [7, 5, 7]
+    rows = [(tmp_path / name).read_text("utf-8").splitlines()[1:] for name in ("rows.2", "rows.1", "rows")]
+    assert [len(part) for part in rows] == [len(span) for span in spans]
 
 
 def _prediction(*scores: float, labels: tuple[str, ...] = ("a", "b")) -> Prediction:
