@@ -77,6 +77,8 @@ def test_inspect_and_verify(model: Path) -> None:
     assert "validation_int8" in text
     assert "McNemar p" in text
     assert ("below a score of" in text) == (content["threshold"] is not None)
+    assert (content["reject"], content["familiarity"]["of_empty_scene"]) == (0.05, 0)
+    assert f"below a familiarity of 0.05; {content['familiarity']['prototypes']} prototypes" in text
     assert "as exported" in _edgeclf("verify", model).stdout
 
 

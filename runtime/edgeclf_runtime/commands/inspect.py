@@ -41,8 +41,19 @@ def _content(file: ModelFile) -> dict[str, Any]:
         "input": _tensor(model.inputs[0]),
         "output": _tensor(model.outputs[0]),
         "golden_pictures": len(file.golden),
+        "familiarity": _familiarity(file),
         "scores": _scores(file),
     }
+
+
+def _familiarity(file: ModelFile) -> dict[str, int] | None:
+    """Return the number of prototypes, of the classes and of the empty scene; None if the file has no familiarity."""
+    from edgeclf_runtime.model.familiarity import NO_CLASS
+
+    if file.familiarity is None:
+        return None
+    of_nothing = file.familiarity.classes.count(NO_CLASS)
+    return {"prototypes": len(file.familiarity.classes) - of_nothing, "of_empty_scene": of_nothing}
 
 
 def _scores(file: ModelFile) -> str:
@@ -68,12 +79,19 @@ def _text(content: dict[str, Any]) -> str:
         *([("camera", f"{view} of its images; image files are used as they are")] if view.changes else []),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
+        *([("unfamiliar", _refused_text(content))] if content["familiarity"] else []),
         ("golden", f"{content['golden_pictures']} images"),
         *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
         *content["provenance"].items(),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _refused_text(content: dict[str, Any]) -> str:
+    counts = content["familiarity"]
+    refused = f"below a familiarity of {content['reject']:g}" if content["reject"] else "nothing is refused"
+    return f"{refused}; {counts['prototypes']} prototypes of the classes, {counts['of_empty_scene']} of the empty scene"
 
 
 def _tensor_text(tensor: dict[str, Any]) -> str:

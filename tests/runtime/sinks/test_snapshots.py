@@ -283,7 +283,11 @@ def test_what_is_surely_nothing_is_stored_only_if_asked_for(tmp_path: Path) -> N
     for asked, folder in (((), None), ((NOTHING,), NOTHING), (("*",), NOTHING)):
         place = tmp_path / str(len(asked) and asked[0] == "*") / (folder or "none")
         sink = SnapshotSink(place, asked, every=0)
+        # Of its class, the second unsure; unfamiliar; and the empty scene, where the answer before goes on.
         for number, (score, familiarity) in enumerate([(0.9, 0.5), (0.55, 0.5), (0.9, 0.001)]):
             sink.take(nothing(score, number, familiarity))
+        scene = seen("cat", 0.5, number=5, familiarity=0.0)
+        sink.take(replace(scene, decision=replace(scene.decision, label="cat", refused=False, reason=None)))
         assert len(names(place / "__unsorted")) == 2  # the unsure and the unfamiliar one
-        assert [path.name for path in place.iterdir() if path.name != "__unsorted"] == ([folder] if folder else [])
+        others = [path for path in place.iterdir() if path.name != "__unsorted"]
+        assert [(path.name, len(names(path))) for path in others] == ([(folder, 2)] if folder else [])

@@ -47,8 +47,8 @@ class SnapshotSink:
 
     Once the unsorted images have been moved to the folders of their labels, ``edgeclf train FOLDER`` uses them all.
 
-    An image is also uncertain if it is unfamiliar, whatever the steady answer is. It is not if the model is sure that
-    it shows ``NOTHING``.
+    An image is also uncertain if it is unfamiliar, whatever the steady answer is. It is not if it shows nothing, as the
+    model learned it from the empty scene (``edgeclf background``) or is sure of by its class ``NOTHING``.
 
     An image that is a near-duplicate of a recent one in its folder is not stored. Above the limit, the least
     informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image with the highest
@@ -98,8 +98,9 @@ class SnapshotSink:
         frame, kept = item.prediction.frame, not self._is_uncertain(item)
         if frame is None or (kept and not self._is_wanted(item)):
             return
-        label, unfamiliar = folder_name(_label(item)), item.prediction.is_unfamiliar
-        snapshot = Snapshot.taken(item.time, label, item.decision.score, self._number + 1, kept, unfamiliar)
+        label, unfamiliar = _label(item), item.prediction.is_unfamiliar and _label(item) != NOTHING
+        score, number = item.decision.score, self._number + 1
+        snapshot = Snapshot.taken(item.time, folder_name(label), score, number, kept, unfamiliar)
         shown = thumbnail(frame.view.cut(frame.pixels))
         recent = self._recent_ones()
         if recent.has_alike(snapshot.folder, shown):
@@ -111,8 +112,9 @@ class SnapshotSink:
 
     def _is_uncertain(self, item: Observation) -> bool:
         decision = item.decision
+        if _label(item) == NOTHING:
+            return item.prediction.familiarity != 0 and decision.score < self._uncertain
         refused = decision.refused or (decision.label == UNKNOWN and UNKNOWN not in item.prediction.labels)
-        refused = refused and _label(item) != NOTHING
         return refused or item.prediction.is_unfamiliar or decision.score < self._uncertain
 
     def _is_wanted(self, item: Observation) -> bool:
@@ -212,9 +214,11 @@ class SnapshotSink:
 
 
 def _label(item: Observation) -> str:
-    """Return the answer, or ``NOTHING`` where it is "unknown" because the image shows none of the other classes."""
-    is_nothing = item.decision.refused and item.prediction.label == NOTHING and not item.prediction.is_unfamiliar
-    return NOTHING if is_nothing else item.decision.label
+    """Return the answer, or ``NOTHING`` if the image shows none of the other classes."""
+    prediction = item.prediction
+    if prediction.is_unfamiliar:  # 0 stands for the empty scene: nothing that was never shown is as unfamiliar as that
+        return NOTHING if prediction.familiarity == 0 else item.decision.label
+    return NOTHING if item.decision.refused and prediction.label == NOTHING else item.decision.label
 
 
 def _default_free(folder: Path) -> int:
