@@ -17,6 +17,7 @@ from edgeclf.data.grouping import Grouping
 from edgeclf.data.image_cache import Pictures, decode
 from edgeclf.data.leakage import leaks
 from edgeclf.data.near_duplicates import exact_groups, members
+from edgeclf.data.nothing import classes_text
 from edgeclf.data.skipped import no_readable
 from edgeclf.data.sources import SourcePaths, read_source, refuse_inside, shown
 from edgeclf.datacheck.labels import doubted, folds, judged
@@ -68,6 +69,11 @@ class Check:
     counts: dict[str, int]
     findings: tuple[Finding, ...]
 
+    @property
+    def classes(self) -> str:
+        """Number of classes, as text; images of nothing are named apart."""
+        return classes_text(list(self.counts))
+
     def to_json(self) -> str:
         """Return all findings with all their files as JSON."""
         content = {
@@ -80,8 +86,7 @@ class Check:
 
     def text(self) -> str:
         """Return the findings as text, a few lines each."""
-        images, classes = counted(sum(self.counts.values()), "image"), counted(len(self.counts), "class", "classes")
-        lines = [f"{self.source}: {images} of {classes}."]
+        lines = [f"{self.source}: {counted(sum(self.counts.values()), 'image')} of {self.classes}."]
         for finding in self.findings:
             lines += [f"- {finding.text}", *(f"    {_case(*case)}" for case in _first(finding)), f"  {finding.way_out}"]
         return "\n".join(lines if self.findings else [*lines, "No problems found."])

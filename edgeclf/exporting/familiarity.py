@@ -18,6 +18,8 @@ __all__ = ["run_familiarity"]
 def run_familiarity(data: Dataset, figures: FileFigures, reporter: Reporter) -> FitFamiliarity:
     """Return a function that fits the familiarity of a run's file.
 
+    Images of nothing are not among those it is calibrated on: that they are refused is right.
+
     Args:
         data: the training's images.
         figures: evaluates the file on the validation images, before the function is called.
@@ -32,6 +34,7 @@ def run_familiarity(data: Dataset, figures: FileFigures, reporter: Reporter) -> 
         rows = balanced_rows(data, "train", IMAGES)
         train = measure_dataset(classifier, data.take(rows), reporter, "Fitting familiarity")
         assert train.features is not None  # the same file gave the validation images' features
-        return fit_familiarity(train.features, train.targets, validation.features)
+        shown = validation.targets != (-1 if validation.nothing is None else validation.nothing)
+        return fit_familiarity(train.features, train.targets, validation.features[shown])
 
     return fit

@@ -20,6 +20,7 @@ from edgeclf.runs.predictions import Answers
 from edgeclf.runs.run import AUGMENTED, Run
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import resize
+from edgeclf_runtime.prediction import NOTHING
 
 __all__ = ["render_report"]
 
@@ -52,6 +53,7 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
         "unsure": figures[len(wrong) :],
         "skipped": content["data"]["skipped"][:_SKIPPED],
         "augmented": _augmented(run),
+        "nothing": NOTHING,
     }
     return render("report.html", values)
 

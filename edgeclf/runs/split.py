@@ -10,6 +10,7 @@ from edgeclf.data.division import split
 from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.grouping import Grouping
 from edgeclf.data.leakage import warn_of_leaks
+from edgeclf.data.nothing import classes_text, without_nothing
 from edgeclf.data.several import divided_apart
 from edgeclf.data.skipped import no_readable, skipped_lines
 from edgeclf.data.sources import shown
@@ -63,7 +64,8 @@ def divide(
     run.write_split(divided.take(used), skipped)
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
-    reporter.say(f"{len(used)} images of {len(divided.labels)} classes ({_listed(divided.labels)}): {counts}.")
+    names = _listed(without_nothing(divided.labels))
+    reporter.say(f"{len(used)} images of {classes_text(divided.labels)} ({names}): {counts}.")
     return divided
 
 
