@@ -198,6 +198,8 @@ def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
     click.echo(f"Wrote {done.path} ({done.bytes / 1e6:.2f} MB)")
     if done.report is not None:
         click.echo(f"Full comparison of float and int8: {done.path.with_suffix('.parity.html')}")
+    if done.card.reject is not None:
+        click.echo(f"What it refuses as unfamiliar: {done.path.with_suffix('.unfamiliar.html')}")
     if max_drop is not None and not done.within:
         assert done.search is not None
         drop = done.search.best.parity.drop

@@ -19,7 +19,7 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["Evaluation", "render_evaluation"]
+__all__ = ["Evaluation", "render_evaluation", "thumbnail"]
 
 _WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; with more classes there is no matrix
 _SIDE = 240  # maximum width and height of an image on the page, in pixels
@@ -105,7 +105,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
     shown = []
     for row in evaluation.wrong_rows()[:_WRONG]:
         file = names[evaluation.outcome.files[row]]
-        shown.append({**evaluation.answer(row), "file": printable(file), "picture": _thumbnail(data, file)})
+        shown.append({**evaluation.answer(row), "file": printable(file), "picture": thumbnail(data, file)})
     values = {
         **content,
         "warning": evaluation.warning,
@@ -127,7 +127,7 @@ def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
     return matrix(counts, [evaluation.labels[i] for i in rows])
 
 
-def _thumbnail(data: Dataset, file: str) -> str:
+def thumbnail(data: Dataset, file: str) -> str:
     """Return a small version of the whole image; empty if the file no longer exists."""
     try:
         pixels = data.picture(file)

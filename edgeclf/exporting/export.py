@@ -12,7 +12,7 @@ import numpy as np
 from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
-from edgeclf.exporting.familiarity import run_familiarity
+from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures, float_accuracy
 from edgeclf.exporting.int8 import quantize
 from edgeclf.framework_errors import start_tensorflow
@@ -86,11 +86,15 @@ def export_run(
     accuracy, name = float_accuracy(answers), run.path.resolve().name
     card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
+    familiarity = RunFamiliarity(data, figures, reporter)
     golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
     if mode != "int8":
         with reporter.bar(f"Converting to {mode}", 0):
-            fit = run_familiarity(data, figures, reporter)
-            return export(with_softmax(model), path, card, mode=mode, golden=golden, measure=figures, familiarity=fit)
+            done = export(
+                with_softmax(model), path, card, mode=mode, golden=golden, measure=figures, familiarity=familiarity
+            )
+        familiarity.write(done.path)
+        return done
     done = quantize(
         with_softmax(model),
         run.config,
@@ -99,6 +103,7 @@ def export_run(
         card,
         golden,
         figures,
+        familiarity,
         reporter if distribution.first else Quiet(),
         method=method,
         max_drop=max_drop,
@@ -106,6 +111,7 @@ def export_run(
     )
     if distribution.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
+        familiarity.write(done.path)
         write_report(run, reporter)
     distribution.agree(0)  # all workers leave together
     return done

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgeclf.data.dataset import Dataset
 from edgeclf.evaluation.measuring import measure_dataset
 from edgeclf.exporting.figures import FileFigures
+from edgeclf.exporting.unfamiliar import Unfamiliar, measure_unfamiliar
+from edgeclf.exporting.unfamiliar_page import write_unfamiliar
 from edgeclf.progress import Reporter
 from edgeclf.training.class_weights import balanced_rows
-from edgeclf_converters.export import FitFamiliarity
 from edgeclf_converters.familiarity import IMAGES, fit_familiarity
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.familiarity import Familiarity
 
-__all__ = ["run_familiarity"]
+__all__ = ["RunFamiliarity"]
 
 
-def run_familiarity(data: Dataset, figures: FileFigures, reporter: Reporter) -> FitFamiliarity:
-    """Return a function that fits the familiarity of a run's file.
+class RunFamiliarity:
+    """Fits the familiarity of a run's file, and measures what it refuses.
 
     Images of nothing are not among those it is calibrated on: that they are refused is right.
 
     Args:
         data: the training's images.
-        figures: evaluates the file on the validation images, before the function is called.
+        figures: evaluates the file on the validation images, before the familiarity is fitted.
         reporter: shows the progress.
     """
 
-    def fit(classifier: Classifier) -> Familiarity | None:
-        validation = figures.validation
+    def __init__(self, data: Dataset, figures: FileFigures, reporter: Reporter) -> None:
+        self._data, self._figures, self._reporter = data, figures, reporter
+        self._measured: tuple[Unfamiliar, Dataset, Dataset] | None = None
+
+    def __call__(self, classifier: Classifier) -> Familiarity | None:
+        """Return the familiarity; None if the file gives no features."""
+        validation = self._figures.validation
         if validation is None or validation.features is None:
-            reporter.say("Without familiarity: the features of the network's last layer cannot be found.")
+            self._reporter.say("Without familiarity: the features of the network's last layer cannot be found.")
             return None
-        rows = balanced_rows(data, "train", IMAGES)
-        train = measure_dataset(classifier, data.take(rows), reporter, "Fitting familiarity")
+        known = self._data.take(balanced_rows(self._data, "train", IMAGES))
+        train = measure_dataset(classifier, known, self._reporter, "Fitting familiarity")
         assert train.features is not None  # the same file gave the validation images' features
         shown = validation.targets != (-1 if validation.nothing is None else validation.nothing)
-        return fit_familiarity(train.features, train.targets, validation.features[shown])
+        fitted = fit_familiarity(train.features, train.targets, validation.features[shown])
+        measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels)
+        held_out = self._data.take([int(row) for row in self._data.rows("validation")])
+        self._measured = measured, _read(known, train.files), _read(held_out, validation.files)
+        return fitted
 
-    return fit
+    def write(self, model: Path) -> Path | None:
+        """Write the page next to the model file and return its path; None without familiarity."""
+        return write_unfamiliar(self._measured[0], model, *self._measured[1:]) if self._measured else None
+
+
+def _read(data: Dataset, files: tuple[Path, ...]) -> Dataset:
+    """Return the images that were measured: those that could be read."""
+    rows = {data.path(file): row for row, file in enumerate(data.files)}
+    return data.take([rows[file] for file in files])

@@ -11,7 +11,7 @@ from edgeclf.config.train import TrainConfig
 from edgeclf.data.dataset import Dataset
 from edgeclf.data.image_cache import decode
 from edgeclf.errors import DataError
-from edgeclf.exporting.familiarity import run_familiarity
+from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures
 from edgeclf.exporting.page import write_parity
 from edgeclf.frameworks import seed_everything
@@ -41,6 +41,7 @@ def quantize(
     card: ModelCard,
     golden: Sequence[Pixels],
     figures: FileFigures,
+    familiarity: RunFamiliarity,
     reporter: Reporter,
     *,
     method: str,
@@ -53,6 +54,7 @@ def quantize(
         model: the network, with a softmax and open input size.
         config, data: the training's options and images.
         figures: evaluates the file.
+        familiarity: fits the file's familiarity.
         distribution: where quantization-aware training runs; its first process writes the files.
 
     Raises:
@@ -83,7 +85,7 @@ def quantize(
                 card,
                 golden=golden,
                 measure=figures,
-                familiarity=run_familiarity(data, figures, reporter),
+                familiarity=familiarity,
                 max_drop=max_drop,
                 method=method,
                 validation=validation,

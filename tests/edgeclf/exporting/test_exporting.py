@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from edgeclf import DataError, Quiet, Run, Terminal
 from edgeclf.commands.export import export
+from edgeclf.evaluation.foreign_images import FOREIGN, foreign_images
 from edgeclf.exporting.figures import FileFigures
 from edgeclf.runs.predictions import JUDGED, Answers, read_answers
 from edgeclf_runtime import Classifier
@@ -85,3 +89,31 @@ def test_ctrl_c_keeps_the_best_file(copy: Run, tmp_path: Path, monkeypatch: pyte
     assert stopped.startswith("Interrupted during ")
     assert stopped in path.with_suffix(".parity.html").read_text("utf-8")
     assert copy.read_json("report")["int8"]["page"] == "../m.over-max-drop.parity.html"
+
+
+def test_what_is_refused_as_unfamiliar_is_measured(model: Path, float_model: Path, run: Run) -> None:
+    for path in (model, float_model):
+        measured = json.loads(path.with_suffix(".unfamiliar.json").read_text("utf-8"))
+        assert [kind["name"] for kind in measured["foreign"]] == list(FOREIGN)
+        assert all(kind["count"] == 40 for kind in measured["foreign"])
+        assert [left["name"] for left in measured["left_out"]] == ["0", "1", "2"]
+        assert sum(left["count"] for left in measured["left_out"]) == measured["own"]["count"]
+        refused = [kind["refused"] for kind in measured["foreign"]]
+        assert sum(refused) > 160, refused  # nothing of it looks like a digit
+        page = path.with_suffix(".unfamiliar.html").read_text("utf-8")
+        assert "photographs" in page
+        known = set(run.read_split().files)
+        for item in measured["nearest"]:
+            assert len(item["training"]) == 3
+            assert item["likeness"] == sorted(item["likeness"], reverse=True)
+        shown = re.findall(r"looks like .*?<br><span class=\"muted\">(.*?)</span>", page)
+        assert set(shown) <= known
+        assert len(shown) == 3 * len(measured["nearest"])
+
+
+def test_foreign_images_are_the_same_each_time() -> None:
+    for name in FOREIGN:
+        first, second = foreign_images(name, 3), foreign_images(name, 3)
+        assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+        assert first[0].shape == (256, 256, 3)
+        assert not np.array_equal(first[0], first[1])
