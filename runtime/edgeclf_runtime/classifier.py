@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edgeclf_runtime.backends.backend import Backend, TensorSpec
 from edgeclf_runtime.backends.opening import open_backend
 from edgeclf_runtime.backends.pool import in_order
-from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.errors import ImageError, UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.features import with_features
@@ -102,6 +102,7 @@ class Classifier:
         resize: str | None = None,
         scores: str | None = None,
         features: bool = False,
+        reject: float | None = None,
     ) -> Classifier:
         """Open a .tflite file.
 
@@ -112,13 +113,19 @@ class Classifier:
             threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
             features: give each prediction its features, too (``Prediction.features``); always so for a file with
                 familiarity.
+            reject: familiarity below which images are answered with "unknown", 0 to 1, in place of the card's; 0
+                refuses none.
 
         Raises:
             ModelError: the file is not an image classifier, or lacks a value that must be given here.
             BackendError: no interpreter, or the interpreter refuses the model.
-            UsageError: unknown backend, or unknown value of ``scores``.
+            UsageError: unknown backend, unknown value of ``scores``, or ``reject`` outside 0 to 1.
         """
+        if reject is not None and not 0 <= reject <= 1:
+            raise UsageError(f"reject {reject}: expected 0 to 1.")
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
+        if reject is not None:
+            model = replace(model, card=replace(model.card, reject=reject))
         content = with_features(model.content) if features or model.familiarity else None
         return cls(model, open_backend(backend, content or model.content, threads, lanes))
 

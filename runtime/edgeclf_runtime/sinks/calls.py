@@ -86,8 +86,9 @@ class _Calls:
 class CommandSink(_Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
-    The program gets the answer in EDGECLF_LABEL, EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE. After 30 s, or when
-    the sink is closed, it is terminated with all processes of its group.
+    The program gets the answer in EDGECLF_LABEL, the reason for "unknown" in EDGECLF_REASON, and EDGECLF_SCORE,
+    EDGECLF_TIME and EDGECLF_SOURCE. After 30 s, or when the sink is closed, it is terminated with all processes of its
+    group.
 
     Args:
         command: the program and its arguments, quoted as in a shell.
@@ -118,6 +119,7 @@ class CommandSink(_Calls):
         frame = item.prediction.frame
         variables = {
             "EDGECLF_LABEL": item.decision.label,
+            "EDGECLF_REASON": item.decision.reason or "",
             "EDGECLF_SCORE": f"{item.decision.score:.6f}",
             "EDGECLF_TIME": f"{item.time:.3f}",
             "EDGECLF_SOURCE": frame.source if frame else "",

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeclf_runtime import Classifier, UsageError
+
 
 @pytest.fixture(scope="module")
 def pictures(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,6 +54,17 @@ def test_classify_refuses_strange_images(model: Path, pictures: Path, tmp_path: 
     text = _edgeclf(tmp_path, *words, "--threshold", 1, "--reject", 0.01).splitlines()
     assert ["[unknown (undecided)]" in line for line in text] == [True] * 4 + [False] * 4
     assert ["[unknown (unfamiliar)]" in line for line in text] == [False] * 4 + [True] * 4
+
+
+def test_python_refuses_them(model: Path, pictures: Path) -> None:
+    own, *_, strange = sorted(pictures.iterdir())
+    for reject, reasons in ((None, {"unfamiliar"}), (0.01, {"unfamiliar"}), (0, {None, "undecided"})):
+        with Classifier.load(model, reject=reject) as classifier:
+            assert classifier.classify(strange).reason in reasons
+    with Classifier.load(model, reject=1) as classifier:
+        assert classifier.classify(own).reason == "unfamiliar"
+    with pytest.raises(UsageError, match=r"reject 2: expected 0 to 1"):
+        Classifier.load(model, reject=2)
 
 
 def test_a_run_refuses_strange_images(model: Path, pictures: Path, tmp_path: Path) -> None:

@@ -163,12 +163,16 @@ def test_a_label_of_any_length_has_its_folder(tmp_path: Path) -> None:
 
 def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
     script = tmp_path / "note; touch it"
-    script.write_text(f'#!/bin/sh\necho "$EDGECLF_LABEL $EDGECLF_SCORE $1" >> "{tmp_path}/log"\n', "utf-8")
+    script.write_text(
+        f'#!/bin/sh\necho "$EDGECLF_LABEL $EDGECLF_SCORE $1$EDGECLF_REASON" >> "{tmp_path}/log"\n', "utf-8"
+    )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     sink = CommandSink(f"'{script}' '$HOME'", labels=("dog",))
     for item in (seen("cat"), seen("dog"), seen("dog", changed=False), SourceState("lost", 0.0)):
         sink.take(item)
     assert (tmp_path / "log").read_text("utf-8") == "dog 0.900000 $HOME\n"
+    CommandSink(f"'{script}' ''").take(seen(familiarity=0.01))
+    assert (tmp_path / "log").read_text("utf-8").splitlines()[1:] == ["unknown 0.900000 unfamiliar"]
     with pytest.raises(SinkError, match="exit status 3"):
         CommandSink(f"{sys.executable} -c 'raise SystemExit(3)'").take(seen())
     with pytest.raises(SinkError, match="No closing quotation"):
