@@ -23,7 +23,7 @@ REJECT = 0.05
 IMAGES = 2000
 """Number of training images used at most."""
 
-_PROTOTYPES, _OF_A_CLASS = 256, 40  # at most
+_PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
 _DIRECTIONS = 128
 _LEVELS = 200
 
@@ -88,13 +88,16 @@ def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Fa
         raise ConversionError("Familiarity needs training and validation images.")
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
         raise ConversionError("The network's features are not finite, so what is familiar cannot be told.")
-    unit, labels = comparable(train), np.unique(targets)
+    scale, labels = max(float(np.abs(train).mean()), 1e-9), np.unique(targets)
+    unit = comparable(train, scale)
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
     found = [prototypes_of(unit[targets == label], count) for label in labels]
     classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
     _, _, directions = np.linalg.svd(unit, full_matrices=False)
     chosen = directions[: min(_DIRECTIONS, len(directions))]
-    fitted = Familiarity(in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,))
+    fitted = Familiarity(
+        in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,), scale
+    )
     return _calibrated(fitted, validation)
 
 

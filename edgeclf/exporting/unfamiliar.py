@@ -100,7 +100,7 @@ def measure_unfamiliar(
     common = np.argsort(-np.bincount(validation.targets, minlength=len(labels)), kind="stable")[:_CLASSES]
     known = [int(label) for label in sorted(common) if (validation.targets == label).any() and label != nothing]
     left_out = tuple(_left_out(train, validation, label, labels[label]) for label in known)
-    return Unfamiliar(REJECT, own, foreign, left_out, tuple(_nearest(train, validation, familiar)))
+    return Unfamiliar(REJECT, own, foreign, left_out, tuple(_nearest(train, validation, familiar, fitted.scale)))
 
 
 def _familiarities(fitted: Familiarity, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -129,14 +129,16 @@ def _left_out(train: Measurement, validation: Measurement, label: int, name: str
     return Refused(name, *_refused(_familiarities(fitted, validation.features[validation.targets == label])))
 
 
-def _nearest(train: Measurement, validation: Measurement, familiar: npt.NDArray[np.float64]) -> list[Nearest]:
+def _nearest(
+    train: Measurement, validation: Measurement, familiar: npt.NDArray[np.float64], scale: float
+) -> list[Nearest]:
     """Return the validation images that are wrong or refused, with what they look most like."""
     assert train.features is not None
     assert validation.features is not None
     chosen, best = validation.scores.argmax(axis=1), validation.scores.max(axis=1)
     order: Callable[[int], float] = lambda row: min(float(familiar[row]), 1 - float(best[row]))  # noqa: E731
     rows = sorted(np.flatnonzero((chosen != validation.targets) | (familiar < REJECT)).tolist(), key=order)[:_SHOWN]
-    likeness = comparable(validation.features[rows]) @ comparable(train.features).T
+    likeness = comparable(validation.features[rows], scale) @ comparable(train.features, scale).T
     nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :_NEAREST]
     return [
         Nearest(

@@ -78,7 +78,8 @@ def learn_background(
     if len(rows) < _FEWEST:
         few = f"Only {len(rows)} frames without motion, expected at least {_FEWEST}"
         raise UsageError(f"{few}: leave the scene empty, and look longer.")
-    return _with_scene(familiarity, comparable(np.stack(rows)), add), EmptyScene(len(rows), refused / len(rows))
+    learned = _with_scene(familiarity, comparable(np.stack(rows), familiarity.scale), add)
+    return learned, EmptyScene(len(rows), refused / len(rows))
 
 
 def still_frames(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:

@@ -3,8 +3,8 @@
 Two measures complement one another: the likeness to the nearest prototype (a typical feature vector of a class; cosine
 similarity), and how much of the feature vector lies in the subspace that the training images span (as the residual of
 ViM: Wang et al., CVPR 2022). Their sum, in units of their spread over the validation images, is compared with the sums
-of the validation images: familiarity 0.05 means that 5% of them are less familiar. Vectors are compared by the square
-roots of their features; see ``prototypes.comparable``, and docs/figures.md for what other measures achieve.
+of the validation images: familiarity 0.05 means that 5% of them are less familiar. See docs/figures.md for what
+other measures achieve.
 
 Prototypes of nothing, from frames of the empty scene, are the opposite: what is as near to one as such frames are, and
 nearer than to any class, has familiarity 0.
@@ -48,6 +48,7 @@ class Familiarity:
         means, spreads: of each measure over the validation images.
         levels: sums of the two measures over validation images, ascending.
         shares: share of the validation images below each level, in (0, 1).
+        scale: mean size of the training images' features; see ``prototypes.comparable``.
         empty: cosine similarity to a prototype of nothing from which a vector can be one of the empty scene.
     """
 
@@ -58,6 +59,7 @@ class Familiarity:
     spreads: tuple[float, float]
     levels: tuple[float, ...]
     shares: tuple[float, ...]
+    scale: float
     empty: float = 1.0
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class Familiarity:
         """
         if not np.isfinite(features).all() or not features.any():
             return None
-        unit = comparable(features[np.newaxis])[0]
+        unit = comparable(features[np.newaxis], self.scale)[0]
         likeness = self._near @ unit
         nearest = float(likeness[~self._is_nothing].max())
         if self._is_nothing.any() and float(likeness[self._is_nothing].max()) >= max(nearest, self.empty):
@@ -131,6 +133,7 @@ class Familiarity:
             "spreads": self.spreads,
             "levels": self.levels,
             "shares": self.shares,
+            "scale": self.scale,
             **({"empty": self.empty} if self._is_nothing.any() else {}),
         }
         arrays = {_PROTOTYPES: self.prototypes, _DIRECTIONS: self.directions}
@@ -156,15 +159,14 @@ def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
             return None
         numbers = {name: tuple(float(value) for value in content[name]) for name in _NUMBERS}
         classes = tuple(int(index) for index in content["classes"])
-        empty = float(content.get("empty", 1))
+        scale, empty = float(content["scale"]), float(content.get("empty", 1))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"{_JSON} in it cannot be read ({type(error).__name__}).") from None
     prototypes, directions = _array(archive, _PROTOTYPES), _array(archive, _DIRECTIONS)
-    _check(prototypes, directions, classes, labels, {**numbers, "empty": (empty,)})
-    pair = {name: (numbers[name][0], numbers[name][1]) for name in ("means", "spreads")}
-    return Familiarity(
-        prototypes, classes, directions, pair["means"], pair["spreads"], numbers["levels"], numbers["shares"], empty
-    )
+    _check(prototypes, directions, classes, labels, {**numbers, "scale": (scale,), "empty": (empty,)})
+    means, spreads = ((numbers[name][0], numbers[name][1]) for name in ("means", "spreads"))
+    levels, shares = numbers["levels"], numbers["shares"]
+    return Familiarity(prototypes, classes, directions, means, spreads, levels, shares, scale, empty)
 
 
 _NUMBERS = ("means", "spreads", "levels", "shares")
@@ -187,7 +189,7 @@ def _check(
         and len(numbers["means"]) == len(numbers["spreads"]) == 2
         and len(levels) == len(shares) >= 1
         and all(math.isfinite(value) for values in numbers.values() for value in values)
-        and min(numbers["spreads"]) > 0
+        and min(*numbers["spreads"], *numbers["scale"]) > 0
         and list(levels) == sorted(levels)
         and list(shares) == sorted(shares)
         and 0 < shares[0] <= shares[-1] < 1

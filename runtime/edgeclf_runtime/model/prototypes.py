@@ -30,16 +30,17 @@ def prototypes_of(unit: Vectors, count: int) -> Vectors:
     return centres
 
 
-def comparable(features: Vectors) -> Vectors:
+def comparable(features: Vectors, scale: float) -> Vectors:
     """Return features as vectors of length 1 whose dot products compare images.
 
-    Each is the square root of its feature, with the sign (Hellinger's kernel: Arandjelovic and Zisserman, CVPR 2012):
-    without it, the few largest features of a fine-tuned network decide, and strange images look familiar.
+    Large features are compressed by a logarithm. Without it the few largest of a fine-tuned network decide, and strange
+    images look familiar; near 0 it is linear, so that the rounding of int8 stays small. See docs/figures.md.
 
     Args:
         features: as the network gives them, float32 ``[vectors, size]``.
+        scale: size of a typical feature, above 0.
     """
-    return unit_length(np.sign(features) * np.sqrt(np.abs(features)))
+    return unit_length(np.sign(features) * np.log1p(np.abs(features) / np.float32(scale)))
 
 
 def unit_length(vectors: Vectors) -> Vectors:
