@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeclf_runtime.decision.decision import Decision
+from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.web.live_page import WebSink
 from tests.runtime.browser import Browser, running
 from tests.runtime.observations import LABELS, seen
@@ -191,8 +192,9 @@ def test_a_class_called_unknown_is_no_refusal(browser: Browser) -> None:
         sink.close()
 
 
-def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser) -> None:
-    sink = WebSink("0", "", "new.tflite", LABELS)
+def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser, tmp_path: Path) -> None:
+    sink = WebSink("0", "", "new.tflite", LABELS, tmp_path)
+    SnapshotSink(tmp_path, every=0).take(seen("cat", 0.9, familiarity=0.001))
     try:
         browser.open(sink.invitation)
         shown = [
@@ -213,6 +215,11 @@ def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser)
         assert browser.value("document.getElementById('why').hidden")
         state = json.loads(ask(sink, "/state.json")[2])
         assert "familiarity" not in state
+        browser.wait("document.querySelector('#pictures figcaption span')?.textContent === 'unfamiliar · 90%'")
+        chips = "[...document.querySelectorAll('#pictures .chip')].map((chip) => chip.textContent)"
+        assert browser.value(chips) == ["cat", "dog", "_none"]
+        browser.click("#pictures .chip:nth-child(3)")
+        until((tmp_path / "_none").is_dir)
         assert not browser.errors
     finally:
         sink.close()

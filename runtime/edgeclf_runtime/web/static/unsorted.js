@@ -6,6 +6,7 @@ const EVERY = 5000; // ms between two checks for new ones
 const CALM = 4000; // ms without user input after which the images may be rearranged
 const REST = 20000; // ms while the mouse rests on them
 const CHIPS = 8; // labels that have a button each; of more, the likely ones and a field to type in
+const NOTHING = "_none"; // the folder for images of none of the classes
 const SAID = 8000; // ms a message stays
 const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "focusin"];
 
@@ -138,7 +139,8 @@ export class Unsorted {
     const chips = make("form", "chips");
     const few = this.labels.length <= CHIPS;
     const likely = this.labels.includes(picture.answer) ? [picture.answer] : [];
-    const offered = few ? this.labels : [...new Set([...likely, ...this.used])].slice(0, 4);
+    const known = few ? this.labels : [...new Set([...likely, ...this.used])].slice(0, 4);
+    const offered = picture.unfamiliar && !known.includes(NOTHING) ? [...known, NOTHING] : known;
     for (const label of offered) {
       const chip = make("button", label === picture.answer ? "chip likely" : "chip", label);
       chip.type = "button";
