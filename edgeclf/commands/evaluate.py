@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf.commands.options import interruptible, verbose_option
-from edgeclf_runtime.commands.options import Opener, model_options
+from edgeclf_runtime.commands.options import Opener, model_options, say_if_nothing_is_refused
 
 if TYPE_CHECKING:
     from edgeclf.evaluation.measuring import Measurement
@@ -94,6 +94,7 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool,
     if run is not None and (stale := on.about_stale(run, model)):
         click.echo(f"Warning: {stale}", err=True)
     with open_model(model) as classifier:
+        say_if_nothing_is_refused(classifier, reject)
         if source is not None:
             images = on.images_of_source(source, classifier.card)
             images = on.as_whole(images, classifier.card, printable(model)) if whole else images

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from edgeclf_runtime.commands.options import Opener, json_option, model_argument, model_options, top_option
+from edgeclf_runtime.commands.options import (
+    Opener,
+    json_option,
+    model_argument,
+    model_options,
+    say_if_nothing_is_refused,
+    top_option,
+)
 from edgeclf_runtime.errors import ImageError, SourceError
 from edgeclf_runtime.formatting import answer_text, json_line, text_line
 from edgeclf_runtime.prediction import Prediction
@@ -52,6 +59,7 @@ def classify(
 
     rule, failed = DecisionRule(threshold, reject=reject), False
     with open_model(model) as classifier:
+        say_if_nothing_is_refused(classifier, reject)
         if whole:
             classifier.card.check_view(str(model))
         for path in images:

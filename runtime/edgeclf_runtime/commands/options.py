@@ -25,6 +25,7 @@ __all__ = [
     "model_options",
     "reading_options",
     "region_option",
+    "say_if_nothing_is_refused",
     "size_option",
     "tls_option",
     "top_option",
@@ -235,6 +236,13 @@ def _read(path: Path, **options: Any) -> ModelFile:
     from edgeclf_runtime.model.file import read_model
 
     return read_model(path, **options)
+
+
+def say_if_nothing_is_refused(classifier: Classifier, reject: float | None) -> None:
+    """Say that ``reject`` has no effect if the user asks for it and the model has no familiarity."""
+    if reject and classifier.familiarity is None:
+        how = "A new export has it, a file compiled for the Edge TPU has not"
+        click.echo(f"{classifier.path}: has no familiarity, so reject refuses nothing. {how}.", err=True)
 
 
 def words_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from edgeclf_runtime.commands.options import (
     model_argument,
     model_options,
     region_option,
+    say_if_nothing_is_refused,
     size_option,
     tls_option,
     top_option,
@@ -185,6 +186,7 @@ def run(
     endless = chosen.reload or chosen.camera.watch or not waits
     classifier, refused = started(model, open_model, suits, endless)
     with classifier:
+        say_if_nothing_is_refused(classifier, chosen.decision.reject)
         gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
         labels, has_familiarity = classifier.card.labels, classifier.familiarity is not None
         others = open_sinks(

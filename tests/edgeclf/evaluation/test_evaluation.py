@@ -320,5 +320,7 @@ def test_without_familiarity_only_the_threshold_refuses(digits: Path) -> None:
     assert done.exit_code == 0, done.output
     found = _json(kept, kept.parent / "photos")
     assert found["refusals"]["unfamiliar"] == 0
+    asked = _evaluate(kept, kept.parent / "photos", "--reject", 0.5)
+    assert asked.stderr.count("has no familiarity, so reject refuses nothing") == 1
     assert not any("familiarity" in item for item in found["wrong"])
     assert ('Answered "unknown"' in done.stdout) == bool(found["refusals"]["undecided"])

@@ -27,11 +27,15 @@ def pictures(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _edgeclf(folder: Path, *words: object) -> str:
+def _run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edgeclf_runtime", *map(str, words)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done
+
+
+def _edgeclf(folder: Path, *words: object) -> str:
+    return _run(folder, *words).stdout
 
 
 def _reasons(lines: str) -> dict[bool, set[Any]]:
@@ -81,3 +85,14 @@ def test_a_run_refuses_strange_images(model: Path, pictures: Path, tmp_path: Pat
     assert [row[-2] for row in rows[1:]] == [""] * 4 + ["unfamiliar"] * 4
     off = _edgeclf(tmp_path, *words, "--config", "run.toml", "--reject", 0)
     assert "unknown" not in off
+
+
+@pytest.mark.parametrize("words", [("classify", "photos/0"), ("run", "--source", "photos/0")])
+def test_a_file_of_before_says_that_it_refuses_nothing(words: tuple[str, ...]) -> None:
+    command, *more = words
+    kept = Path(__file__).parents[2] / "kept" / "0.1"
+    done = _run(kept, command, "model.tflite", *more, "--reject", 0.5)
+    assert done.stderr.count("model.tflite: has no familiarity, so reject refuses nothing.") == 1
+    assert "unfamiliar" not in done.stdout
+    if command == "classify":  # nothing is asked for
+        assert not _run(kept, command, "model.tflite", *more, "--reject", 0).stderr
