@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-small bench-groups setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -50,6 +50,11 @@ bench-small: setup
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup
 	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
+
+# How well each method tells unfamiliar pictures from a model's own, far and near: trainings of two sets, and of one without each
+# of its classes, three seeds; six hours. Shorter: python -m tests.benchmarks.unfamiliar --help
+bench-unfamiliar: setup
+	$(BIN)/python -m tests.benchmarks.unfamiliar $(DATA) $(dir $(DATA))pets
 
 # Every operation of every kind of training and backbone against the kernels TensorFlow has for a GPU; none is needed.
 test-gpu: setup

@@ -39,6 +39,10 @@ TINY: dict[str, tuple[str, str]] = {
         "FOLDER --seeds 0 --epochs 1 --size 64 --out OUT",
         r"points that int8 loses, with their 95% interval by picture: [+-]\d+\.\d\d \(",
     ),
+    "unfamiliar": (
+        "FOLDER --seeds 0 --near-seeds '' --size 64 --epochs 1 --count 5 --pairs --out OUT",
+        r"(?m)^familiarity +\d\.\d{3} +nan +\d\.\d{3} +[\d.]+% +[\d.]+% \w+/\w+ .*[\d.]+%$",
+    ),
 }
 
 

@@ -1,216 +1,70 @@
-"""Scores of how familiar a picture is, from the features and logits of a trained network; all fitted on its train part.
-
-Papers: best softmax score, Hendrycks and Gimpel 2017; energy, Liu et al. 2020; max logit, Hendrycks et al. 2022; ReAct,
-Sun et al. 2021; ASH, Djurisic et al. 2023; SCALE, Xu et al. 2024; Mahalanobis, Lee et al. 2018; relative Mahalanobis,
-Ren et al. 2021; ViM, Wang et al. 2022; nearest neighbours, Sun et al. 2022; subspace (NuSA-like), Cook et al. 2020.
-"""
+"""The methods that are compared on unfamiliar pictures, by name, and sums of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["COMBINATIONS", "METHODS", "Features", "Known", "combined", "unit"]
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Features:
-    """Of some pictures: the last dense layer's input ``[n, features]`` and output ``[n, classes]``."""
-
-    values: Floats
-    logits: Floats
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a method may learn from: the train part, its targets ``[n]`` and the last dense layer."""
-
-    features: Features
-    targets: npt.NDArray[np.int64]
-    kernel: Floats
-    bias: Floats
-
-    @property
-    def classes(self) -> list[int]:
-        return [int(label) for label in np.unique(self.targets)]
-
-
-Score = Callable[[Features], Floats]
-"""The higher, the more familiar: ``[n]``."""
-Method = Callable[[Known], Score]
-
-
-def unit(values: Floats) -> Floats:
-    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.float64)
-
-
-def _energy(logits: Floats) -> Floats:
-    top = logits.max(axis=1)
-    return np.asarray(top + np.log(np.exp(logits - top[:, None]).sum(axis=1)), np.float64)
-
-
-def softmax(known: Known) -> Score:
-    return lambda seen: np.exp(seen.logits.max(axis=1) - _energy(seen.logits))
-
-
-def energy(known: Known) -> Score:
-    return lambda seen: _energy(seen.logits)
-
-
-def max_logit(known: Known) -> Score:
-    return lambda seen: np.asarray(seen.logits.max(axis=1), np.float64)
-
-
-def react(known: Known) -> Score:
-    bound = np.quantile(known.features.values, 0.9)
-    return lambda seen: _energy(np.minimum(seen.values, bound) @ known.kernel + known.bias)
-
-
-def _largest(values: Floats, share: float) -> tuple[Floats, Floats]:
-    """Features with all but the largest set to 0, and the logarithm of the factor: all of the sum over the kept."""
-    kept = np.where(values >= np.quantile(values, 1 - share, axis=1, keepdims=True), values, 0)
-    return kept, values.sum(axis=1) / np.maximum(kept.sum(axis=1), 1e-12)
-
-
-def ash(known: Known) -> Score:
-    def score(seen: Features) -> Floats:
-        kept, ratio = _largest(seen.values, 0.35)
-        return _energy(kept * np.exp(ratio)[:, None] @ known.kernel + known.bias)
-
-    return score
-
-
-def scale(known: Known) -> Score:
-    def score(seen: Features) -> Floats:
-        ratio = _largest(seen.values, 0.15)[1]
-        return _energy(seen.values * np.exp(ratio)[:, None] @ known.kernel + known.bias)
-
-    return score
-
-
-def _whitening(values: Floats) -> Floats:
-    """A matrix that whitens; the covariance is shrunk towards the identity by Ledoit and Wolf's rule."""
-    from sklearn.covariance import ledoit_wolf
-
-    covariance = ledoit_wolf(values, assume_centered=True)[0]
-    strengths, directions = np.linalg.eigh(covariance)
-    return np.asarray(directions / np.sqrt(np.maximum(strengths, 1e-12)), np.float64)
-
-
-def _mahalanobis(values: Floats, targets: npt.NDArray[np.int64]) -> Callable[[Floats], Floats]:
-    """Of the squared distance to the nearest class's mean, the negative."""
-    chosen = np.unique(targets)
-    means = np.stack([values[targets == label].mean(axis=0) for label in chosen])
-    whiten = _whitening(values - means[np.searchsorted(chosen, targets)])
-    centres = means @ whiten
-
-    def score(seen: Floats) -> Floats:
-        white = seen @ whiten
-        return np.asarray(-np.min([np.square(white - centre).sum(axis=1) for centre in centres], axis=0), np.float64)
-
-    return score
-
-
-def mahalanobis(known: Known) -> Score:
-    score = _mahalanobis(known.features.values, known.targets)
-    return lambda seen: score(seen.values)
-
-
-def unit_mahalanobis(known: Known) -> Score:
-    score = _mahalanobis(unit(known.features.values), known.targets)
-    return lambda seen: score(unit(seen.values))
-
-
-def relative_mahalanobis(known: Known) -> Score:
-    classwise = _mahalanobis(known.features.values, known.targets)
-    whole = _mahalanobis(known.features.values, np.zeros_like(known.targets))
-    return lambda seen: classwise(seen.values) - whole(seen.values)
-
-
-def vim(known: Known) -> Score:
-    """Energy minus the norm outside the principal subspace, scaled to the size of the logits."""
-    origin = -np.linalg.pinv(known.kernel.T) @ known.bias
-    centred = known.features.values - origin
-    strengths, directions = np.linalg.eigh(centred.T @ centred / len(centred))
-    outside = directions[:, : max(1, len(strengths) - min(256, len(centred) // 3))]
-    alpha = known.features.logits.max(axis=1).mean() / np.linalg.norm(centred @ outside, axis=1).mean()
-    return lambda seen: _energy(seen.logits) - alpha * np.linalg.norm((seen.values - origin) @ outside, axis=1)
-
-
-def neighbours(count: int) -> Method:
-    """Cosine to the nearest, or the count-th nearest, training picture."""
-
-    def method(known: Known) -> Score:
-        own = unit(known.features.values)
-        nth = min(count, len(own))
-        return lambda seen: np.partition(unit(seen.values) @ own.T, -nth, axis=1)[:, -nth]
-
-    return method
-
-
-def _centres(known: Known, count: int) -> list[Floats]:
-    """Of each class so many prototypes of length 1, by k-means of normalised features."""
-    from sklearn.cluster import KMeans
-
-    found = []
-    for label in known.classes:
-        own = unit(known.features.values[known.targets == label])
-        fitted = KMeans(min(count, len(own)), n_init=2, random_state=0).fit(own)
-        found.append(unit(np.asarray(fitted.cluster_centers_, np.float64)))
-    return found
-
-
-def prototypes(count: int) -> Method:
-    """Cosine to the nearest prototype of any class."""
-
-    def method(known: Known) -> Score:
-        centres = np.concatenate(_centres(known, count))
-        return lambda seen: np.asarray((unit(seen.values) @ centres.T).max(axis=1), np.float64)
-
-    return method
-
-
-def own_prototypes(count: int) -> Method:
-    """Cosine to the nearest prototype of the class that the picture is taken for."""
-
-    def method(known: Known) -> Score:
-        centres = _centres(known, count)
-
-        def score(seen: Features) -> Floats:
-            nearest = np.stack([(unit(seen.values) @ own.T).max(axis=1) for own in centres], axis=1)
-            answers = seen.logits[:, known.classes].argmax(axis=1)
-            return np.asarray(np.take_along_axis(nearest, answers[:, None], 1)[:, 0], np.float64)
-
-        return score
-
-    return method
-
-
-def subspace(dimensions: int, centred: bool = False) -> Method:
-    """Of the distance from the subspace that holds most of the normalised training features, the negative."""
-
-    def method(known: Known) -> Score:
-        own = unit(known.features.values)
-        mean = own.mean(axis=0) if centred else np.zeros(own.shape[1])
-        count = min(dimensions, len(own) // 2)
-        basis = np.linalg.svd(own - mean, full_matrices=False)[2][:count]
-
-        def score(seen: Features) -> Floats:
-            moved = unit(seen.values) - mean
-            inside = np.square(moved @ basis.T).sum(axis=1)
-            return -np.sqrt(np.maximum(np.square(moved).sum(axis=1) - inside, 0))
-
-        return score
-
-    return method
-
+from edgeclf_converters.familiarity import fit_familiarity
+from tests.benchmarks.unfamiliar_scores import (
+    Features,
+    Floats,
+    Known,
+    Method,
+    Score,
+    ash,
+    energy,
+    mahalanobis,
+    max_logit,
+    neighbours,
+    own_prototypes,
+    prototypes,
+    react,
+    relative_mahalanobis,
+    scale,
+    softmax,
+    subspace,
+    unit_mahalanobis,
+    vim,
+)
+
+__all__ = ["COMBINATIONS", "METHODS", "combined"]
+
+
+def compressed(compress: Callable[[Floats], Floats], method: Method) -> Method:
+    """Return the method for features in which few large ones count less; they are given in units of their mean size."""
+
+    def compressed_method(known: Known) -> Score:
+        size = float(np.abs(known.features.values).mean()) or 1.0
+
+        def changed(seen: Features) -> Features:
+            return replace(seen, values=np.sign(seen.values) * compress(np.abs(seen.values) / size))
+
+        score = method(replace(known, features=changed(known.features)))
+        return lambda seen: score(changed(seen))
+
+    return compressed_method
+
+
+def product(known: Known) -> Score:
+    """Return the familiarity of the model file, whose calibration it has itself."""
+    train, validation = (features.values.astype(np.float32) for features in (known.features, known.validation))
+    fitted = fit_familiarity(train, known.targets, validation)
+    return lambda seen: np.array([fitted.of(row) for row in seen.values.astype(np.float32)])
+
+
+_COMPRESSED: dict[str, Method] = {
+    "neighbour 1": neighbours(1),
+    "Mahalanobis, unit": unit_mahalanobis,
+    **{f"prototypes {count}": prototypes(count) for count in (20, 40, 80)},
+    "own prototypes 80": own_prototypes(80),
+    **{f"subspace {count}": subspace(count) for count in (32, 64, 128)},
+}
 
 METHODS: dict[str, Method] = {
+    "familiarity": product,
     "best score": softmax,
     "energy": energy,
     "max logit": max_logit,
@@ -222,32 +76,38 @@ METHODS: dict[str, Method] = {
     "relative Mahalanobis": relative_mahalanobis,
     "ViM": vim,
     **{f"neighbour {count}": neighbours(count) for count in (1, 5, 10)},
-    **{f"prototypes {count}": prototypes(count) for count in (1, 5, 10, 20, 40)},
+    **{f"prototypes {count}": prototypes(count) for count in (5, 10, 20, 40)},
     **{f"own prototypes {count}": own_prototypes(count) for count in (5, 10, 20, 40)},
-    **{f"subspace {count}": subspace(count) for count in (32, 64, 128, 256)},
-    **{f"centred subspace {count}": subspace(count, True) for count in (64, 128)},
+    **{f"subspace {count}": subspace(count) for count in (64, 128, 256)},
+    "centred subspace 64": subspace(64, centred=True),
+    **{f"root {name}": compressed(np.sqrt, method) for name, method in _COMPRESSED.items()},
+    **{f"log {name}": compressed(np.log1p, method) for name, method in _COMPRESSED.items()},
 }
+"""By name: "own", of the class that the picture is taken for; "root" and "log", of compressed features."""
 
 COMBINATIONS: dict[str, tuple[str, ...]] = {
     " + ".join(names): names
     for names in (
         ("prototypes 20", "subspace 128"),
-        ("own prototypes 20", "subspace 128"),
         ("prototypes 20", "energy"),
         ("subspace 128", "energy"),
-        ("subspace 64", "energy"),
         ("Mahalanobis, unit", "energy"),
         ("prototypes 20", "subspace 128", "energy"),
-        ("prototypes 20", "subspace 64", "energy"),
-        ("own prototypes 20", "subspace 128", "energy"),
         ("prototypes 20", "subspace 128", "max logit"),
-        ("prototypes 20", "subspace 128", "best score"),
-        ("prototypes 20", "Mahalanobis", "energy"),
         ("prototypes 20", "Mahalanobis, unit", "energy"),
-        ("prototypes 20", "subspace 128", "Mahalanobis", "energy"),
-        ("neighbour 1", "subspace 128", "energy"),
-        ("neighbour 5", "subspace 128", "energy"),
-        ("neighbour 1", "energy"),
+        ("root prototypes 20", "root subspace 128"),
+        ("root prototypes 40", "root subspace 128"),
+        ("root prototypes 80", "root subspace 128"),
+        ("root prototypes 40", "root subspace 128", "energy"),
+        ("log prototypes 20", "log subspace 128"),
+        ("log prototypes 40", "log subspace 64"),
+        ("log prototypes 40", "log subspace 128"),
+        ("log prototypes 80", "log subspace 128"),
+        ("log own prototypes 80", "log subspace 128"),
+        ("log neighbour 1", "log subspace 128"),
+        ("log prototypes 80", "log subspace 128", "energy"),
+        ("log prototypes 80", "log subspace 128", "best score"),
+        ("log neighbour 1", "log subspace 128", "energy"),
     )
 }
 """Sums of scores, each with mean 0 and spread 1 on the validation part."""
@@ -255,4 +115,6 @@ COMBINATIONS: dict[str, tuple[str, ...]] = {
 
 def combined(names: Sequence[str], scores: dict[str, Floats], validation: dict[str, Floats]) -> Floats:
     """Add up standardized scores of the named methods."""
-    return np.sum([(scores[name] - validation[name].mean()) / (validation[name].std() + 1e-12) for name in names], axis=0)
+    return np.sum(
+        [(scores[name] - validation[name].mean()) / (validation[name].std() + 1e-12) for name in names], axis=0
+    )

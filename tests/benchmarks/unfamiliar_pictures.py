@@ -27,12 +27,10 @@ def draw(name: str, count: int, seed: int) -> list[Pixels]:
     """Return so many pictures of a set of ``FOREIGN``; another seed gives others of the same kind.
 
     Returns:
-        uint8 RGB ``[240, 320, 3]`` each; none where the package that has the pictures is not installed.
+        uint8 RGB ``[240, 320, 3]`` each.
     """
     rng = np.random.default_rng([seed, list(FOREIGN).index(name)])
-    make = FOREIGN[name]
-    drawn = [make(rng) for _ in range(count)]
-    return [picture for picture in drawn if picture is not None]
+    return [FOREIGN[name](rng) for _ in range(count)]
 
 
 @cache
@@ -61,14 +59,14 @@ def _digits() -> Floats:
     return np.asarray(load_digits().images, np.float64) / 16
 
 
-def _crop(pictures: list[Pixels], rng: np.random.Generator) -> Pixels | None:
+def _crop(pictures: list[Pixels], rng: np.random.Generator) -> Pixels:
     """Crop 30% to 100% of a picture's sides, mirrored or not."""
-    if not pictures:
-        return None
     picture = pictures[rng.integers(len(pictures))]
     share = rng.uniform(0.3, 1)
     height, width = (max(8, int(share * side)) for side in picture.shape[:2])
-    top, left = (int(rng.integers(0, full - part + 1)) for full, part in zip(picture.shape, (height, width), strict=False))
+    top, left = (
+        int(rng.integers(0, full - part + 1)) for full, part in zip(picture.shape, (height, width), strict=False)
+    )
     part = picture[top : top + height, left : left + width]
     return _sized(part[:, ::-1] if rng.random() < 0.5 else part)
 
@@ -100,10 +98,11 @@ def _waves(rng: np.random.Generator) -> Floats:
     return np.asarray((total - total.min()) / np.ptp(total), np.float64)
 
 
-def _texture(rng: np.random.Generator) -> Pixels | None:
+def _texture(rng: np.random.Generator) -> Pixels:
     """Return a photographed texture where there are some, or clouds, wood and marble between two colours."""
-    if rng.random() < 0.5 and (photographed := _crop(_packaged(_TEXTURES), rng)) is not None:
-        return photographed
+    photographed = _packaged(_TEXTURES)
+    if photographed and rng.random() < 0.5:
+        return _crop(photographed, rng)
     values = _waves(rng)
     if rng.random() < 0.5:
         values = 0.5 + 0.5 * np.sin(values * rng.uniform(10, 80) + np.linspace(0, rng.uniform(0, 40), _WIDTH))
@@ -179,7 +178,7 @@ def _digit(rng: np.random.Generator) -> Pixels:
     return _sized(255 * (1 - smooth[:, :, None].repeat(3, 2))) if rng.random() < 0.5 else _between(smooth, rng)
 
 
-FOREIGN: dict[str, Callable[[np.random.Generator], Pixels | None]] = {
+FOREIGN: dict[str, Callable[[np.random.Generator], Pixels]] = {
     "photographs": lambda rng: _crop(_photographs(), rng),
     "textures": _texture,
     "noise": _noise,
@@ -188,4 +187,4 @@ FOREIGN: dict[str, Callable[[np.random.Generator], Pixels | None]] = {
     "empty scenes": _empty,
     "digits": _digit,
 }
-"""Generators by name; each returns one picture, or None where its pictures are not installed."""
+"""Generators by name; each returns one picture."""
