@@ -34,7 +34,7 @@ _SECTIONS = {
         "label_smoothing",
         "dropout",
     ),
-    "Augmentation": ("mixup", "cutmix", "rand_augment"),
+    "Augmentation": ("camera", "mixup", "cutmix", "rand_augment"),
     "Computation": ("precision", "xla", "deterministic", "distribute"),
 }
 
@@ -114,6 +114,11 @@ _SECTIONS = {
 @click.option("--mixup", type=float, help="Strength of mixup, which blends images (default: 0, off).")
 @click.option("--cutmix", type=float, help="Strength of CutMix, which pastes parts of images (default: 0, off).")
 @click.option("--rand-augment", type=float, help="Strength of RandAugment, up to 10 (default: 0, off).")
+@click.option(
+    "--camera/--no-camera",
+    default=None,
+    help="Give training images faults of cameras at random: noise, darkness, blur, things further away (default: off).",
+)
 @click.option("--label-smoothing", type=float, help="Label smoothing (default: 0.1).")
 @click.option("--dropout", type=float, help="Dropout rate before the head (default: 0).")
 @click.option(

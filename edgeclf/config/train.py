@@ -32,7 +32,7 @@ TUNES = ("head", "batch-norm", "full")
 
 _FINE_TUNING = ["train_size", "full_size_epochs", "freeze_stride", "epochs", "patience", "batch_size", "learning_rate"]
 _FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
-_FINE_TUNING += ["rand_augment", "flip", "rotate90", "xla"]
+_FINE_TUNING += ["rand_augment", "camera", "flip", "rotate90", "xla"]
 """Options of fine-tuning, which have no effect if only the head is trained."""
 
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
@@ -104,6 +104,8 @@ class TrainConfig(Options):
         dropout: share of the pooled features set to zero in a step.
         mixup, cutmix: parameters of the Beta distribution by which two images are mixed; 0 for none.
         rand_augment: strength of two more random changes to every image, up to 10; 0 for none.
+        camera: give training images faults of cameras at random: noise, too little or too much light, colour cast, loss
+            of colour, low contrast, blur, things further away; never ``edgeclf.training.augmentation.camera.HELD_OUT``.
         flip: mirror images at random; not for digits, letters, or classes that differ in left and right.
         rotate90: rotate images by random quarter turns, for objects that appear in any orientation, such as from above.
         class_weights: ``auto`` gives rare classes more weight if the largest has over 1.5 times the images of the
@@ -147,6 +149,7 @@ class TrainConfig(Options):
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
     rand_augment: Annotated[float, Field(ge=0, le=10)] = 0.0
+    camera: bool = False
     flip: bool = True
     rotate90: bool = False
     class_weights: Literal["auto", "none"] = "auto"

@@ -23,6 +23,7 @@ from edgeclf.frameworks import has_gpu, keras, tensorflow
 from edgeclf.model.network import HEAD
 from edgeclf.model.trainable import adaptation, fix_early
 from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.augmentation.mixing import draw, mix
 from edgeclf.training.augmentation.rand_augment import rand_augment
 from edgeclf.training.schedule import warmup, warmup_cosine
@@ -202,6 +203,8 @@ class FineTuner:
         images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows))
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
+        if config.camera:
+            images = camera_like(images, seed, part, len(rows))
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
 
     def _whole(self, batch: Any, rate: Any) -> Any:

@@ -32,7 +32,7 @@ TINY: dict[str, object] = {"size": 32, "train_size": 32, "epochs": 1, "batch_siz
 OPTIONS: dict[str, tuple[object, ...]] = {
     "tune": ("full", "batch-norm"),
     "head": ("linear", "mixed"),
-    "mix": ("none", "mixup", "cutmix", "rand_augment"),
+    "mix": ("none", "mixup", "cutmix", "rand_augment", "camera"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
     "xla": (False, True),
     "batch_norm": ("frozen", "train"),
@@ -62,7 +62,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _options(row: tuple[object, ...]) -> dict[str, object]:
     chosen = dict(zip(OPTIONS, row, strict=True))
     mix = str(chosen.pop("mix"))
-    return {**TINY, **chosen, **({} if mix == "none" else {mix: 0.4})}
+    return {**TINY, **chosen, **({} if mix == "none" else {mix: True if mix == "camera" else 0.4})}
 
 
 def _rows() -> list[tuple[object, ...]]:
