@@ -15,10 +15,13 @@ from edgeclf_runtime.commands.options import Opener, model_options, say_if_nothi
 if TYPE_CHECKING:
     from edgeclf.evaluation.measuring import Measurement
     from edgeclf.evaluation.page import Evaluation
+    from edgeclf.evaluation.under_faults import UnderFaults
 
 __all__ = ["evaluate"]
 
 _PATH = click.Path(path_type=Path)
+_HARM = 3.0  # percentage points lost, from which on a fault is worth advice
+_ADVICE = 5  # lines
 
 
 @click.command()
@@ -40,6 +43,11 @@ _PATH = click.Path(path_type=Path)
     help="Refuse unfamiliar images; this share of familiar ones may be refused (default: stored in the model; 0 turns "
     "it off).",
 )
+@click.option(
+    "--camera-faults",
+    is_flag=True,
+    help="Measure the accuracy under 16 faults of cameras, such as blur and darkness, on up to 200 of the images.",
+)
 @verbose_option
 @model_options
 def evaluate(
@@ -50,6 +58,7 @@ def evaluate(
     page: Path | None,
     whole: bool,
     reject: float | None,
+    camera_faults: bool,
     verbose: bool,
 ) -> None:
     """Measure the accuracy of a model file on labelled images.
@@ -61,7 +70,7 @@ def evaluate(
     if page is not None:
         _check_page(page)
     with interruptible(lambda: "; nothing was written. Start again with the same command."):
-        evaluation = _evaluated(open_model, model, data, whole, reject)
+        evaluation = _evaluated(open_model, model, data, whole, reject, camera_faults)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
@@ -71,10 +80,13 @@ def evaluate(
         _write_page(page, evaluation, as_json)
 
 
-def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool, reject: float | None) -> Evaluation:
+def _evaluated(
+    open_model: Opener, path: Path, source: Path | None, whole: bool, reject: float | None, camera_faults: bool
+) -> Evaluation:
     from edgeclf.evaluation import evaluate as on
     from edgeclf.evaluation.measuring import measure_dataset
     from edgeclf.evaluation.page import Evaluation
+    from edgeclf.evaluation.under_faults import measure_under_faults
     from edgeclf.progress import Terminal
     from edgeclf.runs.run import Run
     from edgeclf.runs.seen import seen_in_training
@@ -101,12 +113,14 @@ def _evaluated(open_model: Opener, path: Path, source: Path | None, whole: bool,
         else:
             assert run is not None
             images = on.images_of_run(run, classifier.card)
-        outcome = measure_dataset(classifier, images.data, reporter, rule=DecisionRule(reject=reject))
+        rule = DecisionRule(reject=reject)
+        outcome = measure_dataset(classifier, images.data, reporter, rule=rule)
+        faults = measure_under_faults(classifier, images.data, reporter, rule) if camera_faults else None
         seen = None
         if run is not None and source is not None:
             with reporter.bar("Comparing with training", 0):
                 seen = seen_in_training(run, images.data)
-    return Evaluation(printable(model), images, outcome, seen)
+    return Evaluation(printable(model), images, outcome, seen, faults)
 
 
 def _text(evaluation: Evaluation, verbose: bool) -> str:
@@ -135,6 +149,7 @@ def _text(evaluation: Evaluation, verbose: bool) -> str:
         f"{evaluation.images.name}: {score.accuracy:.2%} of {counted(score.count, 'image')} right ({interval}); "
         f"{others}; {evaluation.outcome.milliseconds:.1f} ms per image"
     )
+    lines += _fault_lines(evaluation.faults) if evaluation.faults is not None else []
     return "\n".join(map(plain, lines))
 
 
@@ -149,6 +164,30 @@ def _refusal_lines(outcome: Measurement) -> list[str]:
         share = f"{refusals.nothing_refused} of {refusals.nothing} ({refusals.nothing_refused / refusals.nothing:.1%})"
         lines.append(f'Of the images of nothing, {share} are answered "unknown"')
     return lines
+
+
+def _fault_lines(faults: UnderFaults) -> list[str]:
+    from edgeclf_runtime.system.plain_text import counted
+
+    content, figures = faults.content(), faults.figures
+    clean, total = content["clean"], faults.total
+    drawn = f" of {total}, drawn with seed {faults.seed}" if len(faults.files) < total else ""
+    named = [f"{item.fault}, {item.strength}" for item in figures]
+    width = max(map(len, named))
+    head = f"Camera faults, {counted(len(faults.files), 'image')}{drawn}"
+    lines = ["", f"{head:<{width}}   right  points lost (95% interval)  mean score  unknown"]
+    lines.append(f"{'none':<{width}}  {clean['accuracy']:6.1%}{clean['confidence']:41.2f}  {clean['refused']:7.1%}")
+    for name, item in zip(named, figures, strict=True):
+        lost = f"{item.lost:6.1f} ({item.low:5.1f} to {item.high:5.1f})"
+        lines.append(f"{name:<{width}}  {item.accuracy:6.1%}  {lost:<27}  {item.confidence:10.2f}  {item.refused:7.1%}")
+    for name, (accuracy, lost_points, low, high) in (
+        ("Mean of 13 faults", faults.reference),
+        ("Mean of the faults that --camera never draws", faults.held_out),
+    ):
+        lines.append(f"{name}: {accuracy:.1%} right, {lost_points:.1f} points lost ({low:.1f} to {high:.1f})")
+    worst = dict.fromkeys(item.fault for item in figures if item.low > 0 and item.lost >= _HARM)
+    advice = {item.fault: item.advice for item in figures}
+    return lines + [f"{name}: {advice[name]}" for name in list(worst)[:_ADVICE]]
 
 
 def _check_page(page: Path) -> None:

@@ -25,7 +25,7 @@ from edgeclf_runtime.prediction import NOTHING, Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["Measurement", "measure", "measure_dataset"]
+__all__ = ["Measurement", "measure", "measure_dataset", "outcome_of"]
 
 _AHEAD = 16  # images decoded ahead
 
@@ -113,10 +113,10 @@ def measure(
         reason = f" ({skipped[0].reason})" if skipped else ""
         raise DataError(f"No image can be read{reason}.")
     kept, labels = tuple(files[row] for row in rows), classifier.card.labels
-    return _outcome(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))
+    return outcome_of(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))
 
 
-def _outcome(
+def outcome_of(
     predictions: Sequence[Prediction],
     targets: npt.NDArray[np.int64],
     labels: tuple[str, ...],
@@ -124,6 +124,7 @@ def _outcome(
     files: tuple[Path, ...],
     skipped: tuple[Skipped, ...],
 ) -> Measurement:
+    """Score the predictions of images; the arguments are those of ``measure`` and the fields of ``Measurement``."""
     scores = np.stack([prediction.scores for prediction in predictions])
     if targets.max() == len(labels):  # images of nothing, for a model without that class
         labels, scores = (*labels, NOTHING), np.pad(scores, ((0, 0), (0, 1)))

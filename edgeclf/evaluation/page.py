@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +19,14 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 from edgeclf_runtime.system.plain_text import printable
 
+if TYPE_CHECKING:
+    from edgeclf.evaluation.under_faults import FaultFigures, UnderFaults
+
 __all__ = ["Evaluation", "render_evaluation", "thumbnail"]
 
 _WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; with more classes there is no matrix
 _SIDE = 240  # maximum width and height of an image on the page, in pixels
+_EXAMPLE = 112  # width and height of the image that shows a fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +38,14 @@ class Evaluation:
         images: the images it was evaluated on.
         outcome: the scores.
         seen: number of these images in each part of the training; None if that is not known.
+        faults: the figures under camera faults; None if they were not measured.
     """
 
     model: str
     images: Images
     outcome: Measurement
     seen: Mapping[str, int] | None = None
+    faults: UnderFaults | None = None
 
     @cached_property
     def labels(self) -> list[str]:
@@ -75,6 +81,7 @@ class Evaluation:
             "wrong": [self.answer(row) for row in self.wrong_rows()],
             "seen": self.seen,
             "refusals": {**asdict(self.outcome.refusals), "accuracy": self.outcome.refusals.accuracy},
+            **({} if self.faults is None else {"camera_faults": self.faults.content()}),
         }
 
     def wrong_rows(self) -> list[int]:
@@ -113,6 +120,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
         "matrix": _matrix(evaluation),
         "shown": shown,
         "reasons": [item.reason for item in evaluation.outcome.skipped[:_SKIPPED]],
+        "faults": evaluation.faults and _faults(evaluation),
     }
     return render("evaluation.html", values)
 
@@ -125,6 +133,30 @@ def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
         return None
     counts = np.array(evaluation.outcome.score.confusion, np.int64)[np.ix_(rows, rows)]
     return matrix(counts, [evaluation.labels[i] for i in rows])
+
+
+def _faults(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the faults, the most harmful first, with their figures by strength and an image that shows them."""
+    from edgeclf.evaluation.camera_faults import FAULTS, with_fault
+
+    assert evaluation.faults is not None
+    file = evaluation.faults.files[0]
+    try:
+        shown = resize(evaluation.images.data.picture(file), Preprocessing(_EXAMPLE, _EXAMPLE, resize="crop"))
+    except ImageError:
+        shown = None
+    by_fault: dict[str, list[FaultFigures]] = {name: [] for name in FAULTS}
+    for item in evaluation.faults.figures:
+        by_fault[item.fault].append(item)
+    return [
+        {
+            "name": name,
+            "advice": FAULTS[name].advice,
+            "levels": sorted(levels, key=lambda item: item.level),
+            "picture": "" if shown is None else jpeg(with_fault(shown, name, 1, evaluation.faults.seed)),
+        }
+        for name, levels in sorted(by_fault.items(), key=lambda pair: -sum(item.lost for item in pair[1]))
+    ]
 
 
 def thumbnail(data: Dataset, file: str) -> str:
