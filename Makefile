@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -50,6 +50,10 @@ bench-small: setup
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup
 	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
+
+# False alarms of empty scenes by threshold, familiarity and what was learned of the scene; MODEL=FILE, a minute or two.
+bench-background: setup
+	$(BIN)/python -m tests.benchmarks.background $(MODEL) $(DATA)/test
 
 # How well each method tells unfamiliar pictures from a model's own, far and near: trainings of two sets, and of one without each
 # of its classes, three seeds; six hours. Shorter: python -m tests.benchmarks.unfamiliar --help

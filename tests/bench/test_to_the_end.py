@@ -13,6 +13,10 @@ from tests.benchmark_scripts import SCRIPTS, run_script
 
 # Words, in which FOLDER, OUT and MODEL stand for what the fixtures make; what is then printed, numbers and all.
 TINY: dict[str, tuple[str, str]] = {
+    "background": (
+        "MODEL FOLDER --scenes 1 --minutes 0.3",
+        r"(?m)^ 0 table +familiarity and background +\d+ +\d+% +\d+% +\d+%$",
+    ),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"
