@@ -18,7 +18,7 @@ __all__ = ["train"]
 _PATH = click.Path(path_type=Path)
 _SECTIONS = {
     "Basic options": ("out", "backbone", "size", "epochs", "flip", "rotate90", "test", "seed", "resume", "config"),
-    "Data": ("validation", "group", "class_weights"),
+    "Data": ("validation", "group", "class_weights", "jpeg"),
     "Camera": ("region", "rotate", "camera_flip", "whole"),
     "Network": ("weights", "tune", "freeze_stride", "head", "init", "alpha"),
     "Fine-tuning": (
@@ -135,6 +135,12 @@ _SECTIONS = {
     "--class-weights",
     type=click.Choice(["auto", "none"]),
     help="Give rare classes more weight (auto, the default) or not (none).",
+)
+@click.option(
+    "--jpeg",
+    type=click.Choice(["reduced", "full"]),
+    help="Decode JPEGs, here and on the device, at the smallest of 1, 1/2, 1/4 and 1/8 of their size that fills the "
+    "input (reduced, the default) or at their own size, slower (full).",
 )
 @click.option(
     "--precision",

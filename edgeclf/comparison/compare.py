@@ -69,6 +69,8 @@ def compare(
         warn_about([f"methods: {method} is called {old[method]} now" for method in methods if method in old])
         methods = [old.get(method, method) for method in methods]
     refuse_inside(data, out)
+    if (out / "cells.json").exists():  # an earlier version may have begun it
+        config = make_config({**config.model_dump(), "jpeg": Run.open(out).config.jpeg})
     configs = {(method, seed): method_config(config, method, seed) for method in methods for seed in seeds}
     folder = _opened(out, config if config.test else make_config({**config.model_dump(), "test": _TEST}), data)
     divided = _split(folder, reporter)

@@ -46,6 +46,8 @@ def configure(
     """
     path = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     given = _read(path) if path else {}
+    if path and _is_of_a_run(path) and isinstance(given.get("train"), dict):
+        given["train"].setdefault("jpeg", "full")  # as every training did before there was this option
     content, notices, wrong = _in_new_names(given)
     wrong = [f"{path}: {item}" for item in (*wrong, *(item for table in content.items() for item in _in_table(*table)))]
     wrong += [f"--{name.replace('_', '-')}: {item}" for name, item in _in_flags(kind, flags)]

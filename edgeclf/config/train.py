@@ -110,6 +110,9 @@ class TrainConfig(Options):
         rotate90: rotate images by random quarter turns, for objects that appear in any orientation, such as from above.
         class_weights: ``auto`` gives rare classes more weight if the largest has over 1.5 times the images of the
             smallest.
+        jpeg: how JPEGs are decoded, in training and, by the model file, on the device: ``reduced``, at the smallest of
+            1, 1/2, 1/4 and 1/8 of their size that fills the model's input, which is faster; ``full``, at their own
+            size, as versions up to 0.1 did.
         precision: number format of fine-tuning; the mixed formats need a GPU or CPU that supports them.
         xla: compile fine-tuning steps with XLA.
         region: the part of the camera's image that the network sees on the device, as shares: left, top, width,
@@ -153,6 +156,7 @@ class TrainConfig(Options):
     flip: bool = True
     rotate90: bool = False
     class_weights: Literal["auto", "none"] = "auto"
+    jpeg: Literal["reduced", "full"] = "reduced"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
     region: Region | None = None
@@ -289,4 +293,4 @@ def mistakes(error: ValidationError) -> list[tuple[str, str]]:
 def preprocessing(config: TrainConfig) -> Preprocessing:
     """Return the preprocessing that a model trained with this config expects."""
     size, mean, std = config.input_size, config.network.mean, config.network.std
-    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3)
+    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3, jpeg=config.jpeg)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgeclf.data.shards import Shards
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.images import decode_image, read_content
-from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.system.plain_text import is_label
@@ -137,20 +137,26 @@ class Dataset:
         number, _, name = file.partition("/")
         return self.sources[int(number) - 1], name
 
-    def picture(self, file: str) -> Pixels:
+    def picture(self, file: str, rule: Preprocessing | None = None) -> Pixels:
         """Decode one file, after rotation and region: uint8 RGB ``[height, width, 3]``.
+
+        Args:
+            file: one of ``files``.
+            rule: the preprocessing of a network that is to see it, which says how JPEGs are decoded; None decodes them
+                at full size.
 
         Raises:
             ImageError: the file cannot be read or decoded.
         """
-        return self.decoded(file, self.content(file))
+        return self.decoded(file, self.content(file), rule)
 
-    def decoded(self, file: str, content: bytes) -> Pixels:
-        """Decode one file whose bytes were already read: uint8 RGB ``[height, width, 3]``."""
+    def decoded(self, file: str, content: bytes, rule: Preprocessing | None = None) -> Pixels:
+        """Decode one file whose bytes were already read, as ``picture`` does."""
         if self.sources:
             source, name = self._of(file)
-            return source.decoded(name, content)
-        return self.view.see(decode_image(content, str(self.path(file))))
+            return source.decoded(name, content, rule)
+        min_size = self.view.before_turning(rule.min_decoded_size) if rule is not None else 0
+        return self.view.see(decode_image(content, str(self.path(file)), min_size=min_size))
 
     def counts(self, part: str) -> Indices:
         """Count the files of each class in one part: int64 ``[labels]``."""

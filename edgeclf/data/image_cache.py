@@ -12,6 +12,7 @@ from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.progress import Reporter
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.likeness import FITTED
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 from edgeclf_runtime.system.atomic_file import naming
 from edgeclf_runtime.system.cores import usable_cores
@@ -55,7 +56,8 @@ def decode(
 
     Args:
         data: the images.
-        rule: the model's preprocessing.
+        rule: the model's preprocessing; its way to decode JPEGs holds for ``larger``, too, so that training sees the
+            pixels that a device will.
         margin: the size of ``larger`` as a multiple of the input size; 0 for none.
         folder: a new folder for the decoded images, on a disk with room for them.
         reporter: shows the progress.
@@ -86,11 +88,15 @@ def _decoded(
         folder,
     )
     skipped: list[Skipped] = []
+    # Near-duplicates, and so the split, must not depend on the model's input size.
+    is_reduced_otherwise = rule.jpeg != "full" and (rule.width, rule.height) != (FITTED.width, FITTED.height)
+    as_fingerprinted = replace(FITTED, jpeg=rule.jpeg) if fingerprints is not None and is_reduced_otherwise else None
 
     def one(row: int) -> None:
         try:
             content = data.content(files[row])
-            pixels = data.decoded(files[row], content)
+            pixels = data.decoded(files[row], content, rule)
+            shown = pixels if as_fingerprinted is None else data.decoded(files[row], content, as_fingerprinted)
         except ImageError as error:
             skipped.append(Skipped(files[row], str(error)))
             return
@@ -99,7 +105,7 @@ def _decoded(
         if margin:
             pictures.larger.write(row, resize(pixels, wide))
         if fingerprints is not None:
-            fingerprints.add(row, files[row], content, pixels, fitted)
+            fingerprints.add(row, files[row], content, shown, fitted)
 
     threads = ThreadPoolExecutor(usable_cores())
     with without_codec_lines(), reporter.bar("Reading", len(files)) as bar, threads as pool:

@@ -79,7 +79,7 @@ def measure(
     files: Sequence[Path],
     targets: Sequence[int],
     reporter: Reporter,
-    read: Callable[[Path], Pixels] = read_image,
+    read: Callable[[Path], Pixels] | None = None,
     title: str = "Evaluating",
     rule: DecisionRule | None = None,
 ) -> Measurement:
@@ -90,13 +90,14 @@ def measure(
         files: the images' files.
         targets: the right label of each file, as an index into the card's labels; one more is ``NOTHING`` where the
             model has no such class.
-        read: returns a file's pixels, uint8 RGB; raises ImageError.
+        read: returns a file's pixels, uint8 RGB; raises ImageError. None reads it as the model's card says.
         title: of the progress bar.
         rule: which images are answered with "unknown"; None for none, not even those that the card refuses.
 
     Raises:
         DataError: none can be read.
     """
+    read = read or partial(read_image, min_size=classifier.card.preprocessing.min_decoded_size)
     rows: list[int] = []
     predictions: list[Prediction] = []
     skipped: list[Skipped] = []
@@ -174,7 +175,7 @@ def measure_dataset(
     names = {data.path(file): file for file in data.files}
 
     def read(path: Path) -> Pixels:
-        return data.picture(names[path])
+        return data.picture(names[path], classifier.card.preprocessing)
 
     return measure(classifier, list(names), data.targets.tolist(), reporter, read, title, rule)
 

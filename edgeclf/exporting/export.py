@@ -87,7 +87,7 @@ def export_run(
     card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
     familiarity = RunFamiliarity(data, figures, reporter)
-    golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN))]
+    golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN), rule)]
     if mode != "int8":
         with reporter.bar(f"Converting to {mode}", 0):
             done = export(
@@ -172,10 +172,10 @@ def _provenance(run: Run) -> dict[str, str]:
     }
 
 
-def _read_all(data: Dataset, rows: Sequence[int]) -> list[Pixels]:
+def _read_all(data: Dataset, rows: Sequence[int], rule: Preprocessing) -> list[Pixels]:
     try:
         with without_codec_lines():
-            return [data.picture(data.files[row]) for row in rows]
+            return [data.picture(data.files[row], rule) for row in rows]
     except ImageError as error:
         raise DataError(f"{error} The model was trained with it; restore the file, or train again.") from None
 

@@ -258,7 +258,7 @@ def _read_old(file: Path) -> tuple[TrainConfig, Path]:
     options = dict(content["options"])
     if options.pop("head_only", False):
         options["tune"] = "head"
-    return make_config(in_new_names(options, OPTIONS, VALUES)[0]), Path(content["data"])
+    return make_config({"jpeg": "full", **in_new_names(options, OPTIONS, VALUES)[0]}), Path(content["data"])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -74,6 +74,7 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
         "options": base.model_dump_json(exclude=searched),
     }
     log = SearchLog(out, space, conditions, base.seed)
+    base = base.model_copy(update={"jpeg": "full"}) if log.is_before_jpeg else base
     searching = _Searching(data, out, settings, base, log, reporter, len(listed.files))
     interrupted = False
     try:

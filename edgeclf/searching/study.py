@@ -66,6 +66,9 @@ class SearchLog:
         conditions: what else must be the same when the search is continued.
         seed: random seed of the sampler.
 
+    Attributes:
+        is_before_jpeg: the search was begun before there was the option ``jpeg``, so that its trials decode in full.
+
     Raises:
         ConfigError: optuna is not installed, or the folder holds other files or a search with other options.
     """
@@ -156,6 +159,9 @@ class SearchLog:
         kept = self._study.user_attrs.get("told", dict(conditions))
         self._study.set_user_attr("told", kept)
         kept, new = _parsed(kept), _parsed(conditions)
+        self.is_before_jpeg = "jpeg" not in kept.get("options", {"jpeg": ""})
+        if self.is_before_jpeg:
+            new.get("options", {}).pop("jpeg", None)
         if different := [name for name in {**kept, **new} if kept.get(name) != new.get(name)]:
             raise ConfigError(f"{folder}: started with other {', '.join(different)}. Choose another --out.")
 

@@ -136,7 +136,9 @@ class Classifier:
             picture: uint8 RGB ``[height, width, 3]`` of any size from 1x1; the path of an image file, which is read as
                 ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
                 the same way; or a Frame, of which the region of its view is used. Everything but a Frame is classified
-                as it is: the card's region and rotation for cameras are not applied.
+                as it is: the card's region and rotation for cameras are not applied. A JPEG file, and a Frame that came
+                as a JPEG, is decoded by the card's rule (``Preprocessing.jpeg``); arrays and Pillow images have been
+                decoded before and are taken as they are.
 
         Returns:
             A Prediction with ``milliseconds`` for "resize" and "invoke"; reading a file is not included.
@@ -151,10 +153,11 @@ class Classifier:
 
         Args, raises: as ``classify``.
         """
-        frame, pixels = (picture, picture.pixels) if isinstance(picture, Frame) else (None, _pixels(picture))
+        frame, pixels = (picture, picture.pixels) if isinstance(picture, Frame) else (None, self._pixels(picture))
         start = time.perf_counter()
-        pixels = frame.view.cut(pixels) if frame is not None else pixels
-        fitted = resize(pixels, self.card.preprocessing)
+        rule = self.card.preprocessing
+        pixels = frame.view.cut(frame.decoded_for(rule.min_decoded_size).pixels) if frame is not None else pixels
+        fitted = resize(pixels, rule)
         batch = self._encode(fitted)[np.newaxis]
         return Fitted(batch, frame, (time.perf_counter() - start) * 1e3)
 
@@ -215,6 +218,8 @@ class Classifier:
         if isinstance(source, (str, int, Path)):
             source = open_source(source)
         view = self.card.view if (is_camera(source) if whole is None else whole) else View()
+        if (decode_for := getattr(source, "decode_for", None)) is not None:
+            decode_for(view.before_turning(self.card.preprocessing.min_decoded_size))
         with closing(self._scored(source, view)) as scored, source:
             start = time.perf_counter()
             for prediction in scored:
@@ -230,12 +235,31 @@ class Classifier:
             decoded = functools.partial(self._decoded, view)
             yield from filter(None, in_order(decoded, source.undecoded(), self.backend.lanes))
             return
-        with Ahead(self.fit(frame.viewed(view)) for frame in source) as ahead:
+        size = self.card.preprocessing.min_decoded_size
+        with Ahead(self.fit(frame.viewed(view, size)) for frame in source) as ahead:
             yield from in_order(self.score, ahead, self.backend.lanes)
 
     def _decoded(self, view: View, decode: Callable[[], Frame | None]) -> Prediction | None:
         frame = decode()
-        return self.classify(frame.viewed(view)) if frame is not None else None
+        size = self.card.preprocessing.min_decoded_size
+        return self.classify(frame.viewed(view, size)) if frame is not None else None
+
+    def _pixels(self, picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
+        """Return the pixels of a file or a Pillow image; an array is returned unchanged."""
+        if isinstance(picture, np.ndarray):
+            return picture
+        if isinstance(picture, (str, os.PathLike)):
+            from edgeclf_runtime.pictures.images import read_image
+
+            return read_image(picture, min_size=self.card.preprocessing.min_decoded_size)
+        from edgeclf_runtime.pictures.pillow import is_pillow_image, pillow_pixels
+
+        if is_pillow_image(picture):
+            return pillow_pixels(picture)
+        raise ImageError(
+            "Expected a uint8 RGB image [height, width, 3], the path of an image, a Pillow image or a Frame, "
+            f"got {type(picture).__name__}."
+        )
 
     def close(self) -> None:
         """Release the interpreter; safe to call twice."""
@@ -255,21 +279,3 @@ def _real(stored: npt.NDArray[np.generic], tensor: TensorSpec) -> npt.NDArray[np
     if tensor.dtype == np.float32:
         return stored.astype(np.float32)
     return ((stored.astype(np.float64) - tensor.zero_point) * tensor.scale).astype(np.float32)
-
-
-def _pixels(picture: Pixels | str | os.PathLike[str] | Image.Image) -> Pixels:
-    """Return the pixels of a file or a Pillow image; an array is returned unchanged."""
-    if isinstance(picture, np.ndarray):
-        return picture
-    if isinstance(picture, (str, os.PathLike)):
-        from edgeclf_runtime.pictures.images import read_image
-
-        return read_image(picture)
-    from edgeclf_runtime.pictures.pillow import is_pillow_image, pillow_pixels
-
-    if is_pillow_image(picture):
-        return pillow_pixels(picture)
-    raise ImageError(
-        "Expected a uint8 RGB image [height, width, 3], the path of an image, a Pillow image or a Frame, "
-        f"got {type(picture).__name__}."
-    )

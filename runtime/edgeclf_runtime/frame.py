@@ -19,13 +19,16 @@ class Frame:
     """An image from a source.
 
     Attributes:
-        pixels: uint8 RGB, ``[height, width, 3]``; with fast decoding a JPEG may be decoded at reduced size.
+        pixels: uint8 RGB, ``[height, width, 3]``; a JPEG may be decoded at reduced size, see ``whole``.
         time: time of capture, in seconds of ``time.monotonic()``; for a file, when it was read.
         number: position in the source's sequence, from 0; frames dropped by a live source leave gaps.
         source: where it came from: a device, a path, an address without its password.
         jpeg: the original JPEG, if it came as one.
         film_time: position in the video, in seconds; None for other sources.
         view: the rotation already applied, and the region that is classified; by default the whole image.
+        unturned: the original JPEG of a rotated or mirrored image, as the camera sent it.
+        min_size: the width and height that decoding at reduced size kept at least, before rotation, by the rule of a
+            model card; (0, 0) for other images.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -35,25 +38,60 @@ class Frame:
     jpeg: bytes | None = field(default=None, repr=False)
     film_time: float | None = None
     view: View = field(default_factory=View)
+    unturned: bytes | None = field(default=None, repr=False)
+    min_size: tuple[int, int] = (0, 0)
 
     @property
     def moment(self) -> float:
         """Time for frame rates, averages and pauses, in seconds: the position in the video, else ``time``."""
         return self.time if self.film_time is None else self.film_time
 
-    def viewed(self, view: View) -> Frame:
-        """Return the frame rotated, unless its source has done so, and with the region set."""
+    def viewed(self, view: View, min_size: tuple[int, int] = (0, 0)) -> Frame:
+        """Return the frame rotated, unless its source has done so, and with the region set.
+
+        Args:
+            view: rotation and region.
+            min_size: ``Preprocessing.min_decoded_size`` of the model, so that a JPEG is decoded only once.
+        """
         if view == self.view:
             return self
         if self.view.turns or not view.turns:
             return replace(self, view=replace(self.view, region=view.region))
+        frame = self.decoded_for(view.before_turning(min_size)) if any(min_size) else self._at_full_size()
+        return replace(frame, pixels=view.turn(frame.pixels), jpeg=None, view=view, unturned=self.jpeg)
+
+    def decoded_for(self, min_size: tuple[int, int]) -> Frame:
+        """Return the frame with a JPEG decoded by the rule of a model card.
+
+        Args:
+            min_size: ``Preprocessing.min_decoded_size`` of the model; (0, 0) keeps pixels that the source decoded at
+                reduced size by its own option.
+
+        Returns:
+            this frame if its pixels are those already, or if it did not come as a JPEG.
+        """
+        from edgeclf_runtime.errors import ImageError
+        from edgeclf_runtime.pictures.header import read_header
+        from edgeclf_runtime.pictures.images import decode_image, decoded_part
+
+        data, wanted = self.jpeg or self.unturned, self.view.before_turning(min_size)
+        if data is None or wanted == self.min_size:
+            return self
+        try:
+            if decoded_part(read_header(data), wanted) == 1:
+                return replace(self, pixels=self.whole(), min_size=wanted)
+            pixels = decode_image(data, self.source, min_size=wanted)
+        except ImageError:  # damaged in a part that reduced decoding skipped
+            return self
+        return replace(self, pixels=self.view.turn(pixels), min_size=wanted)
+
+    def _at_full_size(self) -> Frame:
         from edgeclf_runtime.errors import ImageError
 
         try:
-            pixels = self.whole()
+            return replace(self, pixels=self.whole(), min_size=(0, 0))
         except ImageError:  # damaged in a part that reduced decoding skipped
-            pixels = self.pixels
-        return replace(self, pixels=view.turn(pixels), jpeg=None, view=view)  # the JPEG is not rotated
+            return self
 
     def seen(self) -> npt.NDArray[np.uint8]:
         """Return the classified region at full size, uint8 RGB.
@@ -69,12 +107,13 @@ class Frame:
         Raises:
             ImageError: it is damaged where the smaller one was not.
         """
-        if self.jpeg is None:
+        data = self.jpeg or self.unturned
+        if data is None:
             return self.pixels
         from edgeclf_runtime.pictures.header import read_header
         from edgeclf_runtime.pictures.images import decode_image
 
-        header = read_header(self.jpeg)
+        header = read_header(data)
         if header.width * header.height == self.pixels.shape[0] * self.pixels.shape[1]:
             return self.pixels
-        return decode_image(self.jpeg, self.source)
+        return self.view.turn(decode_image(data, self.source))

@@ -80,7 +80,7 @@ def background(
         with open_source(source, SourceOptions(width, height, insecure=bool(insecure), realtime=False)) as opened:
             click.echo(f"Source {opened.description}. Leave the scene empty.", err=True)
             live = is_camera(opened)
-            frames = _viewed(opened, view if live else View())
+            frames = _viewed(opened, view if live else View(), classifier.card.preprocessing.min_decoded_size)
             looked = still_frames(frames, minutes * 60) if live else frames
             with closing(frames):
                 learned, scene = learn_background(classifier, looked, _shown(minutes), add=add)
@@ -92,9 +92,11 @@ def background(
     )
 
 
-def _viewed(source: Source, view: View) -> Generator[Frame, None, None]:
+def _viewed(source: Source, view: View, min_size: tuple[int, int]) -> Generator[Frame, None, None]:
+    if (decode_for := getattr(source, "decode_for", None)) is not None:
+        decode_for(view.before_turning(min_size))
     for frame in source:
-        yield frame.viewed(view)
+        yield frame.viewed(view, min_size)
 
 
 def _shown(minutes: float) -> Callable[[float], None]:

@@ -76,6 +76,7 @@ def _text(content: dict[str, Any]) -> str:
         ("output", _tensor_text(content["output"])),
         ("scores", {"raw": "the outputs"}.get(content["scores"], content["scores"])),
         ("pictures", f"{rule['resize']} to {rule['width']}x{rule['height']} {rule['color']}"),
+        *([("JPEGs", "decoded at reduced size where that fills the input")] if rule["jpeg"] == "reduced" else []),
         *([("camera", f"{view} of its images; image files are used as they are")] if view.changes else []),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),

@@ -98,7 +98,9 @@ class Gate:
     def _cut(self, frame: Frame) -> Frame:
         view = frame.view if self._rule.region is None else View(self._rule.region)
         pixels = view.cut(frame.pixels)
-        return frame if pixels is frame.pixels else replace(frame, pixels=pixels, jpeg=None, view=View())
+        if pixels is frame.pixels:
+            return frame
+        return replace(frame, pixels=pixels, jpeg=None, view=View(), unturned=None)
 
 
 def has_moved(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32], motion: float) -> bool:

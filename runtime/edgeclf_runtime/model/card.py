@@ -15,7 +15,7 @@ from edgeclf_runtime.system.plain_text import plain
 
 __all__ = ["ModelCard"]
 
-_FORMAT, _FORMAT_OF_VIEWS = 1, 2  # a reader that knows only the first would use other pixels than the training
+_FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would use other pixels than the training
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelCard:
         threshold: the score below which a prediction should be called "unknown", or None.
         provenance: how the file was made: versions, seeds, the command, by name.
         view: how a camera's image is rotated and cropped first; image files are used as they are. Version 0.1 refuses
-            a model file with a view.
+            a model file with a view, or with JPEGs decoded at reduced size.
         reject: the familiarity below which an image should be called "unknown", or None.
     """
 
@@ -53,11 +53,14 @@ class ModelCard:
 
     def to_json(self) -> str:
         """Return everything but the labels, which are stored in ``labels.txt`` only."""
-        content = {"format": _FORMAT_OF_VIEWS if self.view.changes else _FORMAT, **asdict(self)}
+        reduced = self.preprocessing.jpeg != "full"
+        content = {"format": _FORMAT_OF_PIXELS if self.view.changes or reduced else _FORMAT, **asdict(self)}
         del content["labels"]
+        if not reduced:  # a card without it stays byte for byte what version 0.1 wrote
+            del content["preprocessing"]["jpeg"]
         view = content.pop("view")
         content.update(view if self.view.changes else {})
-        if self.reject is None:  # a card without it stays byte for byte what version 0.1 wrote
+        if self.reject is None:  # the same
             del content["reject"]
         return json.dumps(content, indent=1, ensure_ascii=False, default=_number) + "\n"
 
@@ -71,9 +74,9 @@ class ModelCard:
         try:
             content = json.loads(text)
             format_ = content.pop("format")
-            if format_ not in (_FORMAT, _FORMAT_OF_VIEWS):
+            if format_ not in (_FORMAT, _FORMAT_OF_PIXELS):
                 raise ModelError("Its card has another format: update edgeclf-runtime.")
-            view = _view(content) if format_ == _FORMAT_OF_VIEWS else View()
+            view = _view(content) if format_ == _FORMAT_OF_PIXELS else View()
             return cls(labels=labels, view=view, **_typed(content))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):

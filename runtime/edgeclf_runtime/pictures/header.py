@@ -14,6 +14,7 @@ __all__ = ["PictureHeader", "read_header"]
 
 # A marker. It cannot occur inside JPEG's compressed data, where 0xFF is followed by 0x00 or a restart number.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_EXIF_MARKER = 0xE1
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _CUT = "cut short; copy the file again"
 _SHORT, _LONG = 3, 4  # TIFF's types of numbers that a size may have
@@ -30,7 +31,8 @@ class PictureHeader:
         width, height: in pixels, as stored.
         alpha: whether it can have transparent parts.
         tile: pixels of a tile, which is decoded as a whole even if it is larger than the image.
-        orientation: EXIF orientation, 1 to 8, of a PNG or WebP; the decoders of other formats apply it themselves.
+        orientation: EXIF orientation, 1 to 8, of a JPEG, PNG or WebP; the decoders of JPEGs and of other formats apply
+            it themselves.
         turned: whether a HEIC file has its own rotation, so that the EXIF orientation is ignored.
         end: offset of a JPEG's end marker; 0 if it has none, see ``jpeg_end``.
         extra: a TIFF's fourth sample: 1, premultiplied alpha; 2, alpha that is not premultiplied; 0, unspecified.
@@ -84,21 +86,25 @@ def _read(data: bytes) -> PictureHeader:
 
 def _jpeg(data: bytes) -> PictureHeader:
     """Walk the markers to the end of the first image; a phone may have appended a second image or a video."""
-    width, height, position, scanned = 0, 0, 2, False
+    width, height, position, scanned, exif = 0, 0, 2, False, b""
     while True:
         match = _JPEG_MARKER.search(data, position)
         if match is None and scanned and position <= len(data):
-            return PictureHeader("JPEG", width, height, alpha=False)
+            return PictureHeader("JPEG", width, height, alpha=False, orientation=read_orientation(exif))
         if match is None:
             raise ImageError(_CUT)
         marker, position = data[match.start() + 1], match.end()
         if marker == 0xD9:
-            return PictureHeader("JPEG", width, height, alpha=False, end=match.start())
+            orientation, end = read_orientation(exif), match.start()
+            return PictureHeader("JPEG", width, height, alpha=False, orientation=orientation, end=end)
         if marker in (0xD8, 0x01):
             continue
         if marker in _JPEG_FRAMES and not width:
             height, width = struct.unpack_from(">HH", data, position + 3)
-        position += struct.unpack_from(">H", data, position)[0]
+        (length,) = struct.unpack_from(">H", data, position)
+        if marker == _EXIF_MARKER and not exif and data.startswith(b"Exif\0\0", position + 2):
+            exif = data[position + 2 : position + length]
+        position += length
         scanned = marker == 0xDA
 
 

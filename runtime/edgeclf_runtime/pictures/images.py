@@ -21,6 +21,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "checked_header",
     "decode_image",
+    "decoded_part",
     "eight_bits",
     "find_images",
     "over_white",
@@ -39,16 +40,17 @@ _PIXELS_LIMIT = 1 << 26  # 8192x8192; decoding takes up to 20 bytes per pixel (1
 _STRIP = 1 << 20  # pixels converted at a time, or wide integers for the whole image would take several times its memory
 
 
-def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+def read_image(path: str | os.PathLike[str], *, min_size: int | tuple[int, int] = 0) -> npt.NDArray[np.uint8]:
     """Read an image as ``decode_image`` does.
 
     Args:
         path: of a file; its suffix does not matter.
+        min_size: see ``decode_image``.
 
     Raises:
         ImageError: no such file, or see ``decode_image``.
     """
-    return decode_image(read_content(path), str(path))
+    return decode_image(read_content(path), str(path), min_size=min_size)
 
 
 def read_content(path: str | os.PathLike[str]) -> bytes:
@@ -70,7 +72,9 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size: int = 0) -> npt.NDArray[np.uint8]:
+def decode_image(
+    data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size: int | tuple[int, int] = 0
+) -> npt.NDArray[np.uint8]:
     """Decode an image and turn it upright by its EXIF orientation; an animation gives its first frame.
 
     Grey becomes RGB, 16 bits are rounded to 8, and transparent parts are blended with white.
@@ -79,8 +83,8 @@ def decode_image(data: bytes, name: str, *, limit: int = _PIXELS_LIMIT, min_size
         data: content of the file.
         name: of the file, for errors.
         limit: largest number of pixels accepted, checked before decoding.
-        min_size: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, as long as both sides keep at least
-            this many pixels; 0 for the full size.
+        min_size: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, as long as width and height of the
+            upright image keep at least this many pixels, or both keep this many; 0 for the full size.
 
     Returns:
         uint8 RGB, ``[height, width, 3]``.
@@ -132,11 +136,11 @@ def _other_way(data: bytes, name: str) -> str:
     return f", or convert it: {conversion(name, '.heic')}" if is_heif(data) else f"; {conversion(name, '.mp4')}"
 
 
-def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int) -> npt.NDArray[np.uint8]:
+def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int | tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Decode with OpenCV."""
     rgb = header.kind == "JPEG" and _decodes_rgb()
     own = header.kind in ("PNG", "WebP")  # whether OpenCV turns these depends on its version and on alpha
-    stored = _stored(data, with_alpha=False, part=_part(header, min_size), rgb=rgb, as_stored=own)
+    stored = _stored(data, with_alpha=False, part=decoded_part(header, min_size), rgb=rgb, as_stored=own)
     if stored is None:
         import cv2
 
@@ -170,12 +174,14 @@ def swapped(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _part(header: PictureHeader, min_size: int) -> int:
-    """Return the divisor of the size at which an image is decoded: 1, 2, 4 or 8."""
-    if header.kind != "JPEG" or not min_size:
+def decoded_part(header: PictureHeader, min_size: int | tuple[int, int]) -> int:
+    """Return the divisor of the size at which ``decode_image`` decodes an image: 1, 2, 4 or 8."""
+    width, height = (min_size, min_size) if isinstance(min_size, int) else min_size
+    if header.kind != "JPEG" or not (width and height):
         return 1
-    side = min(header.width, header.height)
-    return next((part for part in (8, 4, 2) if side >= part * min_size), 1)
+    if header.orientation > 4:  # stored on its side
+        width, height = height, width
+    return next((part for part in (8, 4, 2) if header.width >= part * width and header.height >= part * height), 1)
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:

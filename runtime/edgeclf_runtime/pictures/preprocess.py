@@ -20,6 +20,7 @@ __all__ = ["InputEncoder", "Pixels", "Preprocessing", "min_side", "resize"]
 Pixels = npt.NDArray[np.uint8]
 
 _RESIZES = ("stretch", "crop")
+_JPEGS = ("full", "reduced")
 _COLORS = ("RGB", "BGR")
 
 
@@ -33,6 +34,8 @@ class Preprocessing:
         resize: ``"stretch"`` uses the whole image; ``"crop"`` its centre, with the input's aspect ratio.
         crop: with ``"crop"``, the share of the largest possible centre crop that is kept, in (0, 1].
         mean, std: one value per channel in the network's order; the network sees ``(pixel - mean) / std``.
+        jpeg: how JPEGs are decoded: ``"full"``, at their own size; ``"reduced"``, at the smallest of 1, 1/2, 1/4 and
+            1/8 of it whose width and height are at least those of the input (see ``min_decoded_size``).
     """
 
     width: int
@@ -42,12 +45,15 @@ class Preprocessing:
     crop: float = 1.0
     mean: tuple[float, ...] = (127.0, 127.0, 127.0)
     std: tuple[float, ...] = (128.0, 128.0, 128.0)
+    jpeg: str = "full"
 
     def __post_init__(self) -> None:
         if self.color not in _COLORS:
             raise ModelError(f"Colour order {self.color!r}: expected one of {', '.join(_COLORS)}.")
         if self.resize not in _RESIZES:
             raise ModelError(f"Resize rule {self.resize!r}: expected one of {', '.join(_RESIZES)}.")
+        if self.jpeg not in _JPEGS:
+            raise ModelError(f"JPEG rule {self.jpeg!r}: expected one of {', '.join(_JPEGS)}.")
         if not 0 < self.crop <= 1:
             raise ModelError(f"Crop {self.crop}: expected a share in (0, 1].")
         if not (1 <= self.width <= 4096 and 1 <= self.height <= 4096):
@@ -56,6 +62,15 @@ class Preprocessing:
             raise ModelError("Mean and std: expected three values each.")
         if not all(math.isfinite(m) for m in self.mean) or not all(math.isfinite(s) and s > 0 for s in self.std):
             raise ModelError("Mean and std: expected finite numbers, std above 0.")
+
+    @property
+    def min_decoded_size(self) -> tuple[int, int]:
+        """Width and height that an upright JPEG keeps at least when decoded; (0, 0) if it is decoded at full size.
+
+        They follow the input alone, not ``crop`` or a camera's region, so that an image has the same pixels wherever it
+        is decoded for this input size.
+        """
+        return (self.width, self.height) if self.jpeg == "reduced" else (0, 0)
 
 
 def resize(pixels: Pixels, rule: Preprocessing) -> Pixels:

@@ -72,6 +72,10 @@ class View:
             pixels = np.asarray(cv2.flip(pixels, 1 if self.flip == "horizontal" else 0), np.uint8)
         return pixels
 
+    def before_turning(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the width and height that an image has before ``turn`` if it has this width and height after it."""
+        return size[::-1] if self.rotate in (90, 270) else size
+
     def cut(self, pixels: _Pixels) -> _Pixels:
         """Crop an image that ``turn`` returned to the region; at least one pixel."""
         if self.region == WHOLE:

@@ -141,7 +141,7 @@ class Pipeline:
             SourceError: the source is lost and is not reopened.
         """
         self.source = source
-        self._view_in_force = self._view_of(self._newest)
+        self._apply_card()
         if self.stopping.is_set():  # stopped before the run began
             source.close()
         try:
@@ -186,8 +186,8 @@ class Pipeline:
         self._began[me] = time.monotonic()
         try:
             frame = decode()
-            frame = frame.viewed(view) if frame is not None else None
-            admitted = self._gate.admit(self._large_enough(frame, classifier)) if frame is not None else None
+            frame = self._viewed(frame, classifier, view) if frame is not None else None
+            admitted = self._gate.admit(frame) if frame is not None else None
             if frame is None or admitted is None:
                 self._glance(frame)
                 return None
@@ -201,8 +201,15 @@ class Pipeline:
         with self._offering:
             if self._offered is not None:
                 self._newest, self._offered = self._offered, None
-                self._view_in_force = self._view_of(self._newest)
+                self._apply_card()
             return self._newest, self._view_in_force
+
+    def _apply_card(self) -> None:
+        """Apply the newest classifier's view and its rule for decoding JPEGs to the source."""
+        self._view_in_force = view = self._view_of(self._newest)
+        decode_for = getattr(self.source, "decode_for", None)
+        if decode_for is not None:
+            decode_for(view.before_turning(self._newest.card.preprocessing.min_decoded_size))
 
     def _prepared(self, source: Source) -> Iterator[_Prepared]:
         """Yield the admitted frames prepared for the network; runs in a separate thread.
@@ -216,8 +223,8 @@ class Pipeline:
             after_gap = (pauses and gaps.ends_at(frame.moment)) or after_gap
             classifier, view = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
-            frame = frame.viewed(view)
-            admitted = self._gate.admit(self._large_enough(frame, classifier), delay)
+            frame = self._viewed(frame, classifier, view)
+            admitted = self._gate.admit(frame, delay)
             if admitted is None:
                 self._glance(frame)
             else:
@@ -243,11 +250,13 @@ class Pipeline:
         if finish is not None:
             finish(frame)
 
-    def _large_enough(self, frame: Frame, classifier: Classifier) -> Frame:
-        """Decode a JPEG again if it was decoded too small for a new model with a larger input."""
-        needed = min_side(classifier.card.preprocessing, (frame.view.region[2], frame.view.region[3]))
-        if frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
-            return frame
+    def _viewed(self, frame: Frame, classifier: Classifier, view: View) -> Frame:
+        """Return a frame with the classifier's view, decoded again if it was decoded for another model."""
+        rule = classifier.card.preprocessing
+        frame = frame.viewed(view, rule.min_decoded_size).decoded_for(rule.min_decoded_size)
+        needed = min_side(rule, (frame.view.region[2], frame.view.region[3]))
+        if any(rule.min_decoded_size) or frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
+            return frame  # with a rule, its size alone counts
         try:
             return replace(frame, pixels=frame.whole())
         except ImageError:  # damaged in a part that reduced decoding skipped: enlarge it instead

@@ -27,7 +27,7 @@ def jpeg_of(item: Observation) -> bytes | None:
     frame = item.prediction.frame
     if frame is None:
         return None
-    return jpeg(frame.pixels) if frame.jpeg is None else frame.jpeg
+    return jpeg(frame.whole()) if frame.jpeg is None else frame.jpeg
 
 
 def seen_jpeg_of(item: Observation) -> bytes | None:

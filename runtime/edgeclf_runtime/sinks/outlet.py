@@ -148,5 +148,5 @@ def _without_picture(item: Item) -> Item:
     """Return an item without the frame's pixels, to free their memory while it waits."""
     if not isinstance(item, Observation) or item.prediction.frame is None:
         return item
-    frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8), jpeg=None)
+    frame = replace(item.prediction.frame, pixels=np.zeros((0, 0, 3), np.uint8), jpeg=None, unturned=None)
     return replace(item, prediction=replace(item.prediction, frame=frame))

@@ -127,9 +127,9 @@ class VideoSource:
         return before + self._step
 
     def _frame(self, picture: Any, read: float, number: int, film_time: float) -> Frame | None:
-        jpeg = picture if isinstance(picture, bytes) else None
+        jpeg, rule = (picture, self._decoder.rule) if isinstance(picture, bytes) else (None, (0, 0))
         try:
-            rgb = swapped(picture) if jpeg is None else self._decoder.decoded(jpeg)
+            rgb = swapped(picture) if jpeg is None else self._decoder.decoded(jpeg, rule)
         except ImageError as error:
             with self._counting:
                 self._failed += 1
@@ -138,7 +138,12 @@ class VideoSource:
                 raise self._hopeless() from None
             _log.warning("Skipped: %s", error)
             return None
-        return turned(Frame(rgb, read, number, self.description, jpeg, film_time), self._options)
+        frame = Frame(rgb, read, number, self.description, jpeg, film_time, min_size=rule)
+        return turned(frame, self._options)
+
+    def decode_for(self, min_size: tuple[int, int]) -> None:
+        """See ``Source``."""
+        self._decoder.rule = (0, 0) if self._options.turns else min_size
 
     def close(self) -> None:
         """Close the file as soon as no frame is being read from it."""

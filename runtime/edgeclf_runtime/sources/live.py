@@ -69,7 +69,7 @@ class LiveSource:
         self.description = ""
         self.state = SourceState("opening", self._last)
         first = self._open_first()
-        self._decoded = JpegDecoder(self.description, options.min_size)
+        self._decoder = JpegDecoder(self.description, options.min_size)
         self._thread = threading.Thread(target=self._work, args=(first,), name="frames", daemon=True)
         self._thread.start()
 
@@ -99,12 +99,23 @@ class LiveSource:
                 (capture, picture, moment, number), self._newest = self._newest, None
                 self._fresh.notify_all()
             try:
-                pixels, jpeg = self._decoded(picture) if is_jpeg(picture) else (capture.rgb(picture), None)
+                frame = self._frame(capture, picture, moment, number)
             except ImageError as error:
                 self._skipped(error)
                 continue
             self._spoilt, self._damaged_since = False, None
-            yield turned(Frame(pixels, moment, number, self.description, jpeg), self._options)
+            yield turned(frame, self._options)
+
+    def _frame(self, capture: Capture, picture: Any, moment: float, number: int) -> Frame:
+        if not is_jpeg(picture):
+            return Frame(capture.rgb(picture), moment, number, self.description)
+        jpeg, rule = self._decoder.completed(picture), self._decoder.rule
+        pixels = self._decoder.decoded(jpeg, rule)
+        return Frame(pixels, moment, number, self.description, jpeg, min_size=rule)
+
+    def decode_for(self, min_size: tuple[int, int]) -> None:
+        """See ``Source``."""
+        self._decoder.rule = (0, 0) if self._options.turns else min_size
 
     def _skipped(self, error: ImageError) -> None:
         """Log a damaged image, but only the 1st, 2nd, 4th, 8th and so on: a bad cable damages many."""
@@ -134,7 +145,7 @@ class LiveSource:
             try:
                 if capture is None:
                     capture = self._opened()
-                    self.description = self._decoded.name = capture.description
+                    self.description = self._decoder.name = capture.description
                     self._reopened += 1
                     self._spoilt, self._damaged_since = False, None  # perhaps the cable was replaced
                 began = time.monotonic()

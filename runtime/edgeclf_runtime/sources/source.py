@@ -23,7 +23,9 @@ class Source(Protocol):
         description: what it reads, without any password, and, for a camera, the settings that were granted.
         live: frames come in real time, and those that are not taken are dropped.
 
-    If a source has a method ``finish(frame)``, it is called for each frame that was classified or skipped.
+    If a source has a method ``finish(frame)``, it is called for each frame that was classified or skipped. If it has a
+    method ``decode_for(min_size)``, that is called with the width and height that a JPEG must keep by the rule of the
+    model card, before the first frame and whenever they change, so that no JPEG is decoded twice; (0, 0) for no rule.
     """
 
     description: str
@@ -104,7 +106,8 @@ class SourceOptions:
         realtime: play a video file at its own speed.
         watch: watch a folder for new files.
         fast_decode: decode JPEGs, also from a camera, stream or video, at 1/2, 1/4 or 1/8 of their size where that is
-            enough for the model. Faster, but the pixels differ slightly from training: some answers change.
+            enough for the model. Faster, but the pixels differ slightly from training: some answers change. Not needed
+            for a model whose card says so (``Preprocessing.jpeg``): there it is exact, and always done.
         min_decoded_size: pixels that both sides must then keep; 0 decodes at full size. ``edgeclf run --fast-decode``
             sets it from the model.
         insecure: accept any certificate of an https or rtsps camera; an impostor then receives its password.

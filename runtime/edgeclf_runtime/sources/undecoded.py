@@ -48,20 +48,15 @@ class JpegDecoder:
 
     Args:
         name: of the source, for errors.
-        min_size: see ``decode_image``.
+        min_size: ``min_decoded_size`` of the source's options, which a model card's rule replaces.
+
+    Attributes:
+        rule: width and height that a JPEG keeps at least, by the rule of a model card; (0, 0) if it has none.
     """
 
     def __init__(self, name: str, min_size: int) -> None:
         self.name, self._min_size, self._unended = name, min_size, 0
-
-    def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
-        """Decode the bytes of a JPEG, ``[1, count]``; return uint8 RGB ``[height, width, 3]`` and the bytes.
-
-        Raises:
-            ImageError: damaged or cut short.
-        """
-        data = self.completed(picture)
-        return self.decoded(data), data
+        self.rule = (0, 0)
 
     def completed(self, picture: npt.NDArray[np.uint8]) -> bytes:
         """Return the bytes of a JPEG with an end marker."""
@@ -72,13 +67,13 @@ class JpegDecoder:
             data += END
         return data
 
-    def decoded(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """Decode a complete JPEG to uint8 RGB ``[height, width, 3]``.
+    def decoded(self, data: bytes, rule: tuple[int, int] = (0, 0)) -> npt.NDArray[np.uint8]:
+        """Decode a complete JPEG to uint8 RGB ``[height, width, 3]``, by this value of ``rule``.
 
         Raises:
             ImageError: damaged or cut short.
         """
         try:
-            return decode_image(data, self.name, min_size=self._min_size)
+            return decode_image(data, self.name, min_size=rule if any(rule) else self._min_size)
         except ImageError as error:  # its advice is about files
             raise ImageError(f"{self.name}: received a damaged or truncated image.") from error

@@ -62,6 +62,7 @@ class PictureSource:
         if watch and not path.is_dir():
             raise SourceError(f"{self.description}: not a folder, which watch needs.")
         self._folder, self._watch, self._closing, self._min_size = path, watch, threading.Event(), min_size
+        self._rule = (0, 0)  # see ``decode_for``
         self._failures, self._counting = 0, threading.Lock()
         self._memory, self._is_told = Memory(memory), False
         self._under_way: dict[int, Mark] = {}
@@ -150,9 +151,14 @@ class PictureSource:
             return None
 
     def _frame(self, file: Path, number: int) -> Frame:
-        data = read_content(file)
-        pixels, name = decode_image(data, str(file), min_size=self._min_size), printable(file)
-        return Frame(pixels, time.monotonic(), number, name, data if data.startswith(b"\xff\xd8") else None)
+        data, rule = read_content(file), self._rule
+        pixels = decode_image(data, str(file), min_size=rule if any(rule) else self._min_size)
+        jpeg = data if data.startswith(b"\xff\xd8") else None
+        return Frame(pixels, time.monotonic(), number, printable(file), jpeg, min_size=rule)
+
+    def decode_for(self, min_size: tuple[int, int]) -> None:
+        """See ``Source``."""
+        self._rule = min_size
 
     def close(self) -> None:
         """Stop watching; no file is held open."""
