@@ -23,6 +23,10 @@ TINY: dict[str, tuple[str, str]] = {
         " --methods 'guide;qat;Adam 1e-4, cosine'",
         r"(?m)^plain quantize_model, its best: .* rate by validation +[\d.]+% +[+-]\d+\.\d\d \(.*\) .*epoch \d",
     ),
+    "jpeg_rule": (
+        "FOLDER --seeds 0 --widths 320,480 --epochs 1 --size 64 --out OUT",
+        r"(?s)reduced: decoding 4000x3000 [\d.]+ ms.* 480: in full [\d.]+%, reduced [\d.]+%, points lost [+-]\d",
+    ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
     "small_sets": (
         "FOLDER --counts 5 --seeds 0 --tunes full --size 64 --epochs 1 --out OUT",

@@ -16,11 +16,14 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edgeclf import ConfigError, Quiet, Run, compare, make_config
 from edgeclf.config.file import configure
 from edgeclf.config.tables import SearchConfig, TrainTable
+from edgeclf.config.train import preprocessing
 from edgeclf.renamed import OPTIONS as OLD
 from edgeclf.searching.search import search
 from edgeclf.searching.space import Candidate
@@ -179,20 +182,45 @@ def _by_the_old_runtime(kept: Path, *words: object) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
 
 
-def test_its_runtime_reads_the_files_of_today(kept: Path, model: Path) -> None:
-    done = _by_the_old_runtime(kept, "verify", model)
+def _with_card(model: Path, path: Path, jpeg: str = "full", view: View | None = None) -> Path:
+    """Write a copy of a model file whose card has this rule for JPEGs and this view."""
+
+    def changed(text: str) -> str:
+        card = ModelCard.from_json(text, ("0", "1", "2"))
+        return replace(card, view=view or View(), preprocessing=replace(card.preprocessing, jpeg=jpeg)).to_json()
+
+    return variant(model, path, card=changed)
+
+
+def test_its_runtime_reads_the_files_of_today_that_decode_as_it_does(kept: Path, model: Path) -> None:
+    done = _by_the_old_runtime(kept, "verify", _with_card(model, kept / "plain.tflite"))
     assert done.returncode == 0, done.stderr
     assert "as exported" in done.stdout
 
 
-def test_its_runtime_refuses_a_file_with_a_view_which_it_would_not_heed(kept: Path, model: Path) -> None:
-    def with_region(text: str) -> str:
-        card = ModelCard.from_json(text, ("0", "1", "2"))
-        return replace(card, view=View((0.25, 0.0, 0.5, 1.0))).to_json()
-
-    seeing = variant(model, kept / "seeing.tflite", card=with_region)
+@pytest.mark.parametrize(("jpeg", "view"), [("full", View((0.25, 0.0, 0.5, 1.0))), ("reduced", View())])
+def test_its_runtime_refuses_a_file_whose_pixels_it_would_not_give(
+    kept: Path, model: Path, jpeg: str, view: View
+) -> None:
+    seeing = _with_card(model, kept / "seeing.tflite", jpeg, view)
     done = _by_the_old_runtime(kept, "classify", seeing, next((kept / "photos").rglob("*.*")))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip().endswith("seeing.tflite: Its card has another format: update edgeclf-runtime.")
     with Classifier.load(seeing) as classifier:
-        assert classifier.card.view.region == (0.25, 0.0, 0.5, 1.0)
+        assert (classifier.card.view, classifier.card.preprocessing.jpeg) == (view, jpeg)
+
+
+def test_its_run_and_its_model_file_decode_jpegs_in_full_as_before(kept: Path) -> None:
+    config = Run.open(kept / "run").config
+    assert (config.jpeg, preprocessing(config).min_decoded_size) == ("full", (0, 0))
+    with Classifier.load(kept / "model.tflite") as classifier:
+        assert classifier.card.preprocessing.min_decoded_size == (0, 0)
+        assert '"format": 1' in classifier.card.to_json()
+        assert "jpeg" not in classifier.card.to_json()
+        photograph = kept / "large.jpg"
+        pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+        photograph.write_bytes(cv2.imencode(".jpg", cv2.resize(pixels, (640, 480)))[1].tobytes())
+        whole = cv2.cvtColor(cv2.imread(str(photograph)), cv2.COLOR_BGR2RGB)
+        expected = classifier.classify(whole).scores
+        assert np.array_equal(classifier.classify(photograph).scores, expected)
+        assert np.array_equal(next(classifier.stream(photograph)).scores, expected)

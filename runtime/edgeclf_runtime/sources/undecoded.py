@@ -58,6 +58,15 @@ class JpegDecoder:
         self.name, self._min_size, self._unended = name, min_size, 0
         self.rule = (0, 0)
 
+    def __call__(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], bytes]:
+        """Decode the bytes of a JPEG, ``[1, count]``; return uint8 RGB ``[height, width, 3]`` and the bytes.
+
+        Raises:
+            ImageError: damaged or cut short.
+        """
+        data = self.completed(picture)
+        return self.decoded(data, self.rule), data
+
     def completed(self, picture: npt.NDArray[np.uint8]) -> bytes:
         """Return the bytes of a JPEG with an end marker."""
         data = picture.tobytes()

@@ -21,7 +21,7 @@ from edgeclf.model.backbones.registry import BACKBONES
 COMMANDS: dict[str, click.Command] = {"train": train, "export": export, "search": search}
 SAMPLES: tuple[Any, ...] = (True, False, 7, 64, 0.25, "none", "head", ["efficientnet-lite1"], [64], ["full"])
 SAMPLES += ("qat", "float16", "train", "mobilenet-v2", "mixed", "scratch", "mixed_float16", "pretrained", 8)
-SAMPLES += ([0.25, 0.0, 0.5, 1.0], 180, "horizontal")
+SAMPLES += ([0.25, 0.0, 0.5, 1.0], 180, "horizontal", "full")
 
 
 def _file(folder: Path, text: str) -> Path:
