@@ -150,7 +150,7 @@ def test_runs_of_before_are_opened(run: Run, tmp_path: Path) -> None:
     assert Run.open(tmp_path).config == run.config
     content["options"] = {"head_only": True, "epochs": 2}
     (tmp_path / "config.json").write_text(json.dumps(content), "utf-8")
-    assert Run.open(tmp_path).config == make_config({"tune": "head", "epochs": 2})
+    assert Run.open(tmp_path).config == make_config({"tune": "head", "epochs": 2, "jpeg": "full"})
     (tmp_path / "config.toml").write_text("[train]\nepochs = 2\n", "utf-8")
     with pytest.raises(RunError, match=r"config.toml: cannot be read \(train.data is missing"):
         Run.open(tmp_path)
