@@ -42,7 +42,7 @@ class DemoResult:
     """The demo's model file, video and contact sheet, and how many frames were classified correctly."""
 
     model: Path
-    film: Path
+    video: Path
     sheet: Path
     frames: int
     right: int
@@ -70,10 +70,10 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
         raise KeyboardInterrupt
     accuracy = done.card.accuracy
     reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
-    film = out / "film.avi"
+    video = out / "video.avi"
     with reporter.bar("Writing a video", 0):
-        _write_film(film, [images[i] for i in filmed])
-    return _classify(model, film, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
+        _write_video(video, [images[i] for i in filmed])
+    return _classify(model, video, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
 
 
 def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 0.75) -> Pixels:
@@ -121,7 +121,7 @@ def _write(path: Path, pixels: Pixels) -> None:
         raise DataError(f"{path.parent}: cannot write an image there. Is the disk full?")
 
 
-def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
+def _write_video(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (_SIDE, _SIDE))
     if not writer.isOpened():
         raise DataError(f"{path}: OpenCV cannot write this video.")
@@ -131,11 +131,11 @@ def _write_film(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
     writer.release()
 
 
-def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: Reporter) -> DemoResult:
+def _classify(model: Path, video: Path, shown: list[int], sheet: Path, reporter: Reporter) -> DemoResult:
     """Classify the video through the same stream as a camera's frames."""
     predictions = []
     with Classifier.load(model) as classifier, reporter.bar("Classifying", len(shown) * _FRAMES_EACH) as bar:
-        for prediction in classifier.stream(film):
+        for prediction in classifier.stream(video):
             predictions.append(prediction)
             bar.advance(1)
     right = sum(p.label == str(shown[i // _FRAMES_EACH]) for i, p in enumerate(predictions))
@@ -143,4 +143,4 @@ def _classify(model: Path, film: Path, shown: list[int], sheet: Path, reporter: 
     middle = predictions[_FRAMES_EACH // 2 :: _FRAMES_EACH]
     _write(unfinished, contact_sheet(middle, [str(digit) for digit in shown], columns=8))
     put_in_place(unfinished, sheet)
-    return DemoResult(model, film, sheet, len(predictions), right)
+    return DemoResult(model, video, sheet, len(predictions), right)

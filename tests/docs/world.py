@@ -43,7 +43,7 @@ _FOUND = re.compile(r"(?m)^(edgeclf doctor.*?)( *#.*)?$")
 
 
 class World:
-    """A folder with ``photos/``, ``snapshots/``, ``photos.csv``, ``list.csv``, a film, a model file and a run.
+    """A folder with ``photos/``, ``snapshots/``, ``photos.csv``, ``list.csv``, a video, a model file and a run.
 
     ``edgeclf.toml`` makes trainings small; the commands stay as they are written, but for what no machine of tests has.
 
@@ -60,8 +60,8 @@ class World:
         self._instead = {
             _WITHOUT_SOURCE: r"\1 --source 0",
             r"--source (?:0|csi)\b": f"--source {camera}",
-            r"\bstream\(0\)": "stream('film.mp4')",  # which ends
-            r"\bopen_source\(0,": "open_source('film.mp4',",
+            r"\bstream\(0\)": "stream('video.mp4')",  # which ends
+            r"\bopen_source\(0,": "open_source('video.mp4',",
             r"\bepochs=\d+": "epochs=1, size=64, train_size=64, batch_size=16",
             r"homeassistant\.local": broker or "homeassistant.local",
             r"\b8080\b": str(free_port()),
@@ -132,5 +132,5 @@ def _write_photos(folder: Path) -> None:
         (folder / file).write_text("\n".join(["file,label", *rows_of_csv, ""]), "utf-8")
     for name in ("picture.jpg", "photo.jpg"):
         shutil.copy(folder / "photos" / "cat" / "IMG_0001.jpg", folder / name)
-    write_film(folder / "film.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
-    (folder / "film.avi").rename(folder / "film.mp4")
+    write_film(folder / "video.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
+    (folder / "video.avi").rename(folder / "video.mp4")

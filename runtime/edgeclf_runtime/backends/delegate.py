@@ -43,7 +43,7 @@ class Delegate:
         except OSError as error:
             raise BackendError(_unloadable(self.library, str(error))) from error
         except AttributeError as error:
-            text = "is a library, but not one of a TensorFlow Lite delegate; reinstall libedgetpu"
+            text = "is a library, but not a TensorFlow Lite delegate; reinstall libedgetpu"
             raise BackendError(f"{self.library} {text}: {INSTALL_LIBRARY}.") from error
         except ValueError as error:
             raise BackendError(_refused(self, str(error))) from error
@@ -60,7 +60,8 @@ def _refused(delegate: Delegate, text: str) -> str:
     """Explain a failed load; both interpreters put a line before the library's own message, which is often empty."""
     reason = " ".join(text.partition("\n")[2].split())
     if reason:
-        return f"{delegate.library} refuses {delegate.name} ({reason}): plug it in again, or reinstall libedgetpu."
+        fix = "unplug the device and plug it in again, or reinstall libedgetpu"
+        return f"{delegate.library} cannot open {delegate.name} ({reason}): {fix}."
     return no_device(delegate.library, delegate.name)
 
 
@@ -68,7 +69,7 @@ def no_device(library: str, name: str) -> str:
     """Return the message for a missing or busy device."""
     return (
         f"{library} finds no device for {name}, or another program uses it: plug it in or stop that program;"
-        " edgeclf doctor looks at its rules and groups."
+        " edgeclf doctor checks its udev rules and groups."
     )
 
 
@@ -78,7 +79,7 @@ def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
     if "runtime version" in reason:
         fix = f"update it ({INSTALL_LIBRARY}) or compile the model for an older one with edgetpu_compiler -m 13"
         return f"This model {NEEDS_NEWER} {delegate.library} ({reason}): {fix}."
-    return f"{delegate.library} does not fit {title(interpreter)} ({reason}): {other_version(interpreter)}."
+    return f"{delegate.library} is incompatible with {title(interpreter)} ({reason}): {other_version(interpreter)}."
 
 
 def other_version(interpreter: str) -> str:
@@ -86,4 +87,4 @@ def other_version(interpreter: str) -> str:
     if interpreter == "tflite-runtime":
         return "install a libedgetpu built for TensorFlow 2.14"
     older = "or an older interpreter (pip install tflite-runtime 'numpy<2')"
-    return f"install a libedgetpu built for that interpreter's TensorFlow Lite, {older}"
+    return f"install a libedgetpu built for the interpreter's version of TensorFlow Lite, {older}"

@@ -19,7 +19,7 @@ from edgeclf_runtime.system.isolation import Ended, run_isolated
 __all__ = ["ALL", "Probed", "probe"]
 
 ALL = "all"
-"""Stands for all devices that the library lists."""
+"""Stands for every device that the library lists."""
 
 PATIENCE = 60.0
 """Timeout in seconds: a USB accelerator has to load its firmware, and a slow memory card the libraries."""
@@ -44,7 +44,7 @@ class Probed:
     passed_over: str = ""
 
 
-# Once per start: a device in use here is busy for another process.
+# Probe once per start: later, the device is in use by this process and busy for another.
 _probed: dict[tuple[str, tuple[str, ...]], Probed] = {}
 
 
@@ -96,8 +96,8 @@ def _answer(ended: Ended, interpreter: str, library: str) -> dict[str, str]:
     lines = list(_lines(ended.output))
     if ended.status == 0 and lines and "stage" not in lines[-1]:
         return lines[-1]
-    stage = next((line["stage"] for line in reversed(lines) if "stage" in line), "before it is loaded")
-    text = f"{library} with {title(interpreter)} {ended.fault or 'says nothing'}, {stage}"
+    stage = next((line["stage"] for line in reversed(lines) if "stage" in line), "before loading")
+    text = f"{library} with {title(interpreter)} {ended.fault or 'gave no answer'}, {stage}"
     if ended.status is None:
         return {"error": f"{text}: unplug the device and plug it in again.", "cause": "hang"}
     if ended.status < 0:
@@ -128,19 +128,19 @@ def _try(interpreter: str, library: str, devices: Sequence[str], content: bytes)
     import numpy as np
 
     kind = backend_class(interpreter)
-    _say({"stage": "while it is loaded"})
+    _say({"stage": "while loading"})
     devices = _listed(library) if list(devices) == [ALL] else list(devices)
     delegates = [Delegate(library, device) for device in devices]
     if not content:
         opened = [delegate.load(kind.library()[1]) for delegate in delegates]
-        _say({"stage": "while it is closed"})
+        _say({"stage": "while closing"})
         opened.clear()
         return devices
     backends = [kind(content, 1, "tried", delegate) for delegate in delegates]
-    _say({"stage": "at its first image"})
+    _say({"stage": "at the first image"})
     for backend in backends:
         backend.invoke(np.zeros(backend.input.shape, backend.input.dtype))
-    _say({"stage": "while it is closed"})
+    _say({"stage": "while closing"})
     for backend in backends:
         backend.close()
     return devices

@@ -15,7 +15,7 @@ from edgeclf_runtime.system.plain_text import plain
 
 __all__ = ["ModelCard"]
 
-_FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would use other pixels than the training
+_FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would see other pixels than in training
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         if not self.labels:
-            raise LabelsError("A model without labels.")
+            raise LabelsError("The model has no labels.")
         if self.label_ids and len(self.label_ids) != len(self.labels):
             raise LabelsError(f"{len(self.label_ids)} label ids for {len(self.labels)} labels.")
 
@@ -75,14 +75,14 @@ class ModelCard:
             content = json.loads(text)
             format_ = content.pop("format")
             if format_ not in (_FORMAT, _FORMAT_OF_PIXELS):
-                raise ModelError("Its card has another format: update edgeclf-runtime.")
+                raise ModelError("The model card has a newer format: update edgeclf-runtime.")
             view = _view(content) if format_ == _FORMAT_OF_PIXELS else View()
             return cls(labels=labels, view=view, **_typed(content))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
             text = " ".join(str(error).split())[:200]  # it may quote the card
-            raise ModelError(f"Its card cannot be read ({type(error).__name__}: {text}).") from None
+            raise ModelError(f"The model card cannot be read ({type(error).__name__}: {text}).") from None
 
     def check_view(self, name: str) -> None:
         """Check that the card has a view, which whole images of a camera need.
@@ -95,7 +95,7 @@ class ModelCard:
         """
         if not self.view.changes:
             raise UsageError(
-                f"{name}: has no region, rotate or flip, so whole images are classified anyway; leave --whole out."
+                f"{name}: has no region, rotate or flip, so whole images are classified anyway; omit --whole."
             )
 
     def with_labels(self, labels: tuple[str, ...]) -> ModelCard:
@@ -112,11 +112,11 @@ def _view(content: dict[str, Any]) -> View:
     region = tuple(float(share) for share in content.get("region", (0, 0, 1, 1)))
     rotate, flip = content.get("rotate", 0), content.get("flip", "none")
     if len(region) != 4 or type(rotate) is not int or type(flip) is not str:
-        raise TypeError("expected a region of four shares, rotate a whole number and flip a text")
+        raise TypeError("expected four shares as region, a whole number as rotate and a text as flip")
     try:
         return View(region, rotate, flip)
     except UsageError as error:
-        raise ModelError(f"Its card: {plain(str(error))}") from None
+        raise ModelError(f"The model card: {plain(str(error))}") from None
 
 
 def _typed(content: dict[str, Any]) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def _check(
 def _array(archive: Archive, name: str) -> npt.NDArray[np.int8]:
     data = archive.read(name, _ARRAY_LIMIT)
     if data is None:
-        raise ModelError(f"{name} is missing in it; copy the file again.")
+        raise ModelError(f"{name} is missing from the model file; copy the file again.")
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, TypeError, EOFError, OSError, SyntaxError, MemoryError, RecursionError) as error:

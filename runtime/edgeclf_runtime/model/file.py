@@ -50,12 +50,12 @@ class ModelFile:
     Attributes:
         path: path of the file.
         content: its bytes, as an interpreter takes them.
-        card: its card, with the values given by the caller.
-        golden: images with the scores they must give; empty for a foreign file.
-        tolerance: largest acceptable difference of such a score.
+        card: its model card, with the values given by the caller.
+        golden: test images with their expected scores; empty for a foreign file.
+        tolerance: largest acceptable difference from such a score.
         scores: how its outputs become scores.
-        familiarity: how familiar images are told from others; None if the file has none, or its features, which an
-            Edge TPU does not give.
+        familiarity: how to tell familiar images from others; None if the file has no such data, or if the network does
+            not output its features, as on an Edge TPU.
     """
 
     path: Path
@@ -122,9 +122,14 @@ def _read(path: Path, given: _Given) -> ModelFile:
     own = archive.read("edgeclf.json", _CARD_LIMIT)
     card = _foreign_card(path, model, source, archive, given) if own is None else _own_card(own, archive, given)
     if len(card.labels) != classes and (classes, len(card.labels)) != (1, 2):
-        raise LabelsError(f"{len(card.labels)} labels for {classes} outputs; give a label per output, in their order.")
+        raise LabelsError(
+            f"{len(card.labels)} labels for {classes} outputs; give one label per output, in their order."
+        )
     if (1, card.preprocessing.height, card.preprocessing.width, 3) != (1, *source.shape[1:]):
-        raise ModelError(f"Its card says {card.preprocessing.width}x{card.preprocessing.height}, its input differs.")
+        raise ModelError(
+            f"The model card says {card.preprocessing.width}x{card.preprocessing.height}, but the input differs;"
+            " export the model again."
+        )
     golden, tolerance = read_golden(archive, classes)
     scores = score_rule(given.scores, model, len(card.labels))
     return ModelFile(path, content, card, golden, tolerance, scores, _familiarity(archive, content, len(card.labels)))
@@ -135,7 +140,10 @@ def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity |
     if familiarity is None or tensor is None:
         return None
     if familiarity.size != tensor[1].shape[-1]:
-        raise ModelError(f"Its familiarity is of {familiarity.size} features, its network has {tensor[1].shape[-1]}.")
+        raise ModelError(
+            f"The familiarity data has {familiarity.size} features, but the network has {tensor[1].shape[-1]};"
+            " export the model again."
+        )
     return familiarity
 
 
@@ -196,12 +204,12 @@ def _check_dtype(tensor: TensorInfo, what: str) -> None:
 def _own_card(data: bytes, archive: Archive, given: _Given) -> ModelCard:
     text = archive.read("labels.txt", LABELS_LIMIT)
     if text is None:
-        raise LabelsError("labels.txt is missing in it; copy the file again.")
+        raise LabelsError("labels.txt is missing from the model file; copy the file again.")
     try:
         decoded = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ModelError("Its card is not UTF-8 text.") from None
-    card = ModelCard.from_json(decoded, parse_labels(text, "labels.txt in it", numbered=False))
+        raise ModelError("The model card is not UTF-8 text; copy the file again.") from None
+    card = ModelCard.from_json(decoded, parse_labels(text, "labels.txt in the model file", numbered=False))
     if given.labels is not None:
         card = card.with_labels(given_labels(given.labels))
     return replace(card, preprocessing=_override(card.preprocessing, given))
@@ -227,7 +235,7 @@ def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tup
         return metadata.mean, metadata.std
     if source.dtype == "float32":
         raise ModelError(
-            "Its float input does not say how pixels are normalized; give --mean and --std"
+            "The file does not say how pixels are normalized for its float input; give --mean and --std"
             " (127.5 and 127.5 for a network trained on -1 to 1, 0 and 255 for 0 to 1, 0 and 1 for 0 to 255)."
         )
     # The stored integer is the pixel (for int8 less 128), so its real value is the normalized pixel.

@@ -65,7 +65,7 @@ def _picture(archive: Archive, index: int) -> npt.NDArray[np.uint8]:
     name = f"golden/{index}.png"
     data = archive.read(name, _PICTURE_LIMIT)
     if data is None:
-        raise ModelError(f"{name} is missing in it; copy the file again.")
+        raise ModelError(f"{name} is missing from the model file; copy the file again.")
     try:
         return decode_image(data, f"{name} in it", limit=_PIXELS_LIMIT)
     except ImageError as error:

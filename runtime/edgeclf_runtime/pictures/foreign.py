@@ -9,17 +9,21 @@ from pathlib import PurePath
 __all__ = ["conversion", "foreign_reason"]
 
 _RAW = ("a camera's raw file", "darktable-cli {file} {stem}.jpg", "sips -s format jpeg {file} --out {stem}.jpg")
-_FILM = ("a film", "ffmpeg -i {file} -vf fps=1 {stem}-%04d.jpg", "ffmpeg -i {file} -vf fps=1 {stem}-%04d.jpg")
-_OTHER = ("another program's picture", "magick {file} {stem}.png", "sips -s format png {file} --out {stem}.png")
-_HEIC = ("an iPhone's picture", "heif-convert {file} {stem}.jpg", "sips -s format jpeg {file} --out {stem}.jpg")
-_JXL = ("JPEG XL", "djxl {file} {stem}.png", "djxl {file} {stem}.png")
-_PDF = ("a document", "pdftoppm -jpeg {file} {stem}", "pdftoppm -jpeg {file} {stem}")
-_SVG = ("a drawing", "rsvg-convert -w 512 -o {stem}.png {file}", "rsvg-convert -w 512 -o {stem}.png {file}")
+_VIDEO = ("a video", "ffmpeg -i {file} -vf fps=1 {stem}-%04d.jpg", "ffmpeg -i {file} -vf fps=1 {stem}-%04d.jpg")
+_OTHER = ("an image in an unsupported format", "magick {file} {stem}.png", "sips -s format png {file} --out {stem}.png")
+_HEIC = (
+    "an image in HEIF or AVIF format",
+    "heif-convert {file} {stem}.jpg",
+    "sips -s format jpeg {file} --out {stem}.jpg",
+)
+_JXL = ("a JPEG XL image", "djxl {file} {stem}.png", "djxl {file} {stem}.png")
+_PDF = ("a PDF or PostScript document", "pdftoppm -jpeg {file} {stem}", "pdftoppm -jpeg {file} {stem}")
+_SVG = ("an SVG drawing", "rsvg-convert -w 512 -o {stem}.png {file}", "rsvg-convert -w 512 -o {stem}.png {file}")
 _PSD = ("a Photoshop file", "magick {file}'[0]' {stem}.png", "sips -s format png {file} --out {stem}.png")
 
 _KINDS = {
     _RAW: "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f",
-    _FILM: "3gp avi flv m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts ogv ts webm wmv",
+    _VIDEO: "3gp avi flv m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts ogv ts webm wmv",
     _OTHER: "dds exr fits fpx hdr ico j2k jp2 jpf jpx jxr pbm pcx pfm pgm pnm ppm sgi tga wdp xbm xcf xpm",
     _HEIC: "heic heif heics heifs hif avif avifs avci",
     _JXL: "jxl",
@@ -38,7 +42,7 @@ def foreign_reason(path: str, *, ffmpeg: bool = False) -> str | None:
         ffmpeg: also return None for formats that FFmpeg, which reads videos, may support.
     """
     kind = _BY_SUFFIX.get(PurePath(path).suffix.lower())
-    if kind is None or (ffmpeg and kind in (_FILM, _OTHER, _PSD)):
+    if kind is None or (ffmpeg and kind in (_VIDEO, _OTHER, _PSD)):
         return None
     return f"{kind[0]}, which cannot be read here; convert it: {conversion(path)}"
 

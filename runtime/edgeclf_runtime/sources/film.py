@@ -30,7 +30,7 @@ _MOST_FPS = 480.0  # a browser's recording states 1000, the resolution of its cl
 
 
 def open_request(request: Request) -> VideoSource:
-    """Open a film.
+    """Open a video file.
 
     Raises:
         SourceError: it is of a kind that is not read here.
@@ -70,9 +70,9 @@ class VideoSource:
                 codec = _codec(name if not self._capture.isOpened() else None, self._capture)
         except OSError as error:
             raise SourceError(f"{self.description}: {error.strerror or error}.") from None
-        self._codec = f" Its codec is {codec}; convert it: ffmpeg -i FILM -c:v mjpeg -q:v 2 film.avi" if codec else ""
+        self._codec = f" Its codec is {codec}; convert it: ffmpeg -i VIDEO -c:v mjpeg -q:v 2 video.avi" if codec else ""
         if not self._capture.isOpened() and codec:
-            raise SourceError(f"{self.description}: OpenCV {cv2.__version__} cannot decode this film.{self._codec}")
+            raise SourceError(f"{self.description}: OpenCV {cv2.__version__} cannot decode this video.{self._codec}")
         if not self._capture.isOpened():
             raise SourceError(f"{self.description}: not a video that OpenCV {cv2.__version__} can read.")
         self._undecoded = ask_undecoded(self._capture)

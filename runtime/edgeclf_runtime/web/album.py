@@ -21,8 +21,8 @@ __all__ = ["Album"]
 
 _QUALITY = 95
 _MOST = 100  # maximum number of classes
-_BURSTS = 8  # maximum number of button presses at the same time
-_LONGEST = 10_000  # maximum number of images of a press that can be undone
+_BURSTS = 8  # number of latest button presses that can be undone
+_LONGEST = 10_000  # maximum number of images that one undo deletes
 
 
 class Album:
@@ -50,11 +50,14 @@ class Album:
         self.last = "", 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob("*/.*.jpg.part"):  # left by a killed process
+            for left in folder.glob("*/.*.jpg.part"):  # unfinished files of a killed process
                 left.unlink(missing_ok=True)
             part = next((path.name for path in sorted(folder.iterdir()) if path.is_dir() and is_part(path.name)), "")
             if part:
-                raise UsageError(f"{folder}: is divided into parts ({part}); name one, {folder / 'train'}.")
+                raise UsageError(
+                    f"{folder}: contains parts of a split ({part}/) instead of classes;"
+                    f" name one part, for example {folder / 'train'}."
+                )
             self.counts = self._counted()
         except OSError as error:
             raise SinkError(f"{error.filename or folder}: {error.strerror}.") from None
@@ -90,9 +93,9 @@ class Album:
         if name not in self.counts:
             alike = next((other for other in self.counts if other.casefold() == name.casefold()), None)
             if alike:
-                raise UsageError(f"{name!r}: there is {alike!r} already.")
+                raise UsageError(f"{name!r}: the class {alike!r} exists already.")
             if len(self.counts) >= _MOST:
-                raise UsageError(f"There are {_MOST} classes already.")
+                raise UsageError(f"There are {_MOST} classes already, which is the maximum.")
             self._count(name, 0)
         self._named.add(name)
         return name
@@ -110,7 +113,7 @@ class Album:
             name: of a class in ``counts``.
             pixels: uint8 RGB ``[height, width, 3]``.
             moment: time of capture, in seconds since 1970.
-            data: the JPEG that it came as, which is written unchanged.
+            data: the original JPEG, which is written unchanged; if None, ``pixels`` are encoded.
             press: id of the button press; images of one press are undone together.
 
         Raises:
@@ -144,7 +147,7 @@ class Album:
         removed = 0
         with self._writing:
             burst = self._bursts.get(press, [])
-            self._remember({})  # so that another click deletes no others
+            self._remember({})  # so that another click does not delete older images
             for number, (name, path) in enumerate(burst):
                 try:
                     path.unlink()
@@ -152,7 +155,7 @@ class Album:
                     continue
                 except OSError as error:
                     self._remember({press: burst[number:]})  # so that it can be tried again
-                    raise SinkError(f"{path}: {error.strerror}. It is still there.") from None
+                    raise SinkError(f"{path}: {error.strerror}. The image was not deleted.") from None
                 self._count(name, -1)
                 removed += 1
             for folder in {path.parent for _, path in burst}:

@@ -112,14 +112,14 @@ def test_all_devices_are_those_the_library_lists(build: Build, compiled: Path) -
     ("mode", "words"),
     [
         ("NO_DEVICE", ["finds no device for edgetpu, or another program uses it", "edgeclf doctor"]),
-        ("REASON", ["refuses edgetpu (the firmware cannot be loaded): plug it in again"]),
+        ("REASON", ["cannot open edgetpu (the firmware cannot be loaded): unplug the device"]),
         (
             "CRASH_LOADING",
-            ["with litert 2.", "crashes (SIGSEGV), while it is loaded", "install a libedgetpu built for"],
+            ["with litert 2.", "crashes (SIGSEGV), while loading", "install a libedgetpu built for"],
         ),
-        ("CRASH_INVOKING", ["with litert 2.", "crashes (SIGSEGV), at its first image", "tflite-runtime 'numpy<2'"]),
+        ("CRASH_INVOKING", ["with litert 2.", "crashes (SIGSEGV), at the first image", "tflite-runtime 'numpy<2'"]),
         ("OLD", ["This model needs a newer", "newer than this one (13)", "edgetpu_compiler -m 13"]),
-        ("MISFIT", ["does not fit litert 2.", "Unsupported data type", "install a libedgetpu built for"]),
+        ("MISFIT", ["is incompatible with litert 2.", "Unsupported data type", "install a libedgetpu built for"]),
     ],
 )
 def test_each_fault_of_the_library_has_its_own_sentence(
@@ -136,7 +136,7 @@ def test_each_fault_of_the_library_has_its_own_sentence(
 def test_a_library_that_hangs_is_given_up(build: Build, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build("HANGS")
     monkeypatch.setattr(probing, "PATIENCE", 10.0)
-    assert "does not end within 10 s, while it is loaded: unplug the device" in _refused(compiled)
+    assert "does not end within 10 s, while loading: unplug the device" in _refused(compiled)
 
 
 def test_a_missing_library_and_one_that_is_none_are_told_apart(
@@ -144,7 +144,7 @@ def test_a_missing_library_and_one_that_is_none_are_told_apart(
 ) -> None:
     (tmp_path / "other.c").write_text("int nothing;\n")
     build("OTHER", source=tmp_path / "other.c")
-    assert "not one of a TensorFlow Lite delegate" in _refused(compiled)
+    assert "a library, but not a TensorFlow Lite delegate" in _refused(compiled)
     assert "cannot list its devices; name them" in _refused(compiled, "edgetpu:all")
     (tmp_path / "text.so").write_text("text")
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "text.so"))
@@ -219,8 +219,8 @@ def test_the_doctor_asks_the_library(build: Build, tmp_path: Path) -> None:
     build("CRASH_LOADING")
     (found,) = [item for item in hardware.coral(Machine(root)) if "SIGSEGV" in item.text]
     assert found.state == "problem"
-    assert found.text.endswith("while it is loaded")
-    assert found.fix.startswith("install a libedgetpu built for that interpreter's")
+    assert found.text.endswith("while loading")
+    assert found.fix.startswith("install a libedgetpu built for the interpreter's")
     (path.parent / "busnum").write_text("1\n")
     (path.parent / "devnum").write_text("12\n")
     (root / "proc/77/fd").mkdir(parents=True)

@@ -79,7 +79,7 @@ def test_nothing_is_overwritten(model: Path, tmp_path: Path) -> None:
     for _ in range(2):
         words = [str(model), "--source", "film.avi", "--video", "out.mp4"]
         done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert "Films: out-*.mkv\n" in done.stderr
+        assert "Videos: out-*.mkv\n" in done.stderr
     films = sorted(tmp_path.glob("out-*.mkv"))
     assert [film.name[:10] for film in films] == ["out-000001", "out-000002"]
     assert [times(film) for film in films] == [[0, 100, 200, 300, 400]] * 2
@@ -208,6 +208,6 @@ def test_a_picture_larger_than_the_bound_is_said(tmp_path: Path) -> None:
 def test_a_file_in_the_folders_place_is_left_and_said(tmp_path: Path) -> None:
     (tmp_path / "films").write_text("mine", "utf-8")
     for name in ("films", "films/out.mp4", "films/more"):
-        with pytest.raises(SinkError, match="not a folder; video takes one, or a film's name such as"):
+        with pytest.raises(SinkError, match="not a folder; video takes a folder, or a file name such as"):
             VideoSink(tmp_path / name)
     assert (tmp_path / "films").read_text("utf-8") == "mine"

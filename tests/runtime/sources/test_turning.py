@@ -113,7 +113,7 @@ def test_a_csi_camera_focuses_and_nothing_else_is_said(controls: str, asked: str
 def test_a_films_unknown_codec_is_named_in_one_line(model: Path, tmp_path: Path) -> None:
     write_film(tmp_path / "made.avi", 10, [_corner()] * 3)
     made = (tmp_path / "made.avi").read_bytes()
-    for codec, message in ((b"ZZZZ", "cannot decode this film"), (b"CFHD", "without a frame")):
+    for codec, message in ((b"ZZZZ", "cannot decode this video"), (b"CFHD", "without a frame")):
         (tmp_path / "film.avi").write_bytes(made.replace(b"MJPG", codec))
         words = ["run", str(model), "--source", str(tmp_path / "film.avi")]
         done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60)

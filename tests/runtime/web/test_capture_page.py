@@ -29,10 +29,10 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         until(lambda: len(files(photos / "dog")) >= 2)
         browser.key("2", down=False)
         dogs = settled_count(photos / "dog")
-        browser.wait(f"document.getElementById('undo').textContent === 'Take back {dogs}'")
+        browser.wait(f"document.getElementById('undo').textContent === 'Undo {dogs}'")
         assert browser.value("document.querySelectorAll('#strip img').length") == min(12, taken + dogs)
         files(photos / "dog")[0].unlink()  # by somebody else, who looks at the folder
-        browser.wait(f"document.getElementById('undo').textContent === 'Take back {dogs - 1}'")
+        browser.wait(f"document.getElementById('undo').textContent === 'Undo {dogs - 1}'")
         browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs - 1}'")
         browser.click("#undo")
         until(lambda: not (photos / "dog").exists())  # an empty one would be a class

@@ -54,7 +54,7 @@ def test_a_phone_takes_pictures_with_its_own_camera(browser: Browser, tmp_path: 
         assert browser.value("getComputedStyle(document.getElementById('picture')).display") == "none"
         browser.wait("document.getElementById('source').textContent === 'this device'")
         browser.touch('.class[data-name="cat"]', 0.02)
-        browser.wait("document.getElementById('total').textContent === '1 picture'")
+        browser.wait("document.getElementById('total').textContent === '1 image'")
         (path,) = (photos / "cat").iterdir()
         assert read_image(path).shape == (height, width, 3)
         assert read_image(path)[..., 1].mean() > 2 * read_image(path)[..., 0].mean()  # its camera sees green
@@ -67,7 +67,7 @@ def test_a_phone_takes_pictures_with_its_own_camera(browser: Browser, tmp_path: 
         assert browser.value("document.getElementById('own').srcObject") is None  # its lamp is off
         dogs = len(list((photos / "dog").iterdir()))
         browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs}'")
-        assert browser.value("document.getElementById('undo').textContent") == f"Take back {dogs}"
+        assert browser.value("document.getElementById('undo').textContent") == f"Undo {dogs}"
         browser.wait(f"document.querySelectorAll('#strip img').length === {dogs + 1}")
         browser.click("#undo")
         browser.wait("document.getElementById('undo').disabled && document.querySelectorAll('#strip img').length === 1")

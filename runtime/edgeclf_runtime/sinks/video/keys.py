@@ -33,9 +33,9 @@ class VideoKeys(SinkKeys):
         from edgeclf_runtime.sinks.video.sink import VideoSink, WindowSink
 
         if self.video:
-            films = VideoSink(Path(self.video), self.video_segment, self.video_bytes)
-            print(f"Films: {films.pattern}", file=sys.stderr, flush=True)
-            yield films
+            videos = VideoSink(Path(self.video), self.video_segment, self.video_bytes)
+            print(f"Videos: {videos.pattern}", file=sys.stderr, flush=True)
+            yield videos
         if self.window:
             yield WindowSink()
 

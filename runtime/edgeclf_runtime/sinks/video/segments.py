@@ -50,7 +50,7 @@ class Segments:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             where = printable(self.folder)
-            raise SinkError(f"{where}: not a folder; video takes one, or a film's name such as out.mp4.") from None
+            raise SinkError(f"{where}: not a folder; video takes a folder, or a file name such as out.mp4.") from None
         for path in self._own():
             try:
                 if mend(path):

@@ -72,7 +72,7 @@ export class OwnCamera {
     this.changed();
   }
 
-  /** What is shown in place of its picture, with a button to turn it on. */
+  /** Show a text instead of its image, with a button to turn it on. */
   say(text) {
     setSentence(element("own-empty"), this.against || text);
     element("turn-on").hidden = Boolean(this.stream || this.asking || this.against);
@@ -103,7 +103,7 @@ export class OwnCamera {
     canvas.height = Math.floor(video.videoHeight * scale);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", QUALITY));
-    if (!blob) throw new Error("The browser could not make a picture of it.");
+    if (!blob) throw new Error("The browser could not encode the camera's image as JPEG; try again.");
     return blob;
   }
 }

@@ -46,7 +46,7 @@ async function offer({ camera, host, view }) {
   setText(element("use-theirs"), host ? `Camera of ${host}` : "The other camera");
   element("cameras").hidden = Boolean(own.against) || !camera;
   if (own.against) own.say("");
-  const whole = view ? `Pictures of this device’s camera are kept whole: ${view} is for the other one.` : "";
+  const whole = view ? `Images of this device’s camera are kept whole: ${view} applies to the other camera only.` : "";
   const why = !own.against ? whole : camera && !window.isSecureContext ? own.against : "";
   setSentence(element("about-cameras"), why);
   element("about-cameras").hidden = !why;
@@ -82,16 +82,16 @@ function show(classes) {
     const row = place.children[index];
     setText(row.querySelector(".count"), String(count));
     row.querySelector(".track i").style.width = `${Math.min(100, (100 * count) / GOOD)}%`;
-    row.setAttribute("aria-label", `${name}, ${pictures(count)}`);
+    row.setAttribute("aria-label", `${name}, ${images(count)}`);
   });
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
-  setText(element("total"), names.length ? pictures(total) : "");
-  const hint = names.length < 2 ? "Name two classes or more, show" : "Show";
+  setText(element("total"), names.length ? images(total) : "");
+  const hint = names.length < 2 ? "Add two or more classes, then show" : "Show";
   const key = matchMedia("(hover: hover)").matches ? ", or its number key" : "";
-  setText(element("none"), `Nothing since edgeclf started. ${hint} the camera one of them and hold its button${key}.`);
+  setText(element("none"), `No images since edgeclf started. ${hint} the camera an object and hold the button of its class${key}.`);
 }
 
-const pictures = (count) => `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;
+const images = (count) => `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`;
 
 function button(name, index) {
   const row = make("button", "class");
@@ -157,7 +157,7 @@ function underWay(more) {
   element("classes").setAttribute("aria-busy", String(sending > 0));
 }
 
-/** With this device's camera: one picture at once, and more while the button is held. */
+/** With this device's camera: one image at once, and more while the button is held. */
 async function photograph(name, { id }) {
   do {
     const next = new Promise((done) => setTimeout(done, EVERY));

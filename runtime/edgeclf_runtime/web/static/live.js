@@ -41,7 +41,7 @@ export async function post(path, body, patience = 15000) {
 let pictures = true; // whether images are wanted
 let restart = null; // ends the stream, to restart it with other options
 
-/** Whether the stream brings pictures, which a page that shows none has no use for. */
+/** Choose whether the stream contains images; a page that shows none does not need them. */
 export function wantPictures(wanted) {
   if (wanted === pictures) return;
   pictures = wanted;

@@ -1,4 +1,4 @@
-// The pictures that were written last, by whichever page and camera, and the button that takes the newest back.
+// The latest images, from any page and camera, and the button that deletes those of the last press.
 
 import { element, make, post, setText } from "./live.js";
 
@@ -6,27 +6,27 @@ const FLASH = 80; // ms
 
 export class Recent {
   constructor(problem) {
-    this.last = { press: "", count: 0 }; // what the button removes
-    this.newest = null; // number of the newest picture
+    this.last = { press: "", count: 0 }; // what the button deletes
+    this.newest = null; // number of the newest image
     element("undo").addEventListener("click", () => this.takeBack(problem));
   }
 
-  /** Another server may number its pictures as the one before did. */
+  /** After a reconnect: a restarted server counts its images from one again. */
   begin() {
     this.newest = null;
     element("strip").replaceChildren();
   }
 
-  show(pictures, last) {
+  show(images, last) {
     this.last = last;
-    setText(element("undo"), last.count ? `Take back ${last.count}` : "Take back");
+    setText(element("undo"), last.count ? `Undo ${last.count}` : "Undo");
     element("undo").disabled = !last.count;
-    element("none").hidden = pictures.length > 0;
+    element("none").hidden = images.length > 0;
     const strip = element("strip");
     const shown = new Map([...strip.children].map((figure) => [Number(figure.dataset.number), figure]));
-    const figures = pictures.map(([number, name]) => shown.get(number) || thumbnail(number, name));
+    const figures = images.map(([number, name]) => shown.get(number) || thumbnail(number, name));
     if (figures.length !== shown.size || figures.some((figure, index) => strip.children[index] !== figure)) strip.replaceChildren(...figures);
-    const newest = pictures.length ? pictures[0][0] : 0;
+    const newest = images.length ? images[0][0] : 0;
     if (this.newest !== null && newest > this.newest) flash();
     this.newest = Math.max(this.newest, newest);
   }
@@ -34,7 +34,7 @@ export class Recent {
   async takeBack(problem) {
     try {
       const { removed } = await post("undo", { press: this.last.press });
-      problem(removed ? "" : "These pictures are gone already.");
+      problem(removed ? "" : "These images are already deleted.");
     } catch (error) {
       problem(error.message);
     }

@@ -5,9 +5,9 @@ import { element, make, percent, post, setText } from "./live.js";
 const EVERY = 5000; // ms between two checks for new ones
 const CALM = 4000; // ms without user input after which the images may be rearranged
 const REST = 20000; // ms while the mouse rests on them
-const CHIPS = 8; // labels that have a button each; of more, the likely ones and a field to type in
+const CHIPS = 8; // up to this many labels, each has a button; otherwise the likely ones do, and a field takes the others
 const NOTHING = "_none"; // the folder for images of none of the classes
-const SAID = 8000; // ms a message stays
+const SAID = 8000; // ms until a message disappears
 const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "focusin"];
 
 export class Unsorted {
@@ -40,21 +40,21 @@ export class Unsorted {
     if (answer && answer.ok) this.show(await answer.json());
   }
 
-  show({ count, pictures }) {
-    const names = new Set(pictures.map((picture) => picture.name));
-    const last = count > pictures.length ? pictures[pictures.length - 1] : null; // older ones are there, unlisted
+  show({ count, pictures: images }) {
+    const names = new Set(images.map((image) => image.name));
+    const last = count > images.length ? images[images.length - 1] : null; // older ones exist but are not listed
     for (const figure of element("pictures").children) {
       const { name } = figure.dataset;
       leave(figure, this.sorting.has(name) || !(names.has(name) || (last && isOlder(figure.dataset, last))));
     }
-    if (!this.busy()) this.lay(pictures, names);
+    if (!this.busy()) this.lay(images, names);
     this.count();
     element("none").hidden = count > 0;
-    const more = count > pictures.length ? `, the newest ${pictures.length} shown` : "";
-    setText(element("waiting"), count ? `${count} to be sorted${more}` : "");
+    const more = count > images.length ? ` (newest ${images.length} shown)` : "";
+    setText(element("waiting"), count ? `${count} to sort${more}` : "");
   }
 
-  /** Somebody points, types or selects: a picture that moved would be sorted for another. */
+  /** Whether somebody is pointing, typing or selecting: if the images moved now, a click could hit the wrong one. */
   busy() {
     const place = element("pictures");
     if (!live().length) return false;
@@ -64,12 +64,12 @@ export class Unsorted {
     return Boolean(typing) || performance.now() - this.sign < (mouse ? REST : CALM);
   }
 
-  /** None that stays is taken out of the page: what has the focus would lose it. */
-  lay(pictures, names) {
+  /** Images that stay are not removed and inserted again, because the focused element would lose the focus. */
+  lay(images, names) {
     const place = element("pictures");
     const known = new Map([...place.children].map((figure) => [figure.dataset.name, figure]));
     for (const [name, figure] of known) if (!names.has(name)) figure.remove();
-    pictures.forEach((picture, index) => {
+    images.forEach((picture, index) => {
       const there = place.children[index] || null;
       if (there?.dataset.name !== picture.name) place.insertBefore(known.get(picture.name) || this.figure(picture), there);
     });
@@ -82,7 +82,7 @@ export class Unsorted {
     figure.dataset.number = picture.number;
     const image = make("img");
     image.loading = "lazy";
-    image.alt = `Said ${picture.answer}`;
+    image.alt = `Classified as ${picture.answer}`;
     image.src = `snapshots/${encodeURIComponent(picture.name)}`;
     const caption = make("figcaption");
     caption.append(make("span", "", `${picture.unfamiliar ? "unfamiliar" : picture.answer} · ${percent(picture.score)}`), make("span", "muted", moment(picture.name)));
@@ -118,7 +118,7 @@ export class Unsorted {
     for (const name of names) this.select(name, !all);
   }
 
-  /** What is selected, of what is still there. */
+  /** Update the selection: images that are gone are no longer selected. */
   count() {
     const figures = live();
     const names = new Set(figures.map((figure) => figure.dataset.name));
@@ -152,7 +152,7 @@ export class Unsorted {
     other.enterKeyHint = "done";
     other.setAttribute("list", "labels");
     other.setAttribute("aria-label", "Another label, then Enter");
-    // Enter, or one chosen from the list, which comes in one piece; not what is half typed when something else is clicked.
+    // Accept Enter or a choice from the list, which arrives as one input event; ignore half-typed text when the focus leaves.
     other.addEventListener("input", (event) => {
       const chosen = !event.inputType || event.inputType === "insertReplacementText";
       if (chosen && this.labels.includes(other.value)) this.sort(picture, other.value, figure, "input");
@@ -182,7 +182,7 @@ export class Unsorted {
     });
   }
 
-  /** By keyboard, what has the focus goes dead: it goes on in the next picture, not on a label, which a held key would press. */
+  /** Move images. If a key did it, the focus goes to the next image (not to its label, which a held key would press). */
   async move(figures, next, work) {
     for (const figure of figures) {
       this.sorting.add(figure.dataset.name);
@@ -227,18 +227,18 @@ export class Unsorted {
   }
 }
 
-/** The pictures that are not on their way elsewhere. */
+/** The figures of images that are not being moved. */
 function live() {
   return [...element("pictures").querySelectorAll("figure:not(.leaving)")];
 }
 
-/** Dim and dead, in its place, until the others may move up. */
+/** Dim a figure and make it inert; it keeps its place until the others may move up. */
 function leave(figure, leaving) {
   figure.classList.toggle("leaving", leaving);
   figure.inert = leaving;
 }
 
-/** By their numbers, as a clock may have been wrong; names of 0.1 have none, and were taken before. */
+/** Compare by number, because a clock may have been wrong; names written by 0.1 have none and are older. */
 function isOlder(one, other) {
   return Number(one.number) === other.number ? one.name < other.name : one.number < other.number;
 }
