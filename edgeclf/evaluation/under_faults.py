@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,12 +23,15 @@ from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["IMAGES", "FaultFigures", "UnderFaults", "measure_under_faults"]
+__all__ = ["IMAGES", "MIDDLE", "FaultFigures", "UnderFaults", "measure_under_faults"]
 
 IMAGES = 200
 """How many images are measured if there are more: each is classified once for every fault and strength."""
 
 _CELLS = [(name, level) for name in FAULTS for level in range(3)]
+MIDDLE = tuple(dict.fromkeys([*REFERENCE, *((name, 1) for name in FAULTS)]))
+"""Every fault at middle strength, and what else ``REFERENCE`` has: what a quick look measures."""
+
 _AHEAD = 4  # images prepared ahead, each with all faults
 
 
@@ -142,6 +145,7 @@ def measure_under_faults(
     rule: DecisionRule | None = None,
     limit: int = IMAGES,
     seed: int = 0,
+    cells: Sequence[tuple[str, int]] = _CELLS,
 ) -> UnderFaults:
     """Classify images without a fault, and with every fault at each strength.
 
@@ -152,6 +156,7 @@ def measure_under_faults(
         rule: which images are answered with "unknown"; None for none.
         limit: maximum number of images; if there are more, so many are drawn by the seed.
         seed: of the drawing and of the faults.
+        cells: the faults and strengths (0 weak to 2 strong); ``REFERENCE`` must be among them.
 
     Raises:
         DataError: no image can be read.
@@ -165,10 +170,10 @@ def measure_under_faults(
             frame = camera_frame(data.picture(data.files[row]), classifier.card.preprocessing)
         except ImageError:
             return None  # the evaluation without faults says so
-        drawn = (with_fault(frame, name, level, seed) for name, level in _CELLS)
+        drawn = (with_fault(frame, name, level, seed) for name, level in cells)
         return [classifier.fit(frame), *map(classifier.fit, drawn)]
 
-    steps = len(rows) * (1 + len(_CELLS))
+    steps = len(rows) * (1 + len(cells))
     with without_codec_lines(), reporter.bar("Camera faults", steps) as bar, ThreadPoolExecutor(2) as pool:
         for start in range(0, len(rows), _AHEAD):
             chosen = rows[start : start + _AHEAD].tolist()
@@ -176,7 +181,7 @@ def measure_under_faults(
                 if images is not None:
                     kept.append(row)
                     predictions.append([classifier.score(image) for image in images])
-                bar.advance(1 + len(_CELLS))
+                bar.advance(1 + len(cells))
     if not kept:
         raise DataError("No image can be read.")
     targets, files = data.targets[kept], tuple(data.path(data.files[row]) for row in kept)
@@ -185,7 +190,7 @@ def measure_under_faults(
         for answers in zip(*predictions, strict=True)
     )
     names = tuple(data.files[row] for row in kept)
-    return UnderFaults(names, len(data.files), seed, clean, dict(zip(_CELLS, others, strict=True)))
+    return UnderFaults(names, len(data.files), seed, clean, dict(zip(cells, others, strict=True)))
 
 
 def confidence(outcome: Measurement) -> float:

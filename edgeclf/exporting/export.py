@@ -12,6 +12,7 @@ import numpy as np
 from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
+from edgeclf.exporting.camera_faults import note_camera_faults
 from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures, float_accuracy
 from edgeclf.exporting.int8 import quantize
@@ -112,6 +113,8 @@ def export_run(
     if distribution.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
         familiarity.write(done.path)
+        if not done.interrupted:
+            note_camera_faults(run, done.path, answers["validation"].data, reporter)
         write_report(run, reporter)
     distribution.agree(0)  # all workers leave together
     return done

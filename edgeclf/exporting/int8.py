@@ -17,6 +17,7 @@ from edgeclf.exporting.page import write_parity
 from edgeclf.frameworks import seed_everything
 from edgeclf.progress import Reporter
 from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.class_weights import balanced_rows, class_weights
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, check_target, convert_int8
@@ -119,6 +120,7 @@ def qat_augment(config: TrainConfig) -> Augment:
     """Return the float training's augmentation, at the model's input size."""
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        return augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count)
+        images = augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count)
+        return camera_like(images, seed, part, count) if config.camera else images
 
     return changed

@@ -29,6 +29,7 @@ from edgeclf_runtime.system.native_lines import without_codec_lines
 __all__ = ["note_parity", "repeat_command", "write_report"]
 
 _CONFUSIONS, _UNCERTAIN = 20, 50
+_ELSEWHERE = ("threshold", "parity", "camera_faults")  # metrics that have a place of their own in report.json
 
 
 def write_report(run: Run, reporter: Reporter) -> Path:
@@ -69,6 +70,7 @@ def _write(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) ->
 def note_parity(run: Run, path: Path) -> None:
     """Record the path of the comparison between int8 file and float network, for the report."""
     metrics = run.read_json("metrics")
+    metrics.pop("camera_faults", None)  # those of an earlier file
     metrics["parity"] = {"file": os.path.relpath(path, run.path), "sha256": _sha256(path)}
     run.write_json("metrics", metrics)
 
@@ -79,17 +81,18 @@ def repeat_command(run: Run) -> str:
 
 
 def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers]) -> dict[str, Any]:
-    data, shown = run.read_split(), answers["validation"]
+    data, shown, int8 = run.read_split(), answers["validation"], _parity(run, metrics.get("parity"))
     wrong = np.flatnonzero(shown.chosen != shown.data.targets)
     ranked = np.sort(shown.scores, axis=1)
     margins = ranked[:, -1] - ranked[:, -2]
     return {
         "run": run.path.resolve().name,
-        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, "threshold", "parity")},
+        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, *_ELSEWHERE)},
         "history": run.read_json("history"),
         "parts": {part: _part(predictions) for part, predictions in answers.items()},
         "threshold": metrics["threshold"],
-        "int8": _parity(run, metrics.get("parity")),
+        "int8": int8,
+        "camera_faults": metrics.get("camera_faults") if int8 else None,
         "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
         "uncertain": [_answer(shown, int(i)) for i in np.argsort(margins, kind="stable")[:_UNCERTAIN]],
         "data": _data(data, run),

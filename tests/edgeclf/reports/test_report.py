@@ -18,6 +18,8 @@ from markupsafe import escape
 from edgeclf import DataError, Quiet, Run, RunError, make_config, train
 from edgeclf.config.file import configure
 from edgeclf.config.tables import TrainTable
+from edgeclf.evaluation.camera_faults import FAULTS, REFERENCE
+from edgeclf.evaluation.under_faults import MIDDLE
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.metrics.confusion import matrix
 from edgeclf.pages.plots import accuracy_plot
@@ -27,6 +29,7 @@ from edgeclf.reports.tensorboard import write_events
 from edgeclf.runs.predictions import read_answers
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.images import read_image
+from tests.runtime.browser import Browser
 
 
 class _Reading(Quiet):
@@ -150,6 +153,44 @@ def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_
     path.write_text(path.read_text("utf-8").replace('"float_bytes"', '"float_bytes" '), "utf-8")
     write_report(copy, Quiet())
     assert copy.read_json("report")["int8"] is None
+
+
+def test_the_report_tells_what_a_worse_camera_costs(sure_model: Path, tmp_path: Path) -> None:
+    run = Run.open(sure_model.parent / "run")
+    found = run.read_json("report")["camera_faults"]
+    cells = {(item["fault"], item["level"]): item for item in found["faults"]}
+    assert {*cells} == {*MIDDLE} == {*REFERENCE} | {(name, 1) for name in FAULTS}
+    assert found["count"] == len(run.read_split().rows("validation"))
+    mean = np.mean([cells[cell]["accuracy"] for cell in REFERENCE])
+    assert found["mean_of_13"]["accuracy"] == pytest.approx(mean)
+    assert mean < found["clean"]["accuracy"]
+    hurting = [item for item in found["faults"] if item["low"] > 0 and item["lost"] >= 3]
+    with Browser(tmp_path / "profile") as browser:
+        browser.open((run.path / "report.html").as_uri())
+        browser.wait("document.readyState === 'complete' && document.querySelector('h2#camera-faults') !== null")
+        text = browser.value("document.querySelector('h2#camera-faults').nextElementSibling.innerText")
+        assert f"Of 9 validation images, the int8 file has {100 * found['clean']['accuracy']:.1f}% right" in text
+        rows = "[...document.querySelectorAll('h2#camera-faults + p + div tr')].slice(1).map(row => row.innerText)"
+        shown = browser.value(rows)
+        assert len(shown) == min(len(hurting), 8)
+        for row, item in zip(shown, hurting, strict=False):
+            assert f"{item['fault']}, {item['strength']}" in row
+            assert f"{item['lost']:.1f} (" in row
+            assert item["advice"] in row
+        browser.size(390)
+        assert browser.value("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.usefixtures("model")
+def test_figures_of_an_earlier_int8_file_are_not_those_of_the_next(copy: Run, tmp_path: Path) -> None:
+    path = tmp_path / "m.parity.json"
+    shutil.copy(copy.path / copy.read_json("report")["int8"]["page"].replace(".html", ".json"), path)
+    assert copy.read_json("report")["camera_faults"]
+    note_parity(copy, path)
+    write_report(copy, Quiet())
+    assert copy.read_json("report")["int8"]
+    assert copy.read_json("report")["camera_faults"] is None
+    assert "On a worse camera" not in (copy.path / "report.html").read_text("utf-8")
 
 
 def test_labels_of_wide_characters_have_room() -> None:

@@ -12,8 +12,11 @@ from edgeclf import make_config
 from edgeclf.config.file import config_text, configure
 from edgeclf.config.tables import TrainTable
 from edgeclf.config.train import without_effect
+from edgeclf.evaluation.camera_faults import FAULTS
+from edgeclf.exporting.int8 import qat_augment
 from edgeclf.frameworks import tensorflow
 from edgeclf.training.augmentation import camera
+from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.augmentation.camera import camera_like
 
 SEED = (3, 4)
@@ -129,6 +132,20 @@ def test_a_part_of_a_batch_is_changed_as_in_the_whole_and_by_the_seed() -> None:
     assert np.abs(whole[7:31] - part).max() < 1e-3
     assert (whole == camera_like(pictures, tf.constant(SEED)).numpy()).all()
     assert np.abs(whole - camera_like(pictures, tf.constant((5, 4))).numpy()).mean() > 1
+
+
+def test_what_is_never_drawn_is_what_an_evaluation_holds_apart() -> None:
+    assert {*camera.HELD_OUT} == {name for name, fault in FAULTS.items() if fault.is_held_out}
+
+
+def test_quantization_aware_training_sees_what_the_training_saw() -> None:
+    tf = tensorflow()
+    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (8, 40, 40, 3), np.uint8))
+    plain, faulty = (qat_augment(make_config({"size": 32, "camera": on})) for on in (False, True))
+    seed, part = tf.constant(SEED), slice(0, 8)
+    expected = augment(pixels, 32, True, False, seed, part, 8)
+    assert (plain(pixels, seed, part, 8).numpy() == expected.numpy()).all()
+    assert (faulty(pixels, seed, part, 8).numpy() == camera_like(expected, seed, part, 8).numpy()).all()
 
 
 def test_the_key_is_written_and_read_and_has_no_effect_on_a_head(tmp_path: Path) -> None:
