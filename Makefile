@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-camera bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -50,6 +50,10 @@ bench-stages: setup
 # Trainings on 5, 10 and 20 images a class, with the moving average as it is and as it was until 0.1; an hour.
 bench-small: setup
 	$(BIN)/python -m tests.benchmarks.small_sets $(DATA) $(dir $(DATA))pets
+
+# train with and without --camera, int8, without a fault and under faults of cameras; some 25 minutes a training on two cores.
+bench-camera: setup
+	$(BIN)/python -m tests.benchmarks.camera $(DATA) $(dir $(DATA))pets
 
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup

@@ -17,6 +17,10 @@ TINY: dict[str, tuple[str, str]] = {
         "MODEL FOLDER --scenes 1 --minutes 0.3",
         r"(?m)^ 0 table +familiarity and background +\d+ +\d+% +\d+% +\d+%$",
     ),
+    "camera": (
+        "FOLDER --seeds 0 --epochs 1 --size 64 --limit 9 --method ptq --out OUT",
+        r"(?s)--camera takes [\d.]+% of a step's time.*, validation: 9 images.*, test: 9 images, 1 seed.*mean of 13 ",
+    ),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"

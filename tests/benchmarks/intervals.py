@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,13 +12,14 @@ from edgeclf_converters.parity.parity import paired_interval
 __all__ = ["by_picture", "points_lost"]
 
 
-def by_picture(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+def by_picture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float, float]:
     """Percentage points of accuracy lost, and their 95% interval.
 
     Seeds that answer the same pictures are no new pictures: each picture counts once, with its mean over the seeds.
 
     Args:
-        before, after: which pictures were right, ``[seeds, pictures]``; a row of both is of the same seed.
+        before, after: which pictures were right, or in which share of cases, ``[seeds, pictures]``; a row of both is of
+            the same seed.
     """
     means = (before.astype(np.float64) - after).mean(axis=0)
     low, high = paired_interval(means.sum(), np.square(means).sum(), len(means))

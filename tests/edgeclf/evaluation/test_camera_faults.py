@@ -20,6 +20,7 @@ from edgeclf.errors import DataError
 from edgeclf.evaluation.camera_faults import FAULTS, REFERENCE, camera_frame, with_fault
 from edgeclf.evaluation.evaluate import images_of_source
 from edgeclf.evaluation.under_faults import measure_under_faults
+from edgeclf.training.augmentation.camera import HELD_OUT
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 from tests.runtime.browser import Browser
@@ -162,6 +163,7 @@ def test_the_thirteen_and_the_held_out_are_as_documented() -> None:
     assert fixed | {("grey", 1.0)} <= strengths
     held_out = {name for name, fault in FAULTS.items() if fault.is_held_out}
     assert len(held_out) >= 5
+    assert held_out == {*HELD_OUT}
     text = (Path(__file__).parents[3] / "docs" / "camera-faults.md").read_text("utf-8")
     sentence = text.split("never drawn: ")[1].split(".")[0]
     assert {*sentence.replace("\n", " ").split(", ")} == held_out
