@@ -162,12 +162,13 @@ def measure_under_faults(
         DataError: no image can be read.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(data.files))[:limit])
+    network = classifier.card.preprocessing
     kept: list[int] = []
     predictions: list[list[Prediction]] = []
 
     def prepared(row: int) -> list[Fitted] | None:
         try:
-            frame = camera_frame(data.picture(data.files[row]), classifier.card.preprocessing)
+            frame = camera_frame(data.picture(data.files[row], network), network)
         except ImageError:
             return None  # the evaluation without faults says so
         drawn = (with_fault(frame, name, level, seed) for name, level in cells)
