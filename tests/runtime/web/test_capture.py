@@ -64,7 +64,7 @@ def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_a_folder_of_parts_is_not_filled_with_pictures_of_train(tmp_path: Path) -> None:
     (tmp_path / "Val" / "cat").mkdir(parents=True)
-    with pytest.raises(UsageError, match=r"divided into parts \(Val\); name one, .*train"):
+    with pytest.raises(UsageError, match=r"contains parts of a split \(Val/\) .* name one part, for example .*train"):
         Album(tmp_path)
     assert Album(tmp_path / "Val").counts == {"cat": 0}
 
