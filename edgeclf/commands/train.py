@@ -140,7 +140,7 @@ _SECTIONS = {
     "--jpeg",
     type=click.Choice(["reduced", "full"]),
     help="Decode JPEGs, here and on the device, at the smallest of 1, 1/2, 1/4 and 1/8 of their size that fills the "
-    "input (reduced, the default) or at their own size, slower (full).",
+    "input (reduced, the default) or at their own size, slower (full, the default with --region).",
 )
 @click.option(
     "--precision",

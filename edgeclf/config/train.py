@@ -112,7 +112,8 @@ class TrainConfig(Options):
             smallest.
         jpeg: how JPEGs are decoded, in training and, by the model file, on the device: ``reduced``, at the smallest of
             1, 1/2, 1/4 and 1/8 of their size that fills the model's input, which is faster; ``full``, at their own
-            size, as versions up to 0.1 did.
+            size, as versions up to 0.1 did. By default reduced, but full if ``region`` is set: of an image that just
+            fills the input, a region would have to be enlarged.
         precision: number format of fine-tuning; the mixed formats need a GPU or CPU that supports them.
         xla: compile fine-tuning steps with XLA.
         region: the part of the camera's image that the network sees on the device, as shares: left, top, width,
@@ -175,6 +176,13 @@ class TrainConfig(Options):
         if region is not None and (wrong := region_mistakes(region)):
             raise ValueError(wrong[0].removeprefix(f"region {region}: "))
         return region
+
+    @model_validator(mode="after")
+    def _whole_regions(self) -> Self:
+        """Decode in full what is then cropped to a region, unless the option is given."""
+        if self.region is not None and "jpeg" not in self.model_fields_set:
+            self.__dict__["jpeg"] = "full"  # the object is frozen, and not yet anybody's
+        return self
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

@@ -12,6 +12,8 @@ from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.progress import Reporter
 from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.pictures.header import read_header
+from edgeclf_runtime.pictures.images import decoded_part
 from edgeclf_runtime.pictures.likeness import FITTED
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 from edgeclf_runtime.system.atomic_file import naming
@@ -96,7 +98,9 @@ def _decoded(
         try:
             content = data.content(files[row])
             pixels = data.decoded(files[row], content, rule)
-            shown = pixels if as_fingerprinted is None else data.decoded(files[row], content, as_fingerprinted)
+            shown = pixels
+            if as_fingerprinted is not None and not _is_decoded_alike(content, rule, as_fingerprinted):
+                shown = data.decoded(files[row], content, as_fingerprinted)
         except ImageError as error:
             skipped.append(Skipped(files[row], str(error)))
             return
@@ -113,3 +117,9 @@ def _decoded(
             for _ in pool.map(one, range(start, min(start + _AT_ONCE, len(files)))):
                 bar.advance(1)
     return pictures, sorted(skipped, key=lambda item: item.file)
+
+
+def _is_decoded_alike(content: bytes, one: Preprocessing, other: Preprocessing) -> bool:
+    """Whether an image is decoded at the same size for two networks, as every image is that is not a JPEG."""
+    header = read_header(content)
+    return decoded_part(header, one.min_decoded_size) == decoded_part(header, other.min_decoded_size)

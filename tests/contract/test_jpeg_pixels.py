@@ -23,7 +23,9 @@ from edgeclf.config.train import preprocessing
 from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.image_cache import decode
 from edgeclf.data.sources import read_source
+from edgeclf.evaluation.camera_faults import camera_frame
 from edgeclf.evaluation.measuring import measure, measure_dataset
+from edgeclf.evaluation.under_faults import measure_under_faults
 from edgeclf_runtime import Classifier, Frame, open_source, read_image
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
@@ -239,6 +241,44 @@ def test_near_duplicates_do_not_depend_on_the_input_size(photographs: Path, tmp_
         with decode(data, Preprocessing(size, size, jpeg="reduced"), 0, tmp_path / "cache", Quiet(), fingerprints)[0]:
             hashes.append((fingerprints.hashes.tolist(), fingerprints.details.tolist()))
     assert hashes[0] == hashes[1] == hashes[2]
+
+
+@pytest.mark.parametrize(("suffix", "size", "times"), [("jpg", 192, 1), ("jpg", 32, 2), ("png", 32, 1)])
+def test_training_decodes_twice_only_at_two_sizes(
+    suffix: str, size: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in "ab":
+        (tmp_path / "data" / label).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "data" / label / f"x.{suffix}"), np.full((500, 500, 3), 90, np.uint8))
+    data, _ = read_source(tmp_path / "data")
+    decoded: list[str] = []
+    honest = type(data).decoded
+    monkeypatch.setattr(type(data), "decoded", lambda *words: decoded.append(words[1]) or honest(*words))
+    rule, fingerprints = Preprocessing(size, size, jpeg="reduced"), Fingerprints.of(2)
+    with decode(data, rule, 0, tmp_path / "cache", Quiet(), fingerprints)[0]:
+        assert sorted(decoded) == sorted(data.files * times)
+
+
+def test_faults_are_drawn_into_the_pixels_that_the_network_sees(photographs: Path, files: dict[str, Path]) -> None:
+    data, _ = read_source(photographs)
+    data = data.take([0])
+    with Classifier.load(files["reduced"]) as classifier:
+        rule = classifier.card.preprocessing
+        expected = classifier.classify(camera_frame(_reduced(photographs / "0" / "large.jpg"), rule)).scores
+        assert np.array_equal(measure_under_faults(classifier, data, Quiet()).clean.scores[0], expected)
+
+
+def test_a_region_is_cut_from_the_image_at_its_own_size_unless_that_is_given(photographs: Path, tmp_path: Path) -> None:
+    region = {"region": (0.25, 0.0, 0.25, 0.5)}
+    assert make_config(region).jpeg == "full"
+    assert make_config({**region, "jpeg": "reduced"}).jpeg == "reduced"
+    assert make_config({"rotate": 180}).jpeg == "reduced"
+    mine = tmp_path / "edgeclf.toml"
+    mine.write_text("[train]\nregion = [0.25, 0.0, 0.25, 0.5]\n", "utf-8")
+    assert configure(TrainTable, {}, mine).config().jpeg == "full"
+    assert configure(TrainTable, {"jpeg": "reduced"}, mine).config().jpeg == "reduced"
+    run = Run.create(tmp_path / "run", make_config(region), photographs)
+    assert Run.open(run.path).config.jpeg == "full"
 
 
 def test_a_run_records_its_rule_and_one_without_it_keeps_the_old(photographs: Path, tmp_path: Path) -> None:

@@ -140,13 +140,14 @@ def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int | tupl
     """Decode with OpenCV."""
     rgb = header.kind == "JPEG" and _decodes_rgb()
     own = header.kind in ("PNG", "WebP")  # whether OpenCV turns these depends on its version and on alpha
-    stored = _stored(data, with_alpha=False, part=decoded_part(header, min_size), rgb=rgb, as_stored=own)
+    part = decoded_part(header, min_size)
+    stored = _stored(data, with_alpha=False, part=part, rgb=rgb, as_stored=own)
     if stored is None:
         import cv2
 
         raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
     pixels = eight_bits(stored)
-    if header.kind == "JPEG" and has_grey_corner(pixels):
+    if header.kind == "JPEG" and has_grey_corner(pixels, side=2 if part == 1 else 1):
         refuse_missing(data[: header.end or -len(END)], name)
     if header.alpha:
         stored = _stored(data, with_alpha=True)

@@ -22,7 +22,6 @@ END = b"\xff\xd9"
 
 _CUT = "{}: cut short; copy the file again."
 _GREY = 128
-_ENDS = (slice(2), slice(-2, None))
 
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -51,12 +50,17 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
     raise ImageError(_CUT.format(name))
 
 
-def has_grey_corner(pixels: npt.NDArray[np.uint8]) -> bool:
+def has_grey_corner(pixels: npt.NDArray[np.uint8], side: int = 2) -> bool:
     """Whether a corner of ``[height, width, 3]`` has exactly the grey that decoders use for missing pixels.
 
     All corners are checked, because the image may have been turned.
+
+    Args:
+        pixels: the decoded image.
+        side: width and height of a corner, in pixels.
     """
-    return any((pixels[rows, columns] == _GREY).all() for rows in _ENDS for columns in _ENDS)
+    ends = (slice(side), slice(-side, None))
+    return any((pixels[rows, columns] == _GREY).all() for rows in ends for columns in ends)
 
 
 def refuse_missing(data: bytes, name: str) -> None:

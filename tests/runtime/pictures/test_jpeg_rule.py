@@ -110,6 +110,23 @@ def test_a_truncated_one_is_refused_all_the_same(cut: float, progressive: bool) 
     assert _decoded(data[:-2], Preprocessing(64, 48, jpeg="reduced")).shape == (49, 65, 3)  # only its end is missing
 
 
+@pytest.mark.parametrize("cut", [7, 23, 100, 400])
+@pytest.mark.parametrize("size", [(1333, 1000), (1016, 761), (1001, 750)])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_missing_pixels_of_less_than_a_corner_are_missed(size: tuple[int, int], cut: int, subsampling: int) -> None:
+    """At an eighth, a whole block of missing pixels may be one pixel in the corner."""
+    data = _jpeg(_image(*size), subsampling=subsampling)
+    decoded = decode_image(data, "x.jpg", min_size=(90, 90))
+    assert decoded.shape[1] == -(-size[0] // 8)
+    with pytest.raises(ImageError, match=r"x\.jpg: cut short"):
+        decode_image(data[:-cut] + b"\xff\xd9", "x.jpg", min_size=(90, 90))
+
+
+def test_a_grey_picture_is_whole_at_reduced_size() -> None:
+    data = _jpeg(Image.new("RGB", (520, 390), (128, 128, 128)))
+    assert (_decoded(data, Preprocessing(64, 48, jpeg="reduced")) == 128).all()
+
+
 def test_other_formats_are_never_reduced() -> None:
     for kind in ("PNG", "WEBP", "BMP", "TIFF"):
         file = io.BytesIO()
