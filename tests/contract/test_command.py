@@ -108,7 +108,12 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     _edgeclf("train", digits, "--out", "run", "--size", 64, "--tune", "head", cwd=tmp_path)
     done = _edgeclf("export", "--float16", "run", "-o", "model.tflite", cwd=tmp_path)
     assert "float16 file" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tflite", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "model.tflite",
+        "model.unfamiliar.html",
+        "model.unfamiliar.json",
+        "run",
+    ]
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
 
 
@@ -168,6 +173,8 @@ def test_a_bound_that_cannot_be_kept_is_exit_status_3(
         "m.over-max-drop.parity.html",
         "m.over-max-drop.parity.json",
         "m.over-max-drop.tflite",
+        "m.over-max-drop.unfamiliar.html",
+        "m.over-max-drop.unfamiliar.json",
         "m.tflite",
     ]
 
