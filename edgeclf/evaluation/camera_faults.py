@@ -214,9 +214,11 @@ FAULTS: dict[str, CameraFault] = {
     "out of focus": CameraFault(
         _focus, (0.006, 0.012, 0.024), "radius {:.1%} of the side", "Focus at the distance of the things, and lock it."
     ),
-    "dark": CameraFault(_brightness, (0.6, 0.35, 0.2), "{:.0%} of the light", "Add a lamp, or lengthen the exposure."),
+    "dark": CameraFault(
+        _brightness, (0.6, 0.35, 0.2), "{:.0%} of the brightness", "Add a lamp, or lengthen the exposure."
+    ),
     "overexposed": CameraFault(
-        _brightness, (1.4, 1.8, 2.5), "{:.0%} of the light", "Meter on the things, or shorten the exposure."
+        _brightness, (1.4, 1.8, 2.5), "{:.0%} of the brightness", "Meter on the things, or shorten the exposure."
     ),
     "colour cast": CameraFault(
         _cast, (0.12, 0.25, 0.4), "red and blue by {:.0%}", "Set the white balance by hand, under the lamps in use."
