@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime import Classifier, Frame, ModelCard, ModelError, Prediction, Preprocessing, open_source, read_image
+from edgeclf_runtime.pictures.images import decode_image
 from edgeclf_runtime.pictures.view import GivenView, View
 from edgeclf_runtime.pipeline.pipeline import Pipeline
 from edgeclf_runtime.sinks import Observation
@@ -174,7 +175,11 @@ def test_films_are_seen_so_too_and_files_as_they_are(
     cv2.imwrite(str(tmp_path / "in" / "whole.png"), whole[:, :, ::-1])
     write_film(tmp_path / "film.avi", 10, [whole[:, :, ::-1]])
     with Classifier.load(model) as classifier, open_source(tmp_path / "film.avi") as film:
-        in_film = _by_label(classifier.classify(VIEW.see(next(iter(film)).pixels)))
+        # Turned by 180 degrees, it is decoded for the input as it lies.
+        decoded = decode_image(
+            next(iter(film)).jpeg or b"", "film", min_size=classifier.card.preprocessing.min_decoded_size
+        )
+        in_film = _by_label(classifier.classify(VIEW.see(decoded)))
     for words, expected in (
         (("run", seeing, "--source", tmp_path / "film.avi"), in_film),
         (("run", seeing, "--source", tmp_path / "in", "--watch", "--max-frames", "1"), as_trained),
@@ -248,8 +253,8 @@ def test_a_model_that_takes_over_brings_its_own(
     assert isinstance(first, Frame)
     assert isinstance(last, Frame)
     height, width = whole.shape[:2]
-    assert (first.pixels.shape, first.seen().shape) == (whole.shape, whole.shape)
-    assert last.pixels.shape[:2] == (width, height)
+    assert (first.whole().shape, first.seen().shape) == (whole.shape, whole.shape)
+    assert last.whole().shape[:2] == (width, height)
     assert last.seen().shape[:2] == (width, height // 2)
 
 
