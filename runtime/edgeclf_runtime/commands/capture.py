@@ -138,7 +138,9 @@ def _words(view: View) -> str:
 
 def _kept(frame: Frame, view: View) -> Frame:
     """Crop a frame that its source has rotated to the view; a cropped frame loses its original JPEG."""
-    return frame if view.region == WHOLE else replace(frame, pixels=view.cut(frame.pixels), jpeg=None)
+    if view.region == WHOLE:
+        return frame
+    return replace(frame, pixels=view.cut(frame.pixels), jpeg=None, unturned=None)
 
 
 def _by_hand(
