@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeclf.config.train import TrainConfig
 from edgeclf.errors import ConfigError
 from edgeclf.renamed import OPTIONS, VALUES
 from edgeclf.searching.space import Candidate
@@ -160,10 +161,19 @@ class SearchLog:
         self._study.set_user_attr("told", kept)
         kept, new = _parsed(kept), _parsed(conditions)
         self.is_before_jpeg = "jpeg" not in kept.get("options", {"jpeg": ""})
-        if self.is_before_jpeg:
-            new.get("options", {}).pop("jpeg", None)
+        _leave_out_later_options(kept.get("options", {}), new.get("options", {}))
         if different := [name for name in {**kept, **new} if kept.get(name) != new.get(name)]:
             raise ConfigError(f"{folder}: started with other {', '.join(different)}. Choose another --out.")
+
+
+def _leave_out_later_options(kept: dict[str, Any], new: dict[str, Any]) -> None:
+    """Remove options that the search's version did not have, if they change nothing.
+
+    That is so at their defaults; and for ``jpeg``, because such a search decodes in full to its end.
+    """
+    for name in [name for name in new if name not in kept]:
+        if name == "jpeg" or new[name] == TrainConfig.model_fields[name].default:
+            del new[name]
 
 
 def require_optuna() -> Any:
