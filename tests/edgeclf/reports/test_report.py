@@ -175,7 +175,7 @@ def test_the_report_tells_what_a_worse_camera_costs(sure_model: Path, tmp_path: 
         assert len(shown) == min(len(hurting), 8)
         for row, item in zip(shown, hurting, strict=False):
             assert f"{item['fault']}, {item['strength']}" in row
-            assert f"{item['lost']:.1f} (" in row
+            assert f"{item['lost']:.1f}\n{item['low']:.1f} to {item['high']:.1f}" in row
             assert item["advice"] in row
         browser.size(390)
         assert browser.value("document.documentElement.scrollWidth") <= 390
