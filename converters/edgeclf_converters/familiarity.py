@@ -26,6 +26,9 @@ IMAGES = 2000
 _PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
 _DIRECTIONS = 128
 _LEVELS = 200
+_ENOUGH = 200  # validation images; of fewer, the least familiar 5% are less than ten images
+_FOLDS = 5
+_WEIGHTS = (2.0, 1.0)  # of the two measures
 
 Vectors = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int64]
@@ -73,13 +76,25 @@ def array_familiarity(
     return fit
 
 
-def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Familiarity:
+def fit_familiarity(
+    train: Vectors,
+    targets: Targets,
+    validation: Vectors,
+    *,
+    groups: Targets | None = None,
+    nothing: int | None = None,
+) -> Familiarity:
     """Fit prototypes and the subspace to the training images, and calibrate them on the validation images.
+
+    Few validation images are too few for a share of 5%: then the training images are used, too, each measured with what
+    was fitted without it. The network was trained on them, but that makes little difference; see docs/figures.md.
 
     Args:
         train: features of training images, float32 ``[images, size]``.
         targets: their classes, int64 ``[images]``.
         validation: features of images that were not trained on, float32 ``[images, size]``.
+        groups: numbers of groups of training images that resemble one another, int64 ``[images]``; -1 for none.
+        nothing: class of the images of nothing, which are not to be familiar; None if there is none.
 
     Raises:
         ConversionError: no images, or features that are not finite.
@@ -88,6 +103,17 @@ def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Fa
         raise ConversionError("Familiarity needs training and validation images.")
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
         raise ConversionError("The network's features are not finite, so what is familiar cannot be told.")
+    fitted, found = _fitted(train, targets), []
+    if len(validation) < _ENOUGH and len(train) >= 2 * _FOLDS:
+        folds = _folds(targets, groups)
+        for fold in np.unique(folds) if len(np.unique(folds)) > 1 else ():
+            fitted_without = _fitted(train[folds != fold], targets[folds != fold])
+            found += _measures(fitted_without, train[(folds == fold) & (targets != nothing)])
+    return _calibrated(fitted, _measures(fitted, validation), found)
+
+
+def _fitted(train: Vectors, targets: Targets) -> Familiarity:
+    """Fit prototypes and the subspace, without calibration."""
     scale, labels = max(float(np.abs(train).mean()), 1e-9), np.unique(targets)
     unit = comparable(train, scale)
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
@@ -95,18 +121,36 @@ def fit_familiarity(train: Vectors, targets: Targets, validation: Vectors) -> Fa
     classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
     _, _, directions = np.linalg.svd(unit, full_matrices=False)
     chosen = directions[: min(_DIRECTIONS, len(directions))]
-    fitted = Familiarity(
-        in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,), scale
-    )
-    return _calibrated(fitted, validation)
+    return Familiarity(in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,), scale)
 
 
-def _calibrated(fitted: Familiarity, validation: Vectors) -> Familiarity:
-    """Return a copy whose familiarity is the share of these images that are less familiar."""
-    found = [fitted.measures(row) for row in validation]
-    measures = np.array([(-1.0, 0.0) if pair is None else pair for pair in found], np.float64)
-    means, spreads = measures.mean(axis=0), np.maximum(measures.std(axis=0), 1e-3)
-    totals = np.sort(((measures - means) / spreads).sum(axis=1))
+def _folds(targets: Targets, groups: Targets | None) -> Targets:
+    """Return the fold of each image, drawn alike each time: each class in all folds, each group in one."""
+    folds, rng = np.empty_like(targets), np.random.default_rng(0)
+    for label in np.unique(targets):
+        rows = rng.permutation(np.flatnonzero(targets == label))
+        folds[rows] = np.arange(len(rows)) % _FOLDS
+    for group in np.unique(groups[groups >= 0]) if groups is not None else ():
+        folds[groups == group] = folds[groups == group][0]
+    return folds
+
+
+def _measures(fitted: Familiarity, features: Vectors) -> list[tuple[float, float]]:
+    return [(-1.0, 0.0) if (pair := fitted.measures(row)) is None else pair for row in features]
+
+
+def _calibrated(
+    fitted: Familiarity, validation: list[tuple[float, float]], more: list[tuple[float, float]]
+) -> Familiarity:
+    """Return a copy whose familiarity is the share of these images that are less familiar.
+
+    Args:
+        validation: measures of the validation images, whose means and spreads are used.
+        more: measures of further images.
+    """
+    own = np.array(validation, np.float64)
+    means, spreads = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-3) / _WEIGHTS
+    totals = np.sort(((np.array([*validation, *more], np.float64) - means) / spreads).sum(axis=1))
     # The share below the k-th of n is k / (n + 1) for a new image of the same kind, whatever their distribution is.
     shares = np.arange(1, len(totals) + 1) / (len(totals) + 1)
     kept = np.unique(np.linspace(0, len(totals) - 1, min(_LEVELS, len(totals))).round().astype(int))

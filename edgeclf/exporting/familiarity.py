@@ -42,11 +42,14 @@ class RunFamiliarity:
         known = self._data.take(balanced_rows(self._data, "train", IMAGES))
         train = measure_dataset(classifier, known, self._reporter, "Fitting familiarity")
         assert train.features is not None  # the same file gave the validation images' features
-        shown = validation.targets != (-1 if validation.nothing is None else validation.nothing)
-        fitted = fit_familiarity(train.features, train.targets, validation.features[shown])
+        nothing, known = validation.nothing, _read(known, train.files)
+        shown = validation.targets != (-1 if nothing is None else nothing)
+        fitted = fit_familiarity(
+            train.features, train.targets, validation.features[shown], groups=known.groups, nothing=nothing
+        )
         measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels)
         held_out = self._data.take([int(row) for row in self._data.rows("validation")])
-        self._measured = measured, _read(known, train.files), _read(held_out, validation.files)
+        self._measured = measured, known, _read(held_out, validation.files)
         return fitted
 
     def write(self, model: Path) -> Path | None:

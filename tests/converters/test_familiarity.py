@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edgeclf_converters import ConversionError, Labelled, convert_int8
@@ -84,6 +85,36 @@ def test_half_of_the_validation_images_are_less_familiar_than_their_median() -> 
     assert abs(np.median(shares) - 0.5) < 0.1
     assert abs((shares < 0.05).mean() - 0.05) < 0.04
     assert fitted.of(np.full(40, np.nan, np.float32)) == fitted.of(np.zeros(40, np.float32)) == 0
+
+
+def test_few_validation_images_refuse_no_more_than_many() -> None:
+    rng, refused = np.random.default_rng(0), []
+    mix = rng.normal(0, 1, (6, 200))  # a few causes of many features, as in a network
+    for _ in range(5):
+        train, validation, new = (_ones(rng, count, mix) for count in (100, 6, 200))
+        fitted = fit_familiarity(train, np.arange(100) % 2, validation)
+        refused.append(np.mean([fitted.of(row) < 0.05 for row in new]))
+    assert 0.01 < np.mean(refused) < 0.08
+    assert max(refused) < 0.12
+
+
+def _ones(rng: np.random.Generator, count: int, mix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    causes = rng.normal(0, 1, (count, len(mix)))
+    return np.maximum(causes @ mix + rng.normal(0, 0.5, (count, mix.shape[1])), 0).astype(np.float32)
+
+
+def test_images_that_resemble_one_another_do_not_vouch_for_each_other() -> None:
+    rng = np.random.default_rng(0)
+    scenes = rng.gamma(2, 1, (40, 60)).repeat(5, axis=0)
+    train = (scenes + rng.normal(0, 0.01, scenes.shape)).astype(np.float32)
+    validation, new = (rng.gamma(2, 1, (count, 60)).astype(np.float32) for count in (10, 200))
+    groups, targets = np.arange(40).repeat(5), np.zeros(200, np.int64)
+    apart = fit_familiarity(train, targets, validation, groups=groups)
+    together = fit_familiarity(train, targets, validation)
+    refused = [np.mean([fitted.of(row) < 0.05 for row in new]) for fitted in (apart, together)]
+    assert refused[0] < 0.15 < refused[1]
+    alike = fit_familiarity(train, targets, validation, groups=np.zeros(200, np.int64))  # one fold: validation alone
+    assert 0 <= alike.of(new[0]) <= 1
 
 
 def test_what_is_like_the_empty_scene_is_unfamiliar() -> None:

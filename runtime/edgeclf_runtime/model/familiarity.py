@@ -45,9 +45,9 @@ class Familiarity:
         prototypes: int8 ``[prototypes, size]``, ``comparable`` feature vectors in steps of their largest value.
         classes: class of each prototype, an index into the labels; ``NO_CLASS`` for one of nothing.
         directions: int8 ``[directions, size]``, alike: an orthonormal basis of the subspace of the training images.
-        means, spreads: of each measure over the validation images.
-        levels: sums of the two measures over validation images, ascending.
-        shares: share of the validation images below each level, in (0, 1).
+        means, spreads: of each measure over the validation images; a measure that counts twice has half its spread.
+        levels: sums of the two measures over images of the classes, ascending.
+        shares: share of these images below each level, in (0, 1).
         scale: mean size of the training images' features; see ``prototypes.comparable``.
         empty: cosine similarity to a prototype of nothing from which a vector can be one of the empty scene.
     """
