@@ -12,7 +12,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.parity.scores import Labelled
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.familiarity import Familiarity, in_steps
-from edgeclf_runtime.model.prototypes import comparable, prototypes_of
+from edgeclf_runtime.model.prototypes import comparable, prototypes_of, unit_length
 from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["IMAGES", "REJECT", "array_familiarity", "fit_familiarity", "image_features"]
@@ -119,9 +119,21 @@ def _fitted(train: Vectors, targets: Targets) -> Familiarity:
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
     found = [prototypes_of(unit[targets == label], count) for label in labels]
     classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
-    _, _, directions = np.linalg.svd(unit, full_matrices=False)
-    chosen = directions[: min(_DIRECTIONS, len(directions))]
-    return Familiarity(in_steps(np.concatenate(found)), classes, in_steps(chosen), (0, 0), (1, 1), (0,), (0.5,), scale)
+    directions = in_steps(_directions(unit))
+    return Familiarity(in_steps(np.concatenate(found)), classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
+
+
+def _directions(unit: Vectors) -> Vectors:
+    """Return the directions in which vectors are longest, an orthonormal basis, by the smaller of their two products.
+
+    They are the first right singular vectors, in a fraction of the time of a singular value decomposition.
+    """
+    count, exact = min(_DIRECTIONS, *unit.shape), unit.astype(np.float64)
+    if len(unit) > unit.shape[1]:
+        return np.asarray(np.linalg.eigh(exact.T @ exact)[1][:, : -count - 1 : -1].T, np.float32)
+    squares, sides = np.linalg.eigh(exact @ exact.T)
+    kept = squares[: -count - 1 : -1] > 1e-9 * squares[-1]  # alike vectors span less
+    return unit_length(np.asarray(sides[:, : -count - 1 : -1].T[kept] @ exact, np.float32))
 
 
 def _folds(targets: Targets, groups: Targets | None) -> Targets:
