@@ -27,7 +27,7 @@ _PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
 _DIRECTIONS = 128
 _LEVELS = 200
 _ENOUGH = 200  # validation images; of fewer, the least familiar 5% are less than ten images
-_FOLDS = 5
+_SMALL, _FOLDS, _MORE_FOLDS = 400, 5, 20  # with few training images each fold costs little, and its loss counts
 _WEIGHTS = (2.0, 1.0)  # of the two measures
 
 Vectors = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ def fit_familiarity(
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
         raise ConversionError("The network's features are not finite, so what is familiar cannot be told.")
     fitted, found = _fitted(train, targets), []
-    if len(validation) < _ENOUGH and len(train) >= 2 * _FOLDS:
+    if len(validation) < _ENOUGH and len(train) >= 10:
         folds = _folds(targets, groups)
         for fold in np.unique(folds) if len(np.unique(folds)) > 1 else ():
             fitted_without = _fitted(train[folds != fold], targets[folds != fold])
@@ -141,7 +141,7 @@ def _folds(targets: Targets, groups: Targets | None) -> Targets:
     folds, rng = np.empty_like(targets), np.random.default_rng(0)
     for label in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == label))
-        folds[rows] = np.arange(len(rows)) % _FOLDS
+        folds[rows] = np.arange(len(rows)) % (_MORE_FOLDS if len(targets) <= _SMALL else _FOLDS)
     for group in np.unique(groups[groups >= 0]) if groups is not None else ():
         folds[groups == group] = folds[groups == group][0]
     return folds
