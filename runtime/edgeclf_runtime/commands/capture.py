@@ -96,6 +96,7 @@ def capture(
     (--tls) can use its own camera instead.
     """
     from edgeclf_runtime.sources import SourceOptions
+    from edgeclf_runtime.system.native_lines import filtered_codec_lines
     from edgeclf_runtime.web.album import Album
 
     if (every is None) != (label is None):
@@ -118,7 +119,7 @@ def capture(
     album = Album(folder, [*classes, *([label] if label else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    with _terminated():
+    with filtered_codec_lines(), _terminated():
         if every is not None and label is not None:
             _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:

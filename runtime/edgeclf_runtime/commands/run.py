@@ -163,6 +163,7 @@ def run(
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sources import is_camera, is_live, open_source
+    from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
     content = read_settings(config) if config else {}
     chosen = settings(content, _by_table(given), str(config or ""))
@@ -185,7 +186,7 @@ def run(
     watch = model_watch(model, open_model, suits) if chosen.reload else None
     endless = chosen.reload or chosen.camera.watch or not waits
     classifier, refused = started(model, open_model, suits, endless)
-    with classifier:
+    with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)
         gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
         labels, has_familiarity = classifier.card.labels, classifier.familiarity is not None

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from edgeclf_runtime.system.native_lines import unfiltered
+
 __all__ = ["ProcessGroup", "kill_all"]
 
 _LOOK = 0.05  # longest pause, in seconds, between two checks whether a program has ended
@@ -36,6 +38,7 @@ class ProcessGroup:
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # standard output belongs to the terminal sink
+            stderr=unfiltered(),  # not the pipe, which ends with this process
             start_new_session=True,
         )
         _groups.add(self)

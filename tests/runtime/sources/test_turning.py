@@ -122,15 +122,3 @@ def test_a_films_unknown_codec_is_named_in_one_line(model: Path, tmp_path: Path)
         assert message in done.stderr
         assert "ffmpeg -i" in done.stderr
         assert not [line for line in done.stderr.splitlines() if line.startswith("[")], done.stderr
-
-
-def test_native_lines_that_say_something_are_shown() -> None:
-    code = (
-        "import os\nfrom edgeclf_runtime.system.native_lines import without_delegate_lines\n"
-        "with without_delegate_lines():\n"
-        "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nERROR: of the library\\n')\n"
-        "    raise ValueError('of Python')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stderr.startswith("ERROR: of the library\nTraceback")
-    assert done.stderr.endswith("ValueError: of Python\n")
