@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 
@@ -31,8 +32,12 @@ class VerifyReport:
     passed: bool
 
 
-def verify(classifier: Classifier) -> VerifyReport:
+def verify(classifier: Classifier, advance: Callable[[int], None] = lambda images: None) -> VerifyReport:
     """Classify the golden images in the model file and compare.
+
+    Args:
+        classifier: of the model file.
+        advance: called with 1 after each image, for a progress bar.
 
     Raises:
         ModelError: the file has none.
@@ -46,4 +51,5 @@ def verify(classifier: Classifier) -> VerifyReport:
         scores, expected = classifier.classify(golden.pixels).scores, classifier.score_rule.apply(golden.scores)
         worst = float(np.maximum(worst, np.abs(scores - expected).max()))  # np.maximum keeps a NaN
         same = same and bool(scores[expected.argmax()] >= scores.max() - tolerance)
+        advance(1)
     return VerifyReport(worst, tolerance, len(classifier.golden), same, worst <= tolerance and same)

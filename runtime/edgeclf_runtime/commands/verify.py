@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -28,7 +29,11 @@ def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
             classifier.warm_up()
             click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden images to compare.")
             return
-        report = verification.verify(classifier)
+        if sys.stderr is not None and sys.stderr.isatty():
+            with click.progressbar(length=len(classifier.golden), label="Golden images", file=sys.stderr) as bar:
+                report = verification.verify(classifier, bar.update)
+        else:
+            report = verification.verify(classifier)
         name = classifier.backend.name
     text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {report.count} golden images"
     if not report.passed:
