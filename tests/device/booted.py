@@ -45,11 +45,11 @@ class Booted:
             )
 
     def said(self) -> str:
-        """All that its console said so far."""
+        """The console's output so far."""
         return self._console.read_text("utf-8", "replace")
 
     def runs(self) -> bool:
-        """Whether it was not turned off."""
+        """Whether the machine is on."""
         return self._process.poll() is None
 
     def wait_for(self, text: str, seconds: float) -> None:
@@ -65,7 +65,7 @@ class Booted:
             time.sleep(_LOOK)
 
     def ssh(self, *words: str, content: bytes = b"", seconds: float = 120.0) -> subprocess.CompletedProcess[bytes]:
-        """Run a shell's words on it."""
+        """Run a shell command on the machine."""
         options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         options += ["ConnectTimeout=10", "IdentitiesOnly=yes"]
         command = ["ssh", "-p", str(self.port), "-i", str(self._disk.key)]
@@ -74,7 +74,7 @@ class Booted:
         return subprocess.run(command, input=content, capture_output=True, timeout=seconds, check=False)
 
     def wait_for_ssh(self) -> None:
-        """Until somebody can log in; see ``wait_for``."""
+        """Wait until a login works; see ``wait_for``."""
         until = time.monotonic() + _UP
         while (done := self.ssh("true")).returncode:
             assert self.runs(), self.said()[-3000:]
@@ -82,12 +82,12 @@ class Booted:
             time.sleep(_LOOK)
 
     def turn_off(self) -> None:
-        """In order: all is written."""
+        """Shut down cleanly: everything is written to the disk."""
         self.ssh("sudo", "systemctl", "poweroff")
         self._process.wait(_UP)
 
     def cut_power(self) -> None:
-        """What it had not yet given to its disk is lost."""
+        """Cut the power: data not yet written to the disk is lost."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 

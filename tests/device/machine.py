@@ -49,7 +49,7 @@ def _apt(folder: Path, program: str, *words: str) -> str:
 
 
 def kernel_version(unpacked: Path) -> str:
-    """Such as 6.1.0-30-arm64."""
+    """Return the kernel's version, such as 6.1.0-30-arm64."""
     return next((unpacked / "lib/modules").iterdir()).name
 
 
@@ -118,7 +118,7 @@ def emulator(unpacked: Path, archive: Path, start: str) -> list[str]:
 
 
 def boot(unpacked: Path, archive: Path, seconds: float) -> str:
-    """What the serial console says until the machine turns itself off."""
+    """Return the output of the serial console until the machine turns itself off."""
     command = emulator(unpacked, archive, "rdinit=/init")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     return done.stdout.decode("utf-8", "replace")

@@ -22,12 +22,12 @@ def _rows() -> list[int]:
 
 
 def rows_to_classify() -> list[int]:
-    """The first two hundred 0, 1 and 2."""
+    """Return the rows of the first two hundred images of the digits 0, 1 and 2."""
     return _rows()[:COUNT]
 
 
 def rows_to_learn() -> list[int]:
-    """All others."""
+    """Return the rows of all other images."""
     return _rows()[COUNT:]
 
 

@@ -47,7 +47,7 @@ def models(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 @pytest.fixture(scope="module")
 def python_of_tflite() -> Path:
-    """The interpreter of an environment with tflite-runtime."""
+    """Return the Python interpreter of an environment with tflite-runtime."""
     python = ROOT / ".venv-tflite/bin/python"
     if not python.exists():
         pytest.skip(f"no {python.relative_to(ROOT)}: make test-pi builds it")
@@ -55,13 +55,13 @@ def python_of_tflite() -> Path:
 
 
 def _here(python: str | Path, model: Path, pictures: Path, backend: str) -> dict[str, Any]:
-    """What this machine makes of them."""
+    """Return this machine's results for the images."""
     command = [python, HERE / "probe.py", model, pictures, backend]
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
 def _there(kind: Userland, root: Path, site: str, model: Path, pictures: Path, backend: str) -> dict[str, Any]:
-    """What the device makes of them."""
+    """Return the emulated device's results for the images."""
     work = root / "work"
     shutil.rmtree(work)
     shutil.copytree(pictures, work / "pictures")

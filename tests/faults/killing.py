@@ -33,14 +33,14 @@ class Killer:
         self._log, self._random, self.killed = log, random.Random(seed), 0
 
     def whole(self, command: Sequence[object]) -> float:
-        """Seconds it takes when it is left alone; it must end well."""
+        """Return the seconds that an undisturbed process takes; it must succeed."""
         start = time.monotonic()
         process = self._begin(command)
         assert process.wait() == 0, self._log.read_text("utf-8")[-3000:]
         return time.monotonic() - start
 
     def cut(self, command: Sequence[object], seconds: float) -> bool:
-        """Begin it and kill it within so many seconds; False when it ended before, which must have been well."""
+        """Start the process and kill it within this many seconds; return False if it succeeded before."""
         process = self._begin(command)
         try:
             status = process.wait(self._random.uniform(0, seconds))
@@ -54,7 +54,7 @@ class Killer:
 
     @contextmanager
     def beside(self, command: Sequence[object]) -> Iterator[None]:
-        """It runs while the ``with`` lasts, and is killed then; not counted."""
+        """Run the process within the ``with`` block, then kill it; this kill is not counted."""
         process = self._begin(command)
         try:
             yield

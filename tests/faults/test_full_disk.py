@@ -1,4 +1,4 @@
-"""A disk that is full, or may only be read, under each writer: one clear line, the old result kept, no litter."""
+"""Each writer on a full or read-only disk: one clear line, the old result kept, no leftover files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FULL, READ_ONLY = "No space left", "Read-only file system"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Small]:
-    """Mounts a disk of so many KiB."""
+    """Return a function that mounts a disk of this many KiB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
     mounted: list[Path] = []
@@ -53,7 +53,7 @@ def _read_only(place: Path) -> None:
 
 
 def _fill(place: Path, free: int) -> None:
-    """Until so many KiB are left."""
+    """Fill the disk until this many KiB are left."""
     room = os.statvfs(place)
     (place / "filler").write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - (free << 10))))
 
@@ -63,7 +63,7 @@ def _edgeclf(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def _one_line(done: subprocess.CompletedProcess[str], reason: str, place: Path) -> None:
-    """It ended with one line that names the place and the reason."""
+    """Check that the process failed with one line that names the path and the reason."""
     assert done.returncode != 0, done.stderr
     assert "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]

@@ -66,7 +66,7 @@ def test_a_training_goes_on_to_the_same_result(killer: Killer, digits: Path, tmp
 
 
 def _continued(path: Path, begin: list[object]) -> list[object]:
-    """The command that goes on with a killed training; empty if it was killed after its end, before it was gone."""
+    """Return the command that resumes a killed training; empty if it had finished when it was killed."""
     metrics = path / "metrics.json"
     if metrics.exists() and json.loads(metrics.read_text("utf-8"))["status"] == "finished":
         return [] if not Run.open(path).has_arrays("state") else [*EDGECLF, "train", "--resume", path]
@@ -74,7 +74,7 @@ def _continued(path: Path, begin: list[object]) -> list[object]:
 
 
 def _whole_files(path: Path) -> None:
-    """Whatever is there is whole; not what has not got its name yet."""
+    """Check that every file is complete, except hidden files that were not renamed yet."""
     for file in path.glob("*") if path.exists() else ():
         if file.suffix == ".json":
             json.loads(file.read_text("utf-8"))
@@ -163,7 +163,7 @@ def test_films_can_be_played_and_keep_their_times(killer: Killer, model: Path, t
 
 
 def _picture_times(film: Path) -> list[int]:
-    """In ms, as OpenCV reads them."""
+    """Return the frames' times in ms, as OpenCV reads them."""
     capture, times = cv2.VideoCapture(str(film)), []
     while capture.read()[0]:
         times.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
@@ -184,7 +184,7 @@ while True:
 def test_a_replaced_model_is_the_old_one_or_the_new(
     killer: Killer, model: Path, float_model: Path, tmp_path: Path
 ) -> None:
-    """The runner and whoever replaces its file are killed by turns; it starts again each time with what lies there."""
+    """Kill the runner and the process that replaces its model file in turn; each start uses the file that is there."""
     place, seen, config = tmp_path / "model.tflite", tmp_path / "seen.jsonl", tmp_path / "run.toml"
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
@@ -215,6 +215,6 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
 
 
 def _lines(seen: Path) -> list[dict[str, Any]]:
-    """All of them, each whole; the last one may still be being written."""
+    """Return all lines, each complete; the last may still be incomplete."""
     text = seen.read_text("utf-8") if seen.exists() else ""
     return [json.loads(line) for line in text.split("\n")[:-1]]

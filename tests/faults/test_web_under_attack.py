@@ -1,4 +1,4 @@
-"""The real command with its page, while five hundred look and read nothing, and while nonsense is thrown at it."""
+"""The real command and its page, with five hundred clients that read nothing, and with malformed requests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Page:
         raise AssertionError("no answer any more")
 
     def memory(self) -> int:
-        """MiB."""
+        """Return the memory in MiB."""
         text = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
         return int(text.split("VmRSS:")[1].split()[0]) >> 10
 
@@ -73,7 +73,7 @@ def _running(folder: Path, *words: object) -> Iterator[_Page]:
 
 
 def _frames(page: _Page) -> float:
-    """A second."""
+    """Return frames per second."""
     before, start = page.json()["frames"], time.monotonic()
     time.sleep(WINDOW)
     after = page.json()["frames"]
@@ -83,7 +83,7 @@ def _frames(page: _Page) -> float:
 
 
 def _viewer(port: int) -> socket.socket:
-    """One who asks for the live picture and reads nothing; every other one does not even end the request."""
+    """Connect a client that requests the live images and reads nothing; every second request is incomplete."""
     viewer = socket.socket()
     viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     viewer.connect(("127.0.0.1", port))
@@ -95,7 +95,7 @@ def _viewer(port: int) -> socket.socket:
 
 
 def test_five_hundred_slow_viewers(model: Path, tmp_path: Path) -> None:
-    """Of a film of sixty frames a second, none of which may wait for them."""
+    """Classify a video at sixty frames per second; no frame may wait for the clients."""
     film = _long_film(tmp_path)
     words = ["run", model, "--source", film, "--realtime", "--web", "0"]
     quiet, watched = [], []

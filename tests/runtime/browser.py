@@ -1,4 +1,4 @@
-"""Chromium without a screen, told what to do over its DevTools protocol."""
+"""Headless Chromium, controlled over its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def _page(self, file: Path) -> str:
-        """The address of the page's end of the protocol."""
+        """Return the WebSocket address of the page's DevTools."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port(file)}/json/list", timeout=_PATIENCE) as answer:
             page = next(target for target in json.load(answer) if target["type"] == "page")
         return str(page["webSocketDebuggerUrl"])
@@ -83,7 +83,7 @@ class Browser:
         raise AssertionError("Chromium did not start")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """One command of the protocol, and its result."""
+        """Send a DevTools command and return its result."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -109,13 +109,13 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
 
     def value(self, expression: str) -> Any:
-        """Of a JavaScript expression."""
+        """Return the value of a JavaScript expression."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
     def wait(self, expression: str) -> Any:
-        """Until the expression is true; its value."""
+        """Wait until a JavaScript expression is true; return its value."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             try:
@@ -136,7 +136,7 @@ class Browser:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def away(self) -> None:
-        """The mouse, to a corner."""
+        """Move the mouse to a corner of the page."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
 
     def press(self, selector: str) -> None:
@@ -154,12 +154,12 @@ class Browser:
         self.keyed(text, code, down)
 
     def keyed(self, key: str, code: str, down: bool) -> None:
-        """What a key says, and which one it is."""
+        """Press or release a key."""
         more: dict[str, Any] = {"windowsVirtualKeyCode": 13, "text": "\r"} if key == "Enter" and down else {}
         self.call("Input.dispatchKeyEvent", type="keyDown" if down else "keyUp", key=key, code=code, **more)
 
     def swipe(self, selector: str, distance: int) -> None:
-        """With a finger that begins on an element, so many pixels up."""
+        """Swipe up by this many pixels, starting on an element."""
         x, y = self._middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         for step in range(1, 6):
@@ -169,14 +169,14 @@ class Browser:
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def touch(self, selector: str, seconds: float) -> None:
-        """With a finger that stays where it is, and lets go."""
+        """Touch an element for this many seconds without moving, then release."""
         x, y = self._middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         time.sleep(seconds)
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def _middle(self, selector: str) -> tuple[float, float]:
-        """Where the middle of an element is."""
+        """Return the position of an element's centre."""
         box = self.value(
             f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
             " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
@@ -188,7 +188,7 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def picture(self, path: Path, dark: bool = False) -> None:
-        """The whole page as a PNG."""
+        """Write a screenshot of the whole page as a PNG."""
         feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[feature])
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
@@ -211,7 +211,7 @@ class Browser:
 
 @contextmanager
 def running(*words: object, cwd: Path) -> Iterator[str]:
-    """The command; gives the address it says."""
+    """Run the command and yield the address that it prints."""
     with subprocess.Popen(
         [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
         cwd=cwd,

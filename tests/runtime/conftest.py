@@ -1,4 +1,4 @@
-"""What several tests of the runtime need."""
+"""Fixtures shared by the runtime's tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def hook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Snapshots: three uncertain pictures."""
+    """A snapshot folder with three uncertain images."""
     sink = SnapshotSink(tmp_path / "kept", every=0)
     for number in range(3):
         sink.take(seen("unknown", 0.5, number=number))
@@ -70,7 +70,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """With an empty page, of which no errors are known."""
+    """A browser with an empty page and no recorded errors."""
     chromium.open("about:blank")
     chromium.wait("location.href === 'about:blank'")
     chromium.errors.clear()
@@ -80,13 +80,13 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    """Where the stand-in writes the process and the options of every loading."""
+    """The file to which the stand-in library writes process id and options of each load."""
     return tmp_path / "record"
 
 
 @pytest.fixture
 def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Compiles a stand-in and sets it in libedgetpu's place."""
+    """Return a function that compiles a stand-in library and uses it instead of libedgetpu."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler")
@@ -104,7 +104,7 @@ def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Buil
 
 @pytest.fixture
 def compiled(tmp_path: Path) -> Path:
-    """A model file of ours, compiled for the Edge TPU."""
+    """A model file of edgeclf, compiled for the Edge TPU."""
     golden = [GoldenVector(picture(100), np.array([100 / 256, 0, 0], np.float32))]
     path = tmp_path / "m_edgetpu.tflite"
     path.write_bytes(pack(small_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))

@@ -1,4 +1,4 @@
-"""Files that stand in for what edgetpu_compiler and libedgetpu bring: a compiled model, a library's source."""
+"""Stand-ins for the files of edgetpu_compiler and libedgetpu: a compiled model and the library's source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Build = Callable[..., Path]
 
 
 def small_flatbuffer(operator: str, metadata: bytes = b"") -> bytes:
-    """One operator of that name from a 16x16 picture to three scores, as edgetpu_compiler leaves of a whole network."""
+    """Return a model with one operator of this name, from a 16x16 image to three scores, as edgetpu_compiler writes."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 

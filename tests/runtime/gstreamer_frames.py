@@ -1,4 +1,4 @@
-"""Print what GStreamer reads of a Matroska film of JPEGs: the time of each picture and the duration, in ms, as JSON."""
+"""Read a Matroska video of JPEGs by GStreamer; print the time of each image and the duration, in ms, as JSON."""
 
 from __future__ import annotations
 

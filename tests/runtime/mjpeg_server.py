@@ -1,4 +1,4 @@
-"""Motion JPEG over HTTP, for who knows the password: mjpeg_server.py PORT; the address is /camera."""
+"""Serve Motion JPEG over HTTP with a password: mjpeg_server.py PORT; the address is /camera."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Camera(http.server.BaseHTTPRequestHandler):
             time.sleep(0.05)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real MQTT broker, and one who listens to it."""
+"""A real MQTT broker and a client that subscribes to it."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class Link:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
-        """Nothing comes through, and nobody is told."""
+        """Pass no more data on, without closing the connections."""
         self._open.clear()
 
     def cut(self) -> None:
-        """What is on its way is lost; connections can be made anew."""
+        """Close all connections, losing data in transit; new connections are accepted."""
         ends, self._ends = self._ends, []
         for end in ends:
             with suppress(OSError):
@@ -116,7 +116,7 @@ def _protocol(connection: socket.socket) -> int:
 
 
 class Listener:
-    """All messages by topic, newest last."""
+    """Return all messages by topic, oldest first."""
 
     def __init__(self, port: int) -> None:
         from paho.mqtt import client as mqtt

@@ -1,4 +1,4 @@
-"""What a classifier saw, made up: for tests of where it goes."""
+"""Invented observations of a classifier, for tests of sinks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples for a device, on a film in place of their camera."""
+"""The examples for a device, with a video instead of their camera."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WITHIN = 2.0 + 4.0  # the promise, and slack for a busy machine; what hangs here
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """A server that lets everybody come and answers nobody."""
+    """A server that accepts connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(50)
@@ -50,7 +50,7 @@ def started() -> Iterator[Started]:
 
 
 def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
-    """Seconds until it is gone, and its exit status."""
+    """Return the seconds until the process has exited, and its exit status."""
     start = time.monotonic()
     process.send_signal(number)
     status = process.wait(20)  # not for the end of its output: a command of its may hold that for longer

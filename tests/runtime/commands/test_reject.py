@@ -17,7 +17,7 @@ from edgeclf_runtime import Classifier, UsageError
 
 @pytest.fixture(scope="module")
 def pictures(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four of the training's images, then noise four times."""
+    """Four training images, then four images of noise."""
     folder = tmp_path_factory.mktemp("mixed")
     for number, path in enumerate(sorted((digits / "1").iterdir())[:4]):
         (folder / f"{number}-own.png").write_bytes(path.read_bytes())
@@ -39,7 +39,7 @@ def _edgeclf(folder: Path, *words: object) -> str:
 
 
 def _reasons(lines: str) -> dict[bool, set[Any]]:
-    """The reasons of the strange images, and of the others."""
+    """Return the reasons given for the unfamiliar images and for the others."""
     found: dict[bool, set[Any]] = {True: set(), False: set()}
     for line in map(json.loads, lines.splitlines()):
         assert (line["answer"] == "unknown") == (line["reason"] is not None)

@@ -1,4 +1,4 @@
-"""Passwords in a config: who may read it, what is said of that, and a service whose own user may not."""
+"""Passwords in a config: its permissions, the warning about them, and a service whose user cannot read the file."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ print(read_settings(Path("run.toml")))
 @needs_root
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the other user can import nothing any more, as tomli")
 def test_another_user_reads_the_copy_that_systemd_gives(tmp_path: Path) -> None:
-    """As systemd starts it: another user, and a folder of that user's with the file as it is at this start."""
+    """Read the config as another user, from the copy in that user's credentials folder as systemd makes it."""
     for folder in (tmp_path, *tmp_path.parents):
         if folder == tmp_path or folder.name.startswith(("pytest", "popen")):
             folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""edgeclf init-config: a settings file with everything in it, which works as it is."""
+"""``edgeclf init-config`` writes a commented settings file with every key, which works unchanged."""
 
 from __future__ import annotations
 

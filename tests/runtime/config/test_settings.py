@@ -1,4 +1,4 @@
-"""``edgeclf run``: its file, its options, its end."""
+"""``edgeclf run``: settings file, options and exit."""
 
 from __future__ import annotations
 

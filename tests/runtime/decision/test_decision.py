@@ -1,4 +1,4 @@
-"""A steady answer from jumping scores, and which frames are looked at."""
+"""Decisions: a stable answer from fluctuating scores, and which frames are classified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor, on machines made of files; the benchmark, on a real model."""
+"""``edgeclf doctor`` on simulated file systems, and ``edgeclf bench`` on a real model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: ours, damaged ones, foreign ones."""
+"""Model files of edgeclf, damaged ones and foreign ones."""
 
 from __future__ import annotations
 

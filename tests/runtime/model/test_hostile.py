@@ -1,4 +1,4 @@
-"""Files made to take all memory or time, by ways that the random damage of test_fuzz.py does not find."""
+"""Model files crafted to exhaust memory or time, which the random damage of test_fuzz.py does not find."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_archive_is_stored_or_deflated(method: int, tmp_path: Path) -> None:
 
 
 class _Flat:
-    """A .tflite of one graph whose tensors are all the same table, with one shape."""
+    """Return a .tflite file whose tensors all refer to the same table, with one shape."""
 
     def __init__(self, tensors: int) -> None:
         self.data = bytearray(b"\0\0\0\0TFL3")

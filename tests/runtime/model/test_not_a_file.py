@@ -1,4 +1,4 @@
-"""Paths that are no model file: what is said, and which was probably meant."""
+"""Paths that are not model files: the error, and the suggestion of what was probably meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two trainings, one of them exported, and a hidden file as a kill leaves it."""
+    """A folder with two runs, one of them exported, and a hidden file left by a killed process."""
     monkeypatch.chdir(tmp_path)
     for name in ("new", "done"):
         shutil.copytree(KEPT / "run", tmp_path / "runs" / name)

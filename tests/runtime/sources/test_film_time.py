@@ -1,4 +1,4 @@
-"""Rates, averages and pauses go by a film's own time, and sources that can wait lose nothing."""
+"""Rates, averages and pauses follow a video's own timestamps, and sources that can wait lose no frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JPEGs of films, folders and cameras: taken as they came, decoded at the part of their size that is enough."""
+"""JPEGs of videos, folders and cameras are kept undecoded and decoded at the smallest sufficient size."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_smaller_picture_is_the_larger_ones_mean(film: Path) -> None:
 
 
 def _damaged(data: bytes) -> bytes:
-    """Its frame's header says more components than it has: whole for who looks for its end, not for who decodes it."""
+    """Return a JPEG whose frame header names too many components: complete, but not decodable."""
     place = data.index(b"\xff\xc0")
     return data[: place + 9] + b"\x07" + data[place + 10 :]
 
