@@ -34,22 +34,21 @@ def draw(name: str, count: int, seed: int) -> list[Pixels]:
 
 
 @cache
-def _packaged(names: tuple[str, ...]) -> list[Pixels]:
-    """Read pictures of scikit-image, if it is installed."""
-    package = importlib.util.find_spec("skimage")
-    if package is None or not package.submodule_search_locations:
+def _packaged(package: str, folder: str, names: tuple[str, ...]) -> list[Pixels]:
+    """Read pictures that an installed package holds."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         return []
-    folder = Path(package.submodule_search_locations[0]) / "data"
-    return [read_image(folder / name) for name in names if (folder / name).exists()]
+    place = Path(spec.submodule_search_locations[0]) / folder
+    return [read_image(place / name) for name in names if (place / name).exists()]
 
 
 @cache
 def _photographs() -> list[Pixels]:
-    import matplotlib
     from sklearn.datasets import load_sample_images
 
-    person = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return [*load_sample_images().images, read_image(person), *_packaged(_PHOTOGRAPHS)]
+    person = _packaged("matplotlib", "mpl-data/sample_data", ("grace_hopper.jpg",))
+    return [*load_sample_images().images, *person, *_packaged("skimage", "data", _PHOTOGRAPHS)]
 
 
 @cache
@@ -100,7 +99,7 @@ def _waves(rng: np.random.Generator) -> Floats:
 
 def _texture(rng: np.random.Generator) -> Pixels:
     """Return a photographed texture where there are some, or clouds, wood and marble between two colours."""
-    photographed = _packaged(_TEXTURES)
+    photographed = _packaged("skimage", "data", _TEXTURES)
     if photographed and rng.random() < 0.5:
         return _crop(photographed, rng)
     values = _waves(rng)
