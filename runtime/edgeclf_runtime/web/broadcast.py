@@ -17,10 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.sinks.jpeg import jpeg
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+    from edgeclf_runtime.frame import Frame
 
 __all__ = ["VIEWERS", "Live", "Picture", "live_response"]
 
@@ -42,24 +45,25 @@ class Picture:
     """
 
     def __init__(self) -> None:
-        self._newest: tuple[int, npt.NDArray[np.uint8]] | None = None
+        self._newest: tuple[int, npt.NDArray[np.uint8] | Frame] | None = None
         self._jpeg: tuple[int, bytes] = (0, b"")
         self._lock, self._when = threading.Lock(), -1.0
         self._counting, self._count, self._moment = threading.Lock(), 0, -math.inf
         self.encoded = 0
 
-    def put(self, pixels: npt.NDArray[np.uint8], moment: float = math.inf) -> None:
+    def put(self, picture: npt.NDArray[np.uint8] | Frame, moment: float = math.inf) -> None:
         """Replace the image, without copying or encoding it.
 
         Args:
-            pixels: uint8 RGB ``[height, width, 3]``, which must not be changed afterwards.
+            picture: uint8 RGB ``[height, width, 3]``, which must not be changed afterwards; or a frame, whose JPEG is
+                decoded at full size only when somebody watches.
             moment: time of capture; an image older than the current one, from a slower thread, is ignored.
         """
         with self._counting:
             if moment < self._moment:
                 return
             self._count, self._moment = self._count + 1, moment if moment < math.inf else self._moment
-            self._newest = (self._count, pixels)
+            self._newest = (self._count, picture)
 
     def has_newer(self, number: int) -> bool:
         """Whether there is a newer image than this number, so that a call of ``jpeg`` is worthwhile."""
@@ -70,9 +74,18 @@ class Picture:
         with self._lock:
             newest, now = self._newest, time.monotonic()
             if newest and newest[0] != self._jpeg[0] and now - self._when >= _PERIOD:
-                self._jpeg, self._when = (newest[0], jpeg(_shrunk(newest[1]), _QUALITY)), now
+                self._jpeg, self._when = (newest[0], jpeg(_shrunk(_whole(newest[1])), _QUALITY)), now
                 self.encoded += 1
             return self._jpeg
+
+
+def _whole(picture: npt.NDArray[np.uint8] | Frame) -> npt.NDArray[np.uint8]:
+    if isinstance(picture, np.ndarray):
+        return picture
+    try:
+        return picture.whole()
+    except ImageError:  # damaged in a part that reduced decoding skipped
+        return picture.pixels
 
 
 class Live:

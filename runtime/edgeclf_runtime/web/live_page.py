@@ -96,8 +96,8 @@ class WebSink:
         if isinstance(item, ModelState) and self._unsorted is not None:
             self._unsorted.labels = item.labels
         frame = item.prediction.frame if isinstance(item, Observation) else None
-        if frame is not None:  # as decoded, perhaps at reduced size: the page shows it small anyway
-            self._picture.put(frame.pixels, frame.time)
+        if frame is not None:
+            self._picture.put(frame, frame.time)
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
         """Also show the dropped items of these outlets."""
@@ -107,7 +107,7 @@ class WebSink:
     def glance(self, frame: Frame) -> None:
         """Show a frame that is not classified."""
         self._status.glance()
-        self._picture.put(frame.pixels, frame.time)
+        self._picture.put(frame, frame.time)
 
     def close(self) -> None:
         """Stop serving."""
