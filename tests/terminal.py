@@ -36,6 +36,7 @@ class Screen:
     _master: int
     text: str = ""
     longest: float = 0.0
+    _written: bytes = b""
 
     def until(self, words: str) -> None:
         """Read on until this was written; fails when the command ends without it."""
@@ -59,7 +60,9 @@ class Screen:
         except OSError:  # nobody has the other side open any more
             data = b""
         self.longest = max(self.longest, time.monotonic() - begun)
-        self.text += data.decode("utf-8", "replace").replace("\r\n", "\n")
+        # Decoded as a whole: a read may end within a character, or between a carriage return and its line feed.
+        self._written += data
+        self.text = self._written.decode("utf-8", "replace").replace("\r\n", "\n")
         return bool(data)
 
 
