@@ -76,7 +76,7 @@ def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, re
         count, wanted = len(divided.rows(part)), round(total * share)
         if part not in kept.parts and count < wanted / 2:
             reporter.say(
-                f"Warning: the {part} part has {count} images but should have {wanted}: images that belong "
+                f"Warning: the {part} part has {counted(count, 'image')} but should have {wanted}: images that belong "
                 "together stay in one part. Add images taken at other times, or pass --group none."
             )
 

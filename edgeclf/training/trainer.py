@@ -32,6 +32,7 @@ from edgeclf_converters.graph.inputs import normalized
 from edgeclf_converters.parity.scores import NetworkScores
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Judged", "Training"]
 
@@ -84,7 +85,7 @@ class Training:
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
-            few = f"{counts.min()} images of {rare!r}, up to {counts.max()} of others"
+            few = f"{counted(int(counts.min()), 'image')} of {rare!r}, up to {counts.max()} of others"
             reporter.say(f"Unbalanced classes: {few}; rare classes get more weight.")
         _check_replicas(self._config, distribution, len(self._rows["train"]))
         self._history: list[dict[str, float]] = []
@@ -237,7 +238,9 @@ class Training:
     def _exhausted(self) -> bool:
         if not self._distribution.agree(float(self._selection.waited >= self._config.patience)):
             return False
-        self._reporter.say(f"Stopped early: validation results were worse for {self._config.patience} epochs.")
+        self._reporter.say(
+            f"Stopped early: validation results were worse for {counted(self._config.patience, 'epoch')}."
+        )
         return True
 
     def _save(self, tuner: FineTuner, done: int) -> None:
