@@ -70,9 +70,10 @@ def filtered_codec_lines() -> Iterator[None]:
     """
     global _unfiltered
     python = sys.stderr
-    if _unfiltered is not None or not isinstance(python, io.TextIOWrapper) or python.closed or python.fileno() != 2:
+    if _unfiltered is not None or not _is_standard_error(python):
         yield
         return
+    assert isinstance(python, io.TextIOWrapper)
     python.flush()
     kept = os.dup(2)  # never closed: faulthandler may go on writing to it
     reading, writing = os.pipe()
@@ -90,6 +91,13 @@ def filtered_codec_lines() -> Iterator[None]:
         sys.stderr, _unfiltered = python, None
         os.dup2(kept, 2)
         filtering.join(1)  # a process that a library started may still hold the pipe
+
+
+def _is_standard_error(stream: object) -> bool:
+    try:
+        return isinstance(stream, io.TextIOWrapper) and not stream.closed and stream.fileno() == 2
+    except OSError:  # a stream in memory
+        return False
 
 
 def unfiltered() -> int | None:
