@@ -70,11 +70,13 @@ class Terminal:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         with self._shown() as progress:
-            task = progress.add_task(title, total=total or None)
+            task: TaskID | None = None
             try:
+                task = progress.add_task(title, total=total or None)  # draws it: Ctrl-C may come in here, too
                 yield _Task(progress, task)
             finally:
-                progress.remove_task(task)
+                if task is not None:
+                    progress.remove_task(task)
                 progress.refresh()  # or the next line would be written above a bar that is over
 
     @contextmanager
@@ -84,11 +86,14 @@ class Terminal:
             return
         columns = (TextColumn("{task.description:<22}"), BarColumn(), _Count(), TimeElapsedColumn(), _Remaining())
         shown = self._console.is_terminal and not self._console.is_dumb_terminal
-        with Progress(*columns, console=self._console, transient=True, disable=not shown) as self._progress:
-            try:
-                yield self._progress
-            finally:
-                self._progress = None
+        progress = Progress(*columns, console=self._console, transient=True, disable=not shown)
+        try:
+            progress.start()
+            self._progress = progress
+            yield progress
+        finally:
+            self._progress = None
+            progress.stop()
 
 
 def _own_terminal() -> TextIO | None:
