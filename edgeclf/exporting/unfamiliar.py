@@ -45,7 +45,7 @@ class Nearest:
     Attributes:
         row: of the image in the validation part.
         familiarity: of the image.
-        answer: label of the best class.
+        answer: index of the best class.
         training: rows of the nearest images in the training part, nearest first.
         likeness: cosine similarity to each.
     """

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from math import prod
 
-from edgeclf_runtime.model.flatbuffer import Table, TensorInfo, read_tensor_info
+from edgeclf_runtime.model.flatbuffer import Table, TensorInfo, last_operator, read_tensor_info
 
 __all__ = ["feature_tensor", "with_features"]
 
@@ -59,8 +59,9 @@ def feature_tensor(content: bytes) -> tuple[int, TensorInfo] | None:
     """
     graph = _graph(content)
     tensors = list(graph.tables(0))
-    operator = _last_layer(Table.root(content, b"TFL3"), graph)
-    index = next(iter(operator.integers(1, "i")), -1) if operator else -1
+    code, operator = last_operator(Table.root(content, b"TFL3"), graph, _SCORES | _FORMS)
+    inputs = operator.integers(1, "i") if operator is not None and code in (_CONV, _FULLY_CONNECTED) else ()
+    index = next(iter(inputs), -1)
     computed = {made for each in graph.tables(3) for made in each.integers(2, "i")}
     if not 0 <= index < len(tensors) or index not in computed:
         return None
@@ -70,21 +71,6 @@ def feature_tensor(content: bytes) -> tuple[int, TensorInfo] | None:
     if prod(outer) not in (1, -1) or not 2 <= size <= _SIZE_LIMIT or info.dtype not in _TYPES or not quantized:
         return None
     return index, info
-
-
-def _last_layer(model: Table, graph: Table) -> Table | None:
-    """Return the dense layer or convolution that computes the scores; None if another operator does."""
-    codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
-    made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
-    tensor = next(iter(graph.integers(_OUTPUTS, "i")), -1)
-    while (operator := made_by.pop(tensor, None)) is not None:  # popped, so that a cycle of operators ends
-        code = codes[operator.scalar(0, "I")]
-        if code in (_CONV, _FULLY_CONNECTED):
-            return operator
-        if code not in _SCORES | _FORMS:
-            return None
-        tensor = next(iter(operator.integers(1, "i")), -1)
-    return None
 
 
 def _graph(content: bytes) -> Table:

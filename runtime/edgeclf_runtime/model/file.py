@@ -136,7 +136,8 @@ def _read(path: Path, given: _Given) -> ModelFile:
 
 
 def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity | None:
-    familiarity, tensor = read_familiarity(archive, labels), feature_tensor(content)
+    familiarity = read_familiarity(archive, labels)
+    tensor = feature_tensor(content) if familiarity is not None else None
     if familiarity is None or tensor is None:
         return None
     if familiarity.size != tensor[1].shape[-1]:

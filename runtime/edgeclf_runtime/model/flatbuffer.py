@@ -8,12 +8,12 @@ without an interpreter.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from edgeclf_runtime.errors import ModelError
 
-__all__ = ["FlatModel", "Table", "TensorInfo", "read_flat_model", "read_tensor_info"]
+__all__ = ["FlatModel", "Table", "TensorInfo", "last_operator", "read_flat_model", "read_tensor_info"]
 
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 _CUSTOM = 32
@@ -182,19 +182,26 @@ def read_flat_model(data: bytes) -> FlatModel:
     tensors = list(graphs[0].tables(0))
     ops = tuple(code.text(1) for code in model.tables(1) if code.scalar(3, "i") == _CUSTOM or code.size(1))
     inputs, outputs = _pick(graphs[0], 1, tensors), _pick(graphs[0], 2, tensors)
-    return FlatModel(inputs, outputs, _last_operator(model, graphs[0]), ops, _metadata(model, buffers))
+    return FlatModel(inputs, outputs, last_operator(model, graphs[0], _FORMS)[0], ops, _metadata(model, buffers))
 
 
-def _last_operator(model: Table, graph: Table) -> int:
+def last_operator(model: Table, graph: Table, skipped: Collection[int]) -> tuple[int, Table | None]:
+    """Return the operator that computes the output, with its builtin code; -1 and None if there is none.
+
+    Args:
+        model: root of the flatbuffer.
+        graph: its graph.
+        skipped: codes of operators after it that do not count.
+    """
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
     made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
     tensor = next(iter(graph.integers(2, "i")), -1)
     while (operator := made_by.pop(tensor, None)) is not None:  # popped, so that a cycle of operators ends
         code = codes[operator.scalar(0, "I")]
-        if code not in _FORMS:
-            return code
+        if code not in skipped:
+            return code, operator
         tensor = next(iter(operator.integers(1, "i")), -1)
-    return -1
+    return -1, None
 
 
 def _check_graph(graph: Table, buffers: int, codes: int) -> None:
