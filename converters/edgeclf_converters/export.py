@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import Unpack
 
 from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.familiarity import REJECT, array_familiarity
+from edgeclf_converters.familiarity import array_familiarity
 from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
 from edgeclf_converters.quantize.trials import Search
 from edgeclf_converters.report import ParityReport
@@ -22,6 +22,7 @@ from edgeclf_converters.tflite.pack import pack
 from edgeclf_converters.tflite.prepared import prepared
 from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.learning.familiarity import REJECT
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector
@@ -147,7 +148,7 @@ def export(
         golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
         measure: called with the opened file; returns figures for the card.
         familiarity: called after ``measure``; its result is stored in the file, and the card suggests to refuse
-            ``familiarity.REJECT``.
+            ``learning.familiarity.REJECT``.
 
     Raises:
         ConversionError: see ``convert`` and ``prepared``; or the written file does not reproduce its golden scores.

@@ -29,9 +29,9 @@ from edgeclf.runs.run import Run
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.export import Conversion, export
-from edgeclf_converters.tflite.prepared import GOLDEN_SIDE
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.golden import small
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
 from edgeclf_runtime.system.native_lines import without_codec_lines
@@ -88,7 +88,7 @@ def export_run(
     card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
     figures = FileFigures(answers, mode, threshold, reporter)
     familiarity = RunFamiliarity(data, figures, reporter)
-    golden = [_small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN), rule)]
+    golden = [small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN), rule)]
     if mode != "int8":
         with reporter.bar(f"Converting to {mode}", 0):
             done = export(
@@ -157,7 +157,7 @@ def export_pretrained(
     golden: list[Pixels] = []
     calibration: list[Pixels] = []
     for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
-        golden += [_small(pixels)] if len(golden) < _GOLDEN else []
+        golden += [small(pixels)] if len(golden) < _GOLDEN else []
         calibration.append(resize(pixels, rule))  # resized at once: 200 whole photographs take gigabytes
     reporter.say(f"Converting to {mode}; images for calibration and checks: {photographs or 'from scikit-learn'}.")
     chosen = calibration if mode == "int8" else ()
@@ -207,10 +207,3 @@ def _crops(size: int) -> list[Pixels]:
         top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
         pictures.append(np.ascontiguousarray(pixels[top : top + side, left : left + side], np.uint8))
     return pictures
-
-
-def _small(pixels: Pixels) -> Pixels:
-    """Shrink an image to at most the size of a golden image, keeping its proportions."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, GOLDEN_SIDE / max(height, width))
-    return resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale))))

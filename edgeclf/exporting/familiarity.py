@@ -11,8 +11,9 @@ from edgeclf.exporting.unfamiliar import Unfamiliar, measure_unfamiliar
 from edgeclf.exporting.unfamiliar_page import write_unfamiliar
 from edgeclf.progress import Reporter
 from edgeclf.training.class_weights import balanced_rows
-from edgeclf_converters.familiarity import IMAGES, fit_familiarity
+from edgeclf_converters.familiarity import IMAGES
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.learning.familiarity import fit_familiarity
 from edgeclf_runtime.model.familiarity import Familiarity
 
 __all__ = ["RunFamiliarity"]

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from edgeclf.evaluation.foreign_images import FOREIGN, foreign_images
 from edgeclf.evaluation.measuring import Measurement
-from edgeclf_converters.familiarity import REJECT, fit_familiarity, image_features
+from edgeclf_converters.familiarity import image_features
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.learning.familiarity import REJECT, fit_familiarity
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.prototypes import comparable
 

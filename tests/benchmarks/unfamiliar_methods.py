@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeclf_converters.familiarity import fit_familiarity
+from edgeclf_runtime.learning.familiarity import fit_familiarity
 from tests.benchmarks.unfamiliar_scores import (
     Features,
     Floats,

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeclf_converters import ConversionError, Labelled, convert_int8
-from edgeclf_converters.familiarity import fit_familiarity
+from edgeclf_converters import Labelled, convert_int8
 from edgeclf_converters.frameworks import keras
 from edgeclf_runtime import Classifier, ModelCard, ModelError, Preprocessing
+from edgeclf_runtime.learning.familiarity import fit_familiarity
 from edgeclf_runtime.model.familiarity import read_familiarity
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.prototypes import prototypes_of
@@ -98,6 +98,19 @@ def test_few_validation_images_refuse_no_more_than_many() -> None:
     assert max(refused) < 0.12
 
 
+def test_without_validation_images_the_training_images_are_left_out_in_turn() -> None:
+    rng, refused = np.random.default_rng(0), []
+    mix = rng.normal(0, 1, (6, 200))
+    for count in (6, 50, 150):
+        train, new = _ones(rng, count, mix), _ones(rng, 200, mix)
+        fitted = fit_familiarity(train, np.arange(count) % 2, None)
+        refused.append(np.mean([fitted.of(row) < 0.05 for row in new]))
+        strange = _ones(rng, 50, rng.normal(0, 1, (6, 200)))
+        assert np.mean([fitted.of(row) < 0.05 for row in strange]) > 0.9 or count < 10
+    assert refused[0] < 0.4  # of six images, the least familiar 5% are a guess
+    assert max(refused[1:]) < 0.12
+
+
 def _ones(rng: np.random.Generator, count: int, mix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     causes = rng.normal(0, 1, (count, len(mix)))
     return np.maximum(causes @ mix + rng.normal(0, 0.5, (count, mix.shape[1])), 0).astype(np.float32)
@@ -141,7 +154,7 @@ def test_prototypes_are_spread_over_a_class() -> None:
 
 
 def test_features_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ConversionError, match="not finite"):
+    with pytest.raises(ModelError, match="not finite"):
         fit_familiarity(np.full((4, 3), np.inf, np.float32), np.zeros(4, np.int64), np.ones((4, 3), np.float32))
 
 

@@ -9,14 +9,11 @@ import numpy as np
 from edgeclf_converters.errors import ConversionError
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.card import ModelCard
-from edgeclf_runtime.model.golden import COUNT_LIMIT
+from edgeclf_runtime.model.golden import COUNT_LIMIT, GOLDEN_SIDE
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.plain_text import is_label
 
-__all__ = ["GOLDEN_SIDE", "check_golden", "label_lines", "prepared"]
-
-GOLDEN_SIDE = 320
-"""The longest side of a golden image, in pixels."""
+__all__ = ["check_golden", "check_labels", "prepared"]
 
 
 def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCard:
@@ -34,7 +31,7 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     labels = tuple(card.labels)
     if len(labels) != classes:
         raise ConversionError(f"The card has {len(labels)} labels for the network's {classes} outputs.")
-    label_lines(labels)
+    check_labels(labels)
     if card.preprocessing.color != "RGB":
         raise ConversionError(
             "The card expects BGR, but images are RGB: reverse the first layer's kernel ([:, :, ::-1]), mean and std, "
@@ -50,12 +47,11 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
         raise ConversionError(f"The card cannot be written: {error}") from None
 
 
-def label_lines(labels: Sequence[str]) -> str:
-    """Return the text of ``labels.txt``; raise ConversionError for a label that is not one line."""
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise ConversionError for a label that is not one line."""
     for label in labels:
         if not isinstance(label, str) or not is_label(label):
             raise ConversionError(f"Label {label!r}: expected one line of visible text.")
-    return "\n".join(labels) + "\n"
 
 
 def check_golden(pixels: Pixels) -> None:

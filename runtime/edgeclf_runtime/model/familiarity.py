@@ -39,7 +39,7 @@ _STEPS = 127
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
-    """What familiarity is measured against; made by ``edgeclf_converters.fit_familiarity``.
+    """What familiarity is measured against; made by ``learning.familiarity.fit_familiarity``.
 
     Attributes:
         prototypes: int8 ``[prototypes, size]``, ``comparable`` feature vectors in steps of their largest value.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,16 @@ import numpy.typing as npt
 from edgeclf_runtime.errors import ImageError, ModelError
 from edgeclf_runtime.model.archive import Archive
 from edgeclf_runtime.pictures.images import decode_image
+from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 
-__all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GoldenVector", "read_golden"]
+__all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GOLDEN_SIDE", "GoldenVector", "golden_files", "read_golden", "small"]
 
 DEFAULT_TOLERANCE = 0.12
 """Interpreters differ by a few steps of an int8 softmax, 1/256 each: 3 to 8 steps for trained networks, 21 for a barely
 trained, undecided one. Swapped colour channels make a difference of 44 steps or more."""
+
+GOLDEN_SIDE = 320
+"""The longest side of a golden image, in pixels."""
 
 _SCORES_LIMIT = 16 << 20
 _PICTURE_LIMIT = 1 << 20
@@ -36,6 +41,34 @@ class GoldenVector:
 
     pixels: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
+
+
+def small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Shrink an image to at most the size of a golden image, keeping its proportions."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, GOLDEN_SIDE / max(height, width))
+    return resize(pixels, Preprocessing(max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def golden_files(golden: Sequence[GoldenVector], tolerance: float) -> dict[str, bytes]:
+    """Return the files that ``read_golden`` reads, by their names in the archive; empty without images.
+
+    Raises:
+        ModelError: an image cannot be written.
+    """
+    files = {f"golden/{index}.png": _png(vector.pixels) for index, vector in enumerate(golden)}
+    scores = [[round(float(score), 6) for score in vector.scores] for vector in golden]
+    content = {"tolerance": tolerance, "scores": scores}
+    return {**files, "golden/scores.json": json.dumps(content).encode()} if golden else {}
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    import cv2
+
+    good, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
+    if not good:
+        raise ModelError("A golden image cannot be written as PNG.")
+    return data.tobytes()
 
 
 def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...], float]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.familiarity import Familiarity
+from edgeclf_runtime.model.golden import GoldenVector, golden_files
 
-__all__ = ["network_of", "with_files"]
+__all__ = ["network_of", "packed_files", "with_files"]
 
 _LIMIT = 64 << 20  # bytes of a packed file
 _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same content gives the same bytes
@@ -22,6 +25,25 @@ def network_of(content: bytes) -> bytes:
             return content[: min((info.header_offset for info in archive.infolist()), default=len(content))]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
         return content
+
+
+def packed_files(
+    card: ModelCard, golden: Sequence[GoldenVector], tolerance: float, familiarity: Familiarity | None = None
+) -> dict[str, bytes]:
+    """Return what is packed behind a network, by name in the archive, for ``with_files``.
+
+    Args:
+        card: its labels are single lines.
+        golden: images of at most ``golden.GOLDEN_SIDE`` pixels a side, with their scores.
+        tolerance: the largest difference of a score that is accepted.
+        familiarity: how familiar images are told from others.
+    """
+    return {
+        "labels.txt": ("\n".join(card.labels) + "\n").encode(),
+        "edgeclf.json": card.to_json().encode(),
+        **golden_files(golden, tolerance),
+        **(familiarity.to_files() if familiarity else {}),
+    }
 
 
 def with_files(content: bytes, changed: Mapping[str, bytes]) -> bytes:

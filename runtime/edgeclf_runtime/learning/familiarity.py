@@ -1,0 +1,138 @@
+"""Fit what tells familiar images from others to a network's features; see ``model.familiarity``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.errors import ModelError
+from edgeclf_runtime.model.familiarity import Familiarity, in_steps
+from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of, unit_length
+
+__all__ = ["REJECT", "fit_familiarity"]
+
+REJECT = 0.05
+"""Share of familiar images that may be refused, as suggested in the card of a file with familiarity."""
+
+_PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
+_DIRECTIONS = 128
+_LEVELS = 200
+_ENOUGH = 200  # validation images; of fewer, the least familiar 5% are less than ten images
+_SMALL, _FOLDS, _MORE_FOLDS = 400, 5, 20  # with few training images each fold costs little, and its loss counts
+_ALONE = 60  # training images up to which each is a fold
+_WEIGHTS = (2.0, 1.0)  # of the two measures
+
+Targets = npt.NDArray[np.int64]
+
+
+def fit_familiarity(
+    train: Vectors,
+    targets: Targets,
+    validation: Vectors | None,
+    *,
+    groups: Targets | None = None,
+    nothing: int | None = None,
+) -> Familiarity:
+    """Fit prototypes and the subspace to the training images, and calibrate them on the validation images.
+
+    Few validation images are too few for a share of 5%: then the training images are used, too, each measured with what
+    was fitted without it. The network was trained on them, but that makes little difference; see docs/figures.md.
+
+    Args:
+        train: features of training images, float32 ``[images, size]``.
+        targets: their classes, int64 ``[images]``.
+        validation: features of images that were not trained on, float32 ``[images, size]``; None if there are none:
+            then it is calibrated on the training images alone, each measured with what was fitted without it.
+        groups: numbers of groups of training images that resemble one another, int64 ``[images]``; -1 for none.
+        nothing: class of the images of nothing, which are not to be familiar; None if there is none.
+
+    Raises:
+        ModelError: no images, or features that are not finite.
+    """
+    if not len(train) or (validation is not None and not len(validation)):
+        raise ModelError("Familiarity needs training and validation images.")
+    if not (np.isfinite(train).all() and (validation is None or np.isfinite(validation).all())):
+        raise ModelError("The network's features are not finite, so what is familiar cannot be told.")
+    fitted = _fitted(train, targets)
+    if validation is None:
+        return _calibrated(fitted, _left_out(train, targets, _folds(targets, groups, alone=_ALONE), nothing), [])
+    folds = _folds(targets, groups)
+    few = len(validation) < _ENOUGH and len(train) >= 10 and len(np.unique(folds)) > 1
+    more = _left_out(train, targets, folds, nothing) if few else []
+    return _calibrated(fitted, _measures(fitted, validation), more)
+
+
+def _left_out(train: Vectors, targets: Targets, folds: Targets, nothing: int | None) -> list[tuple[float, float]]:
+    """Return the measures of each fold's images, with what was fitted to the other folds."""
+    found = []
+    for fold in np.unique(folds):
+        fitted = _fitted(train[folds != fold], targets[folds != fold])
+        found += _measures(fitted, train[(folds == fold) & (targets != nothing)])
+    return found
+
+
+def _fitted(train: Vectors, targets: Targets) -> Familiarity:
+    """Fit prototypes and the subspace, without calibration."""
+    scale, labels = max(float(np.abs(train).mean()), 1e-9), np.unique(targets)
+    unit = comparable(train, scale)
+    count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
+    found = [prototypes_of(unit[targets == label], count) for label in labels]
+    classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
+    directions = in_steps(_directions(unit))
+    return Familiarity(in_steps(np.concatenate(found)), classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
+
+
+def _directions(unit: Vectors) -> Vectors:
+    """Return the directions in which vectors are longest, an orthonormal basis, by the smaller of their two products.
+
+    They are the first right singular vectors, in a fraction of the time of a singular value decomposition.
+    """
+    count, exact = min(_DIRECTIONS, *unit.shape), unit.astype(np.float64)
+    if len(unit) > unit.shape[1]:
+        return np.asarray(np.linalg.eigh(exact.T @ exact)[1][:, : -count - 1 : -1].T, np.float32)
+    squares, sides = np.linalg.eigh(exact @ exact.T)
+    kept = squares[: -count - 1 : -1] > 1e-9 * squares[-1]  # alike vectors span less
+    return unit_length(np.asarray(sides[:, : -count - 1 : -1].T[kept] @ exact, np.float32))
+
+
+def _folds(targets: Targets, groups: Targets | None, alone: int = 0) -> Targets:
+    """Return the fold of each image, drawn alike each time: each class in all folds, each group in one.
+
+    Up to ``alone`` images have a fold each.
+    """
+    folds, rng = np.arange(len(targets)), np.random.default_rng(0)
+    for label in np.unique(targets) if len(targets) > alone else ():
+        rows = rng.permutation(np.flatnonzero(targets == label))
+        folds[rows] = np.arange(len(rows)) % (_MORE_FOLDS if len(targets) <= _SMALL else _FOLDS)
+    for group in np.unique(groups[groups >= 0]) if groups is not None else ():
+        folds[groups == group] = folds[groups == group][0]
+    return folds
+
+
+def _measures(fitted: Familiarity, features: Vectors) -> list[tuple[float, float]]:
+    return [(-1.0, 0.0) if (pair := fitted.measures(row)) is None else pair for row in features]
+
+
+def _calibrated(
+    fitted: Familiarity, validation: list[tuple[float, float]], more: list[tuple[float, float]]
+) -> Familiarity:
+    """Return a copy whose familiarity is the share of these images that are less familiar.
+
+    Args:
+        validation: measures of the validation images, whose means and spreads are used.
+        more: measures of further images.
+    """
+    own = np.array(validation, np.float64)
+    means, spreads = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-3) / _WEIGHTS
+    totals = np.sort(((np.array([*validation, *more], np.float64) - means) / spreads).sum(axis=1))
+    # The share below the k-th of n is k / (n + 1) for a new image of the same kind, whatever their distribution is.
+    shares = np.arange(1, len(totals) + 1) / (len(totals) + 1)
+    kept = np.unique(np.linspace(0, len(totals) - 1, min(_LEVELS, len(totals))).round().astype(int))
+    pair = (float(means[0]), float(means[1])), (float(spreads[0]), float(spreads[1]))
+    return replace(fitted, means=pair[0], spreads=pair[1], levels=_tuple(totals[kept]), shares=_tuple(shares[kept]))
+
+
+def _tuple(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
