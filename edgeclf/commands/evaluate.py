@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,12 @@ _ADVICE = 5  # lines
     is_flag=True,
     help="Measure the accuracy under 16 faults of cameras, such as blur and darkness, on up to 200 of the images.",
 )
+@click.option(
+    "--against",
+    type=_PATH,
+    metavar="MODEL|RUN",
+    help="Compare with this model on the same images; exit with status 1 if MODEL is worse.",
+)
 @verbose_option
 @model_options
 def evaluate(
@@ -59,6 +67,7 @@ def evaluate(
     whole: bool,
     reject: float | None,
     camera_faults: bool,
+    against: Path | None,
     verbose: bool,
 ) -> None:
     """Measure the accuracy of a model file on labelled images.
@@ -66,11 +75,14 @@ def evaluate(
     RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
     a CSV of file,label[,part], or a folder of shards; if it has parts, its test part is used. Without DATA, RUN's own
     test part is used. A sub-folder or label _none has images of none of the classes; their right answer is "unknown".
+
+    With --against, MODEL is worse if the accuracy on the classes of both is lower (its 95% interval is below 0), if one
+    of these classes loses significantly, or if a class is gone. New classes are shown, but not judged.
     """
     if page is not None:
         _check_page(page)
     with interruptible(lambda: "; nothing was written. Start again with the same command."):
-        evaluation = _evaluated(open_model, model, data, whole, reject, camera_faults)
+        evaluation = _evaluated(open_model, model, data, whole, reject, camera_faults, against)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
@@ -78,12 +90,22 @@ def evaluate(
     click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else _text(evaluation, verbose))
     if page is not None:
         _write_page(page, evaluation, as_json)
+    if evaluation.comparison is not None and evaluation.comparison.losses:
+        raise click.exceptions.Exit(1)
 
 
 def _evaluated(
-    open_model: Opener, path: Path, source: Path | None, whole: bool, reject: float | None, camera_faults: bool
+    open_model: Opener,
+    path: Path,
+    source: Path | None,
+    whole: bool,
+    reject: float | None,
+    camera_faults: bool,
+    against: Path | None,
 ) -> Evaluation:
     from edgeclf.evaluation import evaluate as on
+    from edgeclf.evaluation.against import compare_models
+    from edgeclf.evaluation.matched_labels import MatchedLabels
     from edgeclf.evaluation.measuring import measure_dataset
     from edgeclf.evaluation.page import Evaluation
     from edgeclf.evaluation.under_faults import measure_under_faults
@@ -105,22 +127,32 @@ def _evaluated(
     model = path if run is None else on.model_of_run(run)
     if run is not None and (stale := on.about_stale(run, model)):
         click.echo(f"Warning: {stale}", err=True)
-    with open_model(model) as classifier:
+    with ExitStack() as opened:
+        classifier = opened.enter_context(open_model(model))
         say_if_nothing_is_refused(classifier, reject)
+        old = opened.enter_context(open_model(on.model_file(against))) if against is not None else None
+        matched = MatchedLabels(classifier.card, old.card) if old is not None else None
+        card = classifier.card if matched is None else matched.card
         if source is not None:
-            images = on.images_of_source(source, classifier.card)
-            images = on.as_whole(images, classifier.card, printable(model)) if whole else images
+            images = on.images_of_source(source, card)
+            images = on.as_whole(images, card, printable(model)) if whole else images
         else:
             assert run is not None
-            images = on.images_of_run(run, classifier.card)
-        rule = DecisionRule(reject=reject)
+            images = on.images_of_run(run, card)
+        rule, every = DecisionRule(reject=reject), images.data
+        if matched is not None:
+            matched.check(every)
+            images = replace(images, data=matched.images(every, classifier.card, matched.new))
         outcome = measure_dataset(classifier, images.data, reporter, rule=rule)
+        comparison = compare_models(outcome, old, matched, every, reporter, rule) if old and matched else None
         faults = measure_under_faults(classifier, images.data, reporter, rule) if camera_faults else None
         seen = None
-        if run is not None and source is not None:
-            with reporter.bar("Comparing with training", 0):
+        with reporter.bar("Comparing with training", 0):
+            if run is not None and source is not None:
                 seen = seen_in_training(run, images.data)
-    return Evaluation(printable(model), images, outcome, seen, faults)
+            if comparison is not None and against is not None and against.is_dir():
+                comparison = replace(comparison, seen=sum(seen_in_training(Run.open(against), every).values()))
+    return Evaluation(printable(model), images, outcome, seen, faults, comparison)
 
 
 def _text(evaluation: Evaluation, verbose: bool) -> str:
@@ -150,6 +182,7 @@ def _text(evaluation: Evaluation, verbose: bool) -> str:
         f"{others}; {evaluation.outcome.milliseconds:.1f} ms per image"
     )
     lines += _fault_lines(evaluation.faults) if evaluation.faults is not None else []
+    lines += ["", *evaluation.comparison.lines()] if evaluation.comparison is not None else []
     return "\n".join(map(plain, lines))
 
 

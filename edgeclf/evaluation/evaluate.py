@@ -35,6 +35,7 @@ __all__ = [
     "evaluation_folder",
     "images_of_run",
     "images_of_source",
+    "model_file",
     "model_of_run",
 ]
 
@@ -116,6 +117,15 @@ def images_of_run(run: Run, card: ModelCard) -> Images:
             f"edgeclf evaluate {shlex.quote(str(run.path))} DATA"
         )
     return Images(f"{printable(run.path)}, test part", _mapped(data.take(data.rows("test")), run.path, card))
+
+
+def model_file(path: Path) -> Path:
+    """Return a model file, or the int8 file of a run.
+
+    Raises:
+        RunError: the folder is no run, or its run was not exported yet.
+    """
+    return model_of_run(Run.open(path)) if path.is_dir() else path
 
 
 def model_of_run(run: Run) -> Path:

@@ -17,9 +17,10 @@ from edgeclf.metrics.scoring import ClassFigures, class_figures, distinct_labels
 from edgeclf.pages.html import jpeg, render
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
-from edgeclf_runtime.system.plain_text import printable
+from edgeclf_runtime.system.plain_text import plain, printable
 
 if TYPE_CHECKING:
+    from edgeclf.evaluation.against import Comparison
     from edgeclf.evaluation.under_faults import FaultFigures, UnderFaults
 
 __all__ = ["Evaluation", "render_evaluation", "thumbnail"]
@@ -39,6 +40,7 @@ class Evaluation:
         outcome: the scores.
         seen: number of these images in each part of the training; None if that is not known.
         faults: the figures under camera faults; None if they were not measured.
+        comparison: the comparison with an old model; None without one.
     """
 
     model: str
@@ -46,6 +48,7 @@ class Evaluation:
     outcome: Measurement
     seen: Mapping[str, int] | None = None
     faults: UnderFaults | None = None
+    comparison: Comparison | None = None
 
     @cached_property
     def labels(self) -> list[str]:
@@ -82,6 +85,7 @@ class Evaluation:
             "seen": self.seen,
             "refusals": {**asdict(self.outcome.refusals), "accuracy": self.outcome.refusals.accuracy},
             **({} if self.faults is None else {"camera_faults": self.faults.content()}),
+            **({} if self.comparison is None else {"against": self.comparison.content()}),
         }
 
     def wrong_rows(self) -> list[int]:
@@ -121,6 +125,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
         "shown": shown,
         "reasons": [item.reason for item in evaluation.outcome.skipped[:_SKIPPED]],
         "faults": evaluation.faults and _faults(evaluation),
+        "compared": [] if evaluation.comparison is None else list(map(plain, evaluation.comparison.lines())),
     }
     return render("evaluation.html", values)
 

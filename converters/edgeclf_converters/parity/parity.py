@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Flip", "Parity", "compare", "paired_interval"]
+__all__ = ["Flip", "Parity", "compare", "mcnemar_p_value", "paired_interval"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDAr
         100 * (lost - won) / count,
         low,
         high,
-        _p_value(lost, won),
+        mcnemar_p_value(lost, won),
         tuple(flips),
     )
 
@@ -84,8 +84,12 @@ def paired_interval(total: float, squares: float, count: int) -> tuple[float, fl
     return 100 * (total / n - half), 100 * (total / n + half)
 
 
-def _p_value(lost: int, won: int) -> float:
-    """Compute the exact McNemar test's p-value, as scipy's ``binomtest``, without 110 MB of scipy."""
+def mcnemar_p_value(lost: int, won: int) -> float:
+    """Return the two-sided p-value of the exact McNemar test, as scipy's ``binomtest``, without 110 MB of scipy.
+
+    Args:
+        lost, won: number of images that only the first network, or only the second, got right.
+    """
     n = lost + won
     tail = sum(math.comb(n, k) for k in range(min(lost, won) + 1)) / 2**n
     return float(min(1.0, 2 * tail))
