@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from edgeclf.errors import ConfigError
 from edgeclf_converters.frameworks import keras, tensorflow
 from edgeclf_runtime.system.cores import usable_cores
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = [
     "device_in_use",
@@ -27,7 +28,7 @@ def device_in_use() -> str:
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU ({usable_cores()} cores)"
+        return f"CPU ({counted(usable_cores(), 'core')})"
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)}{f', {len(gpus)} found' if len(gpus) > 1 else ''})"
 

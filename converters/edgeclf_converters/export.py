@@ -28,7 +28,7 @@ from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.atomic_file import put_in_place
-from edgeclf_runtime.system.plain_text import printable
+from edgeclf_runtime.system.plain_text import counted, printable
 from edgeclf_runtime.verification import verify
 
 __all__ = ["Conversion", "FitFamiliarity", "Measure", "check_target", "convert_int8", "export"]
@@ -114,7 +114,7 @@ def convert_int8(
         "int8 route": "; ".join(map(str, result.route)),
         "int8 drop": f"{parity.drop:.2f} points, 95% interval {parity.low:.2f} to {parity.high:.2f}, "
         f"McNemar p {parity.p_value:.2g}, "
-        f"on {parity.count} images, judged by {result.judged_by}"
+        f"on {counted(parity.count, 'image')}, judged by {result.judged_by}"
         + (f", the best of {len(result.trials)} tried" if len(result.trials) > 1 else ""),
     }
     if result.stop is not None:

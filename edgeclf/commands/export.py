@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf.commands.options import config_option, distribute_option, interruptible, verbose_option
+from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
     from edgeclf.config.tables import ExportConfig
@@ -204,7 +205,8 @@ def _conclude(done: Conversion, max_drop: float | None = None) -> Path:
         assert done.search is not None
         drop = done.search.best.parity.drop
         click.echo(
-            f"Error: no method stays within {max_drop:g} points (best: {0 - drop:+.2f}); kept as {done.path}", err=True
+            f"Error: no method stays within --max-drop {max_drop:g} (best: {0 - drop:+.2f}); kept as {done.path}",
+            err=True,
         )
         raise click.exceptions.Exit(3)
     click.echo(f"Next: edgeclf run {done.path} --source 0")
@@ -217,6 +219,6 @@ def _compile(path: Path) -> None:
 
     click.echo(check_edgetpu(path.read_bytes()))
     done = compile_edgetpu(path)
-    click.echo(f"{done.path}: {done.mapped} operators on the Edge TPU, {done.on_cpu} on the CPU")
+    click.echo(f"{done.path}: {counted(done.mapped, 'operator')} on the Edge TPU, {done.on_cpu} on the CPU")
     for reason in done.reasons:
         click.echo(f"  {reason}")

@@ -23,6 +23,7 @@ from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf.training.fit import train_dataset
 from edgeclf_runtime.pictures.preprocess import Preprocessing
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["HANDCRAFTED_RULE", "METHODS", "Cell", "measure_cell", "method_config"]
 
@@ -111,8 +112,8 @@ def measure_cell(
         DataError, RunError: an image cannot be read.
         KeyboardInterrupt: interrupted; nothing of this cell is kept.
     """
-    count, pictures = len(data.rows("test")), len(data.rows("train"))
-    reporter.say(f"{METHODS[method]}, {percent}% ({pictures} images), seed {config.seed}:")
+    count, images = len(data.rows("test")), len(data.rows("train"))
+    reporter.say(f"{METHODS[method]}, {percent}% ({counted(images, 'image')}), seed {config.seed}:")
     with _cleared(folder):
         if method == "hog-svm":
             correct, seconds, size, trained = _handcrafted(data, folder, reporter)
@@ -120,9 +121,7 @@ def measure_cell(
             correct, seconds, size, trained = _network(data, folder, config, reporter)
     share, (low, high) = correct / count, wilson(correct, count)
     reporter.say(f"  test {share:.1%} ({low:.1%} to {high:.1%}) after {seconds:.0f} s.")
-    return Cell(
-        method, percent, config.seed, pictures, count, correct, share, low, high, seconds, _FLOAT * size, trained
-    )
+    return Cell(method, percent, config.seed, images, count, correct, share, low, high, seconds, _FLOAT * size, trained)
 
 
 @contextmanager

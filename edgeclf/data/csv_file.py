@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgeclf.data.dataset import PART_NAMES, Dataset, Listed, check_labels, in_order, natural
 from edgeclf.errors import DataError
-from edgeclf_runtime.system.plain_text import is_label, plain
+from edgeclf_runtime.system.plain_text import counted, is_label, plain
 
 __all__ = ["read_manifest"]
 
@@ -55,8 +55,7 @@ def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) ->
     if wrong:
         lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
         more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
-        count = "1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
-        raise DataError("\n".join([f"{path}: {count}; no image was read.", *lines, *more]))
+        raise DataError("\n".join([f"{path}: {counted(len(wrong), 'mistake')}; no image was read.", *lines, *more]))
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)

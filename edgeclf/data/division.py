@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgeclf.data.dataset import PARTS, Dataset
 from edgeclf.data.near_duplicates import members
 from edgeclf.errors import DataError
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["split"]
 
@@ -55,8 +56,8 @@ def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -
     if len(rows) < FEWEST:
         where = data.root / "train" if set(data.parts) & {"train"} and not data.sources else data.root
         raise DataError(
-            f"{where}: class {data.labels[target]!r} has {len(rows)} readable images; at least {FEWEST} are needed. "
-            "Add images or remove the class."
+            f"{where}: class {data.labels[target]!r} has {counted(len(rows), 'readable image')}; "
+            f"at least {FEWEST} are needed. Add images or remove the class."
         )
     return rows[np.random.default_rng([seed, target]).permutation(len(rows))]
 

@@ -17,7 +17,7 @@ from edgeclf.metrics.scoring import ClassFigures, class_figures, distinct_labels
 from edgeclf.pages.html import jpeg, render
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
-from edgeclf_runtime.system.plain_text import plain, printable
+from edgeclf_runtime.system.plain_text import counted, plain, printable
 
 if TYPE_CHECKING:
     from edgeclf.evaluation.against import Comparison
@@ -66,8 +66,12 @@ class Evaluation:
         """Return a warning if the training has seen some of the images; else empty."""
         if self.seen is None or not any(self.seen.values()):
             return ""
-        parts = " and ".join(f"{count} are in the run's {part} part" for part, count in self.seen.items() if count)
-        return f"of these {len(self.images.data.files)} images {parts}, so the figures are too good."
+        parts = " and ".join(
+            f"{count} {'is' if count == 1 else 'are'} in the run's {part} part"
+            for part, count in self.seen.items()
+            if count
+        )
+        return f"of {counted(len(self.images.data.files), 'image')}, {parts}, so the figures are too good."
 
     def content(self) -> dict[str, Any]:
         """Return the whole evaluation for JSON."""

@@ -12,6 +12,7 @@ from edgeclf.progress import Reporter
 from edgeclf.runs.predictions import Answers
 from edgeclf_converters.parity.parity import Parity, compare
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["FileFigures", "float_accuracy"]
 
@@ -52,7 +53,7 @@ class FileFigures:
         outcome = self.validation = self._measured(classifier, "validation")
         if outcome.skipped:
             reason = f"{outcome.skipped[0].reason} The network was trained with it"
-            raise DataError(f"{reason}; {len(outcome.skipped)} of {self._count('validation')} are missing.")
+            raise DataError(f"{reason}; {self._missing(outcome, 'validation')}.")
         self._say_threshold(outcome)
         figures = {f"validation_{self._mode}": outcome.score.accuracy}
         return figures | self._tested(classifier) if "test" in self._answers else figures
@@ -65,15 +66,16 @@ class FileFigures:
             self._reporter.say(f"The test part is not evaluated: {error}")
             return {}
         if outcome.skipped:
-            gone = f"{len(outcome.skipped)} of {self._count('test')} images are missing"
-            self._reporter.say(f"The test part is not evaluated: {gone} ({outcome.skipped[0].reason.rstrip('.')}).")
+            reason = outcome.skipped[0].reason.rstrip(".")
+            self._reporter.say(f"The test part is not evaluated: {self._missing(outcome, 'test')} ({reason}).")
             return {}
         before = self._answers["test"]
         self.test = replace(compare(before.scores, outcome.scores, before.data.targets), flips=())
         return {f"test_{self._mode}": outcome.score.accuracy}
 
-    def _count(self, part: str) -> int:
-        return len(self._answers[part].data.files)
+    def _missing(self, outcome: Measurement, part: str) -> str:
+        images, gone = counted(len(self._answers[part].data.files), "image"), len(outcome.skipped)
+        return f"{gone} of {images} {'is' if gone == 1 else 'are'} missing"
 
     def _measured(self, classifier: Classifier, part: str) -> Measurement:
         return measure_dataset(classifier, self._answers[part].data, self._reporter)

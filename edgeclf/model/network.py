@@ -95,7 +95,7 @@ def set_weights(model: Any, weights: Mapping[str, npt.NDArray[np.float32]]) -> N
     """
     own = {weight.name: weight for weight in model.weights}
     if set(own) != set(weights):
-        raise WeightsError(f"The weights are of another network: {len(set(own) ^ set(weights))} names differ.")
+        raise WeightsError(f"The weights are of another network: names that differ: {len(set(own) ^ set(weights))}.")
     for name, weight in own.items():
         if tuple(weight.shape) != weights[name].shape:
             shapes = f"{weights[name].shape}, expected {weight.shape}"

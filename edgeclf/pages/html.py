@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.sinks.jpeg import jpeg as encoded
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["jpeg", "jpeg_address", "render"]
 
@@ -18,6 +19,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("edgeclf.pages"), autoescape=True, undefined=StrictUndefined)
+    environment.filters["counted"] = counted
     return environment.get_template(template).render(values)
 
 

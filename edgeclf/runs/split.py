@@ -65,7 +65,7 @@ def divide(
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
     names = _listed(without_nothing(divided.labels))
-    reporter.say(f"{len(used)} images of {classes_text(divided.labels)} ({names}): {counts}.")
+    reporter.say(f"{counted(len(used), 'image')} of {classes_text(divided.labels)} ({names}): {counts}.")
     return divided
 
 

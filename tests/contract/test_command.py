@@ -164,7 +164,7 @@ def test_a_bound_that_cannot_be_kept_is_exit_status_3(
     copied = shutil.copytree(run.path, tmp_path_factory.mktemp("copied") / "run")  # whose report it changes
     words = ["export", "--int8", "--method", "qat", "--max-drop", "-100", copied, "-o", "m.tflite"]
     done = _edgeclf(*words, code=3, cwd=tmp_path)
-    assert "no method stays within -100 points" in done.stderr
+    assert "no method stays within --max-drop -100" in done.stderr
     assert (tmp_path / "m.tflite").read_bytes() == b"old"
     inside = json.loads(_edgeclf("inspect", "m.over-max-drop.tflite", "--json", cwd=tmp_path).stdout)
     assert inside["provenance"]["int8 method"].startswith("qat epoch")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["EdgeTpuCheck", "check_edgetpu"]
 
@@ -76,7 +77,7 @@ class EdgeTpuCheck:
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
-        text = f"Edge TPU: {self.mapped} of {self.operators} operators"
+        text = f"Edge TPU: {self.mapped} of {counted(self.operators, 'operator')}"
         return text + (f"; {self.problems[0]}" if self.problems else ", all of them")
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.frameworks import keras
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Array", "Node", "assemble", "build", "consumers", "features_node", "flatten", "logits_node", "relu_cap"]
 
@@ -120,9 +121,8 @@ def _check_model(model: Any) -> None:
     if not getattr(model, "_is_graph_network", False):
         raise ConversionError(f"{model.name!r} is a subclassed model; build it with keras' functional interface.")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConversionError(
-            f"{model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one."
-        )
+        ends = f"{counted(len(model.inputs), 'input')} and {counted(len(model.outputs), 'output')}"
+        raise ConversionError(f"{model.name!r} has {ends}, not one of each.")
 
 
 def _call(layer: Any, inputs: list[str], prefix: str, nodes: list[Node], source: str | None) -> str:

@@ -16,6 +16,7 @@ from edgeclf_converters.graph.inputs import normalized
 from edgeclf_runtime.backends.opening import open_backend
 from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, Preprocessing
 from edgeclf_runtime.system.cores import usable_cores
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Labelled", "NetworkScores", "PixelRows", "file_scores", "log_loss", "network_scores"]
 
@@ -48,7 +49,9 @@ class Labelled:
             raise ConversionError(f"Labelled images: expected uint8 [images, height, width, 3], got {got}.")
         targets = np.asarray(self.targets)
         if targets.shape != self.pixels.shape[:1] or not len(targets):
-            raise ConversionError(f"Labelled images: {len(self.pixels)} images, targets of shape {targets.shape}.")
+            raise ConversionError(
+                f"Labelled images: {counted(len(self.pixels), 'image')}, targets of shape {targets.shape}."
+            )
         if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
             raise ConversionError("Labelled images: expected targets that are whole numbers from 0, indices of labels.")
         object.__setattr__(self, "targets", targets.astype(np.int64))

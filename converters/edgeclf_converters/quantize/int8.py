@@ -29,6 +29,7 @@ from edgeclf_converters.quantize.refine import correct_biases, equalize, equaliz
 from edgeclf_converters.quantize.trials import Search, Step, Stop, Trial
 from edgeclf_converters.tflite.convert import check_model, check_pictures, convert, convert_rounding
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["AIM", "METHODS", "SearchOptions", "search_int8"]
 
@@ -191,7 +192,8 @@ class _MethodSearch:
         count = len(self._judges.targets)
         if max_drop is not None or 100 / count <= AIM:
             return AIM if max_drop is None else max_drop
-        self._say(f"Evaluating on {count} images: one is {100 / count:.1f} points, so a loss of one image is accepted.")
+        images = f"Evaluating on {counted(count, 'image')}"
+        self._say(f"{images}: one is {100 / count:.1f} points, so a loss of one image is accepted.")
         return 100 / count
 
     def _best(self) -> Trial:

@@ -65,7 +65,7 @@ class QatConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
-            raise ConversionError(f"{self.epochs} epochs of batches of {self.batch_size}: expected at least 1 each.")
+            raise ConversionError(f"epochs {self.epochs}, batch_size {self.batch_size}: expected at least 1 each.")
 
 
 def train_epochs(

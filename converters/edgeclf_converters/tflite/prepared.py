@@ -11,7 +11,7 @@ from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.golden import COUNT_LIMIT, GOLDEN_SIDE
 from edgeclf_runtime.pictures.preprocess import Pixels
-from edgeclf_runtime.system.plain_text import is_label
+from edgeclf_runtime.system.plain_text import counted, is_label
 
 __all__ = ["check_golden", "check_labels", "prepared"]
 
@@ -30,7 +30,9 @@ def prepared(card: ModelCard, classes: int, golden: Sequence[Pixels]) -> ModelCa
     """
     labels = tuple(card.labels)
     if len(labels) != classes:
-        raise ConversionError(f"The card has {len(labels)} labels for the network's {classes} outputs.")
+        raise ConversionError(
+            f"The card has {counted(len(labels), 'label')} for the network's {counted(classes, 'output')}."
+        )
     check_labels(labels)
     if card.preprocessing.color != "RGB":
         raise ConversionError(

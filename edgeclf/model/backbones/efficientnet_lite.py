@@ -174,7 +174,7 @@ def load_lite(model: Any, name: str, weights: Path | None = None) -> tuple[Any, 
     left = set(tensors) - used - {"_fc.weight", "_fc.bias"}
     left = {key for key in left if not key.endswith("num_batches_tracked")}
     if left:
-        raise WeightsError(f"{path}: not the weights of {name} ({len(left)} tensors do not belong to it).")
+        raise WeightsError(f"{path}: not the weights of {name} (tensors that do not belong to it: {len(left)}).")
     return kernel, bias
 
 

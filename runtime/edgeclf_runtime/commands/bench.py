@@ -11,6 +11,7 @@ import click
 
 from edgeclf_runtime.commands.options import Opener, model_argument, untimed_model_options
 from edgeclf_runtime.system.cores import usable_cores
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["bench"]
 
@@ -62,7 +63,9 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if as_json:
         click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in timings]}))
         return
-    click.echo(f"{facts['machine']}, {facts['cores']} cores; frames of {size}; memory {facts['memory_mib']} MiB")
+    click.echo(
+        f"{facts['machine']}, {counted(int(str(facts['cores'])), 'core')}; frames of {size}; memory {facts['memory_mib']} MiB"
+    )
     click.echo("Milliseconds:")
     click.echo(f"{'threads':>7}  {'stage':<7} {'median':>8} {'90%':>8} {'99%':>8} {'CPU':>8}")
     for timing in timings:

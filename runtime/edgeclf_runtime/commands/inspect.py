@@ -11,6 +11,7 @@ import click
 
 from edgeclf_runtime.commands.options import model_argument, reading_options
 from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
     from edgeclf_runtime.model.file import ModelFile
@@ -81,7 +82,7 @@ def _text(content: dict[str, Any]) -> str:
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
         *([("unfamiliar", _refused_text(content))] if content["familiarity"] else []),
-        ("golden", f"{content['golden_pictures']} images"),
+        ("golden", counted(content["golden_pictures"], "image")),
         *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
         *content["provenance"].items(),
     ]

@@ -36,6 +36,7 @@ from edgeclf_runtime.commands.starting import (
     watch_memory,
 )
 from edgeclf_runtime.renamed import FLAGS
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["run"]
 
@@ -218,7 +219,9 @@ def run(
                 pipeline.close()
                 raise
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
-            click.echo(f"{model}: {len(labels)} labels; backend {backend}; source {source.description}", err=True)
+            click.echo(
+                f"{model}: {counted(len(labels), 'label')}; backend {backend}; source {source.description}", err=True
+            )
             if view_line := wanted.describe(classifier.card.view, is_camera(source)):
                 click.echo(view_line, err=True)
             if refused:

@@ -10,6 +10,7 @@ import click
 from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.renamed import FLAGS
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["verify"]
 
@@ -35,7 +36,8 @@ def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
         else:
             report = verification.verify(classifier)
         name = classifier.backend.name
-    text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {report.count} golden images"
+    on = counted(report.count, "golden image")
+    text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {on}"
     if not report.passed:
         top = "" if report.same_top1 else ", another class wins"
         raise ModelError(f"{model}: differs on this device with {name}: {text}{top}. Try another --backend.")

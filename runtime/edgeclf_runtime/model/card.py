@@ -11,7 +11,7 @@ from typing import Any
 from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 from edgeclf_runtime.pictures.view import View
-from edgeclf_runtime.system.plain_text import plain
+from edgeclf_runtime.system.plain_text import counted, plain
 
 __all__ = ["ModelCard"]
 
@@ -49,7 +49,7 @@ class ModelCard:
         if not self.labels:
             raise LabelsError("The model has no labels.")
         if self.label_ids and len(self.label_ids) != len(self.labels):
-            raise LabelsError(f"{len(self.label_ids)} label ids for {len(self.labels)} labels.")
+            raise LabelsError(f"{counted(len(self.label_ids), 'label id')} for {counted(len(self.labels), 'label')}.")
 
     def to_json(self) -> str:
         """Return everything but the labels, which are stored in ``labels.txt`` only."""

@@ -158,7 +158,7 @@ def test_images_that_the_run_was_trained_on_are_counted(exported: Run, digits: P
     shutil.copytree(digits / "1", tmp_path / "elsewhere" / "1")  # the same bytes in another place
     assert _json(exported.path, digits)["seen"] == {"train": 42, "validation": 9}
     done = _evaluate(exported.path, tmp_path / "elsewhere")
-    assert "of these 20 images 14 are in the run's train part and 3 are in the run's validation part" in done.stderr
+    assert "of 20 images, 14 are in the run's train part and 3 are in the run's validation part" in done.stderr
     assert "Warning" not in _evaluate(exported.path / "model.tflite", digits).stderr
 
 

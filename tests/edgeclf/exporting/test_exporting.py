@@ -54,10 +54,10 @@ def test_an_export_goes_on_without_the_test_images(float_model: Path, run: Run, 
         figures = FileFigures(moved, "float32", None, reporter)
         assert list(figures(classifier)) == ["validation_float32"]
         (tmp_path / "photos" / moved["validation"].data.files[0]).unlink()
-        with pytest.raises(DataError, match="1 of 9 are missing"):
+        with pytest.raises(DataError, match="1 of 9 images is missing"):
             figures(classifier)
     assert figures.test is None
-    assert [line for line in said if "The test part is not evaluated: 1 of 9 images are missing" in line]
+    assert [line for line in said if "The test part is not evaluated: 1 of 9 images is missing" in line]
 
 
 class _Interrupting(Terminal):
