@@ -63,9 +63,8 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if as_json:
         click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in timings]}))
         return
-    click.echo(
-        f"{facts['machine']}, {counted(int(str(facts['cores'])), 'core')}; frames of {size}; memory {facts['memory_mib']} MiB"
-    )
+    cores = counted(int(str(facts["cores"])), "core")
+    click.echo(f"{facts['machine']}, {cores}; frames of {size}; memory {facts['memory_mib']} MiB")
     click.echo("Milliseconds:")
     click.echo(f"{'threads':>7}  {'stage':<7} {'median':>8} {'90%':>8} {'99%':>8} {'CPU':>8}")
     for timing in timings:
