@@ -1,34 +1,60 @@
-"""Measure a run's int8 file under the faults of cameras, for the run's report."""
+"""Measure a run's int8 file under the faults of cameras, for its report and for what the file expects of a camera."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edgeclf.data.dataset import Dataset
+from edgeclf.evaluation.camera_faults import FAULTS
+from edgeclf.evaluation.measuring import Measurement
 from edgeclf.evaluation.under_faults import MIDDLE, measure_under_faults
+from edgeclf.exporting.expectation import fit_expectation
 from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.model.expectation import EXPECTATION_FILE, Expectation
+from edgeclf_runtime.model.rewrite import with_files
+from edgeclf_runtime.system.atomic_file import written_beside
 
 __all__ = ["note_camera_faults"]
 
-_IMAGES = 60  # each is classified 19 times
+_IMAGES = 60  # each is classified 28 times
+_STRONG = ((name, 2) for name, fault in FAULTS.items() if not fault.is_held_out)
+_CELLS = tuple(dict.fromkeys([*MIDDLE, *_STRONG]))
 
 
-def note_camera_faults(run: Run, model: Path, validation: Dataset, reporter: Reporter) -> None:
-    """Measure up to 60 validation images under every fault at middle strength, and note the figures for the report.
+def note_camera_faults(
+    run: Run, model: Path, validation: Measurement | None, data: Dataset, reporter: Reporter
+) -> None:
+    """Measure up to 60 validation images under faults, note the figures for the report, and complete the file.
 
     Args:
         run: the run whose metrics get the figures.
-        model: its int8 file.
-        validation: the images.
+        model: its int8 file; what accuracy to expect on a camera is added to it.
+        validation: the file's answers to all validation images; None if they were not measured.
+        data: the validation images.
         reporter: shows the progress.
 
     Raises:
         DataError: no image can be read.
     """
     with Classifier.load(model) as classifier:
-        found = measure_under_faults(classifier, validation, reporter, limit=_IMAGES, cells=MIDDLE)
+        found = measure_under_faults(classifier, data, reporter, limit=_IMAGES, cells=_CELLS)
+        familiarity, reject = classifier.familiarity, classifier.card.reject or 0.0
     metrics = run.read_json("metrics")
-    metrics["camera_faults"] = found.content()
+    metrics["camera_faults"] = replace(found, cells={cell: found.cells[cell] for cell in MIDDLE}).content()
     run.write_json("metrics", metrics)
+    if validation is not None and validation.features is not None and familiarity is not None:
+        familiar = np.array([familiarity.of(row) for row in validation.features], np.float32)
+        fitted = fit_expectation(replace(validation, familiarity=familiar), found, reject)
+        if fitted is not None:
+            _add(model, fitted)
+
+
+def _add(model: Path, expectation: Expectation) -> None:
+    content = with_files(model.read_bytes(), {EXPECTATION_FILE: expectation.to_json()})
+    with written_beside(model) as hidden:
+        hidden.write_bytes(content)

@@ -114,7 +114,7 @@ def export_run(
         note_parity(run, done.path.with_suffix(".parity.json"))
         familiarity.write(done.path)
         if not done.interrupted:
-            note_camera_faults(run, done.path, answers["validation"].data, reporter)
+            note_camera_faults(run, done.path, figures.validation, answers["validation"].data, reporter)
         write_report(run, reporter)
     distribution.agree(0)  # all workers leave together
     return done

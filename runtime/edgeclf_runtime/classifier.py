@@ -73,6 +73,7 @@ class Classifier:
         path: path of the model file.
         score_rule: how the network's outputs become scores.
         familiarity: how familiar images are told from others; None if the file has none.
+        expectation: which accuracy to expect on a camera; None if the file has none.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -83,6 +84,7 @@ class Classifier:
         self.path: Path = model.path
         self.score_rule = model.scores
         self.familiarity = model.familiarity
+        self.expectation = model.expectation
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime import Frame, Prediction
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.sinks import Observation
 
@@ -25,6 +26,7 @@ def seen(
     level: int = 90,
     *,
     familiarity: float | None = None,
+    conditions: Conditions | None = None,
 ) -> Observation:
     """An observation; of a model with familiarity, it is refused below 0.05."""
     scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
@@ -36,7 +38,7 @@ def seen(
         reason = prediction.reason
         answer = label if reason is None else "unknown"
         decision = Decision(answer, score, changed, frame.time, reason is not None, reason, familiarity)
-    return Observation(prediction, decision, 1_700_000_000.25 + number, 0.01)
+    return Observation(prediction, decision, 1_700_000_000.25 + number, 0.01, conditions)
 
 
 def _picture(level: int, number: int) -> npt.NDArray[np.uint8]:

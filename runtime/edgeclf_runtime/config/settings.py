@@ -16,6 +16,7 @@ from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.renamed import KEYS, in_new_names, meant, old_fields
 from edgeclf_runtime.sinks.calls import CallKeys
+from edgeclf_runtime.sinks.conditions_file import ConditionsFileKeys
 from edgeclf_runtime.sinks.keys import SinkKeys
 from edgeclf_runtime.sinks.lines import LineKeys
 from edgeclf_runtime.sinks.metrics import MetricsKeys
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class SinkSettings(
     PageKeys,
+    ConditionsFileKeys,
     MetricsKeys,
     MqttKeys,
     CallKeys,

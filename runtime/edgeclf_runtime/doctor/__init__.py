@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeclf_runtime.doctor import hardware, software
 from edgeclf_runtime.doctor.configs import configs
 from edgeclf_runtime.doctor.finding import Finding, Machine
+from edgeclf_runtime.doctor.images import images
 
 __all__ = ["Finding", "Machine", "examine"]
 
@@ -22,6 +23,7 @@ _CHECKS = (
     hardware.clock,
     hardware.disk,
     configs,
+    images,
 )
 
 

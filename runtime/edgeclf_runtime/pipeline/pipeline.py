@@ -12,6 +12,7 @@ from typing import Callable
 
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier, Fitted
+from edgeclf_runtime.decision.conditions import Conditions, ConditionsMonitor
 from edgeclf_runtime.decision.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate, GateRule
@@ -81,6 +82,7 @@ class Pipeline:
         self._offering = threading.Lock()
         self._decision = decision or DecisionRule()
         self._decider = Decider(self._decision, classifier.card.threshold)
+        self._monitor = _monitor(classifier)
         rule = gate or GateRule()
         if self._decision.hold:  # keep classifying a still scene for as long as the hold time
             rule = replace(rule, linger=max(rule.linger, self._decision.hold + 1.0))
@@ -279,7 +281,19 @@ class Pipeline:
         if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):
             self._decider.forget()
         self.answer = self._decider.decide(prediction, frame.moment)
-        return Observation(prediction, self.answer, *_times(frame.time))
+        return Observation(prediction, self.answer, *_times(frame.time), self._conditions(prediction, frame.moment))
+
+    def _conditions(self, prediction: Prediction, moment: float) -> Conditions | None:
+        """Return what the frames so far say of the camera, and log a line when that changes."""
+        if self._monitor is None:
+            return None
+        was_unlike = self._monitor.now.is_unlike
+        now = self._monitor.add(prediction, moment)
+        if now.is_unlike and not was_unlike:
+            _log.warning("The images are unlike those of the training: check lens, focus, light, and where it points.")
+        elif was_unlike and not now.is_unlike:
+            _log.info("The images are like those of the training again.")
+        return now
 
     def _adopt(self, new: Classifier) -> None:
         """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""
@@ -288,6 +302,7 @@ class Pipeline:
         self._classifier.close()
         self._classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)
+        self._monitor = _monitor(new)
         self.tell(ModelState("adopted", str(new.path), new.card.labels))
 
     def _hand_on(self, item: Observation) -> None:
@@ -319,6 +334,11 @@ class Pipeline:
         for classifier in (self._offered, self._newest, self._classifier):
             if classifier is not None and classifier is not self._given:
                 classifier.close()
+
+
+def _monitor(classifier: Classifier) -> ConditionsMonitor | None:
+    familiarity = classifier.familiarity
+    return None if familiarity is None else ConditionsMonitor(familiarity, classifier.expectation)
 
 
 def _times(moment: float) -> tuple[float, float]:

@@ -64,9 +64,15 @@ class Figures:
         )
         self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", registry=registry)
         self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", registry=registry)
-        # Registered while the model has familiarity: a gauge that was never set would be exported as 0.
+        # Registered while there is a value: a gauge that was never set would be exported as 0.
         self._familiarity = prometheus.Gauge("edgeclf_familiarity", "Familiarity of the last answer", registry=None)
-        self._has_familiarity = False
+        self._expected = prometheus.Gauge(
+            "edgeclf_expected_accuracy", "Expected share of right answers on this camera", registry=None
+        )
+        self._unlike = prometheus.Gauge(
+            "edgeclf_unlike_training", "1 while the images are unlike those of the training", registry=None
+        )
+        self._exported: set[Any] = set()
         self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", registry=registry)
         self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", registry=registry)
         self._reopened = prometheus.Gauge("edgeclf_source_reopened", "Times the source was reopened", registry=registry)
@@ -91,17 +97,21 @@ class Figures:
         self._score.set(item.decision.score)
         if item.decision.reason is not None:
             self._unknown.labels(item.decision.reason).inc()
-        self._set_familiarity(item.decision.familiarity)
+        conditions = item.conditions
+        self._export(self._familiarity, item.decision.familiarity)
+        self._export(self._expected, None if conditions is None else conditions.accuracy)
+        self._export(self._unlike, None if conditions is None else float(conditions.is_unlike))
         self._age.set(item.age)
         for stage, value in item.prediction.milliseconds.items():
             self._stages.labels(stage).observe(value)
 
-    def _set_familiarity(self, familiarity: float | None) -> None:
-        if familiarity is not None:
-            self._familiarity.set(familiarity)
-        if self._has_familiarity != (familiarity is not None):
-            self._has_familiarity = not self._has_familiarity
-            (self.registry.register if self._has_familiarity else self.registry.unregister)(self._familiarity)
+    def _export(self, gauge: Any, value: float | None) -> None:
+        """Set a gauge; without a value it is not exported."""
+        if value is not None:
+            gauge.set(value)
+        if (value is not None) != (gauge in self._exported):
+            (self.registry.unregister if value is None else self.registry.register)(gauge)
+            self._exported ^= {gauge}
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
         """Also export the dropped items of these outlets."""

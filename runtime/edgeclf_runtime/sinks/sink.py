@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol, Union, runtime_checkable
 
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
@@ -23,12 +24,14 @@ class Observation:
         decision: the stable answer after this frame.
         time: capture time of the frame, in seconds since 1970.
         age: seconds from capture to classification.
+        conditions: what the frames so far say of the camera; None if the model has no familiarity.
     """
 
     prediction: Prediction
     decision: Decision
     time: float
     age: float
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True)

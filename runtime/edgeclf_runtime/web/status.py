@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import asdict
 from typing import Any
 
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.formatting import rounded
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
@@ -118,9 +119,10 @@ class Status:
         """Return the last frame's ``time``, ``answer``, ``score``, best ``scores``, ``milliseconds``, and the source's.
 
         ``sure`` is false if there is no answer (a class may be called "unknown", too), for a ``reason``: "unfamiliar"
-        or "undecided". ``familiarity`` is there if the model has it. Also the ``view``, the part of the frame that the
-        network sees; ``clock``, in seconds since 1970; the number of models ``adopted`` since the start; and why the
-        last one was ``refused``.
+        or "undecided". If the model has familiarity there are ``familiarity`` and ``conditions``: ``views``,
+        ``is_unlike``, and the expected ``accuracy`` with its mean ``error``, null if it cannot be told. Also the
+        ``view``, the part of the frame that the network sees; ``clock``, in seconds since 1970; the number of models
+        ``adopted`` since the start; and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -138,11 +140,18 @@ class Status:
             "sure": not item.decision.refused,
             "reason": item.decision.reason,
             **({} if familiarity is None else {"familiarity": rounded(familiarity, 4)}),
+            **({} if item.conditions is None else {"conditions": _conditions(item.conditions)}),
             "scores": best,
             "view": _view(item),
             "age": round(item.age, 4),
             "milliseconds": {name: round(ms, 2) for name, ms in stages.items()},
         }
+
+
+def _conditions(conditions: Conditions) -> dict[str, Any]:
+    accuracy = None if conditions.accuracy is None else rounded(conditions.accuracy, 3)
+    error = rounded(conditions.error, 3)
+    return {"views": conditions.views, "is_unlike": conditions.is_unlike, "accuracy": accuracy, "error": error}
 
 
 def _view(item: Observation) -> dict[str, Any]:

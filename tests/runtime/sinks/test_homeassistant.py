@@ -32,7 +32,7 @@ def test_familiarity_is_an_entity_of_models_that_have_it() -> None:
     plain, familiar = parts(None), parts(True)
     assert "familiarity" not in plain
     assert {name: part["unique_id"] for name, part in plain.items()} == {
-        name: part["unique_id"] for name, part in familiar.items() if name != "familiarity"
+        name: part["unique_id"] for name, part in familiar.items() if name in plain
     }
     added = familiar["familiarity"]
     assert (added["unique_id"], added["unit_of_measurement"]) == ("feeder_familiarity", "%")
@@ -46,3 +46,20 @@ def test_familiarity_is_an_entity_of_models_that_have_it() -> None:
     assert found == [{"reason": "unfamiliar"}, {"reason": None}, {"reason": None}]
     same = {key: value for key, value in familiar["answer"].items() if not key.startswith("json_")}
     assert same == plain["answer"]
+
+
+def test_a_camera_that_sees_unlike_images_is_a_problem_entity() -> None:
+    template = pytest.importorskip("jinja2").Template
+    parts = discovery("feeder", "Feeder", "edgeclf/feeder", LABELS, True, 90, True)["cmps"]
+    unlike, expected = parts["unlike_training"], parts["expected_accuracy"]
+    assert (unlike["p"], unlike["device_class"], expected["p"]) == ("binary_sensor", "problem", "sensor")
+    states = (
+        {"unlike_training": True, "expected_accuracy": 0.871},
+        {"unlike_training": False, "expected_accuracy": None},
+        {"answer": "cat"},  # of an earlier model
+    )
+    templates = [template(part["value_template"]) for part in (unlike, expected)]
+    shown = [[one.render(value_json=state) for state in states] for one in templates]
+    assert shown == [["ON", "OFF", "OFF"], ["87.0", "None", "None"]]
+    removed = discovery("feeder", "Feeder", "edgeclf/feeder", LABELS, True, 90, False)["cmps"]
+    assert (removed["unlike_training"], removed["expected_accuracy"]) == ({"p": "binary_sensor"}, {"p": "sensor"})

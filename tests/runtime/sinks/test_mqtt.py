@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks import ModelState, Observation
@@ -284,6 +285,9 @@ def test_familiarity_comes_and_goes_with_the_model(broker: Broker) -> None:
     state = json.loads(listener.wait("edgeclf/feeder/state", bool))
     assert list(state) == ["answer", "score", "time", "familiarity", "reason"]
     assert (state["answer"], state["familiarity"], state["reason"]) == ("unknown", 0.01, "unfamiliar")
+    sink.take(seen(familiarity=0.3, conditions=Conditions(40, 0.8714, 0.03, is_unlike=True)))
+    state = json.loads(listener.wait("edgeclf/feeder/state", lambda payload: b"unlike" in payload))
+    assert (state["expected_accuracy"], state["unlike_training"]) == (0.871, True)
     sink.take(seen("dog"))  # of a model without familiarity
     state = json.loads(listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload))
     assert list(state) == ["answer", "score", "time"]

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import pytest
 
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
@@ -245,6 +246,17 @@ def test_the_figures_of_familiarity_come_and_go_with_the_model() -> None:
     assert b"edgeclf_familiarity" not in figures.text()
     figures.take(seen(familiarity=0.3))
     assert value("edgeclf_familiarity") == 0.3
+
+
+def test_expected_accuracy_and_unlike_images_are_exported_once_they_are_known() -> None:
+    figures = Figures()
+    figures.take(seen(familiarity=0.4, conditions=Conditions(3)))
+    assert b"edgeclf_unlike_training 0.0" in figures.text()
+    assert b"edgeclf_expected_accuracy" not in figures.text()
+    figures.take(seen(familiarity=0.4, conditions=Conditions(40, 0.87, 0.03, is_unlike=True)))
+    assert {b"edgeclf_unlike_training 1.0", b"edgeclf_expected_accuracy 0.87"} <= set(figures.text().splitlines())
+    figures.take(seen())  # of a model without familiarity
+    assert not any(name in figures.text() for name in (b"unlike", b"expected", b"familiarity"))
 
 
 def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.web.live_page import WebSink
@@ -208,10 +209,18 @@ def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser,
             assert browser.value("document.getElementById('why').innerText") == why
             state = json.loads(ask(sink, "/state.json")[2])
             assert (state["familiarity"], state["reason"]) == (familiarity, "unfamiliar" if why else None)
+        conditions = Conditions(40, 0.871, 0.03, is_unlike=True)
+        sink.take(replace(seen("cat", 0.9, familiarity=0.01, conditions=conditions), time=time.time() - 1))
+        browser.wait("document.getElementById('expected')?.textContent === '87% ± 3'")
+        assert browser.value("document.getElementById('notice').innerText").startswith("The images are unlike those")
+        state = json.loads(ask(sink, "/state.json")[2])
+        assert state["conditions"] == {"views": 40, "is_unlike": True, "accuracy": 0.871, "error": 0.03}
         assert_fits(browser)
         sink.take(replace(seen("dog"), time=time.time()))  # of a model without familiarity
         browser.wait("document.getElementById('answer').textContent === 'dog'")
         assert browser.value("document.getElementById('familiar').hidden")
+        assert browser.value("document.getElementById('expecting').hidden")
+        assert browser.value("document.getElementById('notice').hidden")
         assert browser.value("document.getElementById('why').hidden")
         state = json.loads(ask(sink, "/state.json")[2])
         assert "familiarity" not in state

@@ -11,7 +11,10 @@ from edgeclf_runtime import __version__
 __all__ = ["discovery"]
 
 # A message of an earlier model may lack the keys; "None" is Home Assistant's word for an unknown state.
+_OF_FAMILIARITY = {"familiarity": "sensor", "expected_accuracy": "sensor", "unlike_training": "binary_sensor"}
 _FAMILIARITY = "{{ (value_json.familiarity * 100) | round(1) if value_json.familiarity is number else 'None' }}"
+_EXPECTED = "{{ (value_json.expected_accuracy * 100) | round if value_json.expected_accuracy is number else 'None' }}"
+_UNLIKE = "{{ 'ON' if value_json.unlike_training is true else 'OFF' }}"
 _ATTRIBUTES = "{{ {'reason': value_json.reason | default(none)} | tojson }}"
 
 
@@ -33,7 +36,7 @@ def discovery(
         answers: possible answers; if some differ only in case, the first represents them all.
         picture: whether images are sent.
         expires: seconds after which an answer that was not sent again becomes unavailable; 0 for never.
-        familiarity: whether the model has familiarity; False also removes the entity that this run announced for an
+        familiarity: whether the model has familiarity; False also removes the entities that this run announced for an
             earlier model.
     """
     runs = {"topic": f"{base}/available"}
@@ -83,8 +86,27 @@ def discovery(
             "unit_of_measurement": "%",
             "entity_category": "diagnostic",
         }
+        parts["expected_accuracy"] = {
+            **answered,
+            "name": "Expected accuracy",
+            "unique_id": f"{device}_expected_accuracy",
+            "state_topic": f"{base}/state",
+            "value_template": _EXPECTED,
+            "unit_of_measurement": "%",
+            "entity_category": "diagnostic",
+        }
+        parts["unlike_training"] = {
+            **answered,
+            "p": "binary_sensor",
+            "name": "Images unlike the training",
+            "unique_id": f"{device}_unlike_training",
+            "state_topic": f"{base}/state",
+            "value_template": _UNLIKE,
+            "device_class": "problem",
+            "entity_category": "diagnostic",
+        }
     elif familiarity is not None:
-        parts["familiarity"] = {"p": "sensor"}
+        parts |= {name: {"p": kind} for name, kind in _OF_FAMILIARITY.items()}
     parts["picture"] = {"p": "image"}  # without more keys it removes the entity that an earlier run announced
     if picture:
         parts["picture"] |= {

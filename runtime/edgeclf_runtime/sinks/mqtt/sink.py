@@ -112,6 +112,10 @@ class MqttSink:
         message = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
         if decision.familiarity is not None:
             message |= {"familiarity": round(decision.familiarity, 4), "reason": decision.reason}
+        if item.conditions is not None:
+            accuracy = item.conditions.accuracy
+            message["expected_accuracy"] = None if accuracy is None else round(accuracy, 3)
+            message["unlike_training"] = item.conditions.is_unlike
         self._delivery.send(f"{self._base}/state", json.dumps(message))
         if decision.changed and self._sends_pictures:
             self._send_picture(item)

@@ -6,6 +6,7 @@ const FEW = 8; // up to this many labels keep their order
 const BEST = 5; // with more labels, the best ones are shown in order of score
 const LONG = 18; // longer answers are shown in a smaller font
 const WHY = { unfamiliar: "Unfamiliar: unlike the images of the training", undecided: "Undecided: no answer is sure enough" };
+const UNLIKE = "The images are unlike those of the training. Clean the lens, check focus and light, and where the camera points.";
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
@@ -24,7 +25,7 @@ function greeting(told) {
 function state(told) {
   if (adopted !== null && told.adopted !== adopted) location.reload(); // another model, with its own labels
   adopted = told.adopted;
-  notice(showSource(told) || (told.refused && `A new model file was refused, the one before goes on. ${told.refused}`));
+  notice(showSource(told) || (told.refused && `A new model file was refused, the one before goes on. ${told.refused}`) || (told.conditions?.is_unlike && UNLIKE));
   setText(element("fps"), told.fps ? told.fps.toFixed(1) : "–");
   setText(element("frames"), told.frames.toLocaleString("en"));
   element("warmth").hidden = told.temperature === null;
@@ -38,6 +39,9 @@ function state(told) {
   setText(element("why"), WHY[told.reason] || "");
   element("familiar").hidden = told.familiarity === undefined;
   if (told.familiarity !== undefined) setText(element("familiarity"), `${(100 * told.familiarity).toFixed(1)}%`);
+  const expected = told.conditions?.accuracy ?? null;
+  element("expecting").hidden = expected === null;
+  if (expected !== null) setText(element("expected"), `${percent(expected)} ± ${(100 * told.conditions.error).toFixed(0)}`);
   element("headline").classList.toggle("long", told.answer.length > LONG);
   if (told.silence > OLD) setText(element("age"), "–");
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);

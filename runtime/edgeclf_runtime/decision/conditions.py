@@ -1,0 +1,133 @@
+"""Conditions: whether a camera's frames are like the training's images, and which accuracy to expect of the answers.
+
+By its definition the familiarity of new images like those of the training is evenly distributed from 0 to 1. Whether
+it still is, is tested after each view by a cumulative sum (Page, Biometrika 1954) of bets on low familiarity (the power
+martingale: Vovk et al., ICML 2003): it grows by what each view says for "unlike the training's images", and never falls
+below 0. While the images are like them it reaches ``ALARM`` once in more than exp(8), 3,000 views.
+
+Frames of one view repeat one another, so each view counts once: see ``_Views``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeclf_runtime.model.expectation import Expectation
+from edgeclf_runtime.model.familiarity import Familiarity
+from edgeclf_runtime.model.prototypes import Vectors, comparable
+from edgeclf_runtime.prediction import NOTHING, Prediction
+
+__all__ = ["ALARM", "Conditions", "ConditionsMonitor"]
+
+ALARM, _CLEAR, _CEILING = 8.0, 4.0, 10.0
+_LEAST = 0.01  # familiarity below which one view says no more than another
+_FAMILIAR = 0.05  # familiarity from which a view that stays is one that the model knows
+_RECENT, _ENOUGH = 200, 30  # familiar views whose scores are averaged, and how many are needed
+_SAME = 0.8  # cosine similarity of features from which two frames show one view; see docs/figures.md
+_REMEMBERED = 32  # views
+_AGAIN = 120.0  # seconds after which an unfamiliar view that stays counts again
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the frames so far say.
+
+    Attributes:
+        views: number of views that were counted, since the start or since the model was replaced.
+        accuracy: expected share of right answers among those that are not refused as unfamiliar, 0 to 1; None if there
+            were too few views, or the model file cannot tell.
+        error: mean error of ``accuracy``, as the export measured it.
+        is_unlike: whether the frames are unlike the images of the training: a dirty lens, a moved camera, night.
+    """
+
+    views: int = 0
+    accuracy: float | None = None
+    error: float = 0.0
+    is_unlike: bool = False
+
+
+class ConditionsMonitor:
+    """Follows the frames of one camera through one model.
+
+    Args:
+        familiarity: the model's.
+        expectation: the model's; None if its file has none.
+    """
+
+    def __init__(self, familiarity: Familiarity, expectation: Expectation | None) -> None:
+        self._scale, self._expectation = familiarity.scale, expectation
+        self._views = _Views()
+        self._scores: deque[float] = deque(maxlen=_RECENT)
+        self._sum = 0.0
+        self.now = Conditions()
+
+    def add(self, prediction: Prediction, moment: float) -> Conditions:
+        """Return the conditions after another frame.
+
+        Args:
+            prediction: of the frame, with features and familiarity; without them nothing changes.
+            moment: of the frame, in seconds.
+        """
+        features, familiarity = prediction.features, prediction.familiarity
+        if features is None or familiarity is None or not math.isfinite(prediction.score):
+            return self.now
+        is_unlike = self.now.is_unlike
+        # The empty scene, which was learned, has familiarity 0. It says something only when it can be seen again.
+        if familiarity == 0 and not is_unlike:
+            return self.now
+        lasting = is_unlike or familiarity < _LEAST
+        is_new = self._views.add(comparable(features[np.newaxis], self._scale)[0], moment, lasting)
+        if is_new is None:
+            return self.now
+        if familiarity == 0 or (not is_new and familiarity >= _FAMILIAR):
+            familiarity = 1.0  # what was learned or has been counted before: the camera sees well
+        step = math.log(0.5) - 0.5 * math.log(max(familiarity, _LEAST))
+        self._sum = min(_CEILING, max(0.0, self._sum + step))
+        is_unlike = self._sum >= (_CLEAR if is_unlike else ALARM)
+        accuracy, error = self._expected(prediction)
+        self.now = Conditions(self.now.views + 1, accuracy, error, is_unlike)
+        return self.now
+
+    def _expected(self, prediction: Prediction) -> tuple[float | None, float]:
+        """Add the view's best score and return the expected accuracy with its error."""
+        expectation = self._expectation
+        if expectation is None:
+            return None, 0.0
+        if (prediction.familiarity or 0.0) >= expectation.reject and prediction.label != NOTHING:
+            self._scores.append(prediction.score)
+        if len(self._scores) < _ENOUGH:
+            return None, expectation.error
+        return expectation.of(sum(self._scores) / len(self._scores)), expectation.error
+
+
+class _Views:
+    """Tells whether a frame shows something else than the frames before.
+
+    It does if its features differ from those of the views that are remembered. A view that stays counts again from time
+    to time if it is asked to: a covered lens shows a single view, and is not to be overlooked.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Vectors = np.zeros((0, 0), np.float32)
+        self._counted = -math.inf
+
+    def add(self, vector: Vectors, moment: float, lasting: bool) -> bool | None:
+        """Return whether a frame shows a new view, which is remembered; None if it does not count.
+
+        Args:
+            vector: of length 1, float32 ``[size]``.
+            moment: in seconds.
+            lasting: whether a view that stays counts again.
+        """
+        is_new = not len(self._seen) or float((self._seen @ vector).max()) < _SAME
+        if not is_new and not (lasting and moment - self._counted >= _AGAIN):
+            return None
+        if is_new:
+            kept = self._seen[-(_REMEMBERED - 1) :] if len(self._seen) else np.zeros((0, len(vector)), np.float32)
+            self._seen = np.concatenate([kept, vector[np.newaxis]])
+        self._counted = moment
+        return is_new

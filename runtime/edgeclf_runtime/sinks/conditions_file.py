@@ -1,0 +1,63 @@
+"""Keep the conditions of a service's camera in its state folder, where ``edgeclf doctor`` reads them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgeclf_runtime.decision.conditions import Conditions
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys
+from edgeclf_runtime.sinks.sink import Item, Observation, Sink
+from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.system.state_folder import service_folder
+
+__all__ = ["CONDITIONS", "ConditionsFile", "ConditionsFileKeys"]
+
+CONDITIONS = "conditions.json"
+"""Name of the file in the state folder."""
+
+_EVERY = 3600.0  # seconds between two writes while nothing changes: memory cards wear out
+
+
+@dataclass(frozen=True)
+class ConditionsFileKeys(SinkKeys):
+    """Written by every service; there is nothing to set."""
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        folder = service_folder()
+        if folder is not None:
+            yield ConditionsFile(folder / CONDITIONS)
+
+
+class ConditionsFile:
+    """Writes the conditions once they change, else every hour.
+
+    Args:
+        path: of the file, a JSON object with the fields of ``Conditions`` and the ``time``, in seconds since 1970.
+    """
+
+    pictures = False
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.name = path, f"conditions {path}"
+        self._written: Conditions | None = None
+        self._written_at = 0.0
+
+    def take(self, item: Item) -> None:
+        conditions = item.conditions if isinstance(item, Observation) else None
+        if not isinstance(item, Observation) or conditions is None:
+            return
+        before, now = self._written, time.monotonic()
+        changed = before is None or before.is_unlike != conditions.is_unlike
+        if not changed and (before == conditions or now - self._written_at < _EVERY):
+            return
+        content = json.dumps({**asdict(conditions), "time": round(item.time, 3)})
+        with written_beside(self._path) as hidden:
+            hidden.write_text(content + "\n", "utf-8")
+        self._written, self._written_at = conditions, now
+
+    def close(self) -> None:
+        """The file stays."""
