@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgeclf_converters import ConversionError, convert, convert_int8, export
-from edgeclf_converters.frameworks import keras
+from edgeclf_converters.frameworks import keras, tensorflow
+from edgeclf_converters.tflite.convert import MODES
 from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime import Classifier, ModelCard, Preprocessing
 from edgeclf_runtime.model.flatbuffer import read_flat_model
@@ -37,7 +38,7 @@ def _pictures(count: int) -> list[np.ndarray]:
     return list((127 + 120 * np.sin(waves * (x + 2 * y)[None, :, :, None])).astype(np.uint8))
 
 
-@pytest.mark.parametrize("mode", ["int8", "float32", "float16", "dynamic"])
+@pytest.mark.parametrize("mode", MODES)
 def test_every_mode_gives_the_networks_scores(network: object, mode: str, tmp_path: Path) -> None:
     card, pictures = ModelCard("tiny", LABELS, RULE), _pictures(8)
     export(network, tmp_path / "m.tflite", card, mode=mode, calibration=pictures, golden=pictures[:2])
@@ -52,6 +53,18 @@ def test_the_same_conversion_gives_the_same_bytes(network: object, tmp_path: Pat
     for name in ("one", "two"):
         export(network, tmp_path / name, card, mode="int8", calibration=pictures, golden=pictures)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_bytes_are_those_of_a_conversion_of_the_whole_keras_model(
+    network: object, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = _pictures(8) if mode == "int8" else []
+    quick = convert(network, mode, pictures, RULE)
+    converter = tensorflow().lite.TFLiteConverter
+    from_functions = converter.from_concrete_functions
+    monkeypatch.setattr(converter, "from_concrete_functions", lambda functions, _: from_functions(functions, network))
+    assert convert(network, mode, pictures, RULE) == quick
 
 
 def test_the_standard_metadata_is_in_the_file(network: object, tmp_path: Path) -> None:
