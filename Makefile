@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-camera bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-camera bench-conditions bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -62,6 +62,10 @@ bench-groups: setup
 # False alarms of empty scenes by threshold, familiarity and what was learned of the scene; MODEL=FILE, a minute or two.
 bench-background: setup
 	$(BIN)/python -m tests.benchmarks.background $(MODEL) $(DATA)/test
+
+# What a device knows of its camera without labels: expected accuracy, delay and false alarms; MODEL=FILE, some minutes.
+bench-conditions: setup
+	$(BIN)/python -m tests.benchmarks.conditions $(MODEL) $(DATA)/test
 
 # How well each method tells unfamiliar pictures from a model's own, far and near: trainings of two sets, and of one without each
 # of its classes, three seeds; six hours. Shorter: python -m tests.benchmarks.unfamiliar --help

@@ -21,6 +21,7 @@ TINY: dict[str, tuple[str, str]] = {
         "FOLDER --seeds 0 --epochs 1 --size 64 --limit 9 --method ptq --out OUT",
         r"(?s)--camera takes [\d.]+% of a step's time.*, validation: 9 images.*, test: 9 images, 1 seed.*mean of 13 ",
     ),
+    "conditions": ("MODEL FOLDER/test --streams 2", r"(?m)^noise +strong +\d.*\d+.*(?s:.*)False alarms in 10000 views"),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"
