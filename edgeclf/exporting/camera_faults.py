@@ -15,9 +15,8 @@ from edgeclf.exporting.expectation import fit_expectation
 from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.model.expectation import EXPECTATION_FILE, Expectation
-from edgeclf_runtime.model.rewrite import with_files
-from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.model.expectation import EXPECTATION_FILE
+from edgeclf_runtime.model.rewrite import replace_files
 
 __all__ = ["note_camera_faults"]
 
@@ -51,10 +50,4 @@ def note_camera_faults(
         familiar = np.array([familiarity.of(row) for row in validation.features], np.float32)
         fitted = fit_expectation(replace(validation, familiarity=familiar), found, reject)
         if fitted is not None:
-            _add(model, fitted)
-
-
-def _add(model: Path, expectation: Expectation) -> None:
-    content = with_files(model.read_bytes(), {EXPECTATION_FILE: expectation.to_json()})
-    with written_beside(model) as hidden:
-        hidden.write_bytes(content)
+            replace_files(model, {EXPECTATION_FILE: fitted.to_json()})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeclf.data.dataset import Dataset
 from edgeclf.evaluation.measuring import measure_dataset
+from edgeclf.exporting.examples import choose_examples
 from edgeclf.exporting.figures import FileFigures
 from edgeclf.exporting.unfamiliar import Unfamiliar, measure_unfamiliar
 from edgeclf.exporting.unfamiliar_page import write_unfamiliar
@@ -14,7 +15,9 @@ from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.familiarity import IMAGES
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.learning.familiarity import fit_familiarity
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.model.familiarity import Familiarity
+from edgeclf_runtime.model.rewrite import replace_files
 
 __all__ = ["RunFamiliarity"]
 
@@ -33,6 +36,7 @@ class RunFamiliarity:
     def __init__(self, data: Dataset, figures: FileFigures, reporter: Reporter) -> None:
         self._data, self._figures, self._reporter = data, figures, reporter
         self._measured: tuple[Unfamiliar, Dataset, Dataset] | None = None
+        self._examples: Examples | None = None
 
     def __call__(self, classifier: Classifier) -> Familiarity | None:
         """Return the familiarity; None if the file gives no features."""
@@ -51,11 +55,16 @@ class RunFamiliarity:
         measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels)
         held_out = self._data.take([int(row) for row in self._data.rows("validation")])
         self._measured = measured, known, _read(held_out, validation.files)
+        self._examples = choose_examples(train, known, fitted.scale)
         return fitted
 
     def write(self, model: Path) -> Path | None:
-        """Write the page next to the model file and return its path; None without familiarity."""
-        return write_unfamiliar(self._measured[0], model, *self._measured[1:]) if self._measured else None
+        """Add examples to the model file, write the page next to it and return its path; None without familiarity."""
+        if self._measured is None:
+            return None
+        if self._examples is not None:
+            replace_files(model, self._examples.to_files())
+        return write_unfamiliar(self._measured[0], model, *self._measured[1:])
 
 
 def _read(data: Dataset, files: tuple[Path, ...]) -> Dataset:

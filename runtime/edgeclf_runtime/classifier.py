@@ -74,6 +74,7 @@ class Classifier:
         score_rule: how the network's outputs become scores.
         familiarity: how familiar images are told from others; None if the file has none.
         expectation: which accuracy to expect on a camera; None if the file has none.
+        examples: training images to show; None if the file has none.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -84,7 +85,7 @@ class Classifier:
         self.path: Path = model.path
         self.score_rule = model.scores
         self.familiarity = model.familiarity
-        self.expectation = model.expectation
+        self.expectation, self.examples = model.expectation, model.examples
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)

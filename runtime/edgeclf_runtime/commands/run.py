@@ -192,7 +192,14 @@ def run(
         gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
         labels, has_familiarity = classifier.card.labels, classifier.familiarity is not None
         others = open_sinks(
-            chosen.sinks, labels, model.name, gap, cooldown, endless=endless, familiarity=has_familiarity
+            chosen.sinks,
+            labels,
+            model.name,
+            gap,
+            cooldown,
+            endless=endless,
+            familiarity=has_familiarity,
+            examples=classifier.examples,
         )
 
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))

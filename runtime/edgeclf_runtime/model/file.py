@@ -16,6 +16,7 @@ from typing import Union
 from edgeclf_runtime.errors import LabelsError, ModelError, UsageError
 from edgeclf_runtime.model.archive import Archive
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.examples import Examples, read_examples
 from edgeclf_runtime.model.expectation import Expectation, read_expectation
 from edgeclf_runtime.model.familiarity import Familiarity, read_familiarity
 from edgeclf_runtime.model.features import feature_tensor
@@ -58,6 +59,7 @@ class ModelFile:
         familiarity: how to tell familiar images from others; None if the file has no such data, or if the network does
             not output its features, as on an Edge TPU.
         expectation: which accuracy to expect on a camera; None if the file has no such data.
+        examples: training images to show; None if the file has none, or no familiarity.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class ModelFile:
     scores: ScoreRule = field(default_factory=ScoreRule)
     familiarity: Familiarity | None = None
     expectation: Expectation | None = None
+    examples: Examples | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ def _read(path: Path, given: _Given) -> ModelFile:
     golden, tolerance = read_golden(archive, classes)
     scores = score_rule(given.scores, model, len(card.labels))
     familiarity = _familiarity(archive, content, len(card.labels))
-    return ModelFile(path, content, card, golden, tolerance, scores, familiarity, read_expectation(archive))
+    examples = None if familiarity is None else read_examples(archive, len(card.labels), familiarity.size)
+    return ModelFile(path, content, card, golden, tolerance, scores, familiarity, read_expectation(archive), examples)
 
 
 def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity | None:

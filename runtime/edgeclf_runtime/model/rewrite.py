@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.archive import Archive
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import GoldenVector, golden_files
+from edgeclf_runtime.system.atomic_file import written_beside
 
-__all__ = ["network_of", "packed_files", "with_files"]
+__all__ = ["network_of", "packed_files", "replace_files", "with_files"]
 
 _LIMIT = 64 << 20  # bytes of a packed file
 _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same content gives the same bytes
@@ -44,6 +46,13 @@ def packed_files(
         **golden_files(golden, tolerance),
         **(familiarity.to_files() if familiarity else {}),
     }
+
+
+def replace_files(path: Path, changed: Mapping[str, bytes]) -> None:
+    """Replace or add packed files of a model file, which is written beside and renamed; see ``with_files``."""
+    content = with_files(path.read_bytes(), changed)
+    with written_beside(path) as hidden:
+        hidden.write_bytes(content)
 
 
 def with_files(content: bytes, changed: Mapping[str, bytes]) -> bytes:

@@ -303,7 +303,7 @@ class Pipeline:
         self._classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)
         self._monitor = _monitor(new)
-        self.tell(ModelState("adopted", str(new.path), new.card.labels))
+        self.tell(ModelState("adopted", str(new.path), new.card.labels, examples=new.examples))
 
     def _hand_on(self, item: Observation) -> None:
         self.frames += 1

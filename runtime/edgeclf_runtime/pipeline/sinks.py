@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.config.settings import SINK_KINDS, SinkSettings
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks.keys import Opening
 from edgeclf_runtime.sinks.sink import Sink
@@ -66,18 +67,19 @@ def open_sinks(
     *,
     endless: bool = False,
     familiarity: bool = False,
+    examples: Examples | None = None,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless, familiarity: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity, examples: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
-    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity)
+    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from edgeclf_runtime.errors import AddressError
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.sinks.awaited import AwaitedSink
 from edgeclf_runtime.sinks.sink import Sink
 
@@ -39,6 +40,7 @@ class Opening:
         snapshots: folder of snapshots; None if none are stored.
         secrets: passwords and tokens of all sinks.
         familiarity: whether the model has familiarity.
+        examples: training images that the model file holds; None if it has none.
     """
 
     labels: tuple[str, ...]
@@ -49,6 +51,7 @@ class Opening:
     snapshots: Path | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     familiarity: bool = False
+    examples: Examples | None = field(default=None, repr=False)
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

@@ -9,6 +9,7 @@ from typing import Protocol, Union, runtime_checkable
 
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 
@@ -44,6 +45,7 @@ class ModelState:
         labels: labels of the model in use from now on.
         reason: for display; empty if adopted.
         time: in seconds since 1970.
+        examples: training images that an adopted model's file holds; None if it has none.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ModelState:
     labels: tuple[str, ...]
     reason: str = ""
     time: float = field(default_factory=time.time, compare=False)
+    examples: Examples | None = field(default=None, compare=False, repr=False)
 
 
 Item = Union[Observation, SourceState, ModelState]

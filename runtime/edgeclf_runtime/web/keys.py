@@ -54,7 +54,7 @@ class PageKeys(SinkKeys):
 
             if has_expired(tls, carried_name(self.web_cert)):  # only warn: the device must keep running
                 print(f"{self.web_cert}: {EXPIRED}.", file=sys.stderr, flush=True)
-        sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls)
+        sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls, run.examples)
         print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)
         return sink
 

@@ -26,6 +26,7 @@ from edgeclf_runtime.web.unsorted import Unsorted
 if TYPE_CHECKING:
     import ssl
 
+    from edgeclf_runtime.model.examples import Examples
     from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["WebSink"]
@@ -41,6 +42,7 @@ class WebSink:
         labels: labels of the model.
         snapshots: folder of a snapshot sink whose uncertain images can be sorted; None for none.
         tls: see ``WebServer``.
+        examples: training images of the model, to show what a frame is most like; None for none.
 
     Attributes:
         invitation: the address to open.
@@ -59,8 +61,9 @@ class WebSink:
         labels: tuple[str, ...],
         snapshots: Path | None = None,
         tls: ssl.SSLContext | None = None,
+        examples: Examples | None = None,
     ) -> None:
-        self._status, self._picture = Status(model, labels), Picture()
+        self._status, self._picture = Status(model, labels, examples), Picture()
         self._figures = _figures()
         self._unsorted = unsorted = Unsorted(snapshots, labels) if snapshots else None
         self._live = Live(self._picture, lambda: {**self._status.about(), "sorts": bool(snapshots)}, self._status.now)
@@ -86,8 +89,15 @@ class WebSink:
                 raise HTTPException(404, "Figures need prometheus-client: pip install 'edgeclf-runtime[metrics]'")
             return Response(self._figures.text(), media_type="text/plain; version=0.0.4")
 
+        async def example(request: Request) -> Response:
+            content = self._status.example(request.path_params["number"])
+            if content is None:
+                raise HTTPException(404, "The model file has no such image.")
+            return Response(content, media_type="image/jpeg")
+
         endpoints = {"/live": live, "/picture.jpg": picture, "/state.json": state, "/metrics": metrics}
-        return [Route(path, endpoint) for path, endpoint in endpoints.items()]
+        routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+        return [*routes, Route("/examples/{number:int}.jpg", example)]
 
     def take(self, item: Item) -> None:
         self._status.take(item)

@@ -10,7 +10,9 @@ from typing import Any
 
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.formatting import rounded
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.system.thermal import temperature
@@ -72,10 +74,12 @@ class Status:
     Args:
         model: name of the model.
         labels: labels of the model.
+        examples: its training images; None for none.
     """
 
-    def __init__(self, model: str, labels: tuple[str, ...]) -> None:
+    def __init__(self, model: str, labels: tuple[str, ...], examples: Examples | None = None) -> None:
         self._model, self._labels, self._adopted, self._refused = model, labels, 0, ""
+        self._examples = examples
         self._source, self._frames = SourceStatus(), 0
         self._newest: Observation | None = None
         self._stages: dict[str, float] = {}
@@ -107,7 +111,9 @@ class Status:
     def _follow(self, model: ModelState) -> None:
         with self._lock:
             self._refused = "" if model.name == "adopted" else model.reason
-            self._labels, self._adopted = model.labels, self._adopted + (model.name == "adopted")
+            self._labels = model.labels
+            if model.name == "adopted":
+                self._adopted, self._examples = self._adopted + 1, model.examples
 
     def about(self) -> dict[str, Any]:
         """Return ``model``, ``labels`` and ``history``, a point per second: seconds since 1970, answer, score, sure."""
@@ -120,9 +126,10 @@ class Status:
 
         ``sure`` is false if there is no answer (a class may be called "unknown", too), for a ``reason``: "unfamiliar"
         or "undecided". If the model has familiarity there are ``familiarity`` and ``conditions``: ``views``,
-        ``is_unlike``, and the expected ``accuracy`` with its mean ``error``, null if it cannot be told. Also the
-        ``view``, the part of the frame that the network sees; ``clock``, in seconds since 1970; the number of models
-        ``adopted`` since the start; and why the last one was ``refused``.
+        ``is_unlike``, and the expected ``accuracy`` with its mean ``error``, null if it cannot be told; and ``like``:
+        the ``number``, ``label`` and ``likeness`` of the example that the frame is most like. Also the ``view``, the
+        part of the frame that the network sees; ``clock``, in seconds since 1970; the number of models ``adopted``
+        since the start; and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -130,7 +137,7 @@ class Status:
         status: dict[str, Any] = {"clock": round(time.time(), 2), "frames": frames, **models, **self._source.now()}
         if item is None:
             return status
-        familiarity = item.decision.familiarity
+        familiarity, like = item.decision.familiarity, self._like(item.prediction)
         best = [[label, rounded(score, 4)] for label, score in item.prediction.ranked[:_SHOWN]]
         return {
             **status,
@@ -140,12 +147,28 @@ class Status:
             "sure": not item.decision.refused,
             "reason": item.decision.reason,
             **({} if familiarity is None else {"familiarity": rounded(familiarity, 4)}),
+            **({} if like is None else {"like": like}),
             **({} if item.conditions is None else {"conditions": _conditions(item.conditions)}),
             "scores": best,
             "view": _view(item),
             "age": round(item.age, 4),
             "milliseconds": {name: round(ms, 2) for name, ms in stages.items()},
         }
+
+    def _like(self, prediction: Prediction) -> dict[str, Any] | None:
+        examples, features = self._examples, prediction.features
+        if examples is None or features is None or len(features) != examples.vectors.shape[1]:
+            return None
+        number, likeness = examples.nearest(features)
+        index = examples.classes[number]
+        if index >= len(prediction.labels):  # a frame of the model before
+            return None
+        return {"number": number, "label": prediction.labels[index], "likeness": rounded(likeness, 3)}
+
+    def example(self, number: int) -> bytes | None:
+        """Return the JPEG of an example; None if there is none of this number."""
+        images = () if self._examples is None else self._examples.images
+        return images[number] if 0 <= number < len(images) else None
 
 
 def _conditions(conditions: Conditions) -> dict[str, Any]:

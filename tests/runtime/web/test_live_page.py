@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from edgeclf_runtime import Classifier, Frame
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.web.live_page import WebSink
 from tests.runtime.browser import Browser, running
@@ -232,3 +235,36 @@ def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser,
         assert not browser.errors
     finally:
         sink.close()
+
+
+def test_the_page_shows_the_training_image_that_a_frame_is_most_like(
+    browser: Browser, model: Path, digits: Path, tmp_path: Path
+) -> None:
+    with Classifier.load(model) as classifier:
+        examples, known = classifier.examples, sorted((digits / "1").iterdir())[0]
+        assert examples is not None
+        prediction = classifier.classify(Frame(read_image(known), time.monotonic(), 0, "/dev/video0"))
+        sink = WebSink("0", "", model.name, classifier.card.labels, examples=examples)
+        plain = WebSink("0", "", "plain.tflite", classifier.card.labels)
+    item = replace(seen("1", 0.9, familiarity=0.4), prediction=prediction, time=time.time())
+    try:
+        browser.open(sink.invitation)
+        sink.take(item)
+        assert prediction.features is not None
+        number, likeness = examples.nearest(prediction.features)
+        browser.wait("document.getElementById('example')?.naturalWidth > 0")
+        assert browser.value("document.getElementById('example-label').textContent") == "1"
+        assert browser.value("document.getElementById('likeness').textContent") == f"{likeness:.0%}"
+        assert ask(sink, f"/examples/{number}.jpg")[2] == examples.images[number]
+        assert ask(sink, "/examples/999.jpg")[0] == 404
+        assert_fits(browser)
+        sink.take(ModelState("adopted", "new.tflite", LABELS))  # a model without examples
+        sink.take(replace(seen("dog"), time=time.time()))
+        browser.wait("document.getElementById('answer')?.textContent === 'dog'")
+        assert browser.value("document.getElementById('like').hidden")
+        plain.take(item)
+        assert "like" not in json.loads(ask(plain, "/state.json")[2])
+        assert not browser.errors
+    finally:
+        sink.close()
+        plain.close()

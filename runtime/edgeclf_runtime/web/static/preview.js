@@ -39,6 +39,7 @@ function state(told) {
   setText(element("why"), WHY[told.reason] || "");
   element("familiar").hidden = told.familiarity === undefined;
   if (told.familiarity !== undefined) setText(element("familiarity"), `${(100 * told.familiarity).toFixed(1)}%`);
+  like(told.like);
   const expected = told.conditions?.accuracy ?? null;
   element("expecting").hidden = expected === null;
   if (expected !== null) setText(element("expected"), `${percent(expected)} ± ${(100 * told.conditions.error).toFixed(0)}`);
@@ -50,6 +51,15 @@ function state(told) {
   bars(told.scores);
   stages(told.milliseconds);
   history.add(told.time, told.answer, told.score, told.sure);
+}
+
+function like(example) {
+  element("like").hidden = !example;
+  if (!example) return;
+  const address = `examples/${example.number}.jpg?${adopted}`; // the number of the model, whose examples these are
+  if (element("example").getAttribute("src") !== address) element("example").src = address;
+  setText(element("example-label"), example.label);
+  setText(element("likeness"), percent(Math.max(0, example.likeness)));
 }
 
 function bars(scores) {
