@@ -17,7 +17,19 @@ __all__ = ["train"]
 
 _PATH = click.Path(path_type=Path)
 _SECTIONS = {
-    "Basic options": ("out", "backbone", "size", "epochs", "flip", "rotate90", "test", "seed", "resume", "config"),
+    "Basic options": (
+        "out",
+        "backbone",
+        "size",
+        "epochs",
+        "flip",
+        "rotate90",
+        "test",
+        "seed",
+        "resume",
+        "from_run",
+        "config",
+    ),
     "Data": ("validation", "group", "class_weights", "jpeg"),
     "Camera": ("region", "rotate", "camera_flip", "whole"),
     "Network": ("weights", "tune", "freeze_stride", "head", "init", "alpha"),
@@ -43,6 +55,14 @@ _SECTIONS = {
 @click.argument("data", type=_PATH, nargs=-1)
 @click.option("--out", type=_PATH, help="Folder for the run (default: runs/NAME-1, runs/NAME-2, ...).")
 @click.option("--resume", type=_PATH, metavar="RUN", help="Resume an interrupted training.")
+@click.option(
+    "--from",
+    "from_run",
+    type=_PATH,
+    metavar="RUN",
+    help="Begin from a finished training: keep its network, options and split; add images and classes (default: begin "
+    "from --init).",
+)
 @config_option
 @click.option("--backbone", type=click.Choice([*BACKBONES]), help="Pretrained network (default: efficientnet-lite0).")
 @click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
@@ -183,6 +203,9 @@ def train(
 
     DATA is a folder with one sub-folder of photographs per class, a CSV file of file,label[,part][,group], or a folder
     written by edgeclf data shard. Give several to train on all of them, such as photographs and sorted snapshots.
+
+    With --from, the photographs are all that the model is to know, the old ones and the new ones: images that RUN was
+    trained on are never held out, and classes without images are dropped.
     """
     from edgeclf_runtime.errors import UsageError
 

@@ -74,6 +74,8 @@ def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
     options = config.model_dump(mode="json", exclude_none=True)
     if config.weights is not None:
         options["weights"] = str(_absolute(config.weights))
+    if config.from_run is not None:
+        options["from_run"] = str(_absolute(config.from_run))
     if config.whole_sources:
         options["whole"] = [str(path.resolve()) for path in config.whole_sources]
     sources = [str(data)] if isinstance(data, Path) else [str(source) for source in data]

@@ -24,7 +24,7 @@ class TrainTable(TrainConfig):
 
     def config(self) -> TrainConfig:
         """Return the training's options without the photographs."""
-        return make_config(self.model_dump(exclude={"data"}))
+        return make_config(self.model_dump(exclude={"data"}, exclude_unset=True))
 
 
 class ExportConfig(BaseModel):

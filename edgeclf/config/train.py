@@ -123,6 +123,7 @@ class TrainConfig(Options):
             bottom).
         whole: which photographs are whole camera images, to be rotated, mirrored and cropped too: all of them, or those
             of these sources. The others already show only the region.
+        from_run: folder of a finished run to begin from, see ``edgeclf.config.grown``; None begins from ``init``.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -164,6 +165,7 @@ class TrainConfig(Options):
     rotate: Literal[0, 90, 180, 270] = 0
     camera_flip: Literal["none", "horizontal", "vertical"] = "none"
     whole: bool | Path | Annotated[tuple[Path, ...], Field(min_length=1)] = False
+    from_run: Path | None = None
 
     @field_validator("backbone")
     @classmethod
@@ -266,7 +268,13 @@ def make_config(options: dict[str, object]) -> TrainConfig:
 
 
 def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **others: object) -> TrainConfig:
-    """Return the config with another ``tune`` or ``init``, without the options that do not apply to it."""
+    """Return the config with another ``tune`` or ``init``, without the options that do not apply to it.
+
+    Raises:
+        ConfigError: the training begins from a run, whose network it keeps.
+    """
+    if config.from_run is not None:
+        raise ConfigError("Options: from_run applies to edgeclf train alone; remove it here.")
     chosen: dict[str, object] = {"tune": tune, "init": init, **others}
     if tune == "head" or init == "scratch":
         chosen["alpha"] = False

@@ -13,7 +13,7 @@ from edgeclf.data.capture_time import capture_time
 from edgeclf_runtime.pictures.likeness import DETAIL, FITTED, THUMB, thumbnail
 from edgeclf_runtime.pictures.preprocess import Pixels, resize
 
-__all__ = ["Fingerprints"]
+__all__ = ["Fingerprints", "content_digest"]
 
 _HASHED = 32  # width and height in pixels of the image that is hashed
 
@@ -66,11 +66,16 @@ class Fingerprints:
         if fitted is None or fitted.shape[:2] != (FITTED.height, FITTED.width):
             fitted = resize(pixels, FITTED)
         self.sizes[row] = pixels.shape[:2]
-        self.digests[row] = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+        self.digests[row] = content_digest(content)
         self.hashes[row] = _perceptual_hash(fitted)
         self.thumbs[row], self.details[row] = thumbnail(fitted)
         self.times[row] = capture_time(file, content)
         self.readable[row] = True
+
+
+def content_digest(content: bytes) -> int:
+    """Return 64 bits of a hash of a file's bytes (BLAKE2b)."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
 def _perceptual_hash(pixels: Pixels) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeclf.data.dataset import PARTS, Dataset, Listed, Skipped, in_order, natural
 from edgeclf.data.division import FEWEST, split
@@ -67,8 +68,8 @@ def renamed(number: int, skipped: Sequence[Skipped]) -> list[Skipped]:
 def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     """Split the sources without parts next to sources that have them; existing parts stay as they are.
 
-    A copy of an image that already has a part goes to that part. A class with too few images to split goes to the
-    training part.
+    A copy of an image that already has a part goes to that part. A class with too few images to split, or with too
+    few groups of them, goes to the training part if it has others.
     """
     parts = np.array(data.parts, dtype="U10")
     given, free = np.isin(parts, PARTS), parts == ""
@@ -80,12 +81,22 @@ def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> D
             parts[row] = group_parts.pop() if len(group_parts) == 1 else "train"
     counts = np.bincount(data.targets[parts == ""], minlength=len(data.labels))
     parts[(parts == "") & (counts[data.targets] < FEWEST)] = "train"
+    wanted = 1 + (validation > 0) + (test > 0)
+    for target in np.unique(data.targets[given]):
+        rows = np.flatnonzero((parts == "") & (data.targets == target))
+        if _units(data.groups[rows]) < wanted:
+            parts[rows] = "train"
     rows = np.flatnonzero(parts == "")
     if len(rows):
         labels, targets = np.unique(data.targets[rows], return_inverse=True)
         part = replace(data.take(rows), labels=tuple(data.labels[label] for label in labels), targets=targets)
         parts[rows] = split(part, validation, test, seed).parts
     return data.with_parts(parts.tolist())
+
+
+def _units(groups: npt.NDArray[np.int64]) -> int:
+    """Count the images that can be apart from one another: a group counts as one."""
+    return int((groups < 0).sum()) + len(np.unique(groups[groups >= 0]))
 
 
 def _refuse_shared_files(paths: Sequence[Path], sources: Sequence[Dataset]) -> None:

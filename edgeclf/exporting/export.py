@@ -171,8 +171,17 @@ def _provenance(run: Run) -> dict[str, str]:
         "backbone": config.backbone,
         "seed": str(config.seed),
         "command": str(environment["command"]),
+        **_run_before(run),
         **{name: str(version) for name, version in environment["packages"].items()},
     }
+
+
+def _run_before(run: Run) -> dict[str, str]:
+    """Return the run that the training began from and the hash of its weights; nothing if it began from none."""
+    if run.config.from_run is None:
+        return {}
+    before = run.read_json("before")
+    return {"from": Path(before["run"]).name, "from_weights": str(before["weights_sha256"])}
 
 
 def _read_all(data: Dataset, rows: Sequence[int], rule: Preprocessing) -> list[Pixels]:

@@ -19,7 +19,7 @@ from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_converters.parity.scores import NetworkScores
 
-__all__ = ["JUDGED", "Answers", "read_answers", "write_scores"]
+__all__ = ["JUDGED", "Answers", "read_answers", "weights_digest", "write_scores"]
 
 JUDGED = ("validation", "test")  # parts that are evaluated; choices are made on the first
 
@@ -51,7 +51,7 @@ class Answers:
 
 def write_scores(run: Run, scores: Mapping[str, Scores]) -> None:
     """Write the scores of each part's images, in the split's order, to ``scores.npz``."""
-    run.write_arrays("scores", {**scores, "weights": _fingerprint(run)})
+    run.write_arrays("scores", {**scores, "weights": weights_digest(run)})
 
 
 def read_answers(run: Run, reporter: Reporter) -> dict[str, Answers]:
@@ -74,7 +74,7 @@ def _kept(run: Run, parts: Mapping[str, Dataset]) -> dict[str, Scores] | None:
     if not run.has_arrays("scores"):
         return None
     kept = run.read_arrays("scores")
-    if not np.array_equal(kept.pop("weights"), _fingerprint(run)):
+    if not np.array_equal(kept.pop("weights"), weights_digest(run)):
         return None
     return kept if all(len(kept.get(part, ())) == len(data.files) for part, data in parts.items()) else None
 
@@ -91,8 +91,8 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
             return softmax(NetworkScores(model, rule)(pictures.inputs))
 
 
-def _fingerprint(run: Run) -> npt.NDArray[np.uint8]:
-    """Return a hash of the weights file."""
+def weights_digest(run: Run) -> npt.NDArray[np.uint8]:
+    """Return the SHA-256 of the weights file, uint8 ``[32]``."""
     digest = hashlib.sha256()
     with (run.path / "weights.npz").open("rb") as file:
         while block := file.read(1 << 20):

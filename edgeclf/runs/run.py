@@ -49,6 +49,8 @@ class Run:
     ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of validation and test
     images), ``report.html``, ``report.json`` and ``augmented.jpg``. While fine-tuning is unfinished also ``state.npz``,
     and if they are needed later, ``start.npz`` and ``tuned.npz``, the weights before and after fine-tuning.
+    ``digests.npz`` has a hash of each file of the split, from which a later training recognizes them. A training that
+    begins from a run has ``before.json``, what it took from it, and until it is finished ``before.npz``, its weights.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:
@@ -115,8 +117,23 @@ class Run:
         except ValueError as error:
             raise RunError(f"{path}: cannot be read ({error}).") from None
 
-    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
-        """Write the part of each file, and the files that were skipped."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether the training came to its end."""
+        if self.has_arrays("state") or not (self.path / "metrics.json").exists():
+            return False
+        return bool(self.read_json("metrics")["status"] == "finished")
+
+    def write_split(
+        self, data: Dataset, skipped: Sequence[Skipped], digests: npt.NDArray[np.uint64] | None = None
+    ) -> None:
+        """Write the part of each file, and the files that were skipped.
+
+        Args:
+            digests: uint64 ``[files]``, see ``Fingerprints``; None if they are not known.
+        """
+        if digests is not None:
+            self.write_arrays("digests", {"digests": digests})
         columns = (data.files, data.targets, data.parts, data.groups)
         rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
         self.write_json("labels", list(data.labels))
@@ -211,7 +228,9 @@ class Follower(Run):
     def write_json(self, name: str, content: object) -> None:
         """Nothing."""
 
-    def write_split(self, data: Dataset, skipped: Sequence[Skipped]) -> None:
+    def write_split(
+        self, data: Dataset, skipped: Sequence[Skipped], digests: npt.NDArray[np.uint64] | None = None
+    ) -> None:
         """Nothing."""
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:

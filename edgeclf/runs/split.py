@@ -16,6 +16,7 @@ from edgeclf.data.skipped import no_readable, skipped_lines
 from edgeclf.data.sources import shown
 from edgeclf.errors import DataError
 from edgeclf.progress import Reporter
+from edgeclf.runs.before import keep_split
 from edgeclf.runs.run import Run
 from edgeclf_runtime.system.plain_text import counted
 
@@ -52,21 +53,34 @@ def divide(
     for remark in grouping.remarks():
         reporter.say(remark)
     kept = prepare(grouping.grouped())
+    if run.config.from_run is not None:
+        kept = keep_split(run.config.from_run, kept, fingerprints.digests, reporter)
     warn_of_leaks(kept, shown(run.sources), reporter)
     try:
-        shares = (run.config.validation, run.config.test, run.config.seed)
-        divided = split(divided_apart(kept, *shares), *shares)
+        divided = _divided(kept, run.config)
     except DataError:
         _say_skipped(skipped, "", reporter)  # the run folder with their list will be removed
         raise
     _report_small_parts(kept, divided, run.config, reporter)
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
-    run.write_split(divided.take(used), skipped)
+    run.write_split(divided.take(used), skipped, fingerprints.digests[used])
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)
     counts = ", ".join(f"{len(divided.rows(p))} {p}" for p in PARTS if len(divided.rows(p)))
     names = _listed(without_nothing(divided.labels))
     reporter.say(f"{counted(len(used), 'image')} of {classes_text(divided.labels)} ({names}): {counts}.")
     return divided
+
+
+def _divided(kept: Dataset, config: TrainConfig) -> Dataset:
+    """Split the images that have no part; take none from the training part of a run before, whose network knows it."""
+    apart = divided_apart(kept, config.validation, config.test, config.seed)
+    if config.from_run is None or "" in apart.parts:
+        return split(apart, config.validation, config.test, config.seed)
+    if not len(apart.rows("validation")):
+        raise DataError(
+            f"{kept.root}: has only training images of {config.from_run} and none to validate on. Add images."
+        )
+    return split(apart, 0, 0, config.seed)  # only counts the images of each class
 
 
 def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, reporter: Reporter) -> None:

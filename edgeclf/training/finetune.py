@@ -179,7 +179,7 @@ class FineTuner:
         return [*self._optimizer.variables, scale.current_loss_scale, scale.counter]
 
     def _kind(self) -> str:
-        if self._config.init == "scratch":
+        if self._config.init == "scratch" and self._config.from_run is None:
             return "scratch"
         if self._config.tune == "batch-norm":
             return "batch-norm"

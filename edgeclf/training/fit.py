@@ -20,6 +20,7 @@ from edgeclf.progress import Quiet, Reporter
 from edgeclf.reports.report import write_report
 from edgeclf.runs.run import Follower, Run
 from edgeclf.runs.split import divide
+from edgeclf.training.growing import Start, grown_config, say_classes
 from edgeclf.training.trainer import Training, starting_network
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.errors import EdgeclfError
@@ -50,8 +51,12 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         KeyboardInterrupt: interrupted before there was anything to keep.
     """
     refuse_inside(data, out)
+    if config.from_run is not None:
+        config = grown_config(config, config.from_run, paths_of(data), reporter)
     with reporter.bar("Listing", 0):
         listed, skipped = read_source(data, reporter.say)
+    if config.from_run is not None:
+        say_classes(config.from_run, listed.labels, reporter)
     given = () if "" in listed.parts else listed.parts  # if images lack a part, shares of them are split off
     for reason, idle in without_effect(config, given).items():
         reporter.say(f"Options without effect, because {reason}: {', '.join(idle)}.")
@@ -97,7 +102,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
         RunError: there is nothing to resume, or the images have changed.
     """
     run = Run.open(path)
-    if _is_finished(run):
+    if run.is_finished:
         raise RunError(f"{path}: is finished. Train a new run with: edgeclf train {shown(run.sources)}")
     if missing := [source for source in run.sources if not source.exists()]:
         raise RunError(
@@ -111,12 +116,6 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
             listed, skipped = read_source(run.sources, reporter.say)
         return _reported(_in_folder(run, run.seen(listed), skipped, reporter, distribution), distribution, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, distribution), distribution, reporter)
-
-
-def _is_finished(run: Run) -> bool:
-    if run.has_arrays("state") or not (run.path / "metrics.json").exists():
-        return False
-    return bool(run.read_json("metrics")["status"] == "finished")
 
 
 def _reported(run: Run, distribution: Distribution, reporter: Reporter) -> Run:
@@ -171,6 +170,8 @@ def _in_folder(
     with tensorflow_errors(functools.partial(_kept, run)):
         with reporter.bar("Loading the network", 0):  # first: weights may be missing
             model = starting_network(run.config, len(listed.labels), distribution)
+            if (start := Start.of(run)) is not None:
+                start.fill(model, listed.labels)
         margin = 0 if run.config.tune == "head" else _MARGIN
         folder = run.path / (f".pictures-{distribution.worker}" if distribution.worker else ".pictures")
         fingerprints = None if skipped is None else Fingerprints.of(len(listed.files))
@@ -181,7 +182,7 @@ def _in_folder(
             else:
                 make = functools.partial(divide, run, listed, skipped, unread, fingerprints, reporter)
                 data = _first(distribution, make) or _as_kept(run, listed)
-            Training(run, model, data, pictures, reporter, started, distribution).complete()
+            Training(run, model, data, pictures, reporter, started, distribution, start).complete()
     return run
 
 

@@ -18,9 +18,9 @@ from edgeclf.model.network import HEAD
 from edgeclf.progress import Reporter
 from edgeclf_converters.distribution import Distribution
 
-__all__ = ["Head", "features", "fit_head", "standardise"]
+__all__ = ["STRENGTHS", "Head", "features", "fit_head", "standardise"]
 
-_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularization strengths, for standardized features
+STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularization strengths, for standardized features
 _BATCH = 64
 
 Floats = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ class Head:
 
     kernel: Floats
     bias: Floats
-    strength: float
+    strength: float = 0.0
 
 
 def features(
@@ -99,9 +99,9 @@ def fit_head(
     unseen /= spread
     by_class = dict(enumerate(weights))
     best: tuple[float, Any] | None = None
-    with reporter.bar("Head", len(_STRENGTHS)) as bar, warnings.catch_warnings():
+    with reporter.bar("Head", len(STRENGTHS)) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about max_iter: close enough, and chosen by validation
-        for strength in _STRENGTHS:
+        for strength in STRENGTHS:
             fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(fitted_on, train[1])
             loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
             if best is None or loss < best[0]:

@@ -25,7 +25,9 @@ from edgeclf.runs.run import AUGMENTED, Run
 from edgeclf.training.class_weights import class_weights
 from edgeclf.training.early_stopping import Selection
 from edgeclf.training.finetune import FineTuner
-from edgeclf.training.linear_probe import features, fit_head
+from edgeclf.training.growing import Start
+from edgeclf.training.grown_head import grown_head
+from edgeclf.training.linear_probe import Head, features, fit_head
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.graph.inputs import normalized
@@ -51,6 +53,8 @@ class Judged:
 def starting_network(config: TrainConfig, classes: int, distribution: Distribution) -> Any:
     """Build the network that training starts from, with pretrained or random weights in its backbone.
 
+    The weights of a training that begins from a run are not pretrained ones, see ``Start.fill``.
+
     Raises:
         WeightsError: there are no pretrained weights.
         ConfigError: the steps cannot be distributed this way.
@@ -59,13 +63,16 @@ def starting_network(config: TrainConfig, classes: int, distribution: Distributi
         raise ConfigError("Options: xla cannot be combined with --distribute.")
     with distribution.scope(), precision(config.precision):
         model = build_classifier(config.network, None, classes, config.head)
-    if config.init == "imagenet":
+    if config.init == "imagenet" and config.from_run is None:
         config.network.load(model, config.backbone, config.weights)
     return model
 
 
 class Training:
-    """Train a ``starting_network`` on decoded images, in two stages."""
+    """Train a ``starting_network`` on decoded images, in two stages.
+
+    If it has the weights of ``start``, the first stage fits only the head's rows of new classes.
+    """
 
     def __init__(
         self,
@@ -76,7 +83,9 @@ class Training:
         reporter: Reporter,
         started: float,
         distribution: Distribution,
+        start: Start | None = None,
     ) -> None:
+        self._start = start
         self._run, self._config, self._data, self._distribution = run, run.config, data, distribution
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
@@ -110,23 +119,43 @@ class Training:
 
     def _begin(self) -> None:
         """Fit the head on pretrained features; from scratch, the head is trained with the network instead."""
+        if self._start is not None:
+            return self._grow_head(self._start)
         if self._config.init == "imagenet":
             return self._fit_head()
         self._note_first(self._validated())
 
+    def _grow_head(self, start: Start) -> None:
+        """Fit the head's rows of new classes to the features of the run before; the other classes keep theirs."""
+        if self._distribution.first:
+            start.keep(self._run, self._data.labels)
+        kept = start.shared(self._data.labels)[1]
+        if self._config.tune == "head" or not kept:
+            return self._fit_head()
+        head = Head(*self._model.get_layer(HEAD).get_weights())
+        if len(kept) < len(self._data.labels):
+            head = grown_head(head, kept, *self._features(), self._weights, self._reporter)
+        self._model.get_layer(HEAD).set_weights([head.kernel * start.temperature, head.bias * start.temperature])
+        self._validate_first("Network of the run before")
+
     def _fit_head(self) -> None:
+        head = fit_head(*self._features(), self._weights, self._reporter)
+        self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
+        self._validate_first("Head on frozen features")
+
+    def _features(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Return the features and targets of the training images, and of the validation images."""
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
         computed = features(self._model, self._pictures.inputs, rows, backbone, self._distribution, self._reporter)
         count, targets = len(self._rows["train"]), self._data.targets[rows]
-        head = fit_head(
-            (computed[:count], targets[:count]), (computed[count:], targets[count:]), self._weights, self._reporter
-        )
-        self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
+        return (computed[:count], targets[:count]), (computed[count:], targets[count:])
+
+    def _validate_first(self, network: str) -> None:
         with self._reporter.bar("Validating", 0):
             judged = self._validated()
         self._note_first(judged)
         took = time.monotonic() - self._started
-        self._reporter.say(f"Head on frozen features: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
+        self._reporter.say(f"{network}: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
 
     def _note_first(self, judged: Judged) -> None:
         taken = self._selection.takes(judged.losses, tuned=False)
@@ -278,7 +307,7 @@ class Training:
         with self._reporter.bar("Measuring", 0):
             self._measure(status)
         if status == "finished":
-            for name in ("state", "start", "tuned"):
+            for name in ("state", "start", "tuned", "before"):
                 self._run.remove_arrays(name)
 
     def _measure(self, status: str) -> None:

@@ -23,6 +23,10 @@ TINY: dict[str, tuple[str, str]] = {
     ),
     "conditions": ("MODEL FOLDER/test --streams 2", r"(?m)^noise +strong +\d.*\d+.*(?s:.*)False alarms in 10000 views"),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
+    "grow": (
+        "FOLDER --seeds 0,1 --epochs 1 --size 64 --out OUT",
+        r"(?s)seed 0, 0 added: .*seed 1, 1 added: .*points lost .*: [+-]\d+\.\d\d \(.*\); time \d+% of training anew",
+    ),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"
         " --methods 'guide;qat;Adam 1e-4, cosine'",

@@ -46,6 +46,7 @@ def test_every_cell_is_measured_on_the_same_test_part(compared: tuple[Path, list
         "compare.csv",
         "compare.html",
         "config.toml",
+        "digests.npz",
         "environment.json",
         "labels.json",
         "skipped.csv",

@@ -45,6 +45,7 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     assert names == {
         "augmented.jpg",
         "config.toml",
+        "digests.npz",
         "environment.json",
         "history.json",
         "labels.json",

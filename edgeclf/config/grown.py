@@ -1,0 +1,46 @@
+"""The options of a training that begins from a finished run: its network, its preprocessing, and its other options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclf.config.train import TrainConfig, make_config
+from edgeclf.errors import ConfigError
+
+__all__ = ["grown"]
+
+_OF_THE_NETWORK = ("backbone", "input_size", "head", "init", "jpeg", "region", "rotate", "camera_flip")
+_EPOCHS = 0.3  # of the run before: with the images read, about a third of its time
+
+
+def grown(config: TrainConfig, before: TrainConfig, old: Sequence[Path], sources: Sequence[Path]) -> TrainConfig:
+    """Return the config with what was not set taken from the run before.
+
+    By default there are 0.3 times its epochs, or as many if it began from a run itself. Sources that it treated as
+    whole images of a camera are treated so again.
+
+    Args:
+        config: the options; those that are set explicitly are in ``model_fields_set``.
+        before: the config of the run before.
+        old, sources: the sources of the run before, and of this training.
+
+    Raises:
+        ConfigError: options contradict the run before, whose network and preprocessing are kept.
+    """
+    given = config.model_fields_set
+    wrong = [
+        f"{name} {getattr(config, field)}, but {config.from_run} has {getattr(before, field)}"
+        for field in _OF_THE_NETWORK
+        if (name := "size" if field == "input_size" else field) in given
+        and getattr(config, field) != getattr(before, field)
+    ]
+    if "weights" in given and config.weights is not None:
+        wrong.append(f"weights {config.weights}, but the weights are those of {config.from_run}")
+    if wrong:
+        raise ConfigError(f"Options: {'; '.join(wrong)}. Leave them out, or train without --from.")
+    epochs = before.epochs if before.from_run is not None else max(1, round(_EPOCHS * before.epochs))
+    whole = tuple(source for source in sources if source.resolve() in old and before.view_of(source).changes)
+    defaults = {**before.model_dump(), "epochs": epochs, "weights": None, "whole": whole or False}
+    set_here = {name: getattr(config, name) for name in given if name != "weights"}
+    return make_config({**defaults, **set_here, "from_run": config.from_run})

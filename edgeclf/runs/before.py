@@ -1,0 +1,103 @@
+"""The finished run that a training begins from, and the split that it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.data.fingerprints import content_digest
+from edgeclf.errors import RunError
+from edgeclf.progress import Reporter
+from edgeclf.runs.run import Run
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.system.plain_text import counted
+
+__all__ = ["keep_split", "open_before"]
+
+
+def open_before(path: Path) -> Run:
+    """Open the run that a training begins from.
+
+    Raises:
+        RunError: it is no run, or not a finished one.
+    """
+    if path.suffix == ".tflite":
+        raise RunError(f"{path}: is a model file. Begin from the folder of its training, such as --from runs/NAME.")
+    run = Run.open(path)
+    if not run.is_finished:
+        raise RunError(f"{path}: is not a finished training. Finish it with: edgeclf train --resume {path}")
+    return run
+
+
+def keep_split(path: Path, data: Dataset, digests: npt.NDArray[np.uint64], reporter: Reporter) -> Dataset:
+    """Give the images that the run before had the parts that they had there, whatever their folder is now.
+
+    Its network has seen the training images, so none of them may validate or test a network that begins from it; and
+    those held out stay comparable. Images are recognized by their bytes; where the run did not note their hashes and
+    its files are gone, by their names.
+
+    Args:
+        path: the run before.
+        data: the images; the part of those that cannot be read is "unreadable".
+        digests: uint64 ``[images]``, see ``Fingerprints``.
+
+    Returns:
+        the images with parts; "" for new ones whose source has no parts.
+    """
+    before = open_before(path)
+    with reporter.bar("Comparing with the run before", 0):
+        by_digest, by_name = _parts(before)
+    parts, known, moved = list(data.parts), 0, 0
+    for row, (file, part) in enumerate(zip(data.files, data.parts, strict=True)):
+        kept = by_digest.get(int(digests[row])) or by_name.get(_name(data, file))
+        if part == "unreadable" or kept is None:
+            continue
+        known, moved, parts[row] = known + 1, moved + (part in PARTS and part != kept), kept
+    new = sum(part != "unreadable" for part in data.parts) - known
+    total = counted(len(before.read_split().files), "image")
+    reporter.say(f"Of the {total} of {path}, {known} are among these and keep their parts; {new} are new.")
+    if moved:
+        reporter.say(f"{counted(moved, 'image')} had another part in {path} than in these photographs, and keep it.")
+    if not known:
+        reporter.say(
+            f"Warning: none of the images of {path} is among these. If they were saved anew, its network knows some of "
+            "the validation images, and the accuracy is too good."
+        )
+    return data.with_parts(parts)
+
+
+def _parts(before: Run) -> tuple[dict[int, str], dict[str, str]]:
+    """Return the part of each image by its hash; by its name if the hash is unknown and the file gone."""
+    split = before.read_split()
+    noted = before.read_arrays("digests")["digests"].tolist() if before.has_arrays("digests") else None
+    if noted is not None and len(noted) != len(split.files):  # the list was edited
+        noted = None
+    by_digest: dict[int, str] = {}
+    by_name: dict[str, str] = {}
+    for row, (file, part) in enumerate(zip(split.files, split.parts, strict=True)):
+        digest = noted[row] if noted is not None else _digest(split, file)
+        if digest is not None:
+            by_digest[digest] = _first(part, by_digest.get(digest))
+        else:
+            by_name[_name(split, file)] = _first(part, by_name.get(_name(split, file)))
+    return by_digest, by_name
+
+
+def _first(part: str, other: str | None) -> str:
+    """Return the part of an image that was in two: an image that was trained on is never held out."""
+    return part if other is None else min(part, other, key=PARTS.index)
+
+
+def _digest(data: Dataset, file: str) -> int | None:
+    try:
+        return content_digest(data.content(file))
+    except ImageError:
+        return None
+
+
+def _name(data: Dataset, file: str) -> str:
+    """Return the name of a file within its source."""
+    return file.partition("/")[2] if data.sources else file

@@ -1,0 +1,122 @@
+"""Begin from the network of a finished run: classes in both keep their rows of the head, new ones get fitted rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeclf.config.grown import grown
+from edgeclf.config.train import TrainConfig
+from edgeclf.model.network import HEAD, Weights, set_weights
+from edgeclf.progress import Reporter
+from edgeclf.runs.before import open_before
+from edgeclf.runs.predictions import weights_digest
+from edgeclf.runs.run import Run
+from edgeclf_runtime.system.plain_text import counted
+
+__all__ = ["Start", "grown_config", "say_classes"]
+
+
+def grown_config(config: TrainConfig, path: Path, sources: Sequence[Path], reporter: Reporter) -> TrainConfig:
+    """Return the config with the options of the run at ``path``, from which it begins, where they are not set.
+
+    Raises:
+        RunError: it is no run, or not a finished one.
+        ConfigError: options contradict it.
+    """
+    before = open_before(path)
+    config = grown(config, before.config, before.sources, sources)
+    network = f"{config.backbone} at {config.input_size} pixels"
+    reporter.say(
+        f"Begins from {path}: {network}; options that are not given are as there; {counted(config.epochs, 'epoch')}."
+    )
+    return config
+
+
+def say_classes(path: Path, labels: Sequence[str], reporter: Reporter) -> None:
+    """Say which classes are new, and which the run at ``path`` has and these images lack."""
+    before = open_before(path).read_split().labels
+    if new := [label for label in labels if label not in before]:
+        reporter.say(f"New classes: {', '.join(new)}.")
+    if gone := [label for label in before if label not in labels]:
+        reporter.say(f"Dropped, because there are no images of them: {', '.join(gone)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The network of the run before.
+
+    It is copied into the new run's folder, so that a training that was interrupted resumes without the run before.
+
+    Attributes:
+        weights: its weights.
+        labels: its labels.
+        temperature: what the head's weights were divided by; fine-tuning begins without it, as smoothed labels ask for.
+        digest: SHA-256 of its weights file.
+    """
+
+    weights: Weights
+    labels: tuple[str, ...]
+    temperature: float
+    digest: str = ""
+
+    @classmethod
+    def of(cls, run: Run) -> Start | None:
+        """Return what a training begins from; None if it does not begin from a run.
+
+        Raises:
+            RunError: the run before is gone, or is not finished.
+        """
+        if run.config.from_run is None:
+            return None
+        if run.has_arrays("before"):
+            arrays = run.read_arrays("before")
+            return cls(arrays, tuple(arrays.pop("labels").tolist()), float(arrays.pop("temperature")))
+        before = open_before(run.config.from_run)
+        digest = weights_digest(before).tobytes().hex()
+        return cls(before.read_arrays("weights"), before.read_split().labels, _temperature(before), digest)
+
+    def keep(self, run: Run, labels: Sequence[str]) -> None:
+        """Copy it into the run's folder, unless it is there, and write what is taken from it for these labels."""
+        if run.has_arrays("before"):
+            return
+        content = {
+            "run": str(run.config.from_run),
+            "weights_sha256": self.digest,
+            "kept": [label for label in labels if label in self.labels],
+            "new": [label for label in labels if label not in self.labels],
+            "dropped": [label for label in self.labels if label not in labels],
+        }
+        run.write_json("before", content)
+        others = {"labels": np.array(self.labels), "temperature": np.array(self.temperature)}
+        run.write_arrays("before", {**self.weights, **others})
+
+    def fill(self, model: Any, labels: Sequence[str]) -> None:
+        """Set a network's weights; the head's rows of new classes are zero.
+
+        Raises:
+            WeightsError: the weights are of another network.
+        """
+        old, new = self.shared(labels)
+        head = {}
+        for variable in model.get_layer(HEAD).weights:
+            values = np.zeros(variable.shape, np.float32)
+            if variable.name in self.weights:
+                values[..., new] = self.weights[variable.name][..., old]
+            head[variable.name] = values
+        set_weights(model, {**self.weights, **head})
+
+    def shared(self, labels: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the indices of the classes that are in both: in these labels, and in the others."""
+        pairs = [(self.labels.index(label), row) for row, label in enumerate(labels) if label in self.labels]
+        return [old for old, _ in pairs], [new for _, new in pairs]
+
+
+def _temperature(run: Run) -> float:
+    """Return the temperature that is part of the run's head; version 0.1 noted none."""
+    kept = [item for item in run.read_json("history") if item.get("kept")]
+    return float(kept[-1].get("temperature", 1.0)) if kept else 1.0
