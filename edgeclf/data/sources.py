@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeclf.data.csv_file import read_manifest
 from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_order
+from edgeclf.data.discarded import without_discarded
 from edgeclf.data.folders import refuse_one_class, scan
 from edgeclf.data.hints import about_file
 from edgeclf.data.layout import subfolders
@@ -48,9 +49,10 @@ def read_source(
     listed, skipped = _read(paths[0], training, 2)
     if listed.note:
         say(listed.note)
+    listed, discarded = without_discarded(listed, paths)
     if not listed.files:
-        raise no_readable(paths[0], skipped)
-    return listed, skipped
+        raise no_readable(paths[0], [*skipped, *discarded])
+    return listed, [*skipped, *discarded]
 
 
 def paths_of(data: SourcePaths) -> tuple[Path, ...]:
@@ -77,11 +79,11 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
         divided = ", in parts" if set(source.parts) - {""} else ""
         images, classes = counted(len(source.files), "image"), counted(len(source.labels), "class", "classes")
         say(f"{number}/ is {path}: {images} of {classes}{divided}.")
-    data = joined(paths, sources)
+    data, discarded = without_discarded(joined(paths, sources), paths)
     check_labels(data.root, data.labels, "expected sources with images")
     if not data.files:
-        raise no_readable(data.root, skipped)
-    return data, skipped
+        raise no_readable(data.root, [*skipped, *discarded])
+    return data, [*skipped, *discarded]
 
 
 def _read(path: Path, training: bool, min_classes: int) -> tuple[Dataset, list[Skipped]]:

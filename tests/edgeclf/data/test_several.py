@@ -128,3 +128,22 @@ def test_a_run_of_several_sources_reads_back(places: Path, tmp_path: Path) -> No
     packed = CliRunner().invoke(data_command, ["shard", *words[:2], str(tmp_path / "packed")])
     assert packed.exit_code == 0, packed.output
     assert read_source(tmp_path / "packed")[0].files == read_source([Path(word) for word in words[:2]])[0].files
+
+
+def test_what_was_discarded_on_a_page_does_not_come_back_from_another_folder(places: Path, tmp_path: Path) -> None:
+    name = "20240101-120000-000-1-0.40-000007.jpg"
+    photos = shutil.copytree(places / "photos", tmp_path / "photos")
+    snapshots = shutil.copytree(places / "snapshots", tmp_path / "snapshots")
+    (snapshots / "__discarded").mkdir()
+    image = next((photos / "1").iterdir())
+    for target in (photos / "1" / name, snapshots / "0" / name, snapshots / "__discarded" / name):
+        shutil.copyfile(image, target)
+    shutil.copyfile(image, snapshots / "__discarded" / image.name)  # not by a page: the name is no snapshot's
+    data, skipped = read_source([photos, snapshots])
+    assert {item.file for item in skipped} == {f"1/1/{name}", f"2/0/{name}"}
+    assert all("was discarded on the page" in str(item) for item in skipped)
+    assert f"1/1/{image.name}" in data.files
+    assert not any(file.endswith(name) for file in data.files)
+    alone, skipped = read_source(snapshots)
+    assert [item.file for item in skipped] == [f"0/{name}"]
+    assert f"0/{name}" not in alone.files

@@ -143,6 +143,24 @@ def test_a_night_without_light_is_one_picture_and_a_small_thing_in_it_another(tm
     assert len(names(tmp_path / "__unsorted")) == 1
 
 
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_was_discarded_is_not_stored_again_until_it_is_restored(restored: bool, tmp_path: Path) -> None:
+    sink, page = SnapshotSink(tmp_path, every=0), Unsorted(tmp_path, LABELS)
+    sink.take(seen("cat", 0.4, number=0))
+    (unwanted,) = names(tmp_path / "__unsorted")
+    page.discard([unwanted])
+    sink.take(seen("cat", 0.4, number=1))  # the sink looks
+    if restored:
+        page.restore([unwanted])
+    else:
+        (tmp_path / "__discarded" / unwanted).unlink()  # as the page does after a hundred others
+    for number in range(2, 62):  # more than the latest that the sink remembers
+        sink.take(seen("cat", 0.4, number=number))
+    before = len(names(tmp_path / "__unsorted"))
+    sink.take(replace(seen("cat", 0.4, number=0), time=1_700_001_000.0))
+    assert len(names(tmp_path / "__unsorted")) - before == restored
+
+
 def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) -> None:
     """A fixed camera's background with noise, and an animal of a seventh of the height at another place each time."""
     chance = np.random.default_rng(0)

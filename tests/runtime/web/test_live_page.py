@@ -67,10 +67,27 @@ def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
     browser.click("#undo")
     until((tmp_path / "kept" / "__unsorted" / name).is_file)
     browser.wait(f"document.querySelector({own!r})")
-    browser.type(f"{own} input", "none of these")
+    browser.type(f"{own} input", "another")
     browser.key("Enter", down=True)
     browser.key("Enter", down=False)
-    until((tmp_path / "kept" / "none of these" / name).is_file)
+    until((tmp_path / "kept" / "another" / name).is_file)
+    assert not browser.errors
+
+
+def test_a_button_moves_an_image_of_none_of_the_classes_to_none(browser: Browser, sink: WebSink, folder: Path) -> None:
+    browser.size(420)
+    browser.open(sink.invitation)
+    browser.wait("document.querySelectorAll('#pictures img').length === 3")
+    chips = "[...document.querySelectorAll('#pictures figure:first-child .chip')]"
+    assert browser.value(f"{chips}.map((chip) => chip.textContent)") == [*LABELS, "None of these"]
+    assert "_none" in browser.value(f"{chips}.at(-1).title")
+    assert_fits(browser)
+    name = browser.value("document.querySelector('#pictures figure:first-child').dataset.name")
+    browser.click("#pictures figure:first-child .chip:nth-of-type(3)")
+    until((folder / "_none" / name).is_file)
+    browser.wait("document.getElementById('said').textContent === 'Moved to _none.'")
+    browser.click("#undo")
+    until((folder / "__unsorted" / name).is_file)
     assert not browser.errors
 
 
@@ -229,7 +246,7 @@ def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser,
         assert "familiarity" not in state
         browser.wait("document.querySelector('#pictures figcaption span')?.textContent === 'unfamiliar · 90%'")
         chips = "[...document.querySelectorAll('#pictures .chip')].map((chip) => chip.textContent)"
-        assert browser.value(chips) == ["cat", "dog", "_none"]
+        assert browser.value(chips) == ["cat", "dog", "None of these"]
         browser.click("#pictures .chip:nth-child(3)")
         until((tmp_path / "_none").is_dir)
         assert not browser.errors

@@ -18,6 +18,7 @@ __all__ = [
     "WHOLE",
     "Snapshot",
     "all_snapshots",
+    "files_of",
     "folder_name",
     "own_snapshots",
     "read_name",
@@ -108,7 +109,7 @@ def own_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
 def all_snapshots(folder: Path) -> Iterator[tuple[Snapshot, Path]]:
     """Yield all snapshots, including those that were sorted or discarded since."""
     for subfolder in _folders(folder):
-        for name in _files(subfolder) if subfolder.name != WHOLE else ():
+        for name in files_of(subfolder) if subfolder.name != WHOLE else ():
             snapshot = read_name(name)
             if snapshot is not None:
                 yield snapshot, subfolder / name
@@ -119,9 +120,10 @@ def _folders(folder: Path) -> list[Path]:
         return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
-def _files(folder: Path) -> list[str]:
+def files_of(folder: Path) -> list[str]:
+    """Return the names of a folder's files, without links; none if there is no such folder or it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except (FileNotFoundError, PermissionError):  # removed just now, or not ours, such as lost+found
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # removed just now, or not ours: lost+found
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.likeness import DIFFERENCE, FITTED, alike, thumbnail
 from edgeclf_runtime.pictures.preprocess import Pixels
 
-__all__ = ["Recent"]
+__all__ = ["Recent", "any_alike"]
 
 _KEPT = 48  # snapshots, whose thumbnails take 1.5 KB each
 
@@ -59,10 +59,16 @@ class Recent:
 
     def has_alike(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> bool:
         """Whether the folder has a near-duplicate."""
-        own = [thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder]
-        if not own:
-            return False
-        thumbs = np.stack([thumb for thumb, _ in own])
-        details = np.stack([detail for _, detail in own])
-        new_thumbs, new_details = np.broadcast_to(shown[0], thumbs.shape), np.broadcast_to(shown[1], details.shape)
-        return bool(alike((thumbs, new_thumbs), (details, new_details), noise=DIFFERENCE).any())
+        return any_alike([thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder], shown)
+
+
+def any_alike(
+    known: Sequence[tuple[Pixels, npt.NDArray[np.uint8]]], shown: tuple[Pixels, npt.NDArray[np.uint8]]
+) -> bool:
+    """Whether one of these images is a near-duplicate; all are given by their ``likeness.thumbnail``."""
+    if not known:
+        return False
+    thumbs = np.stack([thumb for thumb, _ in known])
+    details = np.stack([detail for _, detail in known])
+    new_thumbs, new_details = np.broadcast_to(shown[0], thumbs.shape), np.broadcast_to(shown[1], details.shape)
+    return bool(alike((thumbs, new_thumbs), (details, new_details), noise=DIFFERENCE).any())

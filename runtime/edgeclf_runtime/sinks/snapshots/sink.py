@@ -15,6 +15,7 @@ from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.sinks.jpeg import jpeg_of, seen_jpeg_of
 from edgeclf_runtime.sinks.sink import Item, Observation
 from edgeclf_runtime.sinks.snapshots.daily_bytes import DailyBytes
+from edgeclf_runtime.sinks.snapshots.discarded import Discarded
 from edgeclf_runtime.sinks.snapshots.name import (
     UNSORTED,
     WHOLE,
@@ -50,10 +51,10 @@ class SnapshotSink:
     An image is also uncertain if it is unfamiliar, whatever the steady answer is. It is not if it shows nothing, as the
     model learned it from the empty scene (``edgeclf background``) or is sure of by its class ``NOTHING``.
 
-    An image that is a near-duplicate of a recent one in its folder is not stored. Above the limit, the least
-    informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image with the highest
-    score, for equal scores the oldest, and unfamiliar ones last. Sorted images and other files are never deleted. An
-    image that would be deleted at once is not written.
+    An image that is a near-duplicate of a recent one in its folder, or of a discarded one, is not stored. Above the
+    limit, the least informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image
+    with the highest score, for equal scores the oldest, and unfamiliar ones last. Sorted images and other files are
+    never deleted. An image that would be deleted at once is not written.
 
     Args:
         folder: created if it does not exist.
@@ -88,6 +89,7 @@ class SnapshotSink:
             left.unlink(missing_ok=True)
         self._free_bytes = _default_free(folder) if free_bytes is None else free_bytes
         self._budget = DailyBytes(folder / _NOTE, bytes_per_day)
+        self._discarded = Discarded(folder)
         self._recent: Recent | None = None  # read at the first image, in the sink's own thread
         self._number = max((snapshot.number for snapshot, _ in all_snapshots(folder)), default=0)
         self._warned_at = -_QUIET
@@ -103,7 +105,7 @@ class SnapshotSink:
         snapshot = Snapshot.taken(item.time, folder_name(label), score, number, kept, unfamiliar)
         shown = thumbnail(frame.view.cut(frame.pixels))
         recent = self._recent_ones()
-        if recent.has_alike(snapshot.folder, shown):
+        if recent.has_alike(snapshot.folder, shown) or self._discarded.has_alike(shown):
             self._next = time.monotonic() + min(self._every, _LOOK)
         elif self._keep(snapshot, item):
             recent.add(snapshot.folder, shown)
@@ -122,7 +124,7 @@ class SnapshotSink:
 
     def _recent_ones(self) -> Recent:
         if self._recent is None or not self._folder.exists():  # the folder was removed to start over
-            self._recent = Recent()
+            self._recent, self._discarded = Recent(), Discarded(self._folder)
             self._folder.mkdir(parents=True, exist_ok=True)
             snapshots = sorted(all_snapshots(self._folder), key=lambda one: one[0].order, reverse=True)
             self._recent.read((snapshot.folder, path) for snapshot, path in snapshots)

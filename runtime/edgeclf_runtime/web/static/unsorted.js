@@ -140,10 +140,10 @@ export class Unsorted {
     const few = this.labels.length <= CHIPS;
     const likely = this.labels.includes(picture.answer) ? [picture.answer] : [];
     const known = few ? this.labels : [...new Set([...likely, ...this.used])].slice(0, 4);
-    const offered = picture.unfamiliar && !known.includes(NOTHING) ? [...known, NOTHING] : known;
-    for (const label of offered) {
-      const chip = make("button", label === picture.answer ? "chip likely" : "chip", label);
+    for (const label of [...known.filter((one) => one !== NOTHING), NOTHING]) {
+      const chip = make("button", label === picture.answer ? "chip likely" : "chip", label === NOTHING ? "None of these" : label);
       chip.type = "button";
+      if (label === NOTHING) chip.title = `Move to ${NOTHING}: trained on so, it is answered with "unknown"`;
       chip.addEventListener("click", (event) => this.sort(picture, label, figure, event.detail ? "" : "figure"));
       chips.append(chip);
     }

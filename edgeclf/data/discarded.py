@@ -1,0 +1,30 @@
+"""Leave out what people discarded on the page of a device, also where a copy of it was sorted into a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf_runtime.sinks.snapshots.name import DISCARDED, files_of, read_name
+
+__all__ = ["without_discarded"]
+
+
+def without_discarded(data: Dataset, sources: Iterable[Path]) -> tuple[Dataset, list[Skipped]]:
+    """Return the images without discarded ones, and those that are left out.
+
+    Snapshots are recognized by their names, which tell the time of the image to the millisecond.
+
+    Args:
+        data: the images.
+        sources: the sources; those that are folders of snapshots have the discarded ones in a sub-folder.
+    """
+    names = {name for source in sources for name in files_of(source / DISCARDED) if read_name(name) is not None}
+    gone = [row for row, file in enumerate(data.files) if PurePosixPath(file).name in names]
+    if not gone:
+        return data, []
+    kept = np.setdiff1d(np.arange(len(data.files)), gone)
+    return data.take(kept), [Skipped(data.files[row], "was discarded on the page of a device") for row in gone]
