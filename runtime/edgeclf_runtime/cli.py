@@ -30,6 +30,7 @@ _SECTIONS = {
     "Run, on a Raspberry Pi, a Coral board or here": (
         "doctor",
         "capture",
+        "teach",
         "background",
         "init-config",
         "run",

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgeclf_runtime.errors import ModelError
+from edgeclf_runtime.model.appending import Appending
 from edgeclf_runtime.model.flatbuffer import Table
 from edgeclf_runtime.system.plain_text import plain
 
-__all__ = ["LabelFile", "Metadata", "read_metadata"]
+__all__ = ["LabelFile", "Metadata", "read_metadata", "renamed"]
 
 _AXIS_LABELS = 2
 _VALUE_LABELS = 3
@@ -58,6 +59,16 @@ def read_metadata(data: bytes) -> Metadata:
     files = [file for output in outputs[:1] for file in _label_files(output)]
     files.sort(key=lambda file: (file.locale != "", not file.locale.startswith("en")))
     return Metadata(plain(root.text(0)), mean, std, tuple(files))
+
+
+def renamed(data: bytes, name: str) -> bytes:
+    """Return the buffer with another name of the model; one without a name stays as it is."""
+    position = Table.root(data, b"M001").offset_position(0)
+    if position is None:
+        return data
+    appending = Appending(data)
+    appending.text(position, name)
+    return appending.content()
 
 
 def _normalization(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...]]:

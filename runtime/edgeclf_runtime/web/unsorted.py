@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.model.class_name import check_class_name
 from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, WHOLE, Snapshot, folder_name, read_name
 from edgeclf_runtime.system.atomic_file import sync
-from edgeclf_runtime.web.class_name import check_class_name
 from edgeclf_runtime.web.made_folders import MadeFolders
 
 __all__ = ["Unsorted"]

@@ -1,4 +1,4 @@
-"""Check class names typed into a page."""
+"""Check the names of classes, which are also those of folders."""
 
 from __future__ import annotations
 

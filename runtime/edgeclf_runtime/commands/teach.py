@@ -1,0 +1,107 @@
+"""``edgeclf teach``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_runtime.commands.options import Opener, model_options
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.system.plain_text import counted, plain, printable
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.classifier import Classifier
+    from edgeclf_runtime.learning.examples import Examples
+    from edgeclf_runtime.learning.judgement import ClassJudgement, Judgement
+    from edgeclf_runtime.learning.photographs import Photographs
+
+__all__ = ["teach"]
+
+_SHOWN = 5  # mistakes
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Model file to write.")
+@model_options
+def teach(open_model: Opener, base: Path, photos: Path, output: Path) -> None:
+    """Teach BASE the classes of PHOTOS, in seconds.
+
+    PHOTOS has a sub-folder of images for each class; ten of each will do. The network of BASE stays as it is, and only
+    its last layer is fitted. Any model file of edgeclf can be BASE, such as one that `edgeclf export --pretrained`
+    writes.
+    """
+    from edgeclf_runtime.learning.photographs import list_photographs
+    from edgeclf_runtime.learning.teaching import Base, check_teachable, teach, write_taught
+
+    if output.is_dir() or not output.parent.is_dir():
+        raise UsageError(f"{output}: {'is a folder' if output.is_dir() else 'its folder does not exist'}.")
+    started = time.monotonic()
+    photographs = list_photographs(photos)
+    check_teachable(base)
+    with open_model(base, features=True) as classifier:
+        beginning = Base.of(classifier)
+        examples = _looked(classifier, photographs)
+    seen = time.monotonic()
+    taught = teach(beginning, examples, photographs.labels, output.stem)
+    fitted = time.monotonic()
+    size = write_taught(output, taught, beginning, examples)
+    for line in _report(taught.judgement, examples, photos):
+        click.echo(line)
+    spent = f"in {time.monotonic() - started:.1f} s (images {seen - started:.1f} s, last layer {fitted - seen:.1f} s)"
+    click.echo(f"Wrote {output} ({size / 1e6:.2f} MB) {spent}")
+    click.echo(f"Next: {shlex.join(['edgeclf', 'run', str(output)])} --source 0")
+
+
+def _looked(classifier: Classifier, photographs: Photographs) -> Examples:
+    """Compute the photographs' features, and say what was left out."""
+    from edgeclf_runtime.learning.examples import look
+
+    if photographs.loose:
+        loose = counted(photographs.loose, "image")
+        click.echo(f"Left out {loose} next to the classes' folders: move them into one.", err=True)
+    if sys.stderr is not None and sys.stderr.isatty():
+        with click.progressbar(length=len(photographs.files), label="Images", file=sys.stderr) as bar:
+            examples = look(classifier, photographs, bar.update)
+    else:
+        examples = look(classifier, photographs, lambda images: None)
+    for reason in examples.unreadable:
+        click.echo(f"Left out: {reason} Replace or remove it.", err=True)
+    return examples
+
+
+def _report(judgement: Judgement, examples: Examples, photos: Path) -> Iterator[str]:
+    """Yield lines that say how sure the new model is."""
+    from edgeclf_runtime.learning.judgement import wilson
+
+    alike = len(examples.files) - len(set(examples.groups.tolist()))
+    near = f"; {counted(alike, 'near-duplicate')} left out with the original" if alike else ""
+    yield f"{counted(len(examples.files), 'image')} of {counted(len(judgement.classes), 'class', 'classes')}{near}."
+    if judgement.count:
+        low, high = wilson(judgement.right, judgement.count)
+        way = "one by one" if judgement.alone else f"in {judgement.folds} parts"
+        share = f"{judgement.right / judgement.count:.1%} of {counted(judgement.count, 'image')} are right"
+        yield f"Left out in turn ({way}), {share} (95% interval {low:.1%} to {high:.1%})."
+    width = max(len(each.label) for each in judgement.classes)
+    for each in judgement.classes:
+        yield f"  {each.label:<{width}}  {_share(each)}"
+    if judgement.mistakes:
+        yield "Wrong when left out, the surest first; look whether they are in the right folder:"
+    for mistake in judgement.mistakes[:_SHOWN]:
+        file = examples.files[mistake.index].relative_to(photos)
+        yield f"  {plain(printable(file))}: {mistake.answer} ({mistake.score:.0%})"
+    if (needed := judgement.needed) is not None:
+        yield f"Ten more images of {needed.label} would help most."
+
+
+def _share(each: ClassJudgement) -> str:
+    if each.right is None:
+        return "has one image, which cannot be judged"
+    return f"{each.right} of {each.count} right"

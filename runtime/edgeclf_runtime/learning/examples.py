@@ -1,0 +1,106 @@
+"""Examples: the features of photographs, and which of these are almost the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.errors import ImageError, ModelError, SourceError
+from edgeclf_runtime.learning.photographs import Photographs
+from edgeclf_runtime.model.prototypes import Vectors
+from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.likeness import alike, thumbnail
+from edgeclf_runtime.pictures.preprocess import Pixels
+from edgeclf_runtime.system.native_lines import without_codec_lines
+
+__all__ = ["Examples", "look"]
+
+Targets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Photographs as a network sees them.
+
+    Attributes:
+        files: paths of the images.
+        targets: class of each image, int64 ``[images]``.
+        features: float32 ``[images, size]``.
+        groups: near-duplicates of a class have the same number, int64 ``[images]``.
+        unreadable: why each of the other images could not be read.
+    """
+
+    files: tuple[Path, ...]
+    targets: Targets
+    features: Vectors
+    groups: Targets
+    unreadable: tuple[str, ...]
+
+
+def look(classifier: Classifier, photographs: Photographs, advance: Callable[[int], None]) -> Examples:
+    """Compute the features of photographs.
+
+    Args:
+        classifier: opened with ``features=True``.
+        photographs: image files with their classes.
+        advance: called with 1 after each image, for a progress bar.
+
+    Raises:
+        ModelError: the network's features cannot be found, or they are not finite.
+        SourceError: no image of a class can be read.
+    """
+    rows, features, prints, unreadable = [], [], [], []
+    for row, file in enumerate(photographs.files):
+        try:
+            with without_codec_lines():
+                pixels = read_image(file, min_size=classifier.card.preprocessing.min_decoded_size)
+        except ImageError as error:
+            unreadable.append(str(error))
+        else:
+            rows.append(row)
+            features.append(_features(classifier, pixels))
+            prints.append(thumbnail(pixels))
+        advance(1)
+    targets = photographs.targets[rows]
+    for target, label in enumerate(photographs.labels):
+        if target not in targets:
+            raise SourceError(f"{unreadable[0]} No image of {label} can be read; replace them.")
+    files = tuple(photographs.files[row] for row in rows)
+    return Examples(files, targets, np.stack(features), near_duplicates(prints, targets), tuple(unreadable))
+
+
+def _features(classifier: Classifier, pixels: Pixels) -> Vectors:
+    features = classifier.classify(pixels).features
+    if features is None or not np.isfinite(features).all():
+        wrong = "gives no features" if features is None else "gives features that are not finite"
+        raise ModelError(f"{classifier.path}: the network {wrong}, so it cannot be taught.")
+    return features
+
+
+def near_duplicates(prints: Iterable[tuple[Pixels, npt.NDArray[np.uint8]]], targets: Targets) -> Targets:
+    """Return the group of each image, int64 ``[images]``: near-duplicates of a class have the same.
+
+    If all images of a class are near-duplicates, as with a fixed camera, each has its own group.
+
+    Args:
+        prints: what ``thumbnail`` returns for each image.
+        targets: class of each image.
+    """
+    thumbs, details = (np.stack(side) for side in zip(*prints))
+    groups = np.arange(len(targets))
+    for row in range(len(targets)):
+        later = row + 1 + np.flatnonzero(targets[row + 1 :] == targets[row])
+        thumb, detail = (np.repeat(side[row : row + 1], len(later), axis=0) for side in (thumbs, details))
+        for other in later[alike((thumb, thumbs[later]), (detail, details[later]))] if len(later) else ():
+            groups[groups == groups[other]] = groups[row]
+    for target in np.unique(targets):
+        rows = np.flatnonzero(targets == target)
+        if len(np.unique(groups[rows])) == 1:
+            groups[rows] = rows
+    return groups

@@ -1,0 +1,129 @@
+"""How sure a taught head is, from images that were left out in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.learning.examples import Examples
+
+__all__ = ["ClassJudgement", "Judgement", "Mistake", "folds_of", "judge", "wilson"]
+
+_ALONE = 60  # groups up to which each is left out by itself
+_FOLDS = 20  # for more, so that the time is that of twenty fits
+_Z = 1.959964  # of a normal distribution's 95%
+
+Targets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassJudgement:
+    """A class's left-out images.
+
+    Attributes:
+        label: name of the class.
+        count: number of its images.
+        right: number of them that are right when left out; None if there is nothing else to learn the class from.
+    """
+
+    label: str
+    count: int
+    right: int | None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that is wrong when it is left out.
+
+    Attributes:
+        index: of the image.
+        label, answer: its class, and the class for which it is taken.
+        score: of the answer, 0 to 1.
+    """
+
+    index: int
+    label: str
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a head does on left-out images.
+
+    Attributes:
+        folds: number of parts in which the images were left out.
+        alone: whether each image, or group of near-duplicates, was left out by itself.
+        classes: each class's images.
+        mistakes: those that are wrong, the surest first.
+    """
+
+    folds: int
+    alone: bool
+    classes: tuple[ClassJudgement, ...]
+    mistakes: tuple[Mistake, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of images that could be judged."""
+        return sum(each.count for each in self.classes if each.right is not None)
+
+    @property
+    def right(self) -> int:
+        """Number of them that are right."""
+        return sum(each.right or 0 for each in self.classes)
+
+    @property
+    def needed(self) -> ClassJudgement | None:
+        """The class of which more images would help most: the one with the lowest share of right ones, of equal ones
+        that with the fewest images. None if all are right."""
+        worst = min(self.classes, key=lambda each: ((each.right or 0) / each.count, each.count))
+        return None if worst.right == worst.count else worst
+
+
+def folds_of(examples: Examples) -> Targets:
+    """Return the fold of each image, int64 ``[images]``; near-duplicates have the same."""
+    numbers, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
+    if len(numbers) <= _ALONE:
+        return np.asarray(group.reshape(-1), np.int64)
+    fold, rng, targets = np.zeros(len(numbers), np.int64), np.random.default_rng(0), examples.targets[first]
+    for target in np.unique(targets):
+        rows = rng.permutation(np.flatnonzero(targets == target))
+        fold[rows] = np.arange(len(rows)) % _FOLDS
+    return np.asarray(fold[group.reshape(-1)], np.int64)
+
+
+def judge(examples: Examples, folds: Targets, logits: npt.NDArray[np.float64], labels: Sequence[str]) -> Judgement:
+    """Judge the logits of left-out images, float64 ``[images, classes]``.
+
+    Args:
+        examples: the images.
+        folds: fold of each image, see ``folds_of``.
+        logits: of heads that were fitted without the image's fold.
+        labels: of the classes.
+    """
+    targets, answers = examples.targets, logits.argmax(axis=1)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores = powers.max(axis=1) / powers.sum(axis=1)
+    classes, wrong = [], []
+    for target in np.unique(targets):
+        rows = np.flatnonzero(targets == target)
+        judged = len(np.unique(folds[rows])) > 1
+        hits = int((answers[rows] == target).sum())
+        classes.append(ClassJudgement(labels[target], len(rows), hits if judged else None))
+        wrong += [int(row) for row in rows if judged and answers[row] != target]
+    wrong.sort(key=lambda row: -scores[row])
+    mistakes = (Mistake(row, labels[targets[row]], labels[answers[row]], float(scores[row])) for row in wrong)
+    count = len(np.unique(folds))
+    return Judgement(count, count == len(np.unique(examples.groups)), tuple(classes), tuple(mistakes))
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """Return the 95% interval of a share (Wilson, JASA 1927)."""
+    share, squared = right / count, _Z**2 / count
+    middle, half = share + squared / 2, _Z * math.sqrt(share * (1 - share) / count + squared / (4 * count))
+    return max(0.0, (middle - half) / (1 + squared)), min(1.0, (middle + half) / (1 + squared))

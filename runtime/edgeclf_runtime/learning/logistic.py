@@ -1,0 +1,173 @@
+"""A multinomial logistic head on a network's features, fitted with numpy alone.
+
+The images are few and their features many, so the head is fitted in the directions that the images span: its L2 penalty
+makes the result the same. In the images' principal directions the bound on the curvature of Böhning (Annals of the
+Institute of Statistical Mathematics, 1992) is diagonal, so each step needs no search along a line; steps are
+accelerated as by Nesterov, with the restarts of O'Donoghue and Candès (Foundations of Computational Mathematics, 2015).
+All folds of a cross-validation are fitted in one matrix product per step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime.model.prototypes import Vectors
+
+__all__ = ["PENALTIES", "Fit", "Head", "cross_validated", "log_losses"]
+
+PENALTIES = (1.0, 0.1, 0.01)
+"""Penalties to choose from: factors of half the squared weights, of features whose mean squared length is 1, that are
+added to the sum of all images' log losses. On TrashNet a tenth of the last one changes the accuracy by 0.3 points."""
+
+_DIRECTIONS = 320
+_STEPS = 300
+_CLOSE = 3e-4  # a step that is so small a part of the weights ends the fit
+
+Floats = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The last layer of a classifier: ``logits = features @ weights.T + bias``.
+
+    Attributes:
+        weights: float64 ``[classes, size]``.
+        bias: float64 ``[classes]``.
+    """
+
+    weights: Floats
+    bias: Floats
+
+    def __call__(self, features: Vectors) -> Floats:
+        """Return the logits ``[images, classes]``."""
+        return np.asarray(features.astype(np.float64) @ self.weights.T + self.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted head and how it does on images that it was not fitted to.
+
+    Attributes:
+        head: fitted to all images.
+        left_out: logits of each image by a head that was fitted without its fold, float64 ``[images, classes]``.
+        penalty: one of ``PENALTIES``.
+    """
+
+    head: Head
+    left_out: Floats
+    penalty: float
+
+
+def cross_validated(
+    features: Vectors,
+    targets: Targets,
+    folds: Targets,
+    start: Head,
+    free: npt.NDArray[np.bool_] | None = None,
+) -> Fit:
+    """Fit a head with the penalty under which left-out images have the lowest log loss.
+
+    Args:
+        features: float32 ``[images, size]``.
+        targets: class of each image, int64 ``[images]``.
+        folds: images of a fold are left out together, int64 ``[images]``; those of a negative fold never are.
+        start: the head from which the penalty measures the distance: zeros for a new one.
+        free: which classes' rows are fitted, bool ``[classes]``; the others stay as in ``start``. None fits all.
+    """
+    problem = _Problem(features, targets, start, np.ones(len(start.bias), np.bool_) if free is None else free)
+    numbers = np.unique(folds[folds >= 0])
+    used = np.concatenate([np.ones((1, len(folds)), np.bool_), folds != numbers[:, np.newaxis]])
+    best: Fit | None = None
+    lowest, values = np.inf, np.zeros((problem.rows.shape[1], len(used), len(start.bias)))
+    for penalty in PENALTIES:
+        values = problem.solved(used, penalty, values)
+        logits = problem.logits(values)
+        left_out = logits[:, 0].copy()
+        for number, fold in enumerate(numbers):
+            left_out[folds == fold] = logits[folds == fold, 1 + number]
+        loss = float(log_losses(left_out, targets)[folds >= 0].mean()) if len(numbers) else 0.0
+        if loss <= lowest:
+            lowest, best = loss, Fit(problem.head(values[:, 0]), left_out, penalty)
+    assert best is not None
+    return best
+
+
+def log_losses(logits: Floats, targets: Targets) -> Floats:
+    """Return the negative log probability of each image's class, in nats, float64 ``[images]``."""
+    top = logits.max(axis=1)
+    sums = np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1)) + top
+    return np.asarray(sums - logits[np.arange(len(targets)), targets])
+
+
+class _Problem:
+    """The images in their principal directions, and the fits to subsets of them.
+
+    Attributes:
+        rows: coordinates of the images, of mean squared length 1, and a 1 for the bias, float64 ``[images, unknowns]``.
+    """
+
+    def __init__(self, features: Vectors, targets: Targets, start: Head, free: npt.NDArray[np.bool_]) -> None:
+        exact = features.astype(np.float64)
+        self._start, self._free, self._mean = start, free, exact.mean(axis=0)
+        centred = exact - self._mean
+        self._scale = max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-12)
+        self._directions = _principal(centred)
+        coordinates = centred @ self._directions.T / self._scale
+        self.rows = np.concatenate([coordinates, np.ones((len(exact), 1))], axis=1)
+        self._offset = start(features)
+        self._targets = np.eye(len(start.bias))[targets]
+
+    def solved(self, used: npt.NDArray[np.bool_], penalty: float, begin: Floats) -> Floats:
+        """Return what is added to the first head, float64 ``[unknowns, fits, classes]``, for several subsets at once.
+
+        Args:
+            used: which images each fit sees, bool ``[fits, images]``.
+            penalty: see ``PENALTIES``.
+            begin: where to begin.
+        """
+        penalties = np.full(self.rows.shape[1], penalty)
+        penalties[-1] = 0  # the bias is free
+        curvature = ((self.rows**2).sum(axis=0) / 2 + penalties)[:, np.newaxis, np.newaxis]
+        weight = used.T[:, :, np.newaxis].astype(np.float64)
+        now, ahead, momentum = begin, begin, np.ones(len(used))
+        for _ in range(_STEPS):
+            error = (_softmax(self.logits(ahead)) - self._targets[:, np.newaxis]) * weight
+            slope = (self.rows.T @ error.reshape(len(error), -1)).reshape(ahead.shape)
+            slope = (slope + penalties[:, np.newaxis, np.newaxis] * ahead) * self._free
+            before, now = now, ahead - slope / curvature
+            step = now - before
+            momentum = np.where((slope * step).sum(axis=(0, 2)) > 0, 1.0, momentum)
+            after = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            ahead = now + step * ((momentum - 1) / after)[:, np.newaxis]
+            momentum = after
+            if (curvature * step**2).sum() <= _CLOSE**2 * (curvature * now**2).sum():
+                break
+        return now
+
+    def logits(self, values: Floats) -> Floats:
+        """Return the logits ``[images, fits, classes]``."""
+        added = (self.rows @ values.reshape(len(values), -1)).reshape(len(self.rows), *values.shape[1:])
+        return np.asarray(added + self._offset[:, np.newaxis])
+
+    def head(self, values: Floats) -> Head:
+        """Return the head of one fit's values ``[unknowns, classes]``."""
+        weights = values[:-1].T @ self._directions / self._scale
+        return Head(self._start.weights + weights, self._start.bias + values[-1] - weights @ self._mean)
+
+
+def _principal(centred: Floats) -> Floats:
+    """Return the principal directions of centred vectors, an orthonormal basis ``[directions, size]``."""
+    if len(centred) > centred.shape[1]:
+        return np.asarray(np.linalg.eigh(centred.T @ centred)[1][:, : -_DIRECTIONS - 1 : -1].T)
+    squares, sides = np.linalg.eigh(centred @ centred.T)
+    kept = np.flatnonzero(squares > 1e-9 * max(squares[-1], 1e-300))[: -_DIRECTIONS - 1 : -1]
+    return np.asarray((sides[:, kept] / np.sqrt(squares[kept])).T @ centred)
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
