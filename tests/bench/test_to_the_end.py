@@ -1,4 +1,4 @@
-"""Every benchmark comes to its end, on a few small pictures, and prints its figures."""
+"""Every benchmark comes to its end, on a few small images, and prints its figures."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.system.atomic_file import write_text
 from edgeclf_runtime.system.plain_text import counted
-from tests.benchmarks.intervals import by_picture
+from tests.benchmarks.intervals import by_image
 
 CELLS = [(name, level) for name in FAULTS for level in range(3)]
 HELD_OUT = [cell for cell in CELLS if FAULTS[cell[0]].is_held_out]
@@ -90,7 +90,7 @@ def _print(title: str, without: Hits, with_camera: Hits) -> None:
 
 
 def _row(name: str, without: Hits, with_camera: Hits) -> None:
-    lost, low, high = by_picture(without, with_camera)
+    lost, low, high = by_image(without, with_camera)
     won = f"{0 - lost:+.2f} ({0 - high:+.2f} to {0 - low:+.2f})"
     click.echo(f"{name:<48} {without.mean():8.2%} {with_camera.mean():8.2%}  {won}")
 

@@ -3,7 +3,7 @@
 python tests/benchmarks/int8.py FOLDER [--nets NAMES] [--seeds 0,1,2] [--size PIXELS] [--out RUNS]
 
 FOLDER holds train/ and test/. What is compared is chosen on a validation part cut from train/; the figures are of the
-real files on test/, the interval of the points lost is by picture over the seeds. Float runs and results found in RUNS
+real files on test/, the interval of the points lost is by image over the seeds. Float runs and results found in RUNS
 are taken from there, so that a stopped benchmark goes on.
 """
 
@@ -53,7 +53,7 @@ _NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where the pictures are, what is trained, and where what is found is kept."""
+    """Where the images are, what is trained, and where what is found is kept."""
 
     folder: Path
     out: Path
@@ -95,7 +95,7 @@ class _Bench:
 def main(
     folder: Path, nets: str, seeds: str, size: int, epochs: int, plain_epochs: int, methods: str, out: Path
 ) -> None:
-    """Print a table per network: test accuracy, points lost with their interval by picture, minutes, size."""
+    """Print a table per network: test accuracy, points lost with their interval by image, minutes, size."""
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     bench = _Bench(folder, out, size, epochs, plain_epochs)
@@ -124,13 +124,13 @@ def _measure(bench: _Bench, net: str, seed: int, methods: list[str]) -> None:
     data, rule, reporter = run.read_split(), preprocessing(run.config), Terminal()
     model = _float(run, data, None)
     with tempfile.TemporaryDirectory() as place:
-        pictures, _ = decode(data, rule, 8 / 7, Path(place) / "train", reporter)
+        images, _ = decode(data, rule, 8 / 7, Path(place) / "train", reporter)
         test = _test(bench.folder / "test", rule, Path(place) / "test", reporter)
         hits = network_scores(model, test.pixels, rule).argmax(axis=1) == test.targets
         result |= {"float": hits.tolist(), "float seconds": run.read_json("metrics")["seconds"]}
         for method in missing:
             seed_everything(seed)
-            for name, (seconds, content, more) in _variants(bench, method, model, run, data, pictures, rule).items():
+            for name, (seconds, content, more) in _variants(bench, method, model, run, data, images, rule).items():
                 hits = file_scores(content, test.pixels, rule).argmax(axis=1) == test.targets
                 row = {"seconds": seconds, "bytes": len(content), "hits": hits.tolist(), **more}
                 result["variants"][name] = row
@@ -145,7 +145,7 @@ def _float(run: Run, data: Dataset, size: int | None) -> Any:
 
 
 def _variants(
-    bench: _Bench, method: str, model: Any, run: Run, data: Dataset, pictures: Pictures, rule: Preprocessing
+    bench: _Bench, method: str, model: Any, run: Run, data: Dataset, images: Pictures, rule: Preprocessing
 ) -> dict[str, tuple[float, bytes, dict[str, Any]]]:
     """Files by name, with the seconds they took and what else is to be kept."""
 
@@ -154,13 +154,13 @@ def _variants(
 
     started = time.monotonic()
     if method == "guide":
-        content = guide_plain(_float(run, data, rule.height), part("train", pictures.inputs), rule)
+        content = guide_plain(_float(run, data, rule.height), part("train", images.inputs), rule)
         return {bench.name(method): (time.monotonic() - started, content, {})}
     if method in RATES:
         best = best_plain(
             _float(run, data, rule.height),
-            part("train", pictures.larger),
-            part("validation", pictures.inputs),
+            part("train", images.larger),
+            part("validation", images.inputs),
             rule,
             qat_augment(run.config),
             method,
@@ -172,10 +172,10 @@ def _variants(
         return {bench.name(method): (time.monotonic() - started, best.content, more)}
     found = search_int8(
         model,
-        [pictures.inputs[row] for row in balanced_rows(data, "train", 200)],
+        [images.inputs[row] for row in balanced_rows(data, "train", 200)],
         rule,
-        validation=part("validation", pictures.inputs),
-        training=lambda: part("train", pictures.larger),
+        validation=part("validation", images.inputs),
+        training=lambda: part("train", images.larger),
         method=method,
         max_drop=_NEVER,
         qat=qat_config(run.config, data),
@@ -194,8 +194,8 @@ def _short(name: str) -> str:
 
 def _test(folder: Path, rule: Preprocessing, place: Path, reporter: Terminal) -> Labelled:
     listed = scan(folder)[0]
-    pictures, _ = decode(listed, rule, 0, place, reporter)
-    return Labelled(pictures.inputs[:], listed.targets)
+    images, _ = decode(listed, rule, 0, place, reporter)
+    return Labelled(images.inputs[:], listed.targets)
 
 
 def _best(bench: _Bench, result: dict[str, Any]) -> dict[str, Any] | None:

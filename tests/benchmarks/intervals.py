@@ -1,4 +1,4 @@
-"""The 95% interval of a mean over pictures that several seeds answered."""
+"""The 95% interval of a mean over images that several seeds answered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from edgeclf_converters.parity.parity import paired_interval
 
-__all__ = ["by_picture", "points_lost"]
+__all__ = ["by_image", "points_lost"]
 
 
-def by_picture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float, float]:
+def by_image(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float, float]:
     """Percentage points of accuracy lost, and their 95% interval.
 
-    Seeds that answer the same pictures are no new pictures: each picture counts once, with its mean over the seeds.
+    Seeds that answer the same images are no new images: each image counts once, with its mean over the seeds.
 
     Args:
-        before, after: which pictures were right, or in which share of cases, ``[seeds, pictures]``; a row of both is of
+        before, after: which images were right, or in which share of cases, ``[seeds, pictures]``; a row of both is of
             the same seed.
     """
     means = (before.astype(np.float64) - after).mean(axis=0)
@@ -27,6 +27,6 @@ def by_picture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float
 
 
 def points_lost(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:
-    """``by_picture`` for people."""
-    lost, low, high = by_picture(before, after)
+    """``by_image`` for people."""
+    lost, low, high = by_image(before, after)
     return f"{lost:+.2f} ({low:+.2f} to {high:+.2f})"

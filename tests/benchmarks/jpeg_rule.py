@@ -57,7 +57,7 @@ Hits = dict[str, list[bool]]
 def main(
     folder: Path, models: Sequence[Path], seeds: str, widths: str, size: int | None, epochs: int | None, out: Path
 ) -> None:
-    """Print the times, then a line for each width of the test pictures."""
+    """Print the times, then a line for each width of the test images."""
     require(folder, "train", "test")
     for line in times(next(iter(find_images(folder / "test"))), size or 224):
         click.echo(line)
@@ -96,7 +96,7 @@ def times(file: Path, size: int) -> Iterator[str]:
 
 
 def table(found: Sequence[dict[str, Hits]]) -> Iterator[str]:
-    """Yield a line for each width: accuracy by either rule and the points lost, by picture."""
+    """Yield a line for each width: accuracy by either rule and the points lost, by image."""
     for width in found[0]["full"]:
         full, reduced = (np.array([hits[rule][width] for hits in found], np.bool_) for rule in RULES)
         yield (

@@ -1,8 +1,8 @@
-"""Peak memory of a training at two sizes, so that its growth with the number of pictures is seen.
+"""Peak memory of a training at two sizes, so that its growth with the number of images is seen.
 
 python tests/benchmarks/memory.py [--counts 2000,10000] [--size 64] [--epochs 1] [--place FOLDER]
 
-The pictures are small JPEG crops of scikit-learn's two photographs, all different. Peak: the kernel's VmHWM of the
+The images are small JPEG crops of scikit-learn's two photographs, all different. Peak: the kernel's VmHWM of the
 training's process, shared libraries and all; anonymous: the highest RssAnon seen, 20 times a second.
 """
 
@@ -29,11 +29,11 @@ ALL = 100_000
 @click.option("--epochs", default=1, show_default=True, help="Epochs of fine-tuning; 0 trains the head only.")
 @click.option("--place", type=click.Path(path_type=Path), help="Folder for images and runs while it works.")
 def main(counts: str, size: int, epochs: int, place: Path | None) -> None:
-    """Print a row for each count, then the growth, and what that makes of 100,000 pictures."""
+    """Print a row for each count, then the growth, and what that makes of 100,000 images."""
     rows = []
     for count in map(int, counts.split(",")):
         with tempfile.TemporaryDirectory(dir=place) as folder:
-            _pictures(Path(folder) / "photos", count)
+            _images(Path(folder) / "photos", count)
             peak, anonymous, seconds = _train(Path(folder), size, epochs)
         rows.append((count, peak, anonymous))
         click.echo(f"{count} pictures: peak {peak >> 10} MiB, anonymous {anonymous >> 10} MiB, {seconds:.0f} s")
@@ -47,7 +47,7 @@ def main(counts: str, size: int, epochs: int, place: Path | None) -> None:
         )
 
 
-def _pictures(folder: Path, count: int) -> None:
+def _images(folder: Path, count: int) -> None:
     from sklearn.datasets import load_sample_images
 
     rng, photographs = np.random.default_rng(0), load_sample_images().images

@@ -1,6 +1,6 @@
 """What one would write without us: transfer learning as Keras's own guide has it, on the same network.
 
-Pictures from the folder in batches of 32 at the network's size, mirrored and turned a little; the head alone with Adam
+Images from the folder in batches of 32 at the network's size, mirrored and turned a little; the head alone with Adam
 at 1e-3, then everything at 1e-5, batch norm frozen. Nothing is cached, nothing is scheduled.
 """
 
@@ -25,8 +25,8 @@ def plain_keras(folder: Path, test: Labelled, config: TrainConfig, epochs: int) 
     """Train; gives (seconds so far, test accuracy) after each epoch, the measuring not counted.
 
     Args:
-        folder: one sub-folder of pictures per class.
-        test: pictures at the network's size.
+        folder: one sub-folder of images per class.
+        test: images at the network's size.
         config: whose backbone, input size and random seed it takes.
         epochs: with the head alone and then with everything, together.
     """

@@ -1,6 +1,6 @@
 """What one would write without us: tensorflow-model-optimization's quantize_model, as its guide has it and at its best.
 
-The guide's: compile with Adam, fit two epochs, convert. Its best: many epochs of pictures that are changed as in our
+The guide's: compile with Adam, fit two epochs, convert. Its best: many epochs of images that are changed as in our
 training, and of them the one whose fake-quantized network is right most often on the validation part (of equals, the
 one of least loss).
 """
@@ -41,7 +41,7 @@ class Best:
     Attributes:
         content: its converted file.
         epoch: which it is, from 1.
-        validation: share of validation pictures that each epoch's fake-quantized network gets right.
+        validation: share of validation images that each epoch's fake-quantized network gets right.
     """
 
     content: bytes
@@ -54,9 +54,9 @@ def guide_plain(model: Any, training: Labelled, rule: Preprocessing, epochs: int
 
     Args:
         model: float network with a softmax, its input of the rule's size.
-        training: pictures of that size.
+        training: images of that size.
         rule: the network's preprocessing.
-        epochs: over the training pictures.
+        epochs: over the training images.
     """
     rounding = _compiled(model, _GUIDE_RATE)
     images = (training.pixels.astype(np.float32) - rule.mean[0]) / rule.std[0]
@@ -76,16 +76,16 @@ def best_plain(
     seed: int,
     say: Callable[[str], None],
 ) -> Best:
-    """The same network trained for long on changed pictures, and its best epoch.
+    """The same network trained for long on changed images, and its best epoch.
 
     Args:
         model: float network with a softmax, its input of the rule's size.
-        training: pictures of any size that ``augment`` takes.
-        validation: pictures of the network's size, by which the epoch is chosen.
+        training: images of any size that ``augment`` takes.
+        validation: images of the network's size, by which the epoch is chosen.
         rule: the network's preprocessing.
         augment: random changes of a batch.
         rate: of ``RATES``.
-        epochs: over the training pictures.
+        epochs: over the training images.
         seed: of order and changes.
         say: told of each epoch.
     """
@@ -113,7 +113,7 @@ def _compiled(model: Any, rate: Any) -> Any:
 def _batches(
     training: Labelled, rule: Preprocessing, augment: Augment, steps: int, seed: list[int]
 ) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-    """Changed pictures, normalized, and their targets, in another order each epoch."""
+    """Changed images, normalized, and their targets, in another order each epoch."""
     tf, rng = tensorflow(), np.random.default_rng(seed)
     changed = tf.function(lambda pixels, pair: augment(pixels, pair, slice(None), 0), reduce_retracing=True)
     for rows in np.array_split(rng.permutation(len(training.targets)), steps):

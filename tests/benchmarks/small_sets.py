@@ -29,7 +29,7 @@ from edgeclf.training import trainer
 from edgeclf_converters.parity.scores import NetworkScores
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.preprocess import resize
-from tests.benchmarks.intervals import by_picture
+from tests.benchmarks.intervals import by_image
 
 RULES = {"before": 1.0, "now": 0.01}  # of trainer._BIAS; with 1 the corrected average is never looked at, as until 0.1
 _JUDGED = 100  # images of each class
@@ -56,7 +56,7 @@ def main(folders: tuple[Path, ...], counts: str, seeds: str, tunes: str, size: i
             options = {"tune": tune, "size": size, "epochs": epochs, "seed": seed}
             found[rule].append(_cell(folder, count, rule, options, out))
         before, now = (np.stack(found[name]) for name in RULES)
-        lost, low, high = by_picture(before, now)
+        lost, low, high = by_image(before, now)
         won = f"{-lost:+.2f} ({-high:+.2f} to {-low:+.2f})"
         click.echo(f"{folder.name:<10} {count:7} {tune:<10} {before.mean():7.2%} {now.mean():7.2%}  {won}")
 

@@ -163,7 +163,7 @@ def main(
     """Print what was seen, and what of it is not as promised."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        camera, broker = open_camera(kind, fps), Broker(folder, "max_packet_size 4096\n")  # less than its pictures have
+        camera, broker = open_camera(kind, fps), Broker(folder, "max_packet_size 4096\n")  # less than its images have
         ear = Ear(broker.port)
         product = Product(folder, model or _trained(folder), camera.url, broker.port, more)
         lookers = Lookers(product.web)

@@ -38,7 +38,7 @@ class RtspCamera(Server):
 
 
 class Lookers:
-    """One who watches the live picture, and one who asks for the state every second; each again when it is refused."""
+    """One who watches the live image, and one who asks for the state every second; each again when it is refused."""
 
     def __init__(self, port: int) -> None:
         self.pictures = self.states = 0

@@ -109,17 +109,17 @@ def _model(folder: Path, out: Path) -> Path:
 
 
 def _sources(folder: Path, place: Path, size: tuple[int, int]) -> list[Path]:
-    """Photographs of the test part in that size: as raw frames, and as a film of JPEGs (quality 90)."""
+    """Photographs of the test part in that size: as raw frames, and as a video of JPEGs (quality 90)."""
     files = find_images(folder / "test")
     chosen = files[:: max(1, len(files) // _FRAMES)][:_FRAMES]
-    pictures = [cv2.resize(read_image(file), size, interpolation=cv2.INTER_CUBIC) for file in chosen]
-    raw, film = place / f"{size[0]}.npy", place / f"{size[0]}.avi"
-    np.save(raw, np.stack(pictures))
-    writer = cv2.VideoWriter(str(film), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
-    for picture in pictures:
-        writer.write(swapped(np.asarray(picture, np.uint8)))
+    images = [cv2.resize(read_image(file), size, interpolation=cv2.INTER_CUBIC) for file in chosen]
+    raw, video = place / f"{size[0]}.npy", place / f"{size[0]}.avi"
+    np.save(raw, np.stack(images))
+    writer = cv2.VideoWriter(str(video), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
+    for image in images:
+        writer.write(swapped(np.asarray(image, np.uint8)))
     writer.release()
-    return [raw, film]
+    return [raw, video]
 
 
 def _interleaved(model: Path, source: Path, threads: int, rounds: int) -> Figures:
@@ -154,8 +154,8 @@ def _spread(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
 def _print_growth(folder: Path, place: Path, model: Path, rounds: int) -> None:
     click.echo("\nFilms of JPEGs sharing two interpreters: frames a second in all, by size and number of sources")
     for size in ((320, 240), (640, 480), (1280, 720), (1920, 1080)):
-        film = _sources(folder, place, size)[1]
-        workers = [Worker("ours-two", model, film, 1, sources) for sources in (1, 2, 4)]
+        video = _sources(folder, place, size)[1]
+        workers = [Worker("ours-two", model, video, 1, sources) for sources in (1, 2, 4)]
         taken = np.array([[worker.round()[0] for worker in workers] for _ in range(max(3, rounds // 3))])
         for worker in workers:
             worker.close()

@@ -3,7 +3,7 @@
 python tests/benchmarks/speed_agreement.py FOLDER MODEL...
 
 FOLDER holds train/ and test/; the figures are of test/, means over the models, which have the same labels. To compare
-with: what it changes to save the same picture at JPEG quality 91 where it had 90, and decode it in full.
+with: what it changes to save the same image at JPEG quality 91 where it had 90, and decode it in full.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Labels = npt.NDArray[np.int64]
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("models", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
 def main(folder: Path, models: Sequence[Path]) -> None:
-    """Print a line for each size of picture."""
+    """Print a line for each size of image."""
     require(folder, "train", "test")
     for line in agreements(models, folder / "test"):
         click.echo(line)
@@ -68,7 +68,7 @@ def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
 
 
 def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes]) -> tuple[Labels, ...]:
-    """In full, at a part, and of the pictures saved again."""
+    """In full, at a part, and of the images saved again."""
 
     def best(datas: Sequence[bytes], part: int) -> Labels:
         return np.array([classifier.classify(decode_image(d, "picture", min_size=part)).scores.argmax() for d in datas])

@@ -1,4 +1,4 @@
-"""The speed benchmark's picture."""
+"""The speed benchmark's image."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ _RUNTIME = ("edgeclf-runtime", "ai-edge-litert", "numpy", "opencv-python-headles
 _TIMES = 5
 
 
-def starts(model: Path, picture: Path) -> list[str]:
+def starts(model: Path, image: Path) -> list[str]:
     """Lines to print; seconds are medians of five, each process run to its end."""
     edgeclf = str(Path(sys.executable).parent / "edgeclf")
     python = [sys.executable, "-c"]
     bare = _seconds([*python, "print()"])[0]
     imported = _seconds([*python, "import edgeclf_runtime; print()"])[0]
     helped = _seconds([edgeclf, "--help"])[0]
-    labelled, memory = _seconds([edgeclf, "run", str(model), "--source", str(picture)])
+    labelled, memory = _seconds([edgeclf, "run", str(model), "--source", str(image)])
     sizes = {name: _size(name) for name in _RUNTIME}
     return [
         f"import edgeclf_runtime: {(imported - bare) * 1e3:.0f} ms more than Python alone ({bare * 1e3:.0f} ms)",

@@ -1,7 +1,7 @@
 """One way of classifying frames, timed by rounds: python speed_worker.py WAY MODEL INPUT THREADS [SOURCES]
 
 For each line on standard input it goes through INPUT once and prints a line of JSON: frames, wall and processor
-seconds. INPUT is an .npy of frames ``[count, height, width, 3]`` or a film. Imports what WAY needs alone: MediaPipe's
+seconds. INPUT is an .npy of frames ``[count, height, width, 3]`` or a video. Imports what WAY needs alone: MediaPipe's
 runs in an environment without us.
 """
 
@@ -68,7 +68,7 @@ def fast(model: str, path: str, threads: int, sources: int) -> Round:
 
 
 def ours_two(model: str, path: str, threads: int, sources: int) -> Round:
-    """``edgeclf run --interpreters 2``, its choice for films where there are two cores."""
+    """``edgeclf run --interpreters 2``, its choice for videos where there are two cores."""
     return ours(model, path, 1, sources, lanes=2)
 
 
@@ -99,15 +99,15 @@ def plain(model: str, path: str, threads: int, _: int, area: bool = True) -> Rou
             return
         video = cv2.VideoCapture(path)
         while True:
-            good, picture = video.read()
+            good, image = video.read()
             if not good:
                 return
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
     def run() -> int:
         count = 0
-        for picture in read():
-            fitted = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR)
+        for image in read():
+            fitted = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR)
             interpreter.set_tensor(source, fitted[np.newaxis])
             interpreter.invoke()
             interpreter.get_tensor(target)[0].argmax()
@@ -135,7 +135,7 @@ def invoke(model: str, path: str, threads: int, _: int) -> Round:
 
 
 def mediapipe(model: str, path: str, threads: int, _: int) -> Round:
-    """MediaPipe's ImageClassifier, which chooses its own number of threads; frames of a film are read by OpenCV."""
+    """MediaPipe's ImageClassifier, which chooses its own number of threads; frames of a video are read by OpenCV."""
     import cv2
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
@@ -144,21 +144,21 @@ def mediapipe(model: str, path: str, threads: int, _: int) -> Round:
     classifier = vision.ImageClassifier.create_from_options(options)
     frames = np.load(path) if path.endswith(".npy") else None
 
-    def classify(picture: Any) -> None:
-        classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture))
+    def classify(image: Any) -> None:
+        classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=image))
 
     def run() -> int:
         count = 0
         if frames is not None:
-            for picture in frames:
-                classify(picture)
+            for image in frames:
+                classify(image)
             return len(frames)
         video = cv2.VideoCapture(path)
         while True:
-            good, picture = video.read()
+            good, image = video.read()
             if not good:
                 return count
-            classify(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            classify(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             count += 1
 
     return run

@@ -90,7 +90,7 @@ def main(
 ) -> None:
     """Print a table of test accuracies with their spread over the seeds, and times to 90%.
 
-    Points lost to the first way have their 95% interval by picture, and by seed (Student's t), over the runs of both.
+    Points lost to the first way have their 95% interval by image, and by seed (Student's t), over the runs of both.
 
     "ECE" is the mean distance of score and share that is right, on the test part.
 
@@ -102,7 +102,7 @@ def main(
     bench, chosen = _Bench(folder, backbone, out, given), ways.split(",")
     numbers = [int(seed) for seed in seeds.split(",")]
     with tempfile.TemporaryDirectory() as place:
-        test = _pictures(folder / "test", bench.config(0), Path(place))
+        test = _images(folder / "test", bench.config(0), Path(place))
         for seed in numbers:
             for way in chosen:
                 if way in WAYS:
@@ -121,7 +121,7 @@ def main(
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where the pictures are, the network, and where what is found is kept."""
+    """Where the images are, the network, and where what is found is kept."""
 
     folder: Path
     backbone: str
@@ -157,10 +157,10 @@ class _Bench:
         return self.out / f"train-{'-'.join(self._network)}-{way.replace(' ', '-')}-{seed}.json"
 
 
-def _pictures(folder: Path, config: TrainConfig, place: Path) -> Labelled:
+def _images(folder: Path, config: TrainConfig, place: Path) -> Labelled:
     listed = scan(folder)[0]
-    pictures, _ = decode(listed, preprocessing(config), 0, place, Terminal())
-    return Labelled(np.asarray(pictures.inputs), listed.targets)
+    images, _ = decode(listed, preprocessing(config), 0, place, Terminal())
+    return Labelled(np.asarray(images.inputs), listed.targets)
 
 
 def _trained(bench: _Bench, way: str, seed: int, test: Labelled) -> dict[str, Any]:
@@ -191,8 +191,8 @@ def _gradients(folder: Path, seed: int) -> dict[str, Any]:
     """The classical pedestrian detector's features alone."""
     data, started = split(scan(folder)[0], 0.15, 0.0, seed), time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        pictures, _ = decode(data, HANDCRAFTED_RULE, 0, Path(place), Terminal())
-        features = describe(pictures.inputs.mapped())[:, :-_COLOURS]
+        images, _ = decode(data, HANDCRAFTED_RULE, 0, Path(place), Terminal())
+        features = describe(images.inputs.mapped())[:, :-_COLOURS]
     known = {part: (features[data.rows(part)], data.targets[data.rows(part)]) for part in ("train", "validation")}
     fitted = fit_handcrafted(known["train"], known["validation"], Terminal())
     seconds, rows = time.monotonic() - started, data.rows("test")
@@ -229,9 +229,9 @@ def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float
         listed, skipped = read_source(folder / "train")
         model = starting_network(config, len(listed.labels), Distribution())
         fingerprints, rule = Fingerprints.of(len(listed.files)), preprocessing(config)
-        pictures, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), fingerprints)
+        images, unread = decode(listed, rule, 8 / 7, Path(place) / "pictures", Terminal(), fingerprints)
         data = divide(run, listed, skipped, unread, fingerprints, Terminal())
-        training = _Watched(run, model, data, pictures, Terminal(), started, Distribution())
+        training = _Watched(run, model, data, images, Terminal(), started, Distribution())
         training.watch(test)
         with suppress(_Reached):
             training.complete()

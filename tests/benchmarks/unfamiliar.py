@@ -1,11 +1,11 @@
-"""Unfamiliar pictures: how well each method tells them from a model's own, by the features of its int8 file.
+"""Unfamiliar images: how well each method tells them from a model's own, by the features of its int8 file.
 
 python -m tests.benchmarks.unfamiliar FOLDER... [--seeds 0,1,2] [--size 224] [--foreign FOLDER] [--ready] [--out RUNS]
 
 Each FOLDER (TrashNet, pets) holds train/ and test/. A network is trained on train/ as ``edgeclf train`` does, and
-exported. Far: the other FOLDERs, and drawn pictures. Near: a class of the first FOLDER that was left out of a training.
+exported. Far: the other FOLDERs, and drawn images. Near: a class of the first FOLDER that was left out of a training.
 Methods are fitted on the training's train part and calibrated on its validation part. "choose" is about train/ of the
-other FOLDERs and pictures drawn with one seed; everything else about test/, another seed and --foreign.
+other FOLDERs and images drawn with one seed; everything else about test/, another seed and --foreign.
 Trainings and features are kept in --out, so that a stopped benchmark goes on.
 """
 
@@ -29,14 +29,14 @@ _SHOWN = ("best score", "familiarity")  # with --pairs
 
 @dataclass(frozen=True)
 class Result:
-    """Of one method, training and set of foreign pictures; shares in 0..1.
+    """Of one method, training and set of foreign images; shares in 0..1.
 
     Attributes:
         part: "train" of sets to choose the method by, "test" of sets to report.
-        count: number of foreign pictures.
-        auroc: of the training's own test pictures against them.
-        accepted: share of them at or above the bound, below which ``REJECT`` of the validation pictures are.
-        refused: share of the training's own test pictures below it.
+        count: number of foreign images.
+        auroc: of the training's own test images against them.
+        accepted: share of them at or above the bound, below which ``REJECT`` of the validation images are.
+        refused: share of the training's own test images below it.
     """
 
     method: str
@@ -76,7 +76,7 @@ def main(
     pairs: bool,
     out: Path,
 ) -> None:
-    """Print a row for each method: AUROC and share accepted of foreign pictures, own pictures refused."""
+    """Print a row for each method: AUROC and share accepted of foreign images, own images refused."""
     for folder in folders:
         require(folder, "train", "test")
     sets, results = Sets(folders, foreign, count), []
@@ -107,9 +107,9 @@ def _cells(
 def _measured(cell: Cell, sets: Sets) -> list[Result]:
     known, own = cell.known(), cell.part("test")
     foreign = {
-        (name, part): cell.features(f"{name} {part}", pictures)
+        (name, part): cell.features(f"{name} {part}", images)
         for part in ("train", "test")
-        for name, pictures in sets.strangers(cell.folder, cell.left_out, part).items()
+        for name, images in sets.strangers(cell.folder, cell.left_out, part).items()
     }
     every = {("own", "validation"): known.validation, ("own", "test"): own, **foreign}
     scores: dict[str, dict[tuple[str, str], Floats]] = {}
@@ -133,7 +133,7 @@ def _measured(cell: Cell, sets: Sets) -> list[Result]:
 
 
 def _bound(validation: Floats) -> float:
-    """Return the score that a share of ``REJECT`` of new pictures of the same kind is below.
+    """Return the score that a share of ``REJECT`` of new images of the same kind is below.
 
     A share of k / (n + 1) is below the k-th of n scores, whatever their distribution; of few, the least is taken.
     """

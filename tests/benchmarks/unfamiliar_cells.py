@@ -1,4 +1,4 @@
-"""Trainings for the benchmark of unfamiliar pictures, and what their int8 files make of every set; kept on the disk."""
+"""Trainings for the benchmark of unfamiliar images, and what their int8 files make of every set; kept on the disk."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tests.benchmarks.unfamiliar_scores import Features, Floats, Known
 
 __all__ = ["Cell", "Sets"]
 
-_CHOSEN, _REPORTED = 0, 1000  # seeds of the pictures that methods are chosen on, and of those that are reported
+_CHOSEN, _REPORTED = 0, 1000  # seeds of the images that methods are chosen on, and of those that are reported
 
 
 @dataclass(frozen=True)
 class Sets:
-    """Where the pictures come from.
+    """Where the images come from.
 
     Attributes:
         folders: with train/ and test/ and in each a folder for every class; each is foreign to the others.
-        foreign: further folders of foreign pictures, which are only reported.
-        count: pictures to draw of each set of ``FOREIGN``.
+        foreign: further folders of foreign images, which are only reported.
+        count: images to draw of each set of ``FOREIGN``.
     """
 
     folders: tuple[Path, ...]
@@ -112,14 +112,14 @@ class Cell:
         data = self._data()
         return self.features(f"own {name}", lambda: (data.picture(data.files[row]) for row in data.rows(name)))
 
-    def features(self, name: str, pictures: Callable[[], Iterable[Pixels]]) -> Features:
-        """Return what the int8 file computes for a set of pictures, which is kept under its name."""
+    def features(self, name: str, images: Callable[[], Iterable[Pixels]]) -> Features:
+        """Return what the int8 file computes for a set of images, which is kept under its name."""
         file = self.place / "features" / f"{name}.npz"
         run = self.train()
         if not file.exists():
             file.parent.mkdir(exist_ok=True)
             with Classifier.load(run.path / "model.tflite", features=True) as classifier:
-                answers = [classifier.classify(picture) for picture in pictures()]
+                answers = [classifier.classify(picture) for picture in images()]
             unfinished = file.with_suffix(".unfinished.npz")
             values = np.stack([answer.features for answer in answers if answer.features is not None])
             np.savez(unfinished, values=values, scores=np.stack([answer.scores for answer in answers]))

@@ -1,4 +1,4 @@
-"""The methods that are compared on unfamiliar pictures, by name, and sums of them."""
+"""The methods that are compared on unfamiliar images, by name, and sums of them."""
 
 from __future__ import annotations
 

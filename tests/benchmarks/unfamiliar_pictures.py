@@ -1,4 +1,4 @@
-"""Pictures of nothing that a model was trained on: drawn here, or cropped from what the installed packages hold."""
+"""Images of nothing that a model was trained on: drawn here, or cropped from what the installed packages hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEXTURES = ("brick.png", "grass.png", "gravel.png", "moon.png", "hubble_deep_fi
 
 
 def draw(name: str, count: int, seed: int) -> list[Pixels]:
-    """Return so many pictures of a set of ``FOREIGN``; another seed gives others of the same kind.
+    """Return so many images of a set of ``FOREIGN``; another seed gives others of the same kind.
 
     Returns:
         uint8 RGB ``[240, 320, 3]`` each.
@@ -35,7 +35,7 @@ def draw(name: str, count: int, seed: int) -> list[Pixels]:
 
 @cache
 def _packaged(package: str, folder: str, names: tuple[str, ...]) -> list[Pixels]:
-    """Read pictures that an installed package holds."""
+    """Read images that an installed package holds."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return []
@@ -58,15 +58,15 @@ def _digits() -> Floats:
     return np.asarray(load_digits().images, np.float64) / 16
 
 
-def _crop(pictures: list[Pixels], rng: np.random.Generator) -> Pixels:
-    """Crop 30% to 100% of a picture's sides, mirrored or not."""
-    picture = pictures[rng.integers(len(pictures))]
+def _crop(images: list[Pixels], rng: np.random.Generator) -> Pixels:
+    """Crop 30% to 100% of an image's sides, mirrored or not."""
+    image = images[rng.integers(len(images))]
     share = rng.uniform(0.3, 1)
-    height, width = (max(8, int(share * side)) for side in picture.shape[:2])
+    height, width = (max(8, int(share * side)) for side in image.shape[:2])
     top, left = (
-        int(rng.integers(0, full - part + 1)) for full, part in zip(picture.shape, (height, width), strict=False)
+        int(rng.integers(0, full - part + 1)) for full, part in zip(image.shape, (height, width), strict=False)
     )
-    part = picture[top : top + height, left : left + width]
+    part = image[top : top + height, left : left + width]
     return _sized(part[:, ::-1] if rng.random() < 0.5 else part)
 
 

@@ -1,4 +1,4 @@
-"""Scores of how familiar a picture is, from the features and logits of a trained network; all fitted on its train part.
+"""Scores of how familiar an image is, from the features and logits of a trained network; all fitted on its train part.
 
 Papers: best softmax score, Hendrycks and Gimpel 2017; energy, Liu et al. 2020; max logit, Hendrycks et al. 2022; ReAct,
 Sun et al. 2021; ASH, Djurisic et al. 2023; SCALE, Xu et al. 2024; Mahalanobis, Lee et al. 2018; relative Mahalanobis,
@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Features:
-    """Of some pictures: the last dense layer's input ``[n, features]`` and output, and the scores ``[n, classes]``."""
+    """Of some images: the last dense layer's input ``[n, features]`` and output, and the scores ``[n, classes]``."""
 
     values: Floats
     logits: Floats
@@ -165,7 +165,7 @@ def vim(known: Known) -> Score:
 
 
 def neighbours(count: int) -> Method:
-    """Cosine to the nearest, or the count-th nearest, training picture."""
+    """Cosine to the nearest, or the count-th nearest, training image."""
 
     def method(known: Known) -> Score:
         own = unit(known.features.values)
@@ -198,7 +198,7 @@ def prototypes(count: int) -> Method:
 
 
 def own_prototypes(count: int) -> Method:
-    """Cosine to the nearest prototype of the class that the picture is taken for."""
+    """Cosine to the nearest prototype of the class that the image is taken for."""
 
     def method(known: Known) -> Score:
         centres = _centres(known, count)

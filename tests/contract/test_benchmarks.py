@@ -15,7 +15,7 @@ from edgeclf_converters import Labelled
 from edgeclf_converters.parity.parity import compare
 from tests.bench.test_to_the_end import TINY
 from tests.benchmark_scripts import BENCHMARKS, ROOT, SCRIPTS, run_script
-from tests.benchmarks.intervals import by_picture
+from tests.benchmarks.intervals import by_image
 from tests.conftest import SMALL
 
 
@@ -46,20 +46,20 @@ def test_the_interval_of_one_seed_is_the_paired_one() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.random((1, 505)) < 0.92, rng.random((1, 505)) < 0.9
     parity = compare(np.eye(2)[before[0].astype(int)], np.eye(2)[after[0].astype(int)], np.ones(505, np.int64))
-    assert by_picture(before, after) == pytest.approx((parity.drop, parity.low, parity.high))
+    assert by_image(before, after) == pytest.approx((parity.drop, parity.low, parity.high))
 
 
-def test_seeds_that_answer_alike_are_no_more_pictures() -> None:
+def test_seeds_that_answer_alike_are_no_more_images() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.random((1, 505)) < 0.92, rng.random((1, 505)) < 0.9
-    assert by_picture(before.repeat(3, axis=0), after.repeat(3, axis=0)) == by_picture(before, after)
+    assert by_image(before.repeat(3, axis=0), after.repeat(3, axis=0)) == by_image(before, after)
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     rng, held = np.random.default_rng(0), 0
-    for _ in range(400):  # pictures of which some are hard, and three seeds that mostly agree on them
+    for _ in range(400):  # images of which some are hard, and three seeds that mostly agree on them
         chance = rng.choice([0.0, 0.9], 505, p=[0.96, 0.04])
-        _, low, high = by_picture(rng.random((3, 505)) < chance, np.zeros((3, 505), np.bool_))
+        _, low, high = by_image(rng.random((3, 505)) < chance, np.zeros((3, 505), np.bool_))
         held += low <= 3.6 <= high
     assert 0.92 <= held / 400 <= 0.98
 

@@ -185,12 +185,12 @@ def test_a_bound_is_not_dropped_for_a_config_file_of_another_kind(tmp_path: Path
     assert "--method and --max-drop need --int8; the config file sets mode = float16" in errors
 
 
-def test_pictures_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, tmp_path: Path) -> None:
-    data, pictures = run.read_split(), tmp_path / "pictures"
+def test_images_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, tmp_path: Path) -> None:
+    data, images = run.read_split(), tmp_path / "pictures"
     config = shutil.copytree(run.path, tmp_path / "run") / "config.toml"
-    config.write_text(config.read_text("utf-8").replace(str(run.data), str(pictures)), "utf-8")
-    shutil.copytree(run.data, pictures)
-    gone = pictures / data.files[int(data.rows("validation")[-1])]
+    config.write_text(config.read_text("utf-8").replace(str(run.data), str(images)), "utf-8")
+    shutil.copytree(run.data, images)
+    gone = images / data.files[int(data.rows("validation")[-1])]
     gone.unlink()
     done = _edgeclf("export", "--float16", "run", code=1, cwd=tmp_path)
     assert gone.name in done.stderr
@@ -200,9 +200,9 @@ def test_pictures_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run,
 def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) -> None:
     from sklearn.datasets import load_sample_image
 
-    for name, picture in (("n11939491", "flower.jpg"), ("n03877845", "china.jpg")):  # daisy, palace
+    for name, image in (("n11939491", "flower.jpg"), ("n03877845", "china.jpg")):  # daisy, palace
         (tmp_path / "photos" / name).mkdir(parents=True)
-        cv2.imwrite(str(tmp_path / "photos" / name / picture), load_sample_image(picture)[:, :, ::-1])
+        cv2.imwrite(str(tmp_path / "photos" / name / image), load_sample_image(image)[:, :, ::-1])
     _edgeclf("export", "--float16", "--pretrained", "efficientnet-lite0", "-o", "imagenet.tflite", cwd=tmp_path)
     figures = json.loads(_edgeclf("evaluate", "imagenet.tflite", "photos", "--json", cwd=tmp_path).stdout)
     assert (figures["correct"], figures["count"]) == (2, 2)

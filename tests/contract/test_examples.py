@@ -22,10 +22,10 @@ def _run(name: str, *words: object) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_classify_pictures(model: Path, digits: Path) -> None:
-    picture = next((digits / "0").iterdir())
-    (line,) = _run("classify_pictures.py", model, picture)
-    assert line.startswith(str(picture))
+def test_classify_images(model: Path, digits: Path) -> None:
+    image = next((digits / "0").iterdir())
+    (line,) = _run("classify_images.py", model, image)
+    assert line.startswith(str(image))
 
 
 def test_count_labels(model: Path, digits: Path) -> None:
@@ -47,8 +47,8 @@ def test_count_labels_of_a_camera_until_ctrl_c_or_its_end(interrupted: bool, mod
     # Started from a background job, a test inherits that SIGINT is ignored.
     listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    picture = cv2.resize(cv2.imread(str(sorted((digits / "1").iterdir())[0])), (900, 900))
-    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    image = cv2.resize(cv2.imread(str(sorted((digits / "1").iterdir())[0])), (900, 900))
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     with subprocess.Popen(command, preexec_fn=listens, **pipes) as process:
         assert process.stdin is not None
         for _ in range(max(10, 400_000 // len(jpeg))):  # more than a pipe holds: it reads, then
@@ -76,7 +76,7 @@ def test_convert_own_network(tmp_path: Path) -> None:
 
 def test_there_is_a_test_for_each() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
-        "classify_pictures.py",
+        "classify_images.py",
         "convert_own_network.py",
         "count_labels.py",
         "own_sink.py",

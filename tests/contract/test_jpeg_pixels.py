@@ -155,12 +155,12 @@ def test_every_source_gives_what_training_has(
 
 
 def test_the_commands_do_so_too(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
-    film = tmp_path / "film.mjpeg"
-    film.write_bytes(photograph.read_bytes() * 2)
+    video = tmp_path / "film.mjpeg"
+    video.write_bytes(photograph.read_bytes() * 2)
     with Classifier.load(files["reduced"]) as reduced, Classifier.load(files["full"]) as old:
         expected = {"reduced": reduced.classify(_reduced(photograph)), "full": old.classify(read_image(photograph))}
     for name, prediction in expected.items():
-        for words in (["classify", files[name], photograph], ["run", files[name], "--source", film, "--every-frame"]):
+        for words in (["classify", files[name], photograph], ["run", files[name], "--source", video, "--every-frame"]):
             command = [sys.executable, "-m", "edgeclf_runtime", *map(str, words), "--json"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             row = next(row for row in map(json.loads, done.stdout.splitlines()) if "scores" in row)
@@ -170,15 +170,15 @@ def test_the_commands_do_so_too(photograph: Path, files: dict[str, Path], tmp_pa
 def test_a_turned_camera_gives_what_training_has_of_its_whole_images(
     photograph: Path, photographs: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    film = tmp_path / "film.mjpeg"
-    film.write_bytes(photograph.read_bytes() * 2)
+    video = tmp_path / "film.mjpeg"
+    video.write_bytes(photograph.read_bytes() * 2)
     data, _ = read_source(photographs)
     seen = replace(data, view=VIEW).picture("0/large.jpg", Preprocessing(32, 32, jpeg="reduced"))
     assert np.array_equal(seen, VIEW.see(_reduced(photograph)))
     with Classifier.load(files["turned"]) as classifier:
         expected = classifier.classify(seen).scores
         sink = _Kept()
-        Pipeline(classifier, [sink], lossless=True).run(open_source(film))
+        Pipeline(classifier, [sink], lossless=True).run(open_source(video))
         assert len(sink.seen) == 2
         whole = VIEW.turn(read_image(photograph))
         for item in sink.seen:
@@ -189,7 +189,7 @@ def test_a_turned_camera_gives_what_training_has_of_its_whole_images(
             assert np.array_equal(frame.whole(), whole)  # snapshots and videos keep their resolution
             assert np.array_equal(frame.seen(), VIEW.cut(whole))
         assert cv2.imdecode(np.frombuffer(jpeg_of(sink.seen[0]) or b"", np.uint8), 1).shape == (4000, 3000, 3)
-        turned = open_source(film, SourceOptions(rotate=90, flip="horizontal"))  # by the source, for the API's users
+        turned = open_source(video, SourceOptions(rotate=90, flip="horizontal"))  # by the source, for the API's users
         stream = classifier.stream(turned)
         assert np.array_equal(next(stream).scores, expected)
         stream.close()
@@ -206,8 +206,8 @@ def test_another_model_file_brings_its_own_rule(photograph: Path, files: dict[st
             assert np.array_equal(old.classify(given).scores, old.classify(read_image(photograph)).scores)
             assert np.array_equal(reduced.classify(given).scores, reduced.classify(_reduced(photograph)).scores)
         expected = [old.classify(read_image(photograph)).scores, reduced.classify(_reduced(photograph)).scores]
-        film = tmp_path / "film.mjpeg"
-        film.write_bytes(photograph.read_bytes() * 6)
+        video = tmp_path / "film.mjpeg"
+        video.write_bytes(photograph.read_bytes() * 6)
         sink = _Kept()
         pipeline = Pipeline(reduced, [sink], lossless=True)
         offered = Classifier.load(files["full"])
@@ -219,7 +219,7 @@ def test_another_model_file_brings_its_own_rule(photograph: Path, files: dict[st
                 pipeline.offer(offered)
 
         sink.take = offer  # type: ignore[method-assign]
-        pipeline.run(open_source(film))
+        pipeline.run(open_source(video))
         answers = [item.prediction.scores for item in sink.seen]
         assert np.array_equal(answers[0], expected[1])
         assert np.array_equal(answers[-1], expected[0])

@@ -35,8 +35,8 @@ def test_every_layer_of_the_file_is_found_and_a_damaged_one_is_the_worst(run: Ru
     set_weights(network, run.read_arrays("weights"))
     with Classifier.load(model) as classifier:
         rule = classifier.card.preprocessing
-    pictures = [resize(read_image(path), rule) for path in find_images(digits)[:4]]
-    layers = layer_noise(_folded(network), model.read_bytes(), pictures, rule)
+    images = [resize(read_image(path), rule) for path in find_images(digits)[:4]]
+    layers = layer_noise(_folded(network), model.read_bytes(), images, rule)
     names = [layer.name for layer in layers]
     assert len(names) == len(set(names)) > 50
     assert {"stem_relu", "block3_project_conv", "block4_add", "pool", "logits"} <= set(names)
@@ -44,7 +44,7 @@ def test_every_layer_of_the_file_is_found_and_a_damaged_one_is_the_worst(run: Ru
     assert all(layer.clipped < 0.2 for layer in layers if layer.name.endswith("_relu"))  # most of their zeros are right
     damaged = network.get_layer("block3_project_conv")
     damaged.set_weights([damaged.get_weights()[0] * np.float32(1.7)])
-    first = layer_noise(_folded(network), model.read_bytes(), pictures, rule)
+    first = layer_noise(_folded(network), model.read_bytes(), images, rule)
     changed = [name for name, a, b in zip(names, layers, first, strict=True) if b.decibels < a.decibels - 3]
     assert changed[0] == "block3_project_conv"
 

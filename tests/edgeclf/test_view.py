@@ -50,7 +50,7 @@ def cut_run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def whole_run(wholes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Trained on the camera's whole pictures, by the command."""
+    """Trained on the camera's whole images, by the command."""
     run = tmp_path_factory.mktemp("runs") / "whole"
     words = [wholes, "--out", run, "--size", 64, "--tune", "head", "--group", "none", "--test", 0.2]
     view = ["--region", "0.5,0.25,0.25,0.5", "--rotate", 90, "--camera-flip", "horizontal", "--whole"]
@@ -71,7 +71,7 @@ def _command(*words: object) -> Any:
     return next(row for row in map(json.loads, done.stdout.splitlines()) if "state" not in row)
 
 
-def test_whole_pictures_train_the_very_network_that_their_regions_do(cut_run: Run, whole_run: Run) -> None:
+def test_whole_images_train_the_very_network_that_their_regions_do(cut_run: Run, whole_run: Run) -> None:
     first, second = cut_run.read_arrays("weights"), whole_run.read_arrays("weights")
     assert all(np.array_equal(first[name], second[name]) for name in first)
     for name in ("validation", "test"):
@@ -91,7 +91,7 @@ def test_the_view_travels_into_the_file_and_its_figures_are_of_what_it_sees(expo
 
 @pytest.fixture
 def camera(digits: Path, wholes: Path) -> Iterator[tuple[StillCamera, list[Path]]]:
-    """Shows the whole picture at the front of a list."""
+    """Shows the whole image at the front of a list."""
     shown = [sorted((wholes / "0").iterdir())[0]]
     camera = StillCamera(kind="image/png", picture=lambda number: shown[0].read_bytes())
     yield camera, shown

@@ -34,20 +34,20 @@ def _environment(name: str) -> Path:
 
 
 @pytest.fixture
-def pictures(digits: Path, model: Path) -> list[Pixels]:
+def images(digits: Path, model: Path) -> list[Pixels]:
     """Of the model's size, so that only the tensors are compared, not others' way of resizing."""
     with Classifier.load(model) as classifier:
         return [resize(read_image(path), classifier.card.preprocessing) for path in find_images(digits)]
 
 
-def _ours(model: Path, pictures: list[Pixels]) -> list[tuple[str, float]]:
+def _ours(model: Path, images: list[Pixels]) -> list[tuple[str, float]]:
     with Classifier.load(model) as classifier:
-        return [(p.label, p.score) for p in map(classifier.classify, pictures)]
+        return [(p.label, p.score) for p in map(classifier.classify, images)]
 
 
-def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, pictures: list[Pixels], tmp_path: Path) -> None:
+def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, images: list[Pixels], tmp_path: Path) -> None:
     python = _environment("mediapipe")
-    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    np.save(tmp_path / "pictures.npy", np.stack(images))
     script = Path(__file__).parent / "mediapipe_labels.py"
     command = [python, script, model, tmp_path / "pictures.npy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -56,14 +56,14 @@ def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, pictures: li
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout.splitlines()[-1])
     assert len(theirs) == 60
-    for (label, score), other in zip(_ours(model, pictures), theirs, strict=True):
+    for (label, score), other in zip(_ours(model, images), theirs, strict=True):
         assert other["score"] == pytest.approx(score, abs=0.03)
         assert other["label"] == label or abs(score - 0.5) < 0.05
 
 
-def test_tflite_runtime_agrees(model: Path, pictures: list[Pixels], tmp_path: Path) -> None:
+def test_tflite_runtime_agrees(model: Path, images: list[Pixels], tmp_path: Path) -> None:
     python = _environment("tflite")
-    for number, pixels in enumerate(pictures):
+    for number, pixels in enumerate(images):
         cv2.imwrite(str(tmp_path / f"{number:03}.png"), pixels[:, :, ::-1])
     command = [python, "-m", "edgeclf_runtime"]
     verify = [*command, "verify", model, "--backend", "tflite-runtime"]
@@ -72,16 +72,16 @@ def test_tflite_runtime_agrees(model: Path, pictures: list[Pixels], tmp_path: Pa
     lines = subprocess.run(
         [*command, "classify", model, tmp_path, "--json"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert [json.loads(line)["label"] for line in lines] == [label for label, _ in _ours(model, pictures)]
+    assert [json.loads(line)["label"] for line in lines] == [label for label, _ in _ours(model, images)]
 
 
-def test_the_bare_interpreter_needs_nothing_of_ours(model: Path, pictures: list[Pixels]) -> None:
+def test_the_bare_interpreter_needs_nothing_of_ours(model: Path, images: list[Pixels]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(model))
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    for pixels, (label, score) in zip(pictures, _ours(model, pictures), strict=True):
+    for pixels, (label, score) in zip(images, _ours(model, images), strict=True):
         interpreter.set_tensor(source["index"], pixels[np.newaxis])
         interpreter.invoke()
         stored = interpreter.get_tensor(target["index"])[0]

@@ -33,7 +33,7 @@ def screen() -> Iterator[str]:
     process.wait()
 
 
-def test_it_opens_and_shows_the_pictures(model: Path, digits: Path, screen: str) -> None:
+def test_it_opens_and_shows_the_images(model: Path, digits: Path, screen: str) -> None:
     environment = {**os.environ, "DISPLAY": screen}
     words = [PYTHON, "-m", "edgeclf_runtime", "run", model, "--source", digits, "--watch", "--window"]
     with subprocess.Popen(

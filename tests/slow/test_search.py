@@ -35,7 +35,7 @@ HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")
 
 @pytest.fixture(scope="module")
 def settings() -> SearchConfig:
-    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # a picture of 256 pixels has 64 times as many
+    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # an image of 256 pixels has 64 times as many
     return SearchConfig(
         backbones=(LITE0,), sizes=(32, 256), tunes=("head", "full"), budget_minutes=9000, latency_ms=bound
     )

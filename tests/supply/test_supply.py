@@ -68,7 +68,7 @@ def model(sure_model: Path) -> Path:
 
 
 def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
-    """Classifies pictures and runs with every sink that needs no server."""
+    """Classifies images and runs with every sink that needs no server."""
     edgeclf = [python, "-W", "error::DeprecationWarning:edgeclf_runtime", "-m", "edgeclf_runtime"]
 
     def told(*words: object) -> str:

@@ -38,7 +38,7 @@ LABELS = tuple("0123456789")
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[Labelled, Labelled]:
-    """Training and validation pictures, 32x32."""
+    """Training and validation images, 32x32."""
     from sklearn.datasets import load_digits
 
     images, targets = load_digits(return_X_y=True)
@@ -67,13 +67,13 @@ def network(digits: tuple[Labelled, Labelled]) -> Any:
     return model
 
 
-def _pictures(digits: tuple[Labelled, Labelled]) -> list[np.ndarray]:
+def _images(digits: tuple[Labelled, Labelled]) -> list[np.ndarray]:
     return list(digits[0].pixels[:100])
 
 
 def _rounding(network: Any, digits: tuple[Labelled, Labelled]) -> tuple[Any, Any, Any]:
     nodes = fold(flatten(network))
-    ranges = estimate(observe(nodes, _pictures(digits), RULE), "minmax", RULE, nodes[0].name)
+    ranges = estimate(observe(nodes, _images(digits), RULE), "minmax", RULE, nodes[0].name)
     return nodes, ranges, quantized(nodes, ranges, kernels=True)[0]
 
 
@@ -92,7 +92,7 @@ def test_the_rounding_network_gives_what_the_integer_file_gives(
 
 def test_every_estimator_gives_ranges_within_the_extremes(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     nodes = fold(flatten(network))
-    statistics = observe(nodes, _pictures(digits), RULE)
+    statistics = observe(nodes, _images(digits), RULE)
     widest = estimate(statistics, "minmax", RULE, "image")
     for name in ESTIMATORS[1:]:
         for node, (low, high) in estimate(statistics, name, RULE, "image").items():
@@ -129,7 +129,7 @@ def test_corrected_biases_give_a_rounded_layer_its_mean_output_again(
 ) -> None:
     """Exactly where every input counts alike, in 1x1 convolutions and dense layers."""
     nodes = fold(flatten(network))
-    corrected = {node.name: node for node in correct_biases(nodes, _pictures(digits), RULE)}
+    corrected = {node.name: node for node in correct_biases(nodes, _images(digits), RULE)}
     exact = [node for node in nodes if node.kind == "Dense" or (node.weights and node.weights[0].shape[:2] == (1, 1))]
     assert len(exact) == 2
 
@@ -182,11 +182,11 @@ def test_a_sigmoid_is_refused_before_training(digits: tuple[Labelled, Labelled])
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(image))
     model = keras().Model(image, layers.Dense(10, activation="sigmoid", name="scores")(x))
     with pytest.raises(ConversionError, match=r"'scores.*' ends in 'sigmoid'"):
-        search_int8(model, _pictures(digits), RULE, training=lambda: digits[0], method="qat")
+        search_int8(model, _images(digits), RULE, training=lambda: digits[0], method="qat")
 
 
 def test_the_first_method_within_the_bound_is_taken(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    found = search_int8(network, _pictures(digits), RULE, validation=digits[1], max_drop=50)
+    found = search_int8(network, _images(digits), RULE, validation=digits[1], max_drop=50)
     assert [step.name for step in found.route] == ["ptq"]
     assert found.within
 
@@ -198,7 +198,7 @@ def test_a_bound_nothing_keeps_leads_through_every_method(
     card = ModelCard("digits", LABELS, RULE)
     done = convert_int8(
         network,
-        _pictures(digits),
+        _images(digits),
         tmp_path / "m.tflite",
         card,
         validation=digits[1],
@@ -242,7 +242,7 @@ def test_a_finished_file_is_kept_however_a_later_step_ends(
 
     done = convert_int8(
         network,
-        _pictures(digits),
+        _images(digits),
         tmp_path / "m.tflite",
         ModelCard("digits", LABELS, RULE),
         validation=_cut(digits[1], 50),
@@ -271,7 +271,7 @@ def test_ctrl_c_that_tensorflow_loses_ends_the_step(network: Any, digits: tuple[
 
     old = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
     try:
-        found = search_int8(network, _pictures(digits), RULE, training=training, method="qat")
+        found = search_int8(network, _images(digits), RULE, training=training, method="qat")
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, old)
@@ -285,12 +285,12 @@ def test_before_there_is_a_file_an_error_stays_one(network: Any, digits: tuple[L
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search_int8(network, _pictures(digits), RULE, training=training, method="qat")
+        search_int8(network, _images(digits), RULE, training=training, method="qat")
 
 
-def test_no_aim_is_finer_than_one_picture_and_a_bound_is_exact(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    """Twelve pictures, of which plain quantization loses one or two that the float network gets right."""
-    content = convert(network, "int8", _pictures(digits), RULE)
+def test_no_aim_is_finer_than_one_image_and_a_bound_is_exact(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    """Twelve images, of which plain quantization loses one or two that the float network gets right."""
+    content = convert(network, "int8", _images(digits), RULE)
     blends = digits[1].pixels[:300] // 2 + digits[1].pixels[297:597] // 2  # of two digits: many are hard to tell
     known = network_scores(network, blends, RULE), file_scores(content, blends, RULE)
     floats, integers = (scores.argmax(axis=1) for scores in known)
@@ -304,7 +304,7 @@ def test_no_aim_is_finer_than_one_picture_and_a_bound_is_exact(network: Any, dig
 
         rows = [*flipped[:lost], *same[: 12 - lost]]
         judged = Labelled(blends[rows], floats[rows])
-        found = search_int8(network, _pictures(digits), RULE, validation=judged, max_drop=max_drop, say=said)
+        found = search_int8(network, _images(digits), RULE, validation=judged, max_drop=max_drop, say=said)
         assert found.trials[0].parity.drop == pytest.approx(100 * lost / 12)
         assert found.within or len(found.trials) > 1
         return len(found.trials) > 1
@@ -324,10 +324,10 @@ def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digit
     for kernel in (w for w in weights if w.ndim == 4):
         kernel += rng.normal(0, 0.5 * np.abs(kernel).max(), kernel.shape).astype(np.float32)
     broken.set_weights(weights)
-    before = search_int8(broken, _pictures(digits), RULE, validation=digits[1], method="ptq").best.step.accuracy
+    before = search_int8(broken, _images(digits), RULE, validation=digits[1], method="ptq").best.step.accuracy
     after = search_int8(
         broken,
-        _pictures(digits),
+        _images(digits),
         RULE,
         validation=digits[1],
         training=lambda: digits[0],
@@ -351,7 +351,7 @@ def test_features_can_be_taught_too(network: Any, digits: tuple[Labelled, Labell
 
 
 def test_without_labels_the_float_network_is_the_judge(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    found = search_int8(network, _pictures(digits), RULE)
+    found = search_int8(network, _images(digits), RULE)
     assert found.best.parity.float_accuracy == 1.0
     assert found.judged_by == "the float network's answers"
 
@@ -361,7 +361,7 @@ def test_an_unsupported_network_is_still_converted_and_named_before_training(dig
     image = layers.Input((32, 32, 3))
     x = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(8, 3, name="sep")(image))
     model, said = keras().Model(image, layers.Dense(10, activation="softmax")(x)), []
-    found = search_int8(model, _pictures(digits), RULE, validation=digits[1], max_drop=-100, say=said.append)
+    found = search_int8(model, _images(digits), RULE, validation=digits[1], max_drop=-100, say=said.append)
     assert [step.name for step in found.route] == ["ptq"]
     assert sum("'sep' is a SeparableConv2D" in line for line in said) == 1
 
@@ -369,7 +369,7 @@ def test_an_unsupported_network_is_still_converted_and_named_before_training(dig
         raise AssertionError("pictures were asked for")
 
     with pytest.raises(ConversionError, match="'sep' is a SeparableConv2D"):
-        search_int8(model, _pictures(digits), RULE, training=never, method="qat")
+        search_int8(model, _images(digits), RULE, training=never, method="qat")
 
 
 def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labelled]) -> None:
@@ -377,23 +377,23 @@ def test_bad_arguments_are_one_line(network: Any, digits: tuple[Labelled, Labell
     with pytest.raises(ConversionError, match="are noise"):
         convert(network, "int8", noise, RULE)
     with pytest.raises(ConversionError, match="expected one of auto, ptq, qat"):
-        search_int8(network, _pictures(digits), RULE, method="best")
+        search_int8(network, _images(digits), RULE, method="best")
     with pytest.raises(ConversionError, match="needs training images"):
-        search_int8(network, _pictures(digits), RULE, method="qat")
+        search_int8(network, _images(digits), RULE, method="qat")
     small = Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(3, np.int64))
     with pytest.raises(ConversionError, match="Validation images of 8x8, expected 32x32"):
-        search_int8(network, _pictures(digits), RULE, validation=small)
+        search_int8(network, _images(digits), RULE, validation=small)
     for targets in (np.array([0, 1, -1]), np.array([0.0, 1.0, 2.0])):
         with pytest.raises(ConversionError, match="whole numbers from 0"):
             Labelled(np.zeros((3, 32, 32, 3), np.uint8), targets)
     beyond = Labelled(digits[1].pixels[:50], digits[1].targets[:50] + 1)
     with pytest.raises(ConversionError, match="Validation images: target 10 of 10 outputs"):
-        search_int8(network, _pictures(digits), RULE, validation=beyond)
+        search_int8(network, _images(digits), RULE, validation=beyond)
     with pytest.raises(ConversionError, match="Training images: target 10 of 10 outputs"):
-        search_int8(network, _pictures(digits), RULE, training=lambda: beyond, method="qat")
+        search_int8(network, _images(digits), RULE, training=lambda: beyond, method="qat")
     with pytest.raises(ConversionError, match="Training images: target 10 of 10 outputs"):
-        search_int8(network, _pictures(digits), RULE, training=lambda: beyond, max_drop=-100)
+        search_int8(network, _images(digits), RULE, training=lambda: beyond, max_drop=-100)
     with pytest.raises(ConversionError, match="Training images of 8x8, expected 32x32"):
-        search_int8(network, _pictures(digits), RULE, training=lambda: small, method="qat")
+        search_int8(network, _images(digits), RULE, training=lambda: small, method="qat")
     with pytest.raises(ConversionError, match="3 images"):
         Labelled(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(2, np.int64))

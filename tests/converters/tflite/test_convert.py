@@ -31,7 +31,7 @@ def network() -> object:
     return keras().Model(image, x)
 
 
-def _pictures(count: int) -> list[np.ndarray]:
+def _images(count: int) -> list[np.ndarray]:
     """Smooth ones: noise is refused as calibration."""
     waves = np.random.default_rng(0).uniform(0, 0.3, (count, 1, 1, 3))
     y, x = np.mgrid[0:32, 0:32]
@@ -40,18 +40,18 @@ def _pictures(count: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_gives_the_networks_scores(network: object, mode: str, tmp_path: Path) -> None:
-    card, pictures = ModelCard("tiny", LABELS, RULE), _pictures(8)
-    export(network, tmp_path / "m.tflite", card, mode=mode, calibration=pictures, golden=pictures[:2])
-    wanted = network((np.stack(pictures).astype(np.float32) - 127) / 128).numpy()  # type: ignore[operator]
+    card, images = ModelCard("tiny", LABELS, RULE), _images(8)
+    export(network, tmp_path / "m.tflite", card, mode=mode, calibration=images, golden=images[:2])
+    wanted = network((np.stack(images).astype(np.float32) - 127) / 128).numpy()  # type: ignore[operator]
     with Classifier.load(tmp_path / "m.tflite") as classifier:
-        scores = np.stack([classifier.classify(picture).scores for picture in pictures])
+        scores = np.stack([classifier.classify(picture).scores for picture in images])
     assert abs(scores - wanted).max() < 0.02
 
 
 def test_the_same_conversion_gives_the_same_bytes(network: object, tmp_path: Path) -> None:
-    card, pictures = ModelCard("tiny", LABELS, RULE), _pictures(8)
+    card, images = ModelCard("tiny", LABELS, RULE), _images(8)
     for name in ("one", "two"):
-        export(network, tmp_path / name, card, mode="int8", calibration=pictures, golden=pictures)
+        export(network, tmp_path / name, card, mode="int8", calibration=images, golden=images)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -59,12 +59,12 @@ def test_the_same_conversion_gives_the_same_bytes(network: object, tmp_path: Pat
 def test_the_bytes_are_those_of_a_conversion_of_the_whole_keras_model(
     network: object, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = _pictures(8) if mode == "int8" else []
-    quick = convert(network, mode, pictures, RULE)
+    images = _images(8) if mode == "int8" else []
+    quick = convert(network, mode, images, RULE)
     converter = tensorflow().lite.TFLiteConverter
     from_functions = converter.from_concrete_functions
     monkeypatch.setattr(converter, "from_concrete_functions", lambda functions, _: from_functions(functions, network))
-    assert convert(network, mode, pictures, RULE) == quick
+    assert convert(network, mode, images, RULE) == quick
 
 
 def test_the_standard_metadata_is_in_the_file(network: object, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path
 def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tmp_path: Path) -> None:
     def refused(message: str, card: ModelCard, golden: list[np.ndarray], name: str = "m.tflite") -> None:
         with pytest.raises(ConversionError, match=message):
-            convert_int8(network, [], tmp_path / name, card, golden=golden)  # without pictures, which come next
+            convert_int8(network, [], tmp_path / name, card, golden=golden)  # without images, which come next
 
     card = ModelCard("tiny", LABELS, RULE)
     refused("needs calibration images", card, [])

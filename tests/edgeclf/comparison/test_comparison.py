@@ -163,8 +163,8 @@ def test_a_folder_with_a_test_part_keeps_it_and_one_without_gives_some(digits: P
     for name in ("0", "1"):
         for place, pictures in (("train", slice(0, 14)), ("val", slice(14, 20))):
             (tmp_path / "photos" / place / name).mkdir(parents=True)
-            for picture in sorted((digits / name).iterdir())[pictures]:
-                shutil.copy(picture, tmp_path / "photos" / place / name)
+            for image in sorted((digits / name).iterdir())[pictures]:
+                shutil.copy(image, tmp_path / "photos" / place / name)
     cells = compare(
         tmp_path / "photos", tmp_path / "a", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percentages=(100,)
     )

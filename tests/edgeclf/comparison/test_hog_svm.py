@@ -1,4 +1,4 @@
-"""Hand-crafted features of pictures whose gradients and colours are known."""
+"""Hand-crafted features of images whose gradients and colours are known."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_stripes_lie_in_the_orientation_of_their_gradient() -> None:
 
 
 def test_dark_on_light_is_as_light_on_dark() -> None:
-    picture = _stripes(1)
-    assert describe(255 - picture[None])[0, :-COLOURS] == pytest.approx(describe(picture[None])[0, :-COLOURS], abs=1e-5)
+    image = _stripes(1)
+    assert describe(255 - image[None])[0, :-COLOURS] == pytest.approx(describe(image[None])[0, :-COLOURS], abs=1e-5)
 
 
-def test_plain_pictures_differ_by_their_colour_alone() -> None:
+def test_plain_images_differ_by_their_colour_alone() -> None:
     plain = np.zeros((2, SIDE, SIDE, 3), np.uint8)
     plain[0, ..., 0] = plain[1, ..., 2] = 255
     red, blue = describe(plain)
@@ -47,10 +47,10 @@ def test_plain_pictures_differ_by_their_colour_alone() -> None:
 
 def test_a_machine_tells_them_apart() -> None:
     rng = np.random.default_rng(0)
-    pictures = np.stack([_stripes(i % 2) for i in range(24)]).astype(np.int64) + rng.integers(
+    images = np.stack([_stripes(i % 2) for i in range(24)]).astype(np.int64) + rng.integers(
         -20, 20, (24, SIDE, SIDE, 3)
     )
-    known, targets = describe(pictures.clip(0, 255).astype(np.uint8)), np.arange(24) % 2
+    known, targets = describe(images.clip(0, 255).astype(np.uint8)), np.arange(24) % 2
     fitted = fit_handcrafted((known[:12], targets[:12]), (known[12:18], targets[12:18]), Quiet())
     assert (fitted.predict(known[18:]) == targets[18:]).all()
     vectors = len(fitted.machine.support_vectors_)

@@ -173,7 +173,7 @@ def test_a_part_with_another_class_is_refused(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-def test_a_picture_in_no_class_is_said_to_be_left_out(tmp_path: Path) -> None:
+def test_an_image_in_no_class_is_said_to_be_left_out(tmp_path: Path) -> None:
     for name in ("train/cat/a.png", "train/dog/a.png", "train/lost.png", "train/notes.txt", "test/cat/a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -1,4 +1,4 @@
-"""The division into parts: as it always was where no pictures are alike, and never through a group."""
+"""The division into parts: as it always was where no images are alike, and never through a group."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_group_is_never_divided_and_shares_are_about_as_asked(seed: int) -> No
     assert data.parts == split(_data(targets, groups), 0.2, 0.1, seed).parts
 
 
-def test_films_larger_than_the_share_still_give_every_part_something() -> None:
+def test_videos_larger_than_the_share_still_give_every_part_something() -> None:
     targets = [0] * 30 + [1] * 30
     data = split(_data(targets, [row // 10 for row in range(60)]), 0.15, 0.1, 0)
     assert [data.counts(part).tolist() for part in ("train", "validation", "test")] == [[10, 10]] * 3
@@ -79,6 +79,6 @@ def test_a_part_that_is_asked_for_and_missing_is_cut_from_the_training_part() ->
 
 
 @pytest.mark.parametrize(("count", "validation", "test"), [(6, 0.25, 0.6), (5, 0.3, 0.59), (5, 0.05, 0.84)])
-def test_large_shares_of_few_pictures_leave_one_to_train_on(count: int, validation: float, test: float) -> None:
+def test_large_shares_of_few_images_leave_one_to_train_on(count: int, validation: float, test: float) -> None:
     data = split(_data([0] * count + [1] * 40), validation, test, 0)
     assert min(data.counts(part)[0] for part in ("train", "validation", "test")) == 1

@@ -103,7 +103,7 @@ def test_images_of_one_press_stay_together(tmp_path: Path) -> None:
     assert not members(alone.groups)
 
 
-def test_a_long_film_is_cut_so_that_it_can_be_divided(tmp_path: Path) -> None:
+def test_a_long_video_is_cut_so_that_it_can_be_divided(tmp_path: Path) -> None:
     for label in ("squirrel", "bird"):
         _one_name_each(_presses(label, 1, 120), tmp_path / "photos", label)
     data, lines = _divided(tmp_path / "photos", tmp_path / "run")

@@ -58,7 +58,7 @@ def test_classes_and_parts_are_found_below_wrapping_folders(
 
 @pytest.mark.parametrize("names", [("seg_train/seg_train", "seg_test/seg_test"), ("train", "test")])
 @pytest.mark.parametrize("other", ["seg_pred/seg_pred", "single_prediction", "unlabelled"])
-def test_pictures_to_predict_beside_the_parts_are_left_out_and_said(
+def test_images_to_predict_beside_the_parts_are_left_out_and_said(
     names: tuple[str, ...], other: str, tmp_path: Path
 ) -> None:
     root = _fill(tmp_path / "my", *names)
@@ -72,7 +72,7 @@ def test_pictures_to_predict_beside_the_parts_are_left_out_and_said(
 @pytest.mark.parametrize(
     ("folders", "loose", "path"),
     [
-        (("training_set", "extra"), "test_set", "training_set"),  # pictures without classes beside it
+        (("training_set", "extra"), "test_set", "training_set"),  # images without classes beside it
         (("training_set/training_set", "test_set/test_set", "more"), "", "training_set/training_set"),
         (("train_a", "train_b", "test_set"), "", "train_a"),
     ],
@@ -126,7 +126,7 @@ def test_the_classes_once_more_beside_themselves_are_no_class(tmp_path: Path) ->
         scan(tmp_path)
 
 
-def test_classes_called_as_parts_with_pictures_of_their_own_stay_classes(tmp_path: Path) -> None:
+def test_classes_called_as_parts_with_images_of_their_own_stay_classes(tmp_path: Path) -> None:
     for name in ("test", "training"):
         root = _fill(tmp_path / name, ".", classes=(name, "cats"))
         assert (scan(root)[0].labels, scan(root)[0].note) == (("cats", name), "")
@@ -145,7 +145,7 @@ def _unreadable(root: Path) -> Path:
     return root
 
 
-def test_a_folder_without_a_readable_picture_names_files_reasons_and_commands(tmp_path: Path) -> None:
+def test_a_folder_without_a_readable_image_names_files_reasons_and_commands(tmp_path: Path) -> None:
     root = _unreadable(tmp_path / "p")
     for command, out in ((data_command, ["check", str(root), "--out"]), (train_command, [str(root), "--out"])):
         done = CliRunner().invoke(command, [*out, str(tmp_path / "out")])

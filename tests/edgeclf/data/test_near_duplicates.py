@@ -1,4 +1,4 @@
-"""Copies are found through resizing and new encoding; other pictures are not taken for copies."""
+"""Copies are found through resizing and new encoding; other images are not taken for copies."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def crops(count: int) -> list[Pixels]:
     return found[:count]
 
 
-def _fingerprints(pictures: list[Pixels]) -> Fingerprints:
-    fingerprints = Fingerprints.of(len(pictures))
-    for row, pixels in enumerate(pictures):
+def _fingerprints(images: list[Pixels]) -> Fingerprints:
+    fingerprints = Fingerprints.of(len(images))
+    for row, pixels in enumerate(images):
         fingerprints.add(row, f"{row}.png", pixels.tobytes(), pixels, resize(pixels, RULE))
     return fingerprints
 
 
 def near_groups(fingerprints: Fingerprints) -> npt.NDArray[np.int64]:
-    """Of pictures that are all of one class."""
+    """Of images that are all of one class."""
     return Likeness(fingerprints, np.zeros(len(fingerprints.readable), np.int64)).groups()
 
 
@@ -77,15 +77,15 @@ def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
     assert fingerprints.hashes.tolist() == expected
 
 
-def test_pictures_of_one_colour_are_told_apart_by_it() -> None:
+def test_images_of_one_colour_are_told_apart_by_it() -> None:
     flat = [np.full((50, 50, 3), value, np.uint8) for value in (0, 1, 90, 200)]
     first, second, *others = near_groups(_fingerprints(flat)).tolist()
     assert first == second == 0
     assert others == [-1, -1]
 
 
-def test_a_picture_of_like_brightness_hides_no_copy() -> None:
-    """A hash knows brightness alone: a grey picture and its coloured one share it."""
+def test_an_image_of_like_brightness_hides_no_copy() -> None:
+    """A hash knows brightness alone: a grey image and its coloured one share it."""
     for pixels in crops(40):
         grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
         first, other, copy, smaller = near_groups(
@@ -114,7 +114,7 @@ def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
     assert (found[::2] == -1).all()
 
 
-def test_a_film_of_a_still_scene_is_no_group_and_not_compared_pair_by_pair() -> None:
+def test_a_video_of_a_still_scene_is_no_group_and_not_compared_pair_by_pair() -> None:
     started = time.monotonic()
     rng, count = np.random.default_rng(0), 20_000
     fingerprints = Fingerprints.of(count)

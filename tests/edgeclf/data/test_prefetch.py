@@ -1,4 +1,4 @@
-"""Batches ahead of their step, and pictures read from a file."""
+"""Batches ahead of their step, and images read from a file."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_pixels_come_back_by_number_slice_and_rows(tmp_path: Path) -> None:
         stored[6]
 
 
-def test_reading_every_picture_takes_no_memory(tmp_path: Path) -> None:
+def test_reading_every_image_takes_no_memory(tmp_path: Path) -> None:
     stored = PixelFile(tmp_path / "pixels", (400, 256, 256))
     before = _resident()
     for row in range(400):

@@ -74,7 +74,7 @@ def test_groups_of_two_csvs_never_coincide(places: Path, tmp_path: Path) -> None
     assert not first & second
 
 
-def test_the_same_pictures_twice_are_refused_by_any_name(
+def test_the_same_images_twice_are_refused_by_any_name(
     places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to(places / "photos")
@@ -99,7 +99,7 @@ def test_parts_that_are_given_stay_and_other_sources_are_divided_as_usual() -> N
     parts = ["train"] * 10 + ["test"] * 4 + [""] * 22
     targets = np.array([row % 2 for row in range(14)] + [row % 2 for row in range(20)] + [2, 2])
     groups = np.full(36, -1)
-    groups[[11, 14]] = 0  # a copy of a picture in the test part
+    groups[[11, 14]] = 0  # a copy of an image in the test part
     data = Dataset(Path("x"), ("a", "b", "c"), tuple(map(str, range(36))), targets, tuple(parts), groups)
     divided = divided_apart(data, 0.2, 0.2, 0)
     assert divided.parts[:14] == tuple(parts[:14])

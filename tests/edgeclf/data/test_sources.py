@@ -32,7 +32,7 @@ def manifest(folder: Path, more: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def photos(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits, with two copies and two files that are no pictures."""
+    """The digits, with two copies and two files that are no images."""
     folder = tmp_path_factory.mktemp("sources") / "photos"
     shutil.copytree(digits, folder)
     for name in ("0", "1"):
@@ -80,7 +80,7 @@ def test_copies_are_in_one_part(runs: dict[str, Run]) -> None:
 
 
 @pytest.mark.parametrize("source", ["manifest", "shards"])
-def test_export_reads_its_pictures_from_the_source(runs: dict[str, Run], source: str, tmp_path: Path) -> None:
+def test_export_reads_its_images_from_the_source(runs: dict[str, Run], source: str, tmp_path: Path) -> None:
     done = export(runs[source], tmp_path / "model.tflite", "float16", Quiet())
     measured = done.card.accuracy["validation_float16"]
     assert measured == pytest.approx(runs[source].read_json("metrics")["validation"]["accuracy"], abs=0.15)

@@ -115,11 +115,11 @@ def test_labels_are_doubted_by_the_surest_first() -> None:
     assert first.own == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(("films", "judges"), [(1, False), (2, True), (4, True)])
-def test_few_groups_are_judged_by_fewer_classifiers_or_not(films: int, judges: bool) -> None:
+@pytest.mark.parametrize(("videos", "judges"), [(1, False), (2, True), (4, True)])
+def test_few_groups_are_judged_by_fewer_classifiers_or_not(videos: int, judges: bool) -> None:
     rng, targets = np.random.default_rng(0), np.repeat([0, 1], 12)
     features = rng.normal(size=(24, 8)).astype(np.float32) + 3 * targets[:, None]
-    groups = np.concatenate([np.arange(12) % films, np.full(12, -1)])  # the films of one class; the other's stand alone
+    groups = np.concatenate([np.arange(12) % videos, np.full(12, -1)])  # of one class; the other's are single images
     parts = folds(targets, groups)
     assert bool(parts) == judges
     assert not parts or (judged(features, targets, parts).argmax(axis=1) == targets).mean() > 0.9

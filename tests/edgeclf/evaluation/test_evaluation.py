@@ -1,4 +1,4 @@
-"""Which pictures a model file is evaluated on, and what the figures mean."""
+"""Which images a model file is evaluated on, and what the figures mean."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_test_part_of_a_divided_folder_is_taken(tmp_path: Path) -> None:
     assert evaluation_folder(tmp_path / "train").name == "train"
 
 
-def test_pictures_that_cannot_be_read_are_counted(model: Path, digits: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_read_are_counted(model: Path, digits: Path, tmp_path: Path) -> None:
     shutil.copytree(digits / "1", tmp_path / "1")
     (tmp_path / "1" / "broken.png").write_text("x", "utf-8")
     with Classifier.load(model) as classifier:

@@ -74,7 +74,7 @@ def test_the_temperature_makes_scores_as_sure_as_the_answers_are_right(sharpness
     assert reliability(softmax(logits / np.float32(temperature)), targets).error < 0.02
 
 
-def test_a_few_pictures_that_are_all_right_do_not_make_every_score_one() -> None:
+def test_a_few_images_that_are_all_right_do_not_make_every_score_one() -> None:
     logits = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 2.0], [2.0, 0.0, 0.0]], np.float32)
     scores = softmax(logits / np.float32(fit_temperature(logits, np.array([0, 1, 2, 0]))))
     assert 0.8 < scores.max(axis=1).min() < 0.95

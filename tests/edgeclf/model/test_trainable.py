@@ -107,7 +107,7 @@ def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Pat
 def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
     done = export(scaled, tmp_path / "m.tflite", "int8", Quiet())
     accuracy = done.card.accuracy
-    assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one picture of nine
+    assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one image of nine
     assert accuracy["validation_float"] >= 0.75
     with Classifier.load(done.path) as classifier:
         assert len(classifier.golden) > 0
@@ -156,7 +156,7 @@ def test_between_two_networks() -> None:
     assert all((interpolated(before, after, 1.0)[name] == after[name]).all() for name in after)
 
 
-def test_statistics_are_those_of_the_pictures() -> None:
+def test_statistics_are_those_of_the_images() -> None:
     layers = keras().layers
     image = layers.Input((8, 8, 3))
     model = keras().Model(image, layers.BatchNormalization(momentum=0.9)(image))

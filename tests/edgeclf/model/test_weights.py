@@ -47,8 +47,8 @@ def test_a_photograph_gets_its_imagenet_class() -> None:
 
     network = backbone("efficientnet-lite0")
     rule = Preprocessing(network.size, network.size, resize="crop", crop=network.crop)
-    pictures = [resize(np.ascontiguousarray(image), rule) for image in load_sample_images().images]
-    logits = pretrained_classifier(network)((np.stack(pictures).astype(np.float32) - 127) / 128, training=False)
+    images = [resize(np.ascontiguousarray(image), rule) for image in load_sample_images().images]
+    logits = pretrained_classifier(network)((np.stack(images).astype(np.float32) - 127) / 128, training=False)
     assert logits.numpy().argmax(axis=1).tolist() == [698, 985]  # palace, daisy
 
 

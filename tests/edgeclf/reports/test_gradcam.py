@@ -33,10 +33,10 @@ def _red_against_blue() -> Any:
 
 
 def test_each_class_is_seen_where_it_is() -> None:
-    picture = np.zeros((32, 32, 3), np.uint8)
-    picture[0:8, 8:16, 0] = 200  # red
-    picture[24:32, 16:32, 2] = 255  # blue
-    maps = class_activation(_red_against_blue(), np.stack([picture, picture]), [0, 1], RULE)
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[0:8, 8:16, 0] = 200  # red
+    image[24:32, 16:32, 2] = 255  # blue
+    maps = class_activation(_red_against_blue(), np.stack([image, image]), [0, 1], RULE)
     assert maps.shape == (2, 4, 4)
     red, blue = np.zeros((4, 4)), np.zeros((4, 4))
     red[0, 1] = blue[3, 2] = blue[3, 3] = 1
@@ -64,8 +64,8 @@ def test_with_a_linear_head_it_is_the_class_activation_map(run: Run) -> None:
 
 
 def test_an_overlay_colours_only_where_there_is_activation() -> None:
-    picture, activation = np.full((40, 40, 3), 90, np.uint8), np.zeros((4, 4), np.float32)
+    image, activation = np.full((40, 40, 3), 90, np.uint8), np.zeros((4, 4), np.float32)
     activation[0, 0] = 1
-    shown = overlay(picture, activation)
+    shown = overlay(image, activation)
     assert (shown[25:, 25:] == 90).all()
     assert shown[2, 2, 0] > shown[2, 2, 2] + 40  # red, the top of the scale

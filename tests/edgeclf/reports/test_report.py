@@ -33,7 +33,7 @@ from tests.runtime.browser import Browser
 
 
 class _Reading(Quiet):
-    """Notes whether pictures were read."""
+    """Notes whether images were read."""
 
     def __init__(self) -> None:
         self.read = False
@@ -128,7 +128,7 @@ def test_an_unfinished_training_has_no_report(copy: Run) -> None:
         write_report(copy, Quiet())
 
 
-def test_pictures_that_are_gone_are_one_line(copy: Run, tmp_path: Path) -> None:
+def test_images_that_are_gone_are_one_line(copy: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="restore the file"):
         write_report(Run(copy.path, copy.config, tmp_path / "gone"), Quiet())
 

@@ -1,4 +1,4 @@
-"""Random changes of training pictures."""
+"""Random changes of training images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [120, 120, 120]
     ("flip", "rotate90", "rounds", "mirrored"),
     [(False, False, {0}, {False}), (True, False, {0, 1}, {False, True}), (False, True, {0, 1, 2, 3}, {False})],
 )
-def test_a_rotated_picture_is_not_mirrored(flip: bool, rotate90: bool, rounds: set[int], mirrored: set[bool]) -> None:
+def test_a_rotated_image_is_not_mirrored(flip: bool, rotate90: bool, rounds: set[int], mirrored: set[bool]) -> None:
     tf = tensorflow()
-    picture = COLOURS[[[0, 1], [3, 2]]].repeat(20, axis=0).repeat(20, axis=1)
-    pictures = tf.constant(np.repeat(picture[None], 64, axis=0))
-    seen = augment(pictures, 32, flip, rotate90, tf.constant([3, 4])).numpy()
+    image = COLOURS[[[0, 1], [3, 2]]].repeat(20, axis=0).repeat(20, axis=1)
+    images = tf.constant(np.repeat(image[None], 64, axis=0))
+    seen = augment(images, 32, flip, rotate90, tf.constant([3, 4])).numpy()
     corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # clockwise, too
     found = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
     steps = np.diff(found, axis=1) % 4
@@ -31,9 +31,9 @@ def test_a_rotated_picture_is_not_mirrored(flip: bool, rotate90: bool, rounds: s
 
 def test_a_part_of_a_batch_is_changed_as_in_the_whole() -> None:
     tf = tensorflow()
-    pictures = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8))
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8))
     seed = tf.constant([5, 6])
-    whole = augment(pictures, 32, True, True, seed).numpy()
-    part = augment(pictures[2:5], 32, True, True, seed, slice(2, 5), 6).numpy()
+    whole = augment(images, 32, True, True, seed).numpy()
+    part = augment(images[2:5], 32, True, True, seed, slice(2, 5), 6).numpy()
     assert np.abs(whole[2:5] - part).max() < 1e-3
-    assert np.abs(whole - augment(pictures, 32, True, True, seed + 1).numpy()).mean() > 1
+    assert np.abs(whole - augment(images, 32, True, True, seed + 1).numpy()).mean() > 1

@@ -26,7 +26,7 @@ MANY = 1200  # images
 def _seen(
     picture: npt.NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, **ranges: object
 ) -> npt.NDArray[np.float32]:
-    """What becomes of many copies of a picture; a range of one value turns what it is about off."""
+    """What becomes of many copies of an image; a range of one value turns what it is about off."""
     for name, value in ranges.items():
         monkeypatch.setattr(camera, name, value)
     tf = tensorflow()
@@ -126,12 +126,12 @@ def test_some_images_stay_as_they_are_and_all_stay_in_range() -> None:
 
 def test_a_part_of_a_batch_is_changed_as_in_the_whole_and_by_the_seed() -> None:
     tf = tensorflow()
-    pictures = tf.constant(np.random.default_rng(0).uniform(0, 255, (40, 20, 20, 3)).astype(np.float32))
-    whole = camera_like(pictures, tf.constant(SEED)).numpy()
-    part = camera_like(pictures[7:31], tf.constant(SEED), slice(7, 31), 40).numpy()
+    images = tf.constant(np.random.default_rng(0).uniform(0, 255, (40, 20, 20, 3)).astype(np.float32))
+    whole = camera_like(images, tf.constant(SEED)).numpy()
+    part = camera_like(images[7:31], tf.constant(SEED), slice(7, 31), 40).numpy()
     assert np.abs(whole[7:31] - part).max() < 1e-3
-    assert (whole == camera_like(pictures, tf.constant(SEED)).numpy()).all()
-    assert np.abs(whole - camera_like(pictures, tf.constant((5, 4))).numpy()).mean() > 1
+    assert (whole == camera_like(images, tf.constant(SEED)).numpy()).all()
+    assert np.abs(whole - camera_like(images, tf.constant((5, 4))).numpy()).mean() > 1
 
 
 def test_what_is_never_drawn_is_what_an_evaluation_holds_apart() -> None:

@@ -42,7 +42,7 @@ def test_patience_counts_among_the_fine_tuned_and_survives() -> None:
     assert again.takes(BASE, tuned=True)
 
 
-def test_one_picture_is_enough() -> None:
+def test_one_image_is_enough() -> None:
     selection = Selection()
     assert selection.takes(np.array([0.5]), tuned=True)
     assert not selection.takes(np.array([0.6]), tuned=True)

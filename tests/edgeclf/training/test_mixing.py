@@ -1,4 +1,4 @@
-"""Random changes of pictures: repeatable, of the right kind, and with the labels that belong to them."""
+"""Random changes of images: repeatable, of the right kind, and with the labels that belong to them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def test_nothing_is_mixed_where_both_are_off() -> None:
     assert draw(0.0, 0.0, 32, np.random.default_rng(0)) == (1.0, (0, 0, 0, 0))
 
 
-def test_random_changes_are_repeatable_and_differ_between_pictures() -> None:
+def test_random_changes_are_repeatable_and_differ_between_images() -> None:
     tf = tensorflow()
     y, x = np.mgrid[0:32, 0:32]
-    picture = np.stack([x * 8, y * 8, (x + y) * 4], axis=-1).astype(np.float32)
-    pixels, seed = tf.constant(np.stack([picture] * 64)), tf.constant([3, 4])
+    image = np.stack([x * 8, y * 8, (x + y) * 4], axis=-1).astype(np.float32)
+    pixels, seed = tf.constant(np.stack([image] * 64)), tf.constant([3, 4])
     first, again = rand_augment(pixels, 9, seed).numpy(), rand_augment(pixels, 9, seed).numpy()
     other = rand_augment(pixels, 9, tf.constant([3, 5])).numpy()
     assert np.array_equal(first, again)
@@ -44,9 +44,9 @@ def test_random_changes_are_repeatable_and_differ_between_pictures() -> None:
 
 def test_strength_decides_how_far() -> None:
     tf = tensorflow()
-    picture = np.linspace(0, 255, 32 * 32 * 3).reshape(1, 32, 32, 3).astype(np.float32)
-    pixels, seed = tf.constant(np.repeat(picture, 128, axis=0)), tf.constant([1, 2])
-    changes = [float(np.abs(rand_augment(pixels, size, seed).numpy() - picture).mean()) for size in (0, 3, 9)]
+    image = np.linspace(0, 255, 32 * 32 * 3).reshape(1, 32, 32, 3).astype(np.float32)
+    pixels, seed = tf.constant(np.repeat(image, 128, axis=0)), tf.constant([1, 2])
+    changes = [float(np.abs(rand_augment(pixels, size, seed).numpy() - image).mean()) for size in (0, 3, 9)]
     assert changes[0] < 1  # less than a step of the pixels': rounding alone
     assert changes[0] < 0.2 * changes[1] < 0.2 * changes[2]
     assert len(OPERATIONS) == len(set(OPERATIONS))

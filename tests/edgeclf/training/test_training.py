@@ -71,7 +71,7 @@ def test_what_is_kept_has_its_temperature(run: Run) -> None:
     assert metrics["validation"]["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
 
 
-def test_the_last_epochs_pictures_have_the_inputs_own_size(
+def test_the_last_epochs_images_have_the_inputs_own_size(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -173,7 +173,7 @@ def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path)
     assert any("Stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
 
 
-def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
+def test_bad_images_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     shutil.copytree(digits, folder)
     good = next((folder / "0").iterdir())
@@ -185,7 +185,7 @@ def test_bad_pictures_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp
     assert len(run.read_split().files) == 60
 
 
-def test_no_readable_picture_is_one_line(tmp_path: Path) -> None:
+def test_no_readable_image_is_one_line(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(6):

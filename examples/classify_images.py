@@ -1,4 +1,4 @@
-"""Classify pictures from Python: python examples/classify_pictures.py model.tflite photo.jpg ..."""
+"""Classify images from Python: python examples/classify_images.py model.tflite photo.jpg ..."""
 
 import sys
 
