@@ -24,7 +24,7 @@ def data() -> None:
 @click.option("--out", type=_PATH, default=Path("check"), show_default=True, help="Folder of the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every file instead of text.")
 def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
-    """Find unreadable files, duplicates, doubtful labels and rare classes.
+    """Find unreadable files, duplicates, doubtful labels, rare classes.
 
     SOURCE is what edgeclf train takes: one or more folders, CSV files or folders of shards. Writes check.html and
     check.json.
@@ -53,7 +53,10 @@ def check(source: tuple[Path, ...], out: Path, as_json: bool) -> None:
 @click.argument("out", type=_PATH)
 @click.option("--per-shard", type=click.IntRange(min=1), default=1000, show_default=True, help="Images per shard.")
 def shard(source: tuple[Path, ...], out: Path, per_shard: int) -> None:
-    """Copy the images of SOURCE into TFRecord shards in OUT, a new folder that edgeclf train takes."""
+    """Copy the images of SOURCE into TFRecord shards.
+
+    OUT is a new folder, which edgeclf train accepts as a source.
+    """
     from edgeclf.data.dataset import Skipped
     from edgeclf.data.shard_writer import write_shards
     from edgeclf.progress import Terminal

@@ -35,7 +35,8 @@ def test_help_lists_the_commands_of_both_packages() -> None:
 
 
 def test_the_help_is_whole_and_says_what_to_do() -> None:
-    assert "..." not in _edgeclf("--help").stdout.replace("[ARGS]...", "")
+    for group in ([], ["data"], ["service"]):
+        assert "..." not in _edgeclf(*group, "--help").stdout.replace("[ARGS]...", ""), group
     wrong = {"Of", "At", "The", "By", "That", "So", "With", "In", "Its", "See", "For"}
     commands = [cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))]
     for command in [*commands, *(sub for group in commands for sub in getattr(group, "commands", {}).values())]:

@@ -15,7 +15,7 @@ __all__ = ["doctor"]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 @click.option("--config", type=click.Path(path_type=Path), help="Also check this TOML file of edgeclf run.")
 def doctor(as_json: bool, config: Path | None) -> None:
-    """Find problems of this machine and say how to fix them.
+    """Find problems on this machine and say how to fix them.
 
     Exits with status 1 if there is a problem.
     """

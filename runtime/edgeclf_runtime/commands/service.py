@@ -196,7 +196,10 @@ def _described(state: dict[str, str]) -> list[tuple[str, str]]:
 @_name
 @_user
 def remove(name: str, personal: bool) -> None:
-    """Stop the service and remove its unit; files that it wrote are kept."""
+    """Stop the service and remove its unit.
+
+    Files that it wrote are kept.
+    """
     from edgeclf_runtime.service.systemd import found_systemd
 
     systemd = found_systemd(personal, changes=True)

@@ -22,7 +22,7 @@ __all__ = ["verify"]
 )
 @model_options
 def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
-    """Check that MODEL gives the scores it was exported with."""
+    """Check that MODEL still gives the scores of its export."""
     from edgeclf_runtime import verification
 
     with open_model(model) as classifier:

@@ -1,4 +1,4 @@
-"""Find problems of this machine, each with the command that fixes it."""
+"""Find problems on this machine, each with the command that fixes it."""
 
 from __future__ import annotations
 
