@@ -131,6 +131,8 @@ def _evaluated(
         classifier = opened.enter_context(open_model(model))
         say_if_nothing_is_refused(classifier, reject)
         old = opened.enter_context(open_model(on.model_file(against))) if against is not None else None
+        if old and against and against.is_dir() and (stale := on.about_stale(Run.open(against), old.path)):
+            click.echo(f"Warning: {stale}", err=True)
         matched = MatchedLabels(classifier.card, old.card) if old is not None else None
         card = classifier.card if matched is None else matched.card
         if source is not None:

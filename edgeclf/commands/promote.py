@@ -35,11 +35,14 @@ def promote(new: Path, old: Path, data: Path, whole: bool) -> None:
     loses significantly, or if a class is gone. Then nothing changes, and the exit status is 1. The old file is kept as
     OLD.before. Devices that run with --reload take the new one.
     """
-    from edgeclf.evaluation.evaluate import model_file
+    from edgeclf.evaluation.evaluate import about_stale, model_file
     from edgeclf.evaluation.promotion import check_promotable, put_in_place_of
+    from edgeclf.runs.run import Run
     from edgeclf_runtime.system.plain_text import plain
 
     file = model_file(new)
+    if new.is_dir() and (stale := about_stale(Run.open(new), file)):
+        click.echo(f"Warning: {stale}", err=True)
     if not check_promotable(file, old):
         click.echo(f"{old}: is the same model as {file} already; nothing to do.")
         return

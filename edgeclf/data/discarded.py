@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from edgeclf.data.dataset import Dataset, Skipped
-from edgeclf_runtime.sinks.snapshots.name import DISCARDED, files_of, read_name
+from edgeclf_runtime.sinks.snapshots.name import discarded_names
 
 __all__ = ["without_discarded"]
 
@@ -22,7 +22,7 @@ def without_discarded(data: Dataset, sources: Iterable[Path]) -> tuple[Dataset, 
         data: the images.
         sources: the sources; those that are folders of snapshots have the discarded ones in a sub-folder.
     """
-    names = {name for source in sources for name in files_of(source / DISCARDED) if read_name(name) is not None}
+    names = {name for source in sources for name in discarded_names(source)}
     gone = [row for row, file in enumerate(data.files) if PurePosixPath(file).name in names]
     if not gone:
         return data, []

@@ -61,7 +61,11 @@ def divide(
     except DataError:
         _say_skipped(skipped, "", reporter)  # the run folder with their list will be removed
         raise
-    _report_small_parts(kept, divided, run.config, reporter)
+    if run.config.from_run is None:
+        _report_small_parts(kept, divided, run.config, reporter)
+    elif run.config.test and "test" not in kept.parts:
+        count = counted(len(divided.rows("test")), "image")
+        reporter.say(f"The test part has {count}, new ones alone: the network knows those of {run.config.from_run}.")
     used = [i for i, part in enumerate(divided.parts) if part in PARTS]
     run.write_split(divided.take(used), skipped, fingerprints.digests[used])
     _say_skipped(skipped, f" (all in {run.path / 'skipped.csv'})", reporter)

@@ -22,12 +22,16 @@ import pytest
 
 from edgeclf import ConfigError, Quiet, Run, compare, make_config
 from edgeclf.config.file import configure
+from edgeclf.config.grown import grown
 from edgeclf.config.tables import SearchConfig, TrainTable
 from edgeclf.config.train import preprocessing
+from edgeclf.data.fingerprints import content_digest
 from edgeclf.renamed import OPTIONS as OLD
+from edgeclf.runs.before import keep_split, open_before
 from edgeclf.searching.search import search
 from edgeclf.searching.space import Candidate
 from edgeclf.searching.study import Outcome, SearchLog
+from edgeclf.training.growing import Start
 from edgeclf_runtime import Classifier, ModelCard
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import View
@@ -79,6 +83,20 @@ def test_its_config_trains_the_same(kept: Path) -> None:
     assert table.config() == Run.open(kept / "run").config
     assert configure(TrainTable, {}, kept / "edgeclf.toml").config().epochs == 1
     assert configure(SearchConfig, {}, kept / "edgeclf.toml").sizes == (32,)
+
+
+def test_a_training_can_begin_from_it(kept: Path, tmp_path: Path) -> None:
+    before = open_before(kept / "run")
+    before.write_arrays("weights", {"logits/kernel:0": np.ones((3, 2), np.float32)})  # they are not kept here
+    config = grown(make_config({"from_run": before.path}), before.config, before.sources, [tmp_path])
+    assert (config.jpeg, config.input_size, config.from_run) == ("full", 32, before.path)
+    start = Start.of(Run.create(tmp_path / "after", config, kept / "photos"))
+    assert start is not None
+    assert (start.labels, start.temperature) == (("0", "1"), pytest.approx(2.076, abs=1e-3))
+    split = before.read_split()
+    listed = split.with_parts([""] * len(split.files))
+    digests = np.array([content_digest(listed.content(file)) for file in listed.files], np.uint64)
+    assert keep_split(before.path, listed, digests, Quiet()).parts == split.parts
 
 
 def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Sequence
@@ -11,8 +12,17 @@ from urllib.parse import unquote
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.model.class_name import check_class_name
-from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, WHOLE, Snapshot, folder_name, read_name
-from edgeclf_runtime.system.atomic_file import sync
+from edgeclf_runtime.sinks.snapshots.name import (
+    DELETED,
+    DISCARDED,
+    UNSORTED,
+    WHOLE,
+    Snapshot,
+    deleted_names,
+    folder_name,
+    read_name,
+)
+from edgeclf_runtime.system.atomic_file import sync, write_text
 from edgeclf_runtime.web.made_folders import MadeFolders
 
 __all__ = ["Unsorted"]
@@ -107,11 +117,14 @@ class Unsorted:
         return moved
 
     def _forget(self, spared: set[str]) -> None:
-        """Delete the images discarded first, with the whole images that belong to them."""
+        """Delete the images discarded first, with the whole images that belong to them, and note their names."""
         discarded = [self._folder / DISCARDED / snapshot.name for snapshot in self._snapshots(DISCARDED)]
         discarded.sort(key=lambda path: path.stat().st_ctime_ns)  # time of the move
         old = [path.name for path in discarded if path.name not in spared]
-        for name in old[: max(0, len(discarded) - _WAITING)]:
+        gone = old[: max(0, len(discarded) - _WAITING)]
+        if gone:
+            write_text(self._folder / DELETED, json.dumps([*deleted_names(self._folder), *gone]))
+        for name in gone:
             for folder in (DISCARDED, WHOLE):
                 (self._folder / folder / name).unlink(missing_ok=True)
 

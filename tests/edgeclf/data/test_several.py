@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -147,3 +148,6 @@ def test_what_was_discarded_on_a_page_does_not_come_back_from_another_folder(pla
     alone, skipped = read_source(snapshots)
     assert [item.file for item in skipped] == [f"0/{name}"]
     assert f"0/{name}" not in alone.files
+    (snapshots / "__discarded" / name).rename(snapshots / "__discarded" / name.replace("07", "08"))
+    (snapshots / "__discarded.json").write_text(json.dumps([name]), "utf-8")  # more than a hundred were discarded
+    assert f"0/{name}" not in read_source(snapshots)[0].files

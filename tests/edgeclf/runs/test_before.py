@@ -121,6 +121,21 @@ def test_what_was_trained_on_is_never_held_out(before: Run, photos: Path, tmp_pa
     assert any(line.startswith("40 images had another part") for line in lines)
 
 
+def test_a_test_part_that_the_run_before_had_not_is_taken_from_new_images(photos: Path, tmp_path: Path) -> None:
+    before = Run.create(tmp_path / "before", make_config({}), photos)
+    _divide(before, read_source(photos)[0], Quiet())
+    before.write_json("metrics", {"status": "finished"})
+    parts, lines = _grown(before, tmp_path / "without", photos)
+    assert "test" not in parts.values()
+    assert any(line.startswith("The test part has 0 images, new ones alone") for line in lines)
+    for number in range(20):
+        _photo(photos / "bird" / f"{number:02}.png", 500 + number)
+    parts, lines = _grown(before, tmp_path / "after", photos)
+    assert {file.partition("/")[0] for file, part in parts.items() if part == "test"} == {"bird"}
+    assert any(line.startswith("The test part has 4 images, new ones alone") for line in lines)
+    assert not any(line.startswith("Warning") for line in lines)
+
+
 def test_images_of_the_training_part_alone_are_refused(before: Run, photos: Path, tmp_path: Path) -> None:
     for file, part in _parts(before).items():
         if part != "train":

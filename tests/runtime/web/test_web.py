@@ -14,6 +14,7 @@ import pytest
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.pipeline.pipeline import Pipeline
+from edgeclf_runtime.sinks.snapshots.name import discarded_names
 from edgeclf_runtime.sources import SourceOptions, SourceState, open_source
 from edgeclf_runtime.system.thermal import temperature
 from edgeclf_runtime.web import connections, unsorted
@@ -166,6 +167,7 @@ def test_discarded_snapshots_wait_to_be_taken_back_and_the_oldest_go(
     assert json.loads(ask(sink, "/discard", {"names": names[:1]})[2]) == {"count": 1}
     assert json.loads(ask(sink, "/discard", {"names": names[1:]})[2]) == {"count": 2}
     assert sorted(path.name for path in (folder / "__discarded").iterdir()) == names[1:]
+    assert discarded_names(folder) == set(names)  # for edgeclf train
     assert sorted(path.name for path in (folder / "__whole").iterdir()) == names[1:]
     for wrong in ({"names": []}, {"names": "all"}, {"names": [1]}, {"name": names[1]}, [], {"names": {"0": names[1]}}):
         assert ask(sink, "/discard", wrong)[0] == 400, wrong

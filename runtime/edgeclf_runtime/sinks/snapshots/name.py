@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import time
@@ -12,12 +13,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 __all__ = [
+    "DELETED",
     "DISCARDED",
     "FOLDERS",
     "UNSORTED",
     "WHOLE",
     "Snapshot",
     "all_snapshots",
+    "deleted_names",
+    "discarded_names",
     "files_of",
     "folder_name",
     "own_snapshots",
@@ -30,6 +34,8 @@ WHOLE = "__whole"
 """Folder of whole images, each with the name of the snapshot that shows a part of it."""
 DISCARDED = "__discarded"
 """Folder of recently discarded images, which can still be restored."""
+DELETED = "__discarded.json"
+"""File with the names of the discarded images that were deleted since."""
 FOLDERS = frozenset({UNSORTED, WHOLE, DISCARDED})
 """All of these folders; none is a class."""
 
@@ -127,3 +133,18 @@ def files_of(folder: Path) -> list[str]:
             return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):  # removed just now, or not ours: lost+found
         return []
+
+
+def discarded_names(folder: Path) -> set[str]:
+    """Return the names of the snapshots that were ever discarded from a snapshot folder; none for another folder."""
+    names = [*files_of(folder / DISCARDED), *deleted_names(folder)]
+    return {name for name in names if read_name(name) is not None}
+
+
+def deleted_names(folder: Path) -> list[str]:
+    """Return the names in ``DELETED``; none if it is missing or damaged."""
+    try:
+        names = json.loads((folder / DELETED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
