@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["bare", "variant", "without_familiarity", "wrong_golden"]
+import numpy as np
+
+__all__ = ["bare", "last_layer_integers", "variant", "without_familiarity", "wrong_golden"]
 
 _ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
 
@@ -50,3 +54,18 @@ def wrong_golden(text: str) -> str:
     content = json.loads(text)
     content["scores"] = [row[::-1] for row in content["scores"]]
     return json.dumps(content)
+
+
+def last_layer_integers(network: bytes, batch: np.ndarray) -> tuple[Any, Any]:
+    """The integers that enter and leave a network's last layer."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings():  # of the memory that it takes
+        warnings.simplefilter("ignore")
+        interpreter = Interpreter(model_content=network, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
+    interpreter.invoke()
+    (dense,) = (each for each in interpreter._get_ops_details() if each["op_name"] == "FULLY_CONNECTED")
+    first, last = (interpreter.get_tensor(int(dense[side][0])) for side in ("inputs", "outputs"))
+    return first.reshape(-1), last.reshape(-1)

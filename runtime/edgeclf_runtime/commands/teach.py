@@ -17,9 +17,10 @@ from edgeclf_runtime.system.plain_text import counted, plain, printable
 
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
-    from edgeclf_runtime.learning.examples import Examples
+    from edgeclf_runtime.learning.image_features import ImageFeatures
     from edgeclf_runtime.learning.judgement import ClassJudgement, Judgement
     from edgeclf_runtime.learning.photographs import Photographs
+    from edgeclf_runtime.learning.teaching import Kept
 
 __all__ = ["teach"]
 
@@ -30,8 +31,10 @@ _SHOWN = 5  # mistakes
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Model file to write.")
+@click.option("--keep", is_flag=True, help="Add the classes to those of BASE, which are rehearsed.")
+@click.option("--keep-exact", is_flag=True, help="Add the classes, and leave the logits of BASE's own as they are.")
 @model_options
-def teach(open_model: Opener, base: Path, photos: Path, output: Path) -> None:
+def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool, keep_exact: bool) -> None:
     """Teach BASE the classes of PHOTOS, in seconds.
 
     PHOTOS has a sub-folder of images for each class; ten of each will do. The network of BASE stays as it is, and only
@@ -39,30 +42,38 @@ def teach(open_model: Opener, base: Path, photos: Path, output: Path) -> None:
     writes.
     """
     from edgeclf_runtime.learning.photographs import list_photographs
-    from edgeclf_runtime.learning.teaching import Base, check_teachable, teach, write_taught
+    from edgeclf_runtime.learning.teaching import Base, check_teachable, more_labels, teach, teach_more, write_taught
 
     if output.is_dir() or not output.parent.is_dir():
         raise UsageError(f"{output}: {'is a folder' if output.is_dir() else 'its folder does not exist'}.")
     started = time.monotonic()
-    photographs = list_photographs(photos)
+    keep = keep or keep_exact
+    photographs = list_photographs(photos, fewest=1 if keep else 2)
     check_teachable(base)
     with open_model(base, features=True) as classifier:
-        beginning = Base.of(classifier)
+        beginning = Base.of(classifier, keep=keep)
+        labels = photographs.labels
+        if keep:
+            labels = more_labels(beginning, labels, exact=keep_exact)
+            photographs = photographs.with_labels(labels)
         examples = _looked(classifier, photographs)
     seen = time.monotonic()
-    taught = teach(beginning, examples, photographs.labels, output.stem)
+    if keep:
+        taught = teach_more(beginning, examples, labels, output.stem, exact=keep_exact)
+    else:
+        taught = teach(beginning, examples, labels, output.stem)
     fitted = time.monotonic()
     size = write_taught(output, taught, beginning, examples)
-    for line in _report(taught.judgement, examples, photos):
+    for line in (*_report(taught.judgement, examples, photos), *_kept(taught.kept)):
         click.echo(line)
     spent = f"in {time.monotonic() - started:.1f} s (images {seen - started:.1f} s, last layer {fitted - seen:.1f} s)"
     click.echo(f"Wrote {output} ({size / 1e6:.2f} MB) {spent}")
     click.echo(f"Next: {shlex.join(['edgeclf', 'run', str(output)])} --source 0")
 
 
-def _looked(classifier: Classifier, photographs: Photographs) -> Examples:
+def _looked(classifier: Classifier, photographs: Photographs) -> ImageFeatures:
     """Compute the photographs' features, and say what was left out."""
-    from edgeclf_runtime.learning.examples import look
+    from edgeclf_runtime.learning.image_features import look
 
     if photographs.loose:
         loose = counted(photographs.loose, "image")
@@ -77,7 +88,7 @@ def _looked(classifier: Classifier, photographs: Photographs) -> Examples:
     return examples
 
 
-def _report(judgement: Judgement, examples: Examples, photos: Path) -> Iterator[str]:
+def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iterator[str]:
     """Yield lines that say how sure the new model is."""
     from edgeclf_runtime.learning.judgement import wilson
 
@@ -99,6 +110,20 @@ def _report(judgement: Judgement, examples: Examples, photos: Path) -> Iterator[
         yield f"  {plain(printable(file))}: {mistake.answer} ({mistake.score:.0%})"
     if (needed := judgement.needed) is not None:
         yield f"Ten more images of {needed.label} would help most."
+
+
+def _kept(kept: Kept | None) -> Iterator[str]:
+    """Yield lines that say what became of the classes that were there before."""
+    if kept is None:
+        return
+    typical, classes = counted(kept.count, "typical image"), counted(kept.classes, "class", "classes")
+    shares = f"{kept.after / kept.count:.1%} of their {typical} are right ({kept.before / kept.count:.1%} before)"
+    yield f"Kept {classes} of BASE: {shares}."
+    if kept.saturated:
+        yield (
+            f"{counted(kept.saturated, 'image')} of the new classes exceed the range of logits that --keep-exact "
+            "keeps, so their scores are lower than they could be. --keep adapts the range."
+        )
 
 
 def _share(each: ClassJudgement) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import ModelError
-from edgeclf_runtime.model.familiarity import Familiarity, in_steps
+from edgeclf_runtime.model.familiarity import NO_CLASS, Familiarity, in_steps
 from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of, unit_length
 
-__all__ = ["REJECT", "fit_familiarity"]
+__all__ = ["REJECT", "extend_familiarity", "fit_familiarity"]
 
 REJECT = 0.05
 """Share of familiar images that may be refused, as suggested in the card of a file with familiarity."""
 
 _PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
 _DIRECTIONS = 128
+_MORE_DIRECTIONS = 64
 _LEVELS = 200
 _ENOUGH = 200  # validation images; of fewer, the least familiar 5% are less than ten images
 _SMALL, _FOLDS, _MORE_FOLDS = 400, 5, 20  # with few training images each fold costs little, and its loss counts
@@ -57,18 +59,65 @@ def fit_familiarity(
         raise ModelError("The network's features are not finite, so what is familiar cannot be told.")
     fitted = _fitted(train, targets)
     if validation is None:
-        return _calibrated(fitted, _left_out(train, targets, _folds(targets, groups, alone=_ALONE), nothing), [])
+        folds = _folds(targets, groups, alone=_ALONE)
+        return _calibrated(fitted, _left_out(_fitted, train, targets, folds, nothing), [])
     folds = _folds(targets, groups)
     few = len(validation) < _ENOUGH and len(train) >= 10 and len(np.unique(folds)) > 1
-    more = _left_out(train, targets, folds, nothing) if few else []
+    more = _left_out(_fitted, train, targets, folds, nothing) if few else []
     return _calibrated(fitted, _measures(fitted, validation), more)
 
 
-def _left_out(train: Vectors, targets: Targets, folds: Targets, nothing: int | None) -> list[tuple[float, float]]:
+def extend_familiarity(
+    known: Familiarity, features: Vectors, targets: Targets, *, groups: Targets, nothing: int | None = None
+) -> Familiarity:
+    """Return a copy that knows further images, also of further classes.
+
+    Args:
+        known: prototypes of the classes so far.
+        features, targets, groups, nothing: as for ``fit_familiarity``; classes that are known get more prototypes.
+    """
+
+    def fit(some: Vectors, classes: Targets) -> Familiarity:
+        return _extended(known, some, classes)
+
+    new = _left_out(fit, features, targets, _folds(targets, groups, alone=_ALONE), nothing)
+    totals = np.sort([known.total(pair) for pair in new])
+    classes = set(known.classes) | set(targets.tolist())
+    weight = len(set(targets.tolist())) / len(classes - {NO_CLASS})  # as if each class had as many images
+    levels = np.sort(np.concatenate([totals, known.levels]))
+    below = np.searchsorted(totals, levels, side="right") / (len(totals) + 1)
+    shares = (1 - weight) * np.array([known.share(level) for level in levels]) + weight * below
+    return replace(fit(features, targets), levels=_tuple(levels), shares=_tuple(shares.clip(1e-6, 1 - 1e-6)))
+
+
+def _extended(known: Familiarity, features: Vectors, targets: Targets) -> Familiarity:
+    """Add prototypes of these images, and the directions in which they differ from those that are known."""
+    unit = comparable(features, known.scale)
+    added = [(int(target), prototypes_of(unit[targets == target], _OF_A_CLASS)) for target in np.unique(targets)]
+    basis = unit_length(known.directions.astype(np.float32))
+    rest = np.asarray(unit - (unit @ basis.T) @ basis, np.float32)
+    directions = in_steps(_directions(rest)[:_MORE_DIRECTIONS])
+    return replace(
+        known,
+        prototypes=np.concatenate([known.prototypes, *(in_steps(rows) for _, rows in added)]),
+        classes=(*known.classes, *(target for target, rows in added for _ in rows)),
+        directions=np.concatenate([known.directions, directions]),
+    )
+
+
+def _left_out(
+    fit: Callable[[Vectors, Targets], Familiarity],
+    train: Vectors,
+    targets: Targets,
+    folds: Targets,
+    nothing: int | None,
+) -> list[tuple[float, float]]:
     """Return the measures of each fold's images, with what was fitted to the other folds."""
     found = []
     for fold in np.unique(folds):
-        fitted = _fitted(train[folds != fold], targets[folds != fold])
+        if (folds == fold).all():  # one image, or near-duplicates alone: nothing else to fit to
+            return []
+        fitted = fit(train[folds != fold], targets[folds != fold])
         found += _measures(fitted, train[(folds == fold) & (targets != nothing)])
     return found
 

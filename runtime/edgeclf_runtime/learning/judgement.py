@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf_runtime.learning.examples import Examples
+from edgeclf_runtime.learning.image_features import ImageFeatures
 
 __all__ = ["ClassJudgement", "Judgement", "Mistake", "folds_of", "judge", "wilson"]
 
@@ -85,7 +85,7 @@ class Judgement:
         return None if worst.right == worst.count else worst
 
 
-def folds_of(examples: Examples) -> Targets:
+def folds_of(examples: ImageFeatures) -> Targets:
     """Return the fold of each image, int64 ``[images]``; near-duplicates have the same."""
     numbers, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
     if len(numbers) <= _ALONE:
@@ -97,7 +97,7 @@ def folds_of(examples: Examples) -> Targets:
     return np.asarray(fold[group.reshape(-1)], np.int64)
 
 
-def judge(examples: Examples, folds: Targets, logits: npt.NDArray[np.float64], labels: Sequence[str]) -> Judgement:
+def judge(examples: ImageFeatures, folds: Targets, logits: npt.NDArray[np.float64], labels: Sequence[str]) -> Judgement:
     """Judge the logits of left-out images, float64 ``[images, classes]``.
 
     Args:

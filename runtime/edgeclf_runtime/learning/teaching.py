@@ -9,18 +9,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.errors import ModelError
-from edgeclf_runtime.learning.examples import Examples
-from edgeclf_runtime.learning.familiarity import REJECT, fit_familiarity
+from edgeclf_runtime.errors import LabelsError, ModelError
+from edgeclf_runtime.learning.familiarity import REJECT, extend_familiarity, fit_familiarity
+from edgeclf_runtime.learning.image_features import ImageFeatures
 from edgeclf_runtime.learning.judgement import Judgement, folds_of, judge
 from edgeclf_runtime.learning.logistic import Fit, Head, cross_validated
+from edgeclf_runtime.learning.rehearsal import rehearsed
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector, small
-from edgeclf_runtime.model.last_layer import LastLayer, quantized, read_last_layer, with_last_layer
+from edgeclf_runtime.model.last_layer import (
+    LastLayer,
+    Quantized,
+    quantized,
+    read_last_layer,
+    with_last_layer,
+    with_rows,
+)
 from edgeclf_runtime.model.metadata import read_metadata
 from edgeclf_runtime.model.rewrite import network_of, packed_files, with_files
 from edgeclf_runtime.pictures.images import read_image
@@ -28,10 +37,38 @@ from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.verification import verify
 
-__all__ = ["Base", "Taught", "check_teachable", "teach", "write_taught"]
+__all__ = [
+    "Base",
+    "Kept",
+    "Taught",
+    "check_teachable",
+    "more_labels",
+    "saturated",
+    "teach",
+    "teach_more",
+    "write_taught",
+]
 
 _GOLDEN = 8
 _MARGIN = 0.25  # of the logits' range, below and above it: a new image can be surer
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Classes that were there before.
+
+    Attributes:
+        classes: number of them.
+        count: number of their typical images.
+        before, after: number of these that are right.
+        saturated: number of new images whose logits exceed what the untouched classes' quantization can represent.
+    """
+
+    classes: int
+    count: int
+    before: int
+    after: int
+    saturated: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +81,7 @@ class Taught:
         familiarity: fitted to the same photographs.
         judgement: how the head does on left-out images.
         fit: the head.
+        kept: what became of the classes that were there before; None without them.
     """
 
     network: bytes
@@ -51,6 +89,7 @@ class Taught:
     familiarity: Familiarity
     judgement: Judgement
     fit: Fit
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +100,35 @@ class Base:
         content: its bytes.
         card: its card, with the values given by the user.
         layer: its last layer.
+        familiarity: prototypes of its classes; None if it has none.
+        golden: its golden images.
     """
 
     content: bytes
     card: ModelCard
     layer: LastLayer
+    familiarity: Familiarity | None
+    golden: tuple[GoldenVector, ...]
 
     @classmethod
-    def of(cls, classifier: Classifier) -> Base:
+    def of(cls, classifier: Classifier, keep: bool = False) -> Base:
         """Return what is needed of an opened file.
 
+        Args:
+            classifier: the file.
+            keep: its classes are to be kept.
+
         Raises:
-            ModelError: it cannot be taught.
+            ModelError: it cannot be taught, or has no prototypes of the classes that are to be kept.
         """
+        if keep and classifier.familiarity is None:
+            raise ModelError(
+                f"{classifier.path}: has no prototypes of its classes, from which they are rehearsed. Export its run "
+                "again with `edgeclf export`, or teach all classes without --keep."
+            )
         content = classifier.path.read_bytes()
-        return cls(content, classifier.card, read_last_layer(network_of(content)))
+        layer = read_last_layer(network_of(content))
+        return cls(content, classifier.card, layer, classifier.familiarity, classifier.golden)
 
 
 def check_teachable(path: Path) -> None:
@@ -93,7 +146,7 @@ def check_teachable(path: Path) -> None:
             raise ModelError(f"{path}: {error}") from None
 
 
-def teach(base: Base, examples: Examples, labels: Sequence[str], name: str) -> Taught:
+def teach(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str) -> Taught:
     """Fit a new last layer to photographs.
 
     Args:
@@ -105,25 +158,85 @@ def teach(base: Base, examples: Examples, labels: Sequence[str], name: str) -> T
     Raises:
         ModelError: the file cannot be taught.
     """
-    layer, folds = base.layer, folds_of(examples)
-    start = Head(np.zeros((len(labels), layer.weights.shape[1])), np.zeros(len(labels)))
+    folds = folds_of(examples)
+    start = Head(np.zeros((len(labels), base.layer.weights.shape[1])), np.zeros(len(labels)))
     fit = cross_validated(examples.features, examples.targets, folds, start)
     judgement = judge(examples, folds, fit.left_out, labels)
     nothing = labels.index(NOTHING) if NOTHING in labels else None
     familiarity = fit_familiarity(examples.features, examples.targets, None, groups=examples.groups, nothing=nothing)
-    stored = quantized(fit.head.weights, fit.head.bias, layer, _range(fit, examples))
+    logits = np.concatenate([fit.head(examples.features), fit.left_out])
+    stored = quantized(fit.head.weights, fit.head.bias, base.layer, _range(logits))
     network = with_last_layer(network_of(base.content), stored, name)
     return Taught(network, _card(base, examples, labels, name, judgement), familiarity, judgement, fit)
 
 
-def _range(fit: Fit, examples: Examples) -> tuple[float, float]:
+def teach_more(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str, *, exact: bool) -> Taught:
+    """Add classes to a file's own, which are rehearsed from their prototypes; the penalty holds them where they were.
+
+    Args:
+        base: the file, which has prototypes; see ``Base.of``.
+        name: of the new model.
+        examples: the photographs, also of classes that are there.
+        labels: see ``more_labels``.
+        exact: leave the weights of the classes that are there untouched, so that their logits stay bit for bit.
+
+    Raises:
+        ModelError: the file cannot be taught.
+    """
+    assert base.familiarity is not None
+    old, layer, folds = len(base.card.labels), base.layer, folds_of(examples)
+    typical, classes = rehearsed(base.familiarity, examples.features)
+    more = np.zeros((len(labels) - old, layer.weights.shape[1]))
+    start = Head(np.concatenate([layer.weights, more]), np.append(layer.bias, np.zeros(len(more))))
+    features, targets = np.concatenate([typical, examples.features]), np.append(classes, examples.targets)
+    free = np.arange(len(labels)) >= old if exact else None
+    fit = cross_validated(features, targets, np.append(np.full(len(typical), -1), folds), start, free)
+    judgement = judge(examples, folds, fit.left_out[len(typical) :], labels)
+    nothing = labels.index(NOTHING) if NOTHING in labels else None
+    familiarity = extend_familiarity(
+        base.familiarity, examples.features, examples.targets, groups=examples.groups, nothing=nothing
+    )
+    logits = fit.head(features)
+    if exact:
+        stored = with_rows(layer, fit.head.weights, fit.head.bias)
+    else:
+        stored = quantized(fit.head.weights, fit.head.bias, layer, _range(np.concatenate([logits, fit.left_out])))
+    before = Head(layer.weights, layer.bias)(typical).argmax(axis=1)
+    right = [int((answers == classes).sum()) for answers in (before, logits[: len(typical)].argmax(axis=1))]
+    kept = Kept(old, len(typical), right[0], right[1], saturated(stored, logits[len(typical) :]))
+    network = with_last_layer(network_of(base.content), stored, name)
+    return Taught(network, _card(base, examples, labels, name, judgement), familiarity, judgement, fit, kept)
+
+
+def more_labels(base: Base, labels: Sequence[str], *, exact: bool) -> tuple[str, ...]:
+    """Return the labels of a file's own classes, followed by the new ones.
+
+    Raises:
+        LabelsError: a class has almost the name of one that is there, or is there and must stay untouched.
+    """
+    own = base.card.labels
+    for label in labels:
+        near = next((other for other in own if other.casefold() == label.casefold()), None)
+        if near is not None and label not in own:
+            raise LabelsError(f"{label}: the model has a class {near!r}. Rename the folder to that, or otherwise.")
+        if label in own and exact:
+            raise LabelsError(f"{label}: is already a class, which --keep-exact leaves untouched. Use --keep.")
+    return (*own, *(label for label in labels if label not in own))
+
+
+def saturated(stored: Quantized, logits: npt.NDArray[np.float64]) -> int:
+    """Return the number of images of which the highest logit cannot be represented."""
+    scale, zero = stored.output
+    return int((logits.max(axis=1) > (127.5 - zero) * scale).sum()) if scale else 0
+
+
+def _range(logits: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Return the lowest and highest logit to be expected of new images."""
-    logits = np.concatenate([fit.head(examples.features), fit.left_out])
     low, high = float(logits.min()), float(logits.max())
     return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 
 
-def _card(base: Base, examples: Examples, labels: Sequence[str], name: str, judgement: Judgement) -> ModelCard:
+def _card(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str, judgement: Judgement) -> ModelCard:
     counts = np.bincount(examples.targets, minlength=len(labels))
     taught = {
         **{key: value for key, value in base.card.provenance.items() if key in ("backbone", "weights")},
@@ -135,7 +248,7 @@ def _card(base: Base, examples: Examples, labels: Sequence[str], name: str, judg
     return replace(card, accuracy={"left_out": judgement.right / judgement.count} if judgement.count else {})
 
 
-def write_taught(path: Path, taught: Taught, base: Base, examples: Examples) -> int:
+def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures) -> int:
     """Write a model file with golden images, and check it; an older file is replaced only after that.
 
     Args:
@@ -158,7 +271,8 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: Examples) -> 
         hidden.write_bytes(_packed(taught, (), others))
         with Classifier.load(hidden) as classifier:
             size = taught.card.preprocessing.min_decoded_size
-            pictures = (small(read_image(examples.files[row], min_size=size)) for row in _spread(examples))
+            pictures = [small(read_image(examples.files[row], min_size=size)) for row in _spread(examples)]
+            pictures = [*(golden.pixels for golden in base.golden[: _GOLDEN // 2] if taught.kept), *pictures][:_GOLDEN]
             golden = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in pictures]
         content = _packed(taught, golden, others)
         hidden.write_bytes(content)
@@ -173,7 +287,7 @@ def _packed(taught: Taught, golden: Sequence[GoldenVector], others: dict[str, by
     return with_files(taught.network, {**others, **files})
 
 
-def _spread(examples: Examples) -> list[int]:
+def _spread(examples: ImageFeatures) -> list[int]:
     """Return the rows of a few images, the classes in turn."""
     turns = [np.count_nonzero(examples.targets[:row] == target) for row, target in enumerate(examples.targets)]
     return sorted(range(len(turns)), key=lambda row: (turns[row], row))[:_GOLDEN]

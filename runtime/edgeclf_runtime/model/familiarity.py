@@ -82,7 +82,7 @@ class Familiarity:
         It is 0 for one of the empty scene (see ``empty``), and for one that is not finite.
         """
         measures = self.measures(features)
-        return 0.0 if measures is None else self._share(self.total(measures))
+        return 0.0 if measures is None else self.share(self.total(measures))
 
     def measures(self, features: Vectors) -> tuple[float, float] | None:
         """Return cosine similarity to the nearest prototype, and the share of the vector's length in the subspace.
@@ -103,7 +103,8 @@ class Familiarity:
         """Return the sum of the measures in units of their spread."""
         return sum((value - mean) / spread for value, mean, spread in zip(measures, self.means, self.spreads))
 
-    def _share(self, total: float) -> float:
+    def share(self, total: float) -> float:
+        """Return the share of the classes' images with a smaller sum of measures."""
         if total < self.levels[0]:  # less than any validation image: it falls off, and never is quite 0
             return self.shares[0] * math.exp(max(-50.0, total - self.levels[0]))
         return float(np.interp(total, self.levels, self.shares))

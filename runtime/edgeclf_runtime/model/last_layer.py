@@ -14,7 +14,7 @@ from edgeclf_runtime.model.appending import Appending
 from edgeclf_runtime.model.flatbuffer import Table, last_operator, read_tensor_info
 from edgeclf_runtime.model.metadata import renamed
 
-__all__ = ["LastLayer", "Quantized", "quantized", "read_last_layer", "with_last_layer"]
+__all__ = ["LastLayer", "Quantized", "quantized", "read_last_layer", "with_last_layer", "with_rows"]
 
 _CONV, _DEQUANTIZE, _FULLY_CONNECTED, _LOGISTIC, _SOFTMAX, _CUSTOM, _QUANTIZE = 3, 6, 9, 14, 25, 32, 114
 _SKIPPED = {_SOFTMAX, _DEQUANTIZE, _QUANTIZE, 22, 43}  # to say what a network ends with; the last two only reshape
@@ -100,6 +100,27 @@ def quantized(weights: Floats, bias: Floats, layer: LastLayer, logits: tuple[flo
     if not layer.is_int8:
         return Quantized(codes, bias.astype(np.float32), kept, (0.0, 0))
     return Quantized(codes, _bias_codes(bias, layer.features * scales), kept, _spread(*logits))
+
+
+def with_rows(layer: LastLayer, weights: Floats, bias: Floats) -> Quantized:
+    """Return a last layer with further classes, in which what is stored of the others stays bit for bit the same.
+
+    So the scale of the logits stays, too, and one scale of all weights: larger ones are clipped.
+
+    Args:
+        layer: the old one.
+        weights, bias: real values of all classes; the first ones are those of ``layer``.
+    """
+    if layer.dtype != "int8":
+        return quantized(weights, bias, layer, (0, 0))
+    more = np.maximum(np.abs(weights[len(layer.bias) :]).max(axis=1), 1e-9) / _LARGEST
+    kept = (*layer.scales, *map(float, more)) if len(layer.scales) > 1 else layer.scales
+    scales = np.broadcast_to(np.array(kept), bias.shape)
+    codes = np.rint(weights / scales[:, np.newaxis]).clip(-_LARGEST, _LARGEST)
+    codes[: len(layer.bias)] = np.rint(layer.weights / scales[: len(layer.bias), np.newaxis])  # one may be -128
+    if not layer.is_int8:
+        return Quantized(codes.astype(np.int8), bias.astype(np.float32), kept, (0.0, 0))
+    return Quantized(codes.astype(np.int8), _bias_codes(bias, layer.features * scales), kept, layer.output)
 
 
 def _bias_codes(bias: Floats, scales: Floats) -> npt.NDArray[np.int32]:

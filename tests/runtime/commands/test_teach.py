@@ -14,7 +14,7 @@ from edgeclf_runtime import Classifier
 from edgeclf_runtime.commands.teach import teach
 from edgeclf_runtime.errors import EdgeclfError
 from edgeclf_runtime.model.flatbuffer import Table
-from tests.model_files import bare
+from tests.model_files import bare, without_familiarity
 
 FILES = Path(__file__).parents[1] / "files"
 
@@ -163,3 +163,25 @@ def test_the_base_can_be_replaced(model: Path, photos: Path, tmp_path: Path) -> 
     with Classifier.load(base) as classifier:
         assert classifier.card.labels == ("one", "zero")
         assert classifier.classify(np.zeros((64, 64, 3), np.uint8)).scores.shape == (2,)
+
+
+def test_classes_are_added_or_it_says_why_not(model: Path, photos: Path, tmp_path: Path) -> None:
+    shutil.rmtree(photos / "zero")
+    status, text = _teach(model, photos, "--keep")
+    assert status == 0, text
+    assert "Kept 3 classes of BASE: " in text
+    assert "typical images are right (" in text
+    with Classifier.load(tmp_path / "new.tflite") as classifier:
+        assert classifier.card.labels == ("0", "1", "2", "one")
+    for number in (1, 2):
+        base = tmp_path / f"base{number}.tflite"
+        shutil.copy(tmp_path / "new.tflite", base)
+    (tmp_path / "new.tflite").unlink()
+    assert "is already a class, which --keep-exact leaves untouched. Use --keep." in _refused(
+        base, photos, "--keep-exact"
+    )
+    (photos / "one").rename(photos / "One")
+    assert "the model has a class 'one'. Rename the folder" in _refused(base, photos, "--keep")
+    old = without_familiarity(model, tmp_path / "old.tflite")
+    assert "has no prototypes of its classes" in (text := _refused(old, photos, "--keep"))
+    assert "edgeclf export" in text

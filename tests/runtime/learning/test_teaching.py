@@ -5,19 +5,26 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
+from edgeclf.demo import digit_picture
 from edgeclf.metrics.scoring import wilson as wilson_of_scipy
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.learning.examples import Examples, look
+from edgeclf_runtime.learning.familiarity import extend_familiarity, fit_familiarity
+from edgeclf_runtime.learning.image_features import ImageFeatures, look
 from edgeclf_runtime.learning.judgement import folds_of, judge, wilson
 from edgeclf_runtime.learning.logistic import Head, cross_validated, log_losses
 from edgeclf_runtime.learning.photographs import list_photographs
-from edgeclf_runtime.learning.teaching import Base, Taught, teach, write_taught
+from edgeclf_runtime.learning.teaching import Base, Taught, more_labels, saturated, teach, teach_more, write_taught
 from edgeclf_runtime.model.file import read_model
+from edgeclf_runtime.model.last_layer import read_last_layer, with_rows
+from edgeclf_runtime.model.rewrite import network_of
 from edgeclf_runtime.pictures.images import find_images
 from edgeclf_runtime.verification import verify
+from tests.model_files import last_layer_integers
 
 NAMES = {"0": "zero", "1": "one", "2": "_none"}
 
@@ -30,7 +37,7 @@ def _photos(digits: Path, folder: Path, names: dict[str, str], count: int) -> Pa
     return folder
 
 
-def _taught(base: Path, photos: Path, path: Path) -> tuple[Taught, Examples]:
+def _taught(base: Path, photos: Path, path: Path) -> tuple[Taught, ImageFeatures]:
     with Classifier.load(base, features=True) as classifier:
         beginning, photographs = Base.of(classifier), list_photographs(photos)
         examples = look(classifier, photographs, lambda images: None)
@@ -110,6 +117,98 @@ def test_one_image_a_class_is_taught_but_not_judged(model: Path, digits: Path, t
     assert [each.right for each in taught.judgement.classes] == [None, None]
 
 
+@pytest.fixture(scope="module")
+def sevens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty images of another digit."""
+    folder, data = tmp_path_factory.mktemp("sevens"), load_digits()
+    (folder / "7").mkdir()
+    for row in np.flatnonzero(data.target == 7)[:20]:
+        cv2.imwrite(str(folder / "7" / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
+    return folder
+
+
+def _more(base: Path, photos: Path, path: Path, exact: bool) -> Taught:
+    with Classifier.load(base, features=True) as classifier:
+        beginning, photographs = Base.of(classifier, keep=True), list_photographs(photos, fewest=1)
+        labels = more_labels(beginning, photographs.labels, exact=exact)
+        examples = look(classifier, photographs.with_labels(labels), lambda images: None)
+    taught = teach_more(beginning, examples, labels, path.stem, exact=exact)
+    write_taught(path, taught, beginning, examples)
+    return taught
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_class_is_added_to_those_of_the_file(
+    model: Path, digits: Path, sevens: Path, tmp_path: Path, exact: bool
+) -> None:
+    (tmp_path / "photos" / "7").mkdir(parents=True)
+    for file in find_images(sevens)[:8]:
+        shutil.copy(file, tmp_path / "photos" / "7")
+    taught = _more(model, tmp_path / "photos", tmp_path / "new.tflite", exact)
+    assert taught.kept is not None
+    assert (taught.kept.classes, taught.kept.after / taught.kept.count > 0.9) == (3, True)
+    with Classifier.load(tmp_path / "new.tflite") as new, Classifier.load(model) as old:
+        assert new.card.labels == ("0", "1", "2", "7")
+        assert verify(new).passed
+        fresh = [new.classify(file) for file in find_images(sevens)[8:]]
+        assert np.mean([one.label == "7" for one in fresh]) > 0.6
+        assert np.mean([one.is_unfamiliar for one in fresh]) < 0.5
+        pairs = [(new.classify(file), old.classify(file)) for file in find_images(digits)]
+    assert np.mean([after.label == before.label for after, before in pairs]) > 0.9
+    assert np.mean([after.is_unfamiliar for after, _ in pairs]) < 0.1
+
+
+def test_untouched_classes_have_the_same_logits_bit_for_bit(
+    model: Path, digits: Path, sevens: Path, tmp_path: Path
+) -> None:
+    _more(model, sevens, tmp_path / "new.tflite", exact=True)
+    networks = [network_of(path.read_bytes()) for path in (model, tmp_path / "new.tflite")]
+    for file in find_images(digits)[::6]:
+        batch = cv2.resize(cv2.imread(str(file)), (64, 64))[np.newaxis, :, :, ::-1].copy()
+        (_, before), (_, after) = (last_layer_integers(network, batch) for network in networks)
+        assert np.array_equal(before, after[:3])
+        assert len(after) == 4
+
+
+def test_a_known_class_gets_more_images(model: Path, digits: Path, sevens: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "1", tmp_path / "photos" / "1")
+    taught = _more(model, tmp_path / "photos", tmp_path / "new.tflite", exact=False)
+    assert taught.card.labels == ("0", "1", "2")
+    assert [(each.label, each.count) for each in taught.judgement.classes] == [("1", 20)]
+    assert taught.familiarity.classes.count(1) > taught.familiarity.classes.count(0)
+
+
+def test_familiarity_is_extended_to_further_classes() -> None:
+    rng = np.random.default_rng(0)
+    old, new, other = (rng.normal(0, 1, (6, 200)) for _ in range(3))
+
+    def draw(count: int, mix: np.ndarray) -> np.ndarray:
+        noise = rng.normal(0, 0.5, (count, 200))
+        return np.maximum(rng.normal(0, 1, (count, 6)) @ mix + noise, 0).astype(np.float32)
+
+    known = fit_familiarity(draw(100, old), np.arange(100) % 2, draw(100, old))
+    extended = extend_familiarity(known, draw(20, new), np.full(20, 2), groups=np.arange(20))
+    sets = [draw(100, mix) for mix in (old, new, other)]
+    before, after = (
+        [np.mean([fitted.of(row) < 0.05 for row in rows]) for rows in sets] for fitted in (known, extended)
+    )
+    assert before[0] < 0.15
+    assert min(before[1:]) > 0.9
+    assert max(after[:2]) < 0.2
+    assert after[2] > 0.9
+
+
+def test_what_does_not_fit_into_the_kept_range_is_counted(model: Path) -> None:
+    layer = read_last_layer(network_of(model.read_bytes()))
+    size = layer.weights.shape[1]
+    large = np.full((1, size), 5 * np.abs(layer.weights).max())
+    stored = with_rows(layer, np.concatenate([layer.weights, large]), np.append(layer.bias, 0))
+    assert (stored.weights[-1] == 127).all()  # type: ignore[attr-defined]
+    assert (stored.scales, stored.output) == (layer.scales, layer.output)
+    highest = (127 - layer.output[1]) * layer.output[0]
+    assert saturated(stored, np.array([[0, highest], [0, 2 * highest], [3 * highest, 0]])) == 2
+
+
 def _blobs(count: int, classes: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     middles = np.random.default_rng(7).normal(0, 1, (classes, size))
@@ -140,7 +239,7 @@ def test_left_out_images_are_judged() -> None:
     features, targets = _blobs(5, 2, 10, 0)
     targets = np.append(targets, 2)
     features = np.append(features, features[:1], axis=0)
-    examples = Examples(tuple(map(Path, "abcdefghijk")), targets, features, np.arange(11), ())
+    examples = ImageFeatures(tuple(map(Path, "abcdefghijk")), targets, features, np.arange(11), ())
     logits = np.eye(3)[targets] * 3
     logits[7] = [5, 1, 0]
     logits[2] = [0, 1, 0]

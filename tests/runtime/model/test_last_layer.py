@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from edgeclf_runtime.model.features import with_features
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.model.last_layer import quantized, read_last_layer, with_last_layer
 from edgeclf_runtime.model.metadata import read_metadata
-from tests.model_files import bare
+from tests.model_files import bare, last_layer_integers
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,7 +97,7 @@ def test_logits_are_those_of_integers(model: Path, per_class: bool) -> None:
     assert len(stored.scales) == (7 if per_class else 1)
     changed = with_last_layer(network, stored, "new")
     batch = _batch(network)
-    features, logits = _stored(changed, batch)
+    features, logits = last_layer_integers(changed, batch)
     scales = layer.features * np.array(stored.scales)
     zero = round(_features_zero(network))
     sums = (features.astype(np.int64) - zero) @ stored.weights.astype(np.int64).T + stored.bias
@@ -112,21 +111,6 @@ def _features_zero(network: bytes) -> int:
     found = feature_tensor(network)
     assert found is not None
     return found[1].zero_point
-
-
-def _stored(network: bytes, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The integers that enter and leave the last layer."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with warnings.catch_warnings():  # of the memory that it takes
-        warnings.simplefilter("ignore")
-        interpreter = Interpreter(model_content=network, experimental_preserve_all_tensors=True)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
-    interpreter.invoke()
-    (dense,) = (each for each in interpreter._get_ops_details() if each["op_name"] == "FULLY_CONNECTED")
-    first, last = (interpreter.get_tensor(int(dense[side][0])) for side in ("inputs", "outputs"))
-    return first.reshape(-1), last.reshape(-1)
 
 
 def test_the_rest_of_the_file_fits(model: Path) -> None:

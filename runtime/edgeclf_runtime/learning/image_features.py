@@ -1,4 +1,4 @@
-"""Examples: the features of photographs, and which of these are almost the same."""
+"""The features of photographs, and which of these are almost the same."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from edgeclf_runtime.pictures.likeness import alike, thumbnail
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.native_lines import without_codec_lines
 
-__all__ = ["Examples", "look"]
+__all__ = ["ImageFeatures", "look"]
 
 Targets = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class ImageFeatures:
     """Photographs as a network sees them.
 
     Attributes:
@@ -43,7 +43,7 @@ class Examples:
     unreadable: tuple[str, ...]
 
 
-def look(classifier: Classifier, photographs: Photographs, advance: Callable[[int], None]) -> Examples:
+def look(classifier: Classifier, photographs: Photographs, advance: Callable[[int], None]) -> ImageFeatures:
     """Compute the features of photographs.
 
     Args:
@@ -68,11 +68,11 @@ def look(classifier: Classifier, photographs: Photographs, advance: Callable[[in
             prints.append(thumbnail(pixels))
         advance(1)
     targets = photographs.targets[rows]
-    for target, label in enumerate(photographs.labels):
-        if target not in targets:
-            raise SourceError(f"{unreadable[0]} No image of {label} can be read; replace them.")
+    for target in np.setdiff1d(photographs.targets, targets)[:1]:
+        label = photographs.labels[target]
+        raise SourceError(f"{unreadable[0]} No image of {label} can be read; replace them.")
     files = tuple(photographs.files[row] for row in rows)
-    return Examples(files, targets, np.stack(features), near_duplicates(prints, targets), tuple(unreadable))
+    return ImageFeatures(files, targets, np.stack(features), near_duplicates(prints, targets), tuple(unreadable))
 
 
 def _features(classifier: Classifier, pixels: Pixels) -> Vectors:
