@@ -6,7 +6,7 @@ from edgeclf_runtime import Classifier, DecisionRule, GateRule, Observation, Pip
 
 
 class Changes:
-    """A sink: it is given each classified frame, in a thread of its own."""
+    """A sink that gets each classified frame, in a thread of its own."""
 
     name, pictures = "changes", False
 

@@ -1,4 +1,4 @@
-"""Files of weights as the reader of them takes them."""
+"""Checkpoint files made for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["checkpoint"]
 
 
 def checkpoint(views: bytes, storage: bytes = np.arange(6, dtype="<f4").tobytes()) -> bytes:
-    """A file as torch 1.5 wrote it, with that pickle as its state dict."""
+    """Return a file as torch 1.5 wrote it, with this pickle as its state dict."""
     head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
     parts = [pickle.dumps(part, protocol=2) for part in head]
     return b"".join([*parts, views, pickle.dumps(["0"], protocol=2), struct.pack("<q", len(storage) // 4), storage])

@@ -1,4 +1,4 @@
-"""Real, small things that many tests need, made once."""
+"""Small real fixtures that many tests share: photographs, trainings, model files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_si
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs of 0, 1 and 2, twenty of each."""
+    """Photographs of the digits 0, 1 and 2, twenty of each."""
     from sklearn.datasets import load_digits
 
     folder, data = tmp_path_factory.mktemp("digits"), load_digits()
@@ -29,13 +29,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished training on them."""
+    """A finished training on the digits."""
     return train(digits, tmp_path_factory.mktemp("runs") / "digits", make_config(SMALL), Quiet())
 
 
 @pytest.fixture(scope="session")
 def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its int8 model file."""
+    """The int8 model file of ``run``."""
     path = tmp_path_factory.mktemp("models") / "digits.tflite"
     export(run, path, "int8", Quiet())
     return path
@@ -43,7 +43,7 @@ def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a network that is sure: of one that has hardly learnt, another rounding may change an answer."""
+    """The int8 model file of a network that is sure of its answers: other rounding does not change them."""
     folder = tmp_path_factory.mktemp("sure")
     run = train(digits, folder / "run", make_config({**SMALL, "tune": "head"}), Quiet())
     return export(run, folder / "digits.tflite", "int8", Quiet()).path
@@ -51,7 +51,7 @@ def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def float_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its float32 model file."""
+    """The float32 model file of ``run``."""
     path = tmp_path_factory.mktemp("models") / "digits-float.tflite"
     export(run, path, "float32", Quiet())
     return path

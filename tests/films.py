@@ -1,4 +1,4 @@
-"""Films made for tests."""
+"""Videos made for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["write_film"]
 
 
 def write_film(path: Path, fps: float, pictures: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Motion JPEG of the pictures: BGR, of one size."""
+    """Write images (BGR, all of one size) as a Motion JPEG video."""
     writer = cv2.VideoWriter()
     for picture in pictures:
         if not writer.isOpened():

@@ -1,4 +1,4 @@
-"""What the tests with made-up and damaged input share: how it is made, and how long and how much it may take."""
+"""Generated and damaged input for tests, and limits on the time and memory it may take."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JSON = st.recursive(
 
 
 def fuzz(examples: int) -> settings:
-    """So many examples, the same at every run, and none kept in a folder."""
+    """Return settings: this number of examples, the same in every run, and none stored."""
     return settings(
         max_examples=examples,
         deadline=None,
@@ -35,7 +35,7 @@ def fuzz(examples: int) -> settings:
 
 
 def mutated(content: bytes) -> st.SearchStrategy[bytes]:
-    """That content with a few bytes changed, put in or taken out, or cut short."""
+    """Return the content with a few bytes changed, inserted or removed, or cut short."""
     place = st.integers(0, len(content))
     piece = st.binary(max_size=6) | st.sampled_from(_NUMBERS) | place.map(lambda start: content[start : start + 16])
     edits = st.lists(st.tuples(place, piece, st.booleans()), min_size=1, max_size=5)
@@ -52,7 +52,7 @@ def mutated(content: bytes) -> st.SearchStrategy[bytes]:
 
 @contextmanager
 def bounded(mib: int, *errors: type[Exception]) -> Iterator[None]:
-    """No hang within, no errors but these, and memory that grows by no more than so many MiB, where Linux tells it."""
+    """Fail on a hang, on other errors, or, on Linux, if memory grows by more than this many MiB."""
     before, started = _peak(), time.monotonic()
     with suppress(*errors):
         yield
@@ -61,7 +61,7 @@ def bounded(mib: int, *errors: type[Exception]) -> Iterator[None]:
 
 
 def _peak() -> int:
-    """The most memory this process had since this was last asked, in MiB."""
+    """Return the peak memory of this process since the last call, in MiB."""
     if sys.platform != "linux":
         return 0
     lines = Path("/proc/self/status").read_text().splitlines()

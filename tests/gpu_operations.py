@@ -1,4 +1,4 @@
-"""Which operations some work asks of TensorFlow, for which a GPU has kernels, and what determinism refuses there."""
+"""The TensorFlow operations of some work: which have GPU kernels, and which determinism refuses there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Operation:
         name: TensorFlow's.
         types: its type attributes, by name.
         is_training: of a batch norm; None for others.
-        compiled: it stands in a function that XLA compiles.
+        compiled: whether it is in a function that XLA compiles.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Operation:
 
 @contextmanager
 def recorded() -> Iterator[set[Operation]]:
-    """Every operation that is run, or put into a graph, while the ``with`` lasts, gradients included."""
+    """Collect every operation that is run or added to a graph within the ``with``, including gradients."""
     found: set[Operation] = set()
 
     def note(name: Any, inputs: Any, attributes: Any, outputs: Any, op_name: Any = None, graph: Any = None) -> None:
@@ -65,7 +65,7 @@ def _text(name: Any) -> str:
 
 
 def _type(value: Any) -> int:
-    """As TensorFlow numbers them; 0 where it is none."""
+    """Return TensorFlow's number of a type; 0 if it is not a type."""
     if hasattr(value, "type"):
         return int(value.type)
     if isinstance(value, (int, dtypes.DType)):
@@ -83,7 +83,7 @@ def _type_attributes(name: str) -> frozenset[str]:
 
 @functools.cache
 def has_kernel(operation: Operation) -> bool:
-    """Whether the installed TensorFlow has registered a kernel for a GPU that takes these types."""
+    """Return whether the installed TensorFlow has registered a GPU kernel for these types."""
     device = "XLA_GPU_JIT" if operation.compiled else "GPU"
     registered = kernels.get_registered_kernels_for_op(operation.name).kernel
     return any(kernel.device_type in (device, "DEFAULT") and _takes(kernel, operation) for kernel in registered)
@@ -117,7 +117,7 @@ _DESCRIBED = {
 
 @functools.cache
 def refusals() -> tuple[str, ...]:
-    """What the installed TensorFlow says when it refuses an operation, with determinism on; read from its library."""
+    """Return the messages with which the installed TensorFlow refuses operations under determinism."""
     library = next(Path(tf.__file__).parent.glob("libtensorflow_cc.so*"))
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
         return tuple(sorted(set(_sentences(content, b"eterminis"))))
@@ -134,7 +134,7 @@ def _sentences(content: mmap.mmap, word: bytes) -> Iterator[str]:
 
 
 def is_refused(operation: Operation) -> bool:
-    """Whether TensorFlow refuses it on a GPU when determinism is on."""
+    """Return whether TensorFlow refuses the operation on a GPU under determinism."""
     named = {match[1] for text in refusals() if (match := re.search(_NAMED, text))}
     if operation.name in named:
         return True

@@ -1,4 +1,4 @@
-"""Reporters for tests: of what is said, and of Ctrl-C."""
+"""Reporters for tests: one keeps the lines, one presses Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Listening(Quiet):
 
 
 class Interrupting(Quiet):
-    """Presses Ctrl-C when ``after`` steps of the work of that title are done."""
+    """Presses Ctrl-C after ``after`` steps of the bar with that title."""
 
     def __init__(self, title: str, after: int = 1) -> None:
         self._title, self._left, self._counts = title, after, False

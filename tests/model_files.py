@@ -1,4 +1,4 @@
-"""Model files that differ in what lies behind their network."""
+"""Model files that differ in the archive after the network."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/sc
 
 
 def bare(model: Path) -> bytes:
-    """The network alone, as a foreign file has it."""
+    """Return only the network, as in a file of another tool."""
     with zipfile.ZipFile(model) as archive:
         return model.read_bytes()[: min(info.header_offset for info in archive.infolist())]
 
 
 def variant(model: Path, path: Path, **changed: Callable[[str], str]) -> Path:
-    """The same network with other entries in its archive, each given as a function of the old content."""
+    """Write the same network with changed entries in its archive, each given as a function of the old content."""
     with zipfile.ZipFile(model) as archive:
         entries = {info.filename: archive.read(info) for info in archive.infolist()}
     for what, change in changed.items():
@@ -32,7 +32,7 @@ def variant(model: Path, path: Path, **changed: Callable[[str], str]) -> Path:
 
 
 def without_familiarity(model: Path, path: Path) -> Path:
-    """The same network without its familiarity, as files of before have none."""
+    """Write the same network without familiarity, as in files of earlier versions."""
     with zipfile.ZipFile(model) as archive:
         entries = {info.filename: archive.read(info) for info in archive.infolist()}
     entries = {name: content for name, content in entries.items() if not name.startswith("familiarity/")}
@@ -50,7 +50,7 @@ def _written(network: bytes, entries: dict[str, bytes], path: Path) -> Path:
 
 
 def wrong_golden(text: str) -> str:
-    """Golden scores as no device gives them."""
+    """Return golden scores that no device gives."""
     content = json.loads(text)
     content["scores"] = [row[::-1] for row in content["scores"]]
     return json.dumps(content)

@@ -1,4 +1,4 @@
-"""A pytest plugin for tests that are asked for by name (``make test-pi``): that none of them ran is a failure."""
+"""A pytest plugin for tests requested by name (``make test-pi``): it is a failure if none of them ran."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def _ran_none(config: pytest.Config) -> bool:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Exit with status 1 in place of 0."""
+    """Exit with status 1 instead of 0 if no test ran."""
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and _ran_none(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say why, each reason once."""
+    """Print the reasons, each once."""
     if not _ran_none(config):
         return
     reports = terminalreporter.stats.get("skipped", [])

@@ -1,4 +1,4 @@
-"""What a fixed camera sees, made up: independent shots of one view, with and without a thing in it."""
+"""Simulated images of a fixed camera: independent shots of one view, with and without an object."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _background(turn: int) -> Floats:
 
 
 def _taken(pixels: Floats, rng: np.random.Generator, noise: float) -> Pixels:
-    """With an exposure and a sensor's noise of its own."""
+    """Return the image with a random exposure and sensor noise."""
     seen = pixels * rng.uniform(0.97, 1.03) + rng.normal(0, noise, pixels.shape)
     return np.clip(seen, 0, 255).astype(np.uint8)
 
 
 def table(share: float, count: int, seed: int = 0, turn: int = 0, noise: float = 4.0) -> Shots:
-    """Nothing, a bird or a squirrel of so many shares of the image's height, anywhere; ``count`` of each."""
+    """Return ``count`` images each of nothing, a bird and a squirrel, of this share of the image's height, anywhere."""
     rng, background = np.random.default_rng(seed), _background(turn)
     side = max(4, int(share * _HEIGHT))
     for label, colour in (("empty", None), ("bird", (40, 60, 160)), ("squirrel", (120, 70, 20))):
@@ -45,7 +45,7 @@ def table(share: float, count: int, seed: int = 0, turn: int = 0, noise: float =
 
 
 def part(count: int, seed: int = 0, noise: float = 4.0) -> Shots:
-    """A part under a camera, moved by up to twelve pixels; half have a scratch."""
+    """Return images of a part under a camera, moved by up to twelve pixels; half of them have a scratch."""
     rng = np.random.default_rng(seed)
     for label in ("ok", "scratch"):
         for _ in range(count):
@@ -71,7 +71,7 @@ SCENES: dict[str, Callable[[int], Shots]] = {
 
 
 def write_scene(shots: Shots, folder: Path, name: Callable[[int], str] = "{:03}.jpg".format) -> Path:
-    """One folder a label; each file named by its number."""
+    """Write one folder per label; files are named by their number."""
     counts: dict[str, int] = {}
     for label, pixels in shots:
         number = counts[label] = counts.get(label, -1) + 1

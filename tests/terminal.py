@@ -1,4 +1,4 @@
-"""A command on a real terminal: a pseudo-terminal of our own, and everything that is written to it."""
+"""Runs a command on a pseudo-terminal and keeps everything that it writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENVIRONMENT = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
 
 
 def _heed_ctrl_c() -> None:
-    """In the command's process: whoever runs the tests in the background may have SIGINT ignored."""
+    """Let the command's process receive SIGINT, which is ignored if the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -29,7 +29,7 @@ class Screen:
     Attributes:
         process: the command.
         text: so far, with its escape sequences and with ``\\n`` at the ends of lines.
-        longest: seconds in which nothing was written, at most.
+        longest: the longest pause in the output, in seconds.
     """
 
     process: subprocess.Popen[bytes]
@@ -39,7 +39,7 @@ class Screen:
     _written: bytes = b""
 
     def until(self, words: str) -> None:
-        """Read on until this was written; fails when the command ends without it."""
+        """Read until this text was written; fail if the command ends without it."""
         while words not in self.text:
             assert self._read(), f"{words!r} never came:\n{self.text}"
 
@@ -48,7 +48,7 @@ class Screen:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self) -> int:
-        """Read to the end; returns the exit status."""
+        """Read to the end; return the exit status."""
         while self._read():
             pass
         return self.process.wait()
@@ -70,7 +70,7 @@ class Screen:
 def open_terminal(
     words: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Screen]:
-    """Start a command on a terminal; it is killed at the end of the ``with``."""
+    """Start a command on a terminal; kill it at the end of the ``with``."""
     master, slave = pty.openpty()
     variables = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     variables |= {**_ENVIRONMENT, **(environment or {})}
@@ -96,7 +96,7 @@ def open_terminal(
 def on_terminal(
     words: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None, status: int = 0
 ) -> Screen:
-    """Run a command on a terminal to its end; fails when it exits with another status."""
+    """Run a command on a terminal to its end; fail if it exits with another status."""
     with open_terminal(words, folder, environment) as screen:
         assert screen.end() == status, screen.text
     return screen

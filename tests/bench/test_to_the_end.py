@@ -66,17 +66,17 @@ TINY: dict[str, tuple[str, str]] = {
 @pytest.fixture(scope="module")
 def folder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """train/ and test/ of JPEGs of three digits."""
-    place = tmp_path_factory.mktemp("photographs")
+    root = tmp_path_factory.mktemp("photographs")
     for digit in digits.iterdir():
         for row, file in enumerate(sorted(digit.iterdir())):
-            target = place / ("test" if row < 6 else "train") / digit.name / f"{file.stem}.jpg"
+            target = root / ("test" if row < 6 else "train") / digit.name / f"{file.stem}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(target), cv2.resize(cv2.imread(str(file)), (160, 120)))
-    return place
+    return root
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_it_ends_and_prints_figures(name: str, folder: Path, model: Path, tmp_path: Path) -> None:
+def test_a_benchmark_finishes_and_prints_figures(name: str, folder: Path, model: Path, tmp_path: Path) -> None:
     assert name in TINY, f"Say in TINY how tests/benchmarks/{name}.py runs in a minute, and what it prints."
     words, printed = TINY[name]
     for mark, path in (("FOLDER", folder), ("OUT", tmp_path), ("MODEL", model)):

@@ -53,7 +53,7 @@ _NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where the images are, what is trained, and where what is found is kept."""
+    """The images, the trainings, and the folder of results."""
 
     folder: Path
     out: Path
@@ -78,7 +78,7 @@ class _Bench:
         write_text(self.run(net, seed).with_suffix(".json"), json.dumps(result))
 
     def name(self, method: str) -> str:
-        """Of the variant whose presence shows that a method is done."""
+        """Return the name of the variant whose presence shows that a method is finished."""
         long = f"{_BEST}: {self.plain_epochs} epochs, {method}"
         return {"guide": _GUIDE, **_LAST}.get(method, long)
 
@@ -115,7 +115,7 @@ def _run(bench: _Bench, net: str, seed: int) -> Run:
 
 
 def _measure(bench: _Bench, net: str, seed: int, methods: list[str]) -> None:
-    """Add to the result's file whatever it does not have yet."""
+    """Add missing measurements to the file of results."""
     result = bench.found(net, seed)
     missing = [method for method in methods if bench.name(method) not in result["variants"]]
     if not missing:
@@ -147,7 +147,7 @@ def _float(run: Run, data: Dataset, size: int | None) -> Any:
 def _variants(
     bench: _Bench, method: str, model: Any, run: Run, data: Dataset, images: Pictures, rule: Preprocessing
 ) -> dict[str, tuple[float, bytes, dict[str, Any]]]:
-    """Files by name, with the seconds they took and what else is to be kept."""
+    """Yield converted files by name, with the seconds they took and further facts to store."""
 
     def part(name: str, pixels: Any) -> Labelled:
         return Labelled(pixels[data.rows(name)], data.targets[data.rows(name)])
@@ -188,7 +188,7 @@ def _variants(
 
 
 def _short(name: str) -> str:
-    """The estimator a correction began from differs from seed to seed."""
+    """Return the method's name without the estimator that its correction began with, which differs by seed."""
     return "ptq best of them +" + name.partition(" +")[2] if " +" in name else name
 
 
@@ -199,7 +199,7 @@ def _test(folder: Path, rule: Preprocessing, place: Path, reporter: Terminal) ->
 
 
 def _best(bench: _Bench, result: dict[str, Any]) -> dict[str, Any] | None:
-    """Of plain quantize_model's learning rates the one whose best epoch has the highest validation accuracy."""
+    """Return the learning rate of plain quantize_model whose best epoch has the highest validation accuracy."""
     rows = [row for rate in RATES if (row := result["variants"].get(bench.name(rate)))]
     return max(rows, key=lambda row: max(row["validation"]), default=None)
 

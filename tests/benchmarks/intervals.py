@@ -13,12 +13,12 @@ __all__ = ["by_image", "points_lost"]
 
 
 def by_image(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float, float]:
-    """Percentage points of accuracy lost, and their 95% interval.
+    """Return the percentage points of accuracy lost, and their 95% interval.
 
-    Seeds that answer the same images are no new images: each image counts once, with its mean over the seeds.
+    Several seeds do not add images: each image counts once, with its mean over the seeds.
 
     Args:
-        before, after: which images were right, or in which share of cases, ``[seeds, pictures]``; a row of both is of
+        before, after: which images were right, or in which share of cases, ``[seeds, images]``; a row of both is of
             the same seed.
     """
     means = (before.astype(np.float64) - after).mean(axis=0)
@@ -27,6 +27,6 @@ def by_image(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, 
 
 
 def points_lost(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:
-    """``by_image`` for people."""
+    """Format the result of ``by_image`` as text."""
     lost, low, high = by_image(before, after)
     return f"{lost:+.2f} ({low:+.2f} to {high:+.2f})"

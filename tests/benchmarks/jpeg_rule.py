@@ -106,7 +106,7 @@ def table(found: Sequence[dict[str, Hits]]) -> Iterator[str]:
 
 
 def _kept(folder: Path, widths: Sequence[int], options: dict[str, Any], out: Path, work: Path) -> Hits:
-    """Return what a network has right; train it if it is not in ``out``."""
+    """Return which images a network classifies correctly; train it if it is not in ``out``."""
     more = [f"{name}{value}" for name, value in options.items() if name not in ("seed", "jpeg")]
     path = out / "-".join(["jpeg", options["jpeg"], *more, *map(str, widths), str(options["seed"])])
     file = path.with_name(f"{path.name}.json")

@@ -64,7 +64,7 @@ def _images(folder: Path, count: int) -> None:
 
 
 def _train(folder: Path, size: int, epochs: int) -> tuple[int, int, float]:
-    """Peak and highest anonymous memory in KiB, and seconds."""
+    """Train; return peak and highest anonymous memory in KiB, and seconds."""
     words = ["train", folder / "photos", "--out", folder / "run", "--size", size, "--batch-size", 64]
     words += ["--epochs", epochs, "--train-size", max(32, size // 2)] if epochs else ["--tune", "head"]
     started, peak, anonymous = time.monotonic(), 0, 0

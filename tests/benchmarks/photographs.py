@@ -1,4 +1,4 @@
-"""The photographs that benchmarks need, or why they are skipped."""
+"""The photographs that benchmarks need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 def require(folder: Path, *parts: str) -> None:
-    """End the program, saying so, where TrashNet is not there."""
+    """Exit with a message if TrashNet is missing."""
     if not all((folder / part).is_dir() for part in parts):
         expected = " and ".join(f"{folder}/{part}" for part in parts)
         click.echo(f"Skipped: TrashNet is not in {folder} (expected {expected}).")

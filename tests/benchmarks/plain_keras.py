@@ -1,4 +1,4 @@
-"""What one would write without us: transfer learning as Keras's own guide has it, on the same network.
+"""A plain Keras script for comparison: transfer learning as in Keras's own guide, on the same network.
 
 Images from the folder in batches of 32 at the network's size, mirrored and turned a little; the head alone with Adam
 at 1e-3, then everything at 1e-5, batch norm frozen. Nothing is cached, nothing is scheduled.
@@ -22,7 +22,7 @@ _HEAD_EPOCHS = 5
 
 
 def plain_keras(folder: Path, test: Labelled, config: TrainConfig, epochs: int) -> Iterator[tuple[float, float]]:
-    """Train; gives (seconds so far, test accuracy) after each epoch, the measuring not counted.
+    """Train; yield (seconds so far, test accuracy) after each epoch, not counting the measurement.
 
     Args:
         folder: one sub-folder of images per class.

@@ -1,4 +1,4 @@
-"""What one would write without us: tensorflow-model-optimization's quantize_model, as its guide has it and at its best.
+"""A plain script for comparison: tensorflow-model-optimization's quantize_model, as in its guide and at its best.
 
 The guide's: compile with Adam, fit two epochs, convert. Its best: many epochs of images that are changed as in our
 training, and of them the one whose fake-quantized network is right most often on the validation part (of equals, the
@@ -50,7 +50,7 @@ class Best:
 
 
 def guide_plain(model: Any, training: Labelled, rule: Preprocessing, epochs: int = 2) -> bytes:
-    """The converted file of the guide's own training.
+    """Return the converted file of the guide's own training.
 
     Args:
         model: float network with a softmax, its input of the rule's size.
@@ -76,7 +76,7 @@ def best_plain(
     seed: int,
     say: Callable[[str], None],
 ) -> Best:
-    """The same network trained for long on changed images, and its best epoch.
+    """Train the same network longer, on augmented images; return its best epoch.
 
     Args:
         model: float network with a softmax, its input of the rule's size.
@@ -87,7 +87,7 @@ def best_plain(
         rate: of ``RATES``.
         epochs: over the training images.
         seed: of order and changes.
-        say: told of each epoch.
+        say: called with a line per epoch.
     """
     steps = math.ceil(len(training.targets) / _BATCH)
     rounding = _compiled(model, RATES[rate](steps * epochs))
@@ -113,7 +113,7 @@ def _compiled(model: Any, rate: Any) -> Any:
 def _batches(
     training: Labelled, rule: Preprocessing, augment: Augment, steps: int, seed: list[int]
 ) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-    """Changed images, normalized, and their targets, in another order each epoch."""
+    """Yield augmented, normalized images and their targets, in a new order each epoch."""
     tf, rng = tensorflow(), np.random.default_rng(seed)
     changed = tf.function(lambda pixels, pair: augment(pixels, pair, slice(None), 0), reduce_retracing=True)
     for rows in np.array_split(rng.permutation(len(training.targets)), steps):
@@ -123,7 +123,7 @@ def _batches(
 
 
 def _judged(rounding: Any, validation: Labelled, rule: Preprocessing) -> tuple[float, float]:
-    """Accuracy and log loss."""
+    """Return accuracy and log loss."""
     images = (validation.pixels.astype(np.float32) - rule.mean[0]) / rule.std[0]
     scores = rounding.predict(images, batch_size=_BATCH, verbose=0)
     right = scores[np.arange(len(scores)), validation.targets]

@@ -62,7 +62,7 @@ def main(folders: tuple[Path, ...], counts: str, seeds: str, tunes: str, size: i
 
 
 def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: Path) -> Hits:
-    """Which of the judged images one training's network is right about."""
+    """Return which of the evaluation images the network of one training classifies correctly."""
     name = f"{folder.name}-{count}-{rule}-" + "-".join(map(str, options.values()))
     file = out / f"{name}.json"
     if not file.exists():
@@ -78,7 +78,7 @@ def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: 
 
 
 def _divided(folder: Path, count: int, seed: int, place: Path) -> tuple[Path, list[tuple[Path, int]]]:
-    """A folder of so many images of each class, and others with their class."""
+    """Return a folder with this many images per class, and further images with their class."""
     data = scan(folder)[0]
     others: list[tuple[Path, int]] = []
     for target, label in enumerate(data.labels):

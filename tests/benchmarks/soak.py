@@ -1,4 +1,4 @@
-"""The whole product for many frames: camera, broker and model file go and come, memory and age are looked at.
+"""The whole product over many frames: camera, broker and model file are replaced, memory and age are measured.
 
 python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--camera rtsp|mjpeg] [--model FILE]
 
@@ -53,7 +53,7 @@ web = "{web}"
 
 
 class Product:
-    """The process that is looked at."""
+    """The process under test."""
 
     def __init__(self, folder: Path, model: Path, camera: str, broker: int, more: str) -> None:
         self.model, self._new = folder / "model.tflite", model
@@ -76,7 +76,7 @@ class Product:
         )
 
     def figures(self) -> dict[str, float]:
-        """Sums of Prometheus's samples by name; none before it serves."""
+        """Return the sums of Prometheus's samples by name; empty before it serves."""
         from prometheus_client.parser import text_string_to_metric_families
 
         try:
@@ -92,7 +92,7 @@ class Product:
         return found
 
     def memory(self) -> tuple[int, int]:
-        """RssAnon in KiB, and threads."""
+        """Return RssAnon in KiB, and the number of threads."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
         values = dict(line.split(":", 1) for line in lines)
         return int(values["RssAnon"].split()[0]), int(values["Threads"])
@@ -113,7 +113,7 @@ class Product:
         beside.replace(self.model)
 
     def close(self) -> tuple[int, float]:
-        """Its exit status after SIGTERM, and the seconds it took."""
+        """Send SIGTERM; return the exit status and the seconds until the end."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(20)
@@ -122,7 +122,7 @@ class Product:
 
 
 class Record:
-    """What was seen, sample by sample."""
+    """The samples of memory, age and reconnects."""
 
     def __init__(self) -> None:
         self.frames, self.memory, self.age = list[float](), list[int](), list[float]()
@@ -133,7 +133,7 @@ class Record:
         self.age.append(age)
 
     def slope(self, warm: float) -> tuple[float, float, float]:
-        """KiB per 1,000 frames after so many, its standard error, and the frames that were looked at."""
+        """Return the growth in KiB per 1,000 frames after a start, its standard error, and the number of frames."""
         kept = [(f / 1000, m) for f, m in zip(self.frames, self.memory, strict=True) if f >= warm]
         (slope, _), spread = np.polyfit(*np.array(kept).T, 1, cov=True)
         return float(slope), float(spread[0, 0] ** 0.5), 1000 * (kept[-1][0] - kept[0][0])
@@ -160,7 +160,7 @@ def main(
     growth: float,
     age: float,
 ) -> None:
-    """Print what was seen, and what of it is not as promised."""
+    """Print the measurements, and those that break a promise."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         camera, broker = open_camera(kind, fps), Broker(folder, "max_packet_size 4096\n")  # less than its images have
@@ -211,7 +211,7 @@ def _per(slope: float, error: float) -> str:
 def _soak(
     product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear, frames: int, restart: int
 ) -> tuple[Record, int, int, dict[str, float]]:
-    """All samples, how often things were restarted, how often the product was not heard afterwards, last figures."""
+    """Return all samples, the number of restarts, the number of missing reconnects, and the last figures."""
     record, restarts, missed, figures = Record(), 0, 0, dict[str, float]()
     first = product.figures().get("edgeclf_frames_total", 0)
     while figures.get("edgeclf_frames_total", 0) - first < frames:
@@ -232,7 +232,7 @@ def _soak(
 
 
 def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear) -> bool:
-    """Whether the product is heard on the new broker."""
+    """Return whether the product publishes to the new broker."""
     product.replace_model()
     camera.stop()
     broker.stop()
@@ -244,7 +244,7 @@ def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ea
 
 
 def _trained(folder: Path) -> Path:
-    """A small int8 model of three digits."""
+    """Train a small int8 model of three digits."""
     from sklearn.datasets import load_digits
 
     from edgeclf import Quiet, export, make_config, train

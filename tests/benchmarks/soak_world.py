@@ -1,4 +1,4 @@
-"""What is around the soaked product: its camera, who listens to the broker, and who looks at its page."""
+"""The surroundings of the soaked product: its camera, a listener at the broker, and viewers of its page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
 
 
 def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
-    """The one of that name; RTSP needs GStreamer."""
+    """Open the camera of that name; RTSP needs GStreamer."""
     if kind == "rtsp" and missing("rtsp"):
         raise SystemExit(
             "no RTSP server here (see tests/runtime/sources/test_rtsp.py for its packages): take --camera mjpeg"
@@ -27,7 +27,7 @@ def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
 
 
 class RtspCamera(Server):
-    """Snow over RTSP, for who knows the password; can be killed and started."""
+    """Noise over RTSP, with a password; can be killed and started."""
 
     def __init__(self, fps: float) -> None:
         super().__init__("rtsp", str(round(fps)))
@@ -38,7 +38,7 @@ class RtspCamera(Server):
 
 
 class Lookers:
-    """One who watches the live image, and one who asks for the state every second; each again when it is refused."""
+    """One viewer of the live image, and one that requests the state every second; both retry if refused."""
 
     def __init__(self, port: int) -> None:
         self.pictures = self.states = 0
@@ -96,7 +96,7 @@ class Camera:
                     number += 1
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._stopped = stopped
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
@@ -125,7 +125,7 @@ def _pictures() -> list[bytes]:
 
 
 class Ear:
-    """Whether the product was heard on the broker since ``again``."""
+    """Hears whether the product published to the broker since ``again``."""
 
     def __init__(self, port: int) -> None:
         from paho.mqtt import client as mqtt

@@ -53,7 +53,7 @@ class Worker:
         return self._process.poll() is None
 
     def round(self) -> tuple[float, float]:
-        """Wall and processor milliseconds a frame."""
+        """Return wall and processor milliseconds per frame of one round."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
@@ -109,7 +109,7 @@ def _model(folder: Path, out: Path) -> Path:
 
 
 def _sources(folder: Path, place: Path, size: tuple[int, int]) -> list[Path]:
-    """Photographs of the test part in that size: as raw frames, and as a video of JPEGs (quality 90)."""
+    """Write photographs of the test part in that size: as raw frames, and as a video of JPEGs (quality 90)."""
     files = find_images(folder / "test")
     chosen = files[:: max(1, len(files) // _FRAMES)][:_FRAMES]
     images = [cv2.resize(read_image(file), size, interpolation=cv2.INTER_CUBIC) for file in chosen]

@@ -39,7 +39,7 @@ def main(folder: Path, models: Sequence[Path]) -> None:
 
 
 def agreements(models: Sequence[Path], folder: Path) -> Iterator[str]:
-    """A line for each size: shares of the same best labels, and by how many points the accuracy changes."""
+    """Yield a line for each size: share of equal best labels, and points by which the accuracy changes."""
     files = find_images(folder)
     with ExitStack() as opened:
         classifiers = [opened.enter_context(Classifier.load(model)) for model in models]
@@ -57,7 +57,7 @@ def agreements(models: Sequence[Path], folder: Path) -> Iterator[str]:
 
 
 def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
-    """A photograph, enlarged, as a JPEG of either quality."""
+    """Save an enlarged photograph as a JPEG of each quality."""
     pixels = read_image(file)
     size = (width, round(width * pixels.shape[0] / pixels.shape[1]))
     larger = swapped(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8))
@@ -68,7 +68,7 @@ def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
 
 
 def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes]) -> tuple[Labels, ...]:
-    """In full, at a part, and of the images saved again."""
+    """Return labels of images decoded in full, decoded at reduced size, and saved again."""
 
     def best(datas: Sequence[bytes], part: int) -> Labels:
         return np.array([classifier.classify(decode_image(d, "picture", min_size=part)).scores.argmax() for d in datas])

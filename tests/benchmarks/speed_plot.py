@@ -1,4 +1,4 @@
-"""The speed benchmark's image."""
+"""The plot of the speed benchmark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
-    """Bars of milliseconds a frame with quartiles, a group for each size, kind and number of threads."""
+    """Draw bars of milliseconds per frame with quartiles, grouped by size, kind and number of threads."""
     figure, axes = figure_with_axes("", "ms a frame, median and quartiles", (10, 5))
     for place, (way, name) in enumerate(_NAMES.items()):
         groups = [(index, figures[way][:, 0]) for index, figures in enumerate(found.values()) if way in figures]

@@ -1,4 +1,4 @@
-"""What a start costs: seconds to the first output, memory, installed size."""
+"""The cost of a start: seconds to the first output, memory, installed size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMES = 5
 
 
 def starts(model: Path, image: Path) -> list[str]:
-    """Lines to print; seconds are medians of five, each process run to its end."""
+    """Return lines to print; seconds are medians of five processes."""
     edgeclf = str(Path(sys.executable).parent / "edgeclf")
     python = [sys.executable, "-c"]
     bare = _seconds([*python, "print()"])[0]
@@ -34,7 +34,7 @@ def starts(model: Path, image: Path) -> list[str]:
 
 
 def _seconds(command: list[str]) -> tuple[float, int]:
-    """To its first line, and the most memory that it had in MiB."""
+    """Return the seconds to the first line, and the peak memory in MiB."""
     taken, memory = [], 0
     for _ in range(_TIMES):
         start = time.perf_counter()
@@ -48,13 +48,13 @@ def _seconds(command: list[str]) -> tuple[float, int]:
 
 
 def _highest(process: int) -> int:
-    """Resident memory of a process so far in MiB; not of wait4, which counts what it was forked from."""
+    """Return the peak resident memory of a process in MiB; not from wait4, which includes its parent's."""
     lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
     return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def _size(name: str) -> float:
-    """Megabytes of a distribution's files, with the libraries it brings; our own may be installed in place."""
+    """Return the megabytes of a distribution's files, with its libraries; ours may be an editable install."""
     if name == "edgeclf-runtime":
         files = list(Path(edgeclf_runtime.__file__).parent.rglob("*.py"))
     else:

@@ -86,7 +86,7 @@ def _interpreter(model: str, threads: int) -> tuple[Any, int, int]:
 
 
 def plain(model: str, path: str, threads: int, _: int, area: bool = True) -> Round:
-    """What a script does: read, resize, invoke, one after the other."""
+    """A plain script: read, resize and invoke, one after the other."""
     import cv2
 
     interpreter, source, target = _interpreter(model, threads)
@@ -118,7 +118,7 @@ def plain(model: str, path: str, threads: int, _: int, area: bool = True) -> Rou
 
 
 def plain_linear(model: str, path: str, threads: int, sources: int) -> Round:
-    """The same with OpenCV's default way of resizing, which skips pixels."""
+    """The same with OpenCV's default resizing, which skips pixels."""
     return plain(model, path, threads, sources, area=False)
 
 

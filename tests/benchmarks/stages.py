@@ -28,12 +28,12 @@ _CORES = len(os.sched_getaffinity(0))
 
 
 def _now() -> npt.NDArray[np.float64]:
-    """Seconds: of the clock, of this process on all cores, and of those in the kernel."""
+    """Return seconds of the clock, of this process on all cores, and of those within the kernel."""
     return np.array([time.monotonic(), time.process_time(), os.times().system])
 
 
 class Clock(Terminal):
-    """A terminal that takes the time of everything that has a bar, and of what happens between two."""
+    """A reporter that measures the time of each bar, and between two bars."""
 
     def __init__(self) -> None:
         super().__init__()

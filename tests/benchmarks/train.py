@@ -121,7 +121,7 @@ def main(
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where the images are, the network, and where what is found is kept."""
+    """The images, the network, and the folder of results."""
 
     folder: Path
     backbone: str
@@ -132,7 +132,7 @@ class _Bench:
         return make_config({"backbone": self.backbone, "seed": seed, **WAYS[way], **self._given(way)})
 
     def _given(self, way: str) -> dict[str, Any]:
-        """A head alone has no epochs."""
+        """Return the options of a way to train; a head alone has no epochs."""
         without = ("epochs",) if WAYS[way].get("tune") == "head" else ()
         return {name: value for name, value in self.given.items() if name not in without}
 
@@ -180,7 +180,7 @@ def _trained(bench: _Bench, way: str, seed: int, test: Labelled) -> dict[str, An
 
 
 def _handcrafted(folder: Path, seed: int) -> dict[str, Any]:
-    """The same split; its parameters are chosen on the validation part, too."""
+    """Measure hand-crafted features on the same split; their parameters are chosen on the validation part, too."""
     data, config = split(scan(folder)[0], 0.15, 0.0, seed), make_config({"seed": seed})
     with tempfile.TemporaryDirectory() as place:
         cell = measure_cell(data, Path(place) / "work", "hog-svm", 100, config, Terminal())
@@ -188,7 +188,7 @@ def _handcrafted(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def _gradients(folder: Path, seed: int) -> dict[str, Any]:
-    """The classical pedestrian detector's features alone."""
+    """Measure only the features of the classical pedestrian detector."""
     data, started = split(scan(folder)[0], 0.15, 0.0, seed), time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         images, _ = decode(data, HANDCRAFTED_RULE, 0, Path(place), Terminal())
@@ -201,11 +201,11 @@ def _gradients(folder: Path, seed: int) -> dict[str, Any]:
 
 
 class _Reached(Exception):
-    """It has the accuracy that is aimed at."""
+    """The target accuracy was reached."""
 
 
 class _Watched(Training):
-    """Measures the test part after the head and after each epoch, with the clock stopped, until it is good enough."""
+    """Measures the test part after the head and each epoch, with the clock stopped, until the target is reached."""
 
     def watch(self, test: Labelled) -> None:
         self.seen: list[tuple[float, float]] = []
@@ -254,7 +254,7 @@ def _times(seen: list[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _print(machines: list[_Bench], ways: list[str], seeds: list[int]) -> None:
-    """Of this machine, and of others."""
+    """Print results of this machine and of others."""
 
     def found(way: str) -> Rows:
         name = {_HANDCRAFTED: "handcrafted", _GRADIENTS: "gradients"}.get(way, way)

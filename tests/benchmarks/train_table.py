@@ -17,7 +17,7 @@ Rows = dict[tuple[Path, int], dict[str, Any]]
 
 
 def table(found: dict[str, Rows]) -> Iterator[str]:
-    """A line for each way that has runs, then the points that each loses to the first."""
+    """Return a line per way to train that has runs, then the points that each loses to the first."""
     found = {way: rows for way, rows in found.items() if rows}
     yield f"{'':<22} {'test':>7} {'sd':>5} {'ECE':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   runs"
     for way, rows in found.items():
@@ -29,7 +29,7 @@ def table(found: dict[str, Rows]) -> Iterator[str]:
 
 
 def times(rows: Rows) -> str:
-    """Of each seed: when it was first seen to be good enough, else its last and its highest accuracy."""
+    """Return a line per seed: when it first reached the target, or else its last and its highest accuracy."""
     return ", ".join(f"seed {seed} {_time(row)}" for (_, seed), row in rows.items())
 
 

@@ -44,7 +44,7 @@ def main(folder: Path, seeds: str, epochs: int | None, size: int | None, out: Pa
 
 
 def _kept(folder: Path, options: dict[str, Any], out: Path) -> dict[str, Any]:
-    """A seed's figures, and which test images either file has right."""
+    """Return a seed's figures, and which test images each file classifies correctly."""
     more = [f"{name}{value}" for name, value in options.items() if name != "seed"]
     path = out / "-".join(["efficientnet-lite0", *more, str(options["seed"])])
     file = out / f"trashnet-{path.name}.json"

@@ -29,7 +29,7 @@ _SHOWN = ("best score", "familiarity")  # with --pairs
 
 @dataclass(frozen=True)
 class Result:
-    """Of one method, training and set of foreign images; shares in 0..1.
+    """The result of one method, training and set of foreign images; shares are 0..1.
 
     Attributes:
         part: "train" of sets to choose the method by, "test" of sets to report.

@@ -28,7 +28,7 @@ _CHOSEN, _REPORTED = 0, 1000  # seeds of the images that methods are chosen on, 
 
 @dataclass(frozen=True)
 class Sets:
-    """Where the images come from.
+    """The sources of the images.
 
     Attributes:
         folders: with train/ and test/ and in each a folder for every class; each is foreign to the others.
@@ -71,7 +71,7 @@ class Cell:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is trained and exported."""
+        """Return whether the cell is trained and exported."""
         return (self.place / "run" / "model.tflite").exists()
 
     def train(self) -> Run:
@@ -88,7 +88,7 @@ class Cell:
         return Run.open(run)
 
     def known(self) -> Known:
-        """Return what methods may learn from."""
+        """Return the data that methods may be fitted on."""
         data, (kernel, bias) = self._data(), self._last_layer()
         targets = data.targets[data.rows("train")]
         return Known(self.part("train"), targets, kernel, bias, self.part("validation"))

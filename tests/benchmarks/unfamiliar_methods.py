@@ -34,7 +34,7 @@ __all__ = ["COMBINATIONS", "METHODS", "combined"]
 
 
 def compressed(compress: Callable[[Floats], Floats], method: Method) -> Method:
-    """Return the method for features in which few large ones count less; they are given in units of their mean size."""
+    """Return the method on compressed features, so a few large ones count less. They are divided by their mean."""
 
     def compressed_method(known: Known) -> Score:
         size = float(np.abs(known.features.values).mean()) or 1.0
@@ -49,7 +49,7 @@ def compressed(compress: Callable[[Floats], Floats], method: Method) -> Method:
 
 
 def product(known: Known) -> Score:
-    """Return the familiarity of the model file, whose calibration it has itself."""
+    """Return the familiarity of the model file, which includes its calibration."""
     train, validation = (features.values.astype(np.float32) for features in (known.features, known.validation))
     fitted = fit_familiarity(train, known.targets, validation)
     return lambda seen: np.array([fitted.of(row) for row in seen.values.astype(np.float32)])

@@ -1,4 +1,4 @@
-"""Images of nothing that a model was trained on: drawn here, or cropped from what the installed packages hold."""
+"""Images of objects that no model was trained on: drawn here, or cropped from images in installed packages."""
 
 from __future__ import annotations
 

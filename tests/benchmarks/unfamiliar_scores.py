@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Features:
-    """Of some images: the last dense layer's input ``[n, features]`` and output, and the scores ``[n, classes]``."""
+    """The last dense layer's input ``[n, features]`` and output, and the scores ``[n, classes]``, of some images."""
 
     values: Floats
     logits: Floats
@@ -49,7 +49,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Known:
-    """What a method may learn from: the train part, its targets ``[n]``, the last dense layer; the validation part."""
+    """The data a method is fitted on: train part, its targets ``[n]``, last dense layer, validation part."""
 
     features: Features
     targets: npt.NDArray[np.int64]
@@ -125,7 +125,7 @@ def _whitening(values: Floats) -> Floats:
 
 
 def _mahalanobis(values: Floats, targets: npt.NDArray[np.int64]) -> Callable[[Floats], Floats]:
-    """Of the squared distance to the nearest class's mean, the negative."""
+    """Return the negative squared distance to the nearest class's mean."""
     chosen = np.unique(targets)
     means = np.stack([values[targets == label].mean(axis=0) for label in chosen])
     whiten = _whitening(values - means[np.searchsorted(chosen, targets)])
@@ -155,7 +155,7 @@ def relative_mahalanobis(known: Known) -> Score:
 
 
 def vim(known: Known) -> Score:
-    """Energy minus the norm outside the principal subspace, scaled to the size of the logits."""
+    """Return the energy minus the norm outside the principal subspace, scaled to the size of the logits."""
     origin = -np.linalg.pinv(known.kernel.T) @ known.bias
     centred = known.features.values - origin
     strengths, directions = np.linalg.eigh(centred.T @ centred / len(centred))
@@ -165,7 +165,7 @@ def vim(known: Known) -> Score:
 
 
 def neighbours(count: int) -> Method:
-    """Cosine to the nearest, or the count-th nearest, training image."""
+    """Return the cosine to the nearest, or the count-th nearest, training image."""
 
     def method(known: Known) -> Score:
         own = unit(known.features.values)
@@ -176,7 +176,7 @@ def neighbours(count: int) -> Method:
 
 
 def _centres(known: Known, count: int) -> list[Floats]:
-    """Of each class so many prototypes of length 1, by k-means of normalised features."""
+    """Return this many prototypes per class, of length 1, by k-means on normalised features."""
     from sklearn.cluster import KMeans
 
     found = []
@@ -188,7 +188,7 @@ def _centres(known: Known, count: int) -> list[Floats]:
 
 
 def prototypes(count: int) -> Method:
-    """Cosine to the nearest prototype of any class."""
+    """Return the cosine to the nearest prototype of any class."""
 
     def method(known: Known) -> Score:
         centres = np.concatenate(_centres(known, count))
@@ -198,7 +198,7 @@ def prototypes(count: int) -> Method:
 
 
 def own_prototypes(count: int) -> Method:
-    """Cosine to the nearest prototype of the class that the image is taken for."""
+    """Return the cosine to the nearest prototype of the predicted class."""
 
     def method(known: Known) -> Score:
         centres = _centres(known, count)
@@ -214,7 +214,7 @@ def own_prototypes(count: int) -> Method:
 
 
 def subspace(dimensions: int, centred: bool = False) -> Method:
-    """Of the distance from the subspace that holds most of the normalised training features, the negative."""
+    """Return the negative distance from the subspace that contains most of the normalised training features."""
 
     def method(known: Known) -> Score:
         own = unit(known.features.values)

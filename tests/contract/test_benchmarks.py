@@ -1,4 +1,4 @@
-"""Every benchmark starts: they take hours, and are run too seldom to break unseen."""
+"""Every benchmark starts; they take hours and run too rarely to notice otherwise that one is broken."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.benchmarks.intervals import by_image
 from tests.conftest import SMALL
 
 
-def test_there_are_some() -> None:
+def test_the_benchmarks_are_found() -> None:
     assert {"train", "int8", "speed", "memory", "soak", "stages", "trashnet"} <= set(SCRIPTS)
     assert set(SCRIPTS) <= set(TINY), "make test-bench does not know how to run it"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_each_says_what_it_does(name: str) -> None:
+def test_each_benchmark_has_a_help_text(name: str) -> None:
     done = run_script(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
 
 
-def test_the_time_to_an_accuracy_is_taken(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_to_an_accuracy_is_measured(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     bench = importlib.import_module("tests.benchmarks.train")
     (tmp_path / "train").symlink_to(digits)
@@ -42,20 +42,20 @@ def test_the_time_to_an_accuracy_is_taken(digits: Path, tmp_path: Path, monkeypa
     assert all(seconds > 0 and 0 <= accuracy <= 1 for seconds, accuracy in seen)
 
 
-def test_the_interval_of_one_seed_is_the_paired_one() -> None:
+def test_the_interval_of_one_seed_is_the_paired_interval() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.random((1, 505)) < 0.92, rng.random((1, 505)) < 0.9
     parity = compare(np.eye(2)[before[0].astype(int)], np.eye(2)[after[0].astype(int)], np.ones(505, np.int64))
     assert by_image(before, after) == pytest.approx((parity.drop, parity.low, parity.high))
 
 
-def test_seeds_that_answer_alike_are_no_more_images() -> None:
+def test_seeds_with_the_same_answers_do_not_narrow_the_interval() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.random((1, 505)) < 0.92, rng.random((1, 505)) < 0.9
     assert by_image(before.repeat(3, axis=0), after.repeat(3, axis=0)) == by_image(before, after)
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_the_interval_contains_the_truth_as_often_as_it_claims() -> None:
     rng, held = np.random.default_rng(0), 0
     for _ in range(400):  # images of which some are hard, and three seeds that mostly agree on them
         chance = rng.choice([0.0, 0.9], 505, p=[0.96, 0.04])
@@ -68,15 +68,15 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_of_a_figure_is_there(document: Path) -> None:
+def test_every_command_that_a_figure_names_exists(document: Path) -> None:
     text, makefile = document.read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"\bmake ((?:bench|test)[a-z0-9-]*|soak|demo|setup|lint|wheels)", text))
-    known = {name for line in re.findall(r"(?m)^([a-z][a-z0-9 -]*):", makefile) for name in line.split()}
-    assert targets <= known
+    targets = {name for line in re.findall(r"(?m)^([a-z][a-z0-9 -]*):", makefile) for name in line.split()}
+    assert targets <= targets
     assert all((ROOT / path).exists() for path in re.findall(r"tests/[a-z_/]+\.py", text))
 
 
-def test_a_figure_names_options_that_there_are() -> None:
+def test_every_option_that_a_figure_names_exists() -> None:
     text = (ROOT / "docs" / "figures.md").read_text("utf-8")
     named = re.findall(r"`(?:make (bench-[a-z0-9-]+)|python tests/benchmarks/([a-z_0-9]+)\.py)([^`]*)`", text)
     assert named

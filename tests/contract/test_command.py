@@ -1,4 +1,4 @@
-"""The command as a user types it, in its own process."""
+"""The commands as a user types them, each in its own process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_help_lists_the_commands_of_both_packages() -> None:
     assert all(name in text for name in (*names, "report", "compare", "capture"))
 
 
-def test_the_help_is_whole_and_says_what_to_do() -> None:
+def test_no_summary_is_cut_and_each_option_begins_with_a_verb() -> None:
     for group in ([], ["data"], ["service"]):
         assert "..." not in _edgeclf(*group, "--help").stdout.replace("[ARGS]...", ""), group
     wrong = {"Of", "At", "The", "By", "That", "So", "With", "In", "Its", "See", "For"}
@@ -45,7 +45,7 @@ def test_the_help_is_whole_and_says_what_to_do() -> None:
             assert words[0] not in wrong, (command.name, option.name, option.help)
 
 
-def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
+def test_run_prints_one_json_object_per_line(model: Path, digits: Path) -> None:
     lines = _edgeclf("run", model, "--source", digits, "--json", "--max-frames", 3).stdout.splitlines()
     assert len(lines) == 3
     first = json.loads(lines[0])
@@ -66,7 +66,7 @@ def test_run_prints_one_json_object_a_line(model: Path, digits: Path) -> None:
     assert (first["frame"], first["scores"][0]["label"]) == (0, first["label"])
 
 
-def test_classify_names_what_it_cannot_read_and_goes_on(model: Path, digits: Path) -> None:
+def test_classify_reports_unreadable_files_and_continues(model: Path, digits: Path) -> None:
     done = _edgeclf("classify", model, "none.jpg", digits / "1", code=1)
     assert "none.jpg" in done.stderr
     assert len(done.stdout.splitlines()) == 20
@@ -83,7 +83,7 @@ def test_inspect_and_verify(model: Path) -> None:
     assert "as exported" in _edgeclf("verify", model).stdout
 
 
-def test_a_file_of_others_is_timed_and_inspected_with_what_it_does_not_say(model: Path, tmp_path: Path) -> None:
+def test_bench_and_inspect_accept_what_a_foreign_file_lacks(model: Path, tmp_path: Path) -> None:
     (tmp_path / "foreign.tflite").write_bytes(bare(model))
     (tmp_path / "names.txt").write_text("a\nb\nc\n", "utf-8")
     words = ("foreign.tflite", "--labels", "names.txt", "--json")
@@ -92,7 +92,7 @@ def test_a_file_of_others_is_timed_and_inspected_with_what_it_does_not_say(model
     assert json.loads(_edgeclf("inspect", *words, cwd=tmp_path).stdout)["labels"] == ["a", "b", "c"]
 
 
-def test_a_file_is_inspected_where_no_interpreter_is(model: Path) -> None:
+def test_inspect_needs_no_interpreter(model: Path) -> None:
     code = "import sys; sys.modules.update(dict.fromkeys(['ai_edge_litert', 'tflite_runtime', 'tensorflow'])); "
     code += "from edgeclf_runtime.cli import main; main()"
     words = [sys.executable, "-c", code, "inspect", str(model)]
@@ -118,7 +118,7 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
 
 
-def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path, tmp_path: Path) -> None:
+def test_train_reads_a_config_file_and_the_run_stores_it(digits: Path, tmp_path: Path) -> None:
     options = f"[train]\ndata = '{digits}'\nsize = 32\ntune = 'head'\nseed = 3\n[export]\nmode = 'float16'\n"
     (tmp_path / "edgeclf.toml").write_text(options, "utf-8")
     done = _edgeclf("train", "--out", "one", "--seed", 4, cwd=tmp_path)
@@ -127,8 +127,8 @@ def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path
     assert "edgeclf.toml" not in again.stderr
     one, two = Run.open(tmp_path / "one"), Run.open(tmp_path / "two")
     assert (one.config.seed, one.config) == (4, two.config)
-    mine, known = two.read_arrays("weights"), one.read_arrays("weights")
-    assert all((mine[name] == known[name]).all() for name in known)
+    mine, first = two.read_arrays("weights"), one.read_arrays("weights")
+    assert all((mine[name] == first[name]).all() for name in first)
     assert "float16 file" in _edgeclf("export", "one", cwd=tmp_path).stdout
     (tmp_path / "edgeclf.toml").write_text("[train]\nepoch = 3\n[export]\nmethod = 1\n", "utf-8")
     wrong = _edgeclf("train", digits, "--out", "three", "--ema", 2, code=1, cwd=tmp_path).stderr
@@ -136,7 +136,7 @@ def test_a_config_file_says_what_to_train_and_the_run_says_it_again(digits: Path
     assert not (tmp_path / "three").exists()
 
 
-def test_report_says_where_the_page_is(run: Run, tmp_path: Path) -> None:
+def test_report_prints_the_path_of_its_page(run: Run, tmp_path: Path) -> None:
     shutil.copytree(run.path, tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
     done = _edgeclf("report", "run", "--tensorboard", "events", cwd=tmp_path)
@@ -158,7 +158,7 @@ def test_compare_prints_its_table(digits: Path, tmp_path: Path) -> None:
     assert _edgeclf(*words, cwd=tmp_path).stdout.splitlines() == lines
 
 
-def test_a_bound_that_cannot_be_kept_is_exit_status_3(
+def test_an_exceeded_max_drop_exits_with_status_3(
     run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (tmp_path / "m.tflite").write_bytes(b"old")
@@ -180,13 +180,13 @@ def test_a_bound_that_cannot_be_kept_is_exit_status_3(
     ]
 
 
-def test_a_bound_is_not_dropped_for_a_config_file_of_another_kind(tmp_path: Path) -> None:
+def test_max_drop_is_refused_for_a_float_export(tmp_path: Path) -> None:
     (tmp_path / "edgeclf.toml").write_text('[export]\nmode = "float16"\n', "utf-8")
     errors = _edgeclf("export", "nowhere", "--max-drop", "0.1", code=2, cwd=tmp_path).stderr
     assert "--method and --max-drop need --int8; the config file sets mode = float16" in errors
 
 
-def test_images_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, tmp_path: Path) -> None:
+def test_an_export_is_refused_if_validation_images_are_missing(run: Run, tmp_path: Path) -> None:
     data, images = run.read_split(), tmp_path / "pictures"
     config = shutil.copytree(run.path, tmp_path / "run") / "config.toml"
     config.write_text(config.read_text("utf-8").replace(str(run.data), str(images)), "utf-8")
@@ -198,7 +198,7 @@ def test_images_that_are_gone_are_not_left_out_of_an_exports_figures(run: Run, t
     assert not list(tmp_path.glob("run/*.tflite"))
 
 
-def test_the_published_classifier_is_evaluated_by_wordnet_ids(tmp_path: Path) -> None:
+def test_folders_named_by_wordnet_ids_evaluate_the_published_classifier(tmp_path: Path) -> None:
     from sklearn.datasets import load_sample_image
 
     for name, image in (("n11939491", "flower.jpg"), ("n03877845", "china.jpg")):  # daisy, palace

@@ -72,11 +72,13 @@ def test_an_evaluation_on_one_image_of_the_training(run: Run, model: Path, tmp_p
 
 
 def test_a_conversion_judged_on_one_image(tmp_path: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     one = Labelled(WAVES[None], np.array([0]))
     card, network = ModelCard("tiny", ("a", "b"), RULE), _network()
-    done = convert_int8(network, [WAVES], tmp_path / "m.tflite", card, validation=one, method="ptq", say=said.append)
-    assert any(line.startswith("Evaluating on 1 image:") for line in said)
+    done = convert_int8(
+        network, [WAVES], tmp_path / "m.tflite", card, validation=one, method="ptq", say=messages.append
+    )
+    assert any(line.startswith("Evaluating on 1 image:") for line in messages)
     assert "on 1 image, judged by" in done.card.provenance["int8 drop"]
 
 

@@ -25,7 +25,7 @@ def _anchors(path: Path) -> set[str]:
 
 
 @each_document
-def test_its_links_lead_somewhere(document: Path) -> None:
+def test_links_in_a_document_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", document.read_text("utf-8")):
         if link.startswith("http"):
             continue
@@ -41,7 +41,7 @@ def _options(command: click.Command) -> set[str]:
 
 
 @each_document
-def test_its_commands_have_the_options_that_it_writes(document: Path) -> None:
+def test_commands_in_a_document_have_the_options_shown(document: Path) -> None:
     text = document.read_text("utf-8").replace("\\\n", " ")
     lines = re.findall(r"(?m)^    (?:sudo \S+ |srun |\")*(edgeclf [a-z].*)$", text) + re.findall(
         r"`(edgeclf [a-z][^`]*)`", text
@@ -55,7 +55,7 @@ def test_its_commands_have_the_options_that_it_writes(document: Path) -> None:
 
 
 @pytest.mark.parametrize("package", FOLDERS)
-def test_the_rooms_are_listed_from_the_top_down(package: str) -> None:
+def test_the_architecture_lists_the_rooms_from_the_top_down(package: str) -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     listed = re.findall(r"(?m)^\| `(\w+)/`", text.partition(f"### {package}\n")[2].partition("\n#")[0])
     height = {room: floor for floor, rooms in enumerate(FLOORS[package]) for room in rooms.split()}
@@ -79,7 +79,7 @@ def test_each_block_is_run_or_says_why_not(document: Path) -> None:
 
 
 @each_document
-def test_the_tests_that_a_mark_names_are_there(document: Path) -> None:
+def test_tests_named_in_a_mark_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for reason in filter(None, (block.reason for block in blocks(document.read_text("utf-8")))):
         assert all((ROOT / name).exists() for name in re.findall(r"\b(?:tests|examples)/[\w/]+\.py", reason)), reason
@@ -87,7 +87,7 @@ def test_the_tests_that_a_mark_names_are_there(document: Path) -> None:
 
 
 @each_document
-def test_its_config_files_are_taken(document: Path) -> None:
+def test_config_files_in_a_document_are_valid(document: Path) -> None:
     for block in blocks(document.read_text("utf-8")):
         if block.language == "toml":
             content = tomllib.loads(block.text)

@@ -58,10 +58,10 @@ def test_count_labels_of_a_camera_until_ctrl_c_or_its_end(interrupted: bool, mod
         if interrupted:
             process.send_signal(signal.SIGINT)
             process.wait(60)
-        said, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors.decode()
-    assert said or interrupted
-    assert all(int(line.split()[0]) > 0 for line in said.decode().splitlines())
+    assert output or interrupted
+    assert all(int(line.split()[0]) > 0 for line in output.decode().splitlines())
 
 
 def test_convert_own_network(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_convert_own_network(tmp_path: Path) -> None:
     assert lines[-1].endswith(str(written))
 
 
-def test_there_is_a_test_for_each() -> None:
+def test_every_example_has_a_test() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "classify_images.py",
         "convert_own_network.py",

@@ -1,8 +1,8 @@
-"""What a GPU would be asked: every operation of the desktop's work, against the installed TensorFlow's own kernels.
+"""Every operation of the desktop's work has a GPU kernel in the installed TensorFlow.
 
-No GPU is at hand. TensorFlow's package registers its GPU kernels without one, and its library holds the sentences by
-which it refuses operations when results are to be repeatable. The work runs on the CPU, very small; what it asks is
-noted, with its types. By default options are combined pairwise; ``make test-gpu`` tries all, with every backbone.
+No GPU is needed: TensorFlow's package registers its GPU kernels without one, and its library contains the messages with
+which it refuses operations under determinism. The work runs on the CPU, on very small inputs; its operations and their
+types are recorded. By default options are combined pairwise; ``make test-gpu`` tries all, with every backbone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _options(row: tuple[object, ...]) -> dict[str, object]:
 
 
 def _rows() -> list[tuple[object, ...]]:
-    """All combinations, or so many of them that every two values of two options come together once."""
+    """Return all combinations, or enough of them that every pair of values of two options occurs."""
     rows = list(itertools.product(*OPTIONS.values()))
     if ALL:
         return rows
@@ -92,14 +92,14 @@ def _without_kernel(operations: set[Operation]) -> list[str]:
 
 
 @pytest.mark.parametrize("row", _rows(), ids=lambda row: "-".join(map(str, row)))
-def test_a_gpu_has_every_operation_of_a_training_step(row: tuple[object, ...], tmp_path: Path) -> None:
-    """The step is traced, with its gradients; what is before it, such as random crops, is run."""
+def test_every_operation_of_a_training_step_has_a_gpu_kernel(row: tuple[object, ...], tmp_path: Path) -> None:
+    """The step is traced, with its gradients; what precedes it, such as random crops, is run."""
     keras().backend.clear_session()
-    config, place, rows = make_config(_options(row)), Distribution(), np.arange(6)
+    config, distribution, rows = make_config(_options(row)), Distribution(), np.arange(6)
     pixels = PixelFile(tmp_path / "pixels", (6, 40, 40))
     with recorded() as operations:
-        model = starting_network(config, 2, place)
-        tuner = FineTuner(model, config, pixels, rows, rows % 2, (1.0, 1.0), place)
+        model = starting_network(config, 2, distribution)
+        tuner = FineTuner(model, config, pixels, rows, rows % 2, (1.0, 1.0), distribution)
         batch = tuner._prepared((0, rows))[1]
         tuner._step.get_concrete_function(batch, tensorflow().constant(0.1))
     names = {item.name for item in operations}
@@ -109,7 +109,7 @@ def test_a_gpu_has_every_operation_of_a_training_step(row: tuple[object, ...], t
 
 
 @pytest.mark.parametrize("name", list(BACKBONES) if ALL else ["efficientnet-lite0"])
-def test_a_gpu_has_every_operation_of_features_scores_alpha_grad_cam_and_quantization(
+def test_every_operation_outside_training_steps_has_a_gpu_kernel(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = {} if name.startswith("efficientnet") else {"init": "scratch"}
@@ -125,8 +125,8 @@ def test_a_gpu_has_every_operation_of_features_scores_alpha_grad_cam_and_quantiz
     assert _without_kernel(operations) == [], _without_kernel(operations)
 
 
-def test_what_determinism_refuses_is_read_from_the_library_and_found() -> None:
-    """The default fine-tuning of 0.1, which switched determinism on, and its quantization-aware training."""
+def test_operations_refused_under_determinism_are_detected() -> None:
+    """The work is the default fine-tuning of 0.1, which turned determinism on, and its quantization-aware training."""
     assert len(refusals()) > 15
     types = (("T", 1), ("U", 1))
     assert is_refused(Operation("FusedBatchNormGradV3", types, False, False))
@@ -140,7 +140,7 @@ def test_what_determinism_refuses_is_read_from_the_library_and_found() -> None:
 
 
 class _Switch:
-    """In place of TensorFlow's, which cannot be turned off again in this process."""
+    """A replacement of TensorFlow's switch, which cannot be turned off again within a process."""
 
     def __init__(self) -> None:
         self.on = False
@@ -151,7 +151,7 @@ class _Switch:
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
-    """A machine that says it has one."""
+    """A machine that reports a GPU."""
     switch = _Switch()
     monkeypatch.setattr(frameworks, "has_gpu", lambda: True)
     for module in ("finetune", "fit"):
@@ -160,7 +160,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
     return switch
 
 
-def test_on_a_gpu_a_training_is_seeded_and_not_deterministic(gpu: _Switch, photos: Path, tmp_path: Path) -> None:
+def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(gpu: _Switch, photos: Path, tmp_path: Path) -> None:
     with recorded() as operations:
         train(photos, tmp_path / "run", make_config(TINY), Quiet())
     assert not gpu.on
@@ -168,7 +168,7 @@ def test_on_a_gpu_a_training_is_seeded_and_not_deterministic(gpu: _Switch, photo
 
 
 @pytest.mark.parametrize("options", [{"tune": "full"}, {"tune": "batch-norm", "head": "mixed"}, {"tune": "head"}])
-def test_deterministic_keeps_its_word_on_a_gpu(
+def test_deterministic_training_on_a_gpu_uses_no_refused_operation(
     options: dict[str, object], gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     with recorded() as operations:
@@ -188,7 +188,7 @@ def test_deterministic_quantization_aware_training_is_refused_before_any_work(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_on_a_cpu_batch_norm_keeps_its_form(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_norm_is_unchanged_on_a_cpu(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fused: list[bool] = []
     epoch = FineTuner.epoch
 

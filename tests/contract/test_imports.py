@@ -1,4 +1,4 @@
-"""What importing costs, which way imports point, and the public names."""
+"""The cost of imports, their direction, and the public names."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_public_names_are_exactly_these(package: str) -> None:
         ("converters/edgeclf_converters", {"edgeclf"}),
     ],
 )
-def test_imports_point_one_way(folder: str, forbidden: set[str]) -> None:
+def test_packages_import_in_one_direction(folder: str, forbidden: set[str]) -> None:
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -72,7 +72,7 @@ def test_imports_point_one_way(folder: str, forbidden: set[str]) -> None:
             assert not {name.split(".")[0] for name in names} & forbidden, path
 
 
-def test_plots_are_drawn_in_one_place() -> None:
+def test_only_one_module_draws_plots() -> None:
     parts = (ROOT / "edgeclf", ROOT / "tests" / "benchmarks")
     drawing = {
         path.name for part in parts for path in part.rglob("*.py") if "import matplotlib" in path.read_text("utf-8")

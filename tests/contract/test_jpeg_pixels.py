@@ -1,4 +1,4 @@
-"""A JPEG has the very same pixels in training, in its figures and wherever a device gets it from."""
+"""A JPEG has the same pixels in training, in figures and on a device, whatever source it comes from."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VIEW = View((0.25, 0.1, 0.5, 0.8), 90, "horizontal")
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes, one photograph each, one of them of 12 megapixels."""
+    """Two classes with one photograph each, one of which has 12 megapixels."""
     folder = tmp_path_factory.mktemp("photographs")
     for label, size in (("0", (4000, 3000)), ("1", (40, 30))):
         (folder / label).mkdir()
@@ -66,7 +66,7 @@ def _card(text: str, jpeg: str = "reduced", view: View | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Model files of 32 pixels: as 0.1 wrote it, with the rule, and with a view, too."""
+    """Model files with an input of 32 pixels: as 0.1 wrote them, with the JPEG rule, and also with a view."""
     folder, old = tmp_path_factory.mktemp("files"), KEPT / "model.tflite"
     return {
         "full": old,
@@ -76,12 +76,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _reduced(photograph: Path) -> np.ndarray:
-    """The photograph at an eighth: 500x375, the smallest part that has 32x32 pixels."""
+    """Return the photograph at an eighth, 500x375 pixels, the smallest size that covers 32x32 pixels."""
     return np.asarray(cv2.imread(str(photograph), cv2.IMREAD_REDUCED_COLOR_8))[:, :, ::-1]
 
 
 class _Kept:
-    """A sink that keeps what it gets."""
+    """A sink that keeps its items."""
 
     name, pictures = "kept", True
 
@@ -98,7 +98,7 @@ class _Kept:
 
 @pytest.fixture
 def sources(photograph: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The photograph's bytes from everywhere that gives JPEGs."""
+    """Sources that give the photograph's bytes: every kind of source of JPEGs."""
     (tmp_path / "film.mjpeg").write_bytes(photograph.read_bytes() * 2)
     (tmp_path / "folder").mkdir()
     shutil.copy(photograph, tmp_path / "folder")
@@ -116,7 +116,7 @@ def sources(photograph: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     camera.close()
 
 
-def test_every_source_gives_what_training_has(
+def test_every_source_gives_the_pixels_of_training(
     photographs: Path, photograph: Path, files: dict[str, Path], sources: dict[str, Any], tmp_path: Path
 ) -> None:
     data, _ = read_source(photographs)
@@ -154,7 +154,7 @@ def test_every_source_gives_what_training_has(
         assert not np.array_equal(full, scores)
 
 
-def test_the_commands_do_so_too(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
+def test_the_commands_use_the_pixels_of_training(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
     video = tmp_path / "film.mjpeg"
     video.write_bytes(photograph.read_bytes() * 2)
     with Classifier.load(files["reduced"]) as reduced, Classifier.load(files["full"]) as old:
@@ -167,7 +167,7 @@ def test_the_commands_do_so_too(photograph: Path, files: dict[str, Path], tmp_pa
             assert row["scores"][0]["score"] == pytest.approx(prediction.score, abs=1e-6), (name, words)
 
 
-def test_a_turned_camera_gives_what_training_has_of_its_whole_images(
+def test_a_rotated_camera_gives_the_pixels_of_training_on_whole_images(
     photograph: Path, photographs: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
     video = tmp_path / "film.mjpeg"
@@ -195,7 +195,7 @@ def test_a_turned_camera_gives_what_training_has_of_its_whole_images(
         stream.close()
 
 
-def test_another_model_file_brings_its_own_rule(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_new_model_file_brings_its_own_jpeg_rule(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
     frame = next(iter(open_source(photograph)))
     with Classifier.load(files["reduced"]) as reduced, Classifier.load(files["full"]) as old:
         source = open_source(photograph)
@@ -226,7 +226,7 @@ def test_another_model_file_brings_its_own_rule(photograph: Path, files: dict[st
         assert all(any(np.array_equal(answer, one) for one in expected) for answer in answers)
 
 
-def test_a_frame_without_a_jpeg_is_taken_as_it_is(photograph: Path, files: dict[str, Path]) -> None:
+def test_a_frame_without_a_jpeg_is_unchanged(photograph: Path, files: dict[str, Path]) -> None:
     with Classifier.load(files["reduced"]) as classifier:
         whole = read_image(photograph)
         frame = Frame(whole, 0.0, 0, "film.mp4")
@@ -259,7 +259,7 @@ def test_training_decodes_twice_only_at_two_sizes(
         assert sorted(decoded) == sorted(data.files * times)
 
 
-def test_faults_are_drawn_into_the_pixels_that_the_network_sees(photographs: Path, files: dict[str, Path]) -> None:
+def test_camera_faults_are_applied_to_the_pixels_the_network_sees(photographs: Path, files: dict[str, Path]) -> None:
     data, _ = read_source(photographs)
     data = data.take([0])
     with Classifier.load(files["reduced"]) as classifier:
@@ -268,7 +268,7 @@ def test_faults_are_drawn_into_the_pixels_that_the_network_sees(photographs: Pat
         assert np.array_equal(measure_under_faults(classifier, data, Quiet()).clean.scores[0], expected)
 
 
-def test_a_region_is_cut_from_the_image_at_its_own_size_unless_that_is_given(photographs: Path, tmp_path: Path) -> None:
+def test_a_region_is_cropped_at_full_size_unless_reduced_is_given(photographs: Path, tmp_path: Path) -> None:
     region = {"region": (0.25, 0.0, 0.25, 0.5)}
     assert make_config(region).jpeg == "full"
     assert make_config({**region, "jpeg": "reduced"}).jpeg == "reduced"
@@ -281,7 +281,7 @@ def test_a_region_is_cut_from_the_image_at_its_own_size_unless_that_is_given(pho
     assert Run.open(run.path).config.jpeg == "full"
 
 
-def test_a_run_records_its_rule_and_one_without_it_keeps_the_old(photographs: Path, tmp_path: Path) -> None:
+def test_a_run_records_its_jpeg_rule_and_one_without_it_decodes_in_full(photographs: Path, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", make_config({}), photographs)
     assert preprocessing(Run.open(run.path).config).min_decoded_size == (224, 224)
     file = run.path / "config.toml"

@@ -1,4 +1,4 @@
-"""What version 0.1 wrote is read for ever: a run, its config, a run.toml and a model file; and 0.1 reads today's files.
+"""Runs, configs, run.toml files and model files of version 0.1 are still read, and 0.1 reads current files.
 
 ``tests/kept/0.1`` was made by 0.1 itself, before anything after it: a training of ten images a class at 32 pixels
 (without its 13 MB of weights), a model file by ``examples/convert_own_network.py``, and the runtime's wheel.
@@ -55,7 +55,7 @@ OPTIONS = {
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A copy that may be written to, with the photographs where the run says they are."""
+    """A writable copy, with the photographs at the path that the run names."""
     folder = tmp_path / "kept"
     shutil.copytree(KEPT, folder)
     config = folder / "run" / "config.toml"
@@ -77,7 +77,7 @@ def test_a_run_is_opened(kept: Path) -> None:
     assert run.config.input_size == 32
 
 
-def test_its_config_trains_the_same(kept: Path) -> None:
+def test_the_config_of_0_1_trains_the_same(kept: Path) -> None:
     table = configure(TrainTable, {}, kept / "run" / "config.toml")
     assert table.data == kept / "photos"
     assert table.config() == Run.open(kept / "run").config
@@ -118,7 +118,7 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
 
 @pytest.fixture
 def old_names(kept: Path) -> Path:
-    """A copy of what was written with the old names, of the photographs of ``kept``."""
+    """A copy of the files with the old names, for the photographs of ``kept``."""
     folder = kept / "old-names"
     shutil.copytree(OLD_NAMES, folder)
     for file in folder.glob("*/*"):
@@ -126,7 +126,7 @@ def old_names(kept: Path) -> Path:
     return folder
 
 
-def test_old_names_in_a_run_mean_the_new_ones_in_silence(kept: Path, old_names: Path) -> None:
+def test_old_names_in_a_run_are_read_silently(kept: Path, old_names: Path) -> None:
     today, first = Run.open(old_names / "run").config, Run.open(kept / "run").config
     for config in (today, first):
         options = config.model_dump()
@@ -136,16 +136,16 @@ def test_old_names_in_a_run_mean_the_new_ones_in_silence(kept: Path, old_names: 
             "freeze_stride": 4,
             "rotate90": True,
         }
-    said: list[str] = []
-    configure(TrainTable, {}, old_names / "run" / "config.toml", said.append)
-    assert [line for line in said if "is called" in line] == []
+    messages: list[str] = []
+    configure(TrainTable, {}, old_names / "run" / "config.toml", messages.append)
+    assert [line for line in messages if "is called" in line] == []
     run = Run.create(kept / "again", first, kept / "photos")
     text = (run.path / "config.toml").read_text("utf-8")
     assert not [name for name in (*OLD, "scale") if name in text]
     assert Run.open(run.path).config == first
 
 
-def test_a_search_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
+def test_a_search_with_old_names_resumes(kept: Path, old_names: Path) -> None:
     (old_names / "search" / "efficientnet-lite0-32-scale").mkdir()
     space = SearchConfig(backbones=("efficientnet-lite0",), sizes=(32,), tunes=("head", "batch-norm"))
     result = search(kept / "photos", old_names / "search", space, make_config(OPTIONS), Quiet())
@@ -158,14 +158,14 @@ def test_a_search_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
         search(kept / "photos", old_names / "search", space, make_config({**OPTIONS, "rotate90": False}), Quiet())
 
 
-def test_its_sampler_knows_the_trials_of_before(kept: Path, old_names: Path) -> None:
+def test_the_sampler_knows_the_earlier_trials(kept: Path, old_names: Path) -> None:
     file = old_names / "search" / "search.journal"
-    told = next(
+    params = next(
         json.loads(line)["user_attr"]["told"] for line in file.read_text("utf-8").splitlines() if '"told"' in line
     )
     space = {"backbone": ("efficientnet-lite0",), "size": (32,), "tune": ("head", "batch-norm")}
     log = SearchLog(
-        old_names / "search", space, {name: told[name] for name in told if name not in (*space, "adapt")}, 0
+        old_names / "search", space, {name: params[name] for name in params if name not in (*space, "adapt")}, 0
     )
     candidate = Candidate("efficientnet-lite0", 32, "batch-norm")
     assert log.take(candidate) == candidate
@@ -176,7 +176,7 @@ def test_its_sampler_knows_the_trials_of_before(kept: Path, old_names: Path) -> 
     assert "tune" not in names
 
 
-def test_a_comparison_with_old_names_goes_on(kept: Path, old_names: Path) -> None:
+def test_a_comparison_with_old_names_resumes(kept: Path, old_names: Path) -> None:
     config = make_config({**OPTIONS, "size": 32, "train_size": 32})
     methods, folder = ("hog-svm", "batch-norm"), old_names / "comparison"
     cells = compare(kept / "photos", folder, config, Quiet(), methods=methods, percentages=(50, 100))
@@ -185,7 +185,7 @@ def test_a_comparison_with_old_names_goes_on(kept: Path, old_names: Path) -> Non
     assert {row.partition(",")[0] for row in rows} == set(methods)
 
 
-def test_a_model_file_of_then_sees_its_region(old_names: Path) -> None:
+def test_an_old_model_file_uses_its_region(old_names: Path) -> None:
     with Classifier.load(old_names / "model.tflite") as classifier:
         assert (classifier.card.view.region, classifier.card.view.rotate) == ((0.25, 0.0, 0.5, 1.0), 180)
         assert classifier.card.provenance["adapt"] == "scale"  # it says how it was made, whatever that is called now
@@ -210,16 +210,14 @@ def _with_card(model: Path, path: Path, jpeg: str = "full", view: View | None = 
     return variant(model, path, card=changed)
 
 
-def test_its_runtime_reads_the_files_of_today_that_decode_as_it_does(kept: Path, model: Path) -> None:
+def test_runtime_0_1_reads_current_files_with_full_decoding(kept: Path, model: Path) -> None:
     done = _by_the_old_runtime(kept, "verify", _with_card(model, kept / "plain.tflite"))
     assert done.returncode == 0, done.stderr
     assert "as exported" in done.stdout
 
 
 @pytest.mark.parametrize(("jpeg", "view"), [("full", View((0.25, 0.0, 0.5, 1.0))), ("reduced", View())])
-def test_its_runtime_refuses_a_file_whose_pixels_it_would_not_give(
-    kept: Path, model: Path, jpeg: str, view: View
-) -> None:
+def test_runtime_0_1_refuses_files_with_reduced_decoding(kept: Path, model: Path, jpeg: str, view: View) -> None:
     seeing = _with_card(model, kept / "seeing.tflite", jpeg, view)
     done = _by_the_old_runtime(kept, "classify", seeing, next((kept / "photos").rglob("*.*")))
     assert (done.returncode, done.stdout) == (1, "")
@@ -228,7 +226,7 @@ def test_its_runtime_refuses_a_file_whose_pixels_it_would_not_give(
         assert (classifier.card.view, classifier.card.preprocessing.jpeg) == (view, jpeg)
 
 
-def test_its_run_and_its_model_file_decode_jpegs_in_full_as_before(kept: Path) -> None:
+def test_runs_and_model_files_of_0_1_decode_jpegs_in_full(kept: Path) -> None:
     config = Run.open(kept / "run").config
     assert (config.jpeg, preprocessing(config).min_decoded_size) == ("full", (0, 0))
     with Classifier.load(kept / "model.tflite") as classifier:

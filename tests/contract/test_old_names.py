@@ -1,4 +1,4 @@
-"""Every name of before goes on to work, with one line that says the new one; both together are refused."""
+"""Every old name still works, with one line that gives the new name; both together are refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEPT = Path(__file__).parents[1] / "kept" / "0.1"
 
 @pytest.fixture
 def kept_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model file of 0.1, beside photographs and a run.toml."""
+    """A model file of 0.1, next to photographs and a run.toml."""
     folder = tmp_path / "kept"
     shutil.copytree(KEPT, folder)
     (folder / "camera.toml").write_text('source = "0"\n', "utf-8")
@@ -77,7 +77,7 @@ def test_an_old_option_still_works(
     assert [line for line in done.stderr.splitlines() if "is called" in line] == notices
 
 
-def test_its_value_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_value_of_an_old_option_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(compare_command, ["nowhere", "--fractions", "0"])
     assert "Invalid value for '--percentages': 0" in done.stderr
@@ -92,7 +92,7 @@ def test_an_option_by_both_names_is_refused() -> None:
 
 
 @pytest.mark.parametrize("command", [train_command, search_command, compare_command])
-def test_the_help_and_its_guesses_know_the_new_names_alone(command: click.Command) -> None:
+def test_help_and_suggestions_show_only_the_new_names(command: click.Command) -> None:
     text = CliRunner().invoke(command, ["--help"]).output
     assert not [flag for flag in FLAGS if f"{flag} " in text or f"{flag}\n" in text]
     if command is train_command:
@@ -102,13 +102,13 @@ def test_the_help_and_its_guesses_know_the_new_names_alone(command: click.Comman
         assert "--adapt" not in done.stderr
 
 
-def test_old_keys_and_values_of_a_config_file_are_told_once() -> None:
-    said: list[str] = []
+def test_old_keys_and_values_of_a_config_file_are_reported_once() -> None:
+    messages: list[str] = []
     file = KEPT / "edgeclf.toml"
-    table, space = configure(TrainTable, {}, file, said.append), configure(SearchConfig, {}, file, said.append)
+    table, space = configure(TrainTable, {}, file, messages.append), configure(SearchConfig, {}, file, messages.append)
     assert (table.tune, table.full_size_epochs, table.freeze_stride, table.rotate90) == ("batch-norm", 0.2, 4, True)
     assert space.tunes == ("head", "batch-norm")
-    assert sorted(line for line in said if "is called" in line) == [
+    assert sorted(line for line in messages if "is called" in line) == [
         f"{file}: search.adapts is called tunes now: rename it.",
         f"{file}: search.tunes: scale is called batch-norm now: rename it.",
         f"{file}: train.adapt is called tune now: rename it.",
@@ -135,7 +135,7 @@ def test_old_keys_and_values_of_a_config_file_are_told_once() -> None:
         ("turn = true", r"turn: is outside any table; move it under \[train\]"),
     ],
 )
-def test_mistakes_of_a_config_file_offer_the_new_name(text: str, wrong: str, tmp_path: Path) -> None:
+def test_errors_in_a_config_file_suggest_the_new_name(text: str, wrong: str, tmp_path: Path) -> None:
     file = tmp_path / "edgeclf.toml"
     file.write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=wrong):
@@ -143,7 +143,7 @@ def test_mistakes_of_a_config_file_offer_the_new_name(text: str, wrong: str, tmp
 
 
 @pytest.mark.parametrize(("old", "value"), [("adapt", "head"), ("own_size", 0.5), ("fixed_stride", 8), ("turn", True)])
-def test_python_takes_and_gives_options_by_their_old_names(old: str, value: object) -> None:
+def test_python_accepts_options_by_their_old_names(old: str, value: object) -> None:
     new = OPTIONS[old]
     with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now\\.$") as caught:
         made = [TrainConfig(**{old: value}), make_config({old: value}), TrainConfig.model_validate({old: value})]
@@ -156,7 +156,7 @@ def test_python_takes_and_gives_options_by_their_old_names(old: str, value: obje
         make_config({old: value, new: value})
 
 
-def test_python_takes_old_values_and_gives_them_to_who_asks_by_the_old_name() -> None:
+def test_python_accepts_old_values_and_returns_them_under_the_old_name() -> None:
     with pytest.warns(DeprecationWarning, match="^tune: scale is called batch-norm now"):
         config = make_config({"tune": "scale"})
     assert config.tune == "batch-norm"
@@ -173,7 +173,7 @@ def test_python_takes_old_values_and_gives_them_to_who_asks_by_the_old_name() ->
         config.adapts  # noqa: B018  it never had that
 
 
-def test_compare_takes_its_old_keyword_and_value(tmp_path: Path) -> None:
+def test_compare_accepts_its_old_keyword_and_value(tmp_path: Path) -> None:
     def begun(**options: Any) -> None:
         with pytest.raises(ValueError, match="no such folder"):
             compare(tmp_path / "nowhere", tmp_path / "out", make_config({}), Quiet(), **options)
@@ -218,7 +218,7 @@ def test_an_old_option_of_the_device_still_works(
         assert "MemoryMax=512M" in done.stdout
 
 
-def test_the_devices_help_shows_the_new_names_alone() -> None:
+def test_the_devices_help_shows_only_the_new_names() -> None:
     for name, names in FLAGS_OF_THE_DEVICE.items():
         text = CliRunner().invoke(cli, [*name.split(), "--help"]).output
         assert [new for new in names.values() if f"{new} " not in text] == []
@@ -236,7 +236,7 @@ def test_the_devices_help_shows_the_new_names_alone() -> None:
         ("sinks", "keep", 2),
     ],
 )
-def test_python_takes_and_gives_the_devices_settings_by_their_old_names(table: str, old: str, value: object) -> None:
+def test_python_accepts_the_devices_settings_by_their_old_names(table: str, old: str, value: object) -> None:
     kind, new = TABLES[table], KEYS[table][old]
     with pytest.warns(DeprecationWarning, match=f"^{old} is called {new} now") as caught:
         made = kind(**{old: value})
@@ -248,14 +248,14 @@ def test_python_takes_and_gives_the_devices_settings_by_their_old_names(table: s
         kind(**{old: value, new: value})
 
 
-def test_a_misspelt_key_of_a_run_toml_is_told_the_new_name() -> None:
+def test_a_misspelt_key_of_run_toml_suggests_the_new_name() -> None:
     with pytest.raises(UsageError, match=r"run.toml: camera.stal: unknown, did you mean stalled_after\?"):
         settings({"camera": {"stal": 1.0}}, {}, "run.toml")
     with pytest.raises(UsageError, match=r"camera.frozen is the old name of frozen_after, which is there, too"):
         settings({"camera": {"frozen": 1.0, "frozen_after": 2.0}}, {}, "run.toml")
 
 
-def test_the_table_of_names_has_each() -> None:
+def test_the_table_of_names_is_complete() -> None:
     rows = (Path(__file__).parents[2] / "docs" / "names.md").read_text("utf-8").splitlines()
     pairs = [(old, new) for names in (OPTIONS, *VALUES.values(), *KEYS.values()) for old, new in names.items()]
     pairs += [(old, new) for names in FLAGS_OF_THE_DEVICE.values() for old, new in names.items()]

@@ -1,4 +1,4 @@
-"""The rooms of each package: a folder or a file imports only what stands below it, and nothing imports in a circle."""
+"""A room (folder) of a package imports only rooms below it, and there are no import cycles."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _modules(package: str) -> dict[str, Path]:
 
 
 def _imports(package: str) -> dict[str, set[str]]:
-    """What each module imports of its own package, also inside of functions."""
+    """Return what each module imports from its own package, also within functions."""
     modules = _modules(package)
     imported: dict[str, set[str]] = {module: set() for module in modules}
     for module, path in modules.items():
@@ -83,13 +83,13 @@ def _room(module: str) -> str:
 
 
 @each_package
-def test_every_room_stands_on_a_floor(package: str) -> None:
+def test_every_room_has_a_floor(package: str) -> None:
     placed = [room for floor in FLOORS[package] for room in floor.split()]
     assert sorted(placed) == sorted({_room(module) for module in _modules(package) if module != package})
 
 
 @each_package
-def test_rooms_import_only_what_stands_below_them(package: str) -> None:
+def test_rooms_import_only_rooms_below_them(package: str) -> None:
     height = {room: floor for floor, rooms in enumerate(FLOORS[package]) for room in rooms.split()}
     wrong = [
         f"{module} imports {target}"
@@ -101,7 +101,7 @@ def test_rooms_import_only_what_stands_below_them(package: str) -> None:
 
 
 @each_package
-def test_no_modules_import_in_a_circle(package: str) -> None:
+def test_modules_have_no_import_cycles(package: str) -> None:
     left = _imports(package)
     while free := {module for module, targets in left.items() if not (targets & left.keys()) - {module}}:
         left = {module: targets for module, targets in left.items() if module not in free}

@@ -1,4 +1,4 @@
-"""Tests that are asked for by name fail where none of them could run, at once and with what to install."""
+"""Tests requested by name fail at once if none of them can run, and say what to install."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def bare(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("make", "sh"):
-        found = shutil.which(name)
-        if found is None:
+        program = shutil.which(name)
+        if program is None:
             pytest.skip(f"no {name} on this machine")
-        (folder / name).symlink_to(found)
+        (folder / name).symlink_to(program)
     return {"PATH": str(folder), "HOME": str(tmp_path)}
 
 
@@ -52,7 +52,7 @@ PASSED = "def test_passed():\n    pass\n"
 
 
 @pytest.mark.parametrize(("tests", "status"), [(SKIPPED, 1), ("", 1), (SKIPPED + PASSED, 0)])
-def test_none_run_is_a_failure_and_some_are_enough(tests: str, status: int, tmp_path: Path) -> None:
+def test_named_tests_fail_if_none_of_them_ran(tests: str, status: int, tmp_path: Path) -> None:
     file = tmp_path / "test_some.py"
     file.write_text(f"import pytest\n{tests}", "utf-8")
     command = [
@@ -73,7 +73,7 @@ def test_none_run_is_a_failure_and_some_are_enough(tests: str, status: int, tmp_
     assert ("\nno fish: apt-get install fish\n" in done.stdout) == (status == 1 and bool(tests))
 
 
-def test_every_target_of_tests_is_run_so() -> None:
+def test_every_test_target_fails_if_no_test_ran() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     recipes = dict(re.findall(r"^(test-[\w -]+):.*\n\t(.*)$", text, re.MULTILINE))
     assert len(recipes) >= 7

@@ -1,4 +1,4 @@
-"""The three distributions as wheels; the runtime's alone in a clean environment."""
+"""The three distributions are built as wheels; the runtime's is installed alone in a clean environment."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ RULE, LABELS = Preprocessing(32, 32), ("a", "b", "c")
 
 
 def _waves(count: int, seed: int) -> Labelled:
-    """Images of smooth waves; the class is the channel."""
+    """Return images of smooth waves; the class is the colour channel."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:32, 0:32]
     targets = rng.integers(0, 3, count)

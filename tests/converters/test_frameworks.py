@@ -1,4 +1,4 @@
-"""What TensorFlow is told before it starts."""
+"""TensorFlow's settings before it is imported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _pages_mapped(**environment: str) -> int:
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="elsewhere TensorFlow chooses by itself")
-def test_tensorflow_computes_with_onednn_unless_told_otherwise() -> None:
-    """Seen by the memory of tensors, which oneDNN's allocator keeps and the C library's does not."""
+def test_tensorflow_uses_onednn_unless_turned_off() -> None:
+    """oneDNN's allocator keeps the memory of tensors, the C library's does not; that shows which one is in use."""
     ours, theirs = _pages_mapped(), _pages_mapped(TF_ENABLE_ONEDNN_OPTS="0")
     assert ours * 4 < theirs

@@ -1,4 +1,4 @@
-"""What a report says of a real file."""
+"""The report of a real int8 file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _folded(network: object) -> list[Node]:
     return fold(flatten(with_softmax(network)))
 
 
-def test_the_page_and_the_json_lie_beside_the_file(model: Path) -> None:
+def test_the_page_and_the_json_are_next_to_the_file(model: Path) -> None:
     report = json.loads(model.with_name("digits.parity.json").read_text("utf-8"))
     page = model.with_name("digits.parity.html").read_text("utf-8")
     assert report["parity"]["count"] == 9
@@ -30,7 +30,7 @@ def test_the_page_and_the_json_lie_beside_the_file(model: Path) -> None:
     assert "http" not in page  # one page without any other file
 
 
-def test_every_layer_of_the_file_is_found_and_a_damaged_one_is_the_worst(run: Run, model: Path, digits: Path) -> None:
+def test_every_layer_is_measured_and_a_damaged_one_is_the_worst(run: Run, model: Path, digits: Path) -> None:
     network = build_classifier(run.config.network, 64, 3)
     set_weights(network, run.read_arrays("weights"))
     with Classifier.load(model) as classifier:

@@ -23,7 +23,7 @@ class Block:
         line: of the page, from 1, at which it begins.
         language: ``shell`` for an indented block; what a fence says for the others: ``text`` for listings and output.
         text: its content, without the indentation.
-        reason: why it is not run, as the mark before it says; None where it is.
+        reason: why it is not run, from the mark before it; None if it is run.
     """
 
     line: int
@@ -33,14 +33,14 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """All blocks of a page, from top to bottom.
+    """Return all blocks of a page, from top to bottom.
 
     An indented block begins after an empty line or a mark, and goes on over empty lines.
 
     Raises:
         ValueError: a mark stands before no block, or a fence is not closed.
     """
-    found: list[Block] = []
+    result: list[Block] = []
     lines = page.splitlines()
     number, reason, free = 0, None, True
     while number < len(lines):
@@ -51,17 +51,17 @@ def blocks(page: str) -> list[Block]:
             number += 1
         elif fence := _FENCE.fullmatch(line):
             number = lines.index("```", begin + 1)  # a ValueError where it is not closed
-            found.append(Block(begin + 1, fence[1] or "text", "\n".join(lines[begin + 1 : number]), reason))
+            result.append(Block(begin + 1, fence[1] or "text", "\n".join(lines[begin + 1 : number]), reason))
             number, reason, free = number + 1, None, False
         elif free and line.startswith("    "):
             while number < len(lines) and (lines[number].startswith("    ") or not lines[number]):
                 number += 1
             text = "\n".join(line[4:] for line in lines[begin:number]).rstrip()
-            found.append(Block(begin + 1, "shell", text, reason))
+            result.append(Block(begin + 1, "shell", text, reason))
             reason, free = None, True
         else:
             if line and reason is not None:
                 raise ValueError(f"line {number + 1}: a mark that stands before no block")
             free = not line
             number += 1
-    return found
+    return result

@@ -15,7 +15,7 @@ from tests.runtime.still_camera import StillCamera
 
 @pytest.fixture
 def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
-    """For one page."""
+    """Make the world of one page."""
     folder = tmp_path / "world"
     folder.mkdir()
     broker = Broker(tmp_path) if MOSQUITTO else None

@@ -11,8 +11,8 @@ from tests.docs.world import MakeWorld
 
 
 @pytest.mark.parametrize("name", ["home-assistant.md", "run-toml.md", "unattended.md"])
-def test_its_commands_run(name: str, sure_model: Path, make_world: MakeWorld) -> None:
-    found = blocks((ROOT / "docs" / name).read_text("utf-8"))
-    assert any(block.reason is None for block in found)
-    done = make_world(sure_model).run(found)
+def test_the_commands_of_a_page_run(name: str, sure_model: Path, make_world: MakeWorld) -> None:
+    page_blocks = blocks((ROOT / "docs" / name).read_text("utf-8"))
+    assert any(block.reason is None for block in page_blocks)
+    done = make_world(sure_model).run(page_blocks)
     assert done.returncode == 0, done.stdout[-3000:]

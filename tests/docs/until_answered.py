@@ -2,7 +2,7 @@
 until_answered.py COMMAND...
 
 Waits for an answer, a photograph or the page's address, then presses Ctrl-C. Exits with the command's own status, or 0
-if that is the one of Ctrl-C.
+if Ctrl-C ended it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small world in which the commands of a page run: what they name, made of scikit-learn's digits."""
+"""The files and services that the commands of a page need, made from scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _FOUND = re.compile(r"(?m)^(edgeclf doctor.*?)( *#.*)?$")
 class World:
     """A folder with ``photos/``, ``snapshots/``, ``photos.csv``, ``list.csv``, a video, a model file and a run.
 
-    ``edgeclf.toml`` makes trainings small; the commands stay as they are written, but for what no machine of tests has.
+    ``edgeclf.toml`` makes trainings small. The commands run as written, except for hardware that a test machine lacks.
 
     Args:
         folder: empty.
         model: becomes ``model.tflite``.
-        run: a training, which becomes ``runs/mine``; None for pages that make it themselves.
-        camera: an address, in place of ``--source 0`` and ``--source csi``.
-        broker: HOST:PORT in place of ``homeassistant.local``; None where there is none.
+        run: a training, copied to ``runs/mine``; None for pages that train it themselves.
+        camera: an address that replaces ``--source 0`` and ``--source csi``.
+        broker: HOST:PORT that replaces ``homeassistant.local``; None if there is none.
     """
 
     def __init__(self, folder: Path, model: Path, run: Path | None, camera: str, broker: str | None) -> None:
@@ -76,7 +76,7 @@ class World:
     def run(self, page: list[Block]) -> subprocess.CompletedProcess[str]:
         """Run a page's commands and Python from top to bottom, in one shell, until one fails.
 
-        A page that needs a broker is skipped where there is none.
+        A page that needs a broker is skipped if there is none.
         """
         commands = [block.text for block in page if block.language == "shell"]
         if self._broker is None and any("homeassistant.local" in text for text in commands):
@@ -105,13 +105,13 @@ class World:
 
 
 class MakeWorld(Protocol):
-    """Makes the world of a page; ``run`` is the training at ``runs/mine``, None where the page makes it."""
+    """Makes the world of a page; ``run`` is the training at ``runs/mine``, None if the page trains it."""
 
     def __call__(self, model: Path, run: Run | None = None) -> World: ...
 
 
 def _commands(text: str) -> list[str]:
-    """A line each; those that a backslash continues are one."""
+    """Return the commands, one per line; lines continued by a backslash are joined."""
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 

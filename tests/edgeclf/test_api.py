@@ -1,4 +1,4 @@
-"""The functions of the package, called as its documentation writes them and as version 0.1 did."""
+"""The public functions, called as in the documentation and as in version 0.1."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_from_photographs_to_a_measured_model(trained: Run, digits: Path) -> None:
-    told = Listening()
-    done = edgeclf.export(str(trained.path), reporter=told)
+    listening = Listening()
+    done = edgeclf.export(str(trained.path), reporter=listening)
     assert done.path == trained.path / "model.tflite"
     assert done.path.is_file()
-    assert told.lines
+    assert listening.lines
     own = edgeclf.evaluate(trained)
     assert own.score.count == len(trained.read_split().rows("test"))
     everything = edgeclf.evaluate(str(done.path), str(digits))
@@ -35,7 +35,7 @@ def test_from_photographs_to_a_measured_model(trained: Run, digits: Path) -> Non
         assert edgeclf.evaluate(classifier, digits, Quiet()).score == everything.score
 
 
-def test_a_run_takes_the_next_free_folder(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_gets_the_next_free_folder(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="missing"):
         edgeclf.train("missing", config=HEAD)
@@ -47,12 +47,12 @@ def test_a_finished_run_is_not_resumed(trained: Run) -> None:
         edgeclf.resume(trained)
 
 
-def test_photographs_are_checked_and_the_report_is_there(digits: Path, tmp_path: Path) -> None:
+def test_check_data_writes_its_report(digits: Path, tmp_path: Path) -> None:
     shutil.copytree(digits, tmp_path / "photos")
     (tmp_path / "photos" / "0" / "torn.png").write_bytes(b"not an image")
-    found = edgeclf.check_data(tmp_path / "photos", tmp_path / "check")
-    assert sum(found.counts.values()) == 60
-    assert any("torn.png" in str(finding) for finding in found.findings)
+    check = edgeclf.check_data(tmp_path / "photos", tmp_path / "check")
+    assert sum(check.counts.values()) == 60
+    assert any("torn.png" in str(finding) for finding in check.findings)
     assert {"check.html", "check.json"} <= {path.name for path in (tmp_path / "check").iterdir()}
 
 
@@ -67,7 +67,7 @@ def test_an_open_model_has_no_images_of_its_own(model: Path) -> None:
         edgeclf.evaluate(classifier)
 
 
-def test_what_version_0_1_called_goes_on(trained: Run, tmp_path: Path) -> None:
+def test_names_of_version_0_1_still_work(trained: Run, tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match="export_run is now called export"):
         done = edgeclf.export_run(trained, tmp_path / "model.tflite", "float32", Quiet(), method="auto")
     assert done.path.is_file()

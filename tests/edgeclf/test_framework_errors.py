@@ -1,4 +1,4 @@
-"""TensorFlow's own errors in one line, with what is kept; processors, locks and disks as systems have them."""
+"""TensorFlow's errors become one line that says what is kept; limits of processors, locks and disks are respected."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ def test_an_epoch_that_runs_out_of_memory_keeps_the_one_before(
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda tf: tf.cast(tf.constant("1"), tf.float32), "--xla"),  # which it has not implemented
         (lambda tf: tf.reshape(tf.zeros(3), [2, 2]), "InvalidArgumentError"),
     ],
 )
-def test_what_tensorflow_cannot_compute_is_one_line(call: Any, said: str) -> None:
+def test_an_error_of_tensorflow_is_one_line(call: Any, message: str) -> None:
     with pytest.raises(ComputeError) as caught, tensorflow_errors(lambda: "All is kept."):
         call(tensorflow())
     text = str(caught.value)
-    assert said in text
+    assert message in text
     assert "{{" not in text
     assert text.endswith(" All is kept.")
     assert "\n" not in text
 
 
-def test_memory_of_the_host_too() -> None:
+def test_running_out_of_host_memory_is_one_line() -> None:
     with pytest.raises(ComputeError, match="Out of memory"), tensorflow_errors():
         np.zeros(1 << 60, np.uint8)
 
@@ -119,7 +119,7 @@ def test_a_disk_without_locks_works(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert left.exists()  # whose it is, nobody can tell
 
 
-def test_images_are_kept_where_a_system_lacks_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_cache_works_without_optional_system_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "posix_fallocate")
     monkeypatch.delattr(os, "preadv")
     kept, shown = PixelFile(tmp_path / "pixels", (3, 4, 5)), np.arange(60, dtype=np.uint8).reshape(4, 5, 3)

@@ -1,4 +1,4 @@
-"""The desktop's files, made up and damaged: only errors of ours, no hang, bounded memory, no code run."""
+"""Generated and damaged files on the desktop: only our errors, no hang, bounded memory, no code run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ REBUILD, STORAGE = b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorag
 
 
 def _tensor(offset: int = 0, shape: tuple[int, ...] = (2, 3), stride: tuple[int, ...] = (3, 1)) -> bytes:
-    """The operations that make one."""
+    """Return the pickle operations that create a tensor."""
     number = b"".join
     tuples = [b"(" + number(b"J" + struct.pack("<i", n) for n in values) + b"t" for values in (shape, stride)]
     persistent = b"(X\x07\0\0\0storage" + STORAGE + b"X\x01\0\0\x000X\x03\0\0\0cpuK\x06NtQ"
@@ -83,7 +83,7 @@ def _read(tmp_path: Path, content: bytes) -> dict[str, Any]:
     return dict(read_tensors(tmp_path / "w.pth"))
 
 
-def test_the_checkpoint_that_is_damaged_below_is_a_good_one(tmp_path: Path) -> None:
+def test_the_undamaged_checkpoint_is_accepted(tmp_path: Path) -> None:
     assert _read(tmp_path, GOOD)["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert _read(tmp_path, checkpoint(_state(_tensor(1, (2, 2), (1, 3)))))["w"].tolist() == [[1, 4], [2, 5]]
 

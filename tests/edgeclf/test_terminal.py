@@ -1,4 +1,4 @@
-"""What the commands show on a terminal: bars, each fact once, no lines of libraries; and what Ctrl-C says."""
+"""Commands on a terminal show bars, each fact once and no lines of libraries; Ctrl-C says what is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AGAIN = "Start again with the same command."
 
 
 def _lines(text: str) -> list[str]:
-    """What stays on the screen, without bars and colours."""
+    """Return the lines that remain on the screen, without bars and colours."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     rows = (row.rpartition("\r")[2].rstrip() for row in plain.split("\n"))
     return [row for row in rows if row and "━" not in row]
@@ -73,7 +73,7 @@ except KeyboardInterrupt:
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
 
 
-def test_an_evaluation_says_more_when_asked_and_top_five_where_there_are_more(model: Path, digits: Path) -> None:
+def test_evaluate_prints_more_with_verbose_and_top_five_for_more_than_five_classes(model: Path, digits: Path) -> None:
     lines = _lines(on_terminal([*COMMAND, "evaluate", model, digits], digits).text)
     assert next(line for line in lines if line.startswith("0 ")).count("95%") == 0
     assert "first five" not in lines[-1]
@@ -85,12 +85,12 @@ def test_an_evaluation_says_more_when_asked_and_top_five_where_there_are_more(mo
 
 
 def _with_odd_profile(png: bytes) -> bytes:
-    """An image with a colour profile that libpng complains of, as many on the web have."""
+    """Return the image with a colour profile that libpng warns about, as many images on the web have."""
     body = b"iCCP" + b"x\0\0" + zlib.compress(b"no profile")
     return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
 
 
-def test_odd_files_are_read_without_the_lines_of_libraries(model: Path, digits: Path, tmp_path: Path) -> None:
+def test_no_messages_of_libraries_appear_for_odd_files(model: Path, digits: Path, tmp_path: Path) -> None:
     photos = shutil.copytree(digits, tmp_path / "photos")
     for path in sorted((photos / "0").iterdir())[:3]:
         path.write_bytes(_with_odd_profile(path.read_bytes()))
@@ -107,7 +107,7 @@ def test_odd_files_are_read_without_the_lines_of_libraries(model: Path, digits: 
 
 
 @pytest.mark.parametrize(
-    ("words", "when", "said"),
+    ("words", "when", "message"),
     [
         (["export", "run", "-o", "m.tflite"], "Starting TensorFlow", f"no model file was written. {AGAIN}"),
         (["evaluate", "run", "photos"], "Evaluating", f"nothing was written. {AGAIN}"),
@@ -129,19 +129,19 @@ def test_odd_files_are_read_without_the_lines_of_libraries(model: Path, digits: 
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_ctrl_c_says_what_is_kept(
-    words: list[str], when: str, said: str, run: Run, model: Path, digits: Path, tmp_path: Path
+    words: list[str], when: str, message: str, run: Run, model: Path, digits: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(run.path, tmp_path / "run")
     shutil.copy(model, tmp_path / "run" / "model.tflite")
     photos = shutil.copytree(digits, tmp_path / "photos")
     for copy in range(20 if words[0] in ("evaluate", "data", "train") else 0):
-        for path in digits.glob("*/*.png"):  # enough to be interrupted in
+        for path in digits.glob("*/*.png"):  # enough images to interrupt the command
             os.link(path, photos / path.parent.name / f"{copy}-{path.name}")
     with open_terminal([*COMMAND, *words], tmp_path) as screen:
         screen.until(when)
         screen.interrupt()
         assert screen.end() == 130, screen.text
     (line,) = [line for line in _lines(screen.text) if "Interrupted" in line]
-    assert said in line
+    assert message in line
     assert "Traceback" not in screen.text
     assert not [path for path in tmp_path.rglob(".*") if path.name.endswith(".part")]

@@ -1,4 +1,4 @@
-"""What the network sees of a camera: the same in training, in the figures, in the exported file and on the device."""
+"""The network sees the same part of a camera's image in training, in figures, in the file and on the device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIEW: dict[str, object] = {"region": REGION, "rotate": 90, "camera_flip": "horiz
 
 @pytest.fixture(scope="module")
 def wholes(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits as a camera on its side sees them: in its region, beside what is none of them; no pixel is lost."""
+    """The digits as a camera lying on its side sees them: each fills the region, pixel for pixel."""
     folder, rng = tmp_path_factory.mktemp("wholes"), np.random.default_rng(0)
     for file in sorted(digits.rglob("*.png")):
         pixels = cv2.imread(str(file))
@@ -44,13 +44,13 @@ def wholes(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cut_run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Trained on photographs that show what the network is to see."""
+    """A training on images that are already cropped."""
     return train(digits, tmp_path_factory.mktemp("runs") / "cut", make_config({**HEAD, **VIEW}), Quiet())
 
 
 @pytest.fixture(scope="module")
 def whole_run(wholes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Trained on the camera's whole images, by the command."""
+    """A training on the camera's whole images, by the command."""
     run = tmp_path_factory.mktemp("runs") / "whole"
     words = [wholes, "--out", run, "--size", 64, "--tune", "head", "--group", "none", "--test", 0.2]
     view = ["--region", "0.5,0.25,0.25,0.5", "--rotate", 90, "--camera-flip", "horizontal", "--whole"]
@@ -71,7 +71,7 @@ def _command(*words: object) -> Any:
     return next(row for row in map(json.loads, done.stdout.splitlines()) if "state" not in row)
 
 
-def test_whole_images_train_the_very_network_that_their_regions_do(cut_run: Run, whole_run: Run) -> None:
+def test_whole_images_train_the_same_network_as_their_regions(cut_run: Run, whole_run: Run) -> None:
     first, second = cut_run.read_arrays("weights"), whole_run.read_arrays("weights")
     assert all(np.array_equal(first[name], second[name]) for name in first)
     for name in ("validation", "test"):
@@ -81,7 +81,7 @@ def test_whole_images_train_the_very_network_that_their_regions_do(cut_run: Run,
     assert np.array_equal(whole_run.read_split().picture(file), cut_run.read_split().picture(file))
 
 
-def test_the_view_travels_into_the_file_and_its_figures_are_of_what_it_sees(exported: Path, whole_run: Run) -> None:
+def test_the_model_file_stores_the_view_and_its_accuracy_uses_it(exported: Path, whole_run: Run) -> None:
     with Classifier.load(exported) as classifier:
         assert classifier.card.view == View(REGION, 90, "horizontal")
         figures = dict(classifier.card.accuracy)
@@ -91,14 +91,14 @@ def test_the_view_travels_into_the_file_and_its_figures_are_of_what_it_sees(expo
 
 @pytest.fixture
 def camera(digits: Path, wholes: Path) -> Iterator[tuple[StillCamera, list[Path]]]:
-    """Shows the whole image at the front of a list."""
+    """A camera that shows the first image of a list."""
     shown = [sorted((wholes / "0").iterdir())[0]]
     camera = StillCamera(kind="image/png", picture=lambda number: shown[0].read_bytes())
     yield camera, shown
     camera.close()
 
 
-def test_a_camera_gets_the_answers_of_the_training(
+def test_the_camera_gives_the_same_answers_as_training(
     exported: Path, camera: tuple[StillCamera, list[Path]], digits: Path, wholes: Path
 ) -> None:
     server, shown = camera
@@ -112,9 +112,7 @@ def test_a_camera_gets_the_answers_of_the_training(
             assert row["scores"][0]["score"] == pytest.approx(expected.score, abs=1e-5)
 
 
-def test_evaluate_takes_files_as_they_are_unless_they_are_whole(
-    exported: Path, digits: Path, wholes: Path, whole_run: Run
-) -> None:
+def test_evaluate_crops_files_only_with_whole(exported: Path, digits: Path, wholes: Path, whole_run: Run) -> None:
     cut, whole = (_command("evaluate", exported, folder, "--json") for folder in (digits, wholes))
     marked = _command("evaluate", exported, wholes, "--whole", "--json")
     assert marked["accuracy"] == cut["accuracy"] > 0.9
@@ -124,13 +122,13 @@ def test_evaluate_takes_files_as_they_are_unless_they_are_whole(
     assert own["accuracy"] == whole_run.read_json("metrics")["test"]["accuracy"]
 
 
-def test_a_runs_config_repeats_it(whole_run: Run, cut_run: Run) -> None:
+def test_the_config_of_a_run_repeats_its_view(whole_run: Run, cut_run: Run) -> None:
     assert whole_run.config.view_of(whole_run.data) == whole_run.config.view == View(REGION, 90, "horizontal")
     assert (cut_run.config.view, cut_run.config.view_of(cut_run.data)) == (whole_run.config.view, View())
 
 
-def test_of_several_sources_those_that_are_named_are_whole(digits: Path, wholes: Path, tmp_path: Path) -> None:
-    """Whole photographs, say, and the snapshots of a device, which show what its network saw."""
+def test_only_the_named_sources_are_treated_as_whole_images(digits: Path, wholes: Path, tmp_path: Path) -> None:
+    """For example whole photographs, together with snapshots, which are already cropped."""
     sources = [digits, wholes]
     run = Run.create(tmp_path / "run", make_config({**HEAD, **VIEW, "whole": (wholes,)}), sources)
     listed = read_source(sources)[0]
@@ -154,7 +152,7 @@ def test_of_several_sources_those_that_are_named_are_whole(digits: Path, wholes:
         ({"camera_flip": "left"}, "camera_flip: "),
     ],
 )
-def test_what_cannot_be_meant_is_refused(options: dict[str, object], message: str) -> None:
+def test_contradicting_view_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_config(options)
     idle = without_effect(make_config({"whole": True}), ())

@@ -9,9 +9,9 @@ from mediapipe.tasks.python import BaseOptions, vision
 
 options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=sys.argv[1]), max_results=-1)
 with vision.ImageClassifier.create_from_options(options) as classifier:
-    found = []
+    best_labels = []
     for pixels in np.load(sys.argv[2]):
         result = classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels)))
         best = result.classifications[0].categories[0]
-        found.append({"label": best.category_name, "score": best.score})
-print(json.dumps(found))
+        best_labels.append({"label": best.category_name, "score": best.score})
+print(json.dumps(best_labels))

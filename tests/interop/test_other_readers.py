@@ -1,4 +1,4 @@
-"""Our model file where others read it: MediaPipe and tflite-runtime, each in its own environment; the bare interpreter.
+"""Other programs read our model file: MediaPipe and tflite-runtime, each in its own environment; the bare interpreter.
 
 make test-interop builds the environments; without them the tests that need one are skipped.
 """
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def model(sure_model: Path) -> Path:
-    """Other interpreters round otherwise."""
+    """A model that is sure of its answers, as other interpreters round differently."""
     return sure_model
 
 
@@ -35,7 +35,7 @@ def _environment(name: str) -> Path:
 
 @pytest.fixture
 def images(digits: Path, model: Path) -> list[Pixels]:
-    """Of the model's size, so that only the tensors are compared, not others' way of resizing."""
+    """Images of the model's size, so that only the tensors are compared, not the resizing."""
     with Classifier.load(model) as classifier:
         return [resize(read_image(path), classifier.card.preprocessing) for path in find_images(digits)]
 
@@ -45,7 +45,7 @@ def _ours(model: Path, images: list[Pixels]) -> list[tuple[str, float]]:
         return [(p.label, p.score) for p in map(classifier.classify, images)]
 
 
-def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, images: list[Pixels], tmp_path: Path) -> None:
+def test_mediapipe_gives_the_same_labels_and_scores(model: Path, images: list[Pixels], tmp_path: Path) -> None:
     python = _environment("mediapipe")
     np.save(tmp_path / "pictures.npy", np.stack(images))
     script = Path(__file__).parent / "mediapipe_labels.py"
@@ -61,7 +61,7 @@ def test_mediapipe_opens_it_with_its_labels_and_agrees(model: Path, images: list
         assert other["label"] == label or abs(score - 0.5) < 0.05
 
 
-def test_tflite_runtime_agrees(model: Path, images: list[Pixels], tmp_path: Path) -> None:
+def test_tflite_runtime_gives_the_same_labels(model: Path, images: list[Pixels], tmp_path: Path) -> None:
     python = _environment("tflite")
     for number, pixels in enumerate(images):
         cv2.imwrite(str(tmp_path / f"{number:03}.png"), pixels[:, :, ::-1])
@@ -75,7 +75,7 @@ def test_tflite_runtime_agrees(model: Path, images: list[Pixels], tmp_path: Path
     assert [json.loads(line)["label"] for line in lines] == [label for label, _ in _ours(model, images)]
 
 
-def test_the_bare_interpreter_needs_nothing_of_ours(model: Path, images: list[Pixels]) -> None:
+def test_the_bare_interpreter_gives_the_same_scores(model: Path, images: list[Pixels]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(model))

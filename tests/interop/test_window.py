@@ -1,4 +1,4 @@
-"""``--window``, with the OpenCV that has windows, on a screen of its own."""
+"""``--window``, with an OpenCV that has windows, on a virtual screen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PYTHON = Path(__file__).parents[2] / ".venv-window" / "bin" / "python"
 
 @pytest.fixture
 def screen() -> Iterator[str]:
-    """A virtual screen's name."""
+    """The name of a virtual screen."""
     for program in ("Xvfb", "xwininfo"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program}: apt-get install xvfb x11-utils libgl1")
@@ -26,14 +26,14 @@ def screen() -> Iterator[str]:
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x700x24", "-nolisten", "tcp"]
     process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
-    with os.fdopen(reading) as told:
-        number = told.readline().strip()
+    with os.fdopen(reading) as pipe:
+        number = pipe.readline().strip()
     yield f":{number}"
     process.terminate()
     process.wait()
 
 
-def test_it_opens_and_shows_the_images(model: Path, digits: Path, screen: str) -> None:
+def test_the_window_opens_and_shows_the_images(model: Path, digits: Path, screen: str) -> None:
     environment = {**os.environ, "DISPLAY": screen}
     words = [PYTHON, "-m", "edgeclf_runtime", "run", model, "--source", digits, "--watch", "--window"]
     with subprocess.Popen(
@@ -42,15 +42,15 @@ def test_it_opens_and_shows_the_images(model: Path, digits: Path, screen: str) -
         until, tree = time.monotonic() + 60, ""
         while '"edgeclf"' not in tree and time.monotonic() < until and process.poll() is None:
             time.sleep(0.2)
-            found = subprocess.run(
+            listing = subprocess.run(
                 ["xwininfo", "-root", "-tree"], env=environment, capture_output=True, text=True, check=False
             )
-            tree = found.stdout
+            tree = listing.stdout
         process.terminate()
-        said = process.communicate(timeout=30)[1]
-    if "cannot open shared object file" in said:
+        errors = process.communicate(timeout=30)[1]
+    if "cannot open shared object file" in errors:
         pytest.skip("opencv-python needs system libraries: apt-get install libgl1 libglib2.0-0")
-    assert '"edgeclf"' in tree, said
-    assert process.returncode == 0, said
-    wrong = [line for line in said.splitlines() if "Sink window" in line and "dropped so far" not in line]
-    assert not wrong, said  # what still waited when it was ended is no fault
+    assert '"edgeclf"' in tree, errors
+    assert process.returncode == 0, errors
+    wrong = [line for line in errors.splitlines() if "Sink window" in line and "dropped so far" not in line]
+    assert not wrong, errors  # what still waited when it was ended is no fault

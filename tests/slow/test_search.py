@@ -1,4 +1,4 @@
-"""Searches: interrupted and gone on with, bounds of time kept, failures recorded, files as they say."""
+"""Searches resume after an interruption, keep their time limits, record failures, and write correct files."""
 
 from __future__ import annotations
 
@@ -56,65 +56,65 @@ def stopped(digits: Path, settings: SearchConfig, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="module")
-def found(digits: Path, settings: SearchConfig, stopped: SearchResult) -> SearchResult:
+def finished(digits: Path, settings: SearchConfig, stopped: SearchResult) -> SearchResult:
     reporter = Listening()
     result = search(digits, stopped.folder, settings, BASE, reporter)
     assert any(line.startswith("Resuming after epoch 0 of 2") for line in reporter.lines)
     return result
 
 
-def test_ctrl_c_keeps_what_was_measured(stopped: SearchResult) -> None:
+def test_ctrl_c_keeps_finished_trials(stopped: SearchResult) -> None:
     assert stopped.interrupted
     assert [outcome.candidate for outcome in stopped.outcomes] == [HEAD]
     assert Run.open(stopped.folder / FULL.name).read_json("metrics")["status"] == "interrupted"
     assert stopped.best == stopped.outcomes[0]
 
 
-def test_the_photographs_are_divided_once(stopped: SearchResult) -> None:
+def test_a_search_splits_the_photographs_once(stopped: SearchResult) -> None:
     assert [HEAD.name] == DIVISIONS
     first, second = ((stopped.folder / trial.name / "split.csv").read_bytes() for trial in (HEAD, FULL))
     assert first == second
 
 
-def test_a_stopped_search_goes_on_where_it_was(found: SearchResult, stopped: SearchResult) -> None:
-    assert not found.interrupted
-    assert [outcome.candidate for outcome in found.outcomes] == [HEAD, FULL]
-    assert found.outcomes[0] == stopped.outcomes[0]
+def test_a_stopped_search_resumes(finished: SearchResult, stopped: SearchResult) -> None:
+    assert not finished.interrupted
+    assert [outcome.candidate for outcome in finished.outcomes] == [HEAD, FULL]
+    assert finished.outcomes[0] == stopped.outcomes[0]
 
 
-def test_what_is_over_the_bound_is_never_trained(found: SearchResult, settings: SearchConfig) -> None:
-    assert set(found.skipped) == {f"{LITE0}-256-head", f"{LITE0}-256-full"}
-    assert all(f"over the bound of {settings.latency_ms:g} ms" in reason for reason in found.skipped.values())
-    assert not (found.folder / f"{LITE0}-256-head").exists()
+def test_a_candidate_above_the_latency_limit_is_not_trained(finished: SearchResult, settings: SearchConfig) -> None:
+    assert set(finished.skipped) == {f"{LITE0}-256-head", f"{LITE0}-256-full"}
+    assert all(f"over the bound of {settings.latency_ms:g} ms" in reason for reason in finished.skipped.values())
+    assert not (finished.folder / f"{LITE0}-256-head").exists()
 
 
-def test_every_trial_is_a_run_with_the_file_that_was_measured(found: SearchResult) -> None:
+def test_every_trial_is_a_run_with_its_measured_file(finished: SearchResult) -> None:
     splits = set()
-    for outcome in found.outcomes:
-        run = Run.open(found.folder / outcome.candidate.name)
+    for outcome in finished.outcomes:
+        run = Run.open(finished.folder / outcome.candidate.name)
         splits.add((run.path / "split.csv").read_text("utf-8"))
         assert run.config == train_config(outcome.candidate, BASE)
-        assert found.model(outcome).stat().st_size == outcome.bytes
-        with Classifier.load(found.model(outcome)) as classifier:
+        assert finished.model(outcome).stat().st_size == outcome.bytes
+        with Classifier.load(finished.model(outcome)) as classifier:
             assert classifier.card.accuracy["validation_int8"] == outcome.accuracy
             assert classifier.card.preprocessing.width == outcome.candidate.size
         assert outcome.low <= outcome.accuracy <= outcome.high
         assert outcome.multiplications == pytest.approx(multiplications(LITE0, 32), rel=0.03)
-        assert outcome.milliseconds == found.outcomes[0].milliseconds
+        assert outcome.milliseconds == finished.outcomes[0].milliseconds
     assert len(splits) == 1
-    assert found.best is not None
-    assert found.best.accuracy == max(outcome.accuracy for outcome in found.outcomes)
+    assert finished.best is not None
+    assert finished.best.accuracy == max(outcome.accuracy for outcome in finished.outcomes)
 
 
 def test_other_options_or_another_folder_are_refused(
-    digits: Path, found: SearchResult, settings: SearchConfig, tmp_path: Path
+    digits: Path, finished: SearchResult, settings: SearchConfig, tmp_path: Path
 ) -> None:
-    before = (found.folder / "search.journal").read_bytes()
+    before = (finished.folder / "search.journal").read_bytes()
     with pytest.raises(ConfigError, match="started with other options"):
-        search(digits, found.folder, settings, make_config({"epochs": 3, "flip": False}), Quiet())
+        search(digits, finished.folder, settings, make_config({"epochs": 3, "flip": False}), Quiet())
     with pytest.raises(ConfigError, match="started with other size"):
-        search(digits, found.folder, settings.model_copy(update={"sizes": (32,)}), BASE, Quiet())
-    assert (found.folder / "search.journal").read_bytes().startswith(before)
+        search(digits, finished.folder, settings.model_copy(update={"sizes": (32,)}), BASE, Quiet())
+    assert (finished.folder / "search.journal").read_bytes().startswith(before)
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ConfigError, match="already exists and is not a search"):
         search(digits, tmp_path, settings, BASE, Quiet())
@@ -125,23 +125,23 @@ def test_other_options_or_another_folder_are_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_the_page_needs_no_other_file_and_escapes_names(found: SearchResult) -> None:
-    html = write_search(found).read_text("utf-8")
+def test_the_page_needs_no_other_file_and_escapes_names(finished: SearchResult) -> None:
+    html = write_search(finished).read_text("utf-8")
     assert "s&lt;i&gt;&amp;" in html
     assert "<i>" not in html
     assert "<svg" in html
     assert "currentColor" in html
     assert not [word for word in ("<script", "<link", "src=", "<!DOCTYPE svg", "#010203") if word in html]
-    with (found.folder / "search.csv").open(encoding="utf-8", newline="") as file:
+    with (finished.folder / "search.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["trial"]: row for row in csv.DictReader(file)}
     assert [rows[name]["state"] for name in (HEAD.name, FULL.name, f"{LITE0}-256-full")] == ["done", "done", "skipped"]
-    assert float(rows[HEAD.name]["accuracy"]) == found.outcomes[0].accuracy
-    table = search_table(found)
+    assert float(rows[HEAD.name]["accuracy"]) == finished.outcomes[0].accuracy
+    table = search_table(finished)
     assert len(table.splitlines()) == 3
-    assert f"* {found.best.candidate.name} " in table if found.best else False
+    assert f"* {finished.best.candidate.name} " in table if finished.best else False
 
 
-def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(digits: Path, tmp_path: Path) -> None:
+def test_failures_are_recorded_and_trials_beyond_the_budget_not_started(digits: Path, tmp_path: Path) -> None:
     out = tmp_path / "search"
     settings = SearchConfig(backbones=(LITE0,), sizes=(32, 48, 64), tunes=("head",), budget_minutes=0.001)
     (out / HEAD.name).mkdir(parents=True)
@@ -154,10 +154,10 @@ def test_a_failure_is_recorded_and_what_does_not_fit_the_budget_is_not_begun(dig
     page = write_search(result).read_text("utf-8")
     assert "already exists" in page
     assert "No trial has finished." in page
-    assert HEAD.name not in search_table(result)  # it was said when it failed
+    assert HEAD.name not in search_table(result)  # it was reported when it failed
     assert result.not_tried == "Not tried: 2 candidates (2 without enough time left); search.csv lists them all."
     (out / HEAD.name / "mine.txt").unlink()
-    again = search(digits, out, settings, BASE, Quiet())  # what failed is tried again, first as before
+    again = search(digits, out, settings, BASE, Quiet())  # the failed candidate is tried again, first as before
     assert [(item.candidate.size, bool(item.reason)) for item in again.outcomes] == [(32, False)]
     assert not again.failed
     shutil.copytree(digits, moved := tmp_path / "digits")
@@ -179,7 +179,7 @@ def test_time_is_predicted_by_multiplications() -> None:
     assert predicted_seconds(Candidate(LITE0, 224, "full"), [one, odd], base) < 30 + 11
 
 
-def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Path) -> None:
+def test_the_study_proposes_only_remaining_candidates_and_knows_the_frontier(tmp_path: Path) -> None:
     space = {"backbone": (LITE0,), "size": (32, 64, 96), "tune": ("head", "full")}
     log, left = SearchLog(tmp_path / "s", space, {}, 0), candidates((LITE0,), (32, 64, 96), ("head", "full"))
     while left:
@@ -193,7 +193,7 @@ def test_the_log_proposes_only_what_is_left_and_knows_the_frontier(tmp_path: Pat
     assert SearchLog(tmp_path / "s", space, {}, 0).outcomes == log.outcomes
 
 
-def test_the_bound_is_blamed_only_where_it_was_the_reason() -> None:
+def test_the_latency_limit_is_named_only_if_it_was_the_reason() -> None:
     failed = SearchResult(Path("s"), (Outcome(HEAD, reason="No space left on device"),), (), {}, 8.0, 9, False)
     slow = replace(failed, skipped={FULL.name: f"9.00 ms per image of 32 pixels, {OVER_BOUND} 8 ms"})
     assert not failed.none_within_bound
@@ -208,28 +208,28 @@ def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:
 
 
 def test_the_command_names_the_best_and_the_next_step(
-    found: SearchResult, digits: Path, settings: SearchConfig
+    finished: SearchResult, digits: Path, settings: SearchConfig
 ) -> None:
     options = "epochs = 2\nbatch_size = 16\nflip = false\nvalidation = 0.3"
     spaces = "sizes = [32, 256]\ntunes = ['head', 'full']"
-    (found.folder.parent / "edgeclf.toml").write_text(f"[train]\n{options}\n[search]\n{spaces}\n", "utf-8")
-    words = ["search", digits, "--out", found.folder.name, "--backbone", LITE0, "--latency-ms", settings.latency_ms]
+    (finished.folder.parent / "edgeclf.toml").write_text(f"[train]\n{options}\n[search]\n{spaces}\n", "utf-8")
+    words = ["search", digits, "--out", finished.folder.name, "--backbone", LITE0, "--latency-ms", settings.latency_ms]
     words += ["--budget-minutes", 9000]
     done = subprocess.run(
         [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
         capture_output=True,
         text=True,
-        cwd=found.folder.parent,
+        cwd=finished.folder.parent,
         check=True,
     )
     assert "Options of [search] from edgeclf.toml: sizes, tunes." in done.stderr
     assert "Best within" in done.stdout
     words = shlex.split(done.stdout.splitlines()[-1])
     assert words[:3] == ["Next:", "edgeclf", "run"]
-    assert words[3].startswith(f"{found.folder.name}/{LITE0}-32-")
+    assert words[3].startswith(f"{finished.folder.name}/{LITE0}-32-")
 
 
-def test_a_training_that_the_budget_ends_is_gone_on_with(digits: Path, tmp_path: Path) -> None:
+def test_a_training_stopped_by_the_budget_resumes(digits: Path, tmp_path: Path) -> None:
     base = make_config({"epochs": 400, "patience": 400, "batch_size": 16, "flip": False, "validation": 0.3})
     settings = SearchConfig(backbones=(LITE0,), sizes=(32,), tunes=("head", "full"), budget_minutes=0.6)
     with pytest.MonkeyPatch.context() as patch:
@@ -239,5 +239,5 @@ def test_a_training_that_the_budget_ends_is_gone_on_with(digits: Path, tmp_path:
     assert not result.interrupted
     assert result.skipped == {FULL.name: "its time was up; the same command resumes it"}
     assert [item.candidate for item in result.measured] == [HEAD]
-    assert time.monotonic() - started < 60 * 0.6 + 60  # and the end of what was begun
+    assert time.monotonic() - started < 60 * 0.6 + 60  # plus the end of the running step
     assert Run.open(tmp_path / "s" / FULL.name).read_json("metrics")["status"] == "interrupted"

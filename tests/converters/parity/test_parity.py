@@ -1,4 +1,4 @@
-"""Paired figures of a small example, against values worked out by hand."""
+"""Paired figures of a small example, compared with values computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to an int8 file, on a network trained on real handwritten digits."""
+"""The search for an int8 file, on a network trained on real handwritten digits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def digits() -> tuple[Labelled, Labelled]:
 
 @pytest.fixture(scope="module")
 def network(digits: tuple[Labelled, Labelled]) -> Any:
-    """Depthwise and residual blocks, trained for a moment."""
+    """A small network with depthwise and residual blocks, trained briefly."""
     keras().utils.set_random_seed(0)
     layers = keras().layers
     norm = functools.partial(layers.BatchNormalization, momentum=0.9)  # of 114 steps, 0.99 would keep the beginning
@@ -77,7 +77,7 @@ def _rounding(network: Any, digits: tuple[Labelled, Labelled]) -> tuple[Any, Any
     return nodes, ranges, quantized(nodes, ranges, kernels=True)[0]
 
 
-def test_the_rounding_network_gives_what_the_integer_file_gives(
+def test_the_rounding_network_gives_the_scores_of_the_integer_file(
     network: Any, digits: tuple[Labelled, Labelled]
 ) -> None:
     from edgeclf_converters.tflite.convert import convert_rounding
@@ -90,7 +90,7 @@ def test_the_rounding_network_gives_what_the_integer_file_gives(
     assert set(ranges) == set(ranged_nodes(nodes))
 
 
-def test_every_estimator_gives_ranges_within_the_extremes(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+def test_every_estimated_range_is_within_the_extremes(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     nodes = fold(flatten(network))
     statistics = observe(nodes, _images(digits), RULE)
     widest = estimate(statistics, "minmax", RULE, "image")
@@ -101,7 +101,7 @@ def test_every_estimator_gives_ranges_within_the_extremes(network: Any, digits: 
 
 @pytest.mark.parametrize("channel", range(5))
 def test_histograms_see_every_channel(channel: int) -> None:
-    """Of 40 channels one alone is large: no estimator may take it for a few outliers."""
+    """Only one of 40 channels is large; no estimator may mistake it for a few outliers."""
     layers = keras().layers
     image = layers.Input((32, 32, 3), name="image")
     conv = layers.Conv2D(40, 1, name="conv")
@@ -124,10 +124,10 @@ def test_depthwise_kernels_round_by_channel(network: Any) -> None:
     assert (error <= np.abs(node.weights[0]).max(axis=(0, 1)) / 254 + 1e-7).all()
 
 
-def test_corrected_biases_give_a_rounded_layer_its_mean_output_again(
+def test_bias_correction_restores_the_mean_output_of_a_rounded_layer(
     network: Any, digits: tuple[Labelled, Labelled]
 ) -> None:
-    """Exactly where every input counts alike, in 1x1 convolutions and dense layers."""
+    """The correction is exact where every input has the same weight, in 1x1 convolutions and dense layers."""
     nodes = fold(flatten(network))
     corrected = {node.name: node for node in correct_biases(nodes, _images(digits), RULE)}
     exact = [node for node in nodes if node.kind == "Dense" or (node.weights and node.weights[0].shape[:2] == (1, 1))]
@@ -145,7 +145,7 @@ def test_corrected_biases_give_a_rounded_layer_its_mean_output_again(
         assert after < 0.02 * before, (node.name, before, after)
 
 
-def test_a_dead_channel_is_left_alone_and_the_function_stays() -> None:
+def test_equalizing_ignores_a_dead_channel() -> None:
     keras().utils.set_random_seed(0)
     layers = keras().layers
     image = layers.Input((8, 8, 3))
@@ -166,7 +166,7 @@ def test_a_dead_channel_is_left_alone_and_the_function_stays() -> None:
 
 
 def test_class_weights_reach_the_loss(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    """A class that weighs nothing is unlearned when labels alone teach."""
+    """A class of weight 0 is forgotten if only labels are the loss."""
     nodes, ranges, _ = _rounding(network, digits)
     weights = tuple(0.0 if label == 3 else 10 / 9 for label in range(10))
     config = QatConfig(epochs=2, learning_rate=5e-3, distillation=0.0, class_weights=weights)
@@ -185,13 +185,13 @@ def test_a_sigmoid_is_refused_before_training(digits: tuple[Labelled, Labelled])
         search_int8(model, _images(digits), RULE, training=lambda: digits[0], method="qat")
 
 
-def test_the_first_method_within_the_bound_is_taken(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    found = search_int8(network, _images(digits), RULE, validation=digits[1], max_drop=50)
-    assert [step.name for step in found.route] == ["ptq"]
-    assert found.within
+def test_the_first_method_within_the_bound_is_chosen(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    search = search_int8(network, _images(digits), RULE, validation=digits[1], max_drop=50)
+    assert [step.name for step in search.route] == ["ptq"]
+    assert search.within
 
 
-def test_a_bound_nothing_keeps_leads_through_every_method(
+def test_every_method_is_tried_if_none_stays_within_the_bound(
     network: Any, digits: tuple[Labelled, Labelled], tmp_path: Path
 ) -> None:
     (tmp_path / "m.tflite").write_bytes(b"old")
@@ -226,14 +226,14 @@ def _cut(data: Labelled, count: int) -> Labelled:
 
 
 @pytest.mark.parametrize("kind", ["ResourceExhaustedError", "KeyboardInterrupt"])
-def test_a_finished_file_is_kept_however_a_later_step_ends(
+def test_a_finished_file_is_kept_if_a_later_step_fails(
     network: Any, digits: tuple[Labelled, Labelled], tmp_path: Path, kind: str
 ) -> None:
     errors: dict[str, BaseException] = {
         "ResourceExhaustedError": tensorflow().errors.ResourceExhaustedError(None, None, _OUT_OF_MEMORY),
         "KeyboardInterrupt": KeyboardInterrupt(),
     }
-    steps, said = iter(range(100)), list[str]()
+    steps, messages = iter(range(100)), list[str]()
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
         if next(steps) == 4:  # the first of the second epoch
@@ -250,20 +250,21 @@ def test_a_finished_file_is_kept_however_a_later_step_ends(
         method="qat",
         qat=QatConfig(epochs=2, batch_size=64),
         augment=changed,
-        say=said.append,
+        say=messages.append,
     )
     assert done.search is not None
     assert done.search.stop is not None
     assert [step.name for step in done.search.route] == ["qat epoch 1"]
     assert done.interrupted == (kind == "KeyboardInterrupt")
     wanted = "Interrupted during qat epoch 2" if done.interrupted else f"qat epoch 2 failed: {kind}: OOM when"
-    assert [line for line in said if line.startswith(wanted) and "Keeping the best file so far: qat epoch 1" in line]
+    kept = "Keeping the best file so far: qat epoch 1"
+    assert [line for line in messages if line.startswith(wanted) and kept in line]
     with Classifier.load(done.path) as classifier:
         assert classifier.card.provenance["int8 stopped"] == str(done.search.stop)
         assert "\n" not in str(done.search.stop)
 
 
-def test_ctrl_c_that_tensorflow_loses_ends_the_step(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+def test_ctrl_c_swallowed_by_tensorflow_ends_the_step(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     def training() -> Labelled:
         with suppress(KeyboardInterrupt):  # as in a finalizer
             signal.raise_signal(signal.SIGINT)
@@ -271,16 +272,16 @@ def test_ctrl_c_that_tensorflow_loses_ends_the_step(network: Any, digits: tuple[
 
     old = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
     try:
-        found = search_int8(network, _images(digits), RULE, training=training, method="qat")
+        search = search_int8(network, _images(digits), RULE, training=training, method="qat")
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, old)
-    assert found.stop is not None
-    assert found.stop.interrupted
-    assert [step.name for step in found.route] == ["qat epoch 1"]
+    assert search.stop is not None
+    assert search.stop.interrupted
+    assert [step.name for step in search.route] == ["qat epoch 1"]
 
 
-def test_before_there_is_a_file_an_error_stays_one(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+def test_an_error_before_the_first_file_is_raised(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     def training() -> Labelled:
         raise KeyboardInterrupt
 
@@ -288,34 +289,36 @@ def test_before_there_is_a_file_an_error_stays_one(network: Any, digits: tuple[L
         search_int8(network, _images(digits), RULE, training=training, method="qat")
 
 
-def test_no_aim_is_finer_than_one_image_and_a_bound_is_exact(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    """Twelve images, of which plain quantization loses one or two that the float network gets right."""
+def test_the_loss_of_one_image_is_accepted_but_max_drop_is_exact(
+    network: Any, digits: tuple[Labelled, Labelled]
+) -> None:
+    """There are twelve images; plain quantization loses one or two that the float network classifies correctly."""
     content = convert(network, "int8", _images(digits), RULE)
     blends = digits[1].pixels[:300] // 2 + digits[1].pixels[297:597] // 2  # of two digits: many are hard to tell
-    known = network_scores(network, blends, RULE), file_scores(content, blends, RULE)
-    floats, integers = (scores.argmax(axis=1) for scores in known)
+    both_scores = network_scores(network, blends, RULE), file_scores(content, blends, RULE)
+    floats, integers = (scores.argmax(axis=1) for scores in both_scores)
     flipped, same = np.flatnonzero(floats != integers), np.flatnonzero(floats == integers)
     assert len(flipped) >= 2
 
     def goes_on(lost: int, max_drop: float | None) -> bool:
-        def said(line: str) -> None:
+        def stop(line: str) -> None:
             if line.startswith("ptq moving-average"):  # a second step: that is enough
                 raise KeyboardInterrupt
 
         rows = [*flipped[:lost], *same[: 12 - lost]]
         judged = Labelled(blends[rows], floats[rows])
-        found = search_int8(network, _images(digits), RULE, validation=judged, max_drop=max_drop, say=said)
-        assert found.trials[0].parity.drop == pytest.approx(100 * lost / 12)
-        assert found.within or len(found.trials) > 1
-        return len(found.trials) > 1
+        search = search_int8(network, _images(digits), RULE, validation=judged, max_drop=max_drop, say=stop)
+        assert search.trials[0].parity.drop == pytest.approx(100 * lost / 12)
+        assert search.within or len(search.trials) > 1
+        return len(search.trials) > 1
 
     assert not goes_on(1, None)
     assert goes_on(2, None)
     assert goes_on(1, 0.5)
 
 
-def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    """Noise on every kernel, of the float network too: what the training alone can bring back."""
+def test_quantization_aware_training_repairs_a_bad_conversion(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    """The float network has noise on every kernel, too, so only training can repair it."""
     import copy
 
     broken = keras().models.clone_model(network)
@@ -337,9 +340,9 @@ def test_training_with_rounding_brings_a_bad_conversion_back(network: Any, digit
     assert after > before + 0.1
 
 
-def test_features_can_be_taught_too(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+def test_features_can_be_part_of_the_distillation(network: Any, digits: tuple[Labelled, Labelled]) -> None:
     def drift(features: float) -> float:
-        """How far training with a high rate moves the features from the float network's."""
+        """Return how far training at a high rate moves the features from the float network's."""
         nodes, ranges, _ = _rounding(network, digits)
         config = QatConfig(epochs=1, learning_rate=5e-3, distillation=0.0, features=features)
         ((after, _),) = train_epochs(nodes, nodes, ranges, lambda nodes: ranges, digits[0], RULE, config)
@@ -350,20 +353,22 @@ def test_features_can_be_taught_too(network: Any, digits: tuple[Labelled, Labell
     assert drift(3.0) < 0.5 * drift(0.0)
 
 
-def test_without_labels_the_float_network_is_the_judge(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    found = search_int8(network, _images(digits), RULE)
-    assert found.best.parity.float_accuracy == 1.0
-    assert found.judged_by == "the float network's answers"
+def test_without_labels_the_float_network_gives_the_targets(network: Any, digits: tuple[Labelled, Labelled]) -> None:
+    search = search_int8(network, _images(digits), RULE)
+    assert search.best.parity.float_accuracy == 1.0
+    assert search.judged_by == "the float network's answers"
 
 
-def test_an_unsupported_network_is_still_converted_and_named_before_training(digits: tuple[Labelled, Labelled]) -> None:
+def test_an_unsupported_layer_is_reported_and_the_network_converted(
+    digits: tuple[Labelled, Labelled],
+) -> None:
     layers = keras().layers
     image = layers.Input((32, 32, 3))
     x = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(8, 3, name="sep")(image))
-    model, said = keras().Model(image, layers.Dense(10, activation="softmax")(x)), []
-    found = search_int8(model, _images(digits), RULE, validation=digits[1], max_drop=-100, say=said.append)
-    assert [step.name for step in found.route] == ["ptq"]
-    assert sum("'sep' is a SeparableConv2D" in line for line in said) == 1
+    model, messages = keras().Model(image, layers.Dense(10, activation="softmax")(x)), []
+    search = search_int8(model, _images(digits), RULE, validation=digits[1], max_drop=-100, say=messages.append)
+    assert [step.name for step in search.route] == ["ptq"]
+    assert sum("'sep' is a SeparableConv2D" in line for line in messages) == 1
 
     def never() -> Labelled:
         raise AssertionError("pictures were asked for")

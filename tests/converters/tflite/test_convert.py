@@ -1,4 +1,4 @@
-"""Conversions: refused where they would not be what was asked for, the same bytes every time."""
+"""A conversion gives the same bytes every time, and is refused if it cannot give what was requested."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def network() -> object:
 
 
 def _images(count: int) -> list[np.ndarray]:
-    """Smooth ones: noise is refused as calibration."""
+    """Return smooth images; noise is refused for calibration."""
     waves = np.random.default_rng(0).uniform(0, 0.3, (count, 1, 1, 3))
     y, x = np.mgrid[0:32, 0:32]
     return list((127 + 120 * np.sin(waves * (x + 2 * y)[None, :, :, None])).astype(np.uint8))
@@ -111,7 +111,7 @@ def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path
     assert (written.provenance, written.accuracy) == ({"epochs": "10", "notes": "two lines"}, {"validation": 0.5})
 
 
-def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tmp_path: Path) -> None:
+def test_content_that_does_not_fit_a_file_is_refused_before_the_conversion(network: object, tmp_path: Path) -> None:
     def refused(message: str, card: ModelCard, golden: list[np.ndarray], name: str = "m.tflite") -> None:
         with pytest.raises(ConversionError, match=message):
             convert_int8(network, [], tmp_path / name, card, golden=golden)  # without images, which come next
@@ -127,7 +127,7 @@ def test_what_cannot_be_in_a_file_is_refused_before_the_work(network: object, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_threads_that_make_the_same_file_leave_each_other_alone(tmp_path: Path) -> None:
+def test_threads_that_write_the_same_file_do_not_disturb_each_other(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:  # whose locks keep each other out as those of processes do
         assert list(pool.map(_make_often, [tmp_path / "m.tflite"] * 3)) == [300] * 3
     assert not list(tmp_path.iterdir())
@@ -142,10 +142,10 @@ def _make_often(path: Path) -> int:
     return made
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_next_process_removes_the_files_of_a_killed_one(tmp_path: Path) -> None:
     with work_folder(tmp_path / "m.tflite") as folder:
         left, foreign = folder.with_name(f"{folder.name}left"), tmp_path / ".m.tflite.work.00000000.elsewhere"
-    for place in (left, foreign):
-        place.mkdir()
+    for work in (left, foreign):
+        work.mkdir()
     with work_folder(tmp_path / "m.tflite"):
         assert (left.exists(), foreign.exists()) == (False, True)  # another machine may be at work there

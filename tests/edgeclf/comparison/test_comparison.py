@@ -80,7 +80,7 @@ class _Stopping(Quiet):
             raise KeyboardInterrupt
 
 
-def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
+def test_a_stopped_comparison_resumes(digits: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "compare", make_config(OPTIONS)
     with pytest.raises(KeyboardInterrupt):
         compare(digits, out, config, _Stopping(), methods=("hog-svm",), percentages=(20, 100))
@@ -96,7 +96,7 @@ def test_a_stopped_comparison_goes_on(digits: Path, tmp_path: Path) -> None:
         compare(digits, out, make_config({**OPTIONS, "epochs": 2}), Quiet())
 
 
-def test_a_training_that_was_stopped_is_no_result(digits: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_gives_no_result(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         compare(
             digits,
@@ -110,7 +110,7 @@ def test_a_training_that_was_stopped_is_no_result(digits: Path, tmp_path: Path) 
     assert not (tmp_path / "c" / "work").exists()
 
 
-def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:
+def test_scratch_batch_norm_and_full_training_finish(digits: Path, tmp_path: Path) -> None:
     cells = compare(
         digits,
         tmp_path / "out",
@@ -126,7 +126,7 @@ def test_every_way_to_train_goes_through(digits: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"alpha": True}, {"freeze_stride": 4, "decay_towards": "pretrained"}, {"init": "scratch"}]
 )
-def test_options_that_do_not_go_with_a_method_are_left_out(options: dict[str, object]) -> None:
+def test_options_that_do_not_fit_a_method_are_ignored(options: dict[str, object]) -> None:
     config = make_config(options)
     done = {method: method_config(config, method, 3) for method in METHODS}
     assert {method: (item.tune, item.init, item.seed) for method, item in done.items()} == {
@@ -139,7 +139,7 @@ def test_options_that_do_not_go_with_a_method_are_left_out(options: dict[str, ob
     assert (done["full"].alpha, done["full"].freeze_stride) == (config.alpha, config.freeze_stride)
 
 
-def test_shares_are_nested_and_of_every_class(tmp_path: Path) -> None:
+def test_smaller_shares_are_within_larger_ones_and_have_every_class(tmp_path: Path) -> None:
     targets = np.array([0] * 100 + [1] * 10 + [2] * 6 + [0, 1])
     parts = ("train",) * 116 + ("validation", "test")
     data = Dataset(tmp_path, ("a", "b", "c"), tuple(map(str, range(118))), targets, parts)
@@ -152,14 +152,14 @@ def test_shares_are_nested_and_of_every_class(tmp_path: Path) -> None:
     assert shares[5].files != subset(data, 5, 4).files
 
 
-def test_several_seeds_are_a_mean_and_a_spread() -> None:
+def test_several_seeds_give_a_mean_and_a_spread() -> None:
     cells = [Cell("head", 50, seed, 30, 10, right, right / 10, 0, 1, 4.0, 8, 6) for seed, right in ((0, 6), (1, 8))]
     (row,) = summarize(cells)
     assert (row.accuracy, row.spread, row.seeds) == (pytest.approx(0.7), (0.6, 0.8), 2)
     assert (row.low, row.high) == wilson(7, 10)
 
 
-def test_a_folder_with_a_test_part_keeps_it_and_one_without_gives_some(digits: Path, tmp_path: Path) -> None:
+def test_a_test_part_is_kept_or_split_off(digits: Path, tmp_path: Path) -> None:
     for name in ("0", "1"):
         for place, pictures in (("train", slice(0, 14)), ("val", slice(14, 20))):
             (tmp_path / "photos" / place / name).mkdir(parents=True)
@@ -176,7 +176,7 @@ def test_a_folder_with_a_test_part_keeps_it_and_one_without_gives_some(digits: P
     assert (cells[0].pictures, cells[0].count) == (24, 12)
 
 
-def test_what_cannot_be_compared_is_one_line(digits: Path, tmp_path: Path) -> None:
+def test_impossible_comparisons_are_refused_in_one_line(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected one of hog-svm, scratch, head, batch-norm, full"):
         compare(digits, tmp_path / "out", make_config({}), Quiet(), methods=("hog",))
     with pytest.raises(DataError, match="no such folder"):

@@ -1,4 +1,4 @@
-"""edgeclf.toml: found, below the flags, every mistake at once, and what a run keeps of it."""
+"""edgeclf.toml: flags override it, all its mistakes are reported at once, and a run stores its options."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def test_every_option_is_taken_from_the_file(table: str, option: str, tmp_path: 
 
 
 def test_a_flag_beats_the_file_and_the_file_the_default(tmp_path: Path) -> None:
-    path, said = _file(tmp_path, "[train]\nepochs = 3\nseed = 4\n[export]\nmax_drop = 1\n"), list[str]()
-    done = configure(TrainTable, {"seed": 5}, path, said.append)
+    path, messages = _file(tmp_path, "[train]\nepochs = 3\nseed = 4\n[export]\nmax_drop = 1\n"), list[str]()
+    done = configure(TrainTable, {"seed": 5}, path, messages.append)
     assert (done.epochs, done.seed, done.batch_size) == (3, 5, TrainConfig().batch_size)
-    assert said == [f"Options of [train] from {path}: epochs, seed."]
+    assert messages == [f"Options of [train] from {path}: epochs, seed."]
     assert configure(ExportConfig, {}, path).max_drop == 1.0
 
 
-def test_the_file_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_config_file_of_the_current_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert configure(SearchConfig, {}, None) == SearchConfig()
     (tmp_path / "edgeclf.toml").write_text("[search]\nsizes = [96, 64, 96]\n", "utf-8")
     assert configure(SearchConfig, {}, None).sizes == (64, 96)
 
 
-def test_every_mistake_is_named_at_once_with_file_and_option(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_file_and_option(tmp_path: Path) -> None:
     path = _file(
         tmp_path,
         """
@@ -116,7 +116,7 @@ def test_a_bad_file_is_one_line(text: str, message: str, tmp_path: Path) -> None
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_right_alone_may_be_wrong_together(tmp_path: Path) -> None:
+def test_options_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     path = _file(tmp_path, "[train]\nvalidation = 0.5\n")
     with pytest.raises(ConfigError, match="validation and test together"):
         configure(TrainTable, {"test": 0.5}, path)
@@ -124,7 +124,7 @@ def test_what_is_right_alone_may_be_wrong_together(tmp_path: Path) -> None:
         configure(TrainTable, {}, tmp_path / "none.toml")
 
 
-def test_a_flag_is_judged_together_with_the_file(tmp_path: Path) -> None:
+def test_flags_and_file_are_validated_together(tmp_path: Path) -> None:
     path = _file(tmp_path, "[train]\nvalidation = 0.05\n")
     assert configure(TrainTable, {"test": 0.8}, path).config().test == 0.8
     with pytest.raises(ConfigError, match=r"^Options: validation and test together leave too few"):
@@ -136,7 +136,7 @@ def test_a_path_in_the_file_is_relative_to_it(tmp_path: Path) -> None:
     assert (done.data, done.weights) == (tmp_path / "photos", tmp_path / "w.h5")
 
 
-def test_what_a_run_keeps_says_the_same_again(run: Run, tmp_path: Path) -> None:
+def test_the_config_of_a_run_reads_back_unchanged(run: Run, tmp_path: Path) -> None:
     done = configure(TrainTable, {}, run.path / "config.toml")
     assert (done.config(), done.data) == (run.config, run.data)
     full: dict[str, Any] = {"weights": tmp_path / "w", "learning_rate": 1e-3, "size": 96, "train_size": 64}
@@ -144,7 +144,7 @@ def test_what_a_run_keeps_says_the_same_again(run: Run, tmp_path: Path) -> None:
     assert configure(TrainTable, {}, _file(tmp_path, config_text(tmp_path, config))).config() == config
 
 
-def test_runs_of_before_are_opened(run: Run, tmp_path: Path) -> None:
+def test_runs_of_older_versions_are_opened(run: Run, tmp_path: Path) -> None:
     content = {"data": str(run.data), "options": run.config.model_dump(mode="json")}
     (tmp_path / "config.json").write_text(json.dumps(content), "utf-8")
     assert Run.open(tmp_path).config == run.config
@@ -166,14 +166,14 @@ def _said(default: Any) -> str:
     return f"default: {default:g}" if isinstance(default, (int, float)) else default or "default"
 
 
-def test_the_help_of_a_training_says_what_is_the_default() -> None:
+def test_the_help_of_train_shows_the_defaults() -> None:
     helps = {parameter.name: getattr(parameter, "help", "") for parameter in train.params}
     for name, field in TrainConfig.model_fields.items():
         if name not in ("weights", "region"):  # for which there is no default
             assert _said(field.default) in helps[name], name
 
 
-def test_the_flags_offer_what_the_options_take() -> None:
+def test_flags_show_the_choices_of_their_options() -> None:
     for option in train.params:
         if isinstance(option, click.Option) and isinstance(option.type, click.Choice) and option.name != "distribute":
             name = option.name or ""

@@ -1,4 +1,4 @@
-"""Folders of photographs, good and bad."""
+"""Folders of photographs, valid and invalid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _fill(folder: Path, count: int) -> None:
         cv2.imwrite(str(folder / f"{number}.png"), np.full((4, 4, 3), number, np.uint8))
 
 
-def test_each_class_is_divided_in_the_same_shares_and_by_the_seed(tmp_path: Path) -> None:
+def test_each_class_is_split_in_the_same_shares_by_the_seed(tmp_path: Path) -> None:
     _fill(tmp_path / "cat", 40)
     _fill(tmp_path / "dog", 20)
     data, skipped = scan(tmp_path)
@@ -31,7 +31,7 @@ def test_each_class_is_divided_in_the_same_shares_and_by_the_seed(tmp_path: Path
     assert first.parts == again.parts != other.parts
 
 
-def test_ready_parts_are_kept(tmp_path: Path) -> None:
+def test_existing_parts_are_kept(tmp_path: Path) -> None:
     for part, count in (("train", 8), ("val", 3), ("test", 2)):
         _fill(tmp_path / part / "cat", count)
         _fill(tmp_path / part / "dog", count)
@@ -39,7 +39,7 @@ def test_ready_parts_are_kept(tmp_path: Path) -> None:
     assert [data.counts(part).tolist() for part in ("train", "validation", "test")] == [[8, 8], [3, 3], [2, 2]]
 
 
-def test_classes_called_by_numbers_sort_by_value(tmp_path: Path) -> None:
+def test_numeric_class_names_are_sorted_by_value(tmp_path: Path) -> None:
     for name in ("10", "9", "1"):
         _fill(tmp_path / name, 1)
     assert scan(tmp_path)[0].labels == ("1", "9", "10")
@@ -66,7 +66,7 @@ def test_bad_folders_are_one_line_each(tmp_path: Path) -> None:
         split(scan(tmp_path)[0], 0.2, 0.0, 0)
 
 
-def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
+def test_a_folder_next_to_the_parts_is_reported(tmp_path: Path) -> None:
     for part in ("train", "test", "dev"):
         _fill(tmp_path / part / "cat", 5)
     with pytest.raises(DataError, match="'dev' is next to train/ but is not a split"):
@@ -74,7 +74,7 @@ def test_a_folder_beside_the_parts_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("training_set", "dev_set"), ("train", "unlabelled"), ("dev", "eval", "labels")])
-def test_parts_under_other_names_are_no_classes(names: tuple[str, ...], tmp_path: Path) -> None:
+def test_parts_with_other_names_are_not_taken_for_classes(names: tuple[str, ...], tmp_path: Path) -> None:
     for name in names:
         _fill(tmp_path / name / "cat", 5)
         _fill(tmp_path / name / "dog", 5)
@@ -82,7 +82,7 @@ def test_parts_under_other_names_are_no_classes(names: tuple[str, ...], tmp_path
         scan(tmp_path)
 
 
-def test_a_class_may_have_folders_and_a_name_like_a_part(tmp_path: Path) -> None:
+def test_a_class_may_have_subfolders_and_be_named_like_a_part(tmp_path: Path) -> None:
     for name in ("pregnancy test", "cats"):
         _fill(tmp_path / name / "2024", 5)
         _fill(tmp_path / name / "2025", 5)
@@ -94,7 +94,7 @@ def test_a_class_may_have_folders_and_a_name_like_a_part(tmp_path: Path) -> None
     assert scan(tmp_path)[0].labels == ("cats", "train")
 
 
-def test_a_class_under_the_name_that_earlier_snapshots_gave_it_is_not_another(tmp_path: Path) -> None:
+def test_a_class_and_its_percent_encoded_name_are_refused_as_the_same(tmp_path: Path) -> None:
     for name in ("Brot", "K%C3%A4se", "Käse"):
         _fill(tmp_path / name, 5)
     with pytest.raises(DataError, match=r"'K%C3%A4se' and 'Käse' are the same.*Merge them"):
@@ -115,13 +115,13 @@ def test_one_name_in_two_forms_of_unicode_is_one_class(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-def test_a_name_that_is_equal_but_for_a_zero_has_its_place(tmp_path: Path) -> None:
+def test_names_that_differ_by_a_leading_zero_have_a_fixed_order(tmp_path: Path) -> None:
     for name in ("1", "01", "001"):
         _fill(tmp_path / name, 1)
     assert scan(tmp_path)[0].labels == ("001", "01", "1")
 
 
-def test_labels_are_of_any_script_but_do_not_turn_text_around(tmp_path: Path) -> None:
+def test_labels_may_use_any_script_but_no_direction_overrides(tmp_path: Path) -> None:
     for name in ("می‌خواهم", "क्‍ष", "fruit\u00a0rouge"):
         _fill(tmp_path / name, 1)
     assert len(scan(tmp_path)[0].labels) == 3
@@ -130,7 +130,7 @@ def test_labels_are_of_any_script_but_do_not_turn_text_around(tmp_path: Path) ->
         scan(tmp_path)
 
 
-def test_what_cannot_be_read_or_written_down_is_skipped_by_name(tmp_path: Path) -> None:
+def test_unreadable_files_and_unprintable_names_are_skipped_and_listed(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         _fill(tmp_path / name, 5)
     _fill(tmp_path / "elsewhere" / "deep", 5)
@@ -153,7 +153,7 @@ def test_train_may_be_a_class(tmp_path: Path) -> None:
     assert scan(tmp_path)[0].labels == ("__background__", "train")
 
 
-def test_a_name_that_is_no_text_is_skipped_by_name(tmp_path: Path) -> None:
+def test_file_names_that_are_not_utf8_are_skipped_and_listed(tmp_path: Path) -> None:
     _fill(tmp_path / "cat", 5)
     _fill(tmp_path / "dog", 5)
     try:
@@ -173,7 +173,7 @@ def test_a_part_with_another_class_is_refused(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-def test_an_image_in_no_class_is_said_to_be_left_out(tmp_path: Path) -> None:
+def test_images_outside_any_class_are_reported_as_ignored(tmp_path: Path) -> None:
     for name in ("train/cat/a.png", "train/dog/a.png", "train/lost.png", "train/notes.txt", "test/cat/a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

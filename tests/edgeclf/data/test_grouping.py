@@ -1,4 +1,4 @@
-"""What is kept in one part of a split: copies and presses, and not what a fixed camera's images have in common."""
+"""Copies and images of one press stay in one part of the split; a fixed camera's images of other moments do not."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _divided(folder: Path, out: Path, **options: object) -> tuple[Dataset, list[
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_fixed_cameras_images_are_divided_in_their_shares(name: str, tmp_path: Path) -> None:
+def test_images_of_a_fixed_camera_are_split_in_the_requested_shares(name: str, tmp_path: Path) -> None:
     data, lines = _divided(write_scene(SCENES[name](40), tmp_path / "photos"), tmp_path / "run")
     assert np.abs(data.counts("validation") - 6).max() <= 1
     assert not any("Warning" in line for line in lines), lines
@@ -49,7 +49,7 @@ def test_a_fixed_cameras_images_are_divided_in_their_shares(name: str, tmp_path:
         assert len(rows) <= 8
 
 
-def test_of_a_fixed_camera_too_copies_of_a_file_stay_together(tmp_path: Path) -> None:
+def test_copies_of_a_fixed_cameras_files_stay_together(tmp_path: Path) -> None:
     folder = write_scene(table(0.2, 40), tmp_path / "photos")
     for number in range(10):
         (folder / "empty" / f"copy{number}.jpg").write_bytes((folder / "empty" / f"{number:03}.jpg").read_bytes())
@@ -59,7 +59,7 @@ def test_of_a_fixed_camera_too_copies_of_a_file_stay_together(tmp_path: Path) ->
     assert any("images of 'empty' look alike, as with a fixed camera" in line for line in lines)
 
 
-def test_one_photograph_under_two_labels_is_said_and_divides_nothing(tmp_path: Path) -> None:
+def test_photographs_under_two_labels_are_reported(tmp_path: Path) -> None:
     folder = write_scene(table(0.45, 12), tmp_path / "photos")
     shot = cv2.imread(str(folder / "bird" / "003.jpg"))
     cv2.imwrite(str(folder / "squirrel" / "again.jpg"), shot[::2, ::2])
@@ -71,7 +71,7 @@ def test_one_photograph_under_two_labels_is_said_and_divides_nothing(tmp_path: P
 
 
 def _presses(label: str, count: int, each: int) -> Iterator[str]:
-    """Names as ``edgeclf capture`` gives them: presses of five images a second, a minute apart."""
+    """Yield names as ``edgeclf capture`` gives them: presses of five images a second, a minute apart."""
     for press in range(count):
         for number in range(each):
             yield f"{label}/20261127-19{press:02}{number // 5:02}-{number % 5 * 200:03}.jpg"
@@ -103,7 +103,7 @@ def test_images_of_one_press_stay_together(tmp_path: Path) -> None:
     assert not members(alone.groups)
 
 
-def test_a_long_video_is_cut_so_that_it_can_be_divided(tmp_path: Path) -> None:
+def test_a_long_video_becomes_several_groups(tmp_path: Path) -> None:
     for label in ("squirrel", "bird"):
         _one_name_each(_presses(label, 1, 120), tmp_path / "photos", label)
     data, lines = _divided(tmp_path / "photos", tmp_path / "run")
@@ -112,7 +112,7 @@ def test_a_long_video_is_cut_so_that_it_can_be_divided(tmp_path: Path) -> None:
     assert not any("Warning" in line for line in lines)
 
 
-def test_a_part_far_below_its_share_is_said(tmp_path: Path) -> None:
+def test_a_part_far_below_its_share_is_reported(tmp_path: Path) -> None:
     folder = write_scene(table(0.2, 21), tmp_path / "photos")
     files = sorted(folder.rglob("*.jpg"))
     rows = [f"{file.relative_to(folder)},{file.parent.name},{file.parent.name}{int(file.stem) >= 19}" for file in files]
@@ -139,13 +139,13 @@ def test_a_part_far_below_its_share_is_said(tmp_path: Path) -> None:
         ("12345678901234567890", None),
     ],
 )
-def test_names_say_when(name: str, seconds: float | None) -> None:
-    found = capture_time(f"bird/{name}.jpg", b"")
-    assert np.isnan(found) if seconds is None else found == pytest.approx(seconds, abs=1e-3)
+def test_capture_times_are_read_from_names(name: str, seconds: float | None) -> None:
+    moment = capture_time(f"bird/{name}.jpg", b"")
+    assert np.isnan(moment) if seconds is None else moment == pytest.approx(seconds, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_exif_says_when(kind: str) -> None:
+def test_capture_times_are_read_from_exif(kind: str) -> None:
     exif = Image.Exif()
     exif[306] = "2020:01:01 00:00:00"  # of a later change
     exif.get_ifd(0x8769).update({0x9003: "2026:11:27 19:30:12", 0x9291: "25"})
@@ -165,10 +165,12 @@ def test_the_split_does_not_depend_on_the_size_of_the_input(tmp_path: Path) -> N
 
     folder = write_scene(table(0.2, 20), tmp_path / "photos")
     data = scan(folder)[0]
-    known = []
+    splits = []
     for size in (32, 96, 224):
         config = make_config({"size": size})
         fingerprints = Fingerprints.of(len(data.files))
         with decode(data, preprocessing(config), 0, tmp_path / f"decoded-{size}", Quiet(), fingerprints)[0]:
-            known.append((fingerprints.hashes.tolist(), Grouping(data, fingerprints, "time").grouped().groups.tolist()))
-    assert known[0] == known[1] == known[2]
+            splits.append(
+                (fingerprints.hashes.tolist(), Grouping(data, fingerprints, "time").grouped().groups.tolist())
+            )
+    assert splits[0] == splits[1] == splits[2]

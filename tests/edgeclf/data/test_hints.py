@@ -1,4 +1,4 @@
-"""Paths that hold no photographs as they are expected: what was probably meant."""
+"""Errors about a path without photographs suggest the right path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _evaluated(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "path", "said"),
+    ("read", "path", "hint"),
     [
         (read_source, "photos/0", "If it is the folder of one class, pass the folder above it: photos"),
         (_evaluated, "photos/0", "If it is the folder of one class, pass the folder above it: photos"),
@@ -48,20 +48,20 @@ def _evaluated(path: Path) -> None:
         (read_source, "photos/0/0.png", "This is an image; the folder above its class is photos."),
     ],
 )
-def test_what_was_probably_meant(read: Callable[[Path], object], path: str, said: str, folder: Path) -> None:
+def test_a_wrong_path_suggests_a_right_one(read: Callable[[Path], object], path: str, hint: str, folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(Path(path))
-    assert str(caught.value).endswith(said) or said in str(caught.value)
+    assert str(caught.value).endswith(hint) or hint in str(caught.value)
     assert "/." not in str(caught.value)
 
 
-def test_a_class_named_from_inside_of_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_folder_given_as_data_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("photos/0")
     with pytest.raises(DataError, match="holds images itself"):
         refuse_inside(Path("."), Path("runs/0-1"))
 
 
-def test_folders_in_the_classes_folders_are_said(folder: Path) -> None:
+def test_folders_inside_class_folders_are_reported(folder: Path) -> None:
     (folder / "outer").mkdir()
     shutil.copytree("photos", "outer/a")
     shutil.copytree("photos/0", "outer/b/0")
@@ -76,7 +76,7 @@ def test_folders_in_the_classes_folders_are_said(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "hint"),
     [
         ("runs/min", "there is no such folder. Did you mean runs/mine?"),
         ("runs", "but it contains some. Pass one of them: runs/mine"),
@@ -84,7 +84,7 @@ def test_folders_in_the_classes_folders_are_said(folder: Path) -> None:
         ("list.csv", "but a file."),
     ],
 )
-def test_what_was_probably_meant_for_a_run(path: str, said: str, folder: Path) -> None:
+def test_a_wrong_run_suggests_the_right_one(path: str, hint: str, folder: Path) -> None:
     with pytest.raises(RunError, match="not a run folder") as caught:
         Run.open(Path(path))
-    assert str(caught.value).endswith(said)
+    assert str(caught.value).endswith(hint)

@@ -1,4 +1,4 @@
-"""Where classes and parts are found in folders as archives leave them, and that nothing else becomes a class."""
+"""Classes and parts are found in unpacked archives, and no other folder becomes a class."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def test_classes_and_parts_are_found_below_wrapping_folders(
     folders: tuple[str, ...], parts: set[str], tmp_path: Path
 ) -> None:
     root = _fill(tmp_path / "my", *folders)
-    said: list[str] = []
-    listed, skipped = read_source(root, said.append)
+    messages: list[str] = []
+    listed, skipped = read_source(root, messages.append)
     assert (listed.labels, set(listed.parts), skipped) == (("cats", "dogs"), parts, [])
     assert len(listed.files) == 12 * len(folders)
     assert all((root / file).is_file() for file in listed.files)
     plain = folders == ("Train", "Valid", "Test")
-    assert len(said) == (0 if plain else 1)
+    assert len(messages) == (0 if plain else 1)
     if "test" in parts:
         assert set(evaluation_folder(root).iterdir()) == {evaluation_folder(root) / name for name in listed.labels}
 
 
 @pytest.mark.parametrize("names", [("seg_train/seg_train", "seg_test/seg_test"), ("train", "test")])
 @pytest.mark.parametrize("other", ["seg_pred/seg_pred", "single_prediction", "unlabelled"])
-def test_images_to_predict_beside_the_parts_are_left_out_and_said(
+def test_unlabelled_images_next_to_the_parts_are_ignored_and_reported(
     names: tuple[str, ...], other: str, tmp_path: Path
 ) -> None:
     root = _fill(tmp_path / "my", *names)
@@ -77,7 +77,7 @@ def test_images_to_predict_beside_the_parts_are_left_out_and_said(
         (("train_a", "train_b", "test_set"), "", "train_a"),
     ],
 )
-def test_what_may_be_parts_or_classes_is_refused_with_the_path_to_give(
+def test_ambiguous_folders_are_refused_with_the_path_to_give(
     folders: tuple[str, ...], loose: str, path: str, tmp_path: Path
 ) -> None:
     root = _fill(tmp_path, *folders)
@@ -95,7 +95,7 @@ def test_an_archive_unpacked_into_itself_is_refused_with_the_path_to_give(tmp_pa
     assert set(scan(root / "chest_xray")[0].parts) == {"train", "test"}
 
 
-def test_a_folder_with_parts_beside_others_is_no_class(tmp_path: Path) -> None:
+def test_a_folder_that_contains_parts_is_not_taken_for_a_class(tmp_path: Path) -> None:
     root = _fill(tmp_path, "dataset/train", "dataset/test")
     (root / "samples").mkdir()
     (root / "samples" / "1.jpg").write_bytes(b"")
@@ -120,13 +120,13 @@ def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-def test_the_classes_once_more_beside_themselves_are_no_class(tmp_path: Path) -> None:
+def test_a_second_copy_of_the_classes_is_refused(tmp_path: Path) -> None:
     _fill(tmp_path, ".", "PlantVillage")
     with pytest.raises(DataError, match=r"PlantVillage: repeats the classes next to it.*edgeclf train .*Village"):
         scan(tmp_path)
 
 
-def test_classes_called_as_parts_with_images_of_their_own_stay_classes(tmp_path: Path) -> None:
+def test_classes_named_like_parts_stay_classes(tmp_path: Path) -> None:
     for name in ("test", "training"):
         root = _fill(tmp_path / name, ".", classes=(name, "cats"))
         assert (scan(root)[0].labels, scan(root)[0].note) == (("cats", name), "")
@@ -162,7 +162,7 @@ def test_a_folder_without_a_readable_image_names_files_reasons_and_commands(tmp_
         assert len(text.splitlines()) == 7
 
 
-def test_only_raw_files_end_before_anything_is_begun(tmp_path: Path) -> None:
+def test_a_folder_of_raw_files_is_refused_before_any_work(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / "p" / label).mkdir(parents=True)
         (tmp_path / "p" / label / "1.NEF").write_bytes(b"MM\0*")
@@ -171,7 +171,7 @@ def test_only_raw_files_end_before_anything_is_begun(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_files_left_out_are_named_before_a_refusal_without_a_file_that_is_gone(digits: Path, tmp_path: Path) -> None:
+def test_skipped_files_are_listed_before_a_refusal(digits: Path, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(digits, tmp_path / "p")

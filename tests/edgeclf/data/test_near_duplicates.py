@@ -1,4 +1,4 @@
-"""Copies are found through resizing and new encoding; other images are not taken for copies."""
+"""Copies are found even if resized or encoded again; other images are not taken for copies."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ RULE = Preprocessing(96, 96, mean=(127.0,) * 3, std=(128.0,) * 3)
 
 
 def crops(count: int) -> list[Pixels]:
-    """Different views of two photographs, at most half of any two in common; none of the plain sky."""
-    found: list[Pixels] = []
+    """Return crops of two photographs that overlap by at most half, without the uniform sky."""
+    views: list[Pixels] = []
     for row, column, turn in itertools.product(range(6), range(6), range(2)):
         pixels = load_sample_images().images[turn][row * 60 : row * 60 + 120, column * 80 : column * 80 + 160]
         if pixels.std() > 40:
-            found.append(np.ascontiguousarray(pixels))
-    return found[:count]
+            views.append(np.ascontiguousarray(pixels))
+    return views[:count]
 
 
 def _fingerprints(images: list[Pixels]) -> Fingerprints:
@@ -41,7 +41,7 @@ def _fingerprints(images: list[Pixels]) -> Fingerprints:
 
 
 def near_groups(fingerprints: Fingerprints) -> npt.NDArray[np.int64]:
-    """Of images that are all of one class."""
+    """Return the near-duplicate groups of images of one class."""
     return Likeness(fingerprints, np.zeros(len(fingerprints.readable), np.int64)).groups()
 
 
@@ -54,21 +54,21 @@ def _encoded(pixels: Pixels, scale: float, quality: int) -> Pixels:
 
 
 @pytest.mark.parametrize(("scale", "quality"), [(1.0, 40), (0.5, 75), (1.7, 85)])
-def test_resized_and_encoded_copies_are_found_and_nothing_else(scale: float, quality: int) -> None:
+def test_only_resized_and_reencoded_copies_are_found(scale: float, quality: int) -> None:
     originals = crops(40)
-    found = near_groups(_fingerprints([*originals, *(_encoded(pixels, scale, quality) for pixels in originals)]))
+    groups = near_groups(_fingerprints([*originals, *(_encoded(pixels, scale, quality) for pixels in originals)]))
     assert len(originals) == 40
-    assert found[:40].tolist() == found[40:].tolist()
-    assert len(set(found.tolist())) == 40
+    assert groups[:40].tolist() == groups[40:].tolist()
+    assert len(set(groups.tolist())) == 40
 
 
-def test_hardly_any_handwritten_digits_are_taken_for_copies() -> None:
-    found = near_groups(_fingerprints([digit_picture(image) for image in load_digits().images[:600]]))
-    assert (found >= 0).sum() <= 4
+def test_few_handwritten_digits_are_taken_for_copies() -> None:
+    groups = near_groups(_fingerprints([digit_picture(image) for image in load_digits().images[:600]]))
+    assert (groups >= 0).sum() <= 4
 
 
 def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
-    """The values imagehash 4.3.2 gives, which computed them before."""
+    """The expected values come from imagehash 4.3.2, which computed them in earlier versions."""
     china, flower = load_sample_images().images
     fingerprints = _fingerprints(
         [china, flower, china[:120, :160], flower[60:300, 200:520], np.zeros((50, 60, 3), np.uint8)]
@@ -77,15 +77,15 @@ def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
     assert fingerprints.hashes.tolist() == expected
 
 
-def test_images_of_one_colour_are_told_apart_by_it() -> None:
+def test_uniform_images_are_distinguished_by_colour() -> None:
     flat = [np.full((50, 50, 3), value, np.uint8) for value in (0, 1, 90, 200)]
     first, second, *others = near_groups(_fingerprints(flat)).tolist()
     assert first == second == 0
     assert others == [-1, -1]
 
 
-def test_an_image_of_like_brightness_hides_no_copy() -> None:
-    """A hash knows brightness alone: a grey image and its coloured one share it."""
+def test_an_image_of_similar_brightness_does_not_hide_a_copy() -> None:
+    """A hash sees only brightness: a coloured image and its grey version share it."""
     for pixels in crops(40):
         grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
         first, other, copy, smaller = near_groups(
@@ -95,7 +95,7 @@ def test_an_image_of_like_brightness_hides_no_copy() -> None:
         assert other == smaller >= 0
 
 
-def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
+def test_close_hashes_are_found_whichever_bits_differ() -> None:
     rng, count = np.random.default_rng(0), 400
     fingerprints = Fingerprints.of(2 * count)
     fingerprints.readable[:] = True
@@ -108,13 +108,13 @@ def test_close_hashes_are_found_in_whatever_bits_they_differ() -> None:
         fingerprints.hashes[count + row] = fingerprints.hashes[row] ^ np.bitwise_or.reduce(
             np.uint64(1) << bits.astype(np.uint64)
         )
-    found = near_groups(fingerprints)
-    assert (found[1:count:2] == found[count + 1 :: 2]).all()
-    assert (found[1:count:2] >= 0).all()
-    assert (found[::2] == -1).all()
+    groups = near_groups(fingerprints)
+    assert (groups[1:count:2] == groups[count + 1 :: 2]).all()
+    assert (groups[1:count:2] >= 0).all()
+    assert (groups[::2] == -1).all()
 
 
-def test_a_video_of_a_still_scene_is_no_group_and_not_compared_pair_by_pair() -> None:
+def test_a_still_scene_forms_no_group_and_is_not_compared_in_pairs() -> None:
     started = time.monotonic()
     rng, count = np.random.default_rng(0), 20_000
     fingerprints = Fingerprints.of(count)

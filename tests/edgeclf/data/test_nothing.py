@@ -1,4 +1,4 @@
-"""A folder ``_none``: trained as a class, never an answer."""
+"""Images in a folder ``_none`` are trained as a class that is never an answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Lines(Quiet):
 
 @pytest.fixture(scope="module")
 def photographs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 0 and 1; those of 2 are nothing."""
+    """Photographs of 0 and 1; those of 2 are in ``_none``."""
     folder = Path(shutil.copytree(digits, tmp_path_factory.mktemp("nothing") / "photos"))
     (folder / "2").rename(folder / "_none")
     return folder
@@ -40,12 +40,12 @@ def photographs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def nothing_model(sure_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a training on them: the network is that of 0, 1 and 2."""
+    """Return the model file of a training on them, whose network distinguishes 0, 1 and 2."""
     path = tmp_path_factory.mktemp("nothing") / "model.tflite"
     return variant(sure_model, path, labels=lambda text: text.replace("2", "_none"))
 
 
-def test_it_is_trained_like_a_class_and_said_apart(photographs: Path, tmp_path: Path) -> None:
+def test_nothing_is_trained_like_a_class_and_reported_separately(photographs: Path, tmp_path: Path) -> None:
     reporter = _Lines()
     config = make_config({**SMALL, "size": 32, "train_size": 32, "tune": "head"})
     run = edgeclf.train(photographs, tmp_path / "run", config, reporter)
@@ -58,11 +58,11 @@ def test_it_is_trained_like_a_class_and_said_apart(photographs: Path, tmp_path: 
     assert "<b>_none</b> stands for images of nothing" in report
 
 
-def test_it_is_never_an_answer(nothing_model: Path, photographs: Path) -> None:
+def test_nothing_is_never_an_answer(nothing_model: Path, photographs: Path) -> None:
     with Classifier.load(nothing_model) as classifier:
-        found = [(path.parent.name, classifier.classify(path)) for path in sorted(photographs.rglob("*.png"))]
-    assert all(prediction.answer != "_none" for _, prediction in found)
-    named = [prediction for _, prediction in found if prediction.label == "_none"]
+        predictions = [(path.parent.name, classifier.classify(path)) for path in sorted(photographs.rglob("*.png"))]
+    assert all(prediction.answer != "_none" for _, prediction in predictions)
+    named = [prediction for _, prediction in predictions if prediction.label == "_none"]
     assert len(named) > 10
     assert all((one.answer, one.reason) == ("unknown", "unfamiliar") for one in named)
     words = ["run", nothing_model, "--source", photographs / "_none", "--json", "--threshold", "0"]
@@ -72,7 +72,7 @@ def test_it_is_never_an_answer(nothing_model: Path, photographs: Path) -> None:
     assert {line["answer"] for line in lines if line["label"] == "_none"} == {"unknown"}
 
 
-def test_unknown_is_right_for_it(nothing_model: Path, photographs: Path) -> None:
+def test_unknown_is_the_right_answer_for_nothing(nothing_model: Path, photographs: Path) -> None:
     words = [str(nothing_model), str(photographs), "--json"]
     plain = json.loads(CliRunner().invoke(evaluate_command, [*words, "--reject", "0"]).stdout)
     strict = json.loads(CliRunner().invoke(evaluate_command, [*words, "--reject", "1"]).stdout)
@@ -81,7 +81,7 @@ def test_unknown_is_right_for_it(nothing_model: Path, photographs: Path) -> None
     assert (strict["refusals"]["nothing_refused"], strict["recall"]["_none"]) == (20, 1)
 
 
-def test_its_name_is_no_class(photographs: Path) -> None:
+def test_the_name_of_nothing_is_not_a_class(photographs: Path) -> None:
     data, _ = scan(photographs)
     assert classes_text(data.labels) == "2 classes and of nothing (_none)"
     assert without_nothing(data.labels) == ["0", "1"]

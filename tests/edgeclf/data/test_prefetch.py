@@ -1,4 +1,4 @@
-"""Batches ahead of their step, and images read from a file."""
+"""Batches are prepared ahead of their step; pixels are read from a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.data.prefetch import Prefetched
 
 
-def test_batches_come_in_order_out_of_one_other_thread() -> None:
+def test_batches_come_in_order_from_one_thread() -> None:
     threads = set()
 
     def prepare(job: int) -> int:
@@ -26,7 +26,7 @@ def test_batches_come_in_order_out_of_one_other_thread() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_the_next_batch_is_made_while_the_step_runs() -> None:
+def test_the_next_batch_is_prepared_during_the_step() -> None:
     batches = Prefetched(lambda job: time.sleep(0.05), range(8))
     for _ in batches:
         time.sleep(0.1)
@@ -34,14 +34,14 @@ def test_the_next_batch_is_made_while_the_step_runs() -> None:
     assert batches.wait_share < 0.25  # one behind the other it would be a third
 
 
-def test_slow_batches_are_seen_in_the_share() -> None:
+def test_slow_batches_raise_the_share_of_time_waited() -> None:
     batches = Prefetched(lambda job: time.sleep(0.05), range(8))
     for _ in batches:
         pass
     assert batches.wait_share > 0.9
 
 
-def test_an_error_arrives_at_its_batch_and_a_stop_ends_the_thread() -> None:
+def test_an_error_is_raised_at_its_batch_and_stopping_ends_the_thread() -> None:
     def prepare(job: int) -> float:
         return 1 / (3 - job)
 
@@ -55,7 +55,7 @@ def test_an_error_arrives_at_its_batch_and_a_stop_ends_the_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_pixels_come_back_by_number_slice_and_rows(tmp_path: Path) -> None:
+def test_pixels_are_read_by_index_slice_and_rows(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
     stored = PixelFile(tmp_path / "pixels", (7, 5, 4))
     for row in reversed(range(7)):
@@ -73,7 +73,7 @@ def test_pixels_come_back_by_number_slice_and_rows(tmp_path: Path) -> None:
         stored[6]
 
 
-def test_reading_every_image_takes_no_memory(tmp_path: Path) -> None:
+def test_reading_all_images_does_not_grow_memory(tmp_path: Path) -> None:
     stored = PixelFile(tmp_path / "pixels", (400, 256, 256))
     before = _resident()
     for row in range(400):
@@ -84,6 +84,6 @@ def test_reading_every_image_takes_no_memory(tmp_path: Path) -> None:
 
 
 def _resident() -> int:
-    """KiB of this process in memory."""
+    """Return the resident memory of this process in KiB."""
     text = Path("/proc/self/status").read_text("utf-8")
     return int(text.split("VmRSS:")[1].split()[0])

@@ -1,4 +1,4 @@
-"""Several sources of photographs as one: their classes, names, parts and groups; and that a run of them reads back."""
+"""Several sources form one dataset: classes, names, parts, groups; a run of them reads back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeclf.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def places(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sources(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``photos`` of 0 and 1; ``snapshots`` of 0, 2 and ``a/b``; ``more`` and a CSV of its 1 and ``a/b`` with groups."""
     root = tmp_path_factory.mktemp("several")
     for label in ("0", "1"):
@@ -51,10 +51,10 @@ def _png(path: Path, pixels: np.ndarray) -> None:
     cv2.imwrite(str(path), pixels)
 
 
-def test_classes_are_those_of_any_source_and_equal_names_stay_apart(places: Path) -> None:
-    paths = (places / "photos", places / "snapshots", places / "list.csv")
-    said: list[str] = []
-    data, skipped = read_source(paths, said.append)
+def test_sources_share_classes_but_not_file_names(sources: Path) -> None:
+    paths = (sources / "photos", sources / "snapshots", sources / "list.csv")
+    messages: list[str] = []
+    data, skipped = read_source(paths, messages.append)
     assert (data.labels, skipped) == (("0", "1", "2", "a/b"), [])  # a%2Fb is how snapshots of a/b are called
     assert np.bincount(data.targets).tolist() == [23, 40, 20, 12]
     assert len({file[2:] for file in data.files}) < len(set(data.files)) == 95
@@ -64,39 +64,39 @@ def test_classes_are_those_of_any_source_and_equal_names_stay_apart(places: Path
         assert data.content(data.files[row]) == path.read_bytes()
         assert label == "a/b" or path.parent.name == label
     assert len(set(data.groups.tolist()) - {-1}) == 6
-    assert [line.partition(":")[0] for line in said] == [f"{row}/ is {path}" for row, path in enumerate(paths, 1)]
+    assert [line.partition(":")[0] for line in messages] == [f"{row}/ is {path}" for row, path in enumerate(paths, 1)]
 
 
-def test_groups_of_two_csvs_never_coincide(places: Path, tmp_path: Path) -> None:
-    shutil.copytree(places, tmp_path / "again")
-    data, _ = read_source([places / "list.csv", tmp_path / "again" / "list.csv"])
+def test_groups_of_two_csv_files_stay_distinct(sources: Path, tmp_path: Path) -> None:
+    shutil.copytree(sources, tmp_path / "again")
+    data, _ = read_source([sources / "list.csv", tmp_path / "again" / "list.csv"])
     first, second = ({g for f, g in zip(data.files, data.groups, strict=True) if f.startswith(n)} for n in "12")
     assert len(first) == len(second) == 6
     assert not first & second
 
 
-def test_the_same_images_twice_are_refused_by_any_name(
-    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_same_image_in_two_sources_is_refused_whatever_its_path(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "link").symlink_to(places / "photos")
+    (tmp_path / "link").symlink_to(sources / "photos")
     monkeypatch.chdir(tmp_path)
-    again = [tmp_path / "link", places / "snapshots" / ".." / "photos", Path(os.path.relpath(places / "photos"))]
-    for path in (places / "photos", *again):
+    again = [tmp_path / "link", sources / "snapshots" / ".." / "photos", Path(os.path.relpath(sources / "photos"))]
+    for path in (sources / "photos", *again):
         with pytest.raises(DataError, match="is the same as"):
-            read_source([places / "photos", path])
-    for pair in ([places / "photos" / "0", places / "photos"], [places / "photos", tmp_path / "link" / "0"]):
+            read_source([sources / "photos", path])
+    for pair in ([sources / "photos" / "0", sources / "photos"], [sources / "photos", tmp_path / "link" / "0"]):
         with pytest.raises(DataError, match=r"is inside .*photos"):
             read_source(pair)
     with pytest.raises(DataError, match=r"lists .*more/1/.*\.png, which .*more also has"):
-        read_source([places / "more", places / "list.csv"])
+        read_source([sources / "more", sources / "list.csv"])
     for name in ("b", "c"):
-        shutil.copytree(places / "more" / "2", tmp_path / name / "2")
+        shutil.copytree(sources / "more" / "2", tmp_path / name / "2")
     with pytest.raises(DataError, match="has only one class"):
         read_source([tmp_path / "b", tmp_path / "c"])
-    assert read_source([tmp_path / "b", places / "photos"])[0].labels == ("0", "1", "2")
+    assert read_source([tmp_path / "b", sources / "photos"])[0].labels == ("0", "1", "2")
 
 
-def test_parts_that_are_given_stay_and_other_sources_are_divided_as_usual() -> None:
+def test_split_sources_keep_their_parts_and_others_are_split() -> None:
     parts = ["train"] * 10 + ["test"] * 4 + [""] * 22
     targets = np.array([row % 2 for row in range(14)] + [row % 2 for row in range(20)] + [2, 2])
     groups = np.full(36, -1)
@@ -109,20 +109,20 @@ def test_parts_that_are_given_stay_and_other_sources_are_divided_as_usual() -> N
     assert [divided.parts[14:].count(part) for part in ("train", "validation", "test")] == [13, 4, 5]
 
 
-def test_a_run_of_several_sources_reads_back(places: Path, tmp_path: Path) -> None:
-    write_shards(places / "snapshots", tmp_path / "shards", 100, Quiet())
+def test_a_run_of_several_sources_reads_back(sources: Path, tmp_path: Path) -> None:
+    write_shards(sources / "snapshots", tmp_path / "shards", 100, Quiet())
     out = tmp_path / "run"
-    words = [str(places / "photos"), str(tmp_path / "shards"), "--out", str(out), "--size", "32", "--tune", "head"]
+    words = [str(sources / "photos"), str(tmp_path / "shards"), "--out", str(out), "--size", "32", "--tune", "head"]
     done = CliRunner().invoke(train_command, words)
     assert done.exit_code == 0, done.output
     run = Run.open(out)
-    assert run.sources == (places / "photos", tmp_path / "shards")
+    assert run.sources == (sources / "photos", tmp_path / "shards")
     assert tomllib.loads((out / "config.toml").read_text("utf-8"))["train"]["data"] == list(map(str, run.sources))
     data = run.read_split()
     assert data.labels == ("0", "1", "2", "a%2Fb")
     assert len(data.files) == 69
     for file in data.files[::9]:
-        kind = places / ("photos" if file.startswith("1/") else "snapshots")
+        kind = sources / ("photos" if file.startswith("1/") else "snapshots")
         assert data.content(file) == (kind / file[2:]).read_bytes()
     assert "1/" in (out / "report.html").read_text("utf-8")
     assert configure(TrainTable, {}, out / "config.toml").data == run.sources
@@ -131,10 +131,10 @@ def test_a_run_of_several_sources_reads_back(places: Path, tmp_path: Path) -> No
     assert read_source(tmp_path / "packed")[0].files == read_source([Path(word) for word in words[:2]])[0].files
 
 
-def test_what_was_discarded_on_a_page_does_not_come_back_from_another_folder(places: Path, tmp_path: Path) -> None:
+def test_what_was_discarded_on_a_page_does_not_come_back_from_another_folder(sources: Path, tmp_path: Path) -> None:
     name = "20240101-120000-000-1-0.40-000007.jpg"
-    photos = shutil.copytree(places / "photos", tmp_path / "photos")
-    snapshots = shutil.copytree(places / "snapshots", tmp_path / "snapshots")
+    photos = shutil.copytree(sources / "photos", tmp_path / "photos")
+    snapshots = shutil.copytree(sources / "snapshots", tmp_path / "snapshots")
     (snapshots / "__discarded").mkdir()
     image = next((photos / "1").iterdir())
     for target in (photos / "1" / name, snapshots / "0" / name, snapshots / "__discarded" / name):

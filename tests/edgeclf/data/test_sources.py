@@ -1,4 +1,4 @@
-"""A folder, the CSV that lists it and its shards are one dataset and give one training."""
+"""A folder, a CSV file that lists it, and its shards give the same dataset and the same training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD: dict[str, object] = {"size": 64, "tune": "head", "flip": False, "test": 0.
 
 
 def manifest(folder: Path, more: str = "") -> Path:
-    """A CSV beside the photographs, in no order."""
+    """Write a CSV file next to the photographs, in random order."""
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.png")]
     order = np.random.default_rng(0).permutation(len(files))
     lines = [f"{files[row]},{Path(files[row]).parent.name}" for row in order]
@@ -32,7 +32,7 @@ def manifest(folder: Path, more: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def photos(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits, with two copies and two files that are no images."""
+    """The digits, two copies, and two files that are not images."""
     folder = tmp_path_factory.mktemp("sources") / "photos"
     shutil.copytree(digits, folder)
     for name in ("0", "1"):
@@ -56,21 +56,21 @@ def shards(photos: Path) -> Path:
 @pytest.fixture(scope="module")
 def runs(photos: Path, shards: Path) -> dict[str, Run]:
     """One training of each source."""
-    place, config = photos.parent / "runs", make_config(HEAD)
+    folder, config = photos.parent / "runs", make_config(HEAD)
     sources = {"folder": photos, "manifest": manifest(photos), "shards": shards}
-    return {name: train(source, place / name, config, Quiet()) for name, source in sources.items()}
+    return {name: train(source, folder / name, config, Quiet()) for name, source in sources.items()}
 
 
 @pytest.mark.parametrize("other", ["manifest", "shards"])
 def test_the_same_split_and_the_same_weights(runs: dict[str, Run], other: str) -> None:
-    mine, known = runs[other], runs["folder"]
-    assert (mine.path / "split.csv").read_text("utf-8") == (known.path / "split.csv").read_text("utf-8")
-    weights, expected = mine.read_arrays("weights"), known.read_arrays("weights")
+    mine, first = runs[other], runs["folder"]
+    assert (mine.path / "split.csv").read_text("utf-8") == (first.path / "split.csv").read_text("utf-8")
+    weights, expected = mine.read_arrays("weights"), first.read_arrays("weights")
     assert all((weights[name] == expected[name]).all() for name in expected)
-    assert mine.read_json("metrics")["validation"] == known.read_json("metrics")["validation"]
+    assert mine.read_json("metrics")["validation"] == first.read_json("metrics")["validation"]
 
 
-def test_copies_are_in_one_part(runs: dict[str, Run]) -> None:
+def test_copies_stay_in_one_part(runs: dict[str, Run]) -> None:
     data = runs["folder"].read_split()
     parts = dict(zip(data.files, data.parts, strict=True))
     for name in ("0", "1"):
@@ -120,7 +120,7 @@ def test_parts_and_groups_of_a_csv_are_kept_through_shards(digits: Path, tmp_pat
     assert packed.content(packed.files[7]) == listed.content(listed.files[7])
 
 
-def test_every_mistake_of_a_csv_is_named_by_its_line(photos: Path, tmp_path: Path) -> None:
+def test_all_mistakes_in_a_csv_file_are_reported_by_line(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos / "0", tmp_path / "0")
     good = sorted(path.name for path in (tmp_path / "0").glob("[0-9]*.png"))
     lines = ["file,label,part", f"0/{good[0]},cat,train", f"0/{good[1]},dog,train", "0/none.png,cat,train"]
@@ -151,7 +151,7 @@ def _rows(*lines: str) -> str:
     return "\r\n".join(["file,label", *lines])
 
 
-def test_other_spellings_of_a_path_inside_are_that_path(tmp_path: Path) -> None:
+def test_spellings_of_the_same_inner_path_are_equal(tmp_path: Path) -> None:
     folder = _csv_folder(tmp_path)
     spelled = ["./img/0é.jpg", "img\\1é.jpg", f"{folder}/img/2é.jpg", "img/no/../3é.jpg", f"{tmp_path}/link/img/4é.jpg"]
     lines = [f"{file},{row % 2}" for row, file in enumerate([*spelled, "../set//img/./5e\u0301.jpg"])]
@@ -164,7 +164,7 @@ def test_other_spellings_of_a_path_inside_are_that_path(tmp_path: Path) -> None:
             read_source(csv)
 
 
-def test_a_path_outside_is_refused_for_what_it_is(tmp_path: Path) -> None:
+def test_a_path_outside_the_folder_is_refused(tmp_path: Path) -> None:
     folder = _csv_folder(tmp_path)
     outside = ["../other.jpg,a", "C:\\photos\\x.jpg,a", ".,b", "img/none.jpg,b"]
     (folder / "list.csv").write_text(_rows(*outside), "utf-8")
@@ -229,7 +229,7 @@ def test_shards_are_checked_like_their_source(shards: Path, tmp_path: Path) -> N
         ({"groups": 2**63}, r"damaged \(shards.0.groups.0"),
     ],
 )
-def test_an_index_that_fits_its_files_and_is_wrong(
+def test_a_consistent_but_wrong_index_is_refused(
     change: dict[str, Any], words: str, shards: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(shards, tmp_path / "changed")
@@ -259,7 +259,7 @@ def test_damaged_shards_are_refused_by_name(shards: Path, tmp_path: Path) -> Non
         read_source(tmp_path / "cut")
 
 
-def test_a_moved_record_is_not_taken_for_another(shards: Path, tmp_path: Path) -> None:
+def test_a_moved_record_is_detected(shards: Path, tmp_path: Path) -> None:
     from edgeclf_runtime.errors import ImageError
 
     shutil.copytree(shards, tmp_path / "moved")
@@ -273,7 +273,7 @@ def test_a_moved_record_is_not_taken_for_another(shards: Path, tmp_path: Path) -
         read_source(tmp_path / "moved")[0].content(first["files"][0])
 
 
-def test_sharding_leaves_nothing_or_all(
+def test_sharding_writes_all_shards_or_none(
     photos: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DataError, match="already exists"):

@@ -1,4 +1,4 @@
-"""``edgeclf data check`` on photographs with everything wrong, as a user runs it."""
+"""``edgeclf data check`` on photographs with every kind of problem, run as a command."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def findings(outcome: Result, dirty: Path) -> dict[str, list[list[str]]]:
     return {finding["kind"]: finding["groups"] for finding in content["findings"]}
 
 
-def test_every_trouble_is_found_and_nothing_else_among_the_copies(findings: dict[str, list[list[str]]]) -> None:
+def test_every_problem_is_found_and_no_copy_is_invented(findings: dict[str, list[list[str]]]) -> None:
     names = {kind: [{Path(file).name for file in group} for group in groups] for kind, groups in findings.items()}
     first, second, third = (f"{row}.png" for row in (0, 10, 101))
     assert names["unreadable"] == [{"broken.jpg"}]
@@ -65,7 +65,7 @@ def test_every_trouble_is_found_and_nothing_else_among_the_copies(findings: dict
     assert names["tiny"] == names["long"] == [{"<b>tiny.png"}]
 
 
-def test_each_line_says_what_to_do(outcome: Result, findings: dict[str, list[list[str]]]) -> None:
+def test_each_finding_says_what_to_do(outcome: Result, findings: dict[str, list[list[str]]]) -> None:
     lines = outcome.output.splitlines()
     begun = [row for row, line in enumerate(lines) if line.startswith("- ")]
     assert len(begun) == len(findings)
@@ -74,7 +74,7 @@ def test_each_line_says_what_to_do(outcome: Result, findings: dict[str, list[lis
         assert re.fullmatch(r"  [A-Z].+\.", following), following
 
 
-def test_the_page_stands_alone(outcome: Result, dirty: Path) -> None:
+def test_the_page_needs_no_other_file(outcome: Result, dirty: Path) -> None:
     folder = dirty.parent / "check"
     assert {path.name for path in folder.iterdir()} == {"check.html", "check.json"}
     page = (folder / "check.html").read_text("utf-8")
@@ -84,7 +84,7 @@ def test_the_page_stands_alone(outcome: Result, dirty: Path) -> None:
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
 
-def test_json_and_nothing_to_find(digits: Path, tmp_path: Path) -> None:
+def test_json_lists_everything_and_clean_data_has_no_findings(digits: Path, tmp_path: Path) -> None:
     words = ["check", str(digits), "--json", "--out", str(tmp_path / "check")]
     done = CliRunner().invoke(command, words)
     content = json.loads(done.stdout)
@@ -92,7 +92,7 @@ def test_json_and_nothing_to_find(digits: Path, tmp_path: Path) -> None:
     assert {finding["kind"] for finding in content["findings"]} <= {"labels"}
 
 
-def test_train_warns_in_one_line_of_copies_across_parts(dirty: Path, tmp_path: Path) -> None:
+def test_train_warns_of_copies_across_parts_in_one_line(dirty: Path, tmp_path: Path) -> None:
     dirty = shutil.copytree(dirty, tmp_path / "dirty")  # the others look at it as it is
     for name in ("4.png", "5.png"):
         shutil.copy(next((dirty / "test" / "2").glob("*.png")), dirty / "train" / "2" / name)
@@ -106,7 +106,7 @@ def test_train_warns_in_one_line_of_copies_across_parts(dirty: Path, tmp_path: P
     assert f"edgeclf data check {dirty}" in warning
 
 
-def test_labels_are_doubted_by_the_surest_first() -> None:
+def test_doubtful_labels_are_listed_most_certain_first() -> None:
     chances = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.3, 0.7], [0.55, 0.45]], np.float32)
     targets = np.array([0, 0, 0, 1, 1, 1])
     (first,) = doubted(chances, targets)  # 0.55 is below class 0's own average
@@ -116,7 +116,7 @@ def test_labels_are_doubted_by_the_surest_first() -> None:
 
 
 @pytest.mark.parametrize(("videos", "judges"), [(1, False), (2, True), (4, True)])
-def test_few_groups_are_judged_by_fewer_classifiers_or_not(videos: int, judges: bool) -> None:
+def test_few_groups_are_judged_by_fewer_classifiers_or_by_none(videos: int, judges: bool) -> None:
     rng, targets = np.random.default_rng(0), np.repeat([0, 1], 12)
     features = rng.normal(size=(24, 8)).astype(np.float32) + 3 * targets[:, None]
     groups = np.concatenate([np.arange(12) % videos, np.full(12, -1)])  # of one class; the other's are single images
@@ -125,7 +125,7 @@ def test_few_groups_are_judged_by_fewer_classifiers_or_not(videos: int, judges: 
     assert not parts or (judged(features, targets, parts).argmax(axis=1) == targets).mean() > 0.9
 
 
-def test_a_report_where_a_file_lies_is_refused(digits: Path, tmp_path: Path) -> None:
+def test_a_report_in_place_of_a_file_is_refused(digits: Path, tmp_path: Path) -> None:
     (tmp_path / "check").write_text("mine", "utf-8")
     done = CliRunner().invoke(command, ["check", str(digits), "--out", str(tmp_path / "check")])
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""Faults of cameras: what each does to an image, and how a model file is measured under them."""
+"""Camera faults: the effect of each on an image, and the accuracy of a model file under them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _spread(pixels: Pixels) -> float:
 
 
 def _white_balance(pixels: Pixels) -> float:
-    """How far red and blue are apart, towards either."""
+    """Return the absolute logarithm of the ratio of red to blue."""
     red, _, blue = pixels.reshape(-1, 3).mean(axis=0)
     return abs(float(np.log(red / blue)))
 
@@ -90,7 +90,7 @@ def test_a_fault_keeps_shape_and_type_is_repeatable_and_grows(name: str, photo: 
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
-def test_a_fault_changes_what_its_name_says(name: str, photo: Pixels) -> None:
+def test_a_fault_has_the_effect_it_is_named_after(name: str, photo: Pixels) -> None:
     measure, sign = DIRECTIONS[name]
     values = np.array([measure(photo), *(measure(with_fault(photo, name, level)) for level in range(3))])
     assert (np.diff(sign * values) > 0).all(), values
@@ -104,7 +104,7 @@ def test_a_colour_cast_is_warm_or_cold(photo: Pixels) -> None:
     assert 0 < values[0] < values[1] < values[2]
 
 
-def test_a_thing_further_away_is_smaller_and_one_cut_off_is_no_longer_whole() -> None:
+def test_further_away_shrinks_and_cut_off_removes_a_part() -> None:
     thing = np.full((200, 200, 3), 200, np.uint8)
     thing[50:150, 50:150] = 20
     areas = [int((with_fault(thing, "further away", level) < 100).all(axis=2).sum()) for level in range(3)]
@@ -115,7 +115,7 @@ def test_a_thing_further_away_is_smaller_and_one_cut_off_is_no_longer_whole() ->
     assert cut[2] < cut[1]
 
 
-def test_a_tilt_turns_the_image_to_either_side() -> None:
+def test_tilt_rotates_images_to_both_sides() -> None:
     line = np.full((201, 201, 3), 255, np.uint8)
     line[98:103] = 0
 
@@ -123,12 +123,12 @@ def test_a_tilt_turns_the_image_to_either_side() -> None:
         y, x = np.nonzero((with_fault(line, "tilt", level, seed) < 90).all(axis=2))
         return float(np.degrees(np.arctan(np.polyfit(x, y, 1)[0])))
 
-    found = [abs(angle(level, 0)) for level in range(3)]
-    assert found == pytest.approx(FAULTS["tilt"].strengths, abs=1)
+    angles = [abs(angle(level, 0)) for level in range(3)]
+    assert angles == pytest.approx(FAULTS["tilt"].strengths, abs=1)
     assert {angle(1, seed) > 0 for seed in range(12)} == {True, False}
 
 
-def test_bands_are_of_rows_and_drops_are_places(photo: Pixels) -> None:
+def test_bands_darken_rows_and_drops_blur_spots(photo: Pixels) -> None:
     flat = np.full((120, 120, 3), 150, np.uint8)
     bands = with_fault(flat, "rolling bands", 2)
     assert (bands == bands[:, :1]).all()
@@ -137,7 +137,7 @@ def test_bands_are_of_rows_and_drops_are_places(photo: Pixels) -> None:
     assert 1 > untouched[0] > untouched[1] > untouched[2] > 0.1
 
 
-def test_other_images_and_seeds_get_other_noise(photo: Pixels) -> None:
+def test_noise_differs_by_image_and_seed(photo: Pixels) -> None:
     noise = [
         with_fault(image, "noise", 0, seed).astype(int) - image
         for image, seed in ((photo, 0), (photo, 1), (np.flip(photo, 1), 0))
@@ -146,7 +146,7 @@ def test_other_images_and_seeds_get_other_noise(photo: Pixels) -> None:
     assert (noise[0] != noise[2]).any()
 
 
-def test_the_frame_has_the_networks_size_and_the_images_own_shape() -> None:
+def test_the_faulty_image_fills_the_input_and_keeps_its_aspect_ratio() -> None:
     rule = Preprocessing(64, 64)
     shapes = {(600, 800): (64, 85), (30, 40): (64, 85), (64, 64): (64, 64), (1, 5000): (1, 256)}
     for given, expected in shapes.items():
@@ -156,7 +156,7 @@ def test_the_frame_has_the_networks_size_and_the_images_own_shape() -> None:
     )
 
 
-def test_the_thirteen_and_the_held_out_are_as_documented() -> None:
+def test_the_mean_of_13_and_the_held_out_faults_match_the_documentation() -> None:
     assert len(REFERENCE) == len({*REFERENCE}) == 13
     strengths = {(name, FAULTS[name].strengths[level]) for name, level in REFERENCE}
     fixed = {("noise", 15), ("noise", 30), ("JPEG", 15), ("tilt", 20), ("low resolution", 0.4), ("further away", 0.6)}
@@ -173,7 +173,7 @@ def test_the_thirteen_and_the_held_out_are_as_documented() -> None:
 
 @pytest.fixture(scope="module")
 def some(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three images of each digit, and one that cannot be read."""
+    """Three images of each digit, and an unreadable one."""
     folder = tmp_path_factory.mktemp("some")
     for label in digits.iterdir():
         (folder / label.name).mkdir()
@@ -184,43 +184,44 @@ def some(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _of(content: dict[str, Any], fault: str, level: int) -> dict[str, Any]:
-    (found,) = [item for item in content["faults"] if (item["fault"], item["level"]) == (fault, level)]
-    return dict(found)
+    (cell,) = [item for item in content["faults"] if (item["fault"], item["level"]) == (fault, level)]
+    return dict(cell)
 
 
-def test_evaluate_tells_what_will_hurt(sure_model: Path, some: Path, tmp_path: Path) -> None:
+def test_evaluate_reports_the_loss_under_each_fault(sure_model: Path, some: Path, tmp_path: Path) -> None:
     words = [str(sure_model), str(some), "--camera-faults", "--page", str(tmp_path / "page.html")]
     done = CliRunner().invoke(command, [*words, "--json"])
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)["camera_faults"]
-    assert (found["count"], found["total"], len(found["files"]), len(found["faults"])) == (9, 10, 9, 3 * len(FAULTS))
-    lost = [item["lost"] for item in found["faults"]]
+    figures = json.loads(done.stdout)["camera_faults"]
+    assert (figures["count"], figures["total"]) == (9, 10)
+    assert (len(figures["files"]), len(figures["faults"])) == (9, 3 * len(FAULTS))
+    lost = [item["lost"] for item in figures["faults"]]
     assert lost == sorted(lost, reverse=True)
-    for item in found["faults"]:
+    for item in figures["faults"]:
         assert item["low"] <= item["lost"] <= item["high"]
-        assert item["lost"] == pytest.approx(100 * (found["clean"]["accuracy"] - item["accuracy"]))
+        assert item["lost"] == pytest.approx(100 * (figures["clean"]["accuracy"] - item["accuracy"]))
         assert 0 < item["confidence"] <= 1
         assert 0 <= item["refused"] <= 1
-    mean = float(np.mean([_of(found, *cell)["accuracy"] for cell in REFERENCE]))
-    assert found["mean_of_13"]["accuracy"] == pytest.approx(mean)
-    assert found["mean_of_13"]["low"] <= found["mean_of_13"]["lost"] <= found["mean_of_13"]["high"]
+    mean = float(np.mean([_of(figures, *cell)["accuracy"] for cell in REFERENCE]))
+    assert figures["mean_of_13"]["accuracy"] == pytest.approx(mean)
+    assert figures["mean_of_13"]["low"] <= figures["mean_of_13"]["lost"] <= figures["mean_of_13"]["high"]
 
     with Browser(tmp_path / "profile") as browser:
         browser.open((tmp_path / "page.html").as_uri())
         browser.wait("document.readyState === 'complete' && document.querySelector('h2#camera-faults') !== null")
         text = browser.value("document.querySelector('h2#camera-faults').nextElementSibling.innerText")
-        assert f"Of 9 images (drawn from 10 with seed 0), {100 * found['clean']['accuracy']:.1f}% are right" in text
+        assert f"Of 9 images (drawn from 10 with seed 0), {100 * figures['clean']['accuracy']:.1f}% are right" in text
         rows = browser.value("[...document.querySelectorAll('table.faults tr')].slice(1).map(row => row.innerText)")
         assert len(rows) == len(FAULTS)
         for name, fault in FAULTS.items():
             (row,) = [row for row in rows if f"{name}\n{fault.advice}" in row]
-            assert all(f"{_of(found, name, level)['lost']:.1f}" in row for level in range(3))
+            assert all(f"{_of(figures, name, level)['lost']:.1f}" in row for level in range(3))
         assert browser.value("[...document.images].every(image => image.naturalWidth > 0)")
         browser.size(390)
         assert browser.value("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_table_is_printed(sure_model: Path, some: Path) -> None:
+def test_the_table_of_faults_is_printed(sure_model: Path, some: Path) -> None:
     done = CliRunner().invoke(command, [str(sure_model), str(some), "--camera-faults"])
     assert done.exit_code == 0, done.output
     _, table = done.stdout.split("Camera faults, 9 images of 10, drawn with seed 0 ")
@@ -228,7 +229,7 @@ def test_the_table_is_printed(sure_model: Path, some: Path) -> None:
     assert re.search(r"(?m)^Mean of 13 faults: [\d.]+% right, -?[\d.]+ points lost \(-?[\d.]+ to -?[\d.]+\)$", table)
 
 
-def test_no_more_images_than_asked_are_measured(sure_model: Path, digits: Path) -> None:
+def test_at_most_the_requested_number_of_images_is_measured(sure_model: Path, digits: Path) -> None:
     with Classifier.load(sure_model) as classifier:
         data = images_of_source(digits, classifier.card).data
         faults = measure_under_faults(classifier, data, Quiet(), limit=4, seed=3)

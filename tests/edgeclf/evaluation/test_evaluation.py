@@ -1,4 +1,4 @@
-"""Which images a model file is evaluated on, and what the figures mean."""
+"""The images a model file is evaluated on, and its figures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _list(folder: Path, name: str, lines: list[str]) -> Path:
     return path
 
 
-def test_the_test_part_of_a_divided_folder_is_taken(tmp_path: Path) -> None:
+def test_the_test_part_of_a_split_folder_is_evaluated(tmp_path: Path) -> None:
     for part in ("train", "val", "test"):
         (tmp_path / part / "cat").mkdir(parents=True)
     assert evaluation_folder(tmp_path).name == "test"
@@ -72,7 +72,7 @@ def test_images_that_cannot_be_read_are_counted(model: Path, digits: Path, tmp_p
     assert list(outcome.score.recall) == ["1"]
 
 
-def test_an_empty_folder_is_one_line(model: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_in_one_line(model: Path, tmp_path: Path) -> None:
     with Classifier.load(model) as classifier, pytest.raises(DataError, match="contains no images"):
         evaluate(classifier, tmp_path, Quiet())
 
@@ -86,7 +86,7 @@ def test_figures_of_a_small_example() -> None:
     assert figures.log_loss == pytest.approx(-np.log([0.8, 0.7, 0.4, 0.8]).mean(), rel=1e-5)
 
 
-def test_of_equal_scores_the_first_five_count() -> None:
+def test_ties_in_top_five_go_to_the_first_labels() -> None:
     scores = np.zeros((2, 1000), np.float32)
     scores[:, 7] = 255 / 256
     labels = [str(i) for i in range(1000)]
@@ -94,7 +94,7 @@ def test_of_equal_scores_the_first_five_count() -> None:
     assert score(scores, np.array([7, 7]), labels).top5 == 1.0
 
 
-def test_classes_that_share_a_label_are_told_apart() -> None:
+def test_classes_with_the_same_label_are_distinguished() -> None:
     scores = np.eye(3, dtype=np.float32)[[0, 1, 0, 2]]
     figures = score(scores, np.array([0, 1, 1, 2]), ("crane", "crane", "x"))
     assert figures.recall == {"crane (0)": 1.0, "crane (1)": 0.5, "x": 1.0}
@@ -121,24 +121,24 @@ def test_names_that_are_not_utf8_are_shown_with_escapes(model: Path, digits: Pat
         (467, 505, 0.89840256, 0.94468912),
     ],
 )
-def test_the_interval_is_wilsons(correct: int, count: int, low: float, high: float) -> None:
+def test_the_interval_is_the_wilson_interval(correct: int, count: int, low: float, high: float) -> None:
     assert wilson(correct, count) == pytest.approx((low, high), abs=1e-7)
 
 
 def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
-    found, data = _json(exported.path), exported.read_split()
+    evaluated, data = _json(exported.path), exported.read_split()
     with Classifier.load(exported.path / "model.tflite") as classifier:
-        assert found["accuracy"] == classifier.card.accuracy["test_int8"]
-    assert (found["count"], found["seen"], found["data"]) == (9, None, f"{exported.path}, test part")
-    assert np.array(found["confusion"]).sum(axis=1).tolist() == data.counts("test").tolist()
-    for item in found["classes"]:
+        assert evaluated["accuracy"] == classifier.card.accuracy["test_int8"]
+    assert (evaluated["count"], evaluated["seen"], evaluated["data"]) == (9, None, f"{exported.path}, test part")
+    assert np.array(evaluated["confusion"]).sum(axis=1).tolist() == data.counts("test").tolist()
+    for item in evaluated["classes"]:
         assert (item["low"], item["high"]) == wilson(round(item["recall"] * item["support"]), item["support"])
-    wrong = [item["file"] for item in found["wrong"]]
-    assert len(wrong) == found["count"] - found["correct"]
+    wrong = [item["file"] for item in evaluated["wrong"]]
+    assert len(wrong) == evaluated["count"] - evaluated["correct"]
     assert {*wrong} <= {str(data.root / data.files[row]) for row in data.rows("test")}
 
 
-def test_a_run_without_its_file_or_without_a_test_part_says_what_to_give(run: Run, exported: Run) -> None:
+def test_a_run_without_model_file_or_test_part_says_what_to_give(run: Run, exported: Run) -> None:
     with pytest.raises(RunError, match=f"Export it with: edgeclf export --int8 {run.path}"):
         model_of_run(run)
     moved = Run(exported.path, exported.config, exported.path / "gone")
@@ -167,15 +167,15 @@ def test_a_folder_its_list_and_its_shards_give_the_same_figures(model: Path, dig
     files = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
     listed = _list(photos, "all.csv", ["file,label", *(f"{file},{file[0]}" for file in files)])
     assert CliRunner().invoke(data_command, ["shard", str(photos), str(tmp_path / "shards")]).exit_code == 0
-    known, others = _json(model, photos), [_json(model, listed), _json(model, tmp_path / "shards")]
+    figures, others = _json(model, photos), [_json(model, listed), _json(model, tmp_path / "shards")]
     names = {"data", "milliseconds", "wrong"}
     for other in others:
         assert {key: value for key, value in other.items() if key not in names} == {
-            key: value for key, value in known.items() if key not in names
+            key: value for key, value in figures.items() if key not in names
         }
 
 
-def test_of_a_list_with_parts_the_test_part_is_taken(model: Path, digits: Path, tmp_path: Path) -> None:
+def test_the_test_part_of_a_csv_file_is_evaluated(model: Path, digits: Path, tmp_path: Path) -> None:
     photos = shutil.copytree(digits, tmp_path / "photos")
     ones = [f"1/{path.name},1" for path in sorted((photos / "1").iterdir())]
     zeros = [f"0/{path.name},0" for path in sorted((photos / "0").iterdir())]
@@ -195,7 +195,7 @@ def test_of_a_list_with_parts_the_test_part_is_taken(model: Path, digits: Path, 
             measured(f"1/{Path(ones[0]).name.split(',')[0]},seven,test")
 
 
-def test_few_classes_are_a_table_and_many_a_list() -> None:
+def test_few_classes_are_shown_as_a_matrix_and_many_as_a_list() -> None:
     assert confusion_lines([[3, 0], [0, 2]], ["a", "b"]) == []
     assert confusion_lines([[3, 0, 0], [1, 12, 0], [0, 0, 0]], ["a", "\u91d1\u5c5e", "c"])[1:] == [
         "      a  \u91d1\u5c5e",
@@ -208,8 +208,8 @@ def test_few_classes_are_a_table_and_many_a_list() -> None:
     assert confusion_lines(many, labels) == ["class 7 taken for class 1: 4 of 9", "class 3 taken for class 4: 2 of 7"]
 
 
-def test_the_page_shows_what_was_wrong(model: Path, digits: Path, tmp_path: Path) -> None:
-    """Labels that are markup, every answer wrong, in a real browser."""
+def test_the_page_shows_misclassified_images(model: Path, digits: Path, tmp_path: Path) -> None:
+    """The labels contain markup, every answer is wrong, and a real browser shows the page."""
     with Classifier.load(model) as classifier:
         images = images_of_source(digits, classifier.card)
         turned = replace(images.data, targets=(images.data.targets + 1) % 3)
@@ -236,7 +236,7 @@ def test_the_page_shows_what_was_wrong(model: Path, digits: Path, tmp_path: Path
         assert browser.errors == []
 
 
-def test_a_page_takes_no_other_files_place(model: Path, digits: Path, tmp_path: Path) -> None:
+def test_a_page_does_not_replace_other_files(model: Path, digits: Path, tmp_path: Path) -> None:
     done = _evaluate(model, digits / "1", "--page", tmp_path / "none" / "page.html")
     assert "its folder does not exist" in str(done.exception)
     copy = shutil.copyfile(model, tmp_path / "m.tflite")
@@ -247,14 +247,14 @@ def test_a_page_takes_no_other_files_place(model: Path, digits: Path, tmp_path: 
     assert "60 images of" in (tmp_path / "page.html").read_text("utf-8")
 
 
-def test_a_class_without_answers_or_images_has_no_share() -> None:
+def test_a_class_without_answers_or_images_has_no_precision_or_recall() -> None:
     first, second, third = class_figures([[0, 2, 0], [0, 3, 0], [0, 0, 0]], ["a", "b", "c"])
     assert (first.precision, first.recall, first.answers) == (None, 0.0, 0)
     assert (second.precision, second.high) == (0.6, 1.0)
     assert (third.recall, third.low, third.high) == (None, None, None)
 
 
-def test_a_model_file_older_than_its_runs_weights_is_said(exported: Run) -> None:
+def test_a_model_file_older_than_the_weights_gives_a_warning(exported: Run) -> None:
     weights, model = exported.path / "weights.npz", exported.path / "model.tflite"
     os.utime(weights, (model.stat().st_atime, model.stat().st_mtime))  # as of one copy
     assert "older" not in _evaluate(exported.path).stderr
@@ -267,7 +267,7 @@ def test_a_model_file_older_than_its_runs_weights_is_said(exported: Run) -> None
 
 @pytest.fixture(scope="module")
 def strangers(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The training's images, and noise in a folder of its own."""
+    """The training's images, and noise in another folder."""
     folder = Path(shutil.copytree(digits, tmp_path_factory.mktemp("strangers") / "all"))
     (folder / "_none").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
@@ -276,14 +276,14 @@ def strangers(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_refused_is_counted_by_reason(model: Path, digits: Path, strangers: Path) -> None:
+def test_refusals_are_counted_by_reason(model: Path, digits: Path, strangers: Path) -> None:
     plain = _json(model, digits, "--reject", 0)
-    found = _json(model, strangers, "--reject", 0.01)
-    refusals = found["refusals"]
+    evaluated = _json(model, strangers, "--reject", 0.01)
+    refusals = evaluated["refusals"]
     assert (refusals["count"], refusals["nothing"], refusals["nothing_refused"]) == (60, 5, 5)
-    assert found["labels"] == ["0", "1", "2", "_none"]
-    assert found["correct"] == plain["correct"] + 5  # "unknown" is right for images of nothing
-    assert not any(item["label"] == "_none" for item in found["wrong"])
+    assert evaluated["labels"] == ["0", "1", "2", "_none"]
+    assert evaluated["correct"] == plain["correct"] + 5  # "unknown" is right for images of nothing
+    assert not any(item["label"] == "_none" for item in evaluated["wrong"])
     assert refusals["accuracy"] == refusals["right"] / (60 - refusals["unfamiliar"] - refusals["undecided"])
     none = _json(model, strangers, "--reject", 0)
     assert none["refusals"]["unfamiliar"] == 0
@@ -294,7 +294,7 @@ def test_what_is_refused_is_counted_by_reason(model: Path, digits: Path, strange
     assert (everything["unfamiliar"], everything["right"], everything["accuracy"]) == (60, 0, None)
 
 
-def test_refusals_are_said_and_are_on_the_page(model: Path, strangers: Path, tmp_path: Path) -> None:
+def test_refusals_are_printed_and_shown_on_the_page(model: Path, strangers: Path, tmp_path: Path) -> None:
     done = _evaluate(model, strangers, "--reject", 1, "--page", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
     assert 'Answered "unknown": 60 of 60 (100.0%), 60 unfamiliar, 0 undecided\n' in done.stdout
@@ -318,9 +318,9 @@ def test_without_familiarity_only_the_threshold_refuses(digits: Path) -> None:
     kept = Path(__file__).parents[2] / "kept" / "0.1" / "model.tflite"
     done = _evaluate(kept, kept.parent / "photos")
     assert done.exit_code == 0, done.output
-    found = _json(kept, kept.parent / "photos")
-    assert found["refusals"]["unfamiliar"] == 0
+    evaluated = _json(kept, kept.parent / "photos")
+    assert evaluated["refusals"]["unfamiliar"] == 0
     asked = _evaluate(kept, kept.parent / "photos", "--reject", 0.5)
     assert asked.stderr.count("has no familiarity, so reject refuses nothing") == 1
-    assert not any("familiarity" in item for item in found["wrong"])
-    assert ('Answered "unknown"' in done.stdout) == bool(found["refusals"]["undecided"])
+    assert not any("familiarity" in item for item in evaluated["wrong"])
+    assert ('Answered "unknown"' in done.stdout) == bool(evaluated["refusals"]["undecided"])

@@ -1,4 +1,4 @@
-"""What an export writes and says, on a real training."""
+"""The files and messages of an export, of a real training."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from edgeclf_runtime.verification import verify
 
 @pytest.fixture
 def copy(run: Run, tmp_path: Path) -> Run:
-    """A copy of the run, to be changed."""
+    """A copy of the run that a test may change."""
     shutil.copytree(run.path, tmp_path / "run")
     return Run.open(tmp_path / "run")
 
 
-def test_the_test_part_is_measured_and_reported(model: Path, float_model: Path, run: Run) -> None:
+def test_the_accuracy_on_the_test_part_is_reported(model: Path, float_model: Path, run: Run) -> None:
     with Classifier.load(model) as classifier, Classifier.load(float_model) as other:
         accuracy = classifier.card.accuracy
         assert set(other.card.accuracy) == {f"{part}_{kind}" for part in JUDGED for kind in ("float", "float32")}
     assert accuracy["test_float"] == run.read_json("metrics")["test"]["accuracy"]
-    known = run.read_json("report")["int8"]["test"]
-    assert (known["count"], known["int8_accuracy"]) == (9, accuracy["test_int8"])
-    assert known["drop"] == pytest.approx(100 * (accuracy["test_float"] - accuracy["test_int8"]))
+    reported = run.read_json("report")["int8"]["test"]
+    assert (reported["count"], reported["int8_accuracy"]) == (9, accuracy["test_int8"])
+    assert reported["drop"] == pytest.approx(100 * (accuracy["test_float"] - accuracy["test_int8"]))
     assert "int8 file, test" in (run.path / "report.html").read_text("utf-8")
     assert "test part, int8" in model.with_suffix(".parity.html").read_text("utf-8")
 
 
-def test_an_export_goes_on_without_the_test_images(float_model: Path, run: Run, tmp_path: Path) -> None:
-    answers, said = read_answers(run, Quiet()), list[str]()
+def test_an_export_continues_without_the_test_images(float_model: Path, run: Run, tmp_path: Path) -> None:
+    answers, messages = read_answers(run, Quiet()), list[str]()
     shutil.copytree(run.data, tmp_path / "photos")
     moved = {
-        part: Answers(replace(known.data, root=tmp_path / "photos"), known.scores) for part, known in answers.items()
+        part: Answers(replace(answer.data, root=tmp_path / "photos"), answer.scores) for part, answer in answers.items()
     }
     (tmp_path / "photos" / moved["test"].data.files[0]).unlink()
     reporter = Quiet()
-    reporter.say = said.append  # type: ignore[method-assign]
+    reporter.say = messages.append  # type: ignore[method-assign]
     with Classifier.load(float_model) as classifier:
         figures = FileFigures(moved, "float32", None, reporter)
         assert list(figures(classifier)) == ["validation_float32"]
@@ -57,7 +57,7 @@ def test_an_export_goes_on_without_the_test_images(float_model: Path, run: Run, 
         with pytest.raises(DataError, match="1 of 9 images is missing"):
             figures(classifier)
     assert figures.test is None
-    assert [line for line in said if "The test part is not evaluated: 1 of 9 images is missing" in line]
+    assert [line for line in messages if "The test part is not evaluated: 1 of 9 images is missing" in line]
 
 
 class _Interrupting(Terminal):
@@ -91,7 +91,7 @@ def test_ctrl_c_keeps_the_best_file(copy: Run, tmp_path: Path, monkeypatch: pyte
     assert copy.read_json("report")["int8"]["page"] == "../m.over-max-drop.parity.html"
 
 
-def test_what_is_refused_as_unfamiliar_is_measured(model: Path, float_model: Path, run: Run) -> None:
+def test_refusals_of_foreign_images_are_measured(model: Path, float_model: Path, run: Run) -> None:
     for path in (model, float_model):
         measured = json.loads(path.with_suffix(".unfamiliar.json").read_text("utf-8"))
         assert [kind["name"] for kind in measured["foreign"]] == list(FOREIGN)
@@ -99,15 +99,15 @@ def test_what_is_refused_as_unfamiliar_is_measured(model: Path, float_model: Pat
         assert [left["name"] for left in measured["left_out"]] == ["0", "1", "2"]
         assert sum(left["count"] for left in measured["left_out"]) == measured["own"]["count"]
         refused = [kind["refused"] for kind in measured["foreign"]]
-        assert sum(refused) > 160, refused  # nothing of it looks like a digit
+        assert sum(refused) > 160, refused  # none of them looks like a digit
         page = path.with_suffix(".unfamiliar.html").read_text("utf-8")
         assert "photographs" in page
-        known = set(run.read_split().files)
+        files = set(run.read_split().files)
         for item in measured["nearest"]:
             assert len(item["training"]) == 3
             assert item["likeness"] == sorted(item["likeness"], reverse=True)
         shown = re.findall(r"looks like .*?<br><span class=\"muted\">(.*?)</span>", page)
-        assert set(shown) <= known
+        assert set(shown) <= files
         assert len(shown) == 3 * len(measured["nearest"])
 
 

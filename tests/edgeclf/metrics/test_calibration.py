@@ -1,4 +1,4 @@
-"""Figures of confidence on scores whose answer is known."""
+"""Figures of confidence, on small sets of scores with known results."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from edgeclf.metrics.scoring import class_figures, softmax
 
 
 def _scores(best: list[float]) -> npt.NDArray[np.float32]:
-    """Of two classes, always for the first."""
+    """Return scores of two classes; the given ones are those of the first class."""
     return np.array([[score, 1 - score] for score in best], np.float32)
 
 
 def test_the_calibration_error_of_known_scores() -> None:
     # Four answers at 0.75, three right: exactly calibrated. Two at 0.95, one right: 0.45 away, a third of all answers.
-    known = reliability(_scores([0.75] * 4 + [0.95] * 2), np.array([0, 0, 0, 1, 0, 1]))
-    assert known.error == pytest.approx(0.45 / 3, abs=1e-6)
-    assert [(item.count, item.accuracy) for item in known.bins] == [(4, 0.75), (2, 0.5)]
-    assert [(item.low, item.high) for item in known.bins] == [(0.7, 0.8), (0.9, 1.0)]
+    diagram = reliability(_scores([0.75] * 4 + [0.95] * 2), np.array([0, 0, 0, 1, 0, 1]))
+    assert diagram.error == pytest.approx(0.45 / 3, abs=1e-6)
+    assert [(item.count, item.accuracy) for item in diagram.bins] == [(4, 0.75), (2, 0.5)]
+    assert [(item.low, item.high) for item in diagram.bins] == [(0.7, 0.8), (0.9, 1.0)]
 
 
-def test_a_score_of_exactly_one_or_on_a_border_has_its_bin() -> None:
-    known = reliability(_scores([1.0, 1.0, 0.5]), np.array([0, 0, 0]))
-    assert [(item.low, item.count) for item in known.bins] == [(0.4, 1), (0.9, 2)]
+def test_scores_of_one_and_on_bin_edges_are_counted() -> None:
+    diagram = reliability(_scores([1.0, 1.0, 0.5]), np.array([0, 0, 0]))
+    assert [(item.low, item.count) for item in diagram.bins] == [(0.4, 1), (0.9, 2)]
 
 
 def test_the_threshold_is_the_lowest_that_halves_the_errors() -> None:
@@ -37,11 +37,11 @@ def test_the_threshold_is_the_lowest_that_halves_the_errors() -> None:
     assert (kept.count, kept.accepted, kept.right) == (10, 8, 8)
 
 
-def test_a_hair_below_the_scores_of_right_answers_nothing_right_is_refused() -> None:
+def test_the_threshold_refuses_the_wrong_answers_below_all_right_ones() -> None:
     assert suggest_threshold(_scores([0.6] + [0.9] * 9), np.array([1] + [0] * 9)) == 0.61
 
 
-def test_no_threshold_where_none_tells_wrong_answers_apart() -> None:
+def test_no_threshold_is_suggested_where_none_separates_wrong_answers() -> None:
     assert suggest_threshold(_scores([0.6, 0.7, 0.8]), np.array([0, 0, 0])) is None
     assert suggest_threshold(_scores([0.6, 0.7, 0.995]), np.array([0, 0, 1])) is None
 
@@ -59,7 +59,7 @@ def test_softmax_of_huge_logits() -> None:
 
 
 def _drawn(count: int, sharpness: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Logits, and labels drawn with the probabilities of the same logits times ``sharpness``."""
+    """Return logits, and labels drawn from the softmax of the logits times ``sharpness``."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (count, 4)).astype(np.float32)
     likely = softmax(logits * np.float32(sharpness))
@@ -67,14 +67,14 @@ def _drawn(count: int, sharpness: float) -> tuple[npt.NDArray[np.float32], npt.N
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 1.0, 2.5])
-def test_the_temperature_makes_scores_as_sure_as_the_answers_are_right(sharpness: float) -> None:
+def test_the_temperature_matches_confidence_to_accuracy(sharpness: float) -> None:
     logits, targets = _drawn(4000, sharpness)
     temperature = fit_temperature(logits, targets)
     assert temperature == pytest.approx(1 / sharpness, rel=0.1)
     assert reliability(softmax(logits / np.float32(temperature)), targets).error < 0.02
 
 
-def test_a_few_images_that_are_all_right_do_not_make_every_score_one() -> None:
+def test_a_few_correct_images_do_not_push_every_score_to_one() -> None:
     logits = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 2.0], [2.0, 0.0, 0.0]], np.float32)
     scores = softmax(logits / np.float32(fit_temperature(logits, np.array([0, 1, 2, 0]))))
     assert 0.8 < scores.max(axis=1).min() < 0.95

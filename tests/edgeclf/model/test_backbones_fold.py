@@ -1,4 +1,4 @@
-"""Every backbone we ship can be trained with its rounding: taken apart, folded, and built again it is the same."""
+"""Every backbone can be trained with its rounding: flattened, folded and built again, it computes the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained: scales alone, mixed heads, networks between two others, random weights."""
+"""Which weights are trained: only scales, mixed heads, interpolated networks, random weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pretrained() -> Any:
 
 @pytest.fixture(scope="module")
 def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Scales alone, a mixed head, alpha; interrupted in the middle and resumed."""
+    """A training of scales and a mixed head with alpha, interrupted in the middle and resumed."""
     config = {**SMALL, "tune": "batch-norm", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
     config["freeze_stride"] = 4
     folder = tmp_path_factory.mktemp("scaled") / "run"
@@ -43,7 +43,7 @@ def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return resume(folder, Quiet())
 
 
-def test_scaling_leaves_every_convolution_as_it_was(scaled: Run, pretrained: Any) -> None:
+def test_training_batch_norm_leaves_convolutions_unchanged(scaled: Run, pretrained: Any) -> None:
     before, after = get_weights(pretrained), scaled.read_arrays("weights")
     convolutions = [name for name in before if "conv" in name and "kernel" in name]
     assert len(convolutions) > 40
@@ -55,7 +55,7 @@ def test_scaling_leaves_every_convolution_as_it_was(scaled: Run, pretrained: Any
     assert not [name for name in changed if name.startswith(early)]
 
 
-def test_scaling_trains_few_parameters(scaled: Run) -> None:
+def test_training_batch_norm_trains_few_parameters(scaled: Run) -> None:
     metrics = scaled.read_json("metrics")
     head = 1280 * 1280 + 1280 + 1280 * 3 + 3
     assert metrics["trained_parameters"] - head < 0.03 * metrics["parameters"]
@@ -67,7 +67,7 @@ def test_scaling_trains_few_parameters(scaled: Run) -> None:
 
 
 @pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"tune": "full"}, 0.0)])
-def test_scales_are_averaged_at_a_rate_that_stays_high(options: dict[str, object], last: float, tmp_path: Path) -> None:
+def test_averaged_scales_keep_a_high_rate(options: dict[str, object], last: float, tmp_path: Path) -> None:
     config = make_config({**SMALL, "tune": "batch-norm", "learning_rate": 1e-3, **options})
     pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
     targets = np.arange(42) % 3
@@ -78,7 +78,7 @@ def test_scales_are_averaged_at_a_rate_that_stays_high(options: dict[str, object
     assert rates[-1] == pytest.approx(last * 1e-3, abs=1e-6)
 
 
-def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
+def test_the_alpha_of_the_lowest_loss_is_kept(scaled: Run) -> None:
     history, metrics = scaled.read_json("history"), scaled.read_json("metrics")
     tried = [item for item in history if "alpha" in item]
     assert [item["alpha"] for item in tried] == list(ALPHAS)
@@ -90,12 +90,12 @@ def test_alpha_is_chosen_among_those_tried(scaled: Run) -> None:
     assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
 
 
-def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
+def test_ctrl_c_while_alphas_are_tried_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     config = make_config({**SMALL, "epochs": 1, "alpha": True})
     run = train(digits, tmp_path / "run", config, Interrupting("Alpha", after=3))
     assert run.read_json("metrics")["status"] == "interrupted"
     assert (run.path / "report.html").exists()
-    again = resume(run.path, Interrupting("Alpha", after=3))  # and once more: what is kept is what is told of
+    again = resume(run.path, Interrupting("Alpha", after=3))  # once more: the figures are those of the kept weights
     kept = [item for item in again.read_json("history") if item["kept"]][-1]
     figures = again.read_json("metrics")["validation"]
     assert figures["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
@@ -104,7 +104,7 @@ def test_ctrl_c_among_the_alphas_leaves_a_usable_run(digits: Path, tmp_path: Pat
     assert [item["alpha"] for item in done.read_json("history") if "alpha" in item] == list(ALPHAS)
 
 
-def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
+def test_a_mixed_head_keeps_its_accuracy_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
     done = export(scaled, tmp_path / "m.tflite", "int8", Quiet())
     accuracy = done.card.accuracy
     assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one image of nine
@@ -113,8 +113,8 @@ def test_a_mixed_head_keeps_its_meaning_in_the_int8_file(scaled: Run, tmp_path: 
         assert len(classifier.golden) > 0
 
 
-def test_a_mixed_head_is_the_articles(pretrained: Any) -> None:
-    """0.2 x + 0.8 relu(V x + c), with the 0.2 in the next layer."""
+def test_a_mixed_head_computes_the_published_formula(pretrained: Any) -> None:
+    """The formula is 0.2 x + 0.8 relu(V x + c); the factor 0.2 is in the next layer."""
     x = np.random.default_rng(0).normal(size=(4, 1280)).astype(np.float32)
     kernel, bias = pretrained.get_layer(MIX).get_weights()
     wanted = 0.2 * x + 0.8 * np.maximum(x @ (kernel / 4) + bias / 4, 0)
@@ -124,7 +124,7 @@ def test_a_mixed_head_is_the_articles(pretrained: Any) -> None:
     assert 0.95 * glorot < np.abs(kernel / 4).max() <= glorot
 
 
-def test_theta_scales_in_proportion_to_the_pretrained_scale(pretrained: Any) -> None:
+def test_a_gradient_step_is_proportional_to_the_pretrained_scale(pretrained: Any) -> None:
     scale, tf = Scale(pretrained), tensorflow()
     before = [gamma.numpy() for gamma in scale.sources[:3]]
     gradients = scale.gradients([tf.ones_like(source) for source in scale.sources])
@@ -137,7 +137,7 @@ def test_theta_scales_in_proportion_to_the_pretrained_scale(pretrained: Any) -> 
     assert np.array_equal(scale.sources[0].numpy(), before[0])
 
 
-def test_decay_goes_where_it_is_told(pretrained: Any) -> None:
+def test_weights_decay_towards_the_chosen_point(pretrained: Any) -> None:
     weights = {id(v): v.numpy() for v in pretrained.trainable_variables}
     anchored = Full(pretrained, "pretrained").decayed
     to_itself = [np.array_equal(anchor.numpy(), weights[id(v)]) for v, anchor in anchored]
@@ -147,7 +147,7 @@ def test_decay_goes_where_it_is_told(pretrained: Any) -> None:
     assert names == {"kernel:0", "depthwise_kernel:0"}
 
 
-def test_between_two_networks() -> None:
+def test_weights_are_interpolated_linearly() -> None:
     before = {"a/kernel:0": np.zeros(3, np.float32), "b/moving_mean:0": np.zeros(2, np.float32)}
     after = {"a/kernel:0": np.full(3, 2, np.float32), "b/moving_mean:0": np.full(2, 5, np.float32)}
     half = interpolated(before, after, 0.5)
@@ -156,7 +156,7 @@ def test_between_two_networks() -> None:
     assert all((interpolated(before, after, 1.0)[name] == after[name]).all() for name in after)
 
 
-def test_statistics_are_those_of_the_images() -> None:
+def test_batch_norm_statistics_are_measured_on_the_images() -> None:
     layers = keras().layers
     image = layers.Input((8, 8, 3))
     model = keras().Model(image, layers.BatchNormalization(momentum=0.9)(image))
@@ -173,11 +173,11 @@ def test_statistics_are_those_of_the_images() -> None:
     ("options", "trained"),
     [({}, False), ({"tune": "batch-norm", "batch_norm": "train"}, True), ({"init": "scratch"}, True)],
 )
-def test_batch_norm_is_trained_where_asked_or_needed(options: dict[str, object], trained: bool) -> None:
+def test_batch_norm_is_trained_on_request_or_from_scratch(options: dict[str, object], trained: bool) -> None:
     assert make_config(options).trains_batch_norm == trained
 
 
-def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretrained: Any) -> None:
+def test_training_from_scratch_uses_no_pretrained_weights(digits: Path, tmp_path: Path, pretrained: Any) -> None:
     config = make_config({**SMALL, "init": "scratch", "epochs": 1, "ema": 0, "cutmix": 1.0, "rand_augment": 5})
     run = train(digits, tmp_path / "run", config, Quiet())
     before, after = get_weights(pretrained), run.read_arrays("weights")
@@ -194,7 +194,7 @@ def test_from_scratch_nothing_is_pretrained(digits: Path, tmp_path: Path, pretra
         make_config({"decay_towards": "pretrained", "tune": "batch-norm"})
 
 
-def test_half_precision_trains_and_its_file_is_as_good(digits: Path, tmp_path: Path) -> None:
+def test_training_in_half_precision_reaches_the_same_accuracy(digits: Path, tmp_path: Path) -> None:
     changed = {"precision": "mixed_bfloat16", "decay_towards": "pretrained", "xla": True, "epochs": 1}
     config = make_config({**SMALL, **changed})
     run = train(digits, tmp_path / "run", config, Quiet())

@@ -1,4 +1,4 @@
-"""The published weights, and files that only look like them."""
+"""The published weights, and files that are not what they seem."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _waves(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", PINNED)
-def test_logits_on_generated_input_stay_as_they_are(name: str) -> None:
+def test_logits_of_the_published_weights_are_unchanged(name: str) -> None:
     best, few = PINNED[name]
     logits = pretrained_classifier(backbone(name))(_waves(backbone(name).size), training=False).numpy()[0]
     assert logits.argmax() == best
@@ -69,7 +69,7 @@ def _as_zip(pickled: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("form", [_as_zip, checkpoint])
-def test_a_pickle_that_calls_something_is_refused(form: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_a_pickle_that_calls_a_function_is_refused(form: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path, mark = tmp_path / "evil.pth", tmp_path / "was-here"
     pickled = pickle.dumps({"weight": _Evil(mark)}, protocol=2)
     path.write_bytes(form(pickled))
@@ -80,14 +80,14 @@ def test_a_pickle_that_calls_something_is_refused(form: Callable[[bytes], bytes]
     assert mark.exists()  # it would have
 
 
-def test_altered_weights_are_noticed(tmp_path: Path) -> None:
+def test_altered_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "lite0.pth"
     path.write_bytes(b"not the published file")
     with pytest.raises(WeightsError):
         pretrained_classifier(backbone("efficientnet-lite0"), path)
 
 
-def test_an_unknown_backbone_is_one_line() -> None:
+def test_an_unknown_backbone_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match="expected one of efficientnet-lite0"):
         backbone("resnet50")
 
@@ -109,7 +109,7 @@ def test_keras_networks_take_their_weights_from_a_file(tmp_path: Path) -> None:
         network.load(model, network.name, tmp_path / "none.h5")
 
 
-def test_weights_that_cannot_be_fetched_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # without keras' own cache
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
     network = backbone("mobilenet-v2")

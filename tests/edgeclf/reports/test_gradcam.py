@@ -1,4 +1,4 @@
-"""Grad-CAM on networks in which what speaks for a class is known."""
+"""Grad-CAM, on networks whose evidence for a class is known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULE = Preprocessing(32, 32, mean=(0.0,) * 3, std=(255.0,) * 3)
 
 
 def _red_against_blue() -> Any:
-    """Its first class is red, its second blue, each seen in squares of 8 pixels."""
+    """Return a network whose first class is red and whose second is blue, seen in squares of 8 pixels."""
     layers = keras().layers
     inputs = keras().Input((32, 32, 3))
     x = layers.Conv2D(2, 8, 8, use_bias=False, name="seen")(inputs)
@@ -32,7 +32,7 @@ def _red_against_blue() -> Any:
     return model
 
 
-def test_each_class_is_seen_where_it_is() -> None:
+def test_the_activation_map_is_high_where_the_class_is() -> None:
     image = np.zeros((32, 32, 3), np.uint8)
     image[0:8, 8:16, 0] = 200  # red
     image[24:32, 16:32, 2] = 255  # blue
@@ -44,7 +44,7 @@ def test_each_class_is_seen_where_it_is() -> None:
     assert maps[1] == pytest.approx(blue)
 
 
-def test_nothing_speaks_for_a_class_that_is_not_there() -> None:
+def test_the_activation_map_of_an_absent_class_is_empty() -> None:
     assert not class_activation(_red_against_blue(), np.zeros((1, 32, 32, 3), np.uint8), [0], RULE).any()
 
 

@@ -46,7 +46,7 @@ class _Reading(Quiet):
 
 @pytest.fixture
 def copy(run: Run, tmp_path: Path) -> Run:
-    """A copy of the run, to be changed."""
+    """A copy of the run that a test may change."""
     shutil.copytree(run.path, tmp_path / "run")
     return Run.open(tmp_path / "run")
 
@@ -73,7 +73,7 @@ def test_the_figures_are_those_of_the_training(run: Run) -> None:
     assert metrics["threshold"]["chosen_on"] == "validation"
 
 
-def test_kept_scores_are_those_of_the_weights_and_of_no_others(copy: Run) -> None:
+def test_stored_scores_are_used_only_for_the_weights_that_gave_them(copy: Run) -> None:
     kept, reporter = read_answers(copy, Quiet()), _Reading()
     assert list(kept) == ["validation", "test"]
     read_answers(copy, reporter)
@@ -88,7 +88,7 @@ def test_kept_scores_are_those_of_the_weights_and_of_no_others(copy: Run) -> Non
     assert np.ptp(other["test"].scores, axis=0) == pytest.approx(0, abs=1e-6)
 
 
-def test_wrong_answers_come_with_the_surest_first(copy: Run) -> None:
+def test_wrong_answers_are_listed_most_confident_first(copy: Run) -> None:
     weights = copy.read_arrays("weights")
     copy.write_arrays("weights", {**weights, "logits/bias:0": np.array([0, 0, 9], np.float32)})
     write_report(copy, Quiet())
@@ -102,7 +102,7 @@ def test_wrong_answers_come_with_the_surest_first(copy: Run) -> None:
     assert "taken for <b><bdi>2</bdi></b>" in page
 
 
-def test_names_are_data(digits: Path, tmp_path: Path) -> None:
+def test_class_and_file_names_are_escaped(digits: Path, tmp_path: Path) -> None:
     names = {"0": "<script>alert(1)", "1": "$x_1$ & 'q\"", "2": "größe"}
     for folder, name in names.items():
         shutil.copytree(digits / folder, tmp_path / "photos" / name)
@@ -128,7 +128,7 @@ def test_an_unfinished_training_has_no_report(copy: Run) -> None:
         write_report(copy, Quiet())
 
 
-def test_images_that_are_gone_are_one_line(copy: Run, tmp_path: Path) -> None:
+def test_missing_images_are_reported_in_one_line(copy: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="restore the file"):
         write_report(Run(copy.path, copy.config, tmp_path / "gone"), Quiet())
 
@@ -143,8 +143,8 @@ def test_the_int8_file_has_the_threshold_and_is_in_the_report(model: Path, run: 
     assert (run.path / report["int8"]["page"]).resolve() == model.with_suffix(".parity.html").resolve()
 
 
-@pytest.mark.usefixtures("model")  # its report tells of the file
-def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("model")  # the run's report includes the file
+def test_the_int8_file_of_another_run_is_not_reported(copy: Run, tmp_path: Path) -> None:
     path = tmp_path / "m.parity.json"
     shutil.copy(copy.path / copy.read_json("report")["int8"]["page"].replace(".html", ".json"), path)
     note_parity(copy, path)
@@ -155,21 +155,21 @@ def test_the_int8_file_of_another_run_is_not_taken_for_this_ones(copy: Run, tmp_
     assert copy.read_json("report")["int8"] is None
 
 
-def test_the_report_tells_what_a_worse_camera_costs(sure_model: Path, tmp_path: Path) -> None:
+def test_the_report_shows_the_loss_under_camera_faults(sure_model: Path, tmp_path: Path) -> None:
     run = Run.open(sure_model.parent / "run")
-    found = run.read_json("report")["camera_faults"]
-    cells = {(item["fault"], item["level"]): item for item in found["faults"]}
+    figures = run.read_json("report")["camera_faults"]
+    cells = {(item["fault"], item["level"]): item for item in figures["faults"]}
     assert {*cells} == {*MIDDLE} == {*REFERENCE} | {(name, 1) for name in FAULTS}
-    assert found["count"] == len(run.read_split().rows("validation"))
+    assert figures["count"] == len(run.read_split().rows("validation"))
     mean = np.mean([cells[cell]["accuracy"] for cell in REFERENCE])
-    assert found["mean_of_13"]["accuracy"] == pytest.approx(mean)
-    assert mean < found["clean"]["accuracy"]
-    hurting = [item for item in found["faults"] if item["low"] > 0 and item["lost"] >= 3]
+    assert figures["mean_of_13"]["accuracy"] == pytest.approx(mean)
+    assert mean < figures["clean"]["accuracy"]
+    hurting = [item for item in figures["faults"] if item["low"] > 0 and item["lost"] >= 3]
     with Browser(tmp_path / "profile") as browser:
         browser.open((run.path / "report.html").as_uri())
         browser.wait("document.readyState === 'complete' && document.querySelector('h2#camera-faults') !== null")
         text = browser.value("document.querySelector('h2#camera-faults').nextElementSibling.innerText")
-        assert f"Of 9 validation images, the int8 file has {100 * found['clean']['accuracy']:.1f}% right" in text
+        assert f"Of 9 validation images, the int8 file has {100 * figures['clean']['accuracy']:.1f}% right" in text
         rows = "[...document.querySelectorAll('h2#camera-faults + p + div tr')].slice(1).map(row => row.innerText)"
         shown = browser.value(rows)
         assert len(shown) == min(len(hurting), 8)
@@ -193,12 +193,12 @@ def test_figures_of_an_earlier_int8_file_are_not_those_of_the_next(copy: Run, tm
     assert "On a worse camera" not in (copy.path / "report.html").read_text("utf-8")
 
 
-def test_labels_of_wide_characters_have_room() -> None:
+def test_labels_of_wide_characters_fit_the_matrix() -> None:
     page = matrix(np.eye(2, dtype=np.int64), ["\u91d1\u5c5e\u7f50\u5934\u76d2", "can"])
     assert page["widest"] == 60
 
 
-def test_a_resumed_training_that_was_killed_is_told_of_by_its_own_weights(copy: Run) -> None:
+def test_the_report_of_a_killed_training_describes_its_kept_weights(copy: Run) -> None:
     history = copy.read_json("history")
     copy.write_json("history", [*history, {**history[-1], "epoch": 3, "kept": True}])
     write_report(copy, Quiet())
@@ -206,13 +206,13 @@ def test_a_resumed_training_that_was_killed_is_told_of_by_its_own_weights(copy: 
     assert "epoch 3 kept" in (copy.path / "report.html").read_text("utf-8")
 
 
-def test_the_threshold_of_the_weights_as_they_are_goes_into_the_card(copy: Run, tmp_path: Path) -> None:
+def test_the_card_gets_the_threshold_of_the_current_weights(copy: Run, tmp_path: Path) -> None:
     from edgeclf import export
 
     weights, shift = copy.read_arrays("weights"), np.array([0, 0, 2.5], np.float32)
     copy.write_arrays("weights", {**weights, "logits/bias:0": weights["logits/bias:0"] + shift})  # metrics of before
-    known = read_answers(copy, Quiet())["validation"]
-    wanted = suggest_threshold(known.scores, known.data.targets)
+    answers = read_answers(copy, Quiet())["validation"]
+    wanted = suggest_threshold(answers.scores, answers.data.targets)
     assert wanted is not None
     assert wanted != copy.read_json("metrics")["threshold"]["score"]
     export(copy, tmp_path / "model.tflite", "float16", Quiet())
@@ -225,8 +225,8 @@ def test_tensorboard_reads_the_history(run: Run, tmp_path: Path) -> None:
 
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     write_events(run, tmp_path)
-    place = write_events(run, tmp_path)  # a second time: in place of the first
-    events = accumulator.EventAccumulator(str(place))
+    folder = write_events(run, tmp_path)  # a second time: replaces the first
+    events = accumulator.EventAccumulator(str(folder))
     events.Reload()
     history = run.read_json("history")
     seen = {
@@ -251,11 +251,11 @@ def test_training_images_are_shown_as_augmented(run: Run) -> None:
     assert "top-5" not in page  # of three classes that says nothing
 
 
-def test_one_image_makes_no_cliff_on_the_axis_of_accuracy() -> None:
+def test_one_image_does_not_dominate_the_accuracy_axis() -> None:
     history = [{"epoch": 0, "validation_accuracy": 8 / 9}, {"epoch": 1, "validation_accuracy": 1.0}]
 
     def height(count: int) -> float:
-        """Of the step from the first epoch to the second, as a share of the axis."""
+        """Return the height of the step from the first epoch to the second, as a share of the axis."""
         svg = accuracy_plot(history, 1, count)
         line = re.search(
             r'd="M (\S+) (\S+) \nL (\S+) (\S+) \n" clip-path="[^"]*" style="fill: none; stroke: var\(--bar', svg

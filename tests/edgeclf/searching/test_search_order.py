@@ -1,4 +1,4 @@
-"""What a search tries first, when it ends, which trial is the best, and what it says of those not tried."""
+"""The order of a search's trials, its end, its best trial, and its message about candidates not tried."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _result(outcomes: tuple[Outcome, ...], skipped: dict[str, str] | None = None
     return SearchResult(Path("s"), outcomes, outcomes, skipped or {}, 8.0, 9, False)
 
 
-def test_of_equal_trials_the_simplest_is_the_best() -> None:
+def test_the_simplest_of_equal_trials_is_the_best() -> None:
     one = {tune: Outcome(Candidate(LITE0, 96, tune), 0.9, milliseconds=2.0) for tune in ("full", "batch-norm", "head")}
     slower = Outcome(Candidate(LITE0, 128, "head"), 0.9, milliseconds=4.0)
     over = Outcome(Candidate(LITE0, 224, "head"), 0.99, milliseconds=9.0)
@@ -37,7 +37,7 @@ def test_of_equal_trials_the_simplest_is_the_best() -> None:
     assert _result((one["head"], better)).best == better
 
 
-def test_what_was_not_tried_is_one_line() -> None:
+def test_candidates_not_tried_are_one_line() -> None:
     reasons = {
         "a": "would take about 3.0 minutes; 2.0 were left",
         "b": "no time was left",
@@ -50,7 +50,7 @@ def test_what_was_not_tried_is_one_line() -> None:
     assert not _result(()).not_tried
 
 
-def test_the_default_is_first_where_it_fits_and_else_the_cheapest(tmp_path: Path) -> None:
+def test_the_default_is_tried_first_if_it_fits_else_the_cheapest(tmp_path: Path) -> None:
     base, sizes, tunes = make_config({"size": 64}), (32, 64), ("head", "full")
     assert first_seconds(Candidate(LITE0, 64, "full"), base, 100) > 60  # its conversion alone
 
@@ -68,7 +68,7 @@ def test_the_default_is_first_where_it_fits_and_else_the_cheapest(tmp_path: Path
     assert first(9000, (32,)) == Candidate(LITE0, 32, "head")  # the default is none of these
 
 
-def test_a_spent_budget_ends_a_trial_and_says_that_it_was_that() -> None:
+def test_a_trial_stopped_by_the_budget_says_so() -> None:
     budget = Budget(Quiet(), time.monotonic() + 3600)
     with budget.bar("Fine-tuning", 2) as bar:
         bar.advance(1)

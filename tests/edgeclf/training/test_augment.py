@@ -22,14 +22,14 @@ def test_a_rotated_image_is_not_mirrored(flip: bool, rotate90: bool, rounds: set
     images = tf.constant(np.repeat(image[None], 64, axis=0))
     seen = augment(images, 32, flip, rotate90, tf.constant([3, 4])).numpy()
     corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # clockwise, too
-    found = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
-    steps = np.diff(found, axis=1) % 4
+    colours = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
+    steps = np.diff(colours, axis=1) % 4
     assert (steps == steps[:, :1]).all()
     assert {bool(step == 3) for step in steps[:, 0]} == mirrored
-    assert set(found[:, 0]) == rounds
+    assert set(colours[:, 0]) == rounds
 
 
-def test_a_part_of_a_batch_is_changed_as_in_the_whole() -> None:
+def test_part_of_a_batch_is_augmented_as_within_the_whole() -> None:
     tf = tensorflow()
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8))
     seed = tf.constant([5, 6])

@@ -1,4 +1,4 @@
-"""The moving average of the weights: of short trainings too it is one of the steps, not of the starting network."""
+"""The moving average of the weights averages the steps, not the initial network, in short trainings, too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.listening import Interrupting
 @pytest.mark.parametrize(
     "options", [{"tune": "full", "learning_rate": 0.02}, {"tune": "batch-norm", "learning_rate": 0.02}]
 )
-def test_the_corrected_average_is_one_of_the_steps_alone(
+def test_the_corrected_average_contains_no_initial_weights(
     options: dict[str, object], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values: list[float] = []
@@ -51,16 +51,16 @@ def test_the_corrected_average_is_one_of_the_steps_alone(
     assert abs(corrected - plain) > 1e-4
 
 
-def test_of_both_averages_the_one_with_the_lower_validation_loss_is_kept(
+def test_the_average_with_the_lower_validation_loss_is_kept(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[float] = []
     validated = Training._validated
 
     def watched(training: Training) -> Judged:
-        found = validated(training)
-        judged.append(found.score.log_loss)
-        return found
+        judgement = validated(training)
+        judged.append(judgement.score.log_loss)
+        return judgement
 
     monkeypatch.setattr(Training, "_validated", watched)
     run = train(digits, tmp_path / "run", make_config({**SMALL, "epochs": 1}), Quiet())
@@ -69,7 +69,7 @@ def test_of_both_averages_the_one_with_the_lower_validation_loss_is_kept(
     assert run.read_json("history")[-1]["validation_log_loss"] == pytest.approx(min(plain, corrected))
 
 
-def test_a_training_that_0_1_began_goes_on_by_its_own_rule(
+def test_a_training_started_by_0_1_resumes_with_its_own_average(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting("Fine-tuning", after=61))
@@ -91,7 +91,7 @@ def _noted(averaged: Any, biases: list[float]) -> Any:
     return noted
 
 
-def test_alpha_1_is_the_tuned_network(digits: Path, tmp_path: Path) -> None:
+def test_alpha_1_gives_the_tuned_network(digits: Path, tmp_path: Path) -> None:
     run = train(digits, tmp_path / "run", make_config({**SMALL, "epochs": 1, "alpha": True}), Quiet())
     history = run.read_json("history")
     tuned = [item for item in history if item["kept"] and "alpha" not in item][-1]

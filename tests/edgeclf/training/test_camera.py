@@ -1,4 +1,4 @@
-"""Training images with faults of cameras: in the ranges that are documented, and nothing else."""
+"""Camera faults in training images stay within the documented ranges."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MANY = 1200  # images
 def _seen(
     picture: npt.NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, **ranges: object
 ) -> npt.NDArray[np.float32]:
-    """What becomes of many copies of an image; a range of one value turns what it is about off."""
+    """Return many augmented copies of an image; a range with a single value turns its fault off."""
     for name, value in ranges.items():
         monkeypatch.setattr(camera, name, value)
     tf = tensorflow()
@@ -42,7 +42,7 @@ ONE_LIGHT = {"LIGHT": (1.0, 1.0)}
 NO_TINT = {"TINT": 0.0}
 
 
-def test_light_is_log_uniform_for_its_share_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_brightness_is_log_uniform_for_its_share_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
     factors = _seen(_flat(100, 100, 100), monkeypatch, **QUIET, **NO_TINT).mean(axis=(1, 2, 3)) / 100
     changed = factors[np.abs(factors - 1) > 1e-3]
     assert len(changed) / MANY == pytest.approx(camera.SHARE, abs=0.04)
@@ -51,7 +51,7 @@ def test_light_is_log_uniform_for_its_share_of_the_images(monkeypatch: pytest.Mo
     assert np.log(changed).mean() == pytest.approx(np.log(camera.LIGHT).mean(), abs=0.15)
 
 
-def test_a_tint_moves_red_and_blue_apart_and_leaves_green(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tint_changes_red_and_blue_but_not_green(monkeypatch: pytest.MonkeyPatch) -> None:
     red, green, blue = np.moveaxis(_seen(_flat(100, 100, 100), monkeypatch, **QUIET, **ONE_LIGHT)[:, 0, 0], 1, 0)
     assert np.abs(green - 100).max() < 1e-3
     assert np.abs(red + blue - 200).max() < 1e-3
@@ -59,7 +59,7 @@ def test_a_tint_moves_red_and_blue_apart_and_leaves_green(monkeypatch: pytest.Mo
     assert 30 < red.max() - 100 <= 100 * camera.TINT + 1e-3
 
 
-def test_half_of_the_images_that_lose_colour_lose_it_all_at_equal_luma(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_the_desaturated_images_become_grey_at_equal_luma(monkeypatch: pytest.MonkeyPatch) -> None:
     luma = [0.299, 0.587, 0.114]
     seen = _seen(_flat(150, 60, 90), monkeypatch, **QUIET, **ONE_LIGHT, **NO_TINT, CONTRAST=(1.0, 1.0))[:, 0, 0]
     colour = np.ptp(seen, axis=1) / 90
@@ -68,7 +68,7 @@ def test_half_of_the_images_that_lose_colour_lose_it_all_at_equal_luma(monkeypat
     assert ((colour >= 1e-3) & (colour < 0.999)).mean() == pytest.approx(camera.SHARE / 2, abs=0.03)
 
 
-def test_contrast_is_lost_around_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contrast_is_reduced_around_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = _flat(80, 80, 80)
     picture[:, 4:] = 160
     seen = _seen(picture, monkeypatch, **QUIET, **ONE_LIGHT, **NO_TINT, SCALE=(1.0, 1.0), _POOLS=(1, 1))
@@ -79,7 +79,7 @@ def test_contrast_is_lost_around_the_mean(monkeypatch: pytest.MonkeyPatch) -> No
     assert camera.CONTRAST[0] - 1e-3 <= changed.min() < 0.3 < 0.75 < changed.max() <= camera.CONTRAST[1] + 1e-3
 
 
-def test_noise_has_its_levels_and_no_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_has_the_documented_levels_and_zero_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.full((24, 24, 3), 128, np.float32)
     noise = _seen(picture, monkeypatch, **ONE_LIGHT, **NO_TINT) - 128
     levels = noise.std(axis=(1, 2, 3))
@@ -92,7 +92,7 @@ def test_noise_has_its_levels_and_no_mean(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(patterns) > 2
 
 
-def test_further_away_is_smaller_and_goes_on_around(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_further_away_shrinks_the_image_and_fills_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.full((40, 40, 3), 50, np.float32)
     picture[10:30, 10:30] = 200
     changes: dict[str, object] = {**QUIET, **ONE_LIGHT, **NO_TINT, "CONTRAST": (1.0, 1.0), "_POOLS": (1, 1)}
@@ -105,7 +105,7 @@ def test_further_away_is_smaller_and_goes_on_around(monkeypatch: pytest.MonkeyPa
     assert seen.min() > 49  # no black around it
 
 
-def test_blur_keeps_the_mean_and_loses_detail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blur_keeps_the_mean_and_removes_detail(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.indices((32, 32)).sum(axis=0)[..., None].repeat(3, axis=2) % 2 * 100.0
     changes: dict[str, object] = {**QUIET, **ONE_LIGHT, **NO_TINT, "CONTRAST": (1.0, 1.0), "SCALE": (1.0, 1.0)}
     seen = _seen(picture.astype(np.float32), monkeypatch, **changes)
@@ -114,7 +114,7 @@ def test_blur_keeps_the_mean_and_loses_detail(monkeypatch: pytest.MonkeyPatch) -
     assert np.abs(seen.mean(axis=(1, 2, 3)) - 50).max() < 1
 
 
-def test_some_images_stay_as_they_are_and_all_stay_in_range() -> None:
+def test_some_images_are_unchanged_and_all_stay_in_range() -> None:
     tf = tensorflow()
     picture = np.random.default_rng(0).uniform(0, 255, (16, 16, 3)).astype(np.float32)
     seen = camera_like(tf.constant(np.repeat(picture[None], MANY, axis=0)), tf.constant(SEED)).numpy()
@@ -124,7 +124,7 @@ def test_some_images_stay_as_they_are_and_all_stay_in_range() -> None:
     assert seen.max() <= 255
 
 
-def test_a_part_of_a_batch_is_changed_as_in_the_whole_and_by_the_seed() -> None:
+def test_part_of_a_batch_is_augmented_as_within_the_whole_by_the_seed() -> None:
     tf = tensorflow()
     images = tf.constant(np.random.default_rng(0).uniform(0, 255, (40, 20, 20, 3)).astype(np.float32))
     whole = camera_like(images, tf.constant(SEED)).numpy()
@@ -134,7 +134,7 @@ def test_a_part_of_a_batch_is_changed_as_in_the_whole_and_by_the_seed() -> None:
     assert np.abs(whole - camera_like(images, tf.constant((5, 4))).numpy()).mean() > 1
 
 
-def test_what_is_never_drawn_is_what_an_evaluation_holds_apart() -> None:
+def test_faults_never_drawn_in_training_are_those_held_out_in_evaluation() -> None:
     assert {*camera.HELD_OUT} == {name for name, fault in FAULTS.items() if fault.is_held_out}
 
 
@@ -148,7 +148,7 @@ def test_quantization_aware_training_sees_what_the_training_saw() -> None:
     assert (faulty(pixels, seed, part, 8).numpy() == camera_like(expected, seed, part, 8).numpy()).all()
 
 
-def test_the_key_is_written_and_read_and_has_no_effect_on_a_head(tmp_path: Path) -> None:
+def test_camera_is_stored_in_the_config_and_has_no_effect_on_a_head(tmp_path: Path) -> None:
     config = make_config({"camera": True})
     assert not make_config({}).camera
     file = tmp_path / "config.toml"

@@ -1,4 +1,4 @@
-"""Which of a training's networks is kept."""
+"""The choice of the epoch that a training keeps."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BASE = RNG.exponential(0.3, 300)
 
 
 def _of(mean: float, noise: float) -> np.ndarray:
-    """Losses whose mean is so far from the base's, and their differences spread so much."""
+    """Return losses with this mean difference from the base's, and this spread of the differences."""
     apart = RNG.normal(0, noise, 300)
     return BASE + mean + apart - apart.mean()
 
 
-def test_the_latest_is_taken_unless_it_is_clearly_worse() -> None:
+def test_the_latest_epoch_is_kept_unless_clearly_worse() -> None:
     selection, error = Selection(), 0.3 / np.sqrt(300)
     assert selection.takes(BASE, tuned=False)
     assert selection.takes(_of(-0.1, 0.3), tuned=True)
@@ -29,7 +29,7 @@ def test_the_latest_is_taken_unless_it_is_clearly_worse() -> None:
     assert selection.waited == 0
 
 
-def test_patience_counts_among_the_fine_tuned_and_survives() -> None:
+def test_patience_counts_fine_tuned_epochs_and_survives_resuming() -> None:
     selection = Selection()
     assert selection.takes(BASE, tuned=False)
     for mean in (0.9, 0.7, 0.8):
@@ -42,7 +42,7 @@ def test_patience_counts_among_the_fine_tuned_and_survives() -> None:
     assert again.takes(BASE, tuned=True)
 
 
-def test_one_image_is_enough() -> None:
+def test_early_stopping_works_with_one_image() -> None:
     selection = Selection()
     assert selection.takes(np.array([0.5]), tuned=True)
     assert not selection.takes(np.array([0.6]), tuned=True)

@@ -1,4 +1,4 @@
-"""Random changes of images: repeatable, of the right kind, and with the labels that belong to them."""
+"""Mixup, CutMix and RandAugment are repeatable, and labels are mixed like the pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_labels_have_the_shares_of_the_pixels(mixup: float, cutmix: float) -> No
     assert (cut == 20, cut == 0) == (not mixup, not cutmix)
 
 
-def test_nothing_is_mixed_where_both_are_off() -> None:
+def test_nothing_is_mixed_without_mixup_and_cutmix() -> None:
     assert draw(0.0, 0.0, 32, np.random.default_rng(0)) == (1.0, (0, 0, 0, 0))
 
 
@@ -42,7 +42,7 @@ def test_random_changes_are_repeatable_and_differ_between_images() -> None:
     assert len(kinds) > 30
 
 
-def test_strength_decides_how_far() -> None:
+def test_strength_sets_the_size_of_changes() -> None:
     tf = tensorflow()
     image = np.linspace(0, 255, 32 * 32 * 3).reshape(1, 32, 32, 3).astype(np.float32)
     pixels, seed = tf.constant(np.repeat(image, 128, axis=0)), tf.constant([1, 2])

@@ -1,4 +1,4 @@
-"""Trainings: repeatable, interruptible, robust against what lies in the folder."""
+"""Trainings are repeatable, can be interrupted, and survive whatever is in the folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_si
 
 @pytest.fixture(scope="module")
 def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that was stopped in its second epoch; to be copied."""
+    """The folder of a training interrupted in its second epoch; tests copy it."""
     return train(
         digits,
         tmp_path_factory.mktemp("interrupted") / "run",
@@ -63,7 +63,7 @@ def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
     assert metrics["test"]["count"] == 9
 
 
-def test_what_is_kept_has_its_temperature(run: Run) -> None:
+def test_the_kept_weights_include_the_temperature(run: Run) -> None:
     history, metrics = run.read_json("history"), run.read_json("metrics")
     kept = [item for item in history if item["kept"]][-1]
     assert metrics["best_epoch"] == kept["epoch"]
@@ -71,7 +71,7 @@ def test_what_is_kept_has_its_temperature(run: Run) -> None:
     assert metrics["validation"]["log_loss"] == pytest.approx(kept["validation_log_loss"], rel=1e-3)
 
 
-def test_the_last_epochs_images_have_the_inputs_own_size(
+def test_the_last_epochs_train_at_the_full_input_size(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -90,7 +90,7 @@ def test_the_last_epochs_images_have_the_inputs_own_size(
 
 
 def _with_old_names(config: Path) -> None:
-    """As 0.1 wrote it."""
+    """Rewrite a run's config with the option names of 0.1."""
     text = config.read_text("utf-8")
     for old, new in OPTIONS.items():
         text = text.replace(f"\n{new} =", f"\n{old} =")
@@ -98,9 +98,7 @@ def _with_old_names(config: Path) -> None:
     config.write_text(text, "utf-8")
 
 
-def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
-    run: Run, interrupted: Path, tmp_path: Path
-) -> None:
+def test_a_resumed_training_equals_one_that_was_never_interrupted(run: Run, interrupted: Path, tmp_path: Path) -> None:
     stopped = Run.open(shutil.copytree(interrupted, tmp_path / "stopped"))
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
@@ -117,7 +115,7 @@ def test_interrupted_and_resumed_is_the_training_that_was_never_stopped(
     assert all((again[name] == expected[name]).all() for name in expected)
 
 
-def test_what_another_version_began_is_not_gone_on_with(interrupted: Path, tmp_path: Path) -> None:
+def test_a_training_of_another_version_is_not_resumed(interrupted: Path, tmp_path: Path) -> None:
     stopped = Run.open(shutil.copytree(interrupted, tmp_path / "run"))
     state = stopped.read_arrays("state")
     stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
@@ -143,14 +141,14 @@ def test_resuming_without_the_photographs_says_so(digits: Path, interrupted: Pat
     assert resume(stopped.path, Quiet()).read_json("metrics")["status"] == "finished"
 
 
-def test_the_loss_scale_of_float16_is_part_of_the_state(tmp_path: Path) -> None:
+def test_the_state_includes_the_loss_scale_of_float16(tmp_path: Path) -> None:
     config = make_config({**SMALL, "precision": "mixed_float16", "backbone": "mobilenet-v3-small-minimalistic"})
     pixels = PixelFile(tmp_path / "pixels", (4, 64, 64, 3))
-    place = Distribution("none")
+    distribution = Distribution("none")
     tuners = []
     for _ in range(2):
         model = build_classifier(config.network, None, 2)
-        tuners.append(FineTuner(model, config, pixels, np.arange(4), np.array([0, 1, 0, 1]), [1.0, 1.0], place))
+        tuners.append(FineTuner(model, config, pixels, np.arange(4), np.array([0, 1, 0, 1]), [1.0, 1.0], distribution))
     scale = tuners[0]._optimizer._loss_scale
     scale.current_loss_scale.assign(1024.0)
     scale.counter.assign(7)
@@ -163,8 +161,8 @@ def test_the_loss_scale_of_float16_is_part_of_the_state(tmp_path: Path) -> None:
     assert not tuners[1].knows({name: value for name, value in state.items() if name != last})
 
 
-def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path) -> None:
-    """Epochs of rates that ruin it fall behind the head; patience counts among them alone."""
+def test_patience_ignores_the_head(digits: Path, tmp_path: Path) -> None:
+    """With a learning rate that ruins the network, every epoch is worse than the head; patience counts only epochs."""
     config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
     listening = Listening()
     history = train(digits, tmp_path / "run", config, listening).read_json("history")
@@ -173,7 +171,7 @@ def test_a_good_head_does_not_stop_the_fine_tuning(digits: Path, tmp_path: Path)
     assert any("Stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
 
 
-def test_bad_images_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_listed_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     shutil.copytree(digits, folder)
     good = next((folder / "0").iterdir())
@@ -185,7 +183,7 @@ def test_bad_images_are_skipped_by_name_and_the_rest_is_used(digits: Path, tmp_p
     assert len(run.read_split().files) == 60
 
 
-def test_no_readable_image_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_readable_images_is_refused_in_one_line(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(6):
@@ -199,7 +197,7 @@ def test_an_existing_run_is_not_overwritten(run: Run, digits: Path) -> None:
         train(digits, run.path, make_config(SMALL), Quiet())
 
 
-def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digits: Path, tmp_path: Path) -> None:
+def test_a_failed_start_is_reported_at_once_and_leaves_no_folder(digits: Path, tmp_path: Path) -> None:
     head = {**SMALL, "tune": "head"}
     listening = Listening()
     with pytest.raises(WeightsError, match="gone"):
@@ -209,7 +207,7 @@ def test_a_start_that_failed_is_found_at_once_and_does_not_take_the_folder(digit
     assert train(digits, tmp_path / "run", make_config(head), listening).read_json("metrics")["status"] == "finished"
 
 
-def test_options_that_do_nothing_are_named(digits: Path, tmp_path: Path) -> None:
+def test_options_without_effect_are_named(digits: Path, tmp_path: Path) -> None:
     listening, config = Listening(), make_config({**SMALL, "tune": "head", "rotate90": True})
     train(digits, tmp_path / "run", config, listening)
     assert (
@@ -238,7 +236,7 @@ def test_all_wrong_options_are_named_at_once() -> None:
         make_config({"epochs": 0, "batch_size": -1})
 
 
-def test_the_file_scores_what_its_card_says(run: Run, model: Path, tmp_path: Path) -> None:
+def test_the_model_file_reaches_the_accuracy_in_its_card(run: Run, model: Path, tmp_path: Path) -> None:
     data = run.read_split()
     for row in data.rows("validation"):
         target = tmp_path / "part" / data.files[row]

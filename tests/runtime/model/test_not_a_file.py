@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nowhere/bird.tflite", "nowhere/bird.tflite: No such file or directory."),
     ],
 )
-def test_what_was_probably_meant(path: str, said: str, folder: Path) -> None:
+def test_a_wrong_path_suggests_the_right_one(path: str, said: str, folder: Path) -> None:
     with pytest.raises(ModelError) as caught:
         read_model(path)
     assert said in str(caught.value)

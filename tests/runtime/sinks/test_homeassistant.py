@@ -1,4 +1,4 @@
-"""What Home Assistant is told of answers."""
+"""The discovery messages and states sent to Home Assistant."""
 
 from __future__ import annotations
 

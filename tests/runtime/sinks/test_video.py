@@ -53,7 +53,7 @@ def duration(film: Path) -> float:
 
 
 def gstreamer(film: Path) -> tuple[list[int], float]:
-    """The same as GStreamer reads it; the duration in ms, too."""
+    """Return the frame times and the duration that GStreamer reads, in ms."""
     asked = "import gi; gi.require_version('Gst', '1.0')"
     if subprocess.run(["/usr/bin/python3", "-c", asked], capture_output=True, check=False).returncode:
         pytest.skip(f"no GStreamer for /usr/bin/python3: apt install {PACKAGES}")

@@ -23,7 +23,7 @@ from tests.films import write_film
 
 
 class _Scripted:
-    """A capture that does what it is told: a picture, a pause in seconds, or an error."""
+    """A capture that follows a script of images, pauses in seconds and errors."""
 
     description = "scripted"
 

@@ -111,7 +111,7 @@ def test_a_text_file_is_no_video(tmp_path: Path) -> None:
         open_source(tmp_path / "notes.mp4")
 
 
-def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no images"):
         open_source(tmp_path)
 

@@ -53,7 +53,7 @@ def test_an_old_paho_is_named_with_the_command_that_mends_it(model: Path, old_pa
 
 
 def _pretend(folder: Path, monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
-    """What an installed package of another version says of itself."""
+    """Pretend that packages are installed in other versions, by writing their metadata."""
     for name, number in versions.items():
         info = folder / f"{name}-{number}.dist-info"
         info.mkdir()
