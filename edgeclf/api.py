@@ -117,9 +117,9 @@ def export(
     file = (
         Path(path) if path is not None else opened.path / ("model.tflite" if mode == "int8" else f"model-{mode}.tflite")
     )
-    told = reporter or Quiet()
+    listener = reporter or Quiet()
     with tensorflow_errors():
-        return _export_run(opened, file, mode, told, method=method, max_drop=max_drop, distribute=distribute)
+        return _export_run(opened, file, mode, listener, method=method, max_drop=max_drop, distribute=distribute)
 
 
 def export_run(
@@ -155,16 +155,16 @@ def evaluate(
         DataError: there are no images, or the model lacks one of their labels.
         RunError: the run has no model file.
     """
-    told, rule = reporter or Quiet(), DecisionRule(reject=reject)
+    listener, rule = reporter or Quiet(), DecisionRule(reject=reject)
     if isinstance(model, Classifier):
         if data is None:
             raise DataError("Give data, the images to evaluate on; only a run has a test part of its own.")
-        return _evaluation.evaluate(model, Path(data), told, rule)
+        return _evaluation.evaluate(model, Path(data), listener, rule)
     run = _opened(model) if isinstance(model, Run) or Path(model).is_dir() else None
     with Classifier.load(_evaluation.model_of_run(run) if run is not None else Path(str(model))) as classifier:
         if run is None or data is not None:
-            return evaluate(classifier, data, told, reject=reject)
-        return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, told, rule=rule)
+            return evaluate(classifier, data, listener, reject=reject)
+        return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, listener, rule=rule)
 
 
 @old_keywords({"percents": "percentages"})
@@ -188,8 +188,8 @@ def compare(
     Raises:
         ConfigError, DataError, RunError: the options, the images or the folder cannot be used.
     """
-    chosen, told = config or make_config({}), reporter or Quiet()
-    return _compare(_sources(data), Path(out), chosen, told, methods=methods, percentages=percentages, seeds=seeds)
+    chosen, listener = config or make_config({}), reporter or Quiet()
+    return _compare(_sources(data), Path(out), chosen, listener, methods=methods, percentages=percentages, seeds=seeds)
 
 
 def search(
@@ -225,9 +225,9 @@ def check_data(data: Photographs, out: PathLike = "check", reporter: Reporter | 
         DataError: there is no readable image, or ``out`` is inside the folder of images.
     """
     with tensorflow_errors():
-        found = _check(_sources(data), Path(out), reporter or Quiet())
-    write_check(found, Path(out))
-    return found
+        check = _check(_sources(data), Path(out), reporter or Quiet())
+    write_check(check, Path(out))
+    return check
 
 
 def _sources(data: Photographs) -> SourcePaths:

@@ -25,7 +25,7 @@ from edgeclf_runtime.system.plain_text import printable
 __all__ = ["DemoResult", "digit_picture", "run_demo"]
 
 _SIDE = 128
-_TRAINED, _FILMED = 140, 24  # images per digit for training, and other images in all for the video
+_TRAINED, _IN_VIDEO = 140, 24  # images per digit for training, and other images in all for the video
 _FRAMES_EACH = 5
 _MARKER = ".edgeclf-demo"
 _OPTIONS: dict[str, object] = {
@@ -61,7 +61,7 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     _prepare(out)
     images, targets = _digits()
     with reporter.bar("Drawing digits", 0):
-        filmed = _write_photographs(out / "photos", images, targets)
+        in_video = _write_photographs(out / "photos", images, targets)
     reporter.say(f"Wrote photographs of handwritten digits to {out / 'photos'}.")
     run = train(out / "photos", out / "run", make_config(_OPTIONS), reporter)
     model = out / "model.tflite"
@@ -72,15 +72,15 @@ def run_demo(out: Path, reporter: Reporter) -> DemoResult:
     reporter.say(f"Validation: float {accuracy['validation_float']:.1%}, int8 {accuracy['validation_int8']:.1%}.")
     video = out / "video.avi"
     with reporter.bar("Writing a video", 0):
-        _write_video(video, [images[i] for i in filmed])
-    return _classify(model, video, [int(targets[i]) for i in filmed], out / "sheet.png", reporter)
+        _write_video(video, [images[i] for i in in_video])
+    return _classify(model, video, [int(targets[i]) for i in in_video], out / "sheet.png", reporter)
 
 
 def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: float = 0.75) -> Pixels:
     """Draw an 8x8 digit with values 0..16 as a dark stroke on paper: uint8 RGB ``[128, 128, 3]``."""
     smooth = cv2.resize(image.astype(np.float32) / 16, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
-    turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), angle, scale)
-    ink = np.clip((cv2.warpAffine(smooth, turn, (_SIDE, _SIDE)) - 0.3) / 0.35, 0, 1)[..., None]
+    matrix = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), angle, scale)
+    ink = np.clip((cv2.warpAffine(smooth, matrix, (_SIDE, _SIDE)) - 0.3) / 0.35, 0, 1)[..., None]
     paper, pen = np.array([236.0, 229.0, 214.0]), np.array([28.0, 39.0, 84.0])
     return np.ascontiguousarray((paper * (1 - ink) + pen * ink).round(), np.uint8)
 
@@ -113,7 +113,7 @@ def _write_photographs(folder: Path, images: npt.NDArray[np.float64], targets: n
         for row in rows[:_TRAINED]:
             _write(folder / str(digit) / f"{row:04}.png", digit_picture(images[row], rng.uniform(-15, 15)))
         rest += [int(row) for row in rows[_TRAINED:]]
-    return [int(row) for row in rng.permutation(rest)[:_FILMED]]
+    return [int(row) for row in rng.permutation(rest)[:_IN_VIDEO]]
 
 
 def _write(path: Path, pixels: Pixels) -> None:

@@ -155,9 +155,9 @@ def invoke_milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], r
     """
     backends = [open_backend("auto", content) for content in contents]
     spent: list[list[float]] = [[] for _ in backends]
-    for turn in range(_TIMED + 5):
+    for number in range(_TIMED + 5):
         for times, backend in zip(spent, backends, strict=True):
-            times.append(_once(backend, pictures[turn % len(pictures)], rule))
+            times.append(_once(backend, pictures[number % len(pictures)], rule))
     for backend in backends:
         backend.close()
     return [float(np.median(times[5:])) for times in spent]

@@ -41,6 +41,6 @@ def distribute_option(what: str) -> Callable[[Any], Any]:
     Args:
         what: the start of the help text, such as "Train".
     """
-    ways = click.Choice(["none", "mirrored", "multi-worker"])
+    choices = click.Choice(["none", "mirrored", "multi-worker"])
     text = f"{what} on all GPUs of this machine (mirrored) or on the machines listed in TF_CONFIG (multi-worker)."
-    return click.option("--distribute", type=ways, default="none", show_default=True, help=text)
+    return click.option("--distribute", type=choices, default="none", show_default=True, help=text)

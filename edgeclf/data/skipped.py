@@ -25,12 +25,12 @@ def no_readable(source: object, skipped: Sequence[Skipped]) -> DataError:
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     """Return lines with the first skipped files and reasons, one of each file type first, and count the rest."""
     kinds: Counter[str] = Counter()
-    places = []
+    positions = []
     for item in skipped:
         kind = Path(item.file).suffix.lower()
-        places.append(kinds[kind])
+        positions.append(kinds[kind])
         kinds[kind] += 1
-    rows = sorted(sorted(range(len(skipped)), key=places.__getitem__)[:_SHOWN])
+    rows = sorted(sorted(range(len(skipped)), key=positions.__getitem__)[:_SHOWN])
     lines = [f"  {skipped[row]}" for row in rows]
     kinds -= Counter(Path(skipped[row].file).suffix.lower() for row in rows)
     more = [f"{count} more {kind or 'without suffix'}" for kind, count in kinds.items()]

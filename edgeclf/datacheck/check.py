@@ -151,18 +151,18 @@ def _copies(data: Dataset, fingerprints: Fingerprints, grouping: Grouping) -> It
     near = [rows for rows in members(grouping.near) if tuple(rows) not in same]
     if near:
         text = f"{_images(near)} are near-duplicates."
-        way = "Nothing to do: training keeps each group in one part of the split."
-        yield _group_finding("near-duplicates", text, way, data, near)
+        advice = "Nothing to do: training keeps each group in one part of the split."
+        yield _group_finding("near-duplicates", text, advice, data, near)
     across = leaks(data)
     if across:
         text = f"{_images(across)} of duplicates are in more than one part of the split."
-        way = "Accuracy will look too good: move each group into one part."
-        yield _group_finding("across-parts", text, way, data, across)
+        advice = "Accuracy will look too good: move each group into one part."
+        yield _group_finding("across-parts", text, advice, data, across)
     conflicts = grouping.conflicts()
     if conflicts:
         text = f"{_images(conflicts)} are the same photograph under different labels."
-        way = "One of the labels is wrong: look at the images and move each to its class."
-        yield _group_finding("two-labels", text, way, data, conflicts)
+        advice = "One of the labels is wrong: look at the images and move each to its class."
+        yield _group_finding("two-labels", text, advice, data, conflicts)
 
 
 def _labels(data: Dataset, fingerprints: Fingerprints, pictures: Pictures, reporter: Reporter) -> Iterator[Finding]:
@@ -208,8 +208,8 @@ def _balance(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
             f"Unbalanced classes: {counts[rare]} of {data.labels[rare]!r}, {counts[most]} of {data.labels[most]!r} "
             f"({counts[most] / max(1, counts[rare]):.1f} times as many)."
         )
-        way = "Training gives rare classes more weight; more images of them help more."
-        yield Finding("unbalanced", text, way)
+        advice = "Training gives rare classes more weight; more images of them help more."
+        yield Finding("unbalanced", text, advice)
 
 
 def _sizes(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
@@ -223,7 +223,7 @@ def _sizes(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
             "Training will squeeze them: crop them to the object.",
         ),
     }
-    for kind, (text, way) in texts.items():
+    for kind, (text, advice) in texts.items():
         chosen = rows[odd[kind]]
         if len(chosen):
             middle = f"; the median shorter side is {int(np.median(short))} pixels" if kind == "tiny" else ""
@@ -232,15 +232,15 @@ def _sizes(data: Dataset, fingerprints: Fingerprints) -> Iterator[Finding]:
             yield Finding(
                 kind,
                 f"{counted(len(chosen), 'image')} {'is' if len(chosen) == 1 else 'are'} {text}{middle}.",
-                way,
+                advice,
                 files,
                 notes,
             )
 
 
-def _group_finding(kind: str, text: str, way: str, data: Dataset, groups: Sequence[Indices]) -> Finding:
+def _group_finding(kind: str, text: str, advice: str, data: Dataset, groups: Sequence[Indices]) -> Finding:
     files = tuple(tuple(data.files[row] for row in rows) for rows in groups)
-    return Finding(kind, text, way, files, tuple(_note(data, rows) for rows in groups))
+    return Finding(kind, text, advice, files, tuple(_note(data, rows) for rows in groups))
 
 
 def _note(data: Dataset, rows: Indices) -> str:

@@ -209,8 +209,8 @@ def _crops(size: int) -> list[Pixels]:
     from sklearn.datasets import load_sample_images
 
     rng, pictures = np.random.default_rng(0), []
-    for turn in range(_CALIBRATION // 2):
-        pixels = load_sample_images().images[turn % 2]
+    for number in range(_CALIBRATION // 2):
+        pixels = load_sample_images().images[number % 2]
         height, width = pixels.shape[:2]
         side = int(rng.integers(size // 2, min(height, width)))
         top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))

@@ -133,8 +133,8 @@ def capture(
 def _words(view: View) -> str:
     """Return the options of ``edgeclf train`` for images that are already rotated and cropped."""
     region = f"--region {','.join(f'{share:g}' for share in view.region)}" if view.region != WHOLE else ""
-    turn = f"--rotate {view.rotate}" if view.rotate else ""
-    return " ".join(filter(None, (region, turn, f"--camera-flip {view.flip}" if view.flip != "none" else "")))
+    rotation = f"--rotate {view.rotate}" if view.rotate else ""
+    return " ".join(filter(None, (region, rotation, f"--camera-flip {view.flip}" if view.flip != "none" else "")))
 
 
 def _kept(frame: Frame, view: View) -> Frame:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from edgeclf_runtime.doctor.finding import Finding, Machine, ok, problem
 from edgeclf_runtime.sinks.conditions_file import CONDITIONS
+from edgeclf_runtime.system.plain_text import counted
 from edgeclf_runtime.system.state_folder import STATE
 
 __all__ = ["images"]
@@ -30,10 +31,10 @@ def images(machine: Machine) -> Iterator[Finding]:
             continue  # a file of a later version, or one that may not be read
         name = path.parent.name
         if is_unlike:
-            said = f"{name} sees images unlike those of its training, at least since {_day(moment)}{expected}"
-            yield problem("images", said, _CHECK)
+            text = f"{name} sees images unlike those of its training, at least since {_day(moment)}{expected}"
+            yield problem("images", text, _CHECK)
         else:
-            yield ok("images", f"{name} sees images like those of its training ({views} views{expected})")
+            yield ok("images", f"{name} sees images like those of its training ({counted(views, 'view')}{expected})")
 
 
 def _day(moment: float) -> str:

@@ -86,7 +86,7 @@ class Pipeline:
         rule = gate or GateRule()
         if self._decision.hold:  # keep classifying a still scene for as long as the hold time
             rule = replace(rule, linger=max(rule.linger, self._decision.hold + 1.0))
-        self._film_gaps = Gaps()
+        self._video_gaps = Gaps()
         self._gate, given = Gate(rule), view or GivenView()
         self._view = given if rule.region is None else replace(given, region=rule.region)
         self.outlets = [Outlet(sink, lossless) for sink in sinks]
@@ -277,8 +277,8 @@ class Pipeline:
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
         # Sinks get the whole image, whatever part of it was classified.
         prediction = replace(self._decision.applied(prediction), milliseconds=spent, frame=frame)
-        in_film = frame.film_time is not None and not self._gate.follows  # read by several threads in parallel
-        if prepared.after_gap or (in_film and self._film_gaps.ends_at(frame.moment)):
+        in_video = frame.film_time is not None and not self._gate.follows  # read by several threads in parallel
+        if prepared.after_gap or (in_video and self._video_gaps.ends_at(frame.moment)):
             self._decider.forget()
         self.answer = self._decider.decide(prediction, frame.moment)
         return Observation(prediction, self.answer, *_times(frame.time), self._conditions(prediction, frame.moment))

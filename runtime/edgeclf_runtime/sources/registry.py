@@ -80,5 +80,5 @@ SOURCES = {
     "network camera": SourceEntry(_is_address, "network.camera:open_request", live=True),
     "V4L2 camera": SourceEntry(_is_device, "camera:open_request", live=True),
     "images": SourceEntry(_is_images, "folder.source:open_request", live=False),
-    "film": SourceEntry(lambda request: request.path.exists(), "film:open_request", live=False),
+    "video": SourceEntry(lambda request: request.path.exists(), "video:open_request", live=False),
 }

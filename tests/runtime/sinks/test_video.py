@@ -19,7 +19,7 @@ import pytest
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.jpeg import jpeg
-from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm, mend
+from edgeclf_runtime.sinks.video.matroska_video import MatroskaVideo, mend
 from edgeclf_runtime.sinks.video.sink import VideoSink
 from tests.films import write_film
 from tests.runtime.observations import seen
@@ -126,7 +126,7 @@ def test_a_film_is_playable_whenever_its_process_is_killed(model: Path, tmp_path
 
 
 def test_a_torn_end_is_cut_off(tmp_path: Path) -> None:
-    film = MatroskaFilm(tmp_path / "whole.mkv", 64, 48, 0.0)
+    film = MatroskaVideo(tmp_path / "whole.mkv", 64, 48, 0.0)
     ends = []
     for number in range(5):
         film.add(jpeg(np.full((48, 64, 3), 50 * number, np.uint8)), 500 * number, 500 * number + 500)

@@ -63,12 +63,12 @@ class Recent:
 
 
 def any_alike(
-    known: Sequence[tuple[Pixels, npt.NDArray[np.uint8]]], shown: tuple[Pixels, npt.NDArray[np.uint8]]
+    stored: Sequence[tuple[Pixels, npt.NDArray[np.uint8]]], shown: tuple[Pixels, npt.NDArray[np.uint8]]
 ) -> bool:
     """Whether one of these images is a near-duplicate; all are given by their ``likeness.thumbnail``."""
-    if not known:
+    if not stored:
         return False
-    thumbs = np.stack([thumb for thumb, _ in known])
-    details = np.stack([detail for _, detail in known])
+    thumbs = np.stack([thumb for thumb, _ in stored])
+    details = np.stack([detail for _, detail in stored])
     new_thumbs, new_details = np.broadcast_to(shown[0], thumbs.shape), np.broadcast_to(shown[1], details.shape)
     return bool(alike((thumbs, new_thumbs), (details, new_details), noise=DIFFERENCE).any())

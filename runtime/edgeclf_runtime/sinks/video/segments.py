@@ -10,18 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm, is_own, mend
+from edgeclf_runtime.sinks.video.matroska_video import MatroskaVideo, is_own, mend
 from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["Segments", "folder_and_prefix"]
 
 _log = logging.getLogger(__name__)
-_FILMS = (".mkv", ".mp4", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg")
+_VIDEO_SUFFIXES = (".mkv", ".mp4", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg")
 
 
 def folder_and_prefix(asked: Path) -> tuple[Path, str]:
     """Return the folder and the prefix of the file names; for a name such as ``out.mp4`` the prefix is its stem."""
-    if asked.suffix.lower() in _FILMS and not asked.is_dir():
+    if asked.suffix.lower() in _VIDEO_SUFFIXES and not asked.is_dir():
         return asked.parent, asked.stem
     return asked, "edgeclf"
 
@@ -63,8 +63,8 @@ class Segments:
         """Pattern of the file names, for display."""
         return printable(self.folder / f"{self._prefix}-*.mkv")
 
-    def begin(self, width: int, height: int, begins: float) -> MatroskaFilm:
-        """Start the next segment; see ``MatroskaFilm``."""
+    def begin(self, width: int, height: int, begins: float) -> MatroskaVideo:
+        """Start the next segment; see ``MatroskaVideo``."""
         own = self._own()
         self._older.clear()
         for path in own:
@@ -76,7 +76,7 @@ class Segments:
         while True:
             path = self.folder / f"{self._prefix}-{number:06}-{moment}.mkv"
             try:
-                return MatroskaFilm(path, width, height, begins)
+                return MatroskaVideo(path, width, height, begins)
             except FileExistsError:  # a user's file, or one of another process that writes here
                 number += 1
 

@@ -12,7 +12,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.pictures.images import swapped
 from edgeclf_runtime.sinks.jpeg import annotated, jpeg
 from edgeclf_runtime.sinks.sink import Item, Observation
-from edgeclf_runtime.sinks.video.matroska_film import MatroskaFilm
+from edgeclf_runtime.sinks.video.matroska_video import MatroskaVideo
 from edgeclf_runtime.sinks.video.segments import Segments
 
 __all__ = ["VideoSink", "WindowSink"]
@@ -48,7 +48,7 @@ class VideoSink:
         self.pattern = self._segments.pattern
         self.name = f"video {self.pattern}"
         self._segment, self._limit = 1000 * segment, limit
-        self._film: MatroskaFilm | None = None
+        self._video: MatroskaVideo | None = None
         self._began = 0.0  # time of the first image in s; other times are in ms from it
         self._last, self._steps = 0, deque[float]([_STEP], maxlen=9)
 
@@ -60,41 +60,41 @@ class VideoSink:
             return
         moment = item.prediction.frame.moment
         self._end_if_full(moment)
-        if self._film is not None and picture.shape[1::-1] != (self._film.width, self._film.height):
-            picture = np.asarray(cv2.resize(picture, (self._film.width, self._film.height)), np.uint8)
+        if self._video is not None and picture.shape[1::-1] != (self._video.width, self._video.height):
+            picture = np.asarray(cv2.resize(picture, (self._video.width, self._video.height)), np.uint8)
         content = jpeg(picture, _QUALITY)
-        if self._film is None:
+        if self._video is None:
             self._begin(picture.shape[1], picture.shape[0], item.time, moment)
         self._add(content, moment)
 
     def _end_if_full(self, moment: float) -> None:
         """Finish the current segment if this moment is no longer part of it."""
-        if self._film is None:
+        if self._video is None:
             return
         now = 1000 * (moment - self._began)
         back = now < self._last - _STEP  # for example, another video as the source
-        if now >= self._segment or back or self._film.size >= self._limit / _PARTS:
+        if now >= self._segment or back or self._video.size >= self._limit / _PARTS:
             usual = self._last + median(self._steps)
             self._end(usual if now <= self._last else min(now, max(usual, self._segment)))
 
     def _begin(self, width: int, height: int, begins: float, moment: float) -> None:
-        self._film = self._segments.begin(width, height, begins)
+        self._video = self._segments.begin(width, height, begins)
         self._began, self._last = moment, -1
 
     def _add(self, content: bytes, moment: float) -> None:
-        assert self._film is not None
-        if not self._segments.make_room(self._film.size + len(content) + _AROUND):
+        assert self._video is not None
+        if not self._segments.make_room(self._video.size + len(content) + _AROUND):
             raise SinkError(f"An image of {len(content)} bytes exceeds video_bytes; raise it.")
         time = max(self._last + 1, round(1000 * (moment - self._began)))
         if self._last >= 0:
             self._steps.append(time - self._last)
-        self._film.add(content, time, time + median(self._steps))
+        self._video.add(content, time, time + median(self._steps))
         self._last = time
 
     def _end(self, duration: float) -> None:
-        film, self._film = self._film, None
-        if film is not None:
-            film.close(duration)
+        video, self._video = self._video, None
+        if video is not None:
+            video.close(duration)
 
     def close(self) -> None:
         """Finish the current segment; its last image lasts as long as the others."""

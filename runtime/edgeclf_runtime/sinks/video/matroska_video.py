@@ -16,13 +16,13 @@ from typing import IO
 
 from edgeclf_runtime.sinks.video import matroska
 
-__all__ = ["MatroskaFilm", "is_own", "mend"]
+__all__ = ["MatroskaVideo", "is_own", "mend"]
 
 _ONLY = 100  # duration of a single image in ms
 
 
 @dataclass
-class MatroskaFilm:
+class MatroskaVideo:
     """A video that is being written.
 
     Args:
@@ -90,7 +90,7 @@ class MatroskaFilm:
 
 
 def is_own(path: Path) -> bool:
-    """Whether ``MatroskaFilm`` wrote this file."""
+    """Whether ``MatroskaVideo`` wrote this file."""
     try:
         with path.open("rb") as file:
             return matroska.is_own_file(file)
