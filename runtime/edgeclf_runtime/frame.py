@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Callable
 
 from edgeclf_runtime.pictures.view import View
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "FrameOnDemand"]
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,37 @@ class Frame:
         if header.width * header.height == self.pixels.shape[0] * self.pixels.shape[1]:
             return self.pixels
         return self.view.turn(decode_image(data, self.source))
+
+
+class FrameOnDemand:
+    """A camera's frame that is decoded only if somebody looks at it; has everything that a ``Frame`` has.
+
+    Args:
+        time: as ``Frame.time``.
+        decode: returns the frame, or None if it is damaged; called at most once.
+    """
+
+    def __init__(self, time: float, decode: Callable[[], Frame | None]) -> None:
+        self.time, self._decode = time, decode
+        self._lock = threading.Lock()
+        self._frame: Frame | None = None
+        self._is_decoded = False
+
+    @property
+    def frame(self) -> Frame:
+        """The decoded frame.
+
+        Raises:
+            ImageError: damaged.
+        """
+        with self._lock:
+            if not self._is_decoded:
+                self._frame, self._is_decoded = self._decode(), True
+        if self._frame is None:
+            from edgeclf_runtime.errors import ImageError
+
+            raise ImageError("A damaged image.")
+        return self._frame
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.frame, name)

@@ -10,6 +10,7 @@ Frames of one view repeat one another, so each view counts once: see ``_Views``.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from edgeclf_runtime.prediction import NOTHING, Prediction
 
 __all__ = ["ALARM", "Conditions", "ConditionsMonitor"]
 
+_log = logging.getLogger(__name__)
 ALARM, _CLEAR, _CEILING = 8.0, 4.0, 10.0
 _LEAST = 0.01  # familiarity below which one view says no more than another
 _FAMILIAR = 0.05  # familiarity from which a view that stays is one that the model knows
@@ -88,6 +90,10 @@ class ConditionsMonitor:
         step = math.log(0.5) - 0.5 * math.log(max(familiarity, _LEAST))
         self._sum = min(_CEILING, max(0.0, self._sum + step))
         is_unlike = self._sum >= (_CLEAR if is_unlike else ALARM)
+        if is_unlike and not self.now.is_unlike:
+            _log.warning("The images are unlike those of the training: check lens, focus, light, and where it points.")
+        elif self.now.is_unlike and not is_unlike:
+            _log.info("The images are like those of the training again.")
         accuracy, error = self._expected(prediction)
         self.now = Conditions(self.now.views + 1, accuracy, error, is_unlike)
         return self.now

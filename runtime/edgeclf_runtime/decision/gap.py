@@ -21,9 +21,9 @@ class Gaps:
     def ends_at(self, moment: float) -> bool:
         """Whether a frame at this time, in seconds, follows a gap of at least 3 s and five times the usual interval.
 
-        A time that goes back, as with the next video, also counts as a gap.
+        A time that goes back, as with the next video, also counts as a gap. The same time again changes nothing.
         """
-        if self._last is None:
+        if self._last is None or moment == self._last:
             self._last = moment
             return False
         step, self._last = moment - self._last, moment

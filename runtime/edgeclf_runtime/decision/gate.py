@@ -67,6 +67,13 @@ class Gate:
         """Whether the choice depends on earlier frames."""
         return bool(self._rule.max_fps or self._rule.motion)
 
+    def is_due(self, moment: float) -> bool:
+        """Return whether ``max_fps`` allows a frame of this time, in seconds; to be asked for every frame, in order."""
+        if self._gaps.ends_at(moment):  # earlier motion no longer counts
+            self._last = self._moved = -1e9
+            self._seen = None
+        return not self._rule.max_fps or moment - self._last >= 0.95 / self._rule.max_fps
+
     def admit(self, frame: Frame, delay: Callable[[float], object] | None = None) -> Frame | None:
         """Return the frame cropped to the region, or None to skip it.
 
@@ -75,12 +82,9 @@ class Gate:
             delay: waits a number of seconds; for sources that can wait, whose frames are delayed for ``max_fps``.
         """
         rule = self._rule
-        if self._gaps.ends_at(frame.moment):  # earlier motion no longer counts
-            self._last = self._moved = -1e9
-            self._seen = None
-        waited = frame.moment - self._last
-        if delay is None and rule.max_fps and waited < 0.95 / rule.max_fps:
+        if not self.is_due(frame.moment) and delay is None:
             return None
+        waited = frame.moment - self._last
         cut = self._cut(frame)
         if rule.motion:
             small = reduced(cut.pixels)

@@ -12,14 +12,15 @@ from typing import Callable
 
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier, Fitted
-from edgeclf_runtime.decision.conditions import Conditions, ConditionsMonitor
+from edgeclf_runtime.decision.conditions import ConditionsMonitor
 from edgeclf_runtime.decision.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate, GateRule
 from edgeclf_runtime.errors import ImageError
-from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.frame import Frame, FrameOnDemand
 from edgeclf_runtime.pictures.preprocess import min_side
 from edgeclf_runtime.pictures.view import GivenView, View
+from edgeclf_runtime.pipeline.due import due_frames
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
 from edgeclf_runtime.sinks.outlet import Outlet
@@ -218,11 +219,11 @@ class Pipeline:
 
         An offered classifier replaces the previous one from the first frame that is prepared for it.
         """
-        gaps, after_gap, pauses = Gaps(), False, not getattr(source, "at_rest", False)
-        for frame in source:
+        after_gap, pauses = False, not getattr(source, "at_rest", False)
+        for frame, follows_gap in due_frames(source, self._gate, self._glance, self._glimpsed):
             if self.stopping.is_set():
                 return
-            after_gap = (pauses and gaps.ends_at(frame.moment)) or after_gap
+            after_gap = (pauses and follows_gap) or after_gap
             classifier, view = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
             frame = self._viewed(frame, classifier, view)
@@ -233,17 +234,21 @@ class Pipeline:
                 yield _Prepared(frame, classifier.fit(admitted), classifier, after_gap)
                 after_gap = False
 
+    def _glimpsed(self, decode: Callable[[], Frame | None]) -> Frame | None:
+        frame = decode()
+        return None if frame is None else self._viewed(frame, self._newest, self._view_in_force)
+
     def _view_of(self, classifier: Classifier) -> View:
         """Return the view of a classifier on the source's images."""
         return self._view.over(classifier.card.view, self.source is not None and is_camera(self.source))
 
-    def _glance(self, frame: Frame | None) -> None:
+    def _glance(self, frame: Frame | FrameOnDemand | None) -> None:
         """Pass a skipped frame to the sinks that show the camera's image."""
         for outlet in self.outlets if frame is not None else ():
             glance = getattr(outlet.sink, "glance", None)
             if glance is not None:
                 glance(frame)
-        if frame is not None:
+        if isinstance(frame, Frame):
             self._finish(frame)
 
     def _finish(self, frame: Frame) -> None:
@@ -281,19 +286,8 @@ class Pipeline:
         if prepared.after_gap or (in_video and self._video_gaps.ends_at(frame.moment)):
             self._decider.forget()
         self.answer = self._decider.decide(prediction, frame.moment)
-        return Observation(prediction, self.answer, *_times(frame.time), self._conditions(prediction, frame.moment))
-
-    def _conditions(self, prediction: Prediction, moment: float) -> Conditions | None:
-        """Return what the frames so far say of the camera, and log a line when that changes."""
-        if self._monitor is None:
-            return None
-        was_unlike = self._monitor.now.is_unlike
-        now = self._monitor.add(prediction, moment)
-        if now.is_unlike and not was_unlike:
-            _log.warning("The images are unlike those of the training: check lens, focus, light, and where it points.")
-        elif was_unlike and not now.is_unlike:
-            _log.info("The images are like those of the training again.")
-        return now
+        conditions = None if self._monitor is None else self._monitor.add(prediction, frame.moment)
+        return Observation(prediction, self.answer, *_times(frame.time), conditions)
 
     def _adopt(self, new: Classifier) -> None:
         """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""

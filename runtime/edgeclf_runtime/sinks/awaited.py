@@ -13,7 +13,7 @@ from edgeclf_runtime.errors import AddressError, SinkError
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.frame import Frame
+    from edgeclf_runtime.frame import Frame, FrameOnDemand
     from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["AwaitedSink", "cannot_listen"]
@@ -78,7 +78,7 @@ class AwaitedSink:
             elif not isinstance(item, Observation):
                 self._states[type(item)] = item
 
-    def glance(self, frame: Frame) -> None:
+    def glance(self, frame: Frame | FrameOnDemand) -> None:
         """See ``Sink``."""
         if hasattr(self._sink, "glance"):
             self._sink.glance(frame)

@@ -68,8 +68,9 @@ class Sink(Protocol):
         pictures: whether it needs the frames' pixels; otherwise waiting items hold no pixels in memory.
 
     Optional members: ``glance(frame)`` is called for frames that the gate skips, in the thread that reads the camera,
-    and must not block. ``follow(outlets)`` is called at the start with the outlets of all sinks. ``dropped`` counts the
-    items that the sink replaced by newer ones.
+    and must not block; a camera's may be a ``FrameOnDemand``, which is decoded once somebody looks at it.
+    ``follow(outlets)`` is called at the start with the outlets of all sinks. ``dropped`` counts the items that the sink
+    replaced by newer ones.
     """
 
     name: str

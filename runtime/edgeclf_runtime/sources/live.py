@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -86,6 +87,16 @@ class LiveSource:
         return first
 
     def __iter__(self) -> Iterator[Frame]:
+        for _, decode in self.offered():
+            frame = decode()
+            if frame is not None:
+                yield frame
+
+    def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
+        """Yield the time of each frame, as ``Frame.time``, with a function that decodes it; it returns None if damaged.
+
+        Frames that nobody looks at need not be decoded.
+        """
         while True:
             with self._fresh:
                 while not (self._newest or self._failure or self._closing.is_set()):
@@ -98,18 +109,22 @@ class LiveSource:
                     raise self._failure
                 (capture, picture, moment, number), self._newest = self._newest, None
                 self._fresh.notify_all()
-            try:
-                frame = self._frame(capture, picture, moment, number)
-            except ImageError as error:
-                self._skipped(error)
-                continue
-            self._spoilt, self._damaged_since = False, None
-            yield turned(frame, self._options)
+            jpeg = self._decoder.completed(picture) if is_jpeg(picture) else None
+            yield moment, functools.partial(self._decoded, capture, picture, jpeg, moment, number)
 
-    def _frame(self, capture: Capture, picture: Any, moment: float, number: int) -> Frame:
-        if not is_jpeg(picture):
+    def _decoded(self, capture: Capture, picture: Any, jpeg: bytes | None, moment: float, number: int) -> Frame | None:
+        try:
+            frame = self._frame(capture, picture, jpeg, moment, number)
+        except ImageError as error:
+            self._skipped(error)
+            return None
+        self._spoilt, self._damaged_since = False, None
+        return turned(frame, self._options)
+
+    def _frame(self, capture: Capture, picture: Any, jpeg: bytes | None, moment: float, number: int) -> Frame:
+        if jpeg is None:
             return Frame(capture.rgb(picture), moment, number, self.description)
-        jpeg, rule = self._decoder.completed(picture), self._decoder.rule
+        rule = self._decoder.rule
         pixels = self._decoder.decoded(jpeg, rule)
         return Frame(pixels, moment, number, self.description, jpeg, min_size=rule)
 

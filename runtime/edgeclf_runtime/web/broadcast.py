@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
@@ -23,7 +24,7 @@ from edgeclf_runtime.sinks.jpeg import jpeg
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from edgeclf_runtime.frame import Frame
+    from edgeclf_runtime.frame import Frame, FrameOnDemand
 
 __all__ = ["VIEWERS", "Live", "Picture", "live_response"]
 
@@ -45,18 +46,18 @@ class Picture:
     """
 
     def __init__(self) -> None:
-        self._newest: tuple[int, npt.NDArray[np.uint8] | Frame] | None = None
+        self._newest: tuple[int, npt.NDArray[np.uint8] | Frame | FrameOnDemand] | None = None
         self._jpeg: tuple[int, bytes] = (0, b"")
         self._lock, self._when = threading.Lock(), -1.0
         self._counting, self._count, self._moment = threading.Lock(), 0, -math.inf
         self.encoded = 0
 
-    def put(self, picture: npt.NDArray[np.uint8] | Frame, moment: float = math.inf) -> None:
+    def put(self, picture: npt.NDArray[np.uint8] | Frame | FrameOnDemand, moment: float = math.inf) -> None:
         """Replace the image, without copying or encoding it.
 
         Args:
-            picture: uint8 RGB ``[height, width, 3]``, which must not be changed afterwards; or a frame, whose JPEG is
-                decoded at full size only when somebody watches.
+            picture: uint8 RGB ``[height, width, 3]``, which must not be changed afterwards; or a frame, which is
+                decoded (a JPEG at full size) only when somebody watches.
             moment: time of capture; an image older than the current one, from a slower thread, is ignored.
         """
         with self._counting:
@@ -74,12 +75,14 @@ class Picture:
         with self._lock:
             newest, now = self._newest, time.monotonic()
             if newest and newest[0] != self._jpeg[0] and now - self._when >= _PERIOD:
-                self._jpeg, self._when = (newest[0], jpeg(_shrunk(_whole(newest[1])), _QUALITY)), now
-                self.encoded += 1
+                self._when = now
+                with suppress(ImageError):  # a damaged one that was not decoded before: the image before stays
+                    self._jpeg = newest[0], jpeg(_shrunk(_whole(newest[1])), _QUALITY)
+                    self.encoded += 1
             return self._jpeg
 
 
-def _whole(picture: npt.NDArray[np.uint8] | Frame) -> npt.NDArray[np.uint8]:
+def _whole(picture: npt.NDArray[np.uint8] | Frame | FrameOnDemand) -> npt.NDArray[np.uint8]:
     if isinstance(picture, np.ndarray):
         return picture
     try:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgeclf_runtime.errors import EdgeclfError, SinkError, UsageError
-from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.frame import Frame, FrameOnDemand
 from edgeclf_runtime.sinks.metrics import Figures
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.web.assets import file_routes
@@ -114,7 +114,7 @@ class WebSink:
         if self._figures is not None:
             self._figures.follow(outlets)
 
-    def glance(self, frame: Frame) -> None:
+    def glance(self, frame: Frame | FrameOnDemand) -> None:
         """Show a frame that is not classified."""
         self._status.glance()
         self._picture.put(frame, frame.time)
