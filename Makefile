@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-camera bench-conditions bench-grow bench-small bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -58,6 +58,10 @@ bench-camera: setup
 # A class added to a finished training by train --from, against training anew: three seeds; an hour on two cores.
 bench-grow: setup
 	$(BIN)/python -m tests.benchmarks.grow $(DATA)
+
+# edgeclf teach on 1 to 50 images a class, five seeds, against scikit-learn on the float network's features; ten minutes.
+bench-teach: setup
+	$(BIN)/python -m tests.benchmarks.teach $(DATA)
 
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup

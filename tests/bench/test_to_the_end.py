@@ -48,6 +48,10 @@ TINY: dict[str, tuple[str, str]] = {
     "speed": ("FOLDER --model MODEL --rounds 2 --plot OUT/speed.svg", r"(?m)^  ours-two +\d+\.\d\d \( *\d+\.\d\d\)"),
     "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),
     "stages": ("FOLDER --epochs 1 --size 64", r"(?m)^in all +[\d.]+ +100% +\d+%"),
+    "teach": (
+        "FOLDER --counts 1,3 --seeds 0 --out OUT",
+        r"(?m)^ +3 +[\d.]+% +[\d.]+% +[\d.]+% +[\d.]+ s +[\d.]+ s +\d+ MiB +[+-]\d+\.\d\d \(",
+    ),
     "train": (
         "FOLDER --seeds 0 --epochs 2 --size 64 --ways 'full,head,HOG + SVM,time' --out OUT",
         r"(?s)full +[\d.]+% .*HOG [+] SVM, points lost to full: [+-]\d.*by picture.*time ours to .*time plain to ",

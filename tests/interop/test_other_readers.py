@@ -6,16 +6,21 @@ make test-interop builds the environments; without them the tests that need one 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from edgeclf_runtime import Classifier
+from edgeclf_runtime.commands.teach import teach
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, resize
+from edgeclf_runtime.verification import verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +50,24 @@ def _ours(model: Path, images: list[Pixels]) -> list[tuple[str, float]]:
         return [(p.label, p.score) for p in map(classifier.classify, images)]
 
 
-def test_mediapipe_gives_the_same_labels_and_scores(model: Path, images: list[Pixels], tmp_path: Path) -> None:
+@pytest.fixture
+def photos(digits: Path, tmp_path: Path) -> Path:
+    """Ten images each of 0, 1 and 2 under other names, and ten more of 1 and of 2 as further classes."""
+    for digit, name, first in (
+        ("0", "zero", 0),
+        ("1", "one", 0),
+        ("2", "two", 0),
+        ("1", "eins", 10),
+        ("2", "zwei", 10),
+    ):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for file in sorted((digits / digit).iterdir())[first : first + 10]:
+            shutil.copy(file, tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+def _in_mediapipe(model: Path, images: list[Pixels], tmp_path: Path) -> list[dict[str, Any]]:
+    """The best label of each image, and its score."""
     python = _environment("mediapipe")
     np.save(tmp_path / "pictures.npy", np.stack(images))
     script = Path(__file__).parent / "mediapipe_labels.py"
@@ -54,7 +76,38 @@ def test_mediapipe_gives_the_same_labels_and_scores(model: Path, images: list[Pi
     if "cannot open shared object file" in done.stderr:
         pytest.skip("MediaPipe needs two system libraries: apt-get install libegl1 libgles2")
     assert done.returncode == 0, done.stderr
-    theirs = json.loads(done.stdout.splitlines()[-1])
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_mediapipe_reads_a_taught_file_with_its_new_labels(
+    model: Path, photos: Path, images: list[Pixels], tmp_path: Path
+) -> None:
+    taught = tmp_path / "taught.tflite"
+    done = CliRunner().invoke(teach, [str(model), str(photos), "-o", str(taught)])
+    assert done.exit_code == 0, done.output
+    theirs = _in_mediapipe(taught, images, tmp_path)
+    labels = {other["label"] for other in theirs}
+    assert {"zero"} < labels <= {"zero", "one", "two", "eins", "zwei"}
+    for (label, score), other in zip(_ours(taught, images), theirs, strict=True):
+        assert other["score"] == pytest.approx(score, abs=0.03)
+        assert other["label"] == label or score < 0.55
+
+
+def test_tflite_runtime_teaches(model: Path, photos: Path, tmp_path: Path) -> None:
+    python = _environment("tflite")
+    words = ["teach", model, photos, "-o", "taught.tflite", "--backend", "tflite-runtime"]
+    for command in (words, ["verify", "taught.tflite"]):
+        done = subprocess.run(
+            [python, "-m", "edgeclf_runtime", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    with Classifier.load(tmp_path / "taught.tflite") as classifier:
+        assert verify(classifier).passed
+        assert set(classifier.card.labels) == {"zero", "one", "two", "eins", "zwei"}
+
+
+def test_mediapipe_gives_the_same_labels_and_scores(model: Path, images: list[Pixels], tmp_path: Path) -> None:
+    theirs = _in_mediapipe(model, images, tmp_path)
     assert len(theirs) == 60
     for (label, score), other in zip(_ours(model, images), theirs, strict=True):
         assert other["score"] == pytest.approx(score, abs=0.03)

@@ -107,7 +107,7 @@ def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iter
         yield "Wrong when left out, the surest first; look whether they are in the right folder:"
     for mistake in judgement.mistakes[:_SHOWN]:
         file = examples.files[mistake.index].relative_to(photos)
-        yield f"  {plain(printable(file))}: {mistake.answer} ({mistake.score:.0%})"
+        yield f"  {plain(printable(file))}: answered {mistake.answer} ({mistake.score:.0%})"
     if (needed := judgement.needed) is not None:
         yield f"Ten more images of {needed.label} would help most."
 

@@ -56,7 +56,7 @@ def test_it_says_how_sure_it_is(model: Path, photos: Path, digits: Path) -> None
     assert "11 images of 2 classes." in text
     assert "Left out in turn (one by one), " in text
     assert "95% interval" in text
-    assert "zero/wrong.png: one (" in text
+    assert "zero/wrong.png: answered one (" in text
     assert "Ten more images of zero would help most." in text
     assert "last layer" in text
     with Classifier.load(photos.parent / "new.tflite") as classifier:
