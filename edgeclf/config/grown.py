@@ -39,7 +39,9 @@ def grown(config: TrainConfig, before: TrainConfig, old: Sequence[Path], sources
         wrong.append(f"weights {config.weights}, but the weights are those of {config.from_run}")
     if wrong:
         raise ConfigError(f"Options: {'; '.join(wrong)}. Leave them out, or train without --from.")
-    epochs = before.epochs if before.from_run is not None else max(1, round(_EPOCHS * before.epochs))
+    tune = config.tune if "tune" in given else before.tune
+    is_short = before.from_run is not None or tune == "head"  # which has no epochs
+    epochs = before.epochs if is_short else max(1, round(_EPOCHS * before.epochs))
     whole = tuple(source for source in sources if source.resolve() in old and before.view_of(source).changes)
     defaults = {**before.model_dump(), "epochs": epochs, "weights": None, "whole": whole or False}
     set_here = {name: getattr(config, name) for name in given if name != "weights"}

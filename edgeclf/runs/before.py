@@ -22,13 +22,15 @@ def open_before(path: Path) -> Run:
     """Open the run that a training begins from.
 
     Raises:
-        RunError: it is no run, or not a finished one.
+        RunError: it is no run, or not a finished one, or its weights are gone.
     """
     if path.suffix == ".tflite":
         raise RunError(f"{path}: is a model file. Begin from the folder of its training, such as --from runs/NAME.")
     run = Run.open(path)
     if not run.is_finished:
         raise RunError(f"{path}: is not a finished training. Finish it with: edgeclf train --resume {path}")
+    if not run.has_arrays("weights"):
+        raise RunError(f"{path / 'weights.npz'}: missing. Restore it, or train again.")
     return run
 
 

@@ -31,9 +31,8 @@ def grown_config(config: TrainConfig, path: Path, sources: Sequence[Path], repor
     before = open_before(path)
     config = grown(config, before.config, before.sources, sources)
     network = f"{config.backbone} at {config.input_size} pixels"
-    reporter.say(
-        f"Begins from {path}: {network}; options that are not given are as there; {counted(config.epochs, 'epoch')}."
-    )
+    epochs = "the head alone" if config.tune == "head" else counted(config.epochs, "epoch")
+    reporter.say(f"Starting from {path}: {network}, {epochs}; other options as in that run unless given.")
     return config
 
 

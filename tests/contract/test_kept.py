@@ -86,8 +86,8 @@ def test_the_config_of_0_1_trains_the_same(kept: Path) -> None:
 
 
 def test_a_training_can_begin_from_it(kept: Path, tmp_path: Path) -> None:
+    Run.open(kept / "run").write_arrays("weights", {"logits/kernel:0": np.ones((3, 2), np.float32)})  # not kept here
     before = open_before(kept / "run")
-    before.write_arrays("weights", {"logits/kernel:0": np.ones((3, 2), np.float32)})  # they are not kept here
     config = grown(make_config({"from_run": before.path}), before.config, before.sources, [tmp_path])
     assert (config.jpeg, config.input_size, config.from_run) == ("full", 32, before.path)
     start = Start.of(Run.create(tmp_path / "after", config, kept / "photos"))

@@ -49,6 +49,7 @@ def before(photos: Path, tmp_path: Path) -> Run:
     """A finished run of them, without weights."""
     run = Run.create(tmp_path / "before", make_config({"test": 0.2}), photos)
     _divide(run, read_source(photos)[0], Quiet())
+    run.write_arrays("weights", {})
     run.write_json("metrics", {"status": "finished"})
     return run
 
@@ -124,6 +125,7 @@ def test_what_was_trained_on_is_never_held_out(before: Run, photos: Path, tmp_pa
 def test_a_test_part_that_the_run_before_had_not_is_taken_from_new_images(photos: Path, tmp_path: Path) -> None:
     before = Run.create(tmp_path / "before", make_config({}), photos)
     _divide(before, read_source(photos)[0], Quiet())
+    before.write_arrays("weights", {})
     before.write_json("metrics", {"status": "finished"})
     parts, lines = _grown(before, tmp_path / "without", photos)
     assert "test" not in parts.values()
@@ -166,6 +168,9 @@ def test_what_is_no_finished_run_is_one_line(before: Run, tmp_path: Path) -> Non
         open_before(tmp_path / "none")
     with pytest.raises(RunError, match=r"is a model file. Begin from the folder of its training"):
         open_before(tmp_path / "model.tflite")
+    before.remove_arrays("weights")
+    with pytest.raises(RunError, match=r"weights.npz: missing. Restore it, or train again"):
+        open_before(before.path)
     before.write_json("metrics", {"status": "interrupted"})
     with pytest.raises(
         RunError, match=f"is not a finished training. Finish it with: edgeclf train --resume {before.path}"

@@ -14,7 +14,7 @@ from edgeclf import Quiet, Run, export, make_config, resume, train
 from edgeclf.commands.evaluate import evaluate as evaluate_command
 from edgeclf.commands.train import train as train_command
 from edgeclf.config.grown import grown
-from edgeclf.config.train import TrainConfig
+from edgeclf.config.train import TrainConfig, without_effect
 from edgeclf.demo import digit_picture
 from edgeclf.errors import ConfigError
 from edgeclf.metrics.scoring import log_losses, softmax
@@ -87,6 +87,7 @@ def test_options_are_those_of_the_run_before() -> None:
     assert (config.epochs, config.seed, config.flip, config.from_run) == (6, 3, True, Path("before"))
     assert grown(_config(epochs=9), before, [], []).epochs == 9
     assert grown(_config(), config, [], []).epochs == 6  # not a third of a third
+    assert without_effect(grown(_config(tune="head"), make_config({}), [], []), ()) == {}
     assert grown(_config(size=96), before, [], []).size == 96
     again = make_config(config.model_dump())  # as its config.toml repeats it
     assert grown(again, before, [], []) == config
