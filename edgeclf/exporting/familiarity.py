@@ -52,7 +52,7 @@ class RunFamiliarity:
         fitted = fit_familiarity(
             train.features, train.targets, validation.features[shown], groups=known.groups, nothing=nothing
         )
-        measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels)
+        measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels, known.groups)
         held_out = self._data.take([int(row) for row in self._data.rows("validation")])
         self._measured = measured, known, _read(held_out, validation.files)
         self._examples = choose_examples(train, known, fitted.scale)

@@ -23,6 +23,8 @@ _FOREIGN = 40  # images of each kind
 _CLASSES = 12  # left out in turn: each takes a fraction of a second
 _SHOWN, _NEAREST = 24, 3
 
+Targets = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -82,7 +84,12 @@ class Unfamiliar:
 
 
 def measure_unfamiliar(
-    classifier: Classifier, fitted: Familiarity, train: Measurement, validation: Measurement, labels: tuple[str, ...]
+    classifier: Classifier,
+    fitted: Familiarity,
+    train: Measurement,
+    validation: Measurement,
+    labels: tuple[str, ...],
+    groups: Targets,
 ) -> Unfamiliar:
     """Measure what is refused.
 
@@ -91,6 +98,7 @@ def measure_unfamiliar(
         fitted: its familiarity.
         train, validation: the file's evaluations, with features.
         labels: of the model.
+        groups: of near-duplicates among the training images, int64 ``[images]``; -1 for none.
     """
     assert train.features is not None
     assert validation.features is not None
@@ -100,7 +108,7 @@ def measure_unfamiliar(
     foreign = tuple(_foreign(classifier, fitted, name) for name in FOREIGN)
     common = np.argsort(-np.bincount(validation.targets, minlength=len(labels)), kind="stable")[:_CLASSES]
     known = [int(label) for label in sorted(common) if (validation.targets == label).any() and label != nothing]
-    left_out = tuple(_left_out(train, validation, label, labels[label]) for label in known)
+    left_out = tuple(_left_out(train, validation, label, labels[label], groups) for label in known)
     return Unfamiliar(REJECT, own, foreign, left_out, tuple(_nearest(train, validation, familiar, fitted.scale)))
 
 
@@ -119,14 +127,20 @@ def _foreign(classifier: Classifier, fitted: Familiarity, name: str) -> Refused:
     return Refused(name, *_refused(_familiarities(fitted, features)))
 
 
-def _left_out(train: Measurement, validation: Measurement, label: int, name: str) -> Refused:
+def _left_out(train: Measurement, validation: Measurement, label: int, name: str, groups: Targets) -> Refused:
     assert train.features is not None
     assert validation.features is not None
     known = train.targets != label
     own = ~np.isin(validation.targets, [label, -1 if validation.nothing is None else validation.nothing])
     if not known.any() or not own.any():
         return Refused(name, 0, 0)
-    fitted = fit_familiarity(train.features[known], train.targets[known], validation.features[own])
+    fitted = fit_familiarity(
+        train.features[known],
+        train.targets[known],
+        validation.features[own],
+        groups=groups[known],
+        nothing=validation.nothing,
+    )
     return Refused(name, *_refused(_familiarities(fitted, validation.features[validation.targets == label])))
 
 

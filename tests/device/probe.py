@@ -41,10 +41,12 @@ def main(model: Path, folder: Path, backend: str) -> None:
     pictures = {path.name: decode_image(path.read_bytes(), path.name) for path in files}
     parts = {path.name: decode_image(path.read_bytes(), path.name, min_size=64) for path in files}
     with Classifier.load(model, backend=backend, threads=1) as classifier:
-        scores = {name: classifier.classify(picture).scores.tolist() for name, picture in pictures.items()}
+        rule = classifier.card.preprocessing.min_decoded_size
+        scores = {path.name: classifier.classify(path).scores.tolist() for path in files}
+    seen = {path.name: _hash(decode_image(path.read_bytes(), path.name, min_size=rule)) for path in files}
     decoded = {name: _hash(picture) for name, picture in pictures.items()}
     fast = {name: _hash(picture) for name, picture in parts.items()}
-    print(json.dumps({"resized": resized(), "decoded": decoded, "fast": fast, "scores": scores}))
+    print(json.dumps({"resized": resized(), "decoded": decoded, "fast": fast, "seen": seen, "scores": scores}))
 
 
 if __name__ == "__main__":

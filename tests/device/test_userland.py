@@ -72,7 +72,7 @@ def _there(kind: Userland, root: Path, site: str, model: Path, pictures: Path, b
 
 def _compare(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[int, float]:
     """Every pixel is the same; says and gives how many labels differ, and how far scores are apart at most."""
-    for what, count in (("resized", 336), ("decoded", COUNT), ("fast", COUNT)):
+    for what, count in (("resized", 336), ("decoded", COUNT), ("fast", COUNT), ("seen", COUNT)):
         assert len(here[what]) == count
         assert there[what] == here[what]
     ours, theirs = (np.array([side["scores"][file] for file in sorted(here["scores"])]) for side in (here, there))

@@ -95,6 +95,7 @@ class Pipeline:
             if (follow := getattr(sink, "follow", None)) is not None:
                 follow(self.outlets)
         self._lossless, self.stopping = lossless, threading.Event()
+        self._handing = threading.Lock()
         self._view_in_force = View()  # view of the newest classifier, known once the source is
         self._began: dict[int, float] = {}  # start of the current frame, by thread
         self.frames = 0
@@ -300,15 +301,20 @@ class Pipeline:
         self.tell(ModelState("adopted", str(new.path), new.card.labels, examples=new.examples))
 
     def _hand_on(self, item: Observation) -> None:
-        self.frames += 1
-        for outlet in self.outlets:
-            outlet.put(item)
+        with self._handing:
+            if self.stopping.is_set():  # the source's last state is the last that sinks get
+                return
+            self.frames += 1
+            for outlet in self.outlets:
+                outlet.put(item)
 
     def stop(self) -> None:
         """End ``run`` after the current frame; call it from another thread, not from a signal handler: it blocks."""
         self.stopping.set()
         for outlet in self.outlets:
-            outlet.end()  # otherwise a lossless outlet might wait forever for room
+            outlet.release()  # otherwise a lossless outlet might wait forever for room
+        with self._handing:
+            pass
         if self.source is not None:
             self.source.close()
 

@@ -52,7 +52,7 @@ class Outlet:
         return self._dropped + int(getattr(self.sink, "dropped", 0))
 
     def put(self, item: Item) -> None:
-        """Queue an item; never blocks unless lossless, and then at most until ``end``."""
+        """Queue an item; never blocks unless lossless, and then at most until ``release`` or ``end``."""
         item = item if self.sink.pictures else _without_picture(item)
         if self._caller is not None:
             return self._replace(self._caller, item)
@@ -123,6 +123,12 @@ class Outlet:
                 self._warned_at = time.monotonic()
                 text = f"{type(error).__name__}: {error}"
                 _log.warning("Sink %s: %s (%d so far)", self.sink.name, text, self.failed)
+
+    def release(self) -> None:
+        """Let ``put`` drop items from now on instead of waiting for the sink."""
+        with self._changed:
+            self._lossless = False
+            self._changed.notify_all()
 
     def end(self) -> None:
         """Accept no more items; the sink takes those that wait and is then closed."""
