@@ -22,6 +22,7 @@ _TYPES = {0: "float32", 1: "float16", 2: "int32", 9: "int8"}
 _STORED = {"int8": ("int32", "float32"), "float32": ("float32",), "float16": ("float32", "float16")}  # weights: bias
 _OPERATORS, _BUFFERS, _METADATA = 3, 4, 6  # fields of a graph, and of a model
 _SHAPE, _BUFFER, _QUANTIZATION, _DYNAMIC_SHAPE = 0, 2, 4, 7  # fields of a tensor
+_UNKNOWN = "The last layer is stored in a way that cannot be taught."
 _LARGEST = 127  # code of a weight, whose zero point is 0
 
 Floats = npt.NDArray[np.float64]
@@ -163,14 +164,16 @@ class _Ending:
         self._codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in self._model.tables(1)]
         self._operators = list(graph.tables(_OPERATORS))
         made_by = {made: operator for operator in self._operators for made in operator.integers(2, "i")}
-        (output,) = graph.integers(2, "i")
-        self._after = [output]  # tensors of one value for each class
-        operator = made_by.get(output)
+        outputs = graph.integers(2, "i")
+        if len(outputs) != 1:
+            raise ModelError(f"{len(outputs)} outputs; an image classifier has one.")
+        self._after = [outputs[0]]  # tensors of one value for each class
+        operator = made_by.get(outputs[0])
         while operator is not None and self._code(operator) in (_QUANTIZE, _DEQUANTIZE) and len(self._after) < 9:
-            self._after.append(operator.integers(1, "i")[0])
+            self._after.append(_first(operator, 1))
             operator = made_by.get(self._after[-1])
         softmax = operator
-        operator = made_by.get(softmax.integers(1, "i")[0]) if softmax is not None else None
+        operator = made_by.get(_first(softmax, 1)) if softmax is not None else None
         codes = [-1 if each is None else self._code(each) for each in (operator, softmax)]
         if operator is None or codes != [_FULLY_CONNECTED, _SOFTMAX]:
             raise ModelError(_why(last_operator(self._model, graph, _SKIPPED)[0]))
@@ -183,8 +186,8 @@ class _Ending:
         for chain in (self._weights, self._bias):
             source = made_by.get(chain[0])  # float16 is converted when the network runs
             if source is not None and self._code(source) == _DEQUANTIZE:
-                chain.append(source.integers(1, "i")[0])
-        self._logits = operator.integers(2, "i")[0]
+                chain.append(_first(source, 1))
+        self._logits = _first(operator, 2)
         self._check()
 
     def _code(self, operator: Table) -> int:
@@ -207,7 +210,7 @@ class _Ending:
         )
         sizes = [np.dtype(kind).itemsize * prod(shape) for kind, shape in zip(types, shapes)] if fits else []
         if not alone or [self._buffers[index].size(0) for index in constants] != sizes:
-            raise ModelError("The last layer is stored in a way that cannot be taught.")
+            raise ModelError(_UNKNOWN)
 
     def layer(self) -> LastLayer:
         weights, bias = self._tensors[self._weights[-1]], self._tensors[self._bias[-1]]
@@ -217,12 +220,18 @@ class _Ending:
         scales = table.numbers(2, "f") if table is not None and dtype == "int8" else ()
         values, added = self._values(weights), self._values(bias)
         if dtype == "int8":
-            if len(scales) not in (1, len(values)) or not all(scale > 0 for scale in scales):
-                raise ModelError("The last layer has weights without a scale.")
+            if len(scales) not in (1, len(values)) or not all(0 < scale < np.inf for scale in scales):
+                raise ModelError(_UNKNOWN)
             values = values * np.array(scales)[:, np.newaxis]
-        if _TYPES[bias.scalar(1, "b")] == "int32":
+        is_int8 = _TYPES[bias.scalar(1, "b")] == "int32"
+        if {features.dtype, logits.dtype} != {"int8" if is_int8 else "float32"}:
+            raise ModelError(_UNKNOWN)
+        if is_int8:
             added = added * features.scale * np.array(scales)
-        is_int8 = dtype == "int8" and features.dtype == "int8"
+            if not 0 < features.scale < np.inf or not 0 < logits.scale < np.inf:
+                raise ModelError(_UNKNOWN)
+        if not (np.isfinite(values).all() and np.isfinite(added).all()):
+            raise ModelError("The last layer has weights that are not finite.")
         scale = features.scale if is_int8 else 0.0
         return LastLayer(values, added, dtype, scales, scale, (logits.scale, logits.zero_point))
 
@@ -261,6 +270,11 @@ class _Ending:
             yield self._logits, new.output[:1], new.output[1]
             scale = read_tensor_info(self._tensors[self._features]).scale
             yield self._bias[-1], tuple(scale * each for each in new.scales), 0
+
+
+def _first(operator: Table, field: int) -> int:
+    """Return the number of an operator's first input (field 1) or output (2); -1 if it has none."""
+    return next(iter(operator.integers(field, "i")), -1)
 
 
 def _why(code: int) -> str:

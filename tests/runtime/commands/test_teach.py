@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -154,6 +157,17 @@ def test_a_foreign_file_needs_its_normalization(float_model: Path, photos: Path,
 def test_an_output_that_cannot_be_written_is_refused_first(model: Path, photos: Path) -> None:
     for output, reason in ((photos, "is a folder"), (photos / "none" / "m.tflite", "its folder does not exist")):
         assert reason in _refused(model, photos, "-o", output)
+
+
+def test_where_the_disk_is_full_the_old_file_stays(model: Path, photos: Path, tmp_path: Path) -> None:
+    base = tmp_path / "new.tflite"
+    base.write_bytes(model.read_bytes())
+    words = shlex.join([sys.executable, "-m", "edgeclf_runtime", "teach", str(base), str(photos), "-o", str(base)])
+    done = subprocess.run(["bash", "-c", f"ulimit -f 1000; {words}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {base}: File too large.\n"
+    assert base.read_bytes() == model.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.tflite", "photos"]
 
 
 def test_the_base_can_be_replaced(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -140,5 +140,9 @@ def test_a_damaged_file_is_refused_or_changed_but_never_crashes(model: Path) -> 
             read_flat_model(with_last_layer(bytes(broken), new, "new"))
         except ModelError:
             continue
+    two = with_features(content)
+    assert two is not None
+    with pytest.raises(ModelError, match="2 outputs"):
+        read_last_layer(two)
     with pytest.raises(ModelError):
         with_last_layer(b"\0" * 4 + b"TFL3" + b"edgeclf:appended", new, "new")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from edgeclf_runtime.commands.teach import teach
 from edgeclf_runtime.decision.decision import Decider, DecisionRule
 from edgeclf_runtime.prediction import Prediction
 from tests.model_files import variant, without_familiarity, wrong_golden
@@ -38,6 +40,16 @@ def test_a_model_without_a_label_that_calls_for_action_is_refused(model: Path, d
         assert "on: the model has no label '1', did you mean" in told["reason"] or "its labels" in told["reason"]
     finally:
         running.close()
+
+
+def test_a_taught_file_is_adopted(running: Running, model: Path, digits: Path, tmp_path: Path) -> None:
+    for digit, name in (("0", "zero"), ("1", "one")):
+        shutil.copytree(digits / digit, tmp_path / "photos" / name)
+    words = [str(model), str(tmp_path / "photos"), "-o", str(tmp_path / "taught.tflite")]
+    assert CliRunner().invoke(teach, words).exit_code == 0
+    state = running.put(tmp_path / "taught.tflite")
+    assert (state["model"], state["labels"]) == ("adopted", ["one", "zero"])
+    assert running.stop()[-1]["label"] == "one"
 
 
 def test_a_good_file_is_adopted_between_two_frames_and_none_is_lost(
