@@ -8,16 +8,13 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from edgeclf import Quiet, Run, RunError, evaluate
 from edgeclf.commands.data import data as data_command
-from edgeclf.commands.evaluate import evaluate as command
 from edgeclf.errors import DataError
 from edgeclf.evaluation.evaluate import Images, evaluation_folder, images_of_run, images_of_source, model_of_run
 from edgeclf.evaluation.measuring import measure_dataset
@@ -25,6 +22,7 @@ from edgeclf.evaluation.page import Evaluation, render_evaluation
 from edgeclf.metrics.confusion import confusion_lines
 from edgeclf.metrics.scoring import class_figures, score, wilson
 from edgeclf_runtime import Classifier
+from tests.edgeclf.evaluation.commands import evaluated_json, run_evaluate, write_list
 from tests.runtime.browser import Browser
 
 
@@ -34,23 +32,6 @@ def exported(run: Run, model: Path, tmp_path: Path) -> Run:
     shutil.copytree(run.path, tmp_path / "run")
     shutil.copyfile(model, tmp_path / "run" / "model.tflite")
     return Run.open(tmp_path / "run")
-
-
-def _evaluate(*words: object) -> Result:
-    return CliRunner().invoke(command, [str(word) for word in words])
-
-
-def _json(*words: object) -> dict[str, Any]:
-    done = _evaluate(*words, "--json")
-    assert done.exit_code == 0, done.output
-    content: dict[str, Any] = json.loads(done.stdout)
-    return content
-
-
-def _list(folder: Path, name: str, lines: list[str]) -> Path:
-    path = folder / name
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    return path
 
 
 def test_the_test_part_of_a_split_folder_is_evaluated(tmp_path: Path) -> None:
@@ -126,7 +107,7 @@ def test_the_interval_is_the_wilson_interval(correct: int, count: int, low: floa
 
 
 def test_a_run_is_evaluated_on_its_own_test_part(exported: Run) -> None:
-    evaluated, data = _json(exported.path), exported.read_split()
+    evaluated, data = evaluated_json(exported.path), exported.read_split()
     with Classifier.load(exported.path / "model.tflite") as classifier:
         assert evaluated["accuracy"] == classifier.card.accuracy["test_int8"]
     assert (evaluated["count"], evaluated["seen"], evaluated["data"]) == (9, None, f"{exported.path}, test part")
@@ -151,23 +132,26 @@ def test_a_run_without_model_file_or_test_part_says_what_to_give(run: Run, expor
     assert "has no test part" in str(error.value)
     assert f"edgeclf evaluate {exported.path} DATA" in str(error.value)
     assert "report.html" in str(error.value)
-    assert "Give DATA" in str(_evaluate(exported.path / "model.tflite").exception)
+    assert "Give DATA" in str(run_evaluate(exported.path / "model.tflite").exception)
 
 
 def test_images_that_the_run_was_trained_on_are_counted(exported: Run, digits: Path, tmp_path: Path) -> None:
     shutil.copytree(digits / "1", tmp_path / "elsewhere" / "1")  # the same bytes in another place
-    assert _json(exported.path, digits)["seen"] == {"train": 42, "validation": 9}
-    done = _evaluate(exported.path, tmp_path / "elsewhere")
+    assert evaluated_json(exported.path, digits)["seen"] == {"train": 42, "validation": 9}
+    done = run_evaluate(exported.path, tmp_path / "elsewhere")
     assert "of 20 images, 14 are in the run's train part and 3 are in the run's validation part" in done.stderr
-    assert "Warning" not in _evaluate(exported.path / "model.tflite", digits).stderr
+    assert "Warning" not in run_evaluate(exported.path / "model.tflite", digits).stderr
 
 
 def test_a_folder_its_list_and_its_shards_give_the_same_figures(model: Path, digits: Path, tmp_path: Path) -> None:
     photos = shutil.copytree(digits, tmp_path / "photos")
     files = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
-    listed = _list(photos, "all.csv", ["file,label", *(f"{file},{file[0]}" for file in files)])
+    listed = write_list(photos, "all.csv", ["file,label", *(f"{file},{file[0]}" for file in files)])
     assert CliRunner().invoke(data_command, ["shard", str(photos), str(tmp_path / "shards")]).exit_code == 0
-    figures, others = _json(model, photos), [_json(model, listed), _json(model, tmp_path / "shards")]
+    figures, others = (
+        evaluated_json(model, photos),
+        [evaluated_json(model, listed), evaluated_json(model, tmp_path / "shards")],
+    )
     names = {"data", "milliseconds", "wrong"}
     for other in others:
         assert {key: value for key, value in other.items() if key not in names} == {
@@ -182,7 +166,7 @@ def test_the_test_part_of_a_csv_file_is_evaluated(model: Path, digits: Path, tmp
     with Classifier.load(model) as classifier:
 
         def measured(*lines: str) -> tuple[int, list[str]]:
-            outcome = evaluate(classifier, _list(photos, "list.csv", ["file,label,part", *lines]), Quiet())
+            outcome = evaluate(classifier, write_list(photos, "list.csv", ["file,label,part", *lines]), Quiet())
             return outcome.score.count, list(outcome.score.recall)
 
         parts = [*(f"{line},train" for line in zeros), *(f"{line},val" for line in ones[:5])]
@@ -237,12 +221,12 @@ def test_the_page_shows_misclassified_images(model: Path, digits: Path, tmp_path
 
 
 def test_a_page_does_not_replace_other_files(model: Path, digits: Path, tmp_path: Path) -> None:
-    done = _evaluate(model, digits / "1", "--page", tmp_path / "none" / "page.html")
+    done = run_evaluate(model, digits / "1", "--page", tmp_path / "none" / "page.html")
     assert "its folder does not exist" in str(done.exception)
     copy = shutil.copyfile(model, tmp_path / "m.tflite")
-    assert "expected a name that ends in .html" in str(_evaluate(copy, digits, "--page", copy).exception)
+    assert "expected a name that ends in .html" in str(run_evaluate(copy, digits, "--page", copy).exception)
     assert copy.read_bytes() == model.read_bytes()
-    done = _evaluate(copy, digits, "--json", "--page", tmp_path / "page.html")
+    done = run_evaluate(copy, digits, "--json", "--page", tmp_path / "page.html")
     assert json.loads(done.stdout)["count"] == 60
     assert "60 images of" in (tmp_path / "page.html").read_text("utf-8")
 
@@ -257,70 +241,9 @@ def test_a_class_without_answers_or_images_has_no_precision_or_recall() -> None:
 def test_a_model_file_older_than_the_weights_gives_a_warning(exported: Run) -> None:
     weights, model = exported.path / "weights.npz", exported.path / "model.tflite"
     os.utime(weights, (model.stat().st_atime, model.stat().st_mtime))  # as of one copy
-    assert "older" not in _evaluate(exported.path).stderr
+    assert "older" not in run_evaluate(exported.path).stderr
     os.utime(weights, (model.stat().st_atime, model.stat().st_mtime + 60))
-    done = _evaluate(exported.path)
+    done = run_evaluate(exported.path)
     assert done.exit_code == 0
     assert f"Warning: {model} is older than the weights of its run." in done.stderr
     assert f"edgeclf export --int8 {exported.path}" in done.stderr
-
-
-@pytest.fixture(scope="module")
-def strangers(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The training's images, and noise in another folder."""
-    folder = Path(shutil.copytree(digits, tmp_path_factory.mktemp("strangers") / "all"))
-    (folder / "_none").mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
-    for number in range(5):
-        cv2.imwrite(str(folder / "_none" / f"{number}.png"), np.roll(noise, 9 * number, 0))
-    return folder
-
-
-def test_refusals_are_counted_by_reason(model: Path, digits: Path, strangers: Path) -> None:
-    plain = _json(model, digits, "--reject", 0)
-    evaluated = _json(model, strangers, "--reject", 0.01)
-    refusals = evaluated["refusals"]
-    assert (refusals["count"], refusals["nothing"], refusals["nothing_refused"]) == (60, 5, 5)
-    assert evaluated["labels"] == ["0", "1", "2", "_none"]
-    assert evaluated["correct"] == plain["correct"] + 5  # "unknown" is right for images of nothing
-    assert not any(item["label"] == "_none" for item in evaluated["wrong"])
-    assert refusals["accuracy"] == refusals["right"] / (60 - refusals["unfamiliar"] - refusals["undecided"])
-    none = _json(model, strangers, "--reject", 0)
-    assert none["refusals"]["unfamiliar"] == 0
-    wrong = [item for item in none["wrong"] if item["label"] == "_none"]
-    assert len(wrong) == 5 - none["refusals"]["nothing_refused"]
-    assert all(0 <= item["familiarity"] <= 1 and item["reason"] in (None, "undecided") for item in none["wrong"])
-    everything = _json(model, digits, "--reject", 1)["refusals"]
-    assert (everything["unfamiliar"], everything["right"], everything["accuracy"]) == (60, 0, None)
-
-
-def test_refusals_are_printed_and_shown_on_the_page(model: Path, strangers: Path, tmp_path: Path) -> None:
-    done = _evaluate(model, strangers, "--reject", 1, "--page", tmp_path / "page.html")
-    assert done.exit_code == 0, done.output
-    assert 'Answered "unknown": 60 of 60 (100.0%), 60 unfamiliar, 0 undecided\n' in done.stdout
-    assert 'Of the images of nothing, 5 of 5 (100.0%) are answered "unknown"' in done.stdout
-    page = (tmp_path / "page.html").read_text("utf-8")
-    assert "60 unfamiliar and 0 undecided of 60" in page
-    assert "5 of 5 are answered “unknown”, as is right" in page
-    own = _evaluate(model, strangers, "--reject", 0)
-    assert "of the others" in own.stdout
-
-
-def test_only_images_of_nothing_can_be_evaluated(model: Path, strangers: Path, tmp_path: Path) -> None:
-    shutil.copytree(strangers / "_none", tmp_path / "data" / "_none")
-    with Classifier.load(model) as classifier:
-        assert evaluate(classifier, tmp_path / "data", reject=0.01).refusals.nothing_refused == 5
-    lines = ["file,label", *(f"_none/{number}.png,_none" for number in range(5))]
-    assert _json(model, _list(tmp_path / "data", "list.csv", lines), "--reject", 0.01)["accuracy"] == 1
-
-
-def test_without_familiarity_only_the_threshold_refuses(digits: Path) -> None:
-    kept = Path(__file__).parents[2] / "kept" / "0.1" / "model.tflite"
-    done = _evaluate(kept, kept.parent / "photos")
-    assert done.exit_code == 0, done.output
-    evaluated = _json(kept, kept.parent / "photos")
-    assert evaluated["refusals"]["unfamiliar"] == 0
-    asked = _evaluate(kept, kept.parent / "photos", "--reject", 0.5)
-    assert asked.stderr.count("has no familiarity, so reject refuses nothing") == 1
-    assert not any("familiarity" in item for item in evaluated["wrong"])
-    assert ('Answered "unknown"' in done.stdout) == bool(evaluated["refusals"]["undecided"])
