@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeclf.api import check_data, compare, evaluate, export, export_run, resume, search, train
+    from edgeclf.api import check_data, compare, evaluate, export, export_run, promote, resume, search, train
     from edgeclf.config.tables import SearchConfig
     from edgeclf.config.train import TrainConfig, make_config
     from edgeclf.errors import ConfigError, DataError, DesktopError, RunError, WeightsError
@@ -46,6 +46,7 @@ __all__ = [
     "export_pretrained",
     "export_run",
     "make_config",
+    "promote",
     "resume",
     "search",
     "train",
@@ -74,6 +75,7 @@ _HOMES = {
     "export_pretrained": "exporting.export",
     "export_run": "api",
     "make_config": "config.train",
+    "promote": "api",
     "resume": "api",
     "search": "api",
     "train": "api",

@@ -18,7 +18,9 @@ from edgeclf.datacheck.check import check as _check
 from edgeclf.datacheck.page import write_check
 from edgeclf.errors import DataError
 from edgeclf.evaluation import evaluate as _evaluation
+from edgeclf.evaluation.against import Comparison
 from edgeclf.evaluation.measuring import Measurement, measure_dataset
+from edgeclf.evaluation.promotion import check_promotable, compare_files, put_in_place_of
 from edgeclf.exporting.export import export_run as _export_run
 from edgeclf.framework_errors import tensorflow_errors
 from edgeclf.progress import Quiet, Reporter
@@ -43,6 +45,7 @@ __all__ = [
     "evaluate",
     "export",
     "export_run",
+    "promote",
     "resume",
     "search",
     "train",
@@ -165,6 +168,33 @@ def evaluate(
         if run is None or data is not None:
             return evaluate(classifier, data, listener, reject=reject)
         return measure_dataset(classifier, _evaluation.images_of_run(run, classifier.card).data, listener, rule=rule)
+
+
+def promote(
+    new: Run | PathLike, old: PathLike, data: PathLike, reporter: Reporter | None = None, *, whole: bool = False
+) -> Comparison:
+    """Replace a model file by a new one, unless that is worse, as ``edgeclf promote`` does.
+
+    Args:
+        new: a model file; or a run or its folder, for its int8 file.
+        old: the model file; it is kept as ``OLD.before``.
+        data: labelled images that neither was trained on: a folder with one sub-folder per label, a CSV or shards.
+        whole: treat the images as whole ones of a camera.
+
+    Returns:
+        the comparison. If it has ``losses``, or if both files are the same, nothing was replaced.
+
+    Raises:
+        DataError: the files or the images cannot be compared.
+        RunError: the run has no model file.
+    """
+    path, target = new.path if isinstance(new, Run) else Path(new), Path(old)
+    file = _evaluation.model_file(path)
+    differs = check_promotable(file, target)
+    comparison = compare_files(path, target, Path(data), reporter or Quiet(), whole=whole)
+    if differs and not comparison.losses:
+        put_in_place_of(file, target)
+    return comparison
 
 
 @old_keywords({"percents": "percentages"})

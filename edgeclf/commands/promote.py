@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from edgeclf.commands.options import interruptible
-
-if TYPE_CHECKING:
-    from edgeclf.evaluation.against import Comparison
 
 __all__ = ["promote"]
 
@@ -36,7 +32,8 @@ def promote(new: Path, old: Path, data: Path, whole: bool) -> None:
     OLD.before. Devices that run with --reload take the new one.
     """
     from edgeclf.evaluation.evaluate import about_stale, model_file
-    from edgeclf.evaluation.promotion import check_promotable, put_in_place_of
+    from edgeclf.evaluation.promotion import check_promotable, compare_files, put_in_place_of
+    from edgeclf.progress import Terminal
     from edgeclf.runs.run import Run
     from edgeclf_runtime.system.plain_text import plain
 
@@ -47,37 +44,10 @@ def promote(new: Path, old: Path, data: Path, whole: bool) -> None:
         click.echo(f"{old}: is the same model as {file} already; nothing to do.")
         return
     with interruptible(lambda: f"; {old} was not changed. Start again with the same command."):
-        comparison = _compared(file, new, old, data, whole)
+        comparison = compare_files(new, old, data, Terminal(), whole=whole)
     for line in comparison.lines():
         click.echo(plain(line))
     if comparison.losses:
         raise click.ClickException(f"{old} was not replaced, because {file} is worse.")
     kept = put_in_place_of(file, old)
     click.echo(f"{old} is replaced. Go back with: {shlex.join(['mv', str(kept), str(old)])}")
-
-
-def _compared(file: Path, new: Path, old: Path, data: Path, whole: bool) -> Comparison:
-    from edgeclf.evaluation.against import compare_models
-    from edgeclf.evaluation.evaluate import as_whole, images_of_source
-    from edgeclf.evaluation.matched_labels import MatchedLabels
-    from edgeclf.evaluation.measuring import measure_dataset
-    from edgeclf.progress import Terminal
-    from edgeclf.runs.run import Run
-    from edgeclf.runs.seen import seen_in_training
-    from edgeclf_runtime import Classifier
-    from edgeclf_runtime.decision.decision import DecisionRule
-
-    reporter, rule = Terminal(), DecisionRule()
-    with Classifier.load(file) as ours, Classifier.load(old) as theirs:
-        matched = MatchedLabels(ours.card, theirs.card)
-        images = images_of_source(data, matched.card)
-        images = as_whole(images, ours.card, str(file)) if whole else images
-        matched.check(images.data)
-        own = matched.images(images.data, ours.card, matched.new)
-        outcome = measure_dataset(ours, own, reporter, "Evaluating the new model", rule)
-        comparison = compare_models(outcome, theirs, matched, images.data, reporter, rule)
-    for item in outcome.skipped:
-        reporter.say(f"Skipped: {item.reason}")
-    if new.is_dir() and (seen := sum(seen_in_training(Run.open(new), images.data).values())):
-        reporter.say(f"Warning: the new model was trained on {seen} of these images, so it looks better than it is.")
-    return comparison

@@ -31,7 +31,7 @@ PUBLIC = {
     "__version__ convert convert_int8 export search_int8",
     "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError SearchConfig Terminal "
     "TrainConfig WeightsError __version__ check_data compare evaluate export export_pretrained export_run "
-    "make_config resume search train write_report",
+    "make_config promote resume search train write_report",
 }
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from edgeclf import Run
+from edgeclf import Run, promote
 from edgeclf.commands.evaluate import evaluate as evaluate_command
 from edgeclf.commands.promote import promote as promote_command
 from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.evaluation.against import Comparison
 from edgeclf.evaluation.matched_labels import MatchedLabels
+from edgeclf.evaluation.promotion import kept_as
 from edgeclf.metrics.paired import PairedDifference, paired_difference
 from edgeclf_runtime.errors import EdgeclfError
 from edgeclf_runtime.model.card import ModelCard
@@ -184,6 +185,16 @@ def test_a_worse_model_is_refused_and_nothing_changes(
     assert "class 0" in done.stdout.splitlines()[-1]
     assert done.stderr.splitlines()[-1] == f"Error: {old} was not replaced, because {wrong} is worse."
     assert (version(old), [path.name for path in tmp_path.iterdir()]) == (judged, ["model.tflite"])
+
+
+def test_python_promotes_as_the_command_does(sure_model: Path, wrong: Path, digits: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copyfile(wrong, tmp_path / "model.tflite"))
+    assert promote(str(sure_model), str(old), str(digits)).losses == []
+    assert (old.read_bytes(), kept_as(old).read_bytes()) == (sure_model.read_bytes(), wrong.read_bytes())
+    assert promote(sure_model, old, digits).total.points == 0
+    assert kept_as(old).read_bytes() == wrong.read_bytes()
+    assert promote(wrong, old, digits).losses
+    assert old.read_bytes() == sure_model.read_bytes()
 
 
 @pytest.mark.parametrize(
