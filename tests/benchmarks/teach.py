@@ -4,7 +4,8 @@ python -m tests.benchmarks.teach FOLDER [--counts 1,5,10,20,50] [--seeds 0,1,2,3
 
 FOLDER holds train/ and test/. Of each class so many images of train/ are taught to the int8 file of the pretrained
 network, with the command itself in a process of its own; all of test/ is then classified with the written file. The
-float head is a logistic regression (C = 1) on the features of the float32 file. Finished cells are kept in OUT.
+float head is a logistic regression (C = 1) on the features of the float32 file. Then one class, another for each seed,
+is added to a file that was taught 50 images of each of the others. Finished cells are kept in OUT.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,14 @@ from edgeclf.data.dataset import Dataset
 from edgeclf.data.folders import scan
 from edgeclf.exporting.export import export_pretrained
 from edgeclf_runtime import Classifier
+from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.system.atomic_file import write_text
 from tests.benchmarks.intervals import points_lost
 from tests.benchmarks.photographs import require
 
 _MODES = ("int8", "float32")
+_KNOWN = 50  # images of each class to which another is added
+_WAYS = ("before", "--keep", "--keep-exact", "anew")
 
 
 @click.command()
@@ -55,6 +60,12 @@ def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path) -> Non
             f"{count:7} {hits[0].mean():7.2%} {hits[1].mean():7.2%}  {means['left_out']:7.2%} {means['seconds']:7.1f} s"
             f" {means['fitting']:8.1f} s {max(cell['memory'] for cell in cells):4.0f} MiB   {points_lost(*hits)}"
         )
+    click.echo(f"\nA class added to others of {_KNOWN} images: accuracy on the others' test images, and on its own")
+    click.echo("  images  " + "".join(f"{way:<18}" for way in _WAYS))
+    for count in (int(count) for count in counts.split(",")):
+        rows = [bench.added(count, seed) for seed in chosen]
+        shares = {way: [np.mean([np.mean(row[way][side]) for row in rows]) for side in (0, 1)] for way in _WAYS}
+        click.echo(f"{count:8}  " + "".join(f"{old:7.2%} {new:7.2%}   " for old, new in shares.values()))
 
 
 class _Bench:
@@ -72,12 +83,34 @@ class _Bench:
 
     def cell(self, count: int, seed: int) -> dict[str, Any]:
         """Figures of one teaching, and which test images either head has right."""
-        file = self._out / f"{self._backbone}-{self._folder.name}-{count}-{seed}.json"
+        return self._kept(f"{count}-{seed}", lambda: self._compared(self._drawn(count, seed)))
+
+    def added(self, count: int, seed: int) -> dict[str, Any]:
+        """For each way, which test images of the classes that were there are right, and which of the added class."""
+        return self._kept(f"added-{count}-{seed}", lambda: self._added(count, seed))
+
+    def _kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        file = self._out / f"{self._backbone}-{self._folder.name}-{name}.json"
         if not file.exists():
-            rows = self._drawn(count, seed)
-            figures = self._taught(rows)
-            write_text(file, json.dumps({**figures, "float": self._float(rows)}))
+            write_text(file, json.dumps(make()))
         found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return found
+
+    def _added(self, count: int, seed: int) -> dict[str, Any]:
+        data, test = self._parts["train"], self._parts["test"]
+        added = seed % len(data.labels)
+        many, own = self._drawn(_KNOWN, seed), test.targets == added
+        old = [row for row in many if data.targets[row] != added]
+        new = [row for row in self._drawn(count, seed) if data.targets[row] == added]
+        base, model, found = self._out / "known.tflite", self._out / "taught.tflite", {}
+        for way in _WAYS:
+            rows = {"before": old, "anew": [*old, *new]}.get(way, new)
+            begin, output = (base, model) if way.startswith("--") else (self._base("int8"), model)
+            output = base if way == "before" else output
+            words = [way] if way.startswith("--") else []
+            _teach(str(begin), str(self._photos(rows)), "-o", str(output), *words)
+            hits = np.array(self._hits(output))
+            found[way] = [hits[~own].tolist(), hits[own].tolist()]
         return found
 
     def _drawn(self, count: int, seed: int) -> list[int]:
@@ -88,26 +121,33 @@ class _Bench:
             drawn += np.random.default_rng([seed, target]).permutation(rows)[:count].tolist()
         return drawn
 
-    def _taught(self, rows: list[int]) -> dict[str, Any]:
+    def _photos(self, rows: list[int]) -> Path:
+        """A folder of these images of the train part."""
         data, place = self._parts["train"], self._out / "photos"
-        shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
+        shutil.rmtree(place, ignore_errors=True)
         for row in rows:
             target = place / data.labels[data.targets[row]]
             target.mkdir(parents=True, exist_ok=True)
             (target / Path(data.files[row]).name).symlink_to((self._folder / "train" / data.files[row]).resolve())
+        return place
+
+    def _hits(self, model: Path) -> list[bool]:
+        """Which test images a file has right."""
+        test = self._parts["test"]
+        with Classifier.load(model) as classifier:
+            answers = [classifier.classify(self._folder / "test" / file).label for file in test.files]
+        return [answer == test.labels[target] for answer, target in zip(answers, test.targets, strict=True)]
+
+    def _compared(self, rows: list[int]) -> dict[str, Any]:
         model = self._out / "taught.tflite"
-        text = _teach(str(self._base("int8")), str(place), "-o", str(model))
+        text = _teach(str(self._base("int8")), str(self._photos(rows)), "-o", str(model))
         seconds = re.search(r"in ([\d.]+) s \(images [\d.]+ s, last layer ([\d.]+) s\)", text)
         assert seconds is not None, text
-        with Classifier.load(model) as classifier:
-            left_out = classifier.card.accuracy.get("left_out", 0.0)
-            test = self._parts["test"]
-            answers = [classifier.classify(self._folder / "test" / file).label for file in test.files]
-        hits = [answer == test.labels[target] for answer, target in zip(answers, test.targets, strict=True)]
+        left_out = read_model(model).card.accuracy.get("left_out", 0.0)
         figures = {"left_out": left_out, "seconds": float(seconds[1]), "fitting": float(seconds[2])}
         peak = re.search(r"VmHWM:\s+(\d+) kB", text)
         assert peak is not None, text
-        return {"int8": hits, **figures, "memory": int(peak[1]) / 1024}
+        return {"int8": self._hits(model), "float": self._float(rows), **figures, "memory": int(peak[1]) / 1024}
 
     def _float(self, rows: list[int]) -> list[bool]:
         from sklearn.linear_model import LogisticRegression
