@@ -128,5 +128,6 @@ def _kept(kept: Kept | None) -> Iterator[str]:
 
 def _share(each: ClassJudgement) -> str:
     if each.right is None:
-        return "has one image, which cannot be judged"
+        images = "one image" if each.count == 1 else f"{each.count} near-duplicates of one image"
+        return f"{images}, so it cannot be judged"
     return f"{each.right} of {each.count} right"

@@ -86,8 +86,6 @@ def _features(classifier: Classifier, pixels: Pixels) -> Vectors:
 def near_duplicates(prints: Iterable[tuple[Pixels, npt.NDArray[np.uint8]]], targets: Targets) -> Targets:
     """Return the group of each image, int64 ``[images]``: near-duplicates of a class have the same.
 
-    If all images of a class are near-duplicates, as with a fixed camera, each has its own group.
-
     Args:
         prints: what ``thumbnail`` returns for each image.
         targets: class of each image.
@@ -99,8 +97,4 @@ def near_duplicates(prints: Iterable[tuple[Pixels, npt.NDArray[np.uint8]]], targ
         thumb, detail = (np.repeat(side[row : row + 1], len(later), axis=0) for side in (thumbs, details))
         for other in later[alike((thumb, thumbs[later]), (detail, details[later]))] if len(later) else ():
             groups[groups == groups[other]] = groups[row]
-    for target in np.unique(targets):
-        rows = np.flatnonzero(targets == target)
-        if len(np.unique(groups[rows])) == 1:
-            groups[rows] = rows
     return groups

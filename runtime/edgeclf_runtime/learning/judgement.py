@@ -27,7 +27,7 @@ class ClassJudgement:
     Attributes:
         label: name of the class.
         count: number of its images.
-        right: number of them that are right when left out; None if there is nothing else to learn the class from.
+        right: number of them that are right when left out; None if they are near-duplicates of one another.
     """
 
     label: str
@@ -86,14 +86,19 @@ class Judgement:
 
 
 def folds_of(examples: ImageFeatures) -> Targets:
-    """Return the fold of each image, int64 ``[images]``; near-duplicates have the same."""
+    """Return the fold of each image, int64 ``[images]``; near-duplicates have the same.
+
+    It is -1 for the images of a class that has nothing but near-duplicates of one image: without them, a head does not
+    know the class.
+    """
     numbers, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
-    if len(numbers) <= _ALONE:
-        return np.asarray(group.reshape(-1), np.int64)
-    fold, rng, targets = np.zeros(len(numbers), np.int64), np.random.default_rng(0), examples.targets[first]
+    fold, rng, targets = np.arange(len(numbers)), np.random.default_rng(0), examples.targets[first]
     for target in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == target))
-        fold[rows] = np.arange(len(rows)) % _FOLDS
+        if len(rows) == 1:
+            fold[rows] = -1
+        elif len(numbers) > _ALONE:
+            fold[rows] = np.arange(len(rows)) % _FOLDS
     return np.asarray(fold[group.reshape(-1)], np.int64)
 
 
@@ -112,14 +117,14 @@ def judge(examples: ImageFeatures, folds: Targets, logits: npt.NDArray[np.float6
     classes, wrong = [], []
     for target in np.unique(targets):
         rows = np.flatnonzero(targets == target)
-        judged = len(np.unique(folds[rows])) > 1
+        judged = bool((folds[rows] >= 0).all())
         hits = int((answers[rows] == target).sum())
         classes.append(ClassJudgement(labels[target], len(rows), hits if judged else None))
         wrong += [int(row) for row in rows if judged and answers[row] != target]
     wrong.sort(key=lambda row: -scores[row])
     mistakes = (Mistake(row, labels[targets[row]], labels[answers[row]], float(scores[row])) for row in wrong)
-    count = len(np.unique(folds))
-    return Judgement(count, count == len(np.unique(examples.groups)), tuple(classes), tuple(mistakes))
+    count, groups = (len(np.unique(each[folds >= 0])) for each in (folds, examples.groups))
+    return Judgement(count, count == groups, tuple(classes), tuple(mistakes))
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:

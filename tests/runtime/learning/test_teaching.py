@@ -109,6 +109,24 @@ def test_near_duplicates_are_left_out_together(model: Path, digits: Path, tmp_pa
     assert len(set(folds_of(examples).tolist())) == 8
 
 
+def test_near_duplicates_alone_are_taught_but_not_judged(model: Path, digits: Path, tmp_path: Path) -> None:
+    photos = _photos(digits, tmp_path / "photos", {"0": "zero", "1": "one", "2": "two"}, 6)
+    first, *others = find_images(photos / "one")
+    for file in others:
+        shutil.copy(first, file)
+    taught, _ = _taught(model, photos, tmp_path / "new.tflite")
+    assert {each.label: each.right is None for each in taught.judgement.classes} == {
+        "one": True,
+        "two": False,
+        "zero": False,
+    }
+    assert taught.judgement.count == 12
+    assert taught.judgement.needed is not None
+    assert taught.judgement.needed.label == "one"
+    scale, _ = read_last_layer(network_of((tmp_path / "new.tflite").read_bytes())).output
+    assert scale < 0.2  # what a head without the class gives is no logit to be expected
+
+
 def test_one_image_a_class_is_taught_but_not_judged(model: Path, digits: Path, tmp_path: Path) -> None:
     photos = _photos(digits, tmp_path / "photos", {"0": "zero", "1": "one"}, 1)
     taught, _ = _taught(model, photos, tmp_path / "new.tflite")
