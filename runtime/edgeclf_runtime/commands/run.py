@@ -164,8 +164,10 @@ def run(
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sources import is_camera, is_live, open_source
+    from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
+    share_heaps()
     content = read_settings(config) if config else {}
     chosen = settings(content, _by_table(given), str(config or ""))
     check_sinks(chosen.sinks)

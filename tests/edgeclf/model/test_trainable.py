@@ -87,7 +87,7 @@ def test_the_alpha_of_the_lowest_loss_is_kept(scaled: Run) -> None:
     best = min([tuned, *tried], key=lambda item: item["validation_log_loss"])
     assert (metrics["best_epoch"], metrics["alpha"]) == (best["epoch"], best.get("alpha"))
     assert metrics["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
-    assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz"}
+    assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz", "digests.npz"}
 
 
 def test_ctrl_c_while_alphas_are_tried_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
