@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.archive import Archive
+from edgeclf_runtime.model.familiarity import npy
 from edgeclf_runtime.model.prototypes import Vectors, comparable, unit_length
 
 __all__ = ["Examples", "read_examples"]
@@ -50,11 +51,9 @@ class Examples:
 
     def to_files(self) -> dict[str, bytes]:
         """Return the files that ``read_examples`` reads, by their names in the archive."""
-        array = io.BytesIO()
-        np.save(array, self.vectors, allow_pickle=False)
         content = {"format": _FORMAT, "classes": self.classes, "scale": self.scale}
         images = {_IMAGE.format(number): image for number, image in enumerate(self.images)}
-        return {_JSON: json.dumps(content).encode(), _VECTORS: array.getvalue(), **images}
+        return {_JSON: json.dumps(content).encode(), _VECTORS: npy(self.vectors), **images}
 
 
 def read_examples(archive: Archive, labels: int, size: int) -> Examples | None:

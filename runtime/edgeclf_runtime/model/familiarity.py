@@ -25,7 +25,7 @@ from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.archive import Archive
 from edgeclf_runtime.model.prototypes import Vectors, comparable, unit_length
 
-__all__ = ["NO_CLASS", "Familiarity", "in_steps", "read_familiarity"]
+__all__ = ["NO_CLASS", "Familiarity", "in_steps", "npy", "read_familiarity"]
 
 NO_CLASS = -1
 """Class of a prototype of nothing."""
@@ -138,7 +138,7 @@ class Familiarity:
             **({"empty": self.empty} if self._is_nothing.any() else {}),
         }
         arrays = {_PROTOTYPES: self.prototypes, _DIRECTIONS: self.directions}
-        return {_JSON: json.dumps(content).encode(), **{name: _npy(array) for name, array in arrays.items()}}
+        return {_JSON: json.dumps(content).encode(), **{name: npy(array) for name, array in arrays.items()}}
 
 
 def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
@@ -212,7 +212,8 @@ def _array(archive: Archive, name: str) -> npt.NDArray[np.int8]:
     return array
 
 
-def _npy(array: npt.NDArray[np.int8]) -> bytes:
+def npy(array: npt.NDArray[np.int8]) -> bytes:
+    """Return the content of a file that ``numpy.load`` reads."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
