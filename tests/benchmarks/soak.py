@@ -24,7 +24,7 @@ import click
 import cv2
 import numpy as np
 
-from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, open_camera
+from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, known_digits, open_camera
 from tests.ports import free_port
 from tests.runtime.mqtt_broker import Broker
 
@@ -163,7 +163,10 @@ def main(
     """Print the measurements, and those that break a promise."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        camera, broker = open_camera(kind, fps), Broker(folder, "max_packet_size 4096\n")  # less than its images have
+        camera, broker = (
+            open_camera(kind, fps, folder),
+            Broker(folder, "max_packet_size 4096\n"),
+        )  # less than its images have
         ear = Ear(broker.port)
         product = Product(folder, model or _trained(folder), camera.url, broker.port, more)
         lookers = Lookers(product.web)
@@ -245,16 +248,12 @@ def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ea
 
 def _trained(folder: Path) -> Path:
     """Train a small int8 model of three digits."""
-    from sklearn.datasets import load_digits
-
     from edgeclf import Quiet, export, make_config, train
-    from edgeclf.demo import digit_picture
 
-    data = load_digits()
-    for digit in range(3):
+    for digit, images in known_digits().items():
         (folder / "digits" / str(digit)).mkdir(parents=True)
-        for row in np.flatnonzero(data.target == digit)[:20]:
-            cv2.imwrite(str(folder / "digits" / str(digit) / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
+        for number, image in enumerate(images):
+            cv2.imwrite(str(folder / "digits" / str(digit) / f"{number}.png"), image)
     chosen: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 1, "batch_size": 16, "flip": False}
     run = train(folder / "digits", folder / "run", make_config(chosen), Quiet())
     export(run, folder / "small.tflite", "int8", Quiet())

@@ -7,6 +7,7 @@ import http.server
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,23 +15,29 @@ import numpy as np
 
 from tests.runtime.sources.test_rtsp import PASSWORD, Server, missing
 
-__all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "open_camera"]
+__all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "known_digits", "open_camera"]
 
 
-def open_camera(kind: str, fps: float) -> Camera | RtspCamera:
-    """Open the camera of that name; RTSP needs GStreamer."""
+def open_camera(kind: str, fps: float, folder: Path) -> Camera | RtspCamera:
+    """Open the camera of that name, which shows the digits the soak's own model knows; RTSP needs GStreamer.
+
+    Without familiar images all answers would be "unknown", and nothing that follows a label would be soaked.
+    """
     if kind == "rtsp" and missing("rtsp"):
         raise SystemExit(
             "no RTSP server here (see tests/runtime/sources/test_rtsp.py for its packages): take --camera mjpeg"
         )
-    return RtspCamera(fps) if kind == "rtsp" else Camera(fps)
+    return RtspCamera(fps, folder / "camera") if kind == "rtsp" else Camera(fps)
 
 
 class RtspCamera(Server):
-    """Noise over RTSP, with a password; can be killed and started."""
+    """Noisy digits over RTSP, with a password; can be killed and started."""
 
-    def __init__(self, fps: float) -> None:
-        super().__init__("rtsp", str(round(fps)))
+    def __init__(self, fps: float, folder: Path) -> None:
+        folder.mkdir()
+        for number, image in enumerate(_images()):
+            (folder / f"{number:03d}.jpg").write_bytes(image)
+        super().__init__("rtsp", str(round(fps)), str(folder))
         self.url = self.address("rtsp", PASSWORD)
 
     def stop(self) -> None:
@@ -72,13 +79,13 @@ class Camera:
     """Motion JPEG over HTTP, noisy digits; can be stopped and started."""
 
     def __init__(self, fps: float) -> None:
-        self._pictures, self._pause = _pictures(), 1 / fps
+        self._images, self._pause = _images(), 1 / fps
         self.port = 0
         self.start()
         self.url = f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        stopped, pictures, pause = threading.Event(), self._pictures, self._pause
+        stopped, images, pause = threading.Event(), self._images, self._pause
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -87,7 +94,7 @@ class Camera:
                 self.end_headers()
                 number, begun = 0, time.monotonic()
                 while not stopped.wait(max(0.0, begun + number * pause - time.monotonic())):
-                    data = pictures[number % len(pictures)]
+                    data = images[number % len(images)]
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                     try:
                         self.wfile.write(head.encode() + data + b"\r\n")
@@ -110,18 +117,26 @@ class Camera:
         self._server.server_close()
 
 
-def _pictures() -> list[bytes]:
+def _images() -> list[bytes]:
+    """Return noisy images of the digits 0 to 2, twenty of each in turn and none equal to the last."""
+    rng = np.random.default_rng(0)
+    images = []
+    for pixels in (image for row in zip(*known_digits().values(), strict=True) for image in row):
+        pixels = cv2.resize(pixels, (240, 240)).astype(np.int16)
+        noisy = np.clip(pixels + rng.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
+        images.append(cv2.imencode(".jpg", noisy)[1].tobytes())
+    return images
+
+
+def known_digits() -> dict[int, list[Any]]:
+    """Return the twenty images (BGR) of each of the three digits the soak's model is trained with."""
     from sklearn.datasets import load_digits
 
     from edgeclf.demo import digit_picture
 
-    rng, images = np.random.default_rng(0), load_digits().images
-    found = []
-    for image in images[:97]:
-        pixels = cv2.resize(digit_picture(image), (160, 120)).astype(np.int16)
-        noisy = np.clip(pixels + rng.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
-        found.append(cv2.imencode(".jpg", noisy)[1].tobytes())
-    return found
+    data = load_digits()
+    rows = {digit: np.flatnonzero(data.target == digit)[:20] for digit in range(3)}
+    return {digit: [digit_picture(data.images[row])[:, :, ::-1] for row in rows[digit]] for digit in rows}
 
 
 class Ear:

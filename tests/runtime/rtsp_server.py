@@ -1,4 +1,7 @@
-"""An RTSP server with a moving picture, for Debian's own Python: rtsp_server.py PORT [FPS]; the address is /camera."""
+"""An RTSP server with a moving picture, for Debian's own Python: rtsp_server.py PORT [FPS [FOLDER]].
+
+The address is /camera. With FOLDER its images 000.jpg, 001.jpg, ... are shown again and again in place of snow.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,23 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 USER, PASSWORD = "viewer", "s3cret-of-the-camera"
 # Of the formats that jpegenc would choose RTP has no word for most.
-FORMAT = "video/x-raw,format=I420,width=320,height=240,framerate={}/1"
-PIPELINE = f"videotestsrc is-live=true pattern=snow ! {FORMAT} ! {{}} name=pay0"
+SNOW = "videotestsrc is-live=true pattern=snow ! video/x-raw,format=I420,width=320,height=240,framerate={fps}/1"
+IMAGES = (
+    'multifilesrc location="{folder}/%03d.jpg" loop=true caps=image/jpeg,framerate={fps}/1 ! jpegdec'
+    " ! videoconvert ! video/x-raw,format=I420 ! identity sync=true"
+)
 RIGHTS = "viewer, media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
 ENCODERS = {"x264enc": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay", "jpegenc": "jpegenc ! rtpjpegpay"}
 
 
-def serve(port: int, fps: int) -> None:
+def serve(port: int, fps: int, folder: str | None) -> None:
     """Until it is killed; says on standard output when it listens, and in which format."""
     Gst.init(None)
     encoder = next(name for name in ENCODERS if Gst.ElementFactory.find(name))
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=str(port))
     _protect(server)
-    factory = GstRtspServer.RTSPMediaFactory(launch=f"( {PIPELINE.format(fps, ENCODERS[encoder])} )", shared=True)
+    images = (IMAGES if folder else SNOW).format(fps=fps, folder=folder)
+    factory = GstRtspServer.RTSPMediaFactory(launch=f"( {images} ! {ENCODERS[encoder]} name=pay0 )", shared=True)
     factory.add_role_from_structure(Gst.Structure.new_from_string(RIGHTS))
     server.get_mount_points().add_factory("/camera", factory)
     assert server.attach(None), "the port is taken"
@@ -43,4 +50,5 @@ def _protect(server: GstRtspServer.RTSPServer) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20)
+    arguments = dict(enumerate(sys.argv))
+    serve(int(sys.argv[1]), int(arguments.get(2, 20)), arguments.get(3))
