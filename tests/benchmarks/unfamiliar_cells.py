@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from tests.benchmarks.unfamiliar_images import FOREIGN, draw
 
 from edgeclf import Run, Terminal, export, make_config, train
 from edgeclf.data.dataset import Dataset
@@ -18,7 +19,6 @@ from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.atomic_file import put_in_place
-from tests.benchmarks.unfamiliar_pictures import FOREIGN, draw
 from tests.benchmarks.unfamiliar_scores import Features, Floats, Known
 
 __all__ = ["Cell", "Sets"]
@@ -119,7 +119,7 @@ class Cell:
         if not file.exists():
             file.parent.mkdir(exist_ok=True)
             with Classifier.load(run.path / "model.tflite", features=True) as classifier:
-                answers = [classifier.classify(picture) for picture in images()]
+                answers = [classifier.classify(image) for image in images()]
             unfinished = file.with_suffix(".unfinished.npz")
             values = np.stack([answer.features for answer in answers if answer.features is not None])
             np.savez(unfinished, values=values, scores=np.stack([answer.scores for answer in answers]))

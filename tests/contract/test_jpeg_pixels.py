@@ -83,7 +83,7 @@ def _reduced(photograph: Path) -> np.ndarray:
 class _Kept:
     """A sink that keeps its items."""
 
-    name, pictures = "kept", True
+    name, images = "kept", True
 
     def __init__(self) -> None:
         self.seen: list[Observation] = []
@@ -99,17 +99,17 @@ class _Kept:
 @pytest.fixture
 def sources(photograph: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Sources that give the photograph's bytes: every kind of source of JPEGs."""
-    (tmp_path / "film.mjpeg").write_bytes(photograph.read_bytes() * 2)
+    (tmp_path / "video.mjpeg").write_bytes(photograph.read_bytes() * 2)
     (tmp_path / "folder").mkdir()
     shutil.copy(photograph, tmp_path / "folder")
-    camera = StillCamera(picture=lambda number: photograph.read_bytes())
+    camera = StillCamera(image=lambda number: photograph.read_bytes())
     file = os.open(photograph, os.O_RDONLY)
     with os.fdopen(file, "rb", 0) as pipe:
         yield {
             "file": lambda: open_source(photograph),
             "folder": lambda: open_source(tmp_path / "folder"),
-            "film": lambda: open_source(tmp_path / "film.mjpeg"),
-            "fast film": lambda: open_source(tmp_path / "film.mjpeg", SourceOptions(min_decoded_size=700)),
+            "video": lambda: open_source(tmp_path / "video.mjpeg"),
+            "fast video": lambda: open_source(tmp_path / "video.mjpeg", SourceOptions(min_decoded_size=700)),
             "HTTP camera": lambda: open_source(f"http://127.0.0.1:{camera.port}/", SourceOptions(fps=50)),
             "standard input": lambda: open_pipe(pipe, SourceOptions()),
         }
@@ -143,7 +143,7 @@ def test_every_source_gives_the_pixels_of_training(
             with opened() as source:
                 frame = next(iter(source))
             assert np.array_equal(classifier.fit(frame).batch, wanted), name
-        for name in ("file", "folder", "film", "fast film", "HTTP camera"):
+        for name in ("file", "folder", "video", "fast video", "HTTP camera"):
             prediction = next(stream := classifier.stream(sources[name]()))
             stream.close()
             assert prediction.frame is not None
@@ -155,7 +155,7 @@ def test_every_source_gives_the_pixels_of_training(
 
 
 def test_the_commands_use_the_pixels_of_training(photograph: Path, files: dict[str, Path], tmp_path: Path) -> None:
-    video = tmp_path / "film.mjpeg"
+    video = tmp_path / "video.mjpeg"
     video.write_bytes(photograph.read_bytes() * 2)
     with Classifier.load(files["reduced"]) as reduced, Classifier.load(files["full"]) as old:
         expected = {"reduced": reduced.classify(_reduced(photograph)), "full": old.classify(read_image(photograph))}
@@ -170,7 +170,7 @@ def test_the_commands_use_the_pixels_of_training(photograph: Path, files: dict[s
 def test_a_rotated_camera_gives_the_pixels_of_training_on_whole_images(
     photograph: Path, photographs: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    video = tmp_path / "film.mjpeg"
+    video = tmp_path / "video.mjpeg"
     video.write_bytes(photograph.read_bytes() * 2)
     data, _ = read_source(photographs)
     seen = replace(data, view=VIEW).picture("0/large.jpg", Preprocessing(32, 32, jpeg="reduced"))
@@ -206,7 +206,7 @@ def test_a_new_model_file_brings_its_own_jpeg_rule(photograph: Path, files: dict
             assert np.array_equal(old.classify(given).scores, old.classify(read_image(photograph)).scores)
             assert np.array_equal(reduced.classify(given).scores, reduced.classify(_reduced(photograph)).scores)
         expected = [old.classify(read_image(photograph)).scores, reduced.classify(_reduced(photograph)).scores]
-        video = tmp_path / "film.mjpeg"
+        video = tmp_path / "video.mjpeg"
         video.write_bytes(photograph.read_bytes() * 6)
         sink = _Kept()
         pipeline = Pipeline(reduced, [sink], lossless=True)
@@ -229,7 +229,7 @@ def test_a_new_model_file_brings_its_own_jpeg_rule(photograph: Path, files: dict
 def test_a_frame_without_a_jpeg_is_unchanged(photograph: Path, files: dict[str, Path]) -> None:
     with Classifier.load(files["reduced"]) as classifier:
         whole = read_image(photograph)
-        frame = Frame(whole, 0.0, 0, "film.mp4")
+        frame = Frame(whole, 0.0, 0, "video.mp4")
         assert np.array_equal(classifier.fit(frame).batch, classifier.fit(whole).batch)
 
 

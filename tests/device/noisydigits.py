@@ -13,7 +13,7 @@ from edgeclf.demo import digit_picture
 
 __all__ = ["COUNT", "rows_to_classify", "rows_to_learn", "write_digits"]
 
-COUNT = 200  # pictures to classify
+COUNT = 200  # images to classify
 _SUFFIXES = ("jpg", "png", "webp")
 
 

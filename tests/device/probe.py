@@ -1,4 +1,4 @@
-"""What the runtime makes of pictures on this machine, as JSON: probe.py MODEL FOLDER BACKEND."""
+"""What the runtime makes of images on this machine, as JSON: probe.py MODEL FOLDER BACKEND."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def _hash(pixels: np.ndarray) -> str:
 
 
 def resized() -> dict[str, str]:
-    """Of random pictures, the hardest there are."""
+    """Of random images, the hardest there are."""
     random, found = np.random.default_rng(0), {}
     for height, width in SIZES:
         for repeat in range(REPEATS):
-            picture = random.integers(0, 256, (height, width, 3), np.uint8)
+            image = random.integers(0, 256, (height, width, 3), np.uint8)
             for wide, high in INPUTS:
                 for way in ("stretch", "crop"):
                     name = f"{height}x{width} {repeat} to {high}x{wide} {way}"
-                    found[name] = _hash(resize(picture, Preprocessing(wide, high, resize=way)))
+                    found[name] = _hash(resize(image, Preprocessing(wide, high, resize=way)))
     return found
 
 
@@ -44,8 +44,8 @@ def main(model: Path, folder: Path, backend: str) -> None:
         rule = classifier.card.preprocessing.min_decoded_size
         scores = {path.name: classifier.classify(path).scores.tolist() for path in files}
     seen = {path.name: _hash(decode_image(path.read_bytes(), path.name, min_size=rule)) for path in files}
-    decoded = {name: _hash(picture) for name, picture in pictures.items()}
-    fast = {name: _hash(picture) for name, picture in parts.items()}
+    decoded = {name: _hash(image) for name, image in pictures.items()}
+    fast = {name: _hash(image) for name, image in parts.items()}
     print(json.dumps({"resized": resized(), "decoded": decoded, "fast": fast, "seen": seen, "scores": scores}))
 
 

@@ -48,8 +48,8 @@ class Promises:
         copies = [(path, match[1]) for path in folder.iterdir() if (match := _COPY.fullmatch(path.name))]
         if not any(_digest(path) == digest for path, digest in copies):
             found["copy"] = f"no copy of a good model is whole: {[path.name for path, _ in copies]}"
-        pictures = (folder / SNAPSHOTS).glob("*/*.jpg")
-        if torn := [path.name for path in pictures if not _is_whole(path)]:
+        images = (folder / SNAPSHOTS).glob("*/*.jpg")
+        if torn := [path.name for path in images if not _is_whole(path)]:
             found[SNAPSHOTS] = f"torn: {torn}"
         if (note := folder / SNAPSHOTS / "__snapshots.json").exists() and not _is_json(note.read_bytes()):
             found["note"] = f"{note.name}: {note.stat().st_size} bytes"
@@ -83,9 +83,9 @@ def _is_json(text: bytes) -> bool:
         return False
 
 
-def _is_whole(picture: Path) -> bool:
-    content = picture.read_bytes()
-    return content.endswith(b"\xff\xd9") and cv2.imread(str(picture)) is not None
+def _is_whole(image: Path) -> bool:
+    content = image.read_bytes()
+    return content.endswith(b"\xff\xd9") and cv2.imread(str(image)) is not None
 
 
 def whole_lines(folder: Path) -> list[bytes]:

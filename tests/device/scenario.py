@@ -142,10 +142,10 @@ def page() -> None:
     seconds = awaited(serves, 120)
     if seconds >= 0:
         before = json.loads(fetched("/state.json"))
-        html, picture, metrics = fetched("/").decode(), fetched("/picture.jpg"), fetched("/metrics").decode()
+        html, image, metrics = fetched("/").decode(), fetched("/picture.jpg"), fetched("/metrics").decode()
         time.sleep(2)
         after = json.loads(fetched("/state.json"))
-        say("page", html=html[:300], picture=[len(picture), picture[:2].hex()], metrics=metrics, states=[before, after])
+        say("page", html=html[:300], picture=[len(image), image[:2].hex()], metrics=metrics, states=[before, after])
     process.terminate()
     with open("/tmp/web") as said:
         say("page ended", seconds=seconds, status=process.wait(20), error=said.read()[-3000:])

@@ -19,7 +19,7 @@ import pytest
 from tests.device.disk import disk
 from tests.device.powercut import cut_after, make_disk, recover
 from tests.device.promises import CONFIG, MODEL, SEEN, SNAPSHOTS, Promises, whole_lines
-from tests.films import write_film
+from tests.videos import write_video
 
 pytestmark = pytest.mark.needs("machine")
 
@@ -27,10 +27,10 @@ HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("EDGECLF_ROUNDS", "20"))
 SEED = 20
 LONGEST = {"seen": 10.0, "running": 12.0, "judged": 6.0}  # seconds until the cut, after it has said so
-FPS, LASTS = 4, 600  # of its film, in seconds: longer than any round
+FPS, LASTS = 4, 600  # of its video, in seconds: longer than any round
 TURNS = ("running", "running", "seen", "judged")
 _CONFIG = f"""# 0
-source = "/work/film.avi"
+source = "/work/video.avi"
 reload = true
 [camera]
 realtime = true
@@ -52,8 +52,8 @@ def files(model: Path, float_model: Path, tmp_path: Path) -> Path:
     for name, path in {MODEL: model, "first.tflite": model, "second.tflite": float_model}.items():
         shutil.copy(path, folder / name)
     shown = np.random.default_rng(SEED).integers(0, 256, (FPS * LASTS, 4, 5, 3), np.uint8)  # none looks like the last
-    pictures = (cv2.resize(one, (160, 120), interpolation=cv2.INTER_NEAREST) for one in shown)
-    write_film(folder / "film.avi", FPS, pictures)
+    images = (cv2.resize(one, (160, 120), interpolation=cv2.INTER_NEAREST) for one in shown)
+    write_video(folder / "video.avi", FPS, images)
     (folder / CONFIG).write_text(_CONFIG, "utf-8")
     shutil.copy(HERE / "unattended.py", folder)
     (folder / "unattended.py").chmod(0o755)

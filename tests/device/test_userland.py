@@ -25,7 +25,7 @@ TFLITE = ("tflite-runtime==2.14.0", "numpy<2", "opencv-python-headless==4.11.0.8
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hundred, of many sizes, as JPEG, PNG and WebP files."""
     folder = tmp_path_factory.mktemp("pictures")
     write_digits(rows_to_classify(), 1, lambda number, digit: folder / f"{number:03}")
@@ -34,9 +34,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The int8 files of a network trained on hundreds like them, and of one that has seen 39 pictures.
+    """The int8 files of a network trained on hundreds like them, and of one that has seen 39 images.
 
-    Of the second many a picture lies between two classes, where a rounding decides.
+    Of the second many an image lies between two classes, where a rounding decides.
     """
     folder = tmp_path_factory.mktemp("trained")
     write_digits(rows_to_learn(), 2, lambda number, digit: folder / "photos" / str(digit) / f"{number:03}")
@@ -54,17 +54,17 @@ def python_of_tflite() -> Path:
     return python
 
 
-def _here(python: str | Path, model: Path, pictures: Path, backend: str) -> dict[str, Any]:
+def _here(python: str | Path, model: Path, images: Path, backend: str) -> dict[str, Any]:
     """Return this machine's results for the images."""
-    command = [python, HERE / "probe.py", model, pictures, backend]
+    command = [python, HERE / "probe.py", model, images, backend]
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
-def _there(kind: Userland, root: Path, site: str, model: Path, pictures: Path, backend: str) -> dict[str, Any]:
+def _there(kind: Userland, root: Path, site: str, model: Path, images: Path, backend: str) -> dict[str, Any]:
     """Return the emulated device's results for the images."""
     work = root / "work"
     shutil.rmtree(work)
-    shutil.copytree(pictures, work / "pictures")
+    shutil.copytree(images, work / "pictures")
     shutil.copy(model, work / "digits.tflite")
     shutil.copy(HERE / "probe.py", work)
     return dict(json.loads(run(kind, root, site, "/work/probe.py", "/work/digits.tflite", "/work/pictures", backend)))
@@ -88,11 +88,11 @@ def arm64() -> Path:
 
 
 @pytest.mark.needs("ARM64")
-def test_64_bits_with_litert(arm64: Path, wheel: Path, models: dict[str, Path], pictures: Path) -> None:
+def test_64_bits_with_litert(arm64: Path, wheel: Path, models: dict[str, Path], images: Path) -> None:
     site = install(ARM64, arm64, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
     for name, model in models.items():
-        here = _here(sys.executable, model, pictures, "litert")
-        there = _there(ARM64, arm64, site, model, pictures, "litert")
+        here = _here(sys.executable, model, images, "litert")
+        there = _there(ARM64, arm64, site, model, images, "litert")
         labels, apart = _compare(f"arm64, litert, {name}", here, there)
         assert labels == 0
         assert apart <= STEP
@@ -100,24 +100,24 @@ def test_64_bits_with_litert(arm64: Path, wheel: Path, models: dict[str, Path], 
 
 @pytest.mark.needs("ARM64")
 def test_64_bits_with_tflite_runtime(
-    arm64: Path, wheel: Path, models: dict[str, Path], pictures: Path, python_of_tflite: Path
+    arm64: Path, wheel: Path, models: dict[str, Path], images: Path, python_of_tflite: Path
 ) -> None:
     site = install(ARM64, arm64, "tflite", wheel, "click", *TFLITE, alone=True)
     for name, model in models.items():
-        here = _here(python_of_tflite, model, pictures, "tflite-runtime")
-        there = _there(ARM64, arm64, site, model, pictures, "tflite-runtime")
+        here = _here(python_of_tflite, model, images, "tflite-runtime")
+        there = _there(ARM64, arm64, site, model, images, "tflite-runtime")
         assert _compare(f"arm64, tflite-runtime, {name}", here, there)[0] <= ROUNDED[name] * COUNT
 
 
 @pytest.mark.needs("ARMHF")
 def test_32_bits_with_debians_opencv(
-    wheel: Path, models: dict[str, Path], pictures: Path, python_of_tflite: Path
+    wheel: Path, models: dict[str, Path], images: Path, python_of_tflite: Path
 ) -> None:
     root = userland(ARMHF)
     site = install(ARMHF, root, "tflite", wheel, TFLITE[0], alone=True)
     for name, model in models.items():
-        here = _here(python_of_tflite, model, pictures, "tflite-runtime")
-        there = _there(ARMHF, root, site, model, pictures, "tflite-runtime")
+        here = _here(python_of_tflite, model, images, "tflite-runtime")
+        there = _there(ARMHF, root, site, model, images, "tflite-runtime")
         assert _compare(f"armhf, tflite-runtime, {name}", here, there)[0] <= ROUNDED[name] * COUNT
         words = ["-m", "edgeclf_runtime", "classify", "/work/digits.tflite", "/work/pictures", "--json"]
         lines = [json.loads(line) for line in run(ARMHF, root, site, *words).splitlines()]

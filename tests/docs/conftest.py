@@ -20,7 +20,7 @@ def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
     folder.mkdir()
     broker = Broker(tmp_path) if MOSQUITTO else None
     image = folder / "picture.jpg"
-    camera = StillCamera(picture=lambda number: image.read_bytes())
+    camera = StillCamera(image=lambda number: image.read_bytes())
 
     def make(model: Path, run: Run | None = None) -> World:
         address = f"http://127.0.0.1:{camera.port}/camera.jpg"

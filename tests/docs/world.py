@@ -18,8 +18,8 @@ import pytest
 from edgeclf import Run
 from edgeclf.demo import digit_picture
 from tests.docs.blocks import ROOT, Block
-from tests.films import write_film
 from tests.ports import free_port
+from tests.videos import write_video
 
 __all__ = ["MakeWorld", "World"]
 
@@ -132,5 +132,5 @@ def _write_photos(folder: Path) -> None:
         (folder / file).write_text("\n".join(["file,label", *rows_of_csv, ""]), "utf-8")
     for name in ("picture.jpg", "photo.jpg"):
         shutil.copy(folder / "photos" / "cat" / "IMG_0001.jpg", folder / name)
-    write_film(folder / "video.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
+    write_video(folder / "video.avi", 10, [cv2.imread(str(folder / "picture.jpg"))] * 10)
     (folder / "video.avi").rename(folder / "video.mp4")

@@ -93,7 +93,7 @@ def test_the_model_file_stores_the_view_and_its_accuracy_uses_it(exported: Path,
 def camera(digits: Path, wholes: Path) -> Iterator[tuple[StillCamera, list[Path]]]:
     """A camera that shows the first image of a list."""
     shown = [sorted((wholes / "0").iterdir())[0]]
-    camera = StillCamera(kind="image/png", picture=lambda number: shown[0].read_bytes())
+    camera = StillCamera(kind="image/png", image=lambda number: shown[0].read_bytes())
     yield camera, shown
     camera.close()
 

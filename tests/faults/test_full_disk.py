@@ -18,8 +18,8 @@ from edgeclf import Run
 from edgeclf_runtime.sinks.snapshots.name import own_snapshots
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from tests.faults.killing import EDGECLF
-from tests.films import write_film
 from tests.runtime.observations import seen
+from tests.videos import write_video
 
 Small = Callable[[int], Path]
 FULL, READ_ONLY = "No space left", "Read-only file system"
@@ -143,13 +143,13 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     config.write_text(
         f'[sinks]\njsonl = "{place}/seen.jsonl"\ncsv = "{place}/seen.csv"\nrotate = 20000\nkeep = 2\n'
         f'snapshots = "{place}/kept"\nsnapshot_labels = ["*"]\nsnapshot_every = 0.0\n'
-        f'video = "{place}/films"\nvideo_bytes = 200000\n',
+        f'video = "{place}/videos"\nvideo_bytes = 200000\n',
         "utf-8",
     )
     _fill(place, 60)
-    film = tmp_path / "film.avi"
-    write_film(film, 25, np.random.default_rng(0).integers(0, 256, (600, 120, 160, 3), np.uint8))
-    words = ["run", model, "--source", film, "--realtime", "--config", config, "--json"]
+    video = tmp_path / "video.avi"
+    write_video(video, 25, np.random.default_rng(0).integers(0, 256, (600, 120, 160, 3), np.uint8))
+    words = ["run", model, "--source", video, "--realtime", "--config", config, "--json"]
     with (tmp_path / "said").open("w") as said, (tmp_path / "shown").open("w") as shown:
         process = subprocess.Popen([*EDGECLF, *map(str, words)], stdout=shown, stderr=said)
     time.sleep(8)
@@ -168,9 +168,9 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
         for line in file.read_text("utf-8").splitlines():
             json.loads(line)
     assert all(cv2.imread(str(file)) is not None for file in place.rglob("*.jpg"))
-    films = list((place / "films").iterdir())
-    assert films
-    assert all(cv2.VideoCapture(str(film)).read()[0] for film in films)
+    videos = list((place / "videos").iterdir())
+    assert videos
+    assert all(cv2.VideoCapture(str(video)).read()[0] for video in videos)
     assert not list(place.rglob(".*"))
 
 

@@ -27,7 +27,7 @@ from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.verification import verify
 from tests.conftest import SMALL
 from tests.faults.killing import EDGECLF, ROUNDS, Killer
-from tests.films import write_film
+from tests.videos import write_video
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ def test_shards_are_all_there_or_none(killer: Killer, digits: Path, tmp_path: Pa
 
 
 def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None:
-    film, photos = tmp_path / "film.avi", tmp_path / "photos"
+    video, photos = tmp_path / "video.avi", tmp_path / "photos"
     noise = np.random.default_rng(0).integers(0, 256, (8, 480, 640, 3), np.uint8)
-    write_film(film, 30, islice(cycle(noise), 240))
-    words = [*EDGECLF, "capture", photos, "--source", film, "--every", "0.05", "--label", "noise", "--count", "60"]
+    write_video(video, 30, islice(cycle(noise), 240))
+    words = [*EDGECLF, "capture", photos, "--source", video, "--every", "0.05", "--label", "noise", "--count", "60"]
     before = 0
     while killer.killed < ROUNDS:
         killer.cut(words, 2.5)
@@ -141,30 +141,30 @@ def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None
     assert _hidden(photos) == []
 
 
-def test_films_can_be_played_and_keep_their_times(killer: Killer, model: Path, tmp_path: Path) -> None:
-    film, films, config = tmp_path / "film.avi", tmp_path / "films", tmp_path / "run.toml"
+def test_videos_can_be_played_and_keep_their_times(killer: Killer, model: Path, tmp_path: Path) -> None:
+    video, videos, config = tmp_path / "video.avi", tmp_path / "videos", tmp_path / "run.toml"
     noise = np.random.default_rng(0).integers(0, 256, (8, 240, 320, 3), np.uint8)
-    write_film(film, 20, islice(cycle(noise), 1200))
-    config.write_text(f'[sinks]\nvideo = "{films}"\nvideo_segment = 2\n', "utf-8")
-    words = [*EDGECLF, "run", model, "--source", film, "--config", config]
+    write_video(video, 20, islice(cycle(noise), 1200))
+    config.write_text(f'[sinks]\nvideo = "{videos}"\nvideo_segment = 2\n', "utf-8")
+    words = [*EDGECLF, "run", model, "--source", video, "--config", config]
     seconds, seen, cut_off = killer.whole(words), 0, 0
     while killer.killed < ROUNDS:
         killer.cut(words, seconds)
-        written = sorted(films.iterdir())
+        written = sorted(videos.iterdir())
         for file in written[seen:]:
-            times = _picture_times(file)
+            times = _image_times(file)
             assert times == [50 * number for number in range(len(times))]
             cut_off += len(times) < 40
         seen = len(written)
     killer.whole(words)
-    assert all(_picture_times(file) for file in films.iterdir())  # with an index now
+    assert all(_image_times(file) for file in videos.iterdir())  # with an index now
     print(f"\nfilms: {seen} whole or up to their last picture, {cut_off} of them ended by a kill")
     assert cut_off > ROUNDS // 4
 
 
-def _picture_times(film: Path) -> list[int]:
+def _image_times(video: Path) -> list[int]:
     """Return the frames' times in ms, as OpenCV reads them."""
-    capture, times = cv2.VideoCapture(str(film)), []
+    capture, times = cv2.VideoCapture(str(video)), []
     while capture.read()[0]:
         times.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
     return times
@@ -188,9 +188,9 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     place, seen, config = tmp_path / "model.tflite", tmp_path / "seen.jsonl", tmp_path / "run.toml"
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
-    film = tmp_path / "film.avi"  # a model is adopted with a frame: they must not end
-    write_film(film, 20, (np.full((120, 160, 3), number % 256, np.uint8) for number in range(20 * 120)))
-    runner = [*EDGECLF, "run", place, "--source", film, "--realtime", "--config", config]
+    video = tmp_path / "video.avi"  # a model is adopted with a frame: they must not end
+    write_video(video, 20, (np.full((120, 160, 3), number % 256, np.uint8) for number in range(20 * 120)))
+    runner = [*EDGECLF, "run", place, "--source", video, "--realtime", "--config", config]
     replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
     good = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (model, float_model)}
     other = Killer(tmp_path / "other.log", 8)

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from tests.faults.killing import EDGECLF
-from tests.films import write_film
+from tests.videos import write_video
 
 VIEWERS, ROUNDS, WINDOW = 500, 3, 3.0
 REQUESTS = int(os.environ.get("EDGECLF_REQUESTS", "5000"))
@@ -96,8 +96,8 @@ def _viewer(port: int) -> socket.socket:
 
 def test_five_hundred_slow_viewers(model: Path, tmp_path: Path) -> None:
     """Classify a video at sixty frames per second; no frame may wait for the clients."""
-    film = _long_film(tmp_path)
-    words = ["run", model, "--source", film, "--realtime", "--web", "0"]
+    video = _long_video(tmp_path)
+    words = ["run", model, "--source", video, "--realtime", "--web", "0"]
     quiet, watched = [], []
     with _running(tmp_path, *words) as page:
         time.sleep(2)
@@ -117,10 +117,10 @@ def test_five_hundred_slow_viewers(model: Path, tmp_path: Path) -> None:
     assert "Traceback" not in page.log.read_text("utf-8")
 
 
-def _long_film(folder: Path) -> Path:
+def _long_video(folder: Path) -> Path:
     noise = np.random.default_rng(0).integers(0, 256, (50, 120, 160, 3), np.uint8)
-    write_film(folder / "film.avi", 60, islice(cycle(noise), 60 * 120))
-    return folder / "film.avi"
+    write_video(folder / "video.avi", 60, islice(cycle(noise), 60 * 120))
+    return folder / "video.avi"
 
 
 @pytest.mark.parametrize("command", ["run", "capture"])
@@ -129,11 +129,11 @@ def test_nonsense(command: str, host: str, model: Path, tmp_path: Path, monkeypa
     place = tmp_path / "place"
     place.mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"what nobody may see")
-    film = _long_film(tmp_path)
+    video = _long_video(tmp_path)
     monkeypatch.setenv("EDGECLF_WEB_TOKEN", TOKEN if host == "0.0.0.0" else "")
     words = {
-        "run": ["run", model, "--source", film, "--realtime", "--snapshots", "kept", "--web", f"{host}:0"],
-        "capture": ["capture", "photos", "--source", film, "--classes", "a,b", "--web", f"{host}:0"],
+        "run": ["run", model, "--source", video, "--realtime", "--snapshots", "kept", "--web", f"{host}:0"],
+        "capture": ["capture", "photos", "--source", video, "--classes", "a,b", "--web", f"{host}:0"],
     }[command]
     outside = _tree(tmp_path, place)
     given, answers = random.Random(f"{command} {host}"), dict[int, int]()

@@ -187,7 +187,7 @@ class Browser:
         self.value(f"document.querySelector({json.dumps(selector)}).focus()")
         self.call("Input.insertText", text=text)
 
-    def picture(self, path: Path, dark: bool = False) -> None:
+    def image(self, path: Path, dark: bool = False) -> None:
         """Write a screenshot of the whole page as a PNG."""
         feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[feature])

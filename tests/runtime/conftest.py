@@ -17,7 +17,7 @@ from edgeclf_runtime.model.golden import GoldenVector
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.web.live_page import WebSink
 from tests.runtime.browser import Browser
-from tests.runtime.edgetpu_files import CARD, SOURCE, Build, picture, small_flatbuffer
+from tests.runtime.edgetpu_files import CARD, SOURCE, Build, image, small_flatbuffer
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.web_client import TOKEN
@@ -105,7 +105,7 @@ def build(tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> Buil
 @pytest.fixture
 def compiled(tmp_path: Path) -> Path:
     """A model file of edgeclf, compiled for the Edge TPU."""
-    golden = [GoldenVector(picture(100), np.array([100 / 256, 0, 0], np.float32))]
+    golden = [GoldenVector(image(100), np.array([100 / 256, 0, 0], np.float32))]
     path = tmp_path / "m_edgetpu.tflite"
     path.write_bytes(pack(small_flatbuffer("edgetpu-custom-op"), CARD, golden, 0.01))
     return path

@@ -43,5 +43,5 @@ def small_flatbuffer(operator: str, metadata: bytes = b"") -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def picture(value: int) -> np.ndarray:
+def image(value: int) -> np.ndarray:
     return np.full((16, 16, 3), value, np.uint8)

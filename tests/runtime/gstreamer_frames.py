@@ -11,8 +11,8 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
 
 Gst.init(None)
-pipeline = Gst.parse_launch("filesrc name=film ! matroskademux ! jpegdec ! appsink name=end sync=false")
-pipeline.get_by_name("film").set_property("location", sys.argv[1])
+pipeline = Gst.parse_launch("filesrc name=video ! matroskademux ! jpegdec ! appsink name=end sync=false")
+pipeline.get_by_name("video").set_property("location", sys.argv[1])
 pipeline.set_state(Gst.State.PLAYING)
 times = []
 while (sample := pipeline.get_by_name("end").emit("try-pull-sample", 20 * Gst.SECOND)) is not None:

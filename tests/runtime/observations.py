@@ -30,7 +30,7 @@ def seen(
 ) -> Observation:
     """An observation; of a model with familiarity, it is refused below 0.05."""
     scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
-    frame = Frame(_picture(level, number), time.monotonic(), number, "/dev/video0")
+    frame = Frame(_image(level, number), time.monotonic(), number, "/dev/video0")
     prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
     decision = Decision(label, score, changed, frame.time)
     if familiarity is not None:
@@ -41,7 +41,7 @@ def seen(
     return Observation(prediction, decision, 1_700_000_000.25 + number, 0.01, conditions)
 
 
-def _picture(level: int, number: int) -> npt.NDArray[np.uint8]:
+def _image(level: int, number: int) -> npt.NDArray[np.uint8]:
     """Grey, with a bright thing at one of 48 places, brighter each time round: no two numbers look alike."""
     pixels = np.full((48, 64, 3), level, np.uint8)
     row, column = divmod(number % 48, 8)

@@ -1,4 +1,4 @@
-"""``edgeclf run`` on a folder into which pictures go all the time, and whose model file is replaced."""
+"""``edgeclf run`` on a folder into which images go all the time, and whose model file is replaced."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Running:
         environment: further variables.
     """
 
-    def __init__(self, model: Path, picture: Path, folder: Path, *words: str, **environment: str) -> None:
-        self.model, self._picture, self._pictures = folder / "model.tflite", picture, folder / "in"
+    def __init__(self, model: Path, image: Path, folder: Path, *words: str, **environment: str) -> None:
+        self.model, self._picture, self._pictures = folder / "model.tflite", image, folder / "in"
         self._pictures.mkdir(exist_ok=True)
         if not self.model.exists():
             shutil.copy(model, self.model)
@@ -92,7 +92,7 @@ class Running:
         self.process.stdout.close()
 
     def stop(self) -> list[dict[str, Any]]:
-        """The observations, after all pictures were seen."""
+        """The observations, after all images were seen."""
         self._ended.set()
         self._threads[1].join()
         last = f"{self.given - 1:05}.png"

@@ -1,4 +1,4 @@
-"""An RTSP server with a moving picture, for Debian's own Python: rtsp_server.py PORT [FPS [FOLDER]].
+"""An RTSP server with a moving image, for Debian's own Python: rtsp_server.py PORT [FPS [FOLDER]].
 
 The address is /camera. With FOLDER its images 000.jpg, 001.jpg, ... are shown again and again in place of snow.
 """

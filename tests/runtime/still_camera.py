@@ -1,4 +1,4 @@
-"""A camera on this machine that gives a new picture at each request, over HTTP or TLS, for who knows the password."""
+"""A camera on this machine that gives a new image at each request, over HTTP or TLS, for who knows the password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StillCamera:
     """In threads of this process; closed by ``close``.
 
     Args:
-        picture: gives the file that answers the request of a number; by default noise.
+        image: gives the file that answers the request of a number; by default noise.
 
     Attributes:
         requests: the path and Authorization of each.
@@ -36,11 +36,11 @@ class StillCamera:
         auth: str = "",
         tls: tuple[Path, Path] | None = None,
         kind: str = "image/jpeg",
-        picture: Callable[[int], bytes] | None = None,
+        image: Callable[[int], bytes] | None = None,
     ) -> None:
         self.requests: list[tuple[str, str | None]] = []
         self.connections = 0
-        self._given = picture or functools.partial(_picture, kind=kind)
+        self._given = image or functools.partial(_image, kind=kind)
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ class StillCamera:
         self._server.server_close()
 
 
-def _picture(number: int, kind: str) -> bytes:
+def _image(number: int, kind: str) -> bytes:
     if not kind.startswith("image/"):
         return b"<html>a page</html>"
     pixels = np.random.default_rng(number).integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)

@@ -11,48 +11,48 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.films import write_film
 from tests.runtime.mqtt_broker import Broker, Listener
 from tests.runtime.webhook import Webhook
+from tests.videos import write_video
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def film(digits: Path, tmp_path: Path) -> Path:
+def video(digits: Path, tmp_path: Path) -> Path:
     """Twenty frames of a 1, then twenty of a 2, moving a little."""
-    path = tmp_path / "film.avi"
-    pictures = [cv2.resize(cv2.imread(str(next((digits / digit).iterdir()))), (64, 64)) for digit in ("1", "2")]
-    write_film(path, 30, [cv2.add(picture, (number % 4) * 12) for picture in pictures for number in range(20)])
+    path = tmp_path / "video.avi"
+    images = [cv2.resize(cv2.imread(str(next((digits / digit).iterdir()))), (64, 64)) for digit in ("1", "2")]
+    write_video(path, 30, [cv2.add(image, (number % 4) * 12) for image in images for number in range(20)])
     return path
 
 
-def _run(model: Path, example: str, film: Path, *more: str) -> list[dict[str, object]]:
-    words = [str(model), "--config", str(EXAMPLES / example), "--source", str(film), "--json", *more]
+def _run(model: Path, example: str, video: Path, *more: str) -> list[dict[str, object]]:
+    words = [str(model), "--config", str(EXAMPLES / example), "--source", str(video), "--json", *more]
     command = [sys.executable, "-m", "edgeclf_runtime", "run", *words]
-    done = subprocess.run(command, cwd=film.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=video.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_recycling_sorter(broker: Broker, model: Path, film: Path) -> None:
+def test_recycling_sorter(broker: Broker, model: Path, video: Path) -> None:
     listener = Listener(broker.port)
-    lines = _run(model, "recycling_sorter.toml", film, "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--motion", "0")
+    lines = _run(model, "recycling_sorter.toml", video, "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--motion", "0")
     last = json.loads(listener.wait("edgeclf/sorter/state", bool))
     listener.wait("edgeclf/sorter/available", lambda payload: payload == b"offline")
     listener.close()
     assert last["answer"] in {"0", "1", "2", "unknown"}
-    assert len((film.parent / "sorted.csv").read_text("utf-8").splitlines()) == 1 + len(lines)
+    assert len((video.parent / "sorted.csv").read_text("utf-8").splitlines()) == 1 + len(lines)
 
 
-def test_bird_feeder(model: Path, film: Path) -> None:
-    lines = _run(model, "bird_feeder.toml", film, "--max-fps", "0", "--motion", "0")
-    kept = list((film.parent / "visitors").rglob("*.jpg"))
+def test_bird_feeder(model: Path, video: Path) -> None:
+    lines = _run(model, "bird_feeder.toml", video, "--max-fps", "0", "--motion", "0")
+    kept = list((video.parent / "visitors").rglob("*.jpg"))
     assert 1 <= len(kept) <= len(lines)
-    assert len((film.parent / "visits.jsonl").read_text("utf-8").splitlines()) == len(lines) == 40
+    assert len((video.parent / "visits.jsonl").read_text("utf-8").splitlines()) == len(lines) == 40
 
 
-def test_doorway(model: Path, film: Path, hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doorway(model: Path, video: Path, hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = tmp_path / "bin" / "logger"
     logger.parent.mkdir()
     logger.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/logged"\n', "utf-8")
@@ -61,7 +61,7 @@ def test_doorway(model: Path, film: Path, hook: Webhook, tmp_path: Path, monkeyp
     config = tmp_path / "doorway.toml"  # its person is a 1
     config.write_text((EXAMPLES / "doorway.toml").read_text("utf-8").replace('"person"', '"1"'), "utf-8")
     words = ("--webhook", hook.address, "--threshold", "0", "--max-fps", "0")
-    changes = _changes(_run(model, str(config), film, *words))
+    changes = _changes(_run(model, str(config), video, *words))
     wanted = [answer for answer in changes if answer == "1"]
     assert [body["answer"] for _, body in hook.calls] == wanted
     assert 1 <= len(wanted) < len(changes) <= 4

@@ -187,7 +187,7 @@ def test_settings_of_anything(content: Any) -> None:
             settings(content, {}, "")
 
 
-def _pictures() -> dict[str, bytes]:
+def _images() -> dict[str, bytes]:
     y, x = np.mgrid[0:24, 0:32]
     plain = Image.fromarray(np.stack([x * 8, y * 10, x + y], -1).astype(np.uint8))
     deep = Image.fromarray((np.arange(768) * 85).astype(np.uint16).reshape(24, 32))
@@ -216,11 +216,11 @@ def _pictures() -> dict[str, bytes]:
     return found
 
 
-PICTURES = _pictures()
+PICTURES = _images()
 
 
 @pytest.mark.parametrize("kind", PICTURES)
-def test_damaged_pictures(kind: str) -> None:
+def test_damaged_images(kind: str) -> None:
     @given(data=mutated(PICTURES[kind]))
     @fuzz(150)
     def check(data: bytes) -> None:
@@ -230,7 +230,7 @@ def test_damaged_pictures(kind: str) -> None:
             assert pixels.shape[2:] == (3,)
             assert 1 <= pixels.size <= 3 << 22
 
-    decode_image(PICTURES[kind], "x")  # OpenCV takes memory of its own at the first picture
+    decode_image(PICTURES[kind], "x")  # OpenCV takes memory of its own at the first image
     check()
 
 
@@ -251,7 +251,7 @@ def _tiff(*sizes: int) -> bytes:
 
 
 def _sized(data: bytes, side: int) -> bytes:
-    """A HEIC or AVIF file that says so of its picture."""
+    """A HEIC or AVIF file that says so of its image."""
     place = data.index(b"ispe") + 8
     return data[:place] + struct.pack(">II", side, side) + data[place + 8 :]
 
@@ -298,7 +298,7 @@ def test_bombs_are_refused_by_their_size_before_they_are_decoded(data: bytes) ->
         decode_image(data, "x")
 
 
-def test_the_largest_transparent_picture_takes_a_bounded_multiple_of_its_size() -> None:
+def test_the_largest_transparent_image_takes_a_bounded_multiple_of_its_size() -> None:
     side = 3000
     data = _png(side, side, 6, bytes((side * 4 + 1) * side))
     decode_image(PICTURES["transparent png"], "x")

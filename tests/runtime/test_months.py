@@ -24,7 +24,7 @@ from edgeclf_runtime.sources.live import LiveSource
 from tests.runtime.observations import seen
 
 
-def test_a_watched_folder_that_goes_and_comes_gives_no_picture_twice(
+def test_a_watched_folder_that_goes_and_comes_gives_no_image_twice(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, away = tmp_path / "in", tmp_path / "away"
@@ -72,9 +72,9 @@ def test_lines_go_on_in_a_new_file_when_somebody_takes_theirs(kind: Any, way: st
 def test_snapshots_go_on_when_their_folder_is_removed(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path / "kept", labels=("*",), every=0)
     sink.take(seen("cat", 0.9))
-    (picture,) = (tmp_path / "kept").rglob("*.jpg")
-    picture.unlink()
-    picture.parent.rmdir()
+    (image,) = (tmp_path / "kept").rglob("*.jpg")
+    image.unlink()
+    image.parent.rmdir()
     (tmp_path / "kept").rmdir()
     sink.take(seen("cat", 0.9))
     assert len(list((tmp_path / "kept" / "cat").iterdir())) == 1
@@ -86,10 +86,10 @@ class _BadCable:
     description = "camera"
 
     def __init__(self, good: int) -> None:
-        picture = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1].tobytes()
-        no_frame = picture.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x11")
-        self._kinds, self._left, self._turn = (picture[: len(picture) // 2], no_frame), good, 0
-        self._whole = picture
+        image = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1].tobytes()
+        no_frame = image.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x11")
+        self._kinds, self._left, self._turn = (image[: len(image) // 2], no_frame), good, 0
+        self._whole = image
 
     def read(self) -> Any:
         time.sleep(0.02)
@@ -97,14 +97,14 @@ class _BadCable:
         data = self._whole if self._turn <= self._left else self._kinds[self._turn % 2]
         return np.frombuffer(data + bytes([self._turn % 256]), np.uint8)[None]  # none is the same as the last
 
-    def rgb(self, picture: Any) -> Any:
+    def rgb(self, image: Any) -> Any:
         raise AssertionError("JPEGs are decoded by the source")
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def test_a_cable_that_damages_all_pictures_is_one_state() -> None:
+def test_a_cable_that_damages_all_images_is_one_state() -> None:
     states: list[SourceState] = []
     source = LiveSource(lambda: _BadCable(3), SourceOptions(stalled_after=1.0), states.append)
     threading.Timer(4.0, source.close).start()

@@ -65,8 +65,8 @@ class Viewer:
         return self.answer.status
 
     def message(self) -> tuple[dict[str, Any], bytes]:
-        told, picture = self._part(), self._part()
-        return json.loads(told), picture
+        told, image = self._part(), self._part()
+        return json.loads(told), image
 
     def _part(self) -> bytes:
         (size,) = struct.unpack(">I", self.answer.read(4))

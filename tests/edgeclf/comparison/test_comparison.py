@@ -161,9 +161,9 @@ def test_several_seeds_give_a_mean_and_a_spread() -> None:
 
 def test_a_test_part_is_kept_or_split_off(digits: Path, tmp_path: Path) -> None:
     for name in ("0", "1"):
-        for place, pictures in (("train", slice(0, 14)), ("val", slice(14, 20))):
+        for place, images in (("train", slice(0, 14)), ("val", slice(14, 20))):
             (tmp_path / "photos" / place / name).mkdir(parents=True)
-            for image in sorted((digits / name).iterdir())[pictures]:
+            for image in sorted((digits / name).iterdir())[images]:
                 shutil.copy(image, tmp_path / "photos" / place / name)
     cells = compare(
         tmp_path / "photos", tmp_path / "a", make_config(OPTIONS), Quiet(), methods=("hog-svm",), percentages=(100,)

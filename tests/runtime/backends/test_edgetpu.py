@@ -21,7 +21,7 @@ from edgeclf_runtime.backends import probe as probing
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_devices, is_compiled
 from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.doctor import Machine, hardware
-from tests.runtime.edgetpu_files import CARD, Build, picture, small_flatbuffer
+from tests.runtime.edgetpu_files import CARD, Build, image, small_flatbuffer
 
 
 def _refused(path: Path, backend: str = "auto") -> str:
@@ -37,7 +37,7 @@ def test_a_compiled_model_takes_the_edge_tpu_by_itself_and_says_so(build: Build,
         assert classifier.backend.name == "edgetpu"
         assert classifier.backend.reason.startswith("the model is compiled for it; with litert 2.")
         assert "tried in another process in" in classifier.backend.reason
-        assert classifier.classify(picture(77)).scores[0] == 77 / 256
+        assert classifier.classify(image(77)).scores[0] == 77 / 256
     processes = [int(line) for line in record.read_text().split()]  # no options for any device
     assert len(processes) == 2
     assert processes[0] != processes[1] == os.getpid()
@@ -94,7 +94,7 @@ def test_several_devices_overlap_and_keep_the_order(build: Build, compiled: Path
         assert (classifier.backend.name, classifier.backend.lanes) == ("edgetpu:0,edgetpu:1", 2)
         options = [line.split(" ")[1] for line in record.read_text().splitlines()]
         assert options == ["device=:0", "device=:1"] * 2
-        seen = [p.scores * 256 for p in in_order(classifier.classify, map(picture, range(40)), 2)]
+        seen = [p.scores * 256 for p in in_order(classifier.classify, map(image, range(40)), 2)]
     assert [int(scores[0]) for scores in seen] == list(range(40))
     second = sum(int(scores[1]) for scores in seen)  # the device's own number is the second score
     assert 20 < second < 40  # the faster one did more, and both did some
@@ -179,7 +179,7 @@ def test_a_device_that_fails_during_a_run_ends_it_in_one_line(build: Build, comp
         Classifier.load(compiled) as classifier,
         pytest.raises(BackendError, match=r"failed to classify an image: .*gone"),
     ):
-        classifier.classify(picture(13))
+        classifier.classify(image(13))
 
 
 def test_the_command_line_runs_it_on_all_devices(build: Build, compiled: Path, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_command_line_runs_it_on_all_devices(build: Build, compiled: Path, t
     build()
     (tmp_path / "in").mkdir()
     for value in range(0, 120, 4):
-        cv2.imwrite(str(tmp_path / "in" / f"{value:03}.png"), picture(value))
+        cv2.imwrite(str(tmp_path / "in" / f"{value:03}.png"), image(value))
     command = [sys.executable, "-m", "edgeclf_runtime"]
 
     def edgeclf(*words: str) -> subprocess.CompletedProcess[str]:
@@ -230,12 +230,12 @@ def test_the_doctor_asks_the_library(build: Build, tmp_path: Path) -> None:
     assert (found.state, found.text.partition(";")[0]) == ("note", "in use by edgeclf (77)")
 
 
-def test_frames_of_a_stream_keep_their_pictures(build: Build, compiled: Path) -> None:
+def test_frames_of_a_stream_keep_their_images(build: Build, compiled: Path) -> None:
     class Source:
         description, live = "test", False
 
         def __iter__(self) -> Iterator[Frame]:
-            return (Frame(picture(value), time.monotonic(), value, "test") for value in range(12))
+            return (Frame(image(value), time.monotonic(), value, "test") for value in range(12))
 
         def close(self) -> None: ...
 

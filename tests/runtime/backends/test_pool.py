@@ -46,7 +46,7 @@ def test_a_stream_of_several_is_that_of_one(model: Path, digits: Path) -> None:
         assert two.backend.lanes == 2
         seen = [prediction.scores for prediction in two.stream(str(digits))]
         assert len(seen) >= len(pictures)
-        assert all(np.array_equal(one.classify(picture).scores, seen[at]) for at, picture in enumerate(pictures))
+        assert all(np.array_equal(one.classify(image).scores, seen[at]) for at, image in enumerate(pictures))
 
 
 def test_none_is_too_few(model: Path) -> None:

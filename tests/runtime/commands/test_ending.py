@@ -58,14 +58,14 @@ def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
 
 
 def test_it_ends_when_nobody_reads_what_it_says(model: Path, tmp_path: Path, digits: Path, started: Started) -> None:
-    folder, pictures = tmp_path / "watched", sorted(digits.rglob("*.png"))
+    folder, images = tmp_path / "watched", sorted(digits.rglob("*.png"))
     folder.mkdir()
-    shutil.copy(pictures[0], folder / "0.png")
+    shutil.copy(images[0], folder / "0.png")
     process = started(model, "--source", folder, "--watch", "--json")
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()  # as of ``| head -1``
-    shutil.copy(pictures[1], folder / "1.png")
+    shutil.copy(images[1], folder / "1.png")
     assert process.wait(20) == 0
 
 

@@ -16,7 +16,7 @@ from edgeclf_runtime import Classifier, UsageError
 
 
 @pytest.fixture(scope="module")
-def pictures(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four training images, then four images of noise."""
     folder = tmp_path_factory.mktemp("mixed")
     for number, path in enumerate(sorted((digits / "1").iterdir())[:4]):
@@ -48,8 +48,8 @@ def _reasons(lines: str) -> dict[bool, set[Any]]:
     return found
 
 
-def test_classify_refuses_strange_images(model: Path, pictures: Path, tmp_path: Path) -> None:
-    words = ("classify", model, pictures)
+def test_classify_refuses_strange_images(model: Path, images: Path, tmp_path: Path) -> None:
+    words = ("classify", model, images)
     assert _reasons(_edgeclf(tmp_path, *words, "--json"))[True] == {"unfamiliar"}  # by default, as the card suggests
     found = _reasons(_edgeclf(tmp_path, *words, "--json", "--threshold", 0, "--reject", 0.01))
     assert found == {True: {"unfamiliar"}, False: {None}}
@@ -60,8 +60,8 @@ def test_classify_refuses_strange_images(model: Path, pictures: Path, tmp_path: 
     assert ["[unknown (unfamiliar)]" in line for line in text] == [False] * 4 + [True] * 4
 
 
-def test_python_refuses_them(model: Path, pictures: Path) -> None:
-    own, *_, strange = sorted(pictures.iterdir())
+def test_python_refuses_them(model: Path, images: Path) -> None:
+    own, *_, strange = sorted(images.iterdir())
     for reject, reasons in ((None, {"unfamiliar"}), (0.01, {"unfamiliar"}), (0, {None, "undecided"})):
         with Classifier.load(model, reject=reject) as classifier:
             assert classifier.classify(strange).reason in reasons
@@ -71,8 +71,8 @@ def test_python_refuses_them(model: Path, pictures: Path) -> None:
         Classifier.load(model, reject=2)
 
 
-def test_a_run_refuses_strange_images(model: Path, pictures: Path, tmp_path: Path) -> None:
-    words = ("run", model, "--source", pictures)
+def test_a_run_refuses_strange_images(model: Path, images: Path, tmp_path: Path) -> None:
+    words = ("run", model, "--source", images)
     (tmp_path / "run.toml").write_text(
         '[decision]\nthreshold = 0\nreject = 0.01\n[sinks]\njsonl = "lines"\ncsv = "rows"\n', "utf-8"
     )

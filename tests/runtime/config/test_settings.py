@@ -19,7 +19,7 @@ from edgeclf_runtime.config.settings import SinkSettings, read_settings, setting
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.sources import SourceOptions
-from tests.films import write_film
+from tests.videos import write_video
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
@@ -69,10 +69,10 @@ def test_labels_that_the_model_has_not_are_refused_with_the_one_that_was_meant(t
 
 
 def test_classify_answers_unknown_as_run_does() -> None:
-    picture = next((KEPT / "photos" / "0").iterdir())
-    words = [sys.executable, "-m", "edgeclf_runtime", "classify", str(KEPT / "model.tflite"), str(picture)]
+    image = next((KEPT / "photos" / "0").iterdir())
+    words = [sys.executable, "-m", "edgeclf_runtime", "classify", str(KEPT / "model.tflite"), str(image)]
     shown = subprocess.run([*words, "--threshold", "1"], capture_output=True, text=True, check=True).stdout
-    assert f"{picture}  [unknown]  " in shown
+    assert f"{image}  [unknown]  " in shown
     told = json.loads(subprocess.run([*words, "--json"], capture_output=True, text=True, check=True).stdout)
     assert told["answer"] == told["label"]
     told = json.loads(
@@ -115,11 +115,11 @@ def test_secrets_do_not_show_themselves() -> None:
 def test_a_watched_folder_runs_until_it_is_told_to_stop(model: Path, digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    picture = next((digits / "1").iterdir())
+    image = next((digits / "1").iterdir())
     arguments = [str(model), "--source", str(folder), "--watch", "--json", "--csv", "seen.csv", "--snapshots", "kept"]
     process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    (folder / "a.png").write_bytes(picture.read_bytes())
+    (folder / "a.png").write_bytes(image.read_bytes())
     first = json.loads(process.stdout.readline())
     assert first["answer"] in ("0", "1", "2", "unknown")
     assert first["source"].endswith("a.png")
@@ -132,15 +132,15 @@ def test_a_watched_folder_runs_until_it_is_told_to_stop(model: Path, digits: Pat
     assert len((tmp_path / "seen.csv").read_text("utf-8").splitlines()) == 2
 
 
-def test_every_frame_of_a_film_reaches_every_sink(model: Path, digits: Path, tmp_path: Path) -> None:
-    picture = cv2.resize(cv2.imread(str(next((digits / "2").iterdir()))), (64, 64))
-    write_film(tmp_path / "film.avi", 10, [picture] * 150)
-    arguments = [str(model), "--source", "film.avi", "--jsonl", "seen.jsonl", "--video", "out.mp4"]
+def test_every_frame_of_a_video_reaches_every_sink(model: Path, digits: Path, tmp_path: Path) -> None:
+    image = cv2.resize(cv2.imread(str(next((digits / "2").iterdir()))), (64, 64))
+    write_video(tmp_path / "video.avi", 10, [image] * 150)
+    arguments = [str(model), "--source", "video.avi", "--jsonl", "seen.jsonl", "--video", "out.mp4"]
     done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 1
     assert len((tmp_path / "seen.jsonl").read_text("utf-8").splitlines()) == 150
-    (film,) = tmp_path.glob("out-*.mkv")
-    assert cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT) == 150
+    (video,) = tmp_path.glob("out-*.mkv")
+    assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) == 150
 
 
 def test_the_example_of_the_reference_is_taken(tmp_path: Path) -> None:

@@ -148,27 +148,27 @@ def test_a_still_scene_is_looked_at_now_and_then() -> None:
     assert seen == [True, False, True, False, True]
 
 
-def test_slow_change_is_noticed_against_the_picture_last_classified() -> None:
+def test_slow_change_is_noticed_against_the_image_last_classified() -> None:
     gate = Gate(GateRule(motion=5, refresh=100, linger=0))
     seen = [gate.admit(_frame(level, level / 10)) is not None for level in range(0, 20)]
     assert sum(seen) in (3, 4, 5)
 
 
 @pytest.mark.parametrize("motion", [3.0, 4.0, 5.0])
-def test_a_small_thing_in_a_large_picture_moves_and_noise_does_not(motion: float) -> None:
+def test_a_small_thing_in_a_large_image_moves_and_noise_does_not(motion: float) -> None:
     rng, gate = np.random.default_rng(0), Gate(GateRule(motion=motion, refresh=1000, linger=0))
 
-    def picture(moment: float, thing: bool) -> Frame:
+    def image(moment: float, thing: bool) -> Frame:
         pixels = np.full((720, 1280, 3), 120, np.float32) + rng.normal(0, 6, (720, 1280, 3))
         if thing:
             pixels[300:480, 600:780] -= 40
         return Frame(np.clip(pixels, 0, 255).astype(np.uint8), moment, 0, "test")
 
-    assert gate.admit(picture(0, False)) is not None
-    assert gate.admit(picture(1, False)) is None
-    assert gate.admit(picture(2, True)) is not None
-    assert gate.admit(picture(3, True)) is None
-    assert gate.admit(picture(4, False)) is not None
+    assert gate.admit(image(0, False)) is not None
+    assert gate.admit(image(1, False)) is None
+    assert gate.admit(image(2, True)) is not None
+    assert gate.admit(image(3, True)) is None
+    assert gate.admit(image(4, False)) is not None
 
 
 def test_the_rate_is_bounded() -> None:

@@ -15,17 +15,17 @@ from edgeclf_runtime.commands.background import background
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.rewrite import network_of, with_files
 from edgeclf_runtime.verification import verify
-from tests.films import write_film
 from tests.model_files import bare
+from tests.videos import write_video
 
 FPS = 4
 
 
-def _scene(picture: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+def _scene(image: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Twelve seconds of a scene in which nothing moves, with a camera's noise."""
     rng = np.random.default_rng(seed)
     for _ in range(12 * FPS):
-        yield np.clip(picture + rng.normal(0, 8, picture.shape), 0, 255).astype(np.uint8)
+        yield np.clip(image + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
 
 
 def _later(poster: Path) -> np.ndarray:
@@ -33,8 +33,8 @@ def _later(poster: Path) -> np.ndarray:
     return next(_scene(cv2.imread(str(poster)), 99))[:, :, ::-1]
 
 
-def _learn(model: Path, film: Path, *words: object) -> Result:
-    return CliRunner().invoke(background, [str(model), "--source", str(film), *map(str, words)])
+def _learn(model: Path, video: Path, *words: object) -> Result:
+    return CliRunner().invoke(background, [str(model), "--source", str(video), *map(str, words)])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def copied(model: Path, tmp_path: Path) -> Path:
 def test_the_empty_scene_is_unfamiliar_afterwards(copied: Path, digits: Path, tmp_path: Path) -> None:
     """The scene has a digit in it, which is familiar: nothing but what was learned makes it unfamiliar."""
     poster, other = (sorted((digits / name).iterdir())[0] for name in "01")
-    write_film(tmp_path / "empty.avi", FPS, _scene(cv2.imread(str(poster)), 0))
+    write_video(tmp_path / "empty.avi", FPS, _scene(cv2.imread(str(poster)), 0))
     with Classifier.load(copied) as classifier:
         before = classifier.classify(_later(poster)).familiarity
         known = classifier.classify(other).familiarity
@@ -66,7 +66,7 @@ def test_the_empty_scene_is_unfamiliar_afterwards(copied: Path, digits: Path, tm
 def test_scenes_are_replaced_or_added(copied: Path, digits: Path, tmp_path: Path) -> None:
     posters = [sorted((digits / name).iterdir())[0] for name in "01"]
     for number, poster in enumerate(posters):
-        write_film(tmp_path / f"{number}.avi", FPS, _scene(cv2.imread(str(poster)), number))
+        write_video(tmp_path / f"{number}.avi", FPS, _scene(cv2.imread(str(poster)), number))
     for words, zero in ((["--add"], [True, True]), ([], [False, True])):
         out = tmp_path / f"{len(words)}.tflite"
         assert _learn(copied, tmp_path / "0.avi", "--out", out).exit_code == 0
@@ -78,7 +78,7 @@ def test_scenes_are_replaced_or_added(copied: Path, digits: Path, tmp_path: Path
 def test_a_scene_in_which_something_moves_is_refused(copied: Path, tmp_path: Path) -> None:
     rng, before = np.random.default_rng(0), copied.read_bytes()
     moving = (cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (64, 48)) for _ in range(40))
-    write_film(tmp_path / "busy.avi", FPS, moving)
+    write_video(tmp_path / "busy.avi", FPS, moving)
     result = _learn(copied, tmp_path / "busy.avi")
     assert "frames without motion, expected at least 10" in str(result.exception)
     assert copied.read_bytes() == before
@@ -96,8 +96,8 @@ def test_a_model_without_familiarity_says_what_to_do(model: Path, tmp_path: Path
 def test_a_folder_of_images_of_the_empty_scene_will_do(copied: Path, digits: Path, tmp_path: Path) -> None:
     poster = sorted((digits / "2").iterdir())[0]
     (tmp_path / "empty").mkdir()
-    for number, picture in enumerate(_scene(cv2.imread(str(poster)), 0)):
-        cv2.imwrite(str(tmp_path / "empty" / f"{number}.png"), picture)
+    for number, image in enumerate(_scene(cv2.imread(str(poster)), 0)):
+        cv2.imwrite(str(tmp_path / "empty" / f"{number}.png"), image)
     assert _learn(copied, tmp_path / "empty").exit_code == 0
     with Classifier.load(copied) as classifier:
         assert classifier.classify(_later(poster)).familiarity == 0

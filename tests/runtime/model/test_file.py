@@ -30,7 +30,7 @@ def test_the_int8_file_takes_the_cameras_pixels_as_they_are(model: Path) -> None
 
 
 @pytest.mark.parametrize("backend", ["litert", "tensorflow"])
-def test_golden_pictures_give_their_scores(model: Path, backend: str) -> None:
+def test_golden_images_give_their_scores(model: Path, backend: str) -> None:
     with Classifier.load(model, backend=backend) as classifier:
         assert verify(classifier).passed
 
@@ -112,12 +112,12 @@ def test_a_file_without_our_archive_is_completed_by_labels_beside_it(model: Path
 
 
 def test_a_foreign_file_gives_the_same_scores(model: Path, float_model: Path, tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (80, 90, 3)).astype(np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (80, 90, 3)).astype(np.uint8)
     for number, ours in enumerate((model, float_model)):
         path = tmp_path / f"{number}.tflite"
         path.write_bytes(bare(ours))
         with Classifier.load(ours) as first, Classifier.load(path, labels=["a", "b", "c"]) as second:
-            assert (first.classify(picture).scores == second.classify(picture).scores).all()
+            assert (first.classify(image).scores == second.classify(image).scores).all()
 
 
 def test_float_and_int8_agree(model: Path, float_model: Path) -> None:

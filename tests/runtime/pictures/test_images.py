@@ -1,4 +1,4 @@
-"""Pictures as people have them."""
+"""Images as people have them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     assert (pixels[..., 0] == (values.astype(np.uint32) + 128) // 257).all()
 
 
-def test_exif_orientation_turns_the_picture(tmp_path: Path) -> None:
+def test_exif_orientation_turns_the_image(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     _gradient().save(tmp_path / "turned.jpg", exif=exif)
     assert read_image(tmp_path / "turned.jpg").shape == (60, 40, 3)
 
 
-def test_the_first_picture_of_an_animation_is_taken(tmp_path: Path) -> None:
+def test_the_first_image_of_an_animation_is_taken(tmp_path: Path) -> None:
     red, blue = Image.new("RGB", (20, 20), "red"), Image.new("RGB", (20, 20), "blue")
     red.save(tmp_path / "moving.gif", save_all=True, append_images=[blue])
     assert read_image(tmp_path / "moving.gif")[10, 10].tolist() == [255, 0, 0]
@@ -99,7 +99,7 @@ def test_a_jpeg_is_taken_without_its_end_marker_if_every_pixel_is_there(options:
                     decode_image(data[:-count] + b"\xff\xd9" + padding, "x")
 
 
-def test_a_grey_picture_is_whole() -> None:
+def test_a_grey_image_is_whole() -> None:
     for mode in ("RGB", "L"):
         data = io.BytesIO()
         Image.new(mode, (64, 48), (128, 128, 128) if mode == "RGB" else 128).save(data, "JPEG")
@@ -118,19 +118,19 @@ def test_a_progressive_jpeg_of_some_scans_is_cut_short() -> None:
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.heic", "a.tif"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_every_orientation_is_applied_once_with_and_without_alpha(tmp_path: Path, name: str, mode: str) -> None:
-    picture = _gradient().convert(mode)
+    image = _gradient().convert(mode)
     if mode == "RGBA":
-        picture.putalpha(Image.new("L", picture.size, 128))
-    laid = Image.new("RGB", picture.size, "white")
-    laid.paste(picture, mask=picture if mode == "RGBA" else None)
+        image.putalpha(Image.new("L", image.size, 128))
+    laid = Image.new("RGB", image.size, "white")
+    laid.paste(image, mask=image if mode == "RGBA" else None)
     exact = {"lossless": True} if name == "a.webp" else {"quality": 100, "subsampling": "4:4:4"}
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
         if name == "a.heic":
-            pillow_heif.from_pillow(picture).save(tmp_path / name, quality=-1, chroma=444, exif=exif.tobytes())
+            pillow_heif.from_pillow(image).save(tmp_path / name, quality=-1, chroma=444, exif=exif.tobytes())
         else:
-            picture.save(tmp_path / name, exif=exif, **({} if name in ("a.png", "a.tif") else exact))
+            image.save(tmp_path / name, exif=exif, **({} if name in ("a.png", "a.tif") else exact))
         laid.getexif()[0x0112] = orientation
         expected = np.asarray(ImageOps.exif_transpose(laid)).astype(int)
         assert read_image(tmp_path / name).shape == expected.shape
@@ -158,8 +158,8 @@ def test_a_tiffs_alpha_is_applied_once(kind: type) -> None:
         assert abs(decode_image(_tiff(pixels, extra), "x") - expected).max() <= 1.5, extra
 
 
-def _heic(path: Path, picture: Image.Image | None = None, **options: object) -> Path:
-    pillow_heif.from_pillow(picture or _gradient()).save(path, quality=-1, chroma=444, **options)
+def _heic(path: Path, image: Image.Image | None = None, **options: object) -> Path:
+    pillow_heif.from_pillow(image or _gradient()).save(path, quality=-1, chroma=444, **options)
     return path
 
 
@@ -172,10 +172,10 @@ def test_ten_bits_of_a_heic_become_eight(tmp_path: Path) -> None:
 
 def test_a_heic_of_tiles_is_read_whole_by_every_way(tmp_path: Path) -> None:
     """As iPhones write them; FFmpeg gives one tile."""
-    picture = _gradient().resize((300, 200))
-    data = _heic(tmp_path / "IMG_1.HEIC", picture, tile_size=128).read_bytes()
+    image = _gradient().resize((300, 200))
+    data = _heic(tmp_path / "IMG_1.HEIC", image, tile_size=128).read_bytes()
     assert b"grid" in data
-    assert abs(read_image(tmp_path / "IMG_1.HEIC").astype(int) - np.asarray(picture)).max() <= 4
+    assert abs(read_image(tmp_path / "IMG_1.HEIC").astype(int) - np.asarray(image)).max() <= 4
 
 
 def test_a_heic_without_its_own_turning_is_turned_by_exif(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_heic_is_bounded_refused_and_named_like_the_others(tmp_path: Path, mon
         read_image(tmp_path / "IMG 1.HEIC")
 
 
-def test_a_heic_without_a_suffix_and_in_a_folder_is_the_same_picture(tmp_path: Path) -> None:
+def test_a_heic_without_a_suffix_and_in_a_folder_is_the_same_image(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     expected = read_image(_heic(tmp_path / "photos" / "a.HEIC"))
     (tmp_path / "plain").write_bytes((tmp_path / "photos" / "a.HEIC").read_bytes())

@@ -122,7 +122,7 @@ def test_missing_pixels_of_less_than_a_corner_are_missed(size: tuple[int, int], 
         decode_image(data[:-cut] + b"\xff\xd9", "x.jpg", min_size=(90, 90))
 
 
-def test_a_grey_picture_is_whole_at_reduced_size() -> None:
+def test_a_grey_image_is_whole_at_reduced_size() -> None:
     data = _jpeg(Image.new("RGB", (520, 390), (128, 128, 128)))
     assert (_decoded(data, Preprocessing(64, 48, jpeg="reduced")) == 128).all()
 

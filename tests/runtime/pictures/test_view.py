@@ -1,4 +1,4 @@
-"""What a network sees of a camera's pictures: as the model file says, unless it is configured; files as they are."""
+"""What a network sees of a camera's images: as the model file says, unless it is configured; files as they are."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from edgeclf_runtime.pictures.view import GivenView, View
 from edgeclf_runtime.pipeline.pipeline import Pipeline
 from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.sink import Item, ModelState
-from tests.films import write_film
 from tests.model_files import variant
 from tests.runtime.still_camera import StillCamera
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 VIEW = View((0.5, 0.25, 0.25, 0.5), 180, "horizontal")
@@ -52,19 +52,19 @@ def digit(digits: Path) -> Path:
 
 @pytest.fixture
 def whole(digit: Path) -> np.ndarray:
-    """What the camera gives, uint8 RGB: the digit in the region, once the picture is turned and mirrored."""
+    """What the camera gives, uint8 RGB: the digit in the region, once the image is turned and mirrored."""
     pixels = read_image(digit)
     height, width = pixels.shape[:2]
-    picture = np.random.default_rng(0).integers(0, 255, (2 * height, 4 * width, 3), np.uint8)
-    picture[height // 2 : height // 2 + height, 2 * width : 3 * width] = pixels
-    return np.ascontiguousarray(cv2.rotate(cv2.flip(picture, 1), cv2.ROTATE_180))
+    image = np.random.default_rng(0).integers(0, 255, (2 * height, 4 * width, 3), np.uint8)
+    image[height // 2 : height // 2 + height, 2 * width : 3 * width] = pixels
+    return np.ascontiguousarray(cv2.rotate(cv2.flip(image, 1), cv2.ROTATE_180))
 
 
 @pytest.fixture
 def camera(whole: np.ndarray) -> Iterator[StillCamera]:
     """Gives PNGs, so that not a pixel is lost."""
     content = cv2.imencode(".png", whole[:, :, ::-1])[1].tobytes()
-    camera = StillCamera(kind="image/png", picture=lambda number: content)
+    camera = StillCamera(kind="image/png", image=lambda number: content)
     yield camera
     camera.close()
 
@@ -168,20 +168,20 @@ def test_one_key_of_the_configuration_leaves_the_others_to_the_model_file(
     assert "flip horizontal, as the model file and the configuration say in place of the model file's" in said
 
 
-def test_films_are_seen_so_too_and_files_as_they_are(
+def test_videos_are_seen_so_too_and_files_as_they_are(
     seeing: Path, model: Path, whole: np.ndarray, digit: Path, as_trained: dict[str, float], tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "whole.png"), whole[:, :, ::-1])
-    write_film(tmp_path / "film.avi", 10, [whole[:, :, ::-1]])
-    with Classifier.load(model) as classifier, open_source(tmp_path / "film.avi") as film:
+    write_video(tmp_path / "video.avi", 10, [whole[:, :, ::-1]])
+    with Classifier.load(model) as classifier, open_source(tmp_path / "video.avi") as video:
         # Turned by 180 degrees, it is decoded for the input as it lies.
         decoded = decode_image(
-            next(iter(film)).jpeg or b"", "film", min_size=classifier.card.preprocessing.min_decoded_size
+            next(iter(video)).jpeg or b"", "video", min_size=classifier.card.preprocessing.min_decoded_size
         )
-        in_film = _by_label(classifier.classify(VIEW.see(decoded)))
+        in_video = _by_label(classifier.classify(VIEW.see(decoded)))
     for words, expected in (
-        (("run", seeing, "--source", tmp_path / "film.avi"), in_film),
+        (("run", seeing, "--source", tmp_path / "video.avi"), in_video),
         (("run", seeing, "--source", tmp_path / "in", "--watch", "--max-frames", "1"), as_trained),
         (("run", seeing, "--source", tmp_path / "in"), _scores(model, whole)),
         (("classify", seeing, tmp_path / "in" / "whole.png"), _scores(model, whole)),
@@ -239,13 +239,13 @@ class _Counted(GivenView):
 def test_a_model_that_takes_over_brings_its_own(
     model: Path, whole: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Sinks get the whole picture, turned, and can tell what was seen of it."""
+    """Sinks get the whole image, turned, and can tell what was seen of it."""
     other = _with_view(model, tmp_path / "other.tflite", View((0, 0, 0.5, 1), 90))
-    write_film(tmp_path / "film.avi", 10, [whole[:, :, ::-1]] * 40)
+    write_video(tmp_path / "video.avi", 10, [whole[:, :, ::-1]] * 40)
     with Classifier.load(model) as classifier:
         sink = _Seen(lambda: pipeline.offer(Classifier.load(other)))
         pipeline = Pipeline(classifier, [sink], lossless=True, view=_Counted())
-        pipeline.run(open_source(tmp_path / "film.avi"))
+        pipeline.run(open_source(tmp_path / "video.avi"))
     assert "the network now sees of each image: region 0,0,0.5,1, rotate 90." in caplog.text
     assert len(sink.items) == 40
     assert _Counted.asked <= 4  # for each model, not for each frame

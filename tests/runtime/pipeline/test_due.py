@@ -92,7 +92,7 @@ class _Camera:
         self._number += 1
         return np.frombuffer(_jpeg(self._number % 256), np.uint8)[np.newaxis]
 
-    def rgb(self, picture: Any) -> Any:
+    def rgb(self, image: Any) -> Any:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -138,12 +138,12 @@ def test_a_run_decodes_a_skipped_jpeg_when_it_is_looked_at(model: Path, monkeypa
 
 
 def test_the_page_keeps_the_last_image_when_a_skipped_one_is_damaged() -> None:
-    picture, whole = Picture(), Frame(np.full((8, 8, 3), 200, np.uint8), 1.0, 0, "test")
-    picture.put(FrameOnDemand(1.0, lambda: whole), 1.0)
-    number, content = picture.jpeg()
+    image, whole = Picture(), Frame(np.full((8, 8, 3), 200, np.uint8), 1.0, 0, "test")
+    image.put(FrameOnDemand(1.0, lambda: whole), 1.0)
+    number, content = image.jpeg()
     assert (number, content[:2]) == (1, b"\xff\xd8")
-    picture.put(FrameOnDemand(2.0, lambda: None), 2.0)
-    picture._when = -1.0  # as if its shortest time between two images had passed
-    assert picture.jpeg() == (number, content)
+    image.put(FrameOnDemand(2.0, lambda: None), 2.0)
+    image._when = -1.0  # as if its shortest time between two images had passed
+    assert image.jpeg() == (number, content)
     with pytest.raises(ImageError):
         FrameOnDemand(2.0, lambda: None).whole()

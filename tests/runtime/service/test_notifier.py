@@ -90,7 +90,7 @@ def test_a_run_says_that_it_is_ready_alive_and_ending(
     assert first["READY"] == "1"
     assert str(digits) in first["STATUS"]
     start = time.monotonic()
-    beats = systemd.count("WATCHDOG=1", 2.0)  # every 0.25 s, though no picture comes any more
+    beats = systemd.count("WATCHDOG=1", 2.0)  # every 0.25 s, though no image comes any more
     assert 4 <= beats <= (time.monotonic() - start) / 0.25 + 2
     told = systemd.until("STATUS")[-1]["STATUS"]
     assert "60 so far" in told
@@ -118,7 +118,7 @@ def test_a_socket_that_is_gone_ends_nothing(caplog: pytest.LogCaptureFixture) ->
 
 
 class _Camera:
-    """A capture that gives a picture when it is let."""
+    """A capture that gives an image when it is let."""
 
     description = "scripted"
 
@@ -133,8 +133,8 @@ class _Camera:
             raise SourceError("scripted: unplugged.")
         return np.full((32, 32, 3), time.monotonic_ns() % 256, np.uint8)
 
-    def rgb(self, picture: Any) -> Any:
-        return picture
+    def rgb(self, image: Any) -> Any:
+        return image
 
     def close(self) -> None:
         """Nothing is held."""

@@ -87,7 +87,7 @@ def test_a_change_to_an_answer_that_calls_for_nothing_ends_the_waiting(gate: str
 
 
 def test_a_command_of_a_second_under_five_changes_a_second_is_never_late(tmp_path: Path) -> None:
-    """All of it: a folder whose answer changes with every picture, five a second."""
+    """All of it: a folder whose answer changes with every image, five a second."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(13):
@@ -143,8 +143,8 @@ def test_at_the_end_of_a_run_nothing_is_left(way: str, number: int, tmp_path: Pa
     end = "wait" if way == "still running" else f"while [ ! -e {tmp_path}/child ]; do sleep 0.02; done"
     (tmp_path / "parent.sh").write_text(f"sh -c '{stubborn}' &\n{end}\ntouch {tmp_path}/after\n", "utf-8")
     (tmp_path / "in").mkdir()
-    picture = min((KEPT / "photos" / "0").iterdir())
-    (tmp_path / "in" / picture.name).write_bytes(picture.read_bytes())
+    image = min((KEPT / "photos" / "0").iterdir())
+    (tmp_path / "in" / image.name).write_bytes(image.read_bytes())
     words = ["--source", str(tmp_path / "in"), "--watch", "--command", f"sh {tmp_path}/parent.sh"]
     heard = "import os, signal, sys; signal.signal(2, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
     model = tmp_path / "model.tflite"

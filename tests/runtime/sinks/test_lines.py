@@ -24,7 +24,7 @@ HEAD = "time,frame,source,answer,score,changed\n"
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     """Twelve, of two classes, each three times in a row."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -44,11 +44,11 @@ def _rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_lines_of_changes_alone_are_those_of_all_that_changed(pictures: Path, tmp_path: Path) -> None:
-    _run("--source", pictures, "--jsonl", "all", folder=tmp_path)
+def test_lines_of_changes_alone_are_those_of_all_that_changed(images: Path, tmp_path: Path) -> None:
+    _run("--source", images, "--jsonl", "all", folder=tmp_path)
     (tmp_path / "run.toml").write_text('[sinks]\njsonl = "some"\njsonl_every = "change"\n', "utf-8")
-    _run("--source", pictures, "--config", "run.toml", folder=tmp_path)
-    _run("--source", pictures, "--jsonl", "flag", "--jsonl-every", "change", folder=tmp_path)
+    _run("--source", images, "--config", "run.toml", folder=tmp_path)
+    _run("--source", images, "--jsonl", "flag", "--jsonl-every", "change", folder=tmp_path)
     rows = _rows(tmp_path / "all")
     assert len(rows) == 12
     changed = [(row["frame"], row["answer"]) for row in rows if row["changed"]]
@@ -65,14 +65,14 @@ def test_states_are_written_between_changes(tmp_path: Path) -> None:
     assert [row.get("state") for row in _rows(tmp_path / "a")] == [None, "lost"]
 
 
-def test_the_old_names_of_keys_are_read_and_the_new_ones_said(pictures: Path, tmp_path: Path) -> None:
+def test_the_old_names_of_keys_are_read_and_the_new_ones_said(images: Path, tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('[sinks]\njsonl = "all"\nrotate = 1000\nkeep = 1\n', "utf-8")
-    done = _run("--source", pictures, "--config", "run.toml", folder=tmp_path)
+    done = _run("--source", images, "--config", "run.toml", folder=tmp_path)
     assert "run.toml: sinks.rotate is called rotate_bytes now: rename it.\n" in done.stderr
     assert "run.toml: sinks.keep is called rotate_keep now: rename it.\n" in done.stderr
     assert {path.name for path in tmp_path.glob("all*")} == {"all", "all.1"}
     assert (tmp_path / "all.1").stat().st_size <= 1000
-    done = _run("--source", pictures, "--jsonl", "b", "--rotate-bytes", "1000", "--rotate-keep", "2", folder=tmp_path)
+    done = _run("--source", images, "--jsonl", "b", "--rotate-bytes", "1000", "--rotate-keep", "2", folder=tmp_path)
     assert {path.name for path in tmp_path.glob("b*")} == {"b", "b.1", "b.2"}
     given = {"sinks": {"rotate_bytes": 5000, "rotate_keep": None}}  # an option goes before the file
     assert settings({"sinks": {"rotate": 2000}}, given, "").sinks.rotate_bytes == 5000
@@ -118,8 +118,8 @@ def test_a_csv_file_of_the_same_columns_goes_on(before: bytes, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_lines_go_to_standard_output(name: str, kind: str, pictures: Path, tmp_path: Path) -> None:
-    done = _run("--source", pictures, f"--{kind}", name, "--rotate-bytes", "1000", folder=tmp_path)
+def test_lines_go_to_standard_output(name: str, kind: str, images: Path, tmp_path: Path) -> None:
+    done = _run("--source", images, f"--{kind}", name, "--rotate-bytes", "1000", folder=tmp_path)
     lines = done.stdout.splitlines()  # and no line of text between them
     assert all(line.startswith('{"frame"' if kind == "jsonl" else "17") or line[:5] == "time," for line in lines)
     assert len(lines) == 12 + (kind == "csv")
@@ -138,8 +138,8 @@ def test_lines_go_into_a_pipe(tmp_path: Path) -> None:
     assert [json.loads(line)["frame"] for line in lines] == list(range(10))
 
 
-def test_a_line_for_each_answer_that_changed_or_for_every_frame(pictures: Path, tmp_path: Path) -> None:
-    source = ("--source", pictures)
+def test_a_line_for_each_answer_that_changed_or_for_every_frame(images: Path, tmp_path: Path) -> None:
+    source = ("--source", images)
     rows = [json.loads(line) for line in _run(*source, "--json", folder=tmp_path).stdout.splitlines()]
     changed = [row["frame"] for row in rows if row["changed"]]
     assert len(rows) == 12 > len(changed) > 1  # JSON has every frame, as ever
@@ -155,28 +155,28 @@ def test_a_line_for_each_answer_that_changed_or_for_every_frame(pictures: Path, 
     assert old.stderr.count("--jsonl - --jsonl-every change") == 1
 
 
-def test_colour_on_a_terminal_alone(pictures: Path, tmp_path: Path) -> None:
-    words = [*COMMAND, "--source", pictures, "--threshold", "0.999"]
+def test_colour_on_a_terminal_alone(images: Path, tmp_path: Path) -> None:
+    words = [*COMMAND, "--source", images, "--threshold", "0.999"]
     text = on_terminal(words, tmp_path).text
     assert "\x1b[1;33m  [unknown]\x1b[0;2m" in text
-    assert "\x1b[1;32m  0 \x1b[0;2m" in on_terminal([*COMMAND, "--source", pictures], tmp_path).text
+    assert "\x1b[1;32m  0 \x1b[0;2m" in on_terminal([*COMMAND, "--source", images], tmp_path).text
     for forbidden in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b" not in on_terminal(words, tmp_path, forbidden).text
-    assert "\x1b" not in "".join((done := _run("--source", pictures, folder=tmp_path)).stdout + done.stderr)
+    assert "\x1b" not in "".join((done := _run("--source", images, folder=tmp_path)).stdout + done.stderr)
 
 
 @pytest.mark.parametrize("words", [["--jsonl", "-"], ["--csv", "-", "--jsonl", "kept"], ["--json"], []])
-def test_a_run_ends_when_nobody_reads_it_any_more(words: list[str], pictures: Path, tmp_path: Path) -> None:
+def test_a_run_ends_when_nobody_reads_it_any_more(words: list[str], images: Path, tmp_path: Path) -> None:
     model = shutil.copy(KEPT / "model.tflite", tmp_path)  # a watched folder's memory is kept beside the model
-    command = [*COMMAND[:-1], model, "--source", str(pictures), "--watch", *words]
+    command = [*COMMAND[:-1], model, "--source", str(images), "--watch", *words]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             process.stdout.readline()
             process.stdout.close()
-            # Of the same picture as the last: no answer changes, and still it is found out that nobody reads.
-            (pictures / "new.png").write_bytes((pictures / "11.png").read_bytes())
+            # Of the same image as the last: no answer changes, and still it is found out that nobody reads.
+            (images / "new.png").write_bytes((images / "11.png").read_bytes())
             assert process.wait(20) == 0
         finally:
             process.kill()
@@ -184,9 +184,9 @@ def test_a_run_ends_when_nobody_reads_it_any_more(words: list[str], pictures: Pa
         assert b"Broken" not in said
 
 
-def test_a_run_goes_on_unread_where_something_else_takes_what_it_sees(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_unread_where_something_else_takes_what_it_sees(images: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        ["sh", "-c", f"{' '.join(COMMAND)} --source {pictures} --every-frame --jsonl kept | head -1"],
+        ["sh", "-c", f"{' '.join(COMMAND)} --source {images} --every-frame --jsonl kept | head -1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

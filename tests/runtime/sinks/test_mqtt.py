@@ -36,15 +36,15 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     sink.take(seen("dog"))
     state = json.loads(listener.wait(config["cmps"]["answer"]["state_topic"], bool))
     assert state["answer"] == "dog"
-    picture = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
-    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    image = listener.wait(config["cmps"]["picture"]["image_topic"], bool)
+    assert cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
     broker.stop()
     time.sleep(0.5)
     dropped = sink.dropped
     for _ in range(300):  # more than any queue holds: the newest must come, and "online"
         sink.take(seen("dog"))
     until = time.monotonic() + 10
-    while sink.dropped < dropped + 500:  # states and pictures, in whose place newer ones wait
+    while sink.dropped < dropped + 500:  # states and images, in whose place newer ones wait
         assert time.monotonic() < until, sink.dropped
         time.sleep(0.05)
     sink.take(seen("cat"))
@@ -91,7 +91,7 @@ def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flip
 
 
 def _noisy(label: str, number: int) -> Observation:
-    """A picture that hardly any JPEG makes small."""
+    """An image that hardly any JPEG makes small."""
     item = seen(label, number=number)
     pixels = np.random.default_rng(number).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
     assert item.prediction.frame is not None
@@ -121,9 +121,9 @@ def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
     with _bounded(tmp_path, 131_072) as (listener, sink):
         for number in range(6):
             sink.take(_noisy("dog" if number % 2 else "cat", number))
-        picture = listener.wait("edgeclf/feeder/picture", bool)
-        assert len(picture) <= 100_000
-        assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (540, 960, 3)
+        image = listener.wait("edgeclf/feeder/picture", bool)
+        assert len(image) <= 100_000
+        assert cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR).shape == (540, 960, 3)
         listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload)
         assert b"offline" not in listener.seen["edgeclf/feeder/available"]
 
@@ -144,7 +144,7 @@ def test_what_a_broker_says_it_takes_is_what_it_gets(tmp_path: Path, caplog: pyt
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
-def test_pictures_that_a_broker_never_takes_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_that_a_broker_never_takes_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     broker = Broker(tmp_path, "max_packet_size 5000\n")
     listener, link = Listener(broker.port), Link(broker.port, older=True)
     sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{link.port}", "feeder"), LABELS)
@@ -170,11 +170,11 @@ def test_pictures_that_a_broker_never_takes_are_given_up(tmp_path: Path, caplog:
         broker.stop()
 
 
-def test_cuts_that_are_not_the_pictures_doing_give_up_none() -> None:
+def test_cuts_that_are_not_the_images_doing_give_up_none() -> None:
     now = [0.0]
     trial = PictureTrial(lambda: now[0])
     trial.connected()
-    for _ in range(10):  # a router that is started anew once a week, shortly after a picture
+    for _ in range(10):  # a router that is started anew once a week, shortly after an image
         trial.sent()
         now[0] += 1.0
         assert not trial.cut()
@@ -184,7 +184,7 @@ def test_cuts_that_are_not_the_pictures_doing_give_up_none() -> None:
         trial.connected()
         now[0] += 604_800.0
         trial.judge()
-    for _ in range(10):  # and shortly after one of many pictures
+    for _ in range(10):  # and shortly after one of many images
         for _ in range(20):
             now[0] += 0.5
             trial.sent()
@@ -197,7 +197,7 @@ def test_cuts_that_are_not_the_pictures_doing_give_up_none() -> None:
     assert trial.cut()
 
 
-def test_pictures_that_are_not_wanted_any_more_are_taken_away(broker: Broker) -> None:
+def test_images_that_are_not_wanted_any_more_are_taken_away(broker: Broker) -> None:
     address = f"mqtt://127.0.0.1:{broker.port}"
     sink = MqttSink(MqttOptions(address, "feeder"), LABELS)
     sink.take(seen("dog"))
@@ -227,7 +227,7 @@ def test_an_answer_counts_while_the_process_and_its_camera_run(broker: Broker) -
         assert parts[name]["availability_mode"] == "all"
     assert parts["source"]["availability_topic"] == "edgeclf/feeder/available"
     assert (parts["answer"]["expire_after"], parts["score"]["expire_after"]) == (120, 120)
-    sink.take(seen("dog"))  # of a film, which has no states of its own
+    sink.take(seen("dog"))  # of a video, which has no states of its own
     assert json.loads(listener.wait("edgeclf/feeder/source", bool))["state"] == "running"
     sink.take(SourceState("lost", 0.0, "pulled out"))
     listener.wait("edgeclf/feeder/source", lambda payload: b"lost" in payload)

@@ -105,7 +105,7 @@ def test_a_sink_that_hangs_is_given_up_in_time_and_waits_for_no_room() -> None:
     assert time.monotonic() - start < 2
 
 
-def test_what_needs_no_picture_keeps_none() -> None:
+def test_what_needs_no_image_keeps_none() -> None:
     sink = _Slow()
     sink.pictures = False
     outlet = Outlet(sink, lossless=False)

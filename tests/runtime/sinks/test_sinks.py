@@ -94,14 +94,14 @@ def test_snapshots_are_bounded_and_train_can_read_them(tmp_path: Path) -> None:
     found = [path.relative_to(tmp_path / "kept").parts[0] for path in (tmp_path / "kept").rglob("*.jpg")]
     assert len(found) == 6
     assert set(found) == {"dog", "__unsorted"}
-    picture = cv2.imread(str(next((tmp_path / "kept" / "dog").iterdir())))
-    assert abs(float(picture.mean()) - 90) < 2
+    image = cv2.imread(str(next((tmp_path / "kept" / "dog").iterdir())))
+    assert abs(float(image.mean()) - 90) < 2
     again = SnapshotSink(tmp_path / "kept", labels=("*",), every=0, limit=6)
     again.take(seen("cat", 0.9, number=9))
     assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 6
 
 
-def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) -> None:
+def test_images_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path, labels=("*",), every=0, limit=100)
     for number in range(3):
         sink.take(seen("unknown", 0.5, number=number))
@@ -125,16 +125,16 @@ def test_pictures_of_others_and_sorted_ones_are_never_removed(tmp_path: Path) ->
     [("cat", 0.597, 0.6, 0.6), ("cat", 0.8, 0.9, 0.6), ("unknown", 0.75, 0.6, 0.6)],
     ids=["rounded up to the bound", "bound lowered since", "a class called unknown"],
 )
-def test_a_sorted_picture_stays_whatever_its_score(
+def test_a_sorted_image_stays_whatever_its_score(
     label: str, score: float, before: float, after: float, tmp_path: Path
 ) -> None:
     SnapshotSink(tmp_path, uncertain=before, every=0).take(seen(label, score))
-    (picture,) = Unsorted(tmp_path, LABELS).listed()["pictures"]
-    Unsorted(tmp_path, LABELS).sort(picture["name"], label)
+    (image,) = Unsorted(tmp_path, LABELS).listed()["pictures"]
+    Unsorted(tmp_path, LABELS).sort(image["name"], label)
     sink = SnapshotSink(tmp_path, labels=("*",), uncertain=after, every=0, limit=1)
     for number in (1, 2, 3):
         sink.take(seen("dog", 0.9, number=number))
-    assert (tmp_path / label / picture["name"]).exists()
+    assert (tmp_path / label / image["name"]).exists()
     assert len(list((tmp_path / "dog").iterdir())) == 1
 
 
@@ -269,7 +269,7 @@ def test_every_sink_takes_the_state_of_a_model(tmp_path: Path, capsys: pytest.Ca
         CsvSink(tmp_path / "a.csv"),
         SnapshotSink(tmp_path / "kept"),
     ]
-    sinks += [VideoSink(tmp_path / "film.mp4"), CommandSink("false"), TerminalSink(), MetricsSink(0)]
+    sinks += [VideoSink(tmp_path / "video.mp4"), CommandSink("false"), TerminalSink(), MetricsSink(0)]
     figures = Figures()
     for sink in [*sinks, figures]:
         for state in states:

@@ -1,4 +1,4 @@
-"""Which pictures are kept, and for how long: months of a device in seconds."""
+"""Which images are kept, and for how long: months of a device in seconds."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_new_ones_are_newer_whatever_the_clock_says(restarted: bool, tmp_path: P
     assert len([name for name in kept if name.startswith("1970")]) == 4
     assert [snapshot.number for snapshot in map(read_name, kept) if snapshot] == [9, 10, 11, 12, 5, 6, 7, 8]
     listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
-    assert [picture["number"] for picture in listed] == [12, 11, 10, 9, 8, 7, 6, 5]
+    assert [image["number"] for image in listed] == [12, 11, 10, 9, 8, 7, 6, 5]
 
 
 def test_names_of_0_1_are_read_and_are_the_oldest(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_one_that_would_go_at_once_is_not_written(tmp_path: Path) -> None:
     assert (tmp_path / "__unsorted").stat().st_mtime_ns == changed
 
 
-def test_a_night_without_light_is_one_picture_and_a_small_thing_in_it_another(tmp_path: Path) -> None:
+def test_a_night_without_light_is_one_image_and_a_small_thing_in_it_another(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     sink = SnapshotSink(tmp_path, every=0)
 
@@ -198,7 +198,7 @@ def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -
 
 @pytest.mark.parametrize("came_as", ["pixels", "JPEG decoded at a part of its size"])
 def test_what_the_network_saw_is_kept_and_on_demand_the_whole(came_as: str, tmp_path: Path) -> None:
-    """A camera on its side: the lower right quarter of the picture once it was turned is red."""
+    """A camera on its side: the lower right quarter of the image once it was turned is red."""
     pixels = np.full((96, 128, 3), 60, np.uint8)
     pixels[:48, 64:] = (220, 30, 30)  # upper right, before it is turned clockwise
     frame = Frame(pixels, time.monotonic(), 0, "/dev/video0")
@@ -286,7 +286,7 @@ def test_unfamiliar_ones_are_stored_and_stay_before_all_others(tmp_path: Path) -
     scores = sorted(one.score for one in map(read_name, names(tmp_path / "__unsorted")) if one)
     assert scores == [0.8, 0.9, 0.95]
     listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
-    assert all(picture["unfamiliar"] for picture in listed)
+    assert all(image["unfamiliar"] for image in listed)
 
 
 def test_what_is_surely_nothing_is_stored_only_if_asked_for(tmp_path: Path) -> None:

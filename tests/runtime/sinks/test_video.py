@@ -1,4 +1,4 @@
-"""The films that ``video`` writes: what is there after starts, kills and cuts, and how long it plays."""
+"""The videos that ``video`` writes: what is there after starts, kills and cuts, and how long it plays."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from edgeclf_runtime.sinks import Observation
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.sinks.video.matroska_video import MatroskaVideo, mend
 from edgeclf_runtime.sinks.video.sink import VideoSink
-from tests.films import write_film
 from tests.runtime.observations import seen
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 GSTREAMER = Path(__file__).parents[1] / "gstreamer_frames.py"
@@ -30,7 +30,7 @@ PACKAGES = "python3-gi gir1.2-gstreamer-1.0 gstreamer1.0-plugins-good"
 
 
 def at(moment: float, number: int = 0, pixels: np.ndarray | None = None) -> Observation:
-    """An observation of a picture at this moment, in seconds."""
+    """An observation of an image at this moment, in seconds."""
     item = seen(number=number, level=number % 256)
     assert item.prediction.frame is not None
     frame = replace(item.prediction.frame, time=moment)
@@ -38,26 +38,26 @@ def at(moment: float, number: int = 0, pixels: np.ndarray | None = None) -> Obse
     return replace(item, prediction=replace(item.prediction, frame=frame), time=1_700_000_000 + moment)
 
 
-def times(film: Path) -> list[int]:
-    """Of its pictures, in ms, as OpenCV reads them."""
-    capture, found = cv2.VideoCapture(str(film)), []
+def times(video: Path) -> list[int]:
+    """Of its images, in ms, as OpenCV reads them."""
+    capture, found = cv2.VideoCapture(str(video)), []
     while capture.read()[0]:
         found.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
     return found
 
 
-def duration(film: Path) -> float:
+def duration(video: Path) -> float:
     """In seconds, as OpenCV says before it has read anything."""
-    capture = cv2.VideoCapture(str(film))
+    capture = cv2.VideoCapture(str(video))
     return float(capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS))
 
 
-def gstreamer(film: Path) -> tuple[list[int], float]:
+def gstreamer(video: Path) -> tuple[list[int], float]:
     """Return the frame times and the duration that GStreamer reads, in ms."""
     asked = "import gi; gi.require_version('Gst', '1.0')"
     if subprocess.run(["/usr/bin/python3", "-c", asked], capture_output=True, check=False).returncode:
         pytest.skip(f"no GStreamer for /usr/bin/python3: apt install {PACKAGES}")
-    done = subprocess.run(["/usr/bin/python3", GSTREAMER, film], capture_output=True, text=True, check=True)
+    done = subprocess.run(["/usr/bin/python3", GSTREAMER, video], capture_output=True, text=True, check=True)
     found, length = json.loads(done.stdout)
     return found, length
 
@@ -69,70 +69,70 @@ def wait_for(met: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def pictures(count: int) -> list[np.ndarray]:
+def images(count: int) -> list[np.ndarray]:
     return [np.full((48, 64, 3), 8 * number % 256, np.uint8) for number in range(count)]
 
 
 def test_nothing_is_overwritten(model: Path, tmp_path: Path) -> None:
-    write_film(tmp_path / "film.avi", 10, pictures(5))
+    write_video(tmp_path / "video.avi", 10, images(5))
     (tmp_path / "out.mp4").write_text("of somebody's own", "utf-8")
     for _ in range(2):
-        words = [str(model), "--source", "film.avi", "--video", "out.mp4"]
+        words = [str(model), "--source", "video.avi", "--video", "out.mp4"]
         done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "Videos: out-*.mkv\n" in done.stderr
-    films = sorted(tmp_path.glob("out-*.mkv"))
-    assert [film.name[:10] for film in films] == ["out-000001", "out-000002"]
-    assert [times(film) for film in films] == [[0, 100, 200, 300, 400]] * 2
+    videos = sorted(tmp_path.glob("out-*.mkv"))
+    assert [video.name[:10] for video in videos] == ["out-000001", "out-000002"]
+    assert [times(video) for video in videos] == [[0, 100, 200, 300, 400]] * 2
     assert (tmp_path / "out.mp4").read_text("utf-8") == "of somebody's own"
 
 
 @pytest.mark.parametrize("fps", [3, 12])
-def test_a_film_lasts_as_long_as_what_it_shows(fps: int, model: Path, tmp_path: Path) -> None:
+def test_a_video_lasts_as_long_as_what_it_shows(fps: int, model: Path, tmp_path: Path) -> None:
     count = 10 * fps
-    write_film(tmp_path / "film.avi", fps, pictures(count))
-    (tmp_path / "run.toml").write_text(f'[sinks]\nvideo = "{tmp_path}/films"\nvideo_segment = 4\n', "utf-8")
-    words = [str(model), "--source", str(tmp_path / "film.avi"), "--config", str(tmp_path / "run.toml")]
+    write_video(tmp_path / "video.avi", fps, images(count))
+    (tmp_path / "run.toml").write_text(f'[sinks]\nvideo = "{tmp_path}/videos"\nvideo_segment = 4\n', "utf-8")
+    words = [str(model), "--source", str(tmp_path / "video.avi"), "--config", str(tmp_path / "run.toml")]
     subprocess.run([*COMMAND, *words], capture_output=True, check=True)
-    films = sorted((tmp_path / "films").iterdir())
-    assert [duration(film) for film in films] == pytest.approx([4, 4, 2], abs=0.01)
-    assert [len(times(film)) for film in films] == [4 * fps, 4 * fps, 2 * fps]
-    for film in films:
-        read, length = gstreamer(film)
-        assert read == times(film) == [round(1000 * number / fps) for number in range(len(read))]
+    videos = sorted((tmp_path / "videos").iterdir())
+    assert [duration(video) for video in videos] == pytest.approx([4, 4, 2], abs=0.01)
+    assert [len(times(video)) for video in videos] == [4 * fps, 4 * fps, 2 * fps]
+    for video in videos:
+        read, length = gstreamer(video)
+        assert read == times(video) == [round(1000 * number / fps) for number in range(len(read))]
         assert length == pytest.approx(1000 * len(read) / fps, abs=1)
 
 
-def test_a_film_is_playable_whenever_its_process_is_killed(model: Path, tmp_path: Path) -> None:
-    words = [str(model), "--source", "-", "--video", str(tmp_path / "films")]
-    picture = jpeg(np.full((48, 64, 3), 90, np.uint8))
+def test_a_video_is_playable_whenever_its_process_is_killed(model: Path, tmp_path: Path) -> None:
+    words = [str(model), "--source", "-", "--video", str(tmp_path / "videos")]
+    image = jpeg(np.full((48, 64, 3), 90, np.uint8))
     for count in (1, 7):
         with subprocess.Popen([*COMMAND, *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             assert process.stdin is not None
-            before = set((tmp_path / "films").glob("*"))
+            before = set((tmp_path / "videos").glob("*"))
             for _ in range(count):
-                process.stdin.write(picture)
+                process.stdin.write(image)
                 process.stdin.flush()
-            wait_for(lambda known=before: bool(set((tmp_path / "films").glob("*")) - known))  # type: ignore[misc]
-            (film,) = set((tmp_path / "films").glob("*")) - before
-            wait_for(lambda film=film, count=count: len(times(film)) == count)  # type: ignore[misc]
+            wait_for(lambda known=before: bool(set((tmp_path / "videos").glob("*")) - known))  # type: ignore[misc]
+            (video,) = set((tmp_path / "videos").glob("*")) - before
+            wait_for(lambda video=video, count=count: len(times(video)) == count)  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
-        read = times(film)
+        read = times(video)
         assert len(read) == count
-        assert gstreamer(film) == (read, pytest.approx(read[-1] + 100, abs=100))
-    left = film.read_bytes()
-    VideoSink(tmp_path / "films").close()
-    assert film.stat().st_size > len(left)  # mended at the next start
-    assert times(film) == read == gstreamer(film)[0]
+        assert gstreamer(video) == (read, pytest.approx(read[-1] + 100, abs=100))
+    left = video.read_bytes()
+    VideoSink(tmp_path / "videos").close()
+    assert video.stat().st_size > len(left)  # mended at the next start
+    assert times(video) == read == gstreamer(video)[0]
 
 
 def test_a_torn_end_is_cut_off(tmp_path: Path) -> None:
-    film = MatroskaVideo(tmp_path / "whole.mkv", 64, 48, 0.0)
+    video = MatroskaVideo(tmp_path / "whole.mkv", 64, 48, 0.0)
     ends = []
     for number in range(5):
-        film.add(jpeg(np.full((48, 64, 3), 50 * number, np.uint8)), 500 * number, 500 * number + 500)
+        video.add(jpeg(np.full((48, 64, 3), 50 * number, np.uint8)), 500 * number, 500 * number + 500)
         ends.append((tmp_path / "whole.mkv").stat().st_size)
     killed = (tmp_path / "whole.mkv").read_bytes()
-    film.close(2500)
+    video.close(2500)
     closed = (tmp_path / "whole.mkv").read_bytes()
     assert not mend(tmp_path / "whole.mkv")
     torn = tmp_path / "torn.mkv"
@@ -160,18 +160,18 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     for sink in (one, other, third):
         sink.take(at(1))
         sink.close()
-    assert [times(film) for film in sorted(tmp_path.iterdir())] == [[0, 1000], [0], [0]]
+    assert [times(video) for video in sorted(tmp_path.iterdir())] == [[0, 1000], [0], [0]]
 
 
 def test_gaps_are_held_and_a_clock_set_back_changes_nothing(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path, segment=60)
-    for moment in (0, 0.5, 1, 9, 9.5, 300, 300.5, 5, 5.5):  # the last ones of another film
+    for moment in (0, 0.5, 1, 9, 9.5, 300, 300.5, 5, 5.5):  # the last ones of another video
         item = at(moment)
         sink.take(replace(item, time=item.time - 1e9) if moment >= 300 else item)
     sink.close()
-    films = sorted(tmp_path.iterdir())
-    assert [times(film) for film in films] == [[0, 500, 1000, 9000, 9500], [0, 500], [0, 500]]
-    assert [duration(film) for film in films] == pytest.approx([60, 1, 1], abs=0.01)
+    videos = sorted(tmp_path.iterdir())
+    assert [times(video) for video in videos] == [[0, 500, 1000, 9000, 9500], [0, 500], [0, 500]]
+    assert [duration(video) for video in videos] == pytest.approx([60, 1, 1], abs=0.01)
 
 
 def test_bytes_are_bounded_and_nobody_elses_file_goes(tmp_path: Path) -> None:
@@ -186,17 +186,17 @@ def test_bytes_are_bounded_and_nobody_elses_file_goes(tmp_path: Path) -> None:
             sink.take(at(number, pixels=noise.integers(0, 256, (96, 128, 3), np.uint8)))
             largest = max(largest, sum(f.stat().st_size for f in tmp_path.iterdir() if f not in others))
         sink.close()
-        films = sorted(set(tmp_path.iterdir()) - set(others))
-        assert sum(film.stat().st_size for film in films) <= 400_000
-        assert all(times(film) for film in films), start
+        videos = sorted(set(tmp_path.iterdir()) - set(others))
+        assert sum(video.stat().st_size for video in videos) <= 400_000
+        assert all(times(video) for video in videos), start
     assert 300_000 < largest <= 400_000
     assert all(other.stat().st_size == 300_000 for other in others)
-    numbers = [int(film.name[8:14]) for film in films]
-    assert numbers == list(range(numbers[0], numbers[0] + len(films)))
+    numbers = [int(video.name[8:14]) for video in videos]
+    assert numbers == list(range(numbers[0], numbers[0] + len(videos)))
     assert numbers[0] > 20
 
 
-def test_a_picture_larger_than_the_bound_is_said(tmp_path: Path) -> None:
+def test_an_image_larger_than_the_bound_is_said(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path, 60, 100_000)
     large = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     with pytest.raises(SinkError, match="exceeds video_bytes"):
@@ -206,8 +206,8 @@ def test_a_picture_larger_than_the_bound_is_said(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_folders_place_is_left_and_said(tmp_path: Path) -> None:
-    (tmp_path / "films").write_text("mine", "utf-8")
-    for name in ("films", "films/out.mp4", "films/more"):
+    (tmp_path / "videos").write_text("mine", "utf-8")
+    for name in ("videos", "videos/out.mp4", "videos/more"):
         with pytest.raises(SinkError, match="not a folder; video takes a folder, or a file name such as"):
             VideoSink(tmp_path / name)
-    assert (tmp_path / "films").read_text("utf-8") == "mine"
+    assert (tmp_path / "videos").read_text("utf-8") == "mine"

@@ -1,4 +1,4 @@
-"""Cameras on the network: their addresses, passwords and certificates, and those that give one picture at a request."""
+"""Cameras on the network: their addresses, passwords and certificates, and those that give one image at a request."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _taken(address: str, count: int, options: SourceOptions = QUICK) -> tuple[li
 
 
 @pytest.mark.parametrize("auth", ["", "Basic", "Digest"])
-def test_a_picture_is_fetched_again_and_again_over_one_connection(auth: str, made: list[StillCamera]) -> None:
+def test_an_image_is_fetched_again_and_again_over_one_connection(auth: str, made: list[StillCamera]) -> None:
     made.append(camera := StillCamera(auth))
     sizes, states = _taken(f"http://{LOGIN if auth else ''}127.0.0.1:{camera.port}/snapshot.jpg?x=1", 5)
     assert sizes == [SIZE[0]] * 5
@@ -116,7 +116,7 @@ def test_it_is_asked_at_the_rate_that_was_asked_for(made: list[StillCamera]) -> 
     assert time.monotonic() - start < 0.5
 
 
-def test_pictures_that_are_no_jpegs(made: list[StillCamera]) -> None:
+def test_images_that_are_no_jpegs(made: list[StillCamera]) -> None:
     made.append(camera := StillCamera(kind="image/png"))
     with open_source(f"http://127.0.0.1:{camera.port}/", QUICK) as source:
         assert next(iter(source)).pixels.shape == (SIZE[1], SIZE[0], 3)
@@ -186,7 +186,7 @@ def test_ffmpeg_meets_verified_cameras_alone(scheme: str, tmp_path: Path, monkey
         assert [data for data in heard if b"Lavf" in data]
 
 
-def test_run_goes_on_with_a_camera_of_single_pictures(model: Path, made: list[StillCamera], tmp_path: Path) -> None:
+def test_run_goes_on_with_a_camera_of_single_images(model: Path, made: list[StillCamera], tmp_path: Path) -> None:
     made.append(camera := StillCamera())
     words = ["run", str(model), "--source", f"http://127.0.0.1:{camera.port}/a.jpg", "--fps", "20", "--max-frames", "3"]
     done = subprocess.run(

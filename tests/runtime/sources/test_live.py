@@ -19,7 +19,7 @@ from edgeclf_runtime.sources.jpeg_stream import take_jpeg
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.picamera import open_picamera
 from edgeclf_runtime.sources.pipe import open_pipe
-from tests.films import write_film
+from tests.videos import write_video
 
 
 class _Scripted:
@@ -42,8 +42,8 @@ class _Scripted:
                 return np.full((32, 32, 3), step, np.uint8)
         raise SourceError("scripted: lost.")
 
-    def rgb(self, picture: Any) -> Any:
-        return picture
+    def rgb(self, image: Any) -> Any:
+        return image
 
     def close(self) -> None:
         self.closed = True
@@ -103,7 +103,7 @@ def test_silence_is_noticed_while_the_read_hangs() -> None:
 
 
 @pytest.mark.parametrize("again", [7, 6])
-def test_a_frozen_picture_is_not_taken_for_the_world(again: int) -> None:
+def test_a_frozen_image_is_not_taken_for_the_world(again: int) -> None:
     """Nor is the one that stands still after it was opened again, be it another."""
     source, states, made = _source([[7] * 60, [again] * 60, [again, again, 8, 9, 5.0]], reopen=True, frozen_after=0.3)
     with source:
@@ -139,25 +139,25 @@ def _jpegs() -> list[bytes]:
 
 
 def test_jpegs_are_cut_from_a_stream_wherever_it_is_cut() -> None:
-    pictures = _jpegs()
-    thumbnail = pictures[1]
-    head, rest = pictures[0][:2], pictures[0][2:]
+    images = _jpegs()
+    thumbnail = images[1]
+    head, rest = images[0][:2], images[0][2:]
     inside = head + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + rest
-    whole = b"noise" + inside + pictures[1] + pictures[2]
+    whole = b"noise" + inside + images[1] + images[2]
     for size in (1, 7, 1000):
         data, found = bytearray(), []
         for start in range(0, len(whole), size):
             data += whole[start : start + size]
-            while (picture := take_jpeg(data)) is not None:
-                found.append(picture)
-        assert found == [inside, pictures[1], pictures[2]]
-    data = bytearray(b"\xff\xd8 no marker here" + pictures[0])
+            while (image := take_jpeg(data)) is not None:
+                found.append(image)
+        assert found == [inside, images[1], images[2]]
+    data = bytearray(b"\xff\xd8 no marker here" + images[0])
     with pytest.raises(SourceError, match="not a stream of JPEGs"):
         take_jpeg(data)
-    assert take_jpeg(data) == pictures[0]
+    assert take_jpeg(data) == images[0]
 
 
-def test_standard_input_gives_its_pictures_and_ends() -> None:
+def test_standard_input_gives_its_images_and_ends() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
         source = open_pipe(file, SourceOptions(reopen=True))
@@ -171,7 +171,7 @@ def test_standard_input_gives_its_pictures_and_ends() -> None:
     assert levels == [10, 100, 200]
 
 
-def test_standard_input_gives_pictures_without_their_end_markers() -> None:
+def test_standard_input_gives_images_without_their_end_markers() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
         source = open_pipe(file, SourceOptions(reopen=True))
@@ -192,11 +192,11 @@ def test_standard_input_gives_pictures_without_their_end_markers() -> None:
     assert levels == [10, 100, 200]
 
 
-def test_standard_input_goes_on_after_what_is_no_picture() -> None:
+def test_standard_input_goes_on_after_what_is_no_image() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
         source = open_pipe(file, SourceOptions(reopen=True))
-        endless = b"\xff\xd8\xff\xda\x00\x02" + bytes(33 << 20)  # a picture that is never ended
+        endless = b"\xff\xd8\xff\xda\x00\x02" + bytes(33 << 20)  # an image that is never ended
         feeder = threading.Thread(target=lambda: [pipe.write(data) for data in (endless, *_jpegs())])
         feeder.start()
         with source:
@@ -236,9 +236,9 @@ def test_a_watched_folder_gives_what_comes_into_it_complete(tmp_path: Path) -> N
     assert round(float(frame.pixels.mean()), -1) == 200
 
 
-def test_a_film_at_its_own_speed(tmp_path: Path) -> None:
-    path = tmp_path / "film.avi"
-    write_film(path, 20, (np.full((48, 64, 3), level * 10, np.uint8) for level in range(20)))
+def test_a_video_at_its_own_speed(tmp_path: Path) -> None:
+    path = tmp_path / "video.avi"
+    write_video(path, 20, (np.full((48, 64, 3), level * 10, np.uint8) for level in range(20)))
     start = time.monotonic()
     with open_source(path, SourceOptions(realtime=True)) as source:
         slow = []

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from edgeclf_runtime import Classifier
-from tests.films import write_film
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 FRAMES, WARM = 4000, 1500
@@ -26,37 +26,37 @@ def _anonymous(process: int | str) -> int:
 
 
 @pytest.fixture
-def film(digits: Path, tmp_path: Path) -> Path:
-    path, rng = tmp_path / "film.avi", np.random.default_rng(0)
-    pictures = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (96, 64)) for digit in range(3)]
-    noisy = (pictures[number // 50 % 3] + rng.normal(0, 8, (64, 96, 3)) for number in range(FRAMES))
-    write_film(path, 30, (_marked(np.clip(picture, 0, 255).astype(np.uint8), n) for n, picture in enumerate(noisy)))
+def video(digits: Path, tmp_path: Path) -> Path:
+    path, rng = tmp_path / "video.avi", np.random.default_rng(0)
+    images = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (96, 64)) for digit in range(3)]
+    noisy = (images[number // 50 % 3] + rng.normal(0, 8, (64, 96, 3)) for number in range(FRAMES))
+    write_video(path, 30, (_marked(np.clip(image, 0, 255).astype(np.uint8), n) for n, image in enumerate(noisy)))
     return path
 
 
-def _marked(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+def _marked(image: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
     """With a thing at another place in each, or the snapshots would be alike and few."""
     row, column = divmod(number % 64, 8)
-    picture[row * 8 : row * 8 + 8, column * 12 : column * 12 + 12] = 255 * (number // 64 % 2)
-    return picture
+    image[row * 8 : row * 8 + 8, column * 12 : column * 12 + 12] = 255 * (number // 64 % 2)
+    return image
 
 
-def test_memory_is_flat_over_frames(model: Path, film: Path) -> None:
+def test_memory_is_flat_over_frames(model: Path, video: Path) -> None:
     sinks = ["--jsonl", "seen.jsonl", "--snapshots", "kept", "--csv", "seen.csv"]
-    (film.parent / "run.toml").write_text(
+    (video.parent / "run.toml").write_text(
         '[sinks]\nsnapshot_labels = ["*"]\nsnapshot_every = 0\nsnapshot_limit = 50\n', "utf-8"
     )
-    arguments = [str(model), "--source", film.name, "--json", "--config", "run.toml", *sinks]
+    arguments = [str(model), "--source", video.name, "--json", "--config", "run.toml", *sinks]
     samples = []
-    with subprocess.Popen([*COMMAND, *arguments], cwd=film.parent, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*COMMAND, *arguments], cwd=video.parent, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             number = json.loads(line)["frame"]
             if number >= WARM and number % 50 == 0 and process.poll() is None:
                 samples.append((number, _anonymous(process.pid)))
     assert process.returncode == 0
-    assert len((film.parent / "seen.csv").read_text("utf-8").splitlines()) == FRAMES + 1
-    assert 20 < len(list((film.parent / "kept").rglob("*.jpg"))) <= 50
+    assert len((video.parent / "seen.csv").read_text("utf-8").splitlines()) == FRAMES + 1
+    assert 20 < len(list((video.parent / "kept").rglob("*.jpg"))) <= 50
     numbers, memory = np.array(samples[:-2]).T
     # A frame that is kept has 18 KiB. What leaks grows from sample to sample; a heap that is made larger grows once.
     assert np.median(np.diff(memory) / np.diff(numbers)) < 0.5, samples

@@ -16,7 +16,7 @@ import pytest
 
 from edgeclf_runtime import Classifier, SourceError, open_source
 from edgeclf_runtime.sources import is_live
-from tests.films import write_film
+from tests.videos import write_video
 
 
 def _grey(level: int) -> np.ndarray:
@@ -24,21 +24,21 @@ def _grey(level: int) -> np.ndarray:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film.avi"
-    write_film(path, 10, map(_grey, range(0, 100, 10)))
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "video.avi"
+    write_video(path, 10, map(_grey, range(0, 100, 10)))
     return path
 
 
-def test_a_film_gives_every_frame_in_order(film: Path) -> None:
-    with open_source(film) as source:
+def test_a_video_gives_every_frame_in_order(video: Path) -> None:
+    with open_source(video) as source:
         frames = list(source)
     assert [frame.number for frame in frames] == list(range(10))
     assert [round(frame.pixels.mean(), -1) for frame in frames] == list(range(0, 100, 10))
     assert not source.live
 
 
-def test_a_folder_gives_its_pictures_and_names_what_it_skips(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_gives_its_images_and_names_what_it_skips(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), _grey(10))
     (tmp_path / "b.png").write_bytes(b"no picture")
     cv2.imwrite(str(tmp_path / "c.jpg"), _grey(200))
@@ -61,7 +61,7 @@ def test_colours_come_as_rgb(tmp_path: Path) -> None:
         (77, r"/dev/video77: no such camera"),
         ("/dev/video78", r"/dev/video78: no such camera"),
         ("nowhere.mp4", "no such camera, file, folder or address"),
-        ("ftp://host/film", "expected one of rtsp"),
+        ("ftp://host/video", "expected one of rtsp"),
         ("http://user:secret@127.0.0.1:9/stream", r"http://127\.0\.0\.1:9/stream: no video stream there"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_name_that_is_no_text_is_shown_with_escapes(tmp_path: Path) -> None:
 
 
 def test_a_text_file_is_no_video(tmp_path: Path) -> None:
-    (tmp_path / "notes.mp4").write_text("no film", "utf-8")
+    (tmp_path / "notes.mp4").write_text("no video", "utf-8")
     with pytest.raises(SourceError, match="not a video"):
         open_source(tmp_path / "notes.mp4")
 
@@ -163,9 +163,9 @@ def test_a_stream_that_ends_is_said_to_be_lost(address: str) -> None:
             pass
 
 
-def test_a_classifier_streams_a_film(model: Path, film: Path) -> None:
+def test_a_classifier_streams_a_video(model: Path, video: Path) -> None:
     with Classifier.load(model) as classifier:
-        predictions = list(classifier.stream(film))
+        predictions = list(classifier.stream(video))
     assert len(predictions) == 10
     first = predictions[0]
     assert set(first.milliseconds) == {"capture", "resize", "invoke"}

@@ -1,4 +1,4 @@
-"""Cameras that hang upside down, CSI cameras with autofocus, films of unknown codecs, and lines nobody asked for."""
+"""Cameras that hang upside down, CSI cameras with autofocus, videos of unknown codecs, and lines nobody asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from edgeclf_runtime import UsageError, open_source
 from edgeclf_runtime.sources import SourceOptions
 from edgeclf_runtime.sources.pipe import open_pipe
-from tests.films import write_film
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 FAKE = """
@@ -39,9 +39,9 @@ class Picamera2:
 
 def _corner() -> np.ndarray:
     """48 high, 64 wide, its left upper quarter white."""
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:24, :32] = 255
-    return picture
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32] = 255
+    return image
 
 
 TURNS = [
@@ -63,13 +63,13 @@ def _white(pixels: np.ndarray) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("rotate", "flip", "shape", "white"), TURNS)
-def test_films_and_streams_are_turned(
+def test_videos_and_streams_are_turned(
     rotate: int, flip: str, shape: tuple[int, int], white: tuple[int, int], tmp_path: Path
 ) -> None:
     options = SourceOptions(rotate=rotate, flip=flip, min_decoded_size=16)
-    write_film(tmp_path / "film.avi", 10, [_corner()] * 2)
-    with open_source(tmp_path / "film.avi", options) as film:
-        frames = list(film)
+    write_video(tmp_path / "video.avi", 10, [_corner()] * 2)
+    with open_source(tmp_path / "video.avi", options) as video:
+        frames = list(video)
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
         pipe.write(cv2.imencode(".jpg", _corner())[1].tobytes())
@@ -89,9 +89,9 @@ def test_other_angles_are_refused() -> None:
         SourceOptions(flip="left")
 
 
-def test_capture_keeps_pictures_upright(tmp_path: Path) -> None:
-    write_film(tmp_path / "film.avi", 10, [_corner()] * 4)
-    words = ["capture", "kept", "--source", "film.avi", "--every", "0.05", "--label", "a", "--count", "1"]
+def test_capture_keeps_images_upright(tmp_path: Path) -> None:
+    write_video(tmp_path / "video.avi", 10, [_corner()] * 4)
+    words = ["capture", "kept", "--source", "video.avi", "--every", "0.05", "--label", "a", "--count", "1"]
     done = subprocess.run([*COMMAND, *words, "--rotate", "180"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (kept,) = (tmp_path / "kept" / "a").iterdir()
@@ -110,12 +110,12 @@ def test_a_csi_camera_focuses_and_nothing_else_is_said(controls: str, asked: str
     assert "XNNPACK" not in done.stderr
 
 
-def test_a_films_unknown_codec_is_named_in_one_line(model: Path, tmp_path: Path) -> None:
-    write_film(tmp_path / "made.avi", 10, [_corner()] * 3)
+def test_a_videos_unknown_codec_is_named_in_one_line(model: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "made.avi", 10, [_corner()] * 3)
     made = (tmp_path / "made.avi").read_bytes()
     for codec, message in ((b"ZZZZ", "cannot decode this video"), (b"CFHD", "without a frame")):
-        (tmp_path / "film.avi").write_bytes(made.replace(b"MJPG", codec))
-        words = ["run", str(model), "--source", str(tmp_path / "film.avi")]
+        (tmp_path / "video.avi").write_bytes(made.replace(b"MJPG", codec))
+        words = ["run", str(model), "--source", str(tmp_path / "video.avi")]
         done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60)
         assert done.returncode == 1
         assert f"codec is {codec.decode()}" in done.stderr or f"codec is {codec.decode().lower()}" in done.stderr

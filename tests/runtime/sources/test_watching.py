@@ -1,4 +1,4 @@
-"""A watched folder: what a look costs, that no picture is missed, and what is known after a restart."""
+"""A watched folder: what a look costs, that no image is missed, and what is known after a restart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def _picture(path: Path, level: int = 0) -> None:
+def _image(path: Path, level: int = 0) -> None:
     content = cv2.imencode(".png", np.full((8, 8, 3), level, np.uint8))[1].tobytes()
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
@@ -98,28 +98,28 @@ def test_more_changes_than_the_kernel_remembers_lead_to_a_listing(folder: Path, 
 
 
 @pytest.mark.parametrize("way", [pytest.param("inotify", marks=NEEDS_INOTIFY), "listing"])
-def test_every_picture_is_noticed_however_it_comes(way: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_image_is_noticed_however_it_comes(way: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "listing":
         monkeypatch.setattr(watching, "tells_all", lambda _: False)
         monkeypatch.setattr(watching, "_SHARE", 0.0)
     watch, known = FolderWatch(folder), dict[str, Any]()
     outside = folder.parent / "outside"
     changes: list[Callable[[], object]] = [
-        lambda: _picture(folder / "a.png"),
-        lambda: _picture(folder / "day" / "b.JPG"),
-        lambda: (_picture(outside / "c.png"), outside.rename(folder / "moved")),
-        lambda: _picture(folder / "moved" / "d.png"),
+        lambda: _image(folder / "a.png"),
+        lambda: _image(folder / "day" / "b.JPG"),
+        lambda: (_image(outside / "c.png"), outside.rename(folder / "moved")),
+        lambda: _image(folder / "moved" / "d.png"),
         lambda: (folder / "moved").rename(folder / "again"),
-        lambda: _picture(folder / "again" / "e.png"),
+        lambda: _image(folder / "again" / "e.png"),
         lambda: os.link(folder / "a.png", folder / "f.png"),
         lambda: (folder / "g.png").symlink_to(folder / "a.png"),
-        lambda: (_picture(folder / "h.part"), (folder / "h.part").rename(folder / "h.png")),
-        lambda: (_picture(folder / ".hidden" / "i.png"), _picture(folder / ".j.png"), (folder / "k.txt").touch()),
+        lambda: (_image(folder / "h.part"), (folder / "h.part").rename(folder / "h.png")),
+        lambda: (_image(folder / ".hidden" / "i.png"), _image(folder / ".j.png"), (folder / "k.txt").touch()),
         lambda: (folder / "day" / "b.JPG").unlink(),
         lambda: (folder / "day").rmdir(),
-        lambda: _picture(folder / "day" / "l.png"),
-        lambda: _picture(folder / os.fsdecode(b"caf\xe9.png")),
-        lambda: (folder.rename(outside), watch.look(), outside.rename(folder), _picture(folder / "m.png")),
+        lambda: _image(folder / "day" / "l.png"),
+        lambda: _image(folder / os.fsdecode(b"caf\xe9.png")),
+        lambda: (folder.rename(outside), watch.look(), outside.rename(folder), _image(folder / "m.png")),
     ]
     for change in changes:
         change()
@@ -143,7 +143,7 @@ def test_a_listing_that_takes_long_is_seldom(folder: Path, listings: _Counted, m
 
 
 def _names(source: PictureSource, count: int, done: int) -> list[str]:
-    """Of so many pictures, of which so many are classified before it ends."""
+    """Of so many images, of which so many are classified before it ends."""
     with source:
         frames = iter(source)
         names = []
@@ -158,10 +158,10 @@ def _names(source: PictureSource, count: int, done: int) -> list[str]:
 def test_after_a_restart_what_was_not_classified_is_given(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     kept = folder.parent / "it's seen"
     for number in range(4):
-        _picture(folder / f"{number}.png", number)
+        _image(folder / f"{number}.png", number)
     assert _names(PictureSource(folder, True, memory=kept), 4, 3) == ["0.png", "1.png", "2.png", "3.png"]
-    _picture(folder / "1.png", 99)  # another one of that name
-    _picture(folder / "new.png", 50)
+    _image(folder / "1.png", 99)  # another one of that name
+    _image(folder / "new.png", 50)
     (folder / "2.png").rename(folder / "renamed.png")
     assert not caplog.records
     with kept.open("ab") as file:
@@ -172,12 +172,12 @@ def test_after_a_restart_what_was_not_classified_is_given(folder: Path, caplog: 
         f"{folder}: skipped images that were classified before (1); to classify them again: rm "
         f"""'{folder.parent}/it'"'"'s seen'"""
     ]
-    _picture(folder / "last.png")
+    _image(folder / "last.png")
     assert _names(PictureSource(folder, True, memory=kept), 1, 1) == ["last.png"]
 
 
 def test_where_it_cannot_be_kept_it_is_said_and_goes_on(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    _picture(folder / "a.png")
+    _image(folder / "a.png")
     kept = folder / "no such folder" / "seen"
     for _ in range(2):
         assert _names(PictureSource(folder, True, memory=kept), 1, 1) == ["a.png"]

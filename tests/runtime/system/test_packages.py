@@ -23,7 +23,7 @@ from edgeclf_runtime.sources.picamera import open_picamera
 from edgeclf_runtime.sources.source import SourceOptions
 from edgeclf_runtime.system.packages import OPTIONAL, installed_version, unsuited
 from edgeclf_runtime.web import check_installed
-from tests.films import write_film
+from tests.videos import write_video
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,10 +40,10 @@ def old_paho(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_old_paho_is_named_with_the_command_that_mends_it(model: Path, old_paho: Path, tmp_path: Path) -> None:
-    write_film(tmp_path / "film.avi", 10, [np.zeros((48, 64, 3), np.uint8)] * 3)
+    write_video(tmp_path / "video.avi", 10, [np.zeros((48, 64, 3), np.uint8)] * 3)
     environment = {**os.environ, "PYTHONPATH": str(old_paho)}
     said = "paho-mqtt 1.6.1 is installed; MQTT needs 2.1 or newer: pip install 'paho-mqtt>=2.1,<3'"
-    words = ["run", str(model), "--source", str(tmp_path / "film.avi"), "--mqtt", "mqtt://127.0.0.1:1"]
+    words = ["run", str(model), "--source", str(tmp_path / "video.avi"), "--mqtt", "mqtt://127.0.0.1:1"]
     command = [sys.executable, "-m", "edgeclf_runtime"]
     done = subprocess.run([*command, *words], capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr.splitlines()) == (1, [f"Error: {said}."])

@@ -29,7 +29,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def settled_count(folder: Path) -> int:
-    """Pictures in it, when no more come."""
+    """Images in it, when no more come."""
     counts = [-1]
     while len(files(folder)) != counts[-1]:
         counts.append(len(files(folder)))

@@ -146,7 +146,7 @@ def test_another_address_needs_the_token(guarded: WebSink, caplog: pytest.LogCap
     assert TOKEN not in caplog.text + guarded.name + guarded.invitation + repr(vars(guarded._server))
 
 
-def test_the_token_in_the_address_gives_pictures_and_figures(guarded: WebSink) -> None:
+def test_the_token_in_the_address_gives_images_and_figures(guarded: WebSink) -> None:
     guarded.take(seen("dog", 0.8))
     kinds = {"/picture.jpg": "image/jpeg", "/state.json": "application/json", "/metrics": "text/plain"}
     for path, kind in kinds.items():

@@ -15,17 +15,17 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.shutter import Shutter
-from tests.films import write_film
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "capture"]
 PIXELS = np.full((24, 32, 3), (200, 30, 30), np.uint8)
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
+def video(tmp_path: Path) -> Path:
     """Two seconds of grey that grows lighter."""
-    path = tmp_path / "film.avi"
-    write_film(path, 30, (np.full((48, 64, 3), 4 * number, np.uint8) for number in range(60)))
+    path = tmp_path / "video.avi"
+    write_video(path, 30, (np.full((48, 64, 3), 4 * number, np.uint8) for number in range(60)))
     return path
 
 
@@ -62,7 +62,7 @@ def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
     assert album.add("Größe, 2") == "Größe, 2"
 
 
-def test_a_folder_of_parts_is_not_filled_with_pictures_of_train(tmp_path: Path) -> None:
+def test_a_folder_of_parts_is_not_filled_with_images_of_train(tmp_path: Path) -> None:
     (tmp_path / "Val" / "cat").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"contains parts of a split \(Val/\) .* name one part, for example .*train"):
         Album(tmp_path)
@@ -74,15 +74,15 @@ def test_a_disk_that_takes_nothing_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cat").write_text("a file", "utf-8")
     with pytest.raises(SinkError, match=r"cat/.*: (Not a directory|File exists)\. Nothing was written"):
         album.write("cat", PIXELS, 0.0)
-    with pytest.raises(SinkError, match=r"film: (Not a directory|File exists)"):
-        Album(tmp_path / "cat" / "film")
+    with pytest.raises(SinkError, match=r"video: (Not a directory|File exists)"):
+        Album(tmp_path / "cat" / "video")
 
 
-def test_a_full_disk_leaves_no_half_picture(film: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_half_image(video: Path, tmp_path: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("mounting a small disk needs root and unshare")
     (tmp_path / "photos").mkdir()
-    words = [*COMMAND, f"{tmp_path}/photos", "--source", str(film), "--every", "0.05", "--label", "grey"]
+    words = [*COMMAND, f"{tmp_path}/photos", "--source", str(video), "--every", "0.05", "--label", "grey"]
     script = f"mount -t tmpfs -o size=16k none {tmp_path}/photos && {' '.join(words)}; ls -A {tmp_path}/photos/grey"
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error")]
@@ -144,7 +144,7 @@ def test_take_back_removes_the_folders_it_made_and_no_other(tmp_path: Path) -> N
     assert album.counts == {"mine": 0, "new": 0}
 
 
-def test_pictures_of_two_presses_at_once_are_taken_back_apart(tmp_path: Path) -> None:
+def test_images_of_two_presses_at_once_are_taken_back_apart(tmp_path: Path) -> None:
     album = Album(tmp_path, ["cat", "dog"])
     for number in range(3):
         album.write("cat", PIXELS, float(number), press="a camera's")
@@ -192,11 +192,11 @@ def test_counts_are_right_whoever_adds(tmp_path: Path) -> None:
     assert len(album.counts) == 51
 
 
-def test_without_a_page_by_the_clock(film: Path, tmp_path: Path) -> None:
+def test_without_a_page_by_the_clock(video: Path, tmp_path: Path) -> None:
     from edgeclf.data.folders import scan  # what edgeclf train reads
 
     for name in ("light", "dark grey"):
-        words = ["photos", "--source", film.name, "--every", "0.1", "--label", name, "--count", "5"]
+        words = ["photos", "--source", video.name, "--every", "0.1", "--label", name, "--count", "5"]
         done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert len(done.stderr.splitlines()) == 5
     assert done.stdout == "photos: light 5, dark grey 5\n"

@@ -9,9 +9,9 @@ from tests.runtime.browser import Browser, running
 from tests.runtime.web.pages import assert_fits, files, settled_count, until
 
 
-def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Path) -> None:
+def test_a_held_button_takes_images(browser: Browser, video: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
-    with running("capture", photos, "--source", film, "--web", "0", "--classes", "cat,dog", cwd=tmp_path) as url:
+    with running("capture", photos, "--source", video, "--web", "0", "--classes", "cat,dog", cwd=tmp_path) as url:
         browser.size(1200)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")
@@ -42,10 +42,10 @@ def test_a_held_button_takes_pictures(browser: Browser, film: Path, tmp_path: Pa
         assert not browser.errors
 
 
-def test_a_button_is_let_go_whatever_else_happens(browser: Browser, film: Path, tmp_path: Path) -> None:
+def test_a_button_is_let_go_whatever_else_happens(browser: Browser, video: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     classes = ",".join(["cat", "dog", *(f"class {number}" for number in range(12))])
-    with running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+    with running("capture", photos, "--source", video, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
         browser.size(420, 700)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")
@@ -68,10 +68,10 @@ def test_a_button_is_let_go_whatever_else_happens(browser: Browser, film: Path, 
         assert not browser.errors
 
 
-def test_a_finger_takes_pictures_and_a_swipe_none(browser: Browser, film: Path, tmp_path: Path) -> None:
+def test_a_finger_takes_images_and_a_swipe_none(browser: Browser, video: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     classes = ",".join(f"class {number}" for number in range(14))
-    with running("capture", photos, "--source", film, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
+    with running("capture", photos, "--source", video, "--web", "0", "--classes", classes, cwd=tmp_path) as url:
         browser.size(420, 700)
         browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
         browser.open(url)
@@ -91,9 +91,9 @@ def test_a_finger_takes_pictures_and_a_swipe_none(browser: Browser, film: Path, 
         assert not browser.errors
 
 
-def test_classes_are_named_on_the_page_and_troubles_are_told(browser: Browser, film: Path, tmp_path: Path) -> None:
+def test_classes_are_named_on_the_page_and_troubles_are_told(browser: Browser, video: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
-    with running("capture", photos, "--source", film, "--web", "0", cwd=tmp_path) as url:
+    with running("capture", photos, "--source", video, "--web", "0", cwd=tmp_path) as url:
         browser.size(420)
         browser.open(url)
         browser.wait("document.getElementById('picture')?.naturalWidth")

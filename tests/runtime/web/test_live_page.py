@@ -24,10 +24,10 @@ from tests.runtime.web_client import ask
 
 
 @pytest.fixture
-def preview(model: Path, film: Path, tmp_path: Path) -> Iterator[str]:
+def preview(model: Path, video: Path, tmp_path: Path) -> Iterator[str]:
     config = tmp_path / "run.toml"
     config.write_text('[sinks]\nsnapshots = "kept"\nsnapshot_every = 0.5\nsnapshot_uncertain = 0.99\n', "utf-8")
-    words = ["run", model, "--source", film, "--realtime", "--threshold", "0", "--config", config, "--web", "0"]
+    words = ["run", model, "--source", video, "--realtime", "--threshold", "0", "--config", config, "--web", "0"]
     with running(*words, "--region", "0.1,0,0.8,1", cwd=tmp_path) as url:
         yield url
 
@@ -51,7 +51,7 @@ def test_the_preview_shows_what_a_run_sees(browser: Browser, preview: str) -> No
     assert not browser.errors
 
 
-def test_a_click_sorts_an_uncertain_picture_and_another_takes_it_back(
+def test_a_click_sorts_an_uncertain_image_and_another_takes_it_back(
     browser: Browser, preview: str, tmp_path: Path
 ) -> None:
     browser.size(420)
@@ -91,9 +91,7 @@ def test_a_button_moves_an_image_of_none_of_the_classes_to_none(browser: Browser
     assert not browser.errors
 
 
-def test_pictures_are_discarded_alone_and_together_and_taken_back(
-    browser: Browser, sink: WebSink, folder: Path
-) -> None:
+def test_images_are_discarded_alone_and_together_and_taken_back(browser: Browser, sink: WebSink, folder: Path) -> None:
     unsorted = folder / "__unsorted"
     names = sorted((path.name for path in unsorted.iterdir()), reverse=True)
     browser.size(420)
@@ -161,8 +159,8 @@ def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
     assert not browser.errors
 
 
-def test_the_token_is_asked_for_once(browser: Browser, model: Path, film: Path, tmp_path: Path) -> None:
-    words = ["run", model, "--source", film, "--realtime", "--web", "0.0.0.0:0"]
+def test_the_token_is_asked_for_once(browser: Browser, model: Path, video: Path, tmp_path: Path) -> None:
+    words = ["run", model, "--source", video, "--realtime", "--web", "0.0.0.0:0"]
     with running(*words, cwd=tmp_path) as url:
         token = url.partition("?token=")[2]
         page = f"http://127.0.0.1:{url.rpartition(':')[2].partition('/')[0]}/"

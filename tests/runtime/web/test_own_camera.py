@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime.pictures.images import read_image
-from tests.films import write_film
 from tests.runtime.browser import Browser, running
 from tests.runtime.still_camera import certificate
+from tests.videos import write_video
 
 PHONE = (390, 844)
 
@@ -31,13 +31,13 @@ def _count(browser: Browser, name: str) -> int:
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="apt-get install openssl")
-def test_a_phone_takes_pictures_with_its_own_camera(browser: Browser, tmp_path: Path) -> None:
-    film, photos = tmp_path / "film.avi", tmp_path / "photos"
-    write_film(film, 2, (np.full((48, 64, 3), number, np.uint8) for number in range(240)))
+def test_a_phone_takes_images_with_its_own_camera(browser: Browser, tmp_path: Path) -> None:
+    video, photos = tmp_path / "video.avi", tmp_path / "photos"
+    write_video(video, 2, (np.full((48, 64, 3), number, np.uint8) for number in range(240)))
     files = certificate(tmp_path, "camera.test")
     browser.call("Security.setIgnoreCertificateErrors", ignore=True)
     _may_use_camera(browser, "granted")
-    words = ["--source", film, "--classes", "cat,dog", "--web", "0.0.0.0:0", "--tls", *files, "--region", "0,0,0.5,1"]
+    words = ["--source", video, "--classes", "cat,dog", "--web", "0.0.0.0:0", "--tls", *files, "--region", "0,0,0.5,1"]
     with running("capture", photos, *words, cwd=tmp_path) as url:
         assert url.startswith("https://")
         browser.size(*PHONE)
@@ -127,8 +127,8 @@ def _hide(browser: Browser, hidden: bool) -> None:
 
 
 def test_where_it_is_not_offered_the_page_says_why(browser: Browser, tmp_path: Path) -> None:
-    for source in ("film.avi", "none"):
-        write_film(tmp_path / "film.avi", 2, (np.full((48, 64, 3), number, np.uint8) for number in range(60)))
+    for source in ("video.avi", "none"):
+        write_video(tmp_path / "video.avi", 2, (np.full((48, 64, 3), number, np.uint8) for number in range(60)))
         with running("capture", "photos", "--source", source, "--web", "0.0.0.0:0", cwd=tmp_path) as url:
             browser.size(*PHONE)
             browser.open(_named(url))

@@ -129,14 +129,14 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page: CapturePage) -> No
         assert connection.recv(64).startswith(b"HTTP/1.1 413")
 
 
-def test_a_page_with_its_own_camera_is_told_without_pictures(page: CapturePage) -> None:
-    page.show(Frame(PIXELS, time.monotonic(), 0, "film"))
-    for path, has_picture in (("/live", True), ("/live?pictures=none", False)):
+def test_a_page_with_its_own_camera_is_told_without_images(page: CapturePage) -> None:
+    page.show(Frame(PIXELS, time.monotonic(), 0, "video"))
+    for path, has_image in (("/live", True), ("/live?pictures=none", False)):
         viewer = Viewer(page, path)
         viewer.begin()
-        greeting, (state, picture) = viewer.message(), viewer.message()
+        greeting, (state, image) = viewer.message(), viewer.message()
         assert greeting[0]["camera"] is False
-        assert (state["recent"], bool(picture)) == ([], has_picture)
+        assert (state["recent"], bool(image)) == ([], has_image)
         viewer.close()
 
 

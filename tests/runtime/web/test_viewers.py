@@ -19,7 +19,7 @@ from tests.runtime.observations import LABELS, seen
 from tests.runtime.web_client import Viewer, ask, port, sentence
 
 
-def test_pictures_are_encoded_once_and_only_for_viewers(sink: WebSink) -> None:
+def test_images_are_encoded_once_and_only_for_viewers(sink: WebSink) -> None:
     for number in range(50):
         sink.take(seen(number=number))
     assert sink._picture.encoded == 0
@@ -32,9 +32,9 @@ def test_pictures_are_encoded_once_and_only_for_viewers(sink: WebSink) -> None:
         for number in range(5):
             sink.take(seen(number=number, level=number))
         for index, viewer in enumerate(viewers):
-            told, picture = viewer.message()
+            told, image = viewer.message()
             assert told["answer"] == "cat"
-            shown[index] += bool(picture)
+            shown[index] += bool(image)
     spent = time.monotonic() - start
     assert min(shown) >= 3
     assert sink._picture.encoded <= spent / 0.08 + 2  # 80 ms, however many look

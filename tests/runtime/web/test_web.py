@@ -23,7 +23,7 @@ from tests.runtime.observations import seen
 from tests.runtime.web_client import JSON, ask, port, sentence
 
 
-def test_page_state_picture_and_metrics(sink: WebSink) -> None:
+def test_page_state_image_and_metrics(sink: WebSink) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
     status, headers, page = ask(sink, "/")
@@ -39,8 +39,8 @@ def test_page_state_picture_and_metrics(sink: WebSink) -> None:
     assert state["source"] == {"state": "lost", "reason": "pulled out", "reopened": 2}
     assert set(state["milliseconds"]) == {"capture", "resize", "invoke"}
     assert [point[1] for point in state["history"]] == ["cat", "dog", "dog", "dog"]
-    picture = cv2.imdecode(np.frombuffer(ask(sink, "/picture.jpg")[2], np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (48, 64, 3)
+    image = cv2.imdecode(np.frombuffer(ask(sink, "/picture.jpg")[2], np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (48, 64, 3)
     samples = {
         (sample.name, tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(ask(sink, "/metrics")[2].decode())
@@ -49,7 +49,7 @@ def test_page_state_picture_and_metrics(sink: WebSink) -> None:
     assert samples["edgeclf_frames_total", ("dog",)] == 3
 
 
-def test_the_picture_goes_on_while_the_gate_skips(model: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_image_goes_on_while_the_gate_skips(model: Path, folder: Path, tmp_path: Path) -> None:
     page, watched = WebSink("0", "", "pets.tflite", ("cat", "dog"), folder), tmp_path / "watched"
     watched.mkdir()
     for number, level in enumerate((90, 91, 92)):

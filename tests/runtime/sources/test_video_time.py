@@ -17,7 +17,7 @@ import pytest
 
 from edgeclf_runtime import open_source
 from edgeclf_runtime.sources import SourceOptions
-from tests.films import write_film
+from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 WEBM = Path(__file__).parents[1] / "files" / "browser.webm"
@@ -25,11 +25,11 @@ WEBM = Path(__file__).parents[1] / "files" / "browser.webm"
 
 def _scenes(digits: Path, count: int, frames: int) -> Iterator[npt.NDArray[np.uint8]]:
     """One digit after the other, each for so many frames."""
-    pictures = [cv2.imread(str(next((digits / name).iterdir()))) for name in ("0", "1", "2")]
+    images = [cv2.imread(str(next((digits / name).iterdir()))) for name in ("0", "1", "2")]
     for scene in range(count):
-        picture = cv2.resize(pictures[scene % 3], (64, 64), interpolation=cv2.INTER_NEAREST)
+        image = cv2.resize(images[scene % 3], (64, 64), interpolation=cv2.INTER_NEAREST)
         for _ in range(frames):
-            yield np.asarray(picture, np.uint8)
+            yield np.asarray(image, np.uint8)
 
 
 def _rows(folder: Path, *words: str, stdin: bytes | None = None) -> list[dict[str, Any]]:
@@ -38,9 +38,9 @@ def _rows(folder: Path, *words: str, stdin: bytes | None = None) -> list[dict[st
     return [row for row in map(json.loads, done.stdout.splitlines()) if "frame" in row]
 
 
-def test_a_film_is_thinned_and_smoothed_by_its_own_time(model: Path, digits: Path, tmp_path: Path) -> None:
-    write_film(tmp_path / "film.avi", 20, _scenes(digits, 10, 80))  # 40 s
-    words = [str(model), "--source", "film.avi", "--max-fps", "5", "--threshold", "0"]
+def test_a_video_is_thinned_and_smoothed_by_its_own_time(model: Path, digits: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "video.avi", 20, _scenes(digits, 10, 80))  # 40 s
+    words = [str(model), "--source", "video.avi", "--max-fps", "5", "--threshold", "0"]
     rows = _rows(tmp_path, *words)
     assert 190 <= len(rows) <= 201
     changes = sum(row["changed"] for row in rows)
@@ -51,7 +51,7 @@ def test_a_film_is_thinned_and_smoothed_by_its_own_time(model: Path, digits: Pat
 
 
 def test_a_browsers_recording_is_played_at_its_own_speed() -> None:
-    """It has no rate: 1000 is said, the steps of its clock; its 56 pictures last 1.8 s."""
+    """It has no rate: 1000 is said, the steps of its clock; its 56 images last 1.8 s."""
     with open_source(WEBM, SourceOptions(realtime=True)) as source:
         start = time.monotonic()
         frames = list(source)
@@ -80,6 +80,6 @@ def test_a_burst_of_files_is_delayed_and_none_is_lost(model: Path, digits: Path,
 @pytest.mark.parametrize("rate", ["0", "30"])
 def test_standard_input_loses_nothing(rate: str, model: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    pictures = [cv2.imencode(".jpg", rng.integers(0, 255, (64, 64, 3), np.uint8))[1].tobytes() for _ in range(25)]
-    rows = _rows(tmp_path, str(model), "--source", "-", "--max-fps", rate, stdin=b"".join(pictures))
+    images = [cv2.imencode(".jpg", rng.integers(0, 255, (64, 64, 3), np.uint8))[1].tobytes() for _ in range(25)]
+    rows = _rows(tmp_path, str(model), "--source", "-", "--max-fps", rate, stdin=b"".join(images))
     assert [row["frame"] for row in rows] == list(range(25))

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["write_film"]
+__all__ = ["write_video"]
 
 
-def write_film(path: Path, fps: float, pictures: Iterable[npt.NDArray[np.uint8]]) -> None:
+def write_video(path: Path, fps: float, images: Iterable[npt.NDArray[np.uint8]]) -> None:
     """Write images (BGR, all of one size) as a Motion JPEG video."""
     writer = cv2.VideoWriter()
-    for picture in pictures:
+    for image in images:
         if not writer.isOpened():
-            height, width = picture.shape[:2]
+            height, width = image.shape[:2]
             writer.open(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
-        writer.write(picture)
+        writer.write(image)
     writer.release()
