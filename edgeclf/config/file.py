@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from edgeclf.config.options import mistakes
 from edgeclf.config.tables import ExportConfig, SearchConfig, TrainTable
-from edgeclf.config.train import TrainConfig, mistakes
+from edgeclf.config.train import TrainConfig
 from edgeclf.errors import ConfigError
 from edgeclf.renamed import OPTIONS, VALUES
 from edgeclf_runtime.renamed import in_new_names, meant

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from edgeclf.config.train import TUNES, Options, TrainConfig, make_config
+from edgeclf.config.options import Options
+from edgeclf.config.train import TUNES, TrainConfig, make_config
 from edgeclf.model.backbones.registry import BACKBONES, backbone
 
 __all__ = ["ExportConfig", "SearchConfig", "TrainTable"]

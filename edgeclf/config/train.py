@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
+from edgeclf.config.options import Options, mistakes
 from edgeclf.errors import ConfigError
 from edgeclf.model.backbones.registry import Backbone, backbone
-from edgeclf.renamed import OPTIONS, VALUES
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 from edgeclf_runtime.pictures.view import WHOLE, Region, View, region_mistakes
-from edgeclf_runtime.renamed import in_new_names, warn_about
 
 __all__ = [
     "TUNES",
-    "Options",
     "TrainConfig",
     "make_config",
-    "mistakes",
     "preprocessing",
     "trained_otherwise",
-    "without_effect",
 ]
 
 TUNES = ("head", "batch-norm", "full")
 """Values of ``TrainConfig.tune``, cheapest first."""
 
-_FINE_TUNING = ["train_size", "full_size_epochs", "freeze_stride", "epochs", "patience", "batch_size", "learning_rate"]
-_FINE_TUNING += ["batch_norm", "weight_decay", "ema", "label_smoothing", "dropout", "mixup", "cutmix"]
-_FINE_TUNING += ["rand_augment", "camera", "flip", "rotate90", "xla"]
-"""Options of fine-tuning, which have no effect if only the head is trained."""
-
 _Share = Annotated[float, Field(ge=0, lt=0.9)]
-
-
-class Options(BaseModel):
-    """Options that Python code may still set and read by their old names, listed in ``edgeclf.renamed``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**_by_new_names(type(self), options))
-
-    # Without this, pydantic also calls __init__ for JSON input and treats its values as Python objects.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-
-    @classmethod
-    def model_validate(cls, obj: Any, **options: Any) -> Self:
-        return super().model_validate(_by_new_names(cls, obj) if isinstance(obj, dict) else obj, **options)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            new = OPTIONS.get(name)
-            if new not in type(self).model_fields:
-                return super().__getattr__(name)
-            warn_about([f"{name} is called {new} now"])
-            value, old = getattr(self, new), {now: before for before, now in VALUES.get(new, {}).items()}
-            return tuple(old.get(item, item) for item in value) if isinstance(value, tuple) else old.get(value, value)
 
 
 class TrainConfig(Options):
@@ -244,16 +208,6 @@ class TrainConfig(Options):
         return self.init == "scratch" or self.batch_norm == "train"
 
 
-def _by_new_names(kind: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
-    """Return options by their new names; raise ConfigError if one is given by both names."""
-    names = {old: new for old, new in OPTIONS.items() if new in kind.model_fields}
-    options, notices, wrong = in_new_names(options, names, VALUES)
-    if wrong:
-        raise ConfigError(f"Options: {'; '.join(wrong)}.")
-    warn_about(notices)
-    return options
-
-
 def make_config(options: dict[str, object]) -> TrainConfig:
     """Build a config from options.
 
@@ -283,27 +237,6 @@ def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **
     if init == "scratch":
         chosen["freeze_stride"] = 0
     return make_config({**config.model_dump(), **chosen})
-
-
-def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, list[str]]:
-    """Return changed options that have no effect, by the reason; ``parts`` are the source's parts."""
-    given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
-    idle = {
-        "tune is head": _FINE_TUNING if config.tune == "head" else [],
-        "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
-        "no region, rotate or camera_flip is set": [] if config.view.changes else ["whole"],
-        "the photographs have this part": [part for part in ("validation", "test") if part in parts],
-    }
-    without = {reason: [name for name in given if name in names] for reason, names in idle.items()}
-    return {reason: names for reason, names in without.items() if names}
-
-
-def mistakes(error: ValidationError) -> list[tuple[str, str]]:
-    """Return option and mistake for each mistake; the name is empty if options do not fit together."""
-    return [
-        (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
-        for item in error.errors()
-    ]
 
 
 def preprocessing(config: TrainConfig) -> Preprocessing:

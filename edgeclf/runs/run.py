@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import json
-import platform
 import shlex
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,18 +23,17 @@ from edgeclf.data.dataset import PARTS, Dataset, Skipped
 from edgeclf.data.sources import SourcePaths, paths_of, shown, unlisted
 from edgeclf.errors import RunError
 from edgeclf.renamed import OPTIONS, VALUES
+from edgeclf.runs.environment import environment
 from edgeclf_runtime.model.not_a_file import is_run_folder, near_names
 from edgeclf_runtime.renamed import in_new_names
 from edgeclf_runtime.system.atomic_file import write_text, written_beside
-from edgeclf_runtime.system.cores import usable_cores
 
-__all__ = ["AUGMENTED", "Follower", "Run", "new_folder"]
+__all__ = ["AUGMENTED", "Run", "new_folder"]
 
 AUGMENTED = "augmented.jpg"
 """File in a run folder with some augmented training images of the first step."""
 
 _BEGINNING = ("config.toml", "environment.json")
-_PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -71,7 +67,7 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, config, [source.resolve() for source in paths_of(data)])
         write_text(path / "config.toml", config_text(run.sources, config))
-        run.write_json("environment", _environment())
+        run.write_json("environment", environment())
         return run
 
     def abandon(self) -> None:
@@ -219,27 +215,6 @@ class Run:
         return (self.path / f"{name}.npz").is_file()
 
 
-class Follower(Run):
-    """Read-only run for non-chief workers: writing does nothing."""
-
-    def abandon(self) -> None:
-        """Nothing."""
-
-    def write_json(self, name: str, content: object) -> None:
-        """Nothing."""
-
-    def write_split(
-        self, data: Dataset, skipped: Sequence[Skipped], digests: npt.NDArray[np.uint64] | None = None
-    ) -> None:
-        """Nothing."""
-
-    def write_arrays(self, name: str, arrays: Arrays) -> None:
-        """Nothing."""
-
-    def remove_arrays(self, name: str) -> None:
-        """Nothing."""
-
-
 def _instead(path: Path) -> str:
     """Return what a path is that is not a run folder, and what was probably meant."""
     if path.is_file():
@@ -288,20 +263,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     writer.writerow(head)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _environment() -> dict[str, object]:
-    def version(name: str) -> str:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return "not installed"
-
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "machine": platform.machine(),
-        "cores": usable_cores(),
-        "packages": {name: version(name) for name in _PACKAGES},
-    }

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from edgeclf.config.train import TrainConfig, preprocessing, without_effect
+from edgeclf.config.idle_options import without_effect
+from edgeclf.config.train import TrainConfig, preprocessing
 from edgeclf.data.dataset import Dataset, Skipped
 from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.image_cache import decode
@@ -18,10 +19,12 @@ from edgeclf.framework_errors import start_tensorflow, tensorflow_errors
 from edgeclf.frameworks import device_in_use, has_gpu, seed_everything
 from edgeclf.progress import Quiet, Reporter
 from edgeclf.reports.report import write_report
-from edgeclf.runs.run import Follower, Run
+from edgeclf.runs.follower import Follower
+from edgeclf.runs.run import Run
 from edgeclf.runs.split import divide
 from edgeclf.training.growing import Start, grown_config, say_classes
-from edgeclf.training.trainer import Training, starting_network
+from edgeclf.training.starting_network import starting_network
+from edgeclf.training.trainer import Training
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime.errors import EdgeclfError
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeclf.config.train import TrainConfig, preprocessing
+from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import PARTS, Dataset
 from edgeclf.data.image_cache import Pictures
-from edgeclf.errors import ConfigError, RunError
-from edgeclf.frameworks import precision
-from edgeclf.metrics.calibration import fit_temperature
-from edgeclf.metrics.scoring import Score, log_losses, score, softmax
-from edgeclf.model.network import HEAD, build_classifier, get_weights, set_weights, tempered
+from edgeclf.errors import RunError
+from edgeclf.metrics.scoring import score, softmax
+from edgeclf.model.network import HEAD, get_weights, set_weights, tempered
 from edgeclf.model.trainable import trained_share
 from edgeclf.pages.contact_sheet import mosaic
 from edgeclf.progress import Reporter
@@ -27,7 +25,10 @@ from edgeclf.training.early_stopping import Selection
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.growing import Start
 from edgeclf.training.grown_head import grown_head
+from edgeclf.training.history import History
+from edgeclf.training.judged import Judged, judge
 from edgeclf.training.linear_probe import Head, features, fit_head
+from edgeclf.training.starting_network import check_replicas
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.graph.inputs import normalized
@@ -36,36 +37,9 @@ from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["Judged", "Training"]
+__all__ = ["Training"]
 
 _BIAS = 0.01  # share of the starting network, below which both averages count as equal
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Validation figures of a network whose logits are divided by ``temperature``; ``losses`` has one per image."""
-
-    score: Score
-    temperature: float
-    losses: npt.NDArray[np.float64]
-
-
-def starting_network(config: TrainConfig, classes: int, distribution: Distribution) -> Any:
-    """Build the network that training starts from, with pretrained or random weights in its backbone.
-
-    The weights of a training that begins from a run are not pretrained ones, see ``Start.fill``.
-
-    Raises:
-        WeightsError: there are no pretrained weights.
-        ConfigError: the steps cannot be distributed this way.
-    """
-    if distribution.way != "none" and config.xla:
-        raise ConfigError("Options: xla cannot be combined with --distribute.")
-    with distribution.scope(), precision(config.precision):
-        model = build_classifier(config.network, None, classes, config.head)
-    if config.init == "imagenet" and config.from_run is None:
-        config.network.load(model, config.backbone, config.weights)
-    return model
 
 
 class Training:
@@ -96,8 +70,8 @@ class Training:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
             few = f"{counted(int(counts.min()), 'image')} of {rare!r}, up to {counts.max()} of others"
             reporter.say(f"Unbalanced classes: {few}; rare classes get more weight.")
-        _check_replicas(self._config, distribution, len(self._rows["train"]))
-        self._history: list[dict[str, float]] = []
+        check_replicas(self._config, distribution, len(self._rows["train"]))
+        self._history = History(run, model, distribution)
         self._selection = Selection()
 
     def complete(self) -> None:
@@ -159,7 +133,7 @@ class Training:
 
     def _note_first(self, judged: Judged) -> None:
         taken = self._selection.takes(judged.losses, tuned=False)
-        self._note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
+        self._history.note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
 
     def _tuner(self) -> FineTuner:
         rows, targets = self._rows["train"], self._data.targets
@@ -208,21 +182,21 @@ class Training:
             self._run.write_arrays("weights", self._run.read_arrays("tuned"))
         self._distribution.agree(0)
         # The kept weights include the temperature; the starting weights do not.
-        untempered = tempered(self._run.read_arrays("tuned"), 1 / self._kept()["temperature"])
+        untempered = tempered(self._run.read_arrays("tuned"), 1 / self._history.kept["temperature"])
         before, after = self._run.read_arrays("start"), untempered
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
         trains_norms = self._config.trains_batch_norm
-        epoch = int(self._kept()["epoch"])  # of the fine-tuned weights
+        epoch = int(self._history.kept["epoch"])  # of the fine-tuned weights
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
                 set_weights(self._model, interpolated(before, after, alpha))
                 if trains_norms:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 judged = self._validated()
-                better = judged.score.log_loss < self._kept()["validation_log_loss"]
-                self._note(epoch, {"alpha": alpha}, judged, better)
-                self._reporter.say(f"Alpha {alpha}: {_figures(judged.score)}.")
+                better = judged.score.log_loss < self._history.kept["validation_log_loss"]
+                self._history.note(epoch, {"alpha": alpha}, judged, better)
+                self._reporter.say(f"Alpha {alpha}: {judged.figures}.")
                 bar.advance(1)
 
     def _better_average(self, tuner: FineTuner) -> tuple[bool, Judged]:
@@ -243,26 +217,11 @@ class Training:
         corrected, judged = self._better_average(tuner)
         with tuner.averaged(corrected):
             figures = {"loss": loss, "input_wait": tuner.input_wait, "seconds": time.monotonic() - self._started}
-            kept = self._note(done, figures, judged, self._selection.takes(judged.losses, tuned=True))
+            kept = self._history.note(done, figures, judged, self._selection.takes(judged.losses, tuned=True))
         self._save(tuner, done)
         mark = ", kept" if kept else ""
-        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {_figures(judged.score)}"
+        text = f"Epoch {done}/{self._config.epochs}: loss {loss:.3f}, {judged.figures}"
         self._reporter.say(f"{text}{mark}; input wait {tuner.input_wait:.0%}.")
-
-    def _note(self, epoch: int, figures: dict[str, float], judged: Judged, better: bool) -> bool:
-        """Add to the history; if the network is better, keep its weights with the temperature in the head."""
-        result, kept = judged.score, bool(self._distribution.agree(float(better)))
-        measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
-        noted = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
-        self._history.append({"epoch": epoch, **noted})
-        if kept:
-            self._run.write_arrays("weights", tempered(get_weights(self._model), judged.temperature))
-        self._run.write_json("history", self._history)
-        return kept
-
-    def _kept(self) -> dict[str, float]:
-        """Return the history's entry of the network whose weights are kept."""
-        return next(item for item in reversed(self._history) if item["kept"])
 
     def _exhausted(self) -> bool:
         if not self._distribution.agree(float(self._selection.waited >= self._config.patience)):
@@ -288,17 +247,14 @@ class Training:
         self._selection.restore(state)
         done = int(state["epoch"])
         self._started -= float(state["seconds"])
-        history = self._run.read_json("history")
-        self._history = [item for item in history if item["epoch"] <= done and "alpha" not in item]
+        self._history.read(done)
         self._reporter.say(f"Resuming after epoch {done} of {self._config.epochs}.")
         return done
 
     def _validated(self) -> Judged:
         """Evaluate the network on validation images with its logits divided by the best temperature."""
-        targets, logits = self._data.targets[self._rows["validation"]], self._answers("validation")
-        temperature = fit_temperature(logits, targets)
-        scores = softmax(logits / np.float32(temperature))
-        return Judged(score(scores, targets, self._data.labels), temperature, log_losses(scores, targets))
+        targets = self._data.targets[self._rows["validation"]]
+        return judge(self._answers("validation"), targets, self._data.labels)
 
     def _answers(self, part: str) -> npt.NDArray[np.float32]:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
@@ -314,17 +270,17 @@ class Training:
         """Write the kept network's figures and predictions to the run folder."""
         self._distribution.agree(0)  # the others wait until the first has written
         set_weights(self._model, self._run.read_arrays("weights"))
-        best = self._kept()
+        best = self._history.kept
         trained, total = trained_share(self._model, self._config.tune)
         metrics: dict[str, Any] = {
             "status": status,
             "best_epoch": best["epoch"],
             "alpha": best.get("alpha"),
-            "epochs": max(item["epoch"] for item in self._history),
+            "epochs": self._history.epochs,
             "trained_parameters": trained,
             "parameters": total,
             "seconds": time.monotonic() - self._started,
-            "head_validation_accuracy": self._history[0]["validation_accuracy"],
+            "head_validation_accuracy": self._history.first["validation_accuracy"],
         }
         scores = {part: softmax(self._answers(part)) for part in JUDGED if len(self._rows[part])}
         for part, values in scores.items():
@@ -332,15 +288,3 @@ class Training:
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
         self._distribution.agree(0)  # no worker continues while another still reads
-
-
-def _check_replicas(config: TrainConfig, distribution: Distribution, pictures: int) -> None:
-    """Refuse options that do not work with several replicas."""
-    if distribution.replicas > 1 and min(config.batch_size, pictures) < 2 * distribution.replicas:
-        raise ConfigError(
-            f"Options: batches of {config.batch_size} are too small for {distribution.replicas} replicas."
-        )
-
-
-def _figures(result: Score) -> str:
-    return f"validation {result.accuracy:.1%}, log loss {result.log_loss:.3f}"

@@ -28,7 +28,7 @@ from edgeclf.evaluation.under_faults import measure_under_faults
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.finetune import FineTuner
-from edgeclf.training.trainer import starting_network
+from edgeclf.training.starting_network import starting_network
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.system.atomic_file import write_text

@@ -41,7 +41,8 @@ from edgeclf.metrics.calibration import reliability
 from edgeclf.metrics.scoring import softmax
 from edgeclf.model.network import build_classifier, set_weights
 from edgeclf.runs.split import divide
-from edgeclf.training.trainer import Training, starting_network
+from edgeclf.training.starting_network import starting_network
+from edgeclf.training.trainer import Training
 from edgeclf_converters import Labelled
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.parity.scores import network_scores

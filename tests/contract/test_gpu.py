@@ -22,7 +22,7 @@ from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.training.finetune import FineTuner
-from edgeclf.training.trainer import starting_network
+from edgeclf.training.starting_network import starting_network
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.quantize.qat import QatConfig
 from tests.gpu_operations import Operation, has_kernel, is_refused, recorded, refusals

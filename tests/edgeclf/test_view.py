@@ -15,7 +15,7 @@ import pytest
 
 from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.commands.train import train as train_command
-from edgeclf.config.train import without_effect
+from edgeclf.config.idle_options import without_effect
 from edgeclf.data.sources import read_source
 from edgeclf.errors import ConfigError, DataError, RunError
 from edgeclf_runtime import Classifier, read_image

@@ -10,7 +10,8 @@ import pytest
 
 from edgeclf import Quiet, make_config, resume, train
 from edgeclf.training.finetune import FineTuner
-from edgeclf.training.trainer import Judged, Training
+from edgeclf.training.judged import Judged
+from edgeclf.training.trainer import Training
 from tests.edgeclf.training.test_training import SMALL
 from tests.listening import Interrupting
 

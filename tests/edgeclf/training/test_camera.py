@@ -10,8 +10,8 @@ import pytest
 
 from edgeclf import make_config
 from edgeclf.config.file import config_text, configure
+from edgeclf.config.idle_options import without_effect
 from edgeclf.config.tables import TrainTable
-from edgeclf.config.train import without_effect
 from edgeclf.evaluation.camera_faults import FAULTS
 from edgeclf.exporting.int8 import qat_augment
 from edgeclf.frameworks import tensorflow

@@ -14,7 +14,8 @@ from edgeclf import Quiet, Run, export, make_config, resume, train
 from edgeclf.commands.evaluate import evaluate as evaluate_command
 from edgeclf.commands.train import train as train_command
 from edgeclf.config.grown import grown
-from edgeclf.config.train import TrainConfig, without_effect
+from edgeclf.config.idle_options import without_effect
+from edgeclf.config.train import TrainConfig
 from edgeclf.demo import digit_picture
 from edgeclf.errors import ConfigError
 from edgeclf.metrics.scoring import log_losses, softmax

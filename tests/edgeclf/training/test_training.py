@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgeclf import Quiet, Run, RunError, evaluate, make_config, resume, train
-from edgeclf.config.train import without_effect
+from edgeclf.config.idle_options import without_effect
 from edgeclf.data.dataset import Dataset
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.data.sources import read_source, refuse_inside

@@ -1,0 +1,34 @@
+"""The run folder as workers see it that do not write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.runs.run import Arrays, Run
+
+__all__ = ["Follower"]
+
+
+class Follower(Run):
+    """Read-only run for non-chief workers: writing does nothing."""
+
+    def abandon(self) -> None:
+        """Nothing."""
+
+    def write_json(self, name: str, content: object) -> None:
+        """Nothing."""
+
+    def write_split(
+        self, data: Dataset, skipped: Sequence[Skipped], digests: npt.NDArray[np.uint64] | None = None
+    ) -> None:
+        """Nothing."""
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        """Nothing."""
+
+    def remove_arrays(self, name: str) -> None:
+        """Nothing."""
