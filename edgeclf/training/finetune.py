@@ -88,15 +88,17 @@ class FineTuner:
         self._share = compiled(self._compute, autograph=False, jit_compile=True) if config.xla else self._compute
         self._step = compiled(self._whole, autograph=False, reduce_retracing=True)
 
-    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
-        """Train one epoch, counted from 0; yield (images, loss) after each step."""
+    def epoch(self, number: int) -> Iterator[tuple[int, Any]]:
+        """Train one epoch, counted from 0; yield (images, loss) after each step.
+
+        The loss is a tensor: whoever reads its value waits for the step, which on a GPU may still be running.
+        """
         order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
         first, whole = number * self.steps, self.steps * self._config.epochs
         batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
         for done, (count, batch) in enumerate(batches, first):
             rate = self._highest * self._schedule((done + 1) / whole)
-            loss = self._step(batch, tensorflow().constant(rate, "float32"))
-            yield count, float(loss)
+            yield count, self._step(batch, tensorflow().constant(rate, "float32"))
         self.input_wait = batches.wait_share
 
     def preview(self) -> npt.NDArray[np.uint8]:

@@ -158,7 +158,7 @@ class Training:
                     for count, loss in tuner.epoch(epoch):
                         losses.append(loss)
                         bar.advance(count)
-                    self._after_epoch(tuner, epoch + 1, float(np.mean(losses)))
+                    self._after_epoch(tuner, epoch + 1, float(np.mean([float(loss) for loss in losses])))
         except KeyboardInterrupt:
             if self._distribution.way == "multi-worker":  # the others would wait in the middle of a step for ever
                 raise

@@ -83,7 +83,7 @@ def _reduced(photograph: Path) -> np.ndarray:
 class _Kept:
     """A sink that keeps its items."""
 
-    name, images = "kept", True
+    name, pictures = "kept", True
 
     def __init__(self) -> None:
         self.seen: list[Observation] = []

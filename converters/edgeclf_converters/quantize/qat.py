@@ -25,6 +25,7 @@ from edgeclf_converters.parity.scores import Labelled
 from edgeclf_converters.quantize.fake_quant import Ranges, quantized, set_ranges
 from edgeclf_converters.quantize.schedule import warmup_cosine
 from edgeclf_runtime.pictures.preprocess import Preprocessing
+from edgeclf_runtime.system.ahead import Ahead
 
 __all__ = ["Augment", "QatConfig", "train_epochs"]
 
@@ -110,17 +111,30 @@ def train_epochs(
     steps = math.ceil(count / config.batch_size)
     for epoch in range(config.epochs):
         order = np.random.default_rng([config.seed, 3, epoch]).permutation(count)
-        for number, rows in enumerate(np.array_split(order, steps)):
-            seed = np.random.default_rng([config.seed, 4, epoch, number]).integers(0, 2**31 - 1, 2, np.int32)
-            batch = distribution.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
-            rate = warmup_cosine((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
-            step(batch, tf.constant(rate, tf.float32))
-            advance(len(rows))
+        seeds = [np.random.default_rng([config.seed, 4, epoch, number]) for number in range(steps)]
+        with Ahead(_batches(data, np.array_split(order, steps), augment, seeds, distribution)) as batches:
+            for number, (images, batch) in enumerate(batches):
+                rate = warmup_cosine((epoch * steps + number + 0.5) / (steps * config.epochs)) * config.learning_rate
+                step(batch, tf.constant(rate, tf.float32))
+                advance(images)
         trained = _trained(nodes, layers)
         if epoch < config.epochs - 1:
             ranges = remeasure(trained)
             set_ranges(student, ranges)
         yield trained, ranges
+
+
+def _batches(
+    data: Labelled,
+    parts: Sequence[Any],
+    augment: Augment | None,
+    seeds: Sequence[np.random.Generator],
+    distribution: Distribution,
+) -> Iterator[tuple[int, Any]]:
+    """Yield the number of images and the augmented images of each step, one part for each replica."""
+    for rows, numbers in zip(parts, seeds, strict=True):
+        seed = numbers.integers(0, 2**31 - 1, 2, np.int32)
+        yield len(rows), distribution.shares(len(rows), functools.partial(_read, data, np.sort(rows), augment, seed))
 
 
 def _read(data: Labelled, rows: Any, augment: Augment | None, seed: Any, part: slice) -> tuple[Any, Any, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgeclf.frameworks import tensorflow
 
-__all__ = ["augment"]
+__all__ = ["augment", "grey"]
 
 _AREA = (0.45, 1.0)  # share of the image's area that a crop keeps
 _ASPECT = 1.25
@@ -57,7 +57,14 @@ def augment(
 def _recolour(pixels: Any, factors: Any) -> Any:
     """Change saturation, contrast and brightness by one factor each per image."""
     tf = tensorflow()
-    grey = tf.reduce_sum(pixels * tf.constant([0.299, 0.587, 0.114]), axis=3, keepdims=True)
-    pixels = grey + (pixels - grey) * factors[0]
-    middle = tf.reduce_mean(grey, axis=[1, 2, 3], keepdims=True)
+    brightness = grey(pixels)
+    middle = tf.reduce_mean(brightness, axis=[1, 2, 3], keepdims=True)
+    brightness = tf.tile(brightness, [1, 1, 1, 3])  # with one channel, TensorFlow takes twice as long
+    pixels = brightness + (pixels - brightness) * factors[0]
     return (middle + (pixels - middle) * factors[1]) * factors[2]
+
+
+def grey(pixels: Any) -> Any:
+    """Return the luma (ITU-R BT.601) of RGB images ``[batch, height, width, 3]``, with one channel."""
+    red, green, blue = (pixels[..., channel : channel + 1] for channel in range(3))
+    return red * 0.299 + green * 0.587 + blue * 0.114

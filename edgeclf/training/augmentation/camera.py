@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from edgeclf.frameworks import tensorflow
+from edgeclf.training.augmentation.augment import grey
 
 __all__ = ["CONTRAST", "HELD_OUT", "LIGHT", "NOISE", "SCALE", "SHARE", "TINT", "camera_like"]
 
@@ -35,7 +36,6 @@ NOISE = (4.0, 32.0)
 SCALE = (0.4, 0.9)
 """Factors of the size of what is further away."""
 
-_LUMA = (0.299, 0.587, 0.114)
 _FIELDS = 4  # of noise in a batch, each shared by images; drawing one for every image takes as long as the crops
 _POOLS = (2, 4)  # pixels that a blurred image averages in each direction
 _DRAWS = 15  # random numbers for each image
@@ -105,11 +105,11 @@ def _recoloured(pixels: Any, draw: Any) -> Any:
     light, tint, contrast, colour = (
         tf.gather(value, rows)[:, None, None, None] for value in (light, tint, contrast, colour)
     )
-    grey = tf.reduce_sum(some * tf.constant(_LUMA), axis=3, keepdims=True)
-    middle = tf.reduce_mean(grey, axis=[1, 2, 3], keepdims=True)
+    luma = grey(some)
+    middle = tf.reduce_mean(luma, axis=[1, 2, 3], keepdims=True)
     gains = light * tf.concat([1 + tint, tf.ones_like(tint), 1 - tint], axis=3)
-    # ((grey + (some - grey) * colour) - middle) * contrast + middle, times the gains
-    changed = some * (colour * contrast * gains) + (grey * ((1 - colour) * contrast) + middle * (1 - contrast)) * gains
+    # ((luma + (some - luma) * colour) - middle) * contrast + middle, times the gains
+    changed = some * (colour * contrast * gains) + (luma * ((1 - colour) * contrast) + middle * (1 - contrast)) * gains
     return tf.tensor_scatter_nd_update(pixels, rows[:, None], changed)
 
 
