@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
@@ -46,6 +46,10 @@ bench-train: setup
 # Where the time of a training and its int8 export goes, and how busy the cores are; five minutes, quiet.
 bench-stages: setup
 	$(BIN)/python tests/benchmarks/stages.py $(DATA)
+
+# Images per second that training, quantization-aware training and features feed to a network that takes no time; a minute, quiet.
+bench-feed: setup
+	$(BIN)/python -m tests.benchmarks.feed
 
 # Trainings on 5, 10 and 20 images a class, with the moving average as it is and as it was until 0.1; an hour.
 bench-small: setup

@@ -22,6 +22,10 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?s)--camera takes [\d.]+% of a step's time.*, validation: 9 images.*, test: 9 images, 1 seed.*mean of 13 ",
     ),
     "conditions": ("MODEL FOLDER/test --streams 2", r"(?m)^noise +strong +\d.*\d+.*(?s:.*)False alarms in 10000 views"),
+    "feed": (
+        "--images 12 --size 64 --batch 6 --rounds 1",
+        r"(?s)default +\d+ images/s +[\d.]+ ms .*rand-augment.*--camera.*quantization-aware.*features +\d+ images/s",
+    ),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "grow": (
         "FOLDER --seeds 0,1 --epochs 1 --size 64 --out OUT",

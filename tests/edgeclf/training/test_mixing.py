@@ -50,3 +50,54 @@ def test_strength_sets_the_size_of_changes() -> None:
     assert changes[0] < 1  # less than a step of the pixels': rounding alone
     assert changes[0] < 0.2 * changes[1] < 0.2 * changes[2]
     assert len(OPERATIONS) == len(set(OPERATIONS))
+
+
+def test_each_image_of_a_batch_is_changed_as_if_all_got_its_operation() -> None:
+    tf = tensorflow()
+    images = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3)).astype(np.float32)
+    pixels, seed, strength = tf.constant(images), tf.constant([5, 6]), 7.0
+    result, expected, drawn = rand_augment(pixels, strength, seed).numpy(), images, []
+    for turn in range(2):
+        first, second = (seed + tf.constant([turn, number]) for number in (11, 12))
+        chosen = tf.random.stateless_uniform([300], first, 0, len(OPERATIONS), tf.int32).numpy()
+        sign = np.where(tf.random.stateless_uniform([300], second).numpy() < 0.5, -1, 1).astype(np.float32)
+        amount = tf.constant(sign * np.float32(strength / 10))
+        every = [operation(tf.constant(expected), amount).numpy().clip(0, 255) for operation in OPERATIONS.values()]
+        expected = np.stack(every)[chosen, np.arange(300)]
+        drawn.append(chosen)
+    assert np.allclose(result, expected, atol=1e-3)
+    assert set(np.concatenate(drawn)) == set(range(len(OPERATIONS)))
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_operations_change_what_their_names_say(sign: float) -> None:
+    tf = tensorflow()
+    image = np.random.default_rng(1).integers(40, 200, (1, 20, 20, 3)).astype(np.float32)
+    luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
+
+    def changed(name: str, strength: float = 0.5) -> np.ndarray:
+        result: np.ndarray = OPERATIONS[name](tf.constant(image), tf.constant([sign * strength])).numpy()
+        return result
+
+    factor = 1 + 0.9 * sign * 0.5
+    assert np.allclose(changed("identity"), image)
+    assert np.allclose(changed("brightness"), image * factor, atol=1e-3)
+    assert np.allclose(changed("contrast") - luma.mean(), (image - luma.mean()) * factor, atol=1e-2)
+    assert np.allclose(changed("colour") - luma[..., None], (image - luma[..., None]) * factor, atol=1e-2)
+    assert (changed("sharpness")[:, 1:-1, 1:-1].std() > image[:, 1:-1, 1:-1].std()) == (sign > 0)
+    assert np.allclose(changed("posterize"), image // 4 * 4)
+    assert np.allclose(changed("solarize"), np.where(image < 128, image, 255 - image))
+    stretched = changed("autocontrast")
+    assert stretched.min() == 0
+    assert stretched.max() == pytest.approx(255)
+    shift = 3  # of 20 pixels: half of 0.3 of the side
+    moved = changed("translate_x")
+    kept = image[:, :, :-shift] if sign < 0 else image[:, :, shift:]
+    assert np.allclose(moved[:, :, shift:] if sign < 0 else moved[:, :, :-shift], kept, atol=1e-2)
+    assert (moved[:, :, :shift] if sign < 0 else moved[:, :, -shift:]) == pytest.approx(127)
+    down = changed("translate_y").transpose(0, 2, 1, 3)
+    other = OPERATIONS["translate_x"](tf.constant(image.transpose(0, 2, 1, 3)), tf.constant([sign * 0.5])).numpy()
+    assert np.allclose(down, other, atol=1e-2)
+    for name in ("rotate", "shear_x", "shear_y"):
+        assert not np.allclose(changed(name), image, atol=1)
+        assert np.allclose(changed(name, 0.0), image, atol=1e-3)
