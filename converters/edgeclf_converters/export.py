@@ -28,6 +28,7 @@ from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.atomic_file import put_in_place
+from edgeclf_runtime.system.cores import usable_cores
 from edgeclf_runtime.system.plain_text import counted, printable
 from edgeclf_runtime.verification import verify
 
@@ -188,7 +189,7 @@ def _write(
     with work_folder(path) as folder:
         unfinished = folder / path.name
         unfinished.write_bytes(pack(content, card, (), DEFAULT_TOLERANCE))
-        with Classifier.load(unfinished, features=True) as classifier:
+        with Classifier.load(unfinished, features=True, lanes=usable_cores()) as classifier:
             vectors = [GoldenVector(pixels, classifier.classify(pixels).scores) for pixels in golden]
             if measure is not None:
                 measured = {name: float(value) for name, value in measure(classifier).items()}

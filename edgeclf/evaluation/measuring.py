@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgeclf.errors import DataError
 from edgeclf.metrics.refusals import Refusals, count_refusals
 from edgeclf.metrics.scoring import Score, score
 from edgeclf.progress import Reporter
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.errors import ImageError
@@ -25,9 +25,10 @@ from edgeclf_runtime.prediction import NOTHING, Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["Measurement", "measure", "measure_dataset", "outcome_of"]
+__all__ = ["READERS", "Measurement", "measure", "measure_dataset", "outcome_of"]
 
-_AHEAD = 16  # images decoded ahead
+READERS = 2
+"""Threads that decode images for the interpreter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def measure(
     """Classify every image and score the answers.
 
     Args:
-        classifier: the model.
+        classifier: the model; with several lanes, so many images are classified at the same time.
         files: the images' files.
         targets: the right label of each file, as an index into the card's labels; one more is ``NOTHING`` where the
             model has no such class.
@@ -101,15 +102,15 @@ def measure(
     rows: list[int] = []
     predictions: list[Prediction] = []
     skipped: list[Skipped] = []
-    with without_codec_lines(), reporter.bar(title, len(files)) as bar, ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(files), _AHEAD):
-            for row, picture in enumerate(pool.map(partial(_read, read), files[start : start + _AHEAD]), start):
-                bar.advance(1)
-                if isinstance(picture, Skipped):
-                    skipped.append(picture)
-                    continue
-                rows.append(row)
-                predictions.append(classifier.classify(picture))
+    pictures = in_order(partial(_read, read), files, READERS)
+    with without_codec_lines(), reporter.bar(title, len(files)) as bar:
+        for row, answer in enumerate(in_order(partial(_classified, classifier), pictures, classifier.backend.lanes)):
+            bar.advance(1)
+            if isinstance(answer, Skipped):
+                skipped.append(answer)
+                continue
+            rows.append(row)
+            predictions.append(answer)
     if not rows:
         reason = f" ({skipped[0].reason})" if skipped else ""
         raise DataError(f"No image can be read{reason}.")
@@ -178,6 +179,10 @@ def measure_dataset(
         return data.picture(names[path], classifier.card.preprocessing)
 
     return measure(classifier, list(names), data.targets.tolist(), reporter, read, title, rule)
+
+
+def _classified(classifier: Classifier, picture: Pixels | Skipped) -> Prediction | Skipped:
+    return picture if isinstance(picture, Skipped) else classifier.classify(picture)
 
 
 def _read(read: Callable[[Path], Pixels], file: Path) -> Pixels | Skipped:

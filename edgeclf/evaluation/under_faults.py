@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,9 +12,10 @@ import numpy.typing as npt
 from edgeclf.data.dataset import Dataset
 from edgeclf.errors import DataError
 from edgeclf.evaluation.camera_faults import FAULTS, REFERENCE, camera_frame, with_fault
-from edgeclf.evaluation.measuring import Measurement, outcome_of
+from edgeclf.evaluation.measuring import READERS, Measurement, outcome_of
 from edgeclf.progress import Reporter
 from edgeclf_converters.parity.parity import paired_interval
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.errors import ImageError
@@ -31,8 +31,6 @@ IMAGES = 200
 _CELLS = [(name, level) for name in FAULTS for level in range(3)]
 MIDDLE = tuple(dict.fromkeys([*REFERENCE, *((name, 1) for name in FAULTS)]))
 """Every fault at middle strength, and what else ``REFERENCE`` has: what a quick look measures."""
-
-_AHEAD = 4  # images prepared ahead, each with all faults
 
 
 @dataclass(frozen=True)
@@ -174,21 +172,23 @@ def measure_under_faults(
         drawn = (with_fault(frame, name, level, seed) for name, level in cells)
         return [classifier.fit(frame), *map(classifier.fit, drawn)]
 
-    steps = len(rows) * (1 + len(cells))
-    with without_codec_lines(), reporter.bar("Camera faults", steps) as bar, ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(rows), _AHEAD):
-            chosen = rows[start : start + _AHEAD].tolist()
-            for row, images in zip(chosen, pool.map(prepared, chosen), strict=True):
-                if images is not None:
-                    kept.append(row)
-                    predictions.append([classifier.score(image) for image in images])
-                bar.advance(1 + len(cells))
+    def scored(images: list[Fitted] | None) -> list[Prediction]:
+        return [classifier.score(image) for image in images or ()]
+
+    each = 1 + len(cells)
+    with without_codec_lines(), reporter.bar("Camera faults", len(rows) * each) as bar:
+        answers = in_order(scored, in_order(prepared, rows.tolist(), READERS), classifier.backend.lanes)
+        for row, answer in zip(rows.tolist(), answers, strict=True):
+            if answer:
+                kept.append(row)
+                predictions.append(answer)
+            bar.advance(each)
     if not kept:
         raise DataError("No image can be read.")
     targets, files = data.targets[kept], tuple(data.path(data.files[row]) for row in kept)
     clean, *others = (
-        outcome_of(answers, targets, classifier.card.labels, rule, files, ())
-        for answers in zip(*predictions, strict=True)
+        outcome_of(column, targets, classifier.card.labels, rule, files, ())
+        for column in zip(*predictions, strict=True)
     )
     names = tuple(data.files[row] for row in kept)
     return UnderFaults(names, len(data.files), seed, clean, dict(zip(cells, others, strict=True)))

@@ -17,6 +17,7 @@ from edgeclf.runs.run import Run
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.expectation import EXPECTATION_FILE
 from edgeclf_runtime.model.rewrite import replace_files
+from edgeclf_runtime.system.cores import usable_cores
 
 __all__ = ["note_camera_faults"]
 
@@ -40,7 +41,7 @@ def note_camera_faults(
     Raises:
         DataError: no image can be read.
     """
-    with Classifier.load(model) as classifier:
+    with Classifier.load(model, lanes=usable_cores()) as classifier:
         found = measure_under_faults(classifier, data, reporter, limit=_IMAGES, cells=_CELLS)
         familiarity, reject = classifier.familiarity, classifier.card.reject or 0.0
     metrics = run.read_json("metrics")
