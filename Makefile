@@ -5,14 +5,14 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
 
 setup: .venv/ready
 
-.venv/ready: constraints.txt pyproject.toml converters/pyproject.toml runtime/pyproject.toml Makefile
+.venv/ready: constraints.txt pyproject.toml converters/pyproject.toml runtime/pyproject.toml fleet/pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e ./runtime -e ./converters -e '.[lite1,lite2,tensorboard,dev]'
+		-e ./runtime -e ./converters -e ./fleet -e '.[lite1,lite2,tensorboard,dev]'
 	touch $@
 
 demo: setup
@@ -24,7 +24,7 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy edgeclf runtime/edgeclf_runtime converters/edgeclf_converters
+	$(BIN)/mypy edgeclf runtime/edgeclf_runtime converters/edgeclf_converters fleet/edgeclf_fleet
 
 # Train, export and measure the int8 file on TrashNet's test part, for three seeds; about 12 minutes each on two cores.
 bench-trashnet: setup
@@ -127,6 +127,10 @@ test-faults: setup
 test-supply: setup
 	$(NAMED) -s tests/supply
 
+# Deployments over a real sshd on a loopback port to a service under runit; five minutes.
+test-fleet: need-fleet setup
+	$(NAMED) -s tests/fleet_device
+
 # The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, the page, 20 power cuts; half an hour, as root.
 test-pi: need-pi setup .venv-tflite/ready
 	$(NAMED) -s tests/device
@@ -138,6 +142,9 @@ test-bench: setup
 # Before anything is built for it.
 need-pi:
 	@$(PYTHON) tests/device/needs.py
+
+need-fleet:
+	@$(PYTHON) tests/fleet_device/needs.py
 
 .venv-mediapipe/ready:
 	$(PYTHON) -m venv .venv-mediapipe
@@ -157,8 +164,8 @@ need-pi:
 	touch $@
 
 wheels: setup
-	rm -rf build runtime/build converters/build
-	for part in ./runtime ./converters .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
+	rm -rf build runtime/build converters/build fleet/build
+	for part in ./runtime ./converters ./fleet .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
 
 clean:
 	rm -rf .venv .venv-mediapipe .venv-tflite .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

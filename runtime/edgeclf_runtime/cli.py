@@ -25,6 +25,9 @@ _READERS = ("frames", "ahead", "lane", "sink")  # name prefixes of threads that 
 _DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "promote", "compare", "search")
 """Commands of the desktop package, to name it when it is not installed."""
 
+_FLEET = ("deploy",)
+"""Commands of the fleet package."""
+
 _SECTIONS = {
     "Train and export, on a desktop": _DESKTOP,
     "Run, on a Raspberry Pi, a Coral board or here": (
@@ -40,6 +43,7 @@ _SECTIONS = {
         "verify",
         "bench",
     ),
+    "Bring it to devices": _FLEET,
 }
 """Commands by section, in the order in which they are usually used; the help lists them so."""
 
@@ -166,8 +170,10 @@ def _unknown(name: str, entries: dict[str, EntryPoint], ctx: click.Context) -> c
         return _Missing(
             f"edgeclf {name} comes with the desktop package: pip install ./runtime ./converters . in a clone"
         )
+    if name in _FLEET:
+        return _Missing(f"edgeclf {name} comes with the fleet package: pip install ./fleet in a clone")
     import difflib
 
-    near = difflib.get_close_matches(name, [*entries, *_DESKTOP], n=1)
+    near = difflib.get_close_matches(name, [*entries, *_DESKTOP, *_FLEET], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return click.UsageError(f"No command {name!r}.{hint}", ctx)

@@ -29,6 +29,7 @@ PUBLIC = {
     "open_source read_image",
     "edgeclf_converters": "METHODS MODES Conversion ConversionError Labelled Parity QatConfig Search Step "
     "__version__ convert convert_int8 export search_int8",
+    "edgeclf_fleet": "FleetError __version__",
     "edgeclf": "ConfigError DataError DesktopError Measurement Quiet Reporter Run RunError SearchConfig Terminal "
     "TrainConfig WeightsError __version__ check_data compare evaluate export export_pretrained export_run "
     "make_config promote resume search train write_report",

@@ -12,6 +12,7 @@ FOLDERS = {
     "edgeclf": ROOT / "edgeclf",
     "edgeclf_converters": ROOT / "converters" / "edgeclf_converters",
     "edgeclf_runtime": ROOT / "runtime" / "edgeclf_runtime",
+    "edgeclf_fleet": ROOT / "fleet" / "edgeclf_fleet",
 }
 # From the lowest floor to the highest; rooms of one floor know nothing of one another.
 FLOORS = {
@@ -35,6 +36,12 @@ FLOORS = {
         "familiarity quantize",
         "report",
         "export",
+    ),
+    "edgeclf_fleet": (
+        "callback_plugins errors",
+        "events playbook wheel",
+        "bundle",
+        "commands roles",
     ),
     "edgeclf_runtime": (
         "errors renamed",

@@ -1,4 +1,4 @@
-"""The three distributions are built as wheels; the runtime's is installed alone in a clean environment."""
+"""The four distributions are built as wheels; the runtime's is installed alone in a clean environment."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
-    subprocess.run([*build, "./runtime", "./converters", "."], cwd=ROOT, check=True)
+    subprocess.run([*build, "./runtime", "./converters", "./fleet", "."], cwd=ROOT, check=True)
     return folder
 
 
-def test_three_wheels_are_built(wheels: Path) -> None:
+def test_four_wheels_are_built(wheels: Path) -> None:
     names = sorted(path.name.split("-")[0] for path in wheels.glob("*.whl"))
-    assert names == ["edgeclf", "edgeclf_converters", "edgeclf_runtime"]
+    assert names == ["edgeclf", "edgeclf_converters", "edgeclf_fleet", "edgeclf_runtime"]
 
 
 def test_the_pages_are_in_the_runtimes_wheel(wheels: Path) -> None:
@@ -32,6 +32,13 @@ def test_the_pages_are_in_the_runtimes_wheel(wheels: Path) -> None:
         packed = {name for name in wheel.namelist() if "/web/static/" in name}
     files = (ROOT / "runtime" / "edgeclf_runtime" / "web" / "static").iterdir()
     assert packed == {f"edgeclf_runtime/web/static/{file.name}" for file in files}
+
+
+def test_the_whole_role_is_in_the_wheel_of_the_fleet(wheels: Path) -> None:
+    with zipfile.ZipFile(next(wheels.glob("edgeclf_fleet*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("edgeclf_fleet/")}
+    tracked = subprocess.run(["git", "ls-files", "fleet/edgeclf_fleet"], cwd=ROOT, capture_output=True, text=True)
+    assert packed == {name.removeprefix("fleet/") for name in tracked.stdout.splitlines()}
 
 
 def test_the_runtime_installs_alone_and_classifies(wheels: Path, model: Path, digits: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-PARTS = {"edgeclf_runtime": "runtime", "edgeclf_converters": "converters", "edgeclf": "."}
+PARTS = {"edgeclf_runtime": "runtime", "edgeclf_converters": "converters", "edgeclf_fleet": "fleet", "edgeclf": "."}
 CONSTRAINED = ["-c", str(ROOT / "constraints.txt")]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 

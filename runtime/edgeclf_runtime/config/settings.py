@@ -17,6 +17,7 @@ from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.renamed import KEYS, in_new_names, meant, old_fields
 from edgeclf_runtime.sinks.calls import CallKeys
 from edgeclf_runtime.sinks.conditions_file import ConditionsFileKeys
+from edgeclf_runtime.sinks.health_file import HealthFileKeys
 from edgeclf_runtime.sinks.keys import SinkKeys
 from edgeclf_runtime.sinks.lines import LineKeys
 from edgeclf_runtime.sinks.metrics import MetricsKeys
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 class SinkSettings(
     PageKeys,
     ConditionsFileKeys,
+    HealthFileKeys,
     MetricsKeys,
     MqttKeys,
     CallKeys,

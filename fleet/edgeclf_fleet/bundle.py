@@ -1,0 +1,132 @@
+"""What is brought to a device: a model file and an archive of wheels, each named by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tarfile
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeclf_fleet.errors import FleetError
+from edgeclf_fleet.wheel import write_wheel
+
+__all__ = ["Bundle", "make_bundle"]
+
+_RUNTIME = "edgeclf-runtime"
+_RUNTIME_WHEEL = re.compile(r"edgeclf_runtime-([^-]+)-py3-none-any\.whl")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The files of a deployment, on this machine.
+
+    Attributes:
+        model: absolute path of the model file.
+        model_name: name for display.
+        model_digest: SHA-256 of the model file.
+        model_bytes: its size.
+        model_time: when it was written, in seconds since 1970; no device's clock should be before.
+        archive: path of a tar archive of the wheels.
+        archive_digest: SHA-256 of the archive.
+        archive_bytes: its size.
+        wheels: names of the wheels in it.
+        version: version of the runtime.
+        offline: whether the archive also has everything that the runtime depends on.
+    """
+
+    model: str
+    model_name: str
+    model_digest: str
+    model_bytes: int
+    model_time: float
+    archive: str
+    archive_digest: str
+    archive_bytes: int
+    wheels: tuple[str, ...]
+    version: str
+    offline: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes by name, for Ansible."""
+        return {**asdict(self), "wheels": list(self.wheels)}
+
+
+def make_bundle(model: Path, folder: Path, wheels: Path | None = None, offline: Path | None = None) -> Bundle:
+    """Make the bundle of a deployment.
+
+    Args:
+        model: the model file, which is read and checked.
+        folder: existing folder for the archive.
+        wheels: folder with the runtime's wheel, and with others that are to be preferred; None to make the wheel
+            from the installed runtime.
+        offline: folder with all wheels that the device needs; None to take them from the device's package index.
+
+    Raises:
+        ModelError: the model file cannot be used.
+        FleetError: a folder has no wheel of the runtime, or several.
+    """
+    from edgeclf_runtime.model.file import read_model
+
+    card = read_model(model).card
+    content = model.read_bytes()
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        files = _wheels(wheels, offline, Path(temporary))
+        version = _version(files)
+        archive = _archive(files)
+    digest = hashlib.sha256(archive).hexdigest()
+    path = folder / f"{digest}.tar"
+    if not path.exists():  # hosts are prepared in parallel, and usually share one
+        hidden = folder / f".{digest}.{os.getpid()}"
+        hidden.write_bytes(archive)
+        hidden.replace(path)
+    return Bundle(
+        str(model.absolute()),
+        card.name,
+        hashlib.sha256(content).hexdigest(),
+        len(content),
+        model.stat().st_mtime,
+        str(path),
+        digest,
+        len(archive),
+        tuple(file.name for file in files),
+        version,
+        offline is not None,
+    )
+
+
+def _wheels(wheels: Path | None, offline: Path | None, temporary: Path) -> list[Path]:
+    """Return the wheels by name; one of ``wheels`` goes before one of ``offline`` with the same name."""
+    chosen: dict[str, Path] = {}
+    for folder in filter(None, (offline, wheels)):
+        if not folder.is_dir():
+            raise FleetError(f"{folder}: not a folder; expected one with wheels (.whl).")
+        chosen.update({path.name: path for path in folder.glob("*.whl")})
+    if not any(map(_RUNTIME_WHEEL.fullmatch, chosen)):
+        if wheels is not None:
+            raise FleetError(f"{wheels}: has no wheel of the runtime (edgeclf_runtime-...-py3-none-any.whl).")
+        made = write_wheel(_RUNTIME, temporary)
+        chosen[made.name] = made
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def _version(files: list[Path]) -> str:
+    versions = [match[1] for file in files if (match := _RUNTIME_WHEEL.fullmatch(file.name))]
+    if len(versions) > 1:
+        raise FleetError(f"Several versions of the runtime ({', '.join(versions)}): leave one wheel of it.")
+    return versions[0]
+
+
+def _archive(files: list[Path]) -> bytes:
+    """Return a tar archive that depends on names and contents only."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for file in files:
+            entry, content = tarfile.TarInfo(file.name), file.read_bytes()
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,51 @@
+"""Ansible callback: append what happens on each host to the file EDGECLF_EVENTS, a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: edgeclf_events
+type: notification
+short_description: Append what happens on each host to a file
+description: Used by edgeclf deploy; see edgeclf_fleet.events.
+"""
+
+_PASSED = ("msg", "changed", "outcome", "module_stderr", "exception")
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Writes task names, and of results what a user is told."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "edgeclf_events"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        self._write("start", str(host.get_name()), str(task.get_name()), {})
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._result("ok", result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._result("failed", result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._result("unreachable", result)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._write("no hosts", "", "", {})
+
+    def _result(self, kind: str, result: Any) -> None:
+        content = result._result
+        parts = {name: content[name] for name in _PASSED if name in content}
+        self._write(kind, str(result._host.get_name()), str(result._task.get_name()), parts)
+
+    def _write(self, kind: str, host: str, task: str, parts: dict[str, Any]) -> None:
+        with open(os.environ["EDGECLF_EVENTS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "host": host, "task": task, **parts}, default=str) + "\n")

@@ -1,0 +1,96 @@
+"""What happened on each host, in one line each, from the events that our callback plugin writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgeclf_runtime.system.plain_text import plain
+
+__all__ = ["Outcome", "outcomes", "why_unreachable"]
+
+_TAGS = re.compile(r"\x1b\[[0-9;]*m|^(Task failed: |Action failed: |Module failed: )+")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a deployment to a host ended.
+
+    Attributes:
+        host: name in the inventory.
+        ok: whether it succeeded.
+        text: one line for the user.
+    """
+
+    host: str
+    ok: bool
+    text: str
+
+
+def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
+    """Return the outcome of each host, in the order in which they ended.
+
+    Args:
+        events: objects with ``kind``, ``host``, ``task``, and of a result ``msg`` and ``outcome``.
+    """
+    ended: dict[str, Outcome] = {}
+    begun: dict[str, str] = {}
+    for event in events:
+        host = event["host"]
+        if event["kind"] == "start":
+            begun.setdefault(host, event["task"])
+        elif event["kind"] == "unreachable":
+            ended[host] = Outcome(host, False, why_unreachable(str(event.get("msg", "")), host))
+        elif event["kind"] == "failed":
+            ended[host] = Outcome(host, False, _why_failed(event))
+        elif event.get("outcome"):
+            ended[host] = Outcome(host, True, _line(str(event["outcome"])))
+    for host in begun.keys() - ended.keys():
+        ended[host] = Outcome(host, False, "not finished; deploy again to see its state.")
+    return list(ended.values())
+
+
+def why_unreachable(message: str, host: str) -> str:
+    """Return why ssh did not connect, and what to do.
+
+    Args:
+        message: what Ansible and ssh said.
+        host: name in the inventory.
+    """
+    for pattern, text in _SSH.items():
+        if re.search(pattern, message):
+            return f"not reached: {text.format(host=host)} Nothing was changed."
+    lines = message.removeprefix("Failed to connect to the host via ssh:").strip().splitlines()
+    return f"not reached: {_line(lines[-1] if lines else '')} Try: ssh {host}"
+
+
+_SSH = {
+    r"REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another than before. If the device was set up anew, "
+    "remove the old key (ssh-keygen -R {host}) and connect once with ssh; otherwise somebody may be in between.",
+    r"Host key verification failed|host key is known": "its host key is not known yet. Connect once with ssh {host}, "
+    "compare the key, and accept it.",
+    r"Could not resolve hostname": "there is no host of this name. Check its spelling, or give its address.",
+    r"Connection refused": "nothing answers to ssh there. Enable it on the device: sudo systemctl enable --now ssh",
+    r"[Tt]imed out|No route to host|Network is unreachable": "no answer. Is it switched on, and in this network?",
+    r"Permission denied \(": "it refuses this user or key. Bring your key there: ssh-copy-id {host}",
+    r"[Ii]ncorrect (sudo|become|su) password|Sorry, try again": "sudo refuses the password.",
+    r"[Mm]issing sudo password": "sudo wants a password: give it with --ask-become-pass.",
+    r"sshpass": "a password for ssh needs the program sshpass. Better bring your key there: ssh-copy-id {host}",
+}
+
+
+def _why_failed(event: Mapping[str, Any]) -> str:
+    message = str(event.get("msg", ""))
+    for pattern in ("Missing sudo password", "Incorrect sudo password"):
+        if pattern.lower() in message.lower():
+            return why_unreachable(message, str(event["host"])).removeprefix("not reached: ")
+    if "MODULE FAILURE" in message or not message:
+        detail = str(event.get("module_stderr") or event.get("exception") or "").strip().splitlines()
+        return _line(f"{event['task']}: {detail[-1] if detail else 'ended without a result'}")
+    return _line(message)
+
+
+def _line(text: str) -> str:
+    return plain(" ".join(_TAGS.sub("", text).split())) or "no reason given"

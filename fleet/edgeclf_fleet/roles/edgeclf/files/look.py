@@ -1,0 +1,217 @@
+"""Look at a device before anything is changed: look.py JSON. Prints what it lacks, and what is there already.
+
+It runs on the device, so it takes any Python from 3.6, to say that it is too old, and the standard library alone.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from typing import Any, Dict
+
+MIB = 1 << 20
+ENVIRONMENT_BYTES = 600 * MIB  # numpy, OpenCV, an interpreter, and what pip needs meanwhile
+GLIBC = (2, 28)  # of the wheels of numpy and OpenCV
+DAY = 86400.0
+INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
+MARK = "EDGECLF "
+
+
+def machine() -> str:
+    """Return the processor as programs see it: a 32-bit system may have a 64-bit kernel."""
+    name = platform.machine()
+    if struct.calcsize("P") == 4:
+        return {"aarch64": "armv7l", "x86_64": "i686"}.get(name, name)
+    return name
+
+
+def python_lack() -> str:
+    """Return what is wrong with this Python."""
+    version = sys.version_info[:2]
+    shown = "Python {}.{}".format(*version)
+    if version < (3, 9):
+        return f"{shown} is too old: 3.9 or newer is needed. Update the system, or name another with edgeclf_python."
+    if struct.calcsize("P") == 4 and version > (3, 11):
+        return f"{shown} on 32 bits: there is no interpreter for it. Use Python 3.9 to 3.11, or a 64-bit system."
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        return "Python has no venv module: sudo apt install python3-venv"
+    return ""
+
+
+def glibc_lack() -> str:
+    """Return what is wrong with the C library."""
+    try:
+        text = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError):
+        text = ""
+    match = re.match(r"glibc (\d+)\.(\d+)", text)
+    if match is None:
+        return "The system has no glibc (Alpine has musl); there are no wheels for it. Use Debian or Raspberry Pi OS."
+    if (int(match.group(1)), int(match.group(2))) < GLIBC:
+        return "{} is too old: {}.{} is needed (Debian 10 or newer). Update the system.".format(text, *GLIBC)
+    return ""
+
+
+def existing(path: str) -> str:
+    """Return the nearest folder above a path that exists."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def disk_lack(asked: Dict[str, Any], present: Dict[str, bool]) -> str:
+    """Return whether there is too little space."""
+    needed = asked["model_bytes"] * (0 if present["model"] else 2) + 8 * MIB
+    if not present["environment"]:
+        needed += asked["environment_bytes"] or ENVIRONMENT_BYTES + 3 * asked["archive_bytes"]
+    folder = existing(asked["root"])
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    if free >= needed:
+        return ""
+    free, needed = free // 1000000, -(-needed // 1000000)
+    return f"{folder}: {free} MB free, {needed} MB needed. Free some, or set edgeclf_root to another disk."
+
+
+def clock_lack(asked: Dict[str, Any]) -> str:
+    """Return whether the clock is not set."""
+    now = time.time()
+    if now >= asked["model_time"] - DAY:
+        return ""
+    return (
+        "The clock says {}, before the model was made ({}). Connect it to the network, or set it: "
+        "sudo date -s '{}'".format(
+            time.strftime("%Y-%m-%d", time.gmtime(now)),
+            time.strftime("%Y-%m-%d", time.gmtime(asked["model_time"])),
+            time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(asked["now"])),
+        )
+    )
+
+
+def right_lack(asked: Dict[str, Any]) -> str:
+    """Return whether this user may not install."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.geteuid())
+    if asked["become"] and os.geteuid() != 0:
+        if shutil.which("sudo") is None:
+            return "There is no sudo. Connect as root, or install it: apt install sudo"
+        if not asked["has_become_password"]:
+            done = subprocess.run(["sudo", "-n", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: UP022
+            if done.returncode:
+                return f"sudo wants a password of {user}, or refuses {user}. Give it with --ask-become-pass (-K)."
+    elif not asked["become"] and not os.access(existing(asked["root"]), os.W_OK):
+        return "{} may not write to {}. Set edgeclf_root to a folder that it may write to.".format(
+            user, existing(asked["root"])
+        )
+    return ""
+
+
+def manager_lack(asked: Dict[str, Any]) -> str:
+    """Return whether the service manager does not run."""
+    if asked["manager"] == "systemd" and not os.path.isdir("/run/systemd/system"):
+        return "systemd does not run here. Set edgeclf_service_manager to runit, or to none for no service."
+    if asked["manager"] == "runit":
+        if shutil.which("sv") is None:
+            return "runit is not installed: sudo apt install runit"
+        if not os.path.isdir(asked["runit_folder"]):
+            return "{}: no such folder; set edgeclf_runit_folder to the one that runit watches.".format(
+                asked["runit_folder"]
+            )
+    return ""
+
+
+def config_lack(asked: Dict[str, Any], current: str) -> str:
+    """Return whether there are no settings for a first service."""
+    if asked["has_config"] or current or asked["manager"] == "none":
+        return ""
+    return "No service is deployed yet. Give its settings: --config run.toml (edgeclf init-config writes it)."
+
+
+def suits(wheel: str) -> bool:
+    """Whether a wheel suits this Python and processor."""
+    parts = wheel[: -len(".whl")].split("-")
+    pythons, abi, platforms = parts[-3].split("."), parts[-2], parts[-1].split(".")
+    own = "cp{}{}".format(*sys.version_info[:2])
+    version_fits = own in pythons or "py3" in pythons or "abi3" in abi
+    return version_fits and any(one == "any" or one.endswith("_" + machine()) for one in platforms)
+
+
+def offline_lack(asked: Dict[str, Any]) -> str:
+    """Return which wheel for this processor is not in the offline folder."""
+    if not asked["offline"]:
+        return ""
+    for names in (("numpy",), ("opencv_python_headless",), ("click",), INTERPRETERS):
+        wheels = [one for one in asked["wheels"] if one.lower().split("-")[0] in names]
+        if not any(map(suits, wheels)):
+            own = "{}, Python {}.{}".format(machine(), *sys.version_info[:2])
+            there = " (it has {})".format(", ".join(wheels)) if wheels else ""
+            return "The offline folder has no wheel of {} for {}{}.".format(
+                " or ".join(name.replace("_", "-") for name in names), own, there
+            )
+    return ""
+
+
+def system_packages(asked: Dict[str, Any]) -> bool:
+    """Whether the environment is to see the system's packages: picamera2 is among them."""
+    if asked["system_packages"] != "auto":
+        return bool(asked["system_packages"])
+    return os.path.isdir("/usr/lib/python3/dist-packages/picamera2")
+
+
+def environment_name(asked: Dict[str, Any]) -> str:
+    """Return the name of the environment, which tells all that it was made from."""
+    return "{}-cp{}{}-{}{}-{}".format(
+        asked["version"],
+        sys.version_info[0],
+        sys.version_info[1],
+        machine(),
+        "-system" if system_packages(asked) else "",
+        asked["environment_digest"][:12],
+    )
+
+
+def main() -> None:
+    """Print one line of JSON."""
+    asked = json.loads(sys.argv[1])
+    root, name = asked["root"], environment_name(asked)
+    current = os.path.basename(os.readlink(root + "/current")) if os.path.islink(root + "/current") else ""
+    present = {
+        "environment": os.path.exists(f"{root}/environments/{name}/complete"),
+        "model": os.path.exists("{}/models/{}.tflite".format(root, asked["model_digest"])),
+    }
+    too_old = python_lack() if sys.version_info < (3, 9) else ""  # then nothing else is of interest
+    lacks = (
+        [too_old]
+        if too_old
+        else [
+            python_lack(),
+            glibc_lack(),
+            clock_lack(asked),
+            right_lack(asked),
+            manager_lack(asked),
+            config_lack(asked, current),
+            disk_lack(asked, present),
+            offline_lack(asked),
+        ]
+    )
+    found = {
+        "lacks": [lack for lack in lacks if lack],
+        "environment": name,
+        "current": current,
+        "present": present,
+        "system_packages": system_packages(asked),
+        "machine": machine(),
+        "python": platform.python_version(),
+    }
+    print(MARK + json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

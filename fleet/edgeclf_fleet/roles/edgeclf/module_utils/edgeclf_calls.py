@@ -1,0 +1,55 @@
+"""Run programs on the device; what they print becomes one line when they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from .edgeclf_layout import ReleaseError
+
+__all__ = ["call", "last_line"]
+
+
+def call(words: Sequence[object], about: str, folder: Path | None = None, seconds: float = 900.0) -> str:
+    """Run a program and return what it printed.
+
+    Args:
+        words: the program and its arguments.
+        about: what it is for, which begins the message of an error.
+        folder: working folder.
+        seconds: time-out.
+
+    Raises:
+        ReleaseError: it fails, cannot be started, or takes too long.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment["LC_ALL"] = "C.UTF-8"
+    try:
+        done = subprocess.run(
+            [str(word) for word in words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            cwd=folder,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ReleaseError(f"{about}: not ended after {seconds:.0f} s") from None
+    except OSError as error:
+        raise ReleaseError(f"{about}: {words[0]}: {error.strerror}") from None
+    if done.returncode:
+        raise ReleaseError(f"{about}: {last_line(done.stderr or done.stdout, done.returncode)}")
+    return done.stdout
+
+
+def last_line(text: str, status: int) -> str:
+    """Return the line of an output that says why the program failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "fatal"))]
+    chosen = (errors or lines or [f"exit status {status}"])[-1]
+    return chosen[len("Error: ") :] if chosen.startswith("Error: ") else chosen

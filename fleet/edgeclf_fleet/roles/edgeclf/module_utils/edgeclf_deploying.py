@@ -1,0 +1,266 @@
+"""One deployment on the device: install, try, switch, watch; or everything as before."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .edgeclf_calls import call
+from .edgeclf_environment import install_environment
+from .edgeclf_layout import Layout, ReleaseError
+from .edgeclf_managers import Manager, manager_named
+from .edgeclf_watch import Bounds, is_well, watch
+
+__all__ = ["Wanted", "deploy"]
+
+_SHOWN = 8  # digits of a digest in messages
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be deployed; the fields are the arguments of the module edgeclf_release."""
+
+    root: Path
+    service: str
+    manager: str
+    runit_folder: str
+    run_as: str
+    memory_limit: str
+    python: str
+    environment: str
+    system_packages: bool
+    archive_digest: str
+    offline: bool
+    extras: list[str]
+    version: str
+    model_name: str
+    model_digest: str
+    config: str
+    watch_seconds: float
+    start_seconds: float
+    latency_ms: float
+
+    def identity(self, config: str) -> str:
+        """Return the id of the release, which is the same if nothing has changed."""
+        options = [self.service, self.manager, self.run_as, self.memory_limit]
+        parts = [self.environment, self.model_digest, config, *options]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    @property
+    def model(self) -> str:
+        """Return the model for display."""
+        return f"{self.model_name} ({self.model_digest[:_SHOWN]})"
+
+
+def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
+    """Deploy; return whether anything was changed, and the outcome for the user.
+
+    Args:
+        wanted: what is to be deployed.
+        check: change nothing, and return what would be done.
+
+    Raises:
+        ReleaseError: it was refused, and the former release is in use.
+    """
+    layout = Layout(wanted.root)
+    options = {"run_as": wanted.run_as, "memory_limit": wanted.memory_limit, "runit_folder": wanted.runit_folder}
+    manager = manager_named(wanted.manager, layout, wanted.service, options)
+    if check:
+        return _Deployment(wanted, layout, manager).forecast()
+    layout.make()
+    with _locked(layout):
+        return _Deployment(wanted, layout, manager).run()
+
+
+@contextmanager
+def _locked(layout: Layout) -> Iterator[None]:
+    """Hold the device; a second deployment at the same time is refused."""
+    with (layout.root / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise ReleaseError("another deployment to this device is running; wait for its end.") from None
+        yield
+
+
+class _Deployment:
+    def __init__(self, wanted: Wanted, layout: Layout, manager: Manager) -> None:
+        self._wanted, self._layout, self._manager = wanted, layout, manager
+        self._config = wanted.config or _text(layout.link / "run.toml")
+        self._release = wanted.identity(self._config)
+
+    def forecast(self) -> tuple[bool, str]:
+        """Return whether something would be changed, and what."""
+        layout, wanted = self._layout, self._wanted
+        if self._is_done():
+            return False, f"nothing to do: {self._serves()}"
+        before = layout.about(layout.current)
+        steps = []
+        if layout.pending() is not None:
+            steps.append("take back a switch that was cut off")
+        if not (layout.environments / wanted.environment / "complete").exists():
+            steps.append(f"install edgeclf-runtime {wanted.version}")
+        if before.get("model") != wanted.model_digest:
+            steps.append(f"install {wanted.model}")
+        if self._config != _text(layout.link / "run.toml"):
+            steps.append("change the settings" if before else "write the settings")
+        if self._manager.runs_service:
+            steps.append("restart the service" if self._manager.definition() is not None else "install the service")
+        return True, "would {}".format(", ".join(steps))
+
+    def run(self) -> tuple[bool, str]:
+        """Deploy, or raise ReleaseError with the former release in use."""
+        self._take_back_what_was_cut_off()
+        if self._is_done():
+            self._layout.tidy([self._layout.current, self._before_current()])
+            return False, f"nothing to do: {self._serves()}"
+        before = self._layout.current
+        try:
+            measured = self._install()
+        except BaseException as error:
+            self._forget(before)
+            if isinstance(error, ReleaseError):
+                raise ReleaseError(f"{_sentence(error)} {self._untouched(before)}") from None
+            raise
+        return True, self._switch(before, measured)
+
+    def _is_done(self) -> bool:
+        is_present = self._layout.current == self._release and self._layout.pending() is None
+        return is_present and (not self._manager.runs_service or is_well(self._manager))
+
+    def _before_current(self) -> str:
+        return str(self._layout.about(self._layout.current).get("before", ""))
+
+    def _install(self) -> float:
+        """Install the release and try it; return the milliseconds of an image."""
+        wanted, layout = self._wanted, self._layout
+        install_environment(
+            layout,
+            wanted.environment,
+            wanted.archive_digest,
+            wanted.python,
+            wanted.version,
+            wanted.extras,
+            wanted.offline,
+            wanted.system_packages,
+        )
+        layout.take_model(wanted.model_digest)
+        if layout.current == self._release:  # it is in use, and its service is not well
+            return float(layout.about(self._release).get("milliseconds", 0))
+        about = {"name": wanted.model_name, "version": wanted.version, "before": layout.current}
+        folder = layout.write_release(self._release, wanted.environment, wanted.model_digest, self._config, about)
+        edgeclf = [folder / "environment/bin/python", "-m", "edgeclf_runtime"]
+        model = folder / "model.tflite"
+        call([*edgeclf, "verify", model, "--allow-no-golden"], "the model fails its check on the device")
+        words = [*edgeclf, "bench", model, "--threads", "1", "--seconds", "0.5", "--json"]
+        timings = json.loads(call(words, "the model cannot be measured"))["timings"]
+        milliseconds = next(float(one["median"]) for one in timings if one["stage"] == "frame")
+        if wanted.latency_ms and milliseconds > wanted.latency_ms:
+            text = "an image takes {:.1f} ms on the device, {:g} ms are allowed."
+            raise ReleaseError(text.format(milliseconds, wanted.latency_ms))
+        if self._manager.runs_service:
+            options = ["--config", folder / "run.toml", "--dry-run"]
+            call([*edgeclf, "service", "install", model, *options], "the service would not start", layout.data)
+        return milliseconds
+
+    def _switch(self, before: str, measured: float) -> str:
+        """Switch and watch; on any failure take it back and raise ReleaseError."""
+        layout, manager, wanted = self._layout, self._manager, self._wanted
+        layout.note_pending(before, manager.definition())
+        try:
+            layout.switch(self._release)
+            health: dict[str, Any] = {}
+            if manager.runs_service:
+                manager.start()
+                health = watch(manager, Bounds(wanted.start_seconds, wanted.watch_seconds, wanted.latency_ms))
+        except BaseException as error:
+            text = self._take_back()
+            if isinstance(error, (ReleaseError, OSError)):
+                raise ReleaseError(f"{_sentence(error)} {text}") from None
+            raise
+        layout.settle()
+        layout.tidy([self._release, before or self._before_current()])
+        spent = health.get("milliseconds") or measured
+        frames = ", {} frames watched".format(health["frames"]) if health.get("frames") else ""
+        return f"{self._serves(before)}, {spent:.1f} ms an image{frames}"
+
+    def _serves(self, before: str = "") -> str:
+        verb = "serves" if self._manager.runs_service else "holds"
+        old = self._layout.about(before)
+        is_new = old and old.get("model") != self._wanted.model_digest
+        was = ", before {} ({})".format(old["name"], str(old["model"])[:_SHOWN]) if is_new else ""
+        return f"{verb} {self._wanted.model} with edgeclf {self._wanted.version}{was}"
+
+    def _take_back_what_was_cut_off(self) -> None:
+        if self._layout.pending() is not None:
+            self._take_back(forget=False)
+
+    def _take_back(self, forget: bool = True) -> str:
+        """Restore what pending.json says; return how that went, for the user."""
+        layout, manager = self._layout, self._manager
+        noted = layout.pending() or {"before": "", "service": None}
+        before, definition = str(noted["before"]), noted["service"]
+        layout.switch(before)
+        text = "Nothing was there before, and nothing is left."
+        if manager.runs_service:
+            try:
+                manager.restore(definition)
+                if definition is not None:
+                    text = self._former_answers(before)
+            except ReleaseError as error:
+                text = f"The former version is back, but: {_sentence(error)}"
+        elif before:
+            text = "The former version is back."
+        layout.settle()
+        if forget:
+            self._forget(before)
+        return text
+
+    def _former_answers(self, before: str) -> str:
+        about = self._layout.about(before)
+        name = "{} ({})".format(about["name"], str(about["model"])[:_SHOWN]) if about else "The former service"
+        if not about and not self._manager.health.exists():  # of a version that does not tell its health
+            return f"{name} runs again." if self._manager.process() else f"{name} does not run."
+        try:
+            watch(self._manager, Bounds(self._wanted.start_seconds, 0))
+        except ReleaseError as error:
+            return f"{name} is back, but: {_sentence(error)}"
+        return f"{name} is back and answers."
+
+    def _untouched(self, before: str) -> str:
+        if before:
+            return "{} goes on.".format(self._layout.about(before).get("name", "The former version"))
+        return "Nothing was switched."
+
+    def _forget(self, before: str) -> None:
+        """Remove what was installed for a release that is not used."""
+        kept = [before, str(self._layout.about(before).get("before", ""))]
+        self._layout.tidy(kept)
+        self._layout.remove_if_unused()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
+
+
+def _sentence(error: BaseException) -> str:
+    """Return the text of an error as a sentence."""
+    if isinstance(error, OSError):
+        text = "{}: {}".format(error.filename or "a file", os.strerror(error.errno or 0))
+    else:
+        text = str(error)
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

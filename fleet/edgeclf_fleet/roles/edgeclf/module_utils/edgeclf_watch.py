@@ -1,0 +1,117 @@
+"""Watch a service after its start: it answers, goes on running, with its new model, its camera and its speed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from .edgeclf_layout import ReleaseError
+from .edgeclf_managers import Manager
+
+__all__ = ["Bounds", "is_well", "watch"]
+
+_LOOK = 0.5  # seconds between two looks
+_DEATHS = 2  # number of ends after which it is given up
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is asked of a service.
+
+    Attributes:
+        start_seconds: longest time until the first answer.
+        watch_seconds: how long it has to run after that.
+        latency_ms: highest mean time per image, in ms; 0 for any.
+    """
+
+    start_seconds: float
+    watch_seconds: float
+    latency_ms: float = 0.0
+
+
+def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
+    """Watch a service that was started just now; return its health.
+
+    Raises:
+        ReleaseError: it ends, answers nothing, refuses its model, loses its camera, or is too slow.
+    """
+    processes = _Processes(manager)
+    until = time.monotonic() + bounds.start_seconds
+    while not _answers(health := processes.health()):
+        if health.get("refused"):
+            raise ReleaseError("the service refuses the model: {}".format(health["refused"]))
+        if time.monotonic() > until:
+            raise ReleaseError(_no_answer(health, bounds, manager))
+        processes.check()
+        time.sleep(_LOOK)
+    until = time.monotonic() + bounds.watch_seconds
+    while time.monotonic() < until:
+        processes.check(deaths=1)
+        time.sleep(min(_LOOK, max(0.0, until - time.monotonic())))
+    health = processes.health()
+    processes.check(deaths=1)
+    if health.get("refused"):
+        raise ReleaseError("the service refuses the model: {}".format(health["refused"]))
+    if health.get("state") != "running" and health.get("is_live"):
+        raise ReleaseError("its source is {}{}".format(health.get("state"), _reason(health)))
+    spent = health.get("milliseconds") or 0.0
+    if bounds.latency_ms and spent > bounds.latency_ms:
+        raise ReleaseError(f"it takes {spent:.1f} ms an image, {bounds.latency_ms:g} ms are allowed")
+    return health
+
+
+def is_well(manager: Manager) -> bool:
+    """Whether a service that was started earlier runs and has not refused its model."""
+    process = manager.process()
+    health = _read(manager)
+    return bool(process) and health.get("process") == process and not health.get("refused") and _answers(health)
+
+
+def _answers(health: dict[str, Any]) -> bool:
+    """Whether it answers; a folder or a phone's pictures may come at any time."""
+    return bool(health) and (health.get("frames", 0) > 0 or not health.get("is_live"))
+
+
+def _no_answer(health: dict[str, Any], bounds: Bounds, manager: Manager) -> str:
+    text = f"no answer within {bounds.start_seconds:g} s"
+    if health:
+        return "{}; its source is {}{}".format(text, health.get("state"), _reason(health))
+    words = manager.last_words()
+    return "{}{}".format(text, f": {words}" if words else "")
+
+
+def _reason(health: dict[str, Any]) -> str:
+    return " ({})".format(health["reason"]) if health.get("reason") else ""
+
+
+def _read(manager: Manager) -> dict[str, Any]:
+    try:
+        content = json.loads(manager.health.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+class _Processes:
+    """The processes of the service since the watch began."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._seen: list[int] = []
+
+    def health(self) -> dict[str, Any]:
+        """Return the health that the present process wrote; empty if it has not yet."""
+        content = _read(self._manager)
+        return content if content.get("process") == self._manager.process() else {}
+
+    def check(self, deaths: int = _DEATHS) -> None:
+        """Raise ReleaseError if it has ended so many times."""
+        process = self._manager.process()
+        if not self._seen or self._seen[-1] != process:
+            self._seen.append(process)
+        ended = sum(1 for number in self._seen[:-1] if number) + 0
+        if ended >= deaths:
+            words = self._manager.last_words()
+            raise ReleaseError("the service ends by itself{}".format(f": {words}" if words else ""))

@@ -1,0 +1,103 @@
+"""Keep the health of a service in its state folder, where ``edgeclf deploy`` reads whether a new version answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys
+from edgeclf_runtime.sinks.sink import Item, Observation, Sink
+from edgeclf_runtime.sources.source import SourceState
+from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.system.state_folder import service_folder
+
+__all__ = ["HEALTH", "HealthFile", "HealthFileKeys"]
+
+HEALTH = "health.json"
+"""Name of the file in the state folder."""
+
+_OFTEN, _OFTEN_FOR = 1.0, 600.0  # seconds between two writes after the start, and for how long
+_LATER = 3600.0  # seconds between two writes after that: memory cards wear out
+_KEPT = 0.8  # weight of the old value in the moving average of the time
+
+
+@dataclass(frozen=True)
+class HealthFileKeys(SinkKeys):
+    """Written by every service; there is nothing to set."""
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        folder = service_folder()
+        if folder is not None:
+            yield HealthFile(folder / HEALTH, run.gap)
+
+
+class HealthFile:
+    """Writes the health at the start, every second of the first ten minutes, and then every hour.
+
+    The file has a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
+    source is a camera or stream; its ``state`` and the ``reason``; ``seen`` and ``frames``, counts of the frames that
+    came and of those classified; ``answer``; ``milliseconds`` of a frame; and why a model was ``refused``.
+
+    Args:
+        path: path of the file.
+        gap: longest time between two answers, in seconds; 0 for a source that is not live.
+    """
+
+    pictures = False
+
+    def __init__(self, path: Path, gap: float = 0.0) -> None:
+        self._path, self.name = path, f"health {path}"
+        self._begun, self._written_at = time.monotonic(), 0.0
+        self._seen, self._milliseconds = 0, 0.0
+        self._health: dict[str, Any] = {
+            "process": os.getpid(),
+            "started": round(time.time(), 3),
+            "is_live": gap > 0,
+            "state": "opening",
+            "reason": "",
+            "seen": 0,
+            "frames": 0,
+            "answer": "",
+            "milliseconds": None,
+            "refused": "",
+        }
+        with suppress(OSError):  # a full disk must not keep a service from starting
+            self._write()
+
+    def glance(self, frame: object) -> None:
+        """Count a frame that was not classified."""
+        self._seen += 1
+
+    def take(self, item: Item) -> None:
+        if isinstance(item, SourceState):
+            self._health.update(state=item.name, reason=item.reason)
+            return self._write()
+        if not isinstance(item, Observation):
+            self._health["refused"] = "" if item.name == "adopted" else item.reason
+            return self._write()
+        spent = sum(item.prediction.milliseconds.values())
+        self._milliseconds = _KEPT * self._milliseconds + (1 - _KEPT) * spent if self._health["frames"] else spent
+        self._health["frames"] += 1
+        self._health.update(answer=item.decision.label, milliseconds=round(self._milliseconds, 3))
+        if self._health["state"] == "opening":  # videos and folders do not report a state
+            self._health["state"] = "running"
+        now = time.monotonic()
+        every = _OFTEN if now - self._begun < _OFTEN_FOR else _LATER
+        if self._health["frames"] == 1 or now - self._written_at >= every:
+            self._write()
+
+    def _write(self) -> None:
+        frames = self._health["frames"]
+        content = {**self._health, "seen": self._seen + frames, "time": round(time.time(), 3)}
+        with written_beside(self._path) as hidden:
+            hidden.write_text(json.dumps(content) + "\n", "utf-8")
+        self._written_at = time.monotonic()
+
+    def close(self) -> None:
+        """The file stays."""
