@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean
+.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean bench-published
 
 setup: .venv/ready
 
@@ -50,6 +50,10 @@ bench-stages: setup
 # Images per second that training, quantization-aware training and features feed to a network that takes no time; a minute, quiet.
 bench-feed: setup
 	$(BIN)/python -m tests.benchmarks.feed
+
+# Published ImageNet networks in int8, without images and with 200, against the float network's answers; five minutes.
+bench-published: setup
+	$(BIN)/python -m tests.benchmarks.published $(DATA) $(dir $(DATA))pets
 
 # Trainings on 5, 10 and 20 images a class, with the moving average as it is and as it was until 0.1; an hour.
 bench-small: setup

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.familiarity import array_familiarity
+from edgeclf_converters.quantize.data_free import convert_data_free
 from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
 from edgeclf_converters.quantize.trials import Search
 from edgeclf_converters.report import ParityReport
@@ -143,7 +144,7 @@ def export(
     """Convert a network and write one self-describing file; an older file is replaced only after all checks.
 
     Args:
-        model, mode, calibration: see ``convert``.
+        model, mode, calibration: see ``convert``; int8 without calibration images is by ``convert_data_free``.
         path: the file to write.
         card: the card to store in the file; what ``measure`` returns is added to its accuracy.
         golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
@@ -157,7 +158,11 @@ def export(
     path, started = check_target(path), time.monotonic()
     check_model(model, card.preprocessing)
     card = prepared(card, model.output_shape[1], golden)
-    content = convert(model, mode, calibration, card.preprocessing)
+    if mode == "int8" and not calibration:
+        content = convert_data_free(model, card.preprocessing)
+        card = replace(card, provenance={**card.provenance, "int8 method": "data-free, by batch norms"})
+    else:
+        content = convert(model, mode, calibration, card.preprocessing)
     seconds = time.monotonic() - started
     size, card = _write(content, path, card, golden, measure, familiarity)
     return Conversion(path, mode, size, seconds, card)

@@ -28,13 +28,14 @@ from edgeclf.runs.predictions import read_answers
 from edgeclf.runs.run import Run
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.distribution import Distribution
-from edgeclf_converters.export import Conversion, export
+from edgeclf_converters.export import Conversion, convert_int8, export
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.golden import small
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
 from edgeclf_runtime.system.native_lines import without_codec_lines
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["export_pretrained", "export_run"]
 
@@ -135,7 +136,7 @@ def export_pretrained(
         name: name of the backbone.
         path, mode: see ``export_run``.
         weights: a weights file to use in place of the installed package's.
-        photographs: a folder of photographs to calibrate int8 on; None uses crops of scikit-learn's two photographs.
+        photographs: a folder of photographs to calibrate int8 on; None quantizes without images, by the batch norms.
 
     Raises:
         ConfigError, WeightsError, ConversionError: the network or its weights cannot be used or converted.
@@ -159,10 +160,13 @@ def export_pretrained(
     for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
         golden += [small(pixels)] if len(golden) < _GOLDEN else []
         calibration.append(resize(pixels, rule))  # resized at once: 200 whole photographs take gigabytes
-    reporter.say(f"Converting to {mode}; images for calibration and checks: {photographs or 'from scikit-learn'}.")
-    chosen = calibration if mode == "int8" else ()
+    if mode == "int8" and photographs:
+        count = counted(len(calibration), "image")
+        reporter.say(f"Converting to int8 on {count} of {photographs}, judged by the float network's answers to them.")
+        return convert_int8(with_softmax(model), calibration, path, card, golden=golden, method="ptq", say=reporter.say)
+    reporter.say(f"Converting to {mode}{', by the statistics of its batch norms' if mode == 'int8' else ''}.")
     with reporter.bar(f"Converting to {mode}", 0):
-        return export(with_softmax(model), path, card, mode=mode, calibration=chosen, golden=golden)
+        return export(with_softmax(model), path, card, mode=mode, golden=golden)
 
 
 def _provenance(run: Run) -> dict[str, str]:
@@ -209,7 +213,7 @@ def _crops(size: int) -> list[Pixels]:
     from sklearn.datasets import load_sample_images
 
     rng, pictures = np.random.default_rng(0), []
-    for number in range(_CALIBRATION // 2):
+    for number in range(_GOLDEN):
         pixels = load_sample_images().images[number % 2]
         height, width = pixels.shape[:2]
         side = int(rng.integers(size // 2, min(height, width)))

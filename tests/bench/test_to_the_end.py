@@ -41,6 +41,10 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?s)reduced: decoding 4000x3000 [\d.]+ ms.* 480: in full [\d.]+%, reduced [\d.]+%, points lost [+-]\d",
     ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
+    "published": (
+        "FOLDER --backbones efficientnet-lite0 --count 4",
+        r"(?s)two photographs +[\d.]+% \(.*batch norms +[\d.]+% \(.*200 images +[\d.]+% \(",
+    ),
     "small_sets": (
         "FOLDER --counts 5 --seeds 0 --tunes full --size 64 --epochs 1 --out OUT",
         r"(?m) 5 full +[\d.]+% +[\d.]+% +[+-]\d+\.\d\d \(",

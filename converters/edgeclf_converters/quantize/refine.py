@@ -14,7 +14,7 @@ from edgeclf_converters.graph.inputs import normalized
 from edgeclf_converters.graph.nodes import Array, Node, build, consumers, relu_cap
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 
-__all__ = ["correct_biases", "equalize", "equalized_pairs", "rounded_kernel", "rounded_kernels"]
+__all__ = ["correct_biases", "corrected_bias", "equalize", "equalized_pairs", "rounded_kernel", "rounded_kernels"]
 
 _BATCH = 8
 _LARGEST = 8.0  # maximum factor by which a channel is scaled up or down
@@ -52,10 +52,11 @@ def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Prep
         batch = np.stack(pictures[start : start + _BATCH])
         for name, value in zip(sources, means(tf.constant(batch)), strict=True):
             total[name] = total.get(name, np.float32(0)) + value.numpy() * np.float32(len(batch) / len(pictures))
-    return [_corrected(node, total[node.inputs[0]]) if node.kind in WEIGHTED else node for node in nodes]
+    return [corrected_bias(node, total[node.inputs[0]]) if node.kind in WEIGHTED else node for node in nodes]
 
 
-def _corrected(node: Node, mean: Array) -> Node:
+def corrected_bias(node: Node, mean: Array) -> Node:
+    """Return a layer whose bias makes up for its rounded kernel, if its input has this mean ``[channels]``."""
     error = rounded_kernel(node) - node.weights[0]
     if node.kind == "DepthwiseConv2D":
         shift = (error.sum(axis=(0, 1)) * mean[:, None]).reshape(-1)
