@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tests.benchmarks.unfamiliar_images import FOREIGN, draw
 
 from edgeclf import Run, Terminal, export, make_config, train
 from edgeclf.data.dataset import Dataset
@@ -19,6 +18,7 @@ from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.atomic_file import put_in_place
+from tests.benchmarks.unfamiliar_images import FOREIGN, draw
 from tests.benchmarks.unfamiliar_scores import Features, Floats, Known
 
 __all__ = ["Cell", "Sets"]
