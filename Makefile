@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels clean bench-published
+.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -128,7 +128,7 @@ test-faults: setup
 	$(NAMED) -s tests/faults
 
 # Each Python that is here, the lowest versions allowed, what the wheels hold, known holes; five minutes.
-test-supply: setup
+test-supply: setup .venv-wheels/ready
 	$(NAMED) -s tests/supply
 
 # Deployments over a real sshd on a loopback port to a service under runit; five minutes.
@@ -160,6 +160,11 @@ need-fleet:
 	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check -e './runtime[tflite-runtime]'
 	touch $@
 
+.venv-wheels/ready:
+	$(PYTHON) -m venv .venv-wheels
+	.venv-wheels/bin/python -m pip install --quiet --disable-pip-version-check build==1.6.1 twine==7.0.0 trove-classifiers
+	touch $@
+
 .venv-window/ready:
 	$(PYTHON) -m venv .venv-window
 	.venv-window/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./runtime
@@ -167,9 +172,22 @@ need-fleet:
 	.venv-window/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python>=4.11,<6'
 	touch $@
 
-wheels: setup
-	rm -rf build runtime/build converters/build fleet/build
-	for part in ./runtime ./converters ./fleet .; do $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $$part || exit 1; done
+# Four wheels and source distributions in dist/, with the versions that were tested: pip install --find-links dist edgeclf
+wheels: .venv-wheels/ready
+	rm -rf dist build edgeclf.egg-info runtime/*.egg-info converters/*.egg-info fleet/*.egg-info
+	for part in ./runtime ./converters ./fleet .; do .venv-wheels/bin/python -m build --outdir dist $$part >/dev/null || exit 1; done
+	.venv-wheels/bin/twine check --strict dist/*
+	cp constraints.txt dist
+
+# A release, from a clean tree whose CHANGELOG.md has the version: builds, checks and tags it. See CONTRIBUTING.md.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' runtime/edgeclf_runtime/__init__.py)
+release:
+	@test -z "$$(git status --porcelain)" || { echo "There are changes that are not committed: git status" >&2; exit 1; }
+	@grep -q '^## $(VERSION)\b' CHANGELOG.md || { echo "CHANGELOG.md has no heading ## $(VERSION): rename ## Unreleased" >&2; exit 1; }
+	@! git rev-parse --quiet --verify refs/tags/v$(VERSION) >/dev/null || { echo "v$(VERSION) is tagged already: write a new __version__ in runtime/edgeclf_runtime/__init__.py" >&2; exit 1; }
+	$(MAKE) wheels lint $(CHECKS)
+	git tag --annotate --message 'edgeclf $(VERSION)' v$(VERSION)
+	@echo "Tagged v$(VERSION). Its files are in dist/."
 
 clean:
-	rm -rf .venv .venv-mediapipe .venv-tflite .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mediapipe .venv-tflite .venv-wheels .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from edgeclf_runtime import __version__
+
 if TYPE_CHECKING:
     from edgeclf.api import check_data, compare, evaluate, export, export_run, promote, resume, search, train
     from edgeclf.config.tables import SearchConfig
@@ -52,8 +54,6 @@ __all__ = [
     "train",
     "write_report",
 ]
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "ConfigError": "errors",

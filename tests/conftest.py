@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import pytest
 
 from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.demo import digit_picture
+from tests.clean_copy import clean_copy
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
@@ -55,3 +58,12 @@ def float_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "digits-float.tflite"
     export(run, path, "float32", Quiet())
     return path
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels of all distributions."""
+    clone, folder = clean_copy(tmp_path_factory.mktemp("clone")), tmp_path_factory.mktemp("wheels")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*build, "--wheel-dir", folder, "./runtime", "./converters", "./fleet", "."], cwd=clone, check=True)
+    return folder

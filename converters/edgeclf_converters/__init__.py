@@ -18,6 +18,7 @@ from edgeclf_converters.quantize.int8 import METHODS, search_int8
 from edgeclf_converters.quantize.qat import QatConfig
 from edgeclf_converters.quantize.trials import Search, Step
 from edgeclf_converters.tflite.convert import MODES, convert
+from edgeclf_runtime import __version__
 
 __all__ = [
     "METHODS",
@@ -35,5 +36,3 @@ __all__ = [
     "export",
     "search_int8",
 ]
-
-__version__ = "0.1.0"

@@ -186,7 +186,7 @@ def require_optuna() -> Any:
         import optuna
         import optuna.storages.journal
     except ImportError:
-        raise ConfigError("edgeclf search needs optuna, in the clone: pip install '.[search]'") from None
+        raise ConfigError("edgeclf search needs optuna: pip install 'edgeclf[search]'") from None
     return optuna
 
 

@@ -61,7 +61,8 @@ __all__ = [
     "read_image",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""Of all distributions, which are released together; their ``setup.py`` reads it here."""
 
 _HOMES = {
     "BackendError": "errors",

@@ -167,11 +167,9 @@ def _broken(name: str, error: Exception) -> click.Command:
 
 def _unknown(name: str, entries: dict[str, EntryPoint], ctx: click.Context) -> click.ClickException:
     if name in _DESKTOP:
-        return _Missing(
-            f"edgeclf {name} comes with the desktop package: pip install ./runtime ./converters . in a clone"
-        )
+        return _Missing(f"edgeclf {name} comes with the desktop package: pip install --find-links dist edgeclf")
     if name in _FLEET:
-        return _Missing(f"edgeclf {name} comes with the fleet package: pip install ./fleet in a clone")
+        return _Missing(f"edgeclf {name} comes with the fleet package: pip install --find-links dist edgeclf-fleet")
     import difflib
 
     near = difflib.get_close_matches(name, [*entries, *_DESKTOP, *_FLEET], n=1)

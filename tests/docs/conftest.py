@@ -22,9 +22,9 @@ def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
     image = folder / "picture.jpg"
     camera = StillCamera(image=lambda number: image.read_bytes())
 
-    def make(model: Path, run: Run | None = None) -> World:
+    def make(model: Path, run: Run | None = None, wheels: Path | None = None) -> World:
         address = f"http://127.0.0.1:{camera.port}/camera.jpg"
-        return World(folder, model, run and run.path, address, broker and f"127.0.0.1:{broker.port}")
+        return World(folder, model, run and run.path, wheels, address, broker and f"127.0.0.1:{broker.port}")
 
     yield make
     camera.close()

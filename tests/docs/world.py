@@ -17,7 +17,7 @@ import pytest
 
 from edgeclf import Run
 from edgeclf.demo import digit_picture
-from tests.docs.blocks import ROOT, Block
+from tests.docs.blocks import Block
 from tests.ports import free_port
 from tests.videos import write_video
 
@@ -51,11 +51,14 @@ class World:
         folder: empty.
         model: becomes ``model.tflite``.
         run: a training, copied to ``runs/mine``; None for pages that train it themselves.
+        wheels: a folder that becomes ``dist``; None for pages that install nothing from it.
         camera: an address that replaces ``--source 0`` and ``--source csi``.
         broker: HOST:PORT that replaces ``homeassistant.local``; None if there is none.
     """
 
-    def __init__(self, folder: Path, model: Path, run: Path | None, camera: str, broker: str | None) -> None:
+    def __init__(
+        self, folder: Path, model: Path, run: Path | None, wheels: Path | None, camera: str, broker: str | None
+    ) -> None:
         self.folder, self._broker = folder, broker
         self._instead = {
             _WITHOUT_SOURCE: r"\1 --source 0",
@@ -65,10 +68,11 @@ class World:
             r"\bepochs=\d+": "epochs=1, size=64, train_size=64, batch_size=16",
             r"homeassistant\.local": broker or "homeassistant.local",
             r"\b8080\b": str(free_port()),
-            r"\bREPOSITORY\b": shlex.quote(str(ROOT)),
         }
         _write_photos(folder)
         shutil.copy(model, folder / "model.tflite")
+        if wheels is not None:
+            (folder / "dist").symlink_to(wheels)
         if run is not None:
             shutil.copytree(run, folder / "runs" / "mine")
         (folder / "edgeclf.toml").write_text(_OPTIONS, "utf-8")
@@ -105,9 +109,9 @@ class World:
 
 
 class MakeWorld(Protocol):
-    """Makes the world of a page; ``run`` is the training at ``runs/mine``, None if the page trains it."""
+    """Makes the world of a page; see ``World``."""
 
-    def __call__(self, model: Path, run: Run | None = None) -> World: ...
+    def __call__(self, model: Path, run: Run | None = None, wheels: Path | None = None) -> World: ...
 
 
 def _commands(text: str) -> list[str]:

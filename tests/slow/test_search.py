@@ -204,7 +204,7 @@ def test_without_optuna_the_command_says_what_to_install(digits: Path) -> None:
     code = "import sys; sys.modules['optuna'] = None; from edgeclf_runtime.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "search", digits], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "Error: edgeclf search needs optuna, in the clone: pip install '.[search]'\n"
+    assert done.stderr == "Error: edgeclf search needs optuna: pip install 'edgeclf[search]'\n"
 
 
 def test_the_command_names_the_best_and_the_next_step(

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from edgeclf_runtime import __version__
+from tests.clean_copy import clean_copy, tracked
+
 ROOT = Path(__file__).parents[2]
 PARTS = {"edgeclf_runtime": "runtime", "edgeclf_converters": "converters", "edgeclf_fleet": "fleet", "edgeclf": "."}
 CONSTRAINED = ["-c", str(ROOT / "constraints.txt")]
@@ -24,21 +28,22 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder, clean = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("clean")
-    for name in _tracked(ROOT):  # without what earlier builds left lying about
-        (clean / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, clean / name)
-    for part in PARTS.values():
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, clean / part]
-        subprocess.run(list(map(str, build)), check=True)
-    return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that ``make wheels`` fills."""
+    clone = clean_copy(tmp_path_factory.mktemp("clone"))
+    (clone / ".venv-wheels").symlink_to(ROOT / ".venv-wheels")
+    subprocess.run(["make", "wheels", "--assume-old=.venv-wheels/ready"], cwd=clone, check=True, env=CLEAN)
+    return clone / "dist"
 
 
-def _tracked(folder: Path) -> list[str]:
-    """Return the names of the tracked files in a folder."""
-    done = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.split("\n") if name and (ROOT / name).exists()]
+def _wheel(folder: Path, name: str) -> Path:
+    (path,) = folder.glob(f"{name}-*.whl")
+    return path
+
+
+def _entries(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 def _python(version: str) -> Path:
@@ -53,12 +58,27 @@ def _python(version: str) -> Path:
 
 
 def _environment(python: Path, folder: Path, *words: object) -> Path:
-    """Create an environment with these packages; return its Python."""
+    """Create an environment with these packages, if any; return its Python."""
     subprocess.run([python, "-m", "venv", folder], check=True, env=CLEAN)
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(list(map(str, pip)), capture_output=True, text=True, env=CLEAN, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    if words:
+        _install(folder / "bin/python", *words)
     return folder / "bin/python"
+
+
+def _install(python: Path, *words: object) -> None:
+    _printed([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words], python.parent)
+
+
+def _printed(command: list[object], folder: Path) -> str:
+    """Run a command in a folder; return what it printed."""
+    words = list(map(str, command))
+    done = subprocess.run(words, capture_output=True, text=True, env=CLEAN, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def _verifies(python: Path, model: Path, folder: Path) -> None:
+    assert "as exported" in _printed([python.with_name("edgeclf"), "verify", model], folder)
 
 
 @pytest.fixture
@@ -69,13 +89,10 @@ def model(sure_model: Path) -> Path:
 
 def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     """Classifies images and runs with every sink that needs no server."""
-    edgeclf = [python, "-W", "error::DeprecationWarning:edgeclf_runtime", "-m", "edgeclf_runtime"]
+    edgeclf: list[object] = [python, "-W", "error::DeprecationWarning:edgeclf_runtime", "-m", "edgeclf_runtime"]
 
     def told(*words: object) -> str:
-        command = list(map(str, [*edgeclf, *words]))
-        done = subprocess.run(command, capture_output=True, text=True, env=CLEAN, cwd=folder, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+        return _printed([*edgeclf, *words], folder)
 
     assert "Usage: edgeclf" in told("--help")
     assert "as exported" in told("verify", model)
@@ -89,21 +106,52 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     sinks = ["--jsonl", "seen.jsonl", "--csv", "seen.csv", "--snapshots", "kept", "--web", "0", "--video", "seen.avi"]
     assert len(told("run", model, "--source", digits, "--json", *sinks).splitlines()) == 60
     assert len((folder / "seen.csv").read_text("utf-8").splitlines()) == 61
+    (folder / "run.toml").write_text("source = 0\n", "utf-8")
+    installed = python.with_name("edgeclf")
+    install = ["service", "install", model, "--config", "run.toml", "--dry-run"]
+    assert f"ExecStart={installed} run " in _printed([installed, *install], folder)
+    doctor = subprocess.run([installed, "doctor", "--json"], capture_output=True, text=True, env=CLEAN, check=False)
+    assert doctor.returncode in (0, 1), doctor.stderr  # 1: there is no camera here
+    assert {"python", "numpy", "opencv"} <= {finding["what"] for finding in json.loads(doctor.stdout)}
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
-def test_the_runtime_on_each_python(
-    version: str, wheels: dict[str, Path], model: Path, digits: Path, tmp_path: Path
-) -> None:
+def test_the_runtime_on_each_python(version: str, made: Path, model: Path, digits: Path, tmp_path: Path) -> None:
+    """It is installed from the folder as a wheel, works, and is installed from its source distribution."""
     extras = "web,mqtt,metrics,heic" + (",tflite-runtime" if version == "3.9" else "")  # ai-edge-litert wants 3.10
     constrained = [] if version == "3.9" else CONSTRAINED
-    python = _environment(_python(version), tmp_path / "env", f"{wheels['edgeclf_runtime']}[{extras}]", *constrained)
+    words = ["--find-links", made, f"edgeclf-runtime[{extras}]", *constrained]
+    python = _environment(_python(version), tmp_path / "env", *words)
     _works(python, model, digits, tmp_path)
+    source = ["--force-reinstall", "--no-deps", "--no-binary", "edgeclf-runtime", "--find-links", made]
+    _install(python, *source, "edgeclf-runtime")
+    _verifies(python, model, tmp_path)
 
 
-def test_the_runtime_on_the_lowest_versions(wheels: dict[str, Path], model: Path, digits: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["wheel", "source"])
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_the_desktop_on_each_python(version: str, kind: str, made: Path, digits: Path, tmp_path: Path) -> None:
+    """It is installed from the folder, trains and exports; from the source distributions the commands are there."""
+    ours = ["edgeclf", "edgeclf-converters", "edgeclf-runtime"]
+    python = _environment(_python(version), tmp_path / "env")
+    edgeclf = python.with_name("edgeclf")
+    if kind == "source":
+        _install(python, "--no-deps", "--no-binary", ",".join(ours), "--find-links", made, *ours)
+        _install(python, "click")
+        assert " train " in _printed([edgeclf, "--help"], tmp_path)
+    else:
+        _install(python, "--find-links", made, "edgeclf", *CONSTRAINED)
+        small = ["--size", "64", "--train-size", "64", "--epochs", "1", "--batch-size", "16", "--no-flip"]
+        _printed([edgeclf, "train", digits, "--out", "run", *small], tmp_path)
+        assert (tmp_path / "run" / "report.html").exists(), "its templates"
+        _printed([edgeclf, "export", "--int8", "run", "--method", "ptq"], tmp_path)
+        _verifies(python, tmp_path / "run" / "model.tflite", tmp_path)
+    shutil.rmtree(tmp_path / "env")  # 2 GB
+
+
+def test_the_runtime_on_the_lowest_versions(made: Path, model: Path, digits: Path, tmp_path: Path) -> None:
     """Each required package is installed in the lowest allowed version."""
-    wheel, lowest = wheels["edgeclf_runtime"], tmp_path / "lowest.txt"
+    wheel, lowest = _wheel(made, "edgeclf_runtime"), tmp_path / "lowest.txt"
     metadata = importlib.metadata.Distribution.at(_unpacked(wheel, tmp_path / "wheel"))
     bounds = {}
     for requirement in metadata.requires or []:
@@ -117,36 +165,58 @@ def test_the_runtime_on_the_lowest_versions(wheels: dict[str, Path], model: Path
     _works(_environment(_python("3.11"), tmp_path / "env", *words), model, digits, tmp_path)
 
 
-@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-def test_the_desktop_requirements_resolve_on_each_python(version: str, wheels: dict[str, Path], tmp_path: Path) -> None:
-    """All requirements are found as wheels for that Python; only pip is installed."""
-    python = _environment(_python(version), tmp_path / "env", "--upgrade", "pip")
-    pip = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--quiet",
-        "--only-binary",
-        ":all:",
-        *wheels.values(),
-        *CONSTRAINED,
-    ]
-    done = subprocess.run(list(map(str, pip)), capture_output=True, text=True, env=CLEAN, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.mark.parametrize("name", PARTS)
+def test_a_wheel_has_its_package_and_nothing_else(name: str, made: Path) -> None:
+    package = ROOT / PARTS[name] / name
+    expected = {str((ROOT / name).relative_to(package.parent)) for name in tracked(package)}
+    entries = _entries(_wheel(made, name))
+    assert {entry for entry in entries if ".dist-info/" not in entry} == expected
+    assert [entry for entry in entries if entry.endswith("licenses/LICENSE")], "its licence"
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_wheel_has_its_package_and_nothing_else(name: str, wheels: dict[str, Path]) -> None:
-    package = ROOT / PARTS[name] / name
-    expected = {str((ROOT / name).relative_to(package.parent)) for name in _tracked(package)}
-    with zipfile.ZipFile(wheels[name]) as wheel:
-        packed = {entry for entry in wheel.namelist() if ".dist-info/" not in entry}
-        metadata = wheel.read(next(entry for entry in wheel.namelist() if entry.endswith("/METADATA"))).decode()
-        assert [entry for entry in wheel.namelist() if entry.endswith("licenses/LICENSE")], "its licence"
-    assert packed == expected
-    assert "\nLicense-Expression: Apache-2.0\n" in metadata
+def test_a_wheel_is_the_same_made_without_a_source_distribution(name: str, made: Path, wheels: Path) -> None:
+    assert _entries(_wheel(made, name)) == _entries(_wheel(wheels, name))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_source_distribution_has_what_its_wheel_needs_and_no_more(name: str, made: Path) -> None:
+    (path,) = made.glob(f"{name}-*.tar.gz")
+    with tarfile.open(path) as packed:
+        names = {entry.name.partition("/")[2] for entry in packed.getmembers() if entry.isfile()}
+    package = {entry for entry in _entries(_wheel(made, name)) if ".dist-info/" not in entry}
+    about = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
+    about |= set() if name == "edgeclf_runtime" else {"setup.py"}
+    assert {entry for entry in names if ".egg-info/" not in entry} == package | about
+
+
+def test_the_classifiers_are_known(made: Path) -> None:
+    code = "import trove_classifiers as t, sys; print(*(set(sys.argv[1:]) - t.classifiers), sep=chr(10))"
+    for name in PARTS:
+        metadata = importlib.metadata.Distribution.at(_unpacked(_wheel(made, name), made / name)).metadata
+        listed = metadata.get_all("Classifier")
+        assert _printed([ROOT / ".venv-wheels/bin/python", "-c", code, *listed], made) == "\n"
+
+
+def test_a_release_is_built_checked_and_tagged(tmp_path: Path) -> None:
+    clone = clean_copy(tmp_path / "clone")
+    changes = clone / "CHANGELOG.md"
+    changes.write_text(changes.read_text("utf-8").replace("## Unreleased", f"## {__version__}", 1), "utf-8")
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    (clone / ".git" / "info").mkdir(parents=True)
+    for words in (["init", "-q"], ["add", "--force", "."], ["commit", "-q", "-m", "All"]):
+        subprocess.run([*git, *words], cwd=clone, check=True)
+    for name in (".venv", ".venv-wheels"):
+        (clone / name).symlink_to(ROOT / name)
+    (clone / ".git/info/exclude").write_text(".venv\n.venv-wheels\n", "utf-8")
+    ready = ["--assume-old=.venv/ready", "--assume-old=.venv-wheels/ready"]
+    author = {"GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@localhost"}
+    command = ["make", "release", "CHECKS=", *ready]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env={**CLEAN, **author}, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 8
+    tags = subprocess.run([*git, "tag", "--points-at", "HEAD"], cwd=clone, capture_output=True, text=True, check=True)
+    assert tags.stdout == f"v{__version__}\n"
 
 
 def test_the_licence_of_the_weights_is_included() -> None:
