@@ -68,11 +68,15 @@ class Measurement:
         return _answers(self.scores, self.targets, self.reasons, self.nothing)
 
     @property
+    def is_nothing(self) -> npt.NDArray[np.bool_]:
+        """Whether each image is of ``NOTHING``, bool ``[images]``."""
+        return np.asarray(self.targets == (-1 if self.nothing is None else self.nothing), np.bool_)
+
+    @property
     def refusals(self) -> Refusals:
         """What is answered with "unknown"."""
-        is_nothing = self.targets == (-1 if self.nothing is None else self.nothing)
         reasons = self.reasons or (None,) * len(self.targets)
-        return count_refusals(reasons, self.answers == self.targets, is_nothing)
+        return count_refusals(reasons, self.answers == self.targets, self.is_nothing)
 
 
 def measure(

@@ -63,8 +63,10 @@ def _slope(clean: _Answered, drawn: Iterable[_Answered]) -> float:
 def _answered(outcome: Measurement, reject: float) -> _Answered:
     if outcome.familiarity is None:
         return _Answered(0, 0.0, 0.0)
-    best, nothing = outcome.scores.argmax(axis=1), -1 if outcome.nothing is None else outcome.nothing
-    kept = (outcome.familiarity >= reject) & (best != nothing) & (outcome.targets != nothing)
+    best = outcome.scores.argmax(axis=1)
+    kept = (outcome.familiarity >= reject) & ~outcome.is_nothing
+    if outcome.nothing is not None:
+        kept &= best != outcome.nothing
     if not kept.any():
         return _Answered(0, 0.0, 0.0)
     hits = best[kept] == outcome.targets[kept]

@@ -48,9 +48,12 @@ class RunFamiliarity:
         train = measure_dataset(classifier, known, self._reporter, "Fitting familiarity")
         assert train.features is not None  # the same file gave the validation images' features
         nothing, known = validation.nothing, _read(known, train.files)
-        shown = validation.targets != (-1 if nothing is None else nothing)
         fitted = fit_familiarity(
-            train.features, train.targets, validation.features[shown], groups=known.groups, nothing=nothing
+            train.features,
+            train.targets,
+            validation.features[~validation.is_nothing],
+            groups=known.groups,
+            nothing=nothing,
         )
         measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels, known.groups)
         held_out = self._data.take([int(row) for row in self._data.rows("validation")])

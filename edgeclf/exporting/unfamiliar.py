@@ -103,11 +103,12 @@ def measure_unfamiliar(
     assert train.features is not None
     assert validation.features is not None
     familiar = _familiarities(fitted, validation.features)
-    nothing = -1 if validation.nothing is None else validation.nothing
-    own = Refused("validation", *_refused(familiar[validation.targets != nothing]))
+    own = Refused("validation", *_refused(familiar[~validation.is_nothing]))
     foreign = tuple(_foreign(classifier, fitted, name) for name in FOREIGN)
     common = np.argsort(-np.bincount(validation.targets, minlength=len(labels)), kind="stable")[:_CLASSES]
-    known = [int(label) for label in sorted(common) if (validation.targets == label).any() and label != nothing]
+    known = [
+        int(label) for label in sorted(common) if (validation.targets == label).any() and label != validation.nothing
+    ]
     left_out = tuple(_left_out(train, validation, label, labels[label], groups) for label in known)
     return Unfamiliar(REJECT, own, foreign, left_out, tuple(_nearest(train, validation, familiar, fitted.scale)))
 
@@ -131,7 +132,7 @@ def _left_out(train: Measurement, validation: Measurement, label: int, name: str
     assert train.features is not None
     assert validation.features is not None
     known = train.targets != label
-    own = ~np.isin(validation.targets, [label, -1 if validation.nothing is None else validation.nothing])
+    own = (validation.targets != label) & ~validation.is_nothing
     if not known.any() or not own.any():
         return Refused(name, 0, 0)
     fitted = fit_familiarity(

@@ -111,7 +111,7 @@ class _Processes:
         process = self._manager.process()
         if not self._seen or self._seen[-1] != process:
             self._seen.append(process)
-        ended = sum(1 for number in self._seen[:-1] if number) + 0
+        ended = sum(1 for number in self._seen[:-1] if number)
         if ended >= deaths:
             words = self._manager.last_words()
             raise ReleaseError("the service ends by itself{}".format(f": {words}" if words else ""))
