@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def export_run(
                 with_softmax(model), path, card, mode=mode, golden=golden, measure=figures, familiarity=familiarity
             )
         familiarity.write(done.path)
-        return done
+        return _as_written(done)
     done = quantize(
         with_softmax(model),
         run.config,
@@ -117,8 +118,14 @@ def export_run(
         if not done.interrupted:
             note_camera_faults(run, done.path, figures.validation, answers["validation"].data, reporter)
         write_report(run, reporter)
+        done = _as_written(done)
     distribution.agree(0)  # all workers leave together
     return done
+
+
+def _as_written(done: Conversion) -> Conversion:
+    """Return the conversion with the size of the whole file: examples and more were added to it."""
+    return replace(done, bytes=done.path.stat().st_size)
 
 
 def export_pretrained(

@@ -82,6 +82,7 @@ def test_copies_stay_in_one_part(runs: dict[str, Run]) -> None:
 @pytest.mark.parametrize("source", ["manifest", "shards"])
 def test_export_reads_its_images_from_the_source(runs: dict[str, Run], source: str, tmp_path: Path) -> None:
     done = export(runs[source], tmp_path / "model.tflite", "float16", Quiet())
+    assert done.bytes == done.path.stat().st_size
     measured = done.card.accuracy["validation_float16"]
     assert measured == pytest.approx(runs[source].read_json("metrics")["validation"]["accuracy"], abs=0.15)
 

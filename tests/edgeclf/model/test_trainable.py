@@ -106,6 +106,7 @@ def test_ctrl_c_while_alphas_are_tried_leaves_a_usable_run(digits: Path, tmp_pat
 
 def test_a_mixed_head_keeps_its_accuracy_in_the_int8_file(scaled: Run, tmp_path: Path) -> None:
     done = export(scaled, tmp_path / "m.tflite", "int8", Quiet())
+    assert done.bytes == done.path.stat().st_size  # with the examples, which are added last
     accuracy = done.card.accuracy
     assert accuracy["validation_int8"] >= accuracy["validation_float"] - 0.12  # one image of nine
     assert accuracy["validation_float"] >= 0.75
