@@ -17,11 +17,13 @@ import click
 from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
 from edgeclf_runtime.errors import SinkError, SourceError, UsageError
 from edgeclf_runtime.pictures.view import WHOLE, Region, View
+from edgeclf_runtime.prediction import NOTHING
 
 if TYPE_CHECKING:
     import ssl
 
     from edgeclf_runtime.frame import Frame
+    from edgeclf_runtime.learning.teacher import Teacher
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
     from edgeclf_runtime.web.capture_page import CapturePage
@@ -48,6 +50,13 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 )
 @click.option(
     "--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Address of the page; see edgeclf run."
+)
+@click.option(
+    "--teach",
+    "base",
+    type=click.Path(path_type=Path),
+    metavar="BASE.tflite",
+    help="Teach this model file the images, on the page; see edgeclf teach.",
 )
 @tls_option
 @size_option
@@ -77,6 +86,7 @@ def capture(
     source: str,
     classes: list[str],
     web: str,
+    base: Path | None,
     tls: tuple[str, str] | None,
     size: tuple[int, int] | None,
     fps: float,
@@ -93,7 +103,8 @@ def capture(
 
     Hold a button on the page to take images. DIR gets one subfolder per class, as edgeclf train expects. With --region,
     only that part of each image is stored, which is what the network will see. A phone that opens the page over HTTPS
-    (--tls) can use its own camera instead.
+    (--tls) can use its own camera instead. With --teach, the page also teaches a model, in seconds, and shows its
+    answers; the model is DIR/taught.tflite.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
@@ -101,9 +112,14 @@ def capture(
 
     if (every is None) != (label is None):
         raise UsageError("Give --every and --label together.")
+    if base is not None and every is not None:
+        raise UsageError("--teach is for the page: omit --every, and teach with `edgeclf teach` afterwards.")
     if source == _NO_SOURCE and (every or size or fps or format_ or rotate or flip or region):
         raise UsageError("--source none: a phone's photographs are kept as they come, and taken on the page alone.")
     view = View(region or WHOLE, int(rotate or 0), flip or "none")
+    teacher = _teacher(base, folder, view) if base is not None else None
+    if teacher is not None and source != _NO_SOURCE:
+        view = teacher.view
     width, height = size or (0, 0)
     options = SourceOptions(
         width,
@@ -116,18 +132,26 @@ def capture(
         rotate=view.rotate,
         flip=view.flip,
     )
-    album = Album(folder, [*classes, *([label] if label else [])])
+    album = Album(folder, [*classes, *([label] if label else []), *([NOTHING] if teacher else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with filtered_codec_lines(), _terminated():
         if every is not None and label is not None:
             _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:
-            _by_hand(album, source, options, view, web, tls)
+            _by_hand(album, source, options, view, web, tls, teacher)
     counts = ", ".join(f"{name} {number}" for name, number in album.counts.items())
     click.echo(f"{folder}: {counts or 'no classes'}")
-    if view.changes:
+    if teacher is not None and teacher.model.exists():
+        click.echo(f"Next: edgeclf run {shlex.quote(str(teacher.model))} --source {shlex.quote(source)}")
+    elif view.changes:
         click.echo(f"Next, so that the device sees the same: edgeclf train {shlex.quote(str(folder))} {_words(view)}")
+
+
+def _teacher(base: Path, folder: Path, view: View) -> Teacher:
+    from edgeclf_runtime.learning.teacher import Teacher
+
+    return Teacher(base, folder, view if view.changes else None)
 
 
 def _words(view: View) -> str:
@@ -145,7 +169,13 @@ def _kept(frame: Frame, view: View) -> Frame:
 
 
 def _by_hand(
-    album: Album, source: str, options: SourceOptions, view: View, web: str, tls: tuple[str, str] | None
+    album: Album,
+    source: str,
+    options: SourceOptions,
+    view: View,
+    web: str,
+    tls: tuple[str, str] | None,
+    teacher: Teacher | None,
 ) -> None:
     from edgeclf_runtime.web import check_installed
 
@@ -155,7 +185,7 @@ def _by_hand(
 
     context, camera = _server_context(*tls) if tls else None, source != _NO_SOURCE
     seen = str(view) if view.changes else ""
-    page = CapturePage(album, web, tls=context, camera=camera, view=seen, train_options=_words(view))
+    page = CapturePage(album, web, tls=context, camera=camera, view=seen, train_options=_words(view), teaching=teacher)
     try:
         if camera:
             _show(page, source, options, view)
@@ -169,6 +199,8 @@ def _by_hand(
     finally:
         page.close()
         album.refresh()
+        if teacher is not None:
+            teacher.close()
 
 
 def _show(page: CapturePage, source: str, options: SourceOptions, view: View) -> None:

@@ -19,9 +19,10 @@ from edgeclf_runtime.pictures.likeness import alike, thumbnail
 from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.native_lines import without_codec_lines
 
-__all__ = ["ImageFeatures", "look"]
+__all__ = ["ImageFeatures", "SeenImages", "look"]
 
 Targets = npt.NDArray[np.int64]
+_Print = tuple[Pixels, npt.NDArray[np.uint8]]  # see ``thumbnail``
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,29 +44,66 @@ class ImageFeatures:
     unreadable: tuple[str, ...]
 
 
-def look(classifier: Classifier, photographs: Photographs, advance: Callable[[int], None]) -> ImageFeatures:
+class SeenImages:
+    """Features of image files that a network has seen, so that it sees each only once; for one network."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[tuple[int, int], Vectors, _Print]] = {}
+
+    def of(self, classifier: Classifier, file: Path) -> tuple[Vectors, _Print]:
+        """Return the features of an image and its ``thumbnail``.
+
+        Raises:
+            ImageError: it cannot be read.
+            ModelError: the network's features cannot be found, or they are not finite.
+        """
+        version = _version(file)
+        known = self._seen.get(file)
+        if known is None or known[0] != version:
+            with without_codec_lines():
+                pixels = read_image(file, min_size=classifier.card.preprocessing.min_decoded_size)
+            known = self._seen[file] = version, _features(classifier, pixels), thumbnail(pixels)
+        return known[1:]
+
+    def forget_others(self, files: Iterable[Path]) -> None:
+        """Forget all but these images."""
+        self._seen = {file: self._seen[file] for file in files if file in self._seen}
+
+
+def _version(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:  # reading it says why
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def look(
+    classifier: Classifier, photographs: Photographs, advance: Callable[[int], None], seen: SeenImages | None = None
+) -> ImageFeatures:
     """Compute the features of photographs.
 
     Args:
         classifier: opened with ``features=True``.
         photographs: image files with their classes.
         advance: called with 1 after each image, for a progress bar.
+        seen: images that this network has seen before; this adds those of ``photographs``.
 
     Raises:
         ModelError: the network's features cannot be found, or they are not finite.
         SourceError: no image of a class can be read.
     """
     rows, features, prints, unreadable = [], [], [], []
+    seen = SeenImages() if seen is None else seen
     for row, file in enumerate(photographs.files):
         try:
-            with without_codec_lines():
-                pixels = read_image(file, min_size=classifier.card.preprocessing.min_decoded_size)
+            vector, small_print = seen.of(classifier, file)
         except ImageError as error:
             unreadable.append(str(error))
         else:
             rows.append(row)
-            features.append(_features(classifier, pixels))
-            prints.append(thumbnail(pixels))
+            features.append(vector)
+            prints.append(small_print)
         advance(1)
     targets = photographs.targets[rows]
     for target in np.setdiff1d(photographs.targets, targets)[:1]:
@@ -83,7 +121,7 @@ def _features(classifier: Classifier, pixels: Pixels) -> Vectors:
     return features
 
 
-def near_duplicates(prints: Iterable[tuple[Pixels, npt.NDArray[np.uint8]]], targets: Targets) -> Targets:
+def near_duplicates(prints: Iterable[_Print], targets: Targets) -> Targets:
     """Return the group of each image, int64 ``[images]``: near-duplicates of a class have the same.
 
     Args:

@@ -43,12 +43,13 @@ class Photographs:
         return replace(self, labels=tuple(labels), targets=places[self.targets])
 
 
-def list_photographs(root: Path, fewest: int = 2) -> Photographs:
+def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False) -> Photographs:
     """List the images of each class by their suffixes. Opens none.
 
     Args:
         root: a folder with a sub-folder for each class.
         fewest: number of classes that it must have.
+        without_empty: leave out classes without images.
 
     Raises:
         SourceError: no such folder, too few classes, a class without images, or a name that cannot be a label.
@@ -66,6 +67,8 @@ def list_photographs(root: Path, fewest: int = 2) -> Photographs:
         found = f"{counted(loose, 'image')} but no sub-folder" if loose else "no sub-folder"
         raise SourceError(f"{root}: {found}; {_EXPECTED}. To take some with a camera: edgeclf capture {root}")
     files = {label: find_images(folder) for label, folder in sorted(by_label.items())}
+    if without_empty and any(files.values()):
+        files = {label: found_files for label, found_files in files.items() if found_files}
     for label, found_files in files.items():
         if not found_files:
             raise SourceError(f"{by_label[label]}: contains no images; add some, or remove the folder.")

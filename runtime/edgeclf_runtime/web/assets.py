@@ -12,7 +12,13 @@ from starlette.routing import Route
 __all__ = ["file_routes", "read_file"]
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_SCRIPTS = {"preview": ("preview.js", "history.js", "unsorted.js"), "capture": ("capture.js", "camera.js", "recent.js")}
+_SCRIPTS = {
+    "preview": ("preview.js", "history.js", "unsorted.js"),
+    "capture": ("capture.js", "camera.js", "recent.js", "lesson.js"),
+}
+
+
+_SHARED = ("live.js", "bars.js", "page.css", "icon.svg")
 
 
 @functools.cache
@@ -27,7 +33,7 @@ def file_routes(page: str) -> list[Route]:
     Args:
         page: "preview" or "capture": its HTML at the root and the files it loads, and nothing else.
     """
-    names = {"/": f"{page}.html", **{f"/{name}": name for name in (*_SCRIPTS[page], "live.js", "page.css", "icon.svg")}}
+    names = {"/": f"{page}.html", **{f"/{name}": name for name in (*_SCRIPTS[page], *_SHARED)}}
     return [Route(path, functools.partial(_serve, name)) for path, name in names.items()]
 
 

@@ -17,10 +17,12 @@ from starlette.routing import Route
 
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.assets import file_routes
 from edgeclf_runtime.web.broadcast import Live, Picture, live_response
+from edgeclf_runtime.web.lesson import Lesson, Teaching
 from edgeclf_runtime.web.recent_pictures import RecentPictures
 from edgeclf_runtime.web.requests import application, read_texts
 from edgeclf_runtime.web.server import WebServer
@@ -49,6 +51,7 @@ class CapturePage:
         camera: whether this machine has a camera, whose frames go to ``show``.
         view: how its frames are rotated and cropped; empty if they are not.
         train_options: options of ``edgeclf train`` with which a device sees the same view.
+        teaching: teaches the images on this page; None without ``--teach``.
 
     Attributes:
         invitation: the address to open.
@@ -67,13 +70,17 @@ class CapturePage:
         camera: bool = True,
         view: str = "",
         train_options: str = "",
+        teaching: Teaching | None = None,
     ) -> None:
         self._album, self._shutter, self._recent = album, Shutter(), RecentPictures()
         self._status, self._picture = SourceStatus(), Picture()
         self._uploads, self._trouble, self._camera = Uploads(self._keep), "", camera
         about = {"folder": str(album.folder), "camera": camera, "host": platform.node(), "view": view}
+        about["model"] = "" if teaching is None else str(teaching.model)
         self._live = Live(self._picture, lambda: {**about, "train_options": train_options}, self._state)
-        self._server = WebServer(application([*file_routes("capture"), *self._routes()]), address, token, tls)
+        self._lesson = Lesson(teaching, album.folder, self._uploads, self._live.notify) if teaching else None
+        routes = [*file_routes("capture"), *self._routes(), *(self._lesson.routes() if self._lesson else ())]
+        self._server = WebServer(application(routes), address, token, tls)
         self.invitation = self._server.invitation
         self._closing = threading.Event()
         threading.Thread(target=self._follow_folder, name="album", daemon=True).start()
@@ -87,6 +94,8 @@ class CapturePage:
         now = time.monotonic()
         self._status.frame(now)
         self._picture.put(frame.pixels)
+        if self._lesson is not None and self._live.viewers:
+            self._lesson.show(frame)
         name, press = self._shutter.due(now)
         if not name:
             return
@@ -118,13 +127,18 @@ class CapturePage:
         self._closing.set()
         self._live.closed = True
         self._server.close()
+        if self._lesson is not None:
+            self._lesson.close()
 
     def _state(self) -> dict[str, Any]:
-        counts = [[name, count] for name, count in self._album.counts.items()]
+        counts = sorted(
+            ([name, count] for name, count in self._album.counts.items()), key=lambda one: one[0] == NOTHING
+        )
         press, last = self._album.last
         written = {"classes": counts, "last": {"press": press, "count": last}, "recent": self._recent.listed()}
         status = self._status.now() if self._camera else {"source": None}
-        return {**status, **written, "trouble": self._trouble}
+        lesson = {} if self._lesson is None else {"lesson": self._lesson.state()}
+        return {**status, **written, **lesson, "trouble": self._trouble}
 
     def _class(self, name: str) -> str:
         if name not in self._album.counts:

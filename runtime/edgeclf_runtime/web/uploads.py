@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Callable
+from typing import Callable, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from edgeclf_runtime.web.requests import read_file_content
 from edgeclf_runtime.web.shutter import EVERY
 
 __all__ = ["Uploads", "check_photograph"]
+
+_T = TypeVar("_T")
 
 _BYTES = 1 << 24
 _PIXELS = 1 << 24  # 4096x4096; the page scales larger ones down
@@ -56,11 +58,19 @@ class Uploads:
         self._places: asyncio.Semaphore | None = None
 
     async def take(self, request: Request, name: str, press: str) -> None:
-        """Receive the photograph of a request.
+        """Receive the photograph of a request, and keep it.
 
         Args:
             name: of its class.
             press: id of the button press, for undoing.
+
+        Raises:
+            HTTPException: the photograph cannot be accepted; the message says why.
+        """
+        await self.receive(request, lambda data: self._check_and_keep(name, press, data))
+
+    async def receive(self, request: Request, use: Callable[[bytes], _T]) -> _T:
+        """Receive the photograph of a request, and return what ``use`` makes of it in a thread.
 
         Raises:
             HTTPException: the photograph cannot be accepted; the message says why.
@@ -73,7 +83,7 @@ class Uploads:
             raise HTTPException(503, "Too many photographs at the same time; take it again.") from None
         try:
             data = await read_file_content(request, _BYTES, _PATIENCE)
-            await asyncio.to_thread(self._check_and_keep, name, press, data)
+            return await asyncio.to_thread(use, data)
         except ImageError as error:
             raise HTTPException(400, str(error)) from None
         finally:

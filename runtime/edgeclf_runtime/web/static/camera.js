@@ -94,11 +94,11 @@ export class OwnCamera {
     if (videoWidth && element("view").classList.contains("own")) element("view").style.aspectRatio = `${videoWidth} / ${videoHeight}`;
   }
 
-  /** What it sees now, as a JPEG. */
-  async photograph() {
+  /** What it sees now, as a JPEG of at most so many pixels. */
+  async photograph(pixels = PIXELS) {
     const { video, canvas } = this;
     if (!this.on) throw new Error("The camera of this device is off.");
-    const scale = Math.min(1, Math.sqrt(PIXELS / (video.videoWidth * video.videoHeight)));
+    const scale = Math.min(1, Math.sqrt(pixels / (video.videoWidth * video.videoHeight)));
     canvas.width = Math.floor(video.videoWidth * scale);
     canvas.height = Math.floor(video.videoHeight * scale);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);

@@ -1,5 +1,6 @@
 import { OwnCamera, reasonAgainst, setSentence } from "./camera.js";
 import { element, lost, make, notice, post, setText, showSource, wantPictures, watch } from "./live.js";
+import { Lesson, classLabel } from "./lesson.js";
 import { Recent } from "./recent.js";
 
 const STILL = 400; // ms between two messages that a button is still held
@@ -7,6 +8,7 @@ const LATE = 1000; // ms after which a press that could not be sent is dropped: 
 const SWIPE = 120; // ms in which a touch that begins on a button may turn out to be a swipe over the page
 const SAME = 300; // ms after a release in which a click belongs to it
 const GOOD = 100; // images of a class that are enough to begin with
+const GOOD_TO_TEACH = 10; // the same, if only the last layer is fitted
 const EVERY = 200; // ms between two photographs of this device's camera
 const PATIENCE = 45000; // ms for sending one
 
@@ -21,12 +23,24 @@ let sending = 0; // photographs
 let isOwn = false; // this device's camera is in use
 const own = new OwnCamera(showOwn);
 const recent = new Recent(problem);
+const lesson = new Lesson(own, problem);
+let good = GOOD;
+
+const ADVICE = "About ten images of each class are a good start. Vary the position of the object, the light and the background, and take images of nothing of interest with the button “None of these”. The model file is next to the images:";
+
+const quoted = (path) => (/^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
 function greeting(about) {
   const { folder } = about;
   setText(element("folder"), folder);
-  const quoted = /^[\w./~-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
-  setText(element("command"), `edgeclf train ${quoted} ${about.train_options}`.trimEnd());
+  setText(element("command"), `edgeclf train ${quoted(folder)} ${about.train_options}`.trimEnd());
+  lesson.begin(about.model);
+  if (about.model) {
+    good = GOOD_TO_TEACH;
+    setText(element("title"), "Teach a model");
+    setText(element("command"), `edgeclf run ${quoted(about.model)}`);
+    setText(element("advice"), ADVICE);
+  }
   recent.begin();
   if (!about.camera) use(true, own.on);
   offer(about);
@@ -37,6 +51,7 @@ function state(now) {
   notice(trouble || reason, Boolean(trouble));
   showOwn();
   show(now.classes);
+  lesson.show(now.lesson, now.classes);
   recent.show(now.recent, now.last);
 }
 
@@ -55,6 +70,7 @@ async function offer({ camera, host, view }) {
 function use(wanted, start) {
   lift();
   isOwn = wanted;
+  lesson.isOwn = isOwn;
   element("view").classList.toggle("own", isOwn);
   element("use-own").setAttribute("aria-pressed", String(isOwn));
   element("use-theirs").setAttribute("aria-pressed", String(!isOwn));
@@ -81,8 +97,8 @@ function show(classes) {
   classes.forEach(([name, count], index) => {
     const row = place.children[index];
     setText(row.querySelector(".count"), String(count));
-    row.querySelector(".track i").style.width = `${Math.min(100, (100 * count) / GOOD)}%`;
-    row.setAttribute("aria-label", `${name}, ${images(count)}`);
+    row.querySelector(".track i").style.width = `${Math.min(100, (100 * count) / good)}%`;
+    row.setAttribute("aria-label", `${classLabel(name)}, ${images(count)}`);
   });
   const total = classes.reduce((sum, [, count]) => sum + count, 0);
   setText(element("total"), names.length ? images(total) : "");
@@ -99,7 +115,7 @@ function button(name, index) {
   row.dataset.name = name;
   const track = make("span", "track");
   track.append(make("i"));
-  row.append(make("span", "key", index < 9 ? String(index + 1) : "·"), make("span", "name", name), make("span", "count"), track);
+  row.append(make("span", "key", index < 9 ? String(index + 1) : "·"), make("span", "name", classLabel(name)), make("span", "count"), track);
   let touched = 0;
   row.addEventListener("pointerdown", (event) => {
     if (event.button) return;

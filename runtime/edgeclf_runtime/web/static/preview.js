@@ -1,9 +1,8 @@
 import { OLD, element, lost, make, notice, percent, post, setText, showSource, watch } from "./live.js";
+import { showBars } from "./bars.js";
 import { History } from "./history.js";
 import { Unsorted } from "./unsorted.js";
 
-const FEW = 8; // up to this many labels keep their order
-const BEST = 5; // with more labels, the best ones are shown in order of score
 const LONG = 18; // longer answers are shown in a smaller font
 const WHY = { unfamiliar: "Unfamiliar: unlike the images of the training", undecided: "Undecided: no answer is sure enough" };
 const UNLIKE = "The images are unlike those of the training. Clean the lens, check focus and light, and where the camera points.";
@@ -48,7 +47,7 @@ function state(told) {
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
   element("seen").hidden = !told.view.text;
   setText(element("part"), told.view.text);
-  bars(told.scores);
+  showBars(element("bars"), told.scores, labels);
   stages(told.milliseconds);
   history.add(told.time, told.answer, told.score, told.sure);
 }
@@ -60,29 +59,6 @@ function like(example) {
   if (element("example").getAttribute("src") !== address) element("example").src = address;
   setText(element("example-label"), example.label);
   setText(element("likeness"), percent(Math.max(0, example.likeness)));
-}
-
-function bars(scores) {
-  const best = scores[0][0];
-  const order = labels.length > FEW ? scores.slice(0, BEST) : labels.map((label) => scores.find((pair) => pair[0] === label));
-  const place = element("bars");
-  while (place.children.length > order.length) place.lastChild.remove();
-  while (place.children.length < order.length) place.append(newBar());
-  order.forEach(([label, score], index) => {
-    const row = place.children[index];
-    row.classList.toggle("best", label === best);
-    setText(row.children[0], label);
-    setText(row.children[1], `${(100 * score).toFixed(1)}%`);
-    row.children[2].firstChild.style.width = `${100 * Math.min(1, Math.max(0, score))}%`;
-  });
-}
-
-function newBar() {
-  const row = make("div", "bar");
-  const track = make("span", "track");
-  track.append(make("i"));
-  row.append(make("span"), make("span"), track);
-  return row;
 }
 
 function stages(milliseconds) {

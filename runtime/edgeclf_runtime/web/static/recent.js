@@ -1,5 +1,6 @@
 // The latest images, from any page and camera, and the button that deletes those of the last press.
 
+import { classLabel } from "./lesson.js";
 import { element, make, post, setText } from "./live.js";
 
 const FLASH = 80; // ms
@@ -47,7 +48,7 @@ function thumbnail(number, name) {
   const image = make("img");
   image.alt = "";
   image.src = `recent/${number}.jpg`;
-  figure.append(image, make("figcaption", "", name));
+  figure.append(image, make("figcaption", "", classLabel(name)));
   return figure;
 }
 
