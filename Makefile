@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -70,6 +70,10 @@ bench-grow: setup
 # edgeclf teach on 1 to 50 images a class, five seeds, against scikit-learn on the float network's features; ten minutes.
 bench-teach: setup
 	$(BIN)/python -m tests.benchmarks.teach $(DATA)
+
+# An int8 file by Frigate's way, and a recipe like Frigate's own; some minutes and a training. MODEL=FILE: without the training.
+bench-frigate: setup
+	$(BIN)/python -m tests.benchmarks.frigate $(DATA) $(if $(MODEL),--model $(MODEL))
 
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup

@@ -53,6 +53,12 @@ _PATH = click.Path(path_type=Path)
     help="Maximum loss of validation accuracy by int8, in percentage points; exit with status 3 if no method stays "
     "within. By default the aim is 0.5, and the loss of a single image is accepted.",
 )
+@click.option(
+    "--frigate",
+    type=_PATH,
+    metavar="DIR",
+    help="Also write the int8 file to DIR/NAME for Frigate's custom classification; NAME is the run's folder.",
+)
 @verbose_option
 @distribute_option("Run quantization-aware training")
 def export(
@@ -65,6 +71,7 @@ def export(
     method: str | None,
     max_drop: float | None,
     edgetpu: bool | None,
+    frigate: Path | None,
     config: Path | None,
     distribute: str,
     verbose: bool,
@@ -88,6 +95,10 @@ def export(
         raise UsageError("--distribute applies to the int8 file of a run only: the other modes train nothing.")
     if edgetpu and options.mode != "int8":
         raise UsageError("--edgetpu needs --int8: the Edge TPU computes in integers only.")
+    if frigate is not None and (run is None or options.mode != "int8"):
+        raise UsageError("--frigate needs RUN and --int8: Frigate reads a run's int8 file.")
+    if frigate is not None:
+        _say_what_frigate_lacks(Path(str(run)))
     compiles = options.edgetpu and options.mode == "int8"
     if compiles:
         _say_without_compiler()
@@ -98,6 +109,30 @@ def export(
         path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute, verbose)
     if compiles and path is not None:
         _compile(path)
+    if frigate is not None and path is not None:
+        _write_for_frigate(path, frigate)
+
+
+def _say_what_frigate_lacks(folder: Path) -> None:
+    """Print it early: the search may take long."""
+    from edgeclf.exporting.frigate import frigate_doubts
+    from edgeclf.runs.run import Run
+    from edgeclf_runtime.pictures.view import View
+
+    run = Run.open(folder)
+    doubts = frigate_doubts(run.config.input_size, run.read_split().labels, run.config.view == View())
+    for line in doubts:
+        click.echo(f"Warning: {line}", err=True)
+
+
+def _write_for_frigate(path: Path, folder: Path) -> None:
+    from edgeclf.exporting.frigate import frigate_config, write_for_frigate
+    from edgeclf_runtime.model.file import read_model
+
+    card = read_model(path).card
+    place = write_for_frigate(path, card, folder)
+    click.echo(f"Wrote {place}: model.tflite and labelmap.txt, for Frigate's /config/model_cache/{place.name}.")
+    click.echo(f"Add to Frigate's config, and restart it:\n\n{frigate_config(card)}")
 
 
 def _say_without_compiler() -> None:

@@ -30,7 +30,7 @@ _SECTIONS = {
         "from_run",
         "config",
     ),
-    "Data": ("validation", "group", "class_weights", "jpeg"),
+    "Data": ("from_frigate", "validation", "group", "class_weights", "jpeg"),
     "Camera": ("region", "rotate", "camera_flip", "whole"),
     "Network": ("weights", "tune", "freeze_stride", "head", "init", "alpha"),
     "Fine-tuning": (
@@ -62,6 +62,12 @@ _SECTIONS = {
     metavar="RUN",
     help="Begin from a finished training: keep its network, options and split; add images and classes (default: begin "
     "from --init).",
+)
+@click.option(
+    "--from-frigate",
+    type=_PATH,
+    metavar="CLIPS",
+    help="Also train on the images sorted in Frigate for one of its models: its folder clips/NAME, or clips.",
 )
 @config_option
 @click.option("--backbone", type=click.Choice([*BACKBONES]), help="Pretrained network (default: efficientnet-lite0).")
@@ -194,6 +200,7 @@ def train(
     data: tuple[Path, ...],
     out: Path | None,
     resume: Path | None,
+    from_frigate: Path | None,
     config: Path | None,
     distribute: str,
     whole: tuple[str, ...],
@@ -214,11 +221,18 @@ def train(
     if whole:
         given["whole"] = True if "" in whole else tuple(map(Path, whole))
     if resume is not None:
-        if data or out is not None or config is not None or given:
+        if data or out is not None or from_frigate is not None or config is not None or given:
             raise UsageError("--resume continues with the options of the run: give it alone.")
         return _resume(resume, distribute)
     if distribute == "multi-worker" and out is None:
         raise UsageError("--distribute multi-worker needs --out, a folder that all workers share.")
+    if from_frigate is not None:
+        from edgeclf.data.frigate import frigate_dataset
+        from edgeclf.runs.run import new_folder
+
+        dataset = frigate_dataset(from_frigate)
+        out = out or new_folder(data or (dataset.parent,))
+        data = (*data, dataset)
     _train(data, out, config, given, distribute)
 
 

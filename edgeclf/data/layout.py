@@ -82,7 +82,7 @@ def unwrapped(folder: Path, labels: Collection[str] = ()) -> Path:
 
 
 def subfolders(root: Path) -> list[Path]:
-    """Return the sub-folders that are not hidden, sorted by name.
+    """Return the sub-folders that are not hidden, sorted by name, without an empty ``none``, which Frigate makes.
 
     Raises:
         DataError: no such folder.
@@ -92,6 +92,7 @@ def subfolders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise DataError(f"{root}: is a file; expected a folder with one sub-folder of images per class.")
     folders = (path for path in root.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    folders = (path for path in folders if path.name != "none" or any(path.iterdir()))
     return sorted(folders, key=lambda path: natural(class_name(path)))
 
 

@@ -26,6 +26,10 @@ TINY: dict[str, tuple[str, str]] = {
         "--images 12 --size 64 --batch 6 --rounds 1",
         r"(?s)default +\d+ images/s +[\d.]+ ms .*rand-augment.*--camera.*quantization-aware.*features +\d+ images/s",
     ),
+    "frigate": (
+        "FOLDER --model MODEL --seeds 0 --epochs 1 --out OUT",
+        r"(?s)our file, Frigate's way +[\d.]+% .*its recipe +[\d.]+%  [+-]\d",
+    ),
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "grow": (
         "FOLDER --seeds 0,1 --epochs 1 --size 64 --out OUT",

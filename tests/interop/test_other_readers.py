@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from edgeclf import Quiet, make_config, train
+from edgeclf.commands.export import export
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.commands.teach import teach
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, resize
 from edgeclf_runtime.verification import verify
+from tests.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,6 +129,26 @@ def test_tflite_runtime_gives_the_same_labels(model: Path, images: list[Pixels],
         [*command, "classify", model, tmp_path, "--json"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert [json.loads(line)["label"] for line in lines] == [label for label, _ in _ours(model, images)]
+
+
+def test_frigates_way_gives_the_same_labels(digits: Path, tmp_path: Path) -> None:
+    """A file of Frigate's size, written for it and read in its way, by tflite-runtime as in its container."""
+    python = _environment("tflite")
+    run = train(digits, tmp_path / "run", make_config({**SMALL, "size": 224, "tune": "head"}), Quiet())
+    done = CliRunner().invoke(export, [str(run.path), "--method", "ptq", "--frigate", str(tmp_path / "model_cache")])
+    assert done.exit_code == 0, done.output
+    assert "pixels" not in done.stderr
+    images = sorted(digits.rglob("*.png"))
+    script = Path(__file__).parent / "frigate_labels.py"
+    read = subprocess.run(
+        [python, script, tmp_path / "model_cache" / "run", *images], capture_output=True, text=True, check=False
+    )
+    assert read.returncode == 0, read.stderr
+    with Classifier.load(run.path / "model.tflite") as classifier:
+        ours = [classifier.classify(image) for image in images]
+    theirs = json.loads(read.stdout)
+    assert np.mean([label == mine.label for (label, _), mine in zip(theirs, ours, strict=True)]) >= 0.98
+    assert np.mean([abs(score - mine.score) for (_, score), mine in zip(theirs, ours, strict=True)]) < 0.03
 
 
 def test_the_bare_interpreter_gives_the_same_scores(model: Path, images: list[Pixels]) -> None:
