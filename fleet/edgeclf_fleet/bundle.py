@@ -26,7 +26,7 @@ class Bundle:
     """The files of a deployment, on this machine.
 
     Attributes:
-        model: absolute path of the model file.
+        model: path of a copy of the model file, which is named by its digest.
         model_name: name for display.
         model_digest: SHA-256 of the model file.
         model_bytes: its size.
@@ -61,7 +61,7 @@ def make_bundle(model: Path, folder: Path, wheels: Path | None = None, offline: 
 
     Args:
         model: the model file, which is read and checked.
-        folder: existing folder for the archive.
+        folder: existing folder for these files.
         wheels: folder with the runtime's wheel, and with others that are to be preferred; None to make the wheel
             from the installed runtime.
         offline: folder with all wheels that the device needs; None to take them from the device's package index.
@@ -78,25 +78,30 @@ def make_bundle(model: Path, folder: Path, wheels: Path | None = None, offline: 
         files = _wheels(wheels, offline, Path(temporary))
         version = _version(files)
         archive = _archive(files)
-    digest = hashlib.sha256(archive).hexdigest()
-    path = folder / f"{digest}.tar"
-    if not path.exists():  # hosts are prepared in parallel, and usually share one
-        hidden = folder / f".{digest}.{os.getpid()}"
-        hidden.write_bytes(archive)
-        hidden.replace(path)
+    model_copy, archive_path = _kept(folder, content, ".tflite"), _kept(folder, archive, ".tar")
     return Bundle(
-        str(model.absolute()),
+        str(model_copy),
         card.name,
-        hashlib.sha256(content).hexdigest(),
+        model_copy.stem,
         len(content),
         model.stat().st_mtime,
-        str(path),
-        digest,
+        str(archive_path),
+        archive_path.stem,
         len(archive),
         tuple(file.name for file in files),
         version,
         offline is not None,
     )
+
+
+def _kept(folder: Path, content: bytes, suffix: str) -> Path:
+    """Write a file that is named by its SHA-256, unless it is there: hosts are prepared in parallel."""
+    path = folder / f"{hashlib.sha256(content).hexdigest()}{suffix}"
+    if not path.exists():
+        hidden = folder / f".{path.name}.{os.getpid()}"
+        hidden.write_bytes(content)
+        hidden.replace(path)
+    return path
 
 
 def _wheels(wheels: Path | None, offline: Path | None, temporary: Path) -> list[Path]:

@@ -81,6 +81,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
+        "PYTHONSAFEPATH": "1",  # or a file ansible.py in this folder would be run
         "PYTHONWARNINGS": "ignore",
     }
     both = {**mine, **os.environ}
@@ -93,8 +94,6 @@ def _environment(folder: Path) -> dict[str, str]:
     both["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(filter(None, ("edgeclf_events", enabled)))
     both["ANSIBLE_LOCAL_TEMP"] = str(folder / "ansible")
     both["EDGECLF_EVENTS"] = str(folder / "events")
-    paths = [*(path for path in sys.path if path), os.environ.get("PYTHONPATH", "")]
-    both["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return both
 
 

@@ -27,14 +27,23 @@ def bare(tmp_path: Path) -> dict[str, str]:
     return {"PATH": str(folder), "HOME": str(tmp_path)}
 
 
-def test_make_test_pi_without_an_emulator_builds_nothing(bare: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "folder", "text"),
+    [
+        ("test-pi", "device", r"no qemu-aarch64-static.*: apt-get install .*qemu-user-static"),
+        ("test-fleet", "fleet_device", r"no .*ssh.*: apt-get install openssh-server .*runit"),
+    ],
+)
+def test_a_target_without_its_programs_builds_nothing(
+    target: str, folder: str, text: str, bare: dict[str, str], tmp_path: Path
+) -> None:
     clone = tmp_path / "clone"
-    shutil.copytree(ROOT / "tests" / "device", clone / "tests" / "device")
+    shutil.copytree(ROOT / "tests" / folder, clone / "tests" / folder)
     shutil.copy(ROOT / "Makefile", clone)
-    command = ["make", "test-pi", f"PYTHON={sys.executable}"]
+    command = ["make", target, f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=clone, env=bare, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert re.search(r"no qemu-aarch64-static.*: apt-get install .*qemu-user-static", done.stderr)
+    assert re.search(text, done.stderr)
     assert sorted(path.name for path in clone.iterdir()) == ["Makefile", "tests"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -30,7 +31,7 @@ def asked(tmp_path: Path) -> dict[str, Any]:
         "has_config": True,
         "system_packages": "auto",
         "version": "0.1.0",
-        "model_digest": "0" * 64,
+        "model_digest": hashlib.sha256(b"model").hexdigest(),
         "model_bytes": 1000,
         "model_time": time.time(),
         "archive_bytes": 1000,
@@ -59,7 +60,10 @@ def test_a_suitable_device_lacks_nothing(asked: dict[str, Any], tmp_path: Path) 
     assert not _found(asked)["present"]["environment"]  # cut off before it was complete
     (tmp_path / "root" / "environments" / found["environment"] / "complete").touch()
     (tmp_path / "root" / "models").mkdir()
-    (tmp_path / "root" / "models" / f"{'0' * 64}.tflite").touch()
+    model = tmp_path / "root" / "models" / f"{asked['model_digest']}.tflite"
+    model.write_bytes(b"damaged")
+    assert _found(asked)["present"] == {"environment": True, "model": False}
+    model.write_bytes(b"model")
     assert _found(asked)["present"] == {"environment": True, "model": True}
 
 

@@ -3,6 +3,7 @@
 It runs on the device, so it takes any Python from 3.6, to say that it is too old, and the standard library alone.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -28,6 +29,18 @@ def machine() -> str:
     if struct.calcsize("P") == 4:
         return {"aarch64": "armv7l", "x86_64": "i686"}.get(name, name)
     return name
+
+
+def is_whole(path: str, digest: str) -> bool:
+    """Whether a file is there with this SHA-256."""
+    found = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for part in iter(lambda: file.read(MIB), b""):
+                found.update(part)
+    except OSError:
+        return False
+    return found.hexdigest() == digest
 
 
 def python_lack() -> str:
@@ -184,7 +197,7 @@ def main() -> None:
     current = os.path.basename(os.readlink(root + "/current")) if os.path.islink(root + "/current") else ""
     present = {
         "environment": os.path.exists(f"{root}/environments/{name}/complete"),
-        "model": os.path.exists("{}/models/{}.tflite".format(root, asked["model_digest"])),
+        "model": is_whole("{}/models/{}.tflite".format(root, asked["model_digest"]), asked["model_digest"]),
     }
     too_old = python_lack() if sys.version_info < (3, 9) else ""  # then nothing else is of interest
     lacks = (

@@ -136,7 +136,8 @@ class _Deployment:
 
     def _is_done(self) -> bool:
         is_present = self._layout.current == self._release and self._layout.pending() is None
-        return is_present and (not self._manager.runs_service or is_well(self._manager))
+        is_whole = is_present and self._layout.has_model(self._wanted.model_digest)
+        return is_whole and (not self._manager.runs_service or is_well(self._manager))
 
     def _before_current(self) -> str:
         return str(self._layout.about(self._layout.current).get("before", ""))

@@ -87,6 +87,11 @@ class Layout:
             return {}
         return content if release and isinstance(content, dict) else {}
 
+    def has_model(self, digest: str) -> bool:
+        """Whether a model file is there and undamaged."""
+        path = self.models / f"{digest}.tflite"
+        return path.exists() and digest_of(path) == digest
+
     def take_model(self, digest: str) -> None:
         """Move the model that was copied to its place.
 
@@ -94,7 +99,7 @@ class Layout:
             ReleaseError: it is damaged.
         """
         path, copied = self.models / f"{digest}.tflite", self.incoming / f"{digest}.tflite"
-        if path.exists() and digest_of(path) == digest:
+        if self.has_model(digest):
             return
         if not copied.exists():
             raise ReleaseError("the model file was damaged on the device and has been removed; deploy it again.")

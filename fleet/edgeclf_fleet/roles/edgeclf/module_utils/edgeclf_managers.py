@@ -82,7 +82,9 @@ class Systemd(Manager):
 
     def start(self) -> None:
         python, *_ = self.command()
-        current = self.layout.link
+        current, user = self.layout.link, self.options["run_as"] or os.environ.get("SUDO_USER", "root")
+        if user != "root":  # files that the settings name without a folder are written there
+            shutil.chown(self.layout.data, user)
         words = [python, "-m", "edgeclf_runtime", "service", "install", current / "model.tflite"]
         words += ["--config", current / "run.toml", "--name", self.service]
         for name in ("run_as", "memory_limit"):

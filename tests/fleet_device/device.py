@@ -1,0 +1,141 @@
+"""A device on this machine: its own sshd with its own keys on a loopback port, its own root, and runit's supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.fleet_device.needs import PATH
+from tests.ports import free_port
+
+__all__ = ["Device", "Ended"]
+
+EDGECLF = [sys.executable, "-m", "edgeclf_runtime", "deploy"]
+_SSHD = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+PidFile none
+AuthorizedKeysFile {folder}/user.pub
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+Subsystem sftp internal-sftp
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a deployment ended: exit status, the lines for the user, and all that was printed."""
+
+    status: int
+    text: str
+    printed: str
+
+
+@dataclass
+class Device:
+    """One device; everything of it is in a folder, and its processes end with ``close``."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.root, self.service = self.folder / "root", self.folder / "service"
+        self.service.mkdir()
+        for name in ("host", "user", "stranger"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)], check=True)
+        (self.folder / "sshd_config").write_text(_SSHD.format(port=self.port, folder=self.folder), "utf-8")
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self.known = self.folder / "known_hosts"
+        self.known.write_text(self.known_line(self.folder / "host.pub"), "utf-8")
+        programs = {name: str(shutil.which(name, path=PATH)) for name in ("sshd", "runsvdir")}
+        environment = {"PATH": PATH, "HOME": str(self.folder)}
+        sshd = [programs["sshd"], "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        commands = (sshd, [programs["runsvdir"], "-P", str(self.service)])
+        with (self.folder / "log").open("w") as log:
+            self._processes = [
+                subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+                for command in commands
+            ]
+
+    def known_line(self, public: Path) -> str:
+        """Return the line of a known_hosts file with this key for the device."""
+        return f"[127.0.0.1]:{self.port} {' '.join(public.read_text().split()[:2])}\n"
+
+    def deploy(self, model: Path, *words: object, **variables: Any) -> Ended:
+        """Deploy, with these variables of the role or of Ansible."""
+        with self.begin(model, *words, **variables) as process:
+            output, errors = process.communicate(timeout=900)
+        return Ended(process.returncode, (output + errors).strip(), output + errors)
+
+    def deploy_all(self, model: Path, hosts: dict[str, dict[str, Any]], *words: object) -> dict[str, str]:
+        """Deploy under several names, each with its variables; return the line of each."""
+        self._write_inventory(hosts)
+        with self._begun(model, *words) as process:
+            output, errors = process.communicate(timeout=900)
+        lines = (output + errors).strip().splitlines()
+        assert (process.returncode, len(lines)) == (1, len(hosts)), lines
+        return dict(line.split(": ", 1) for line in lines)
+
+    def begin(self, model: Path, *words: object, **variables: Any) -> subprocess.Popen[str]:
+        """Begin a deployment."""
+        self._write_inventory({"box": variables})
+        return self._begun(model, *words)
+
+    @property
+    def _inventory(self) -> Path:
+        return self.folder / "hosts.yml"
+
+    def _write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
+        mine = {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.folder / "user"),
+            "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={self.known} -o ControlPersist=5s",
+            "edgeclf_root": str(self.root),
+            "edgeclf_service_manager": "runit",
+            "edgeclf_runit_folder": str(self.service),
+            "edgeclf_python": "/usr/bin/python3",
+            "edgeclf_watch_seconds": 2,
+        }
+        self._inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": mine}}), "utf-8")
+
+    def _begun(self, model: Path, *words: object) -> subprocess.Popen[str]:
+        command = [*EDGECLF, str(model), "--inventory", str(self._inventory), *map(str, words)]
+        environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp")}
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        )
+
+    def health(self) -> dict[str, Any]:
+        """Return the health of the service, of the process that runs now; empty if there is none."""
+        try:
+            content: dict[str, Any] = json.loads((self.root / "state/edgeclf-models/edgeclf/health.json").read_text())
+        except OSError:
+            return {}
+        return content if Path(f"/proc/{content['process']}").exists() else {}
+
+    def tree(self) -> list[str]:
+        """Return what is installed, without what the service writes."""
+        parts = ("", "environments", "models", "releases", "incoming")
+        return sorted(str(path.relative_to(self.root)) for name in parts for path in (self.root / name).glob("*"))
+
+    def close(self) -> None:
+        """End the device's processes."""
+        for entry in self.service.iterdir() if self.service.is_dir() else ():
+            subprocess.run(["sv", "-w", "10", "force-shutdown", str(entry)], capture_output=True, check=False)
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)

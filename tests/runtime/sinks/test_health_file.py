@@ -1,0 +1,72 @@
+"""What a service writes of its health, for who deploys to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.sinks.health_file import HEALTH, HealthFile, HealthFileKeys
+from edgeclf_runtime.sinks.keys import Opening
+from edgeclf_runtime.sources.source import SourceState
+from tests.runtime.observations import LABELS, seen
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def test_only_a_service_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert list(HealthFileKeys().open(Opening(LABELS, "pets"))) == []
+    folder = tmp_path / "edgeclf-models" / "edgeclf"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("STATE_DIRECTORY", str(folder))
+    assert len(list(HealthFileKeys().open(Opening(LABELS, "pets", gap=1.0)))) == 1
+    health = _read(folder / HEALTH)
+    assert (health["process"], health["is_live"], health["frames"], health["state"]) == (
+        os.getpid(),
+        True,
+        0,
+        "opening",
+    )
+
+
+def test_it_tells_the_source_the_answer_and_a_refused_model(tmp_path: Path) -> None:
+    path = tmp_path / HEALTH
+    sink = HealthFile(path)
+    sink.take(SourceState("lost", 0.0, "cable"))
+    assert (_read(path)["state"], _read(path)["reason"]) == ("lost", "cable")
+    sink.take(SourceState("running", 1.0))
+    sink.glance(None)
+    sink.take(seen("cat", 0.9))  # the first is written at once
+    health = _read(path)
+    assert (health["state"], health["seen"], health["frames"], health["answer"]) == ("running", 2, 1, "cat")
+    assert health["milliseconds"] == pytest.approx(sum(seen("cat", 0.9).prediction.milliseconds.values()))
+    sink.take(ModelState("refused", "pets.tflite", LABELS, "golden scores differ"))
+    assert _read(path)["refused"] == "golden scores differ"
+    sink.take(ModelState("adopted", "pets.tflite", LABELS))
+    assert _read(path)["refused"] == ""
+
+
+def test_it_writes_often_at_first_and_rarely_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("edgeclf_runtime.sinks.health_file.time.monotonic", lambda: clock[0])
+    path, written = tmp_path / HEALTH, []
+    sink = HealthFile(path)
+    for number, second in enumerate([*range(10), *range(700, 7200, 50)], 1):
+        clock[0] = 1000.0 + second
+        sink.take(seen("cat", 0.9))
+        if _read(path)["frames"] == number:
+            written.append(second)
+    assert written[:-1] == list(range(10))
+    assert 3600 <= written[-1] < 3700
+
+
+def test_a_full_disk_does_not_keep_a_service_from_starting(tmp_path: Path) -> None:
+    HealthFile(tmp_path / "missing" / HEALTH)
