@@ -190,7 +190,7 @@ class _Deployment:
                 raise ReleaseError(f"{_sentence(error)} {text}") from None
             raise
         layout.settle()
-        layout.tidy([self._release, before or self._before_current()])
+        layout.tidy([self._release, self._before_current()])
         spent = health.get("milliseconds") or measured
         frames = ", {} frames watched".format(health["frames"]) if health.get("frames") else ""
         return f"{self._serves(before)}, {spent:.1f} ms an image{frames}"
