@@ -6,7 +6,6 @@ from pathlib import Path
 
 from edgeclf.data.dataset import Dataset
 from edgeclf.evaluation.measuring import measure_dataset
-from edgeclf.exporting.examples import choose_examples
 from edgeclf.exporting.figures import FileFigures
 from edgeclf.exporting.unfamiliar import Unfamiliar, measure_unfamiliar
 from edgeclf.exporting.unfamiliar_page import write_unfamiliar
@@ -14,6 +13,7 @@ from edgeclf.progress import Reporter
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.familiarity import IMAGES
 from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.learning.examples import choose_examples
 from edgeclf_runtime.learning.familiarity import fit_familiarity
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.model.familiarity import Familiarity
@@ -58,7 +58,9 @@ class RunFamiliarity:
         measured = measure_unfamiliar(classifier, fitted, train, validation, self._data.labels, known.groups)
         held_out = self._data.take([int(row) for row in self._data.rows("validation")])
         self._measured = measured, known, _read(held_out, validation.files)
-        self._examples = choose_examples(train, known, fitted.scale)
+        self._examples = choose_examples(
+            train.features, train.targets, fitted.scale, lambda row: known.picture(known.files[row])
+        )
         return fitted
 
     def write(self, model: Path) -> Path | None:

@@ -111,6 +111,16 @@ def test_an_export_into_a_folder_that_may_only_be_read(disk: Small, run: Run, mo
     assert (place / "model.tflite").read_bytes() == model.read_bytes()
 
 
+@pytest.mark.parametrize("free", [0, 100, 1000, 4000])
+def test_a_teaching_keeps_the_old_file(disk: Small, digits: Path, model: Path, tmp_path: Path, free: int) -> None:
+    place = disk(16000)
+    shutil.copy(model, place / "taught.tflite")
+    _fill(place, free)
+    _one_line(_edgeclf("teach", model, digits, "-o", place / "taught.tflite"), FULL, place)
+    assert (place / "taught.tflite").read_bytes() == model.read_bytes()
+    assert sorted(path.name for path in place.iterdir()) == ["filler", "taught.tflite"]
+
+
 @pytest.mark.parametrize("size", [4, 30, 60])
 def test_shards(disk: Small, digits: Path, size: int) -> None:
     place = disk(size)

@@ -141,6 +141,28 @@ def test_collected_photographs_are_whole(killer: Killer, tmp_path: Path) -> None
     assert _hidden(photos) == []
 
 
+def test_a_teaching_leaves_the_old_file_or_the_new(killer: Killer, model: Path, digits: Path, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "taught" / "taught.tflite"
+    for digit, name in ((0, "zero"), (1, "one")):
+        shutil.copytree(digits / str(digit), photos / name)
+    out.parent.mkdir()
+    words = [*EDGECLF, "teach", model, photos, "-o", out]
+    seconds = killer.whole(words)
+    old, replaced = model.read_bytes(), 0
+    out.write_bytes(old)
+    while killer.killed < ROUNDS:
+        killer.cut(words, seconds)
+        if out.read_bytes() != old:
+            replaced += 1
+            with Classifier.load(out) as classifier:
+                assert classifier.card.labels == ("one", "zero")
+                assert verify(classifier).passed
+            out.write_bytes(old)
+    killer.whole(words)
+    print(f"\nteachings: {replaced} finished, the others left the old file")
+    assert _hidden(out.parent) == []
+
+
 def test_videos_can_be_played_and_keep_their_times(killer: Killer, model: Path, tmp_path: Path) -> None:
     video, videos, config = tmp_path / "video.avi", tmp_path / "videos", tmp_path / "run.toml"
     noise = np.random.default_rng(0).integers(0, 256, (8, 240, 320, 3), np.uint8)

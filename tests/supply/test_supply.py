@@ -103,6 +103,8 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     assert [
         json.loads(line)["label"] for line in told("classify", model, "phone.heic", "phone.avif", "--json").splitlines()
     ] == ["1", "1"]
+    assert "60 images of 3 classes." in told("teach", model, digits, "-o", "taught.tflite")
+    assert "as exported" in told("verify", "taught.tflite")
     sinks = ["--jsonl", "seen.jsonl", "--csv", "seen.csv", "--snapshots", "kept", "--web", "0", "--video", "seen.avi"]
     assert len(told("run", model, "--source", digits, "--json", *sinks).splitlines()) == 60
     assert len((folder / "seen.csv").read_text("utf-8").splitlines()) == 61

@@ -128,7 +128,7 @@ def _fitted(train: Vectors, targets: Targets) -> Familiarity:
     unit = comparable(train, scale)
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
     found = [prototypes_of(unit[targets == label], count) for label in labels]
-    classes = tuple(int(label) for label, rows in zip(labels, found, strict=True) for _ in rows)
+    classes = tuple(int(label) for label, rows in zip(labels, found) for _ in rows)
     directions = in_steps(_directions(unit))
     return Familiarity(in_steps(np.concatenate(found)), classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
 

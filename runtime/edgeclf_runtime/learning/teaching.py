@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import LabelsError, ModelError
+from edgeclf_runtime.learning.examples import choose_examples, joined_examples
 from edgeclf_runtime.learning.familiarity import REJECT, extend_familiarity, fit_familiarity
 from edgeclf_runtime.learning.image_features import ImageFeatures
 from edgeclf_runtime.learning.judgement import Judgement, folds_of, judge
 from edgeclf_runtime.learning.logistic import Fit, Head, cross_validated
 from edgeclf_runtime.learning.rehearsal import rehearsed
 from edgeclf_runtime.model.card import ModelCard
+from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.model.golden import DEFAULT_TOLERANCE, GoldenVector, small
@@ -33,6 +35,7 @@ from edgeclf_runtime.model.last_layer import (
 from edgeclf_runtime.model.metadata import read_metadata
 from edgeclf_runtime.model.rewrite import network_of, packed_files, with_files
 from edgeclf_runtime.pictures.images import read_image
+from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.verification import verify
@@ -102,6 +105,7 @@ class Base:
         layer: its last layer.
         familiarity: prototypes of its classes; None if it has none.
         golden: its golden images.
+        examples: training images that it shows; None if it has none.
     """
 
     content: bytes
@@ -109,6 +113,7 @@ class Base:
     layer: LastLayer
     familiarity: Familiarity | None
     golden: tuple[GoldenVector, ...]
+    examples: Examples | None = None
 
     @classmethod
     def of(cls, classifier: Classifier, keep: bool = False) -> Base:
@@ -128,7 +133,7 @@ class Base:
             )
         content = classifier.path.read_bytes()
         layer = read_last_layer(network_of(content))
-        return cls(content, classifier.card, layer, classifier.familiarity, classifier.golden)
+        return cls(content, classifier.card, layer, classifier.familiarity, classifier.golden, classifier.examples)
 
 
 def check_teachable(path: Path) -> None:
@@ -264,9 +269,11 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures
         ModelError: the written file does not do what it should.
         OSError: it cannot be written.
     """
+    shown = _examples(taught, base, examples)
     metadata = read_metadata(read_flat_model(base.content).metadata)
     labels = ("\n".join(taught.card.labels) + "\n").encode()
     others = {file.name: labels for file in metadata.label_files}  # by which other readers find the labels
+    others |= shown.to_files() if shown is not None else {}
     with written_beside(path) as hidden:
         hidden.write_bytes(_packed(taught, (), others))
         with Classifier.load(hidden) as classifier:
@@ -280,6 +287,18 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures
             if classifier.card != taught.card or not verify(classifier).passed:
                 raise ModelError(f"{path}: the written file does not do what it should; nothing was replaced.")
     return len(content)
+
+
+def _examples(taught: Taught, base: Base, photographs: ImageFeatures) -> Examples | None:
+    """Return the images that the new file shows, with those of the classes that were there before."""
+    labels = taught.card.labels
+
+    def read(row: int) -> Pixels:
+        return read_image(photographs.files[row], min_size=taught.card.preprocessing.min_decoded_size)
+
+    nothing = labels.index(NOTHING) if NOTHING in labels else None
+    new = choose_examples(photographs.features, photographs.targets, taught.familiarity.scale, read, nothing)
+    return joined_examples(base.examples, new) if taught.kept else new
 
 
 def _packed(taught: Taught, golden: Sequence[GoldenVector], others: dict[str, bytes]) -> bytes:

@@ -98,6 +98,19 @@ def test_the_same_photographs_give_the_same_file(model: Path, photos: Path, tmp_
     assert (tmp_path / "a" / "new.tflite").read_bytes() == (tmp_path / "b" / "new.tflite").read_bytes()
 
 
+def test_the_taught_file_shows_the_images_that_others_are_most_like(model: Path, photos: Path, tmp_path: Path) -> None:
+    _, photographs = _taught(model, photos, tmp_path / "new.tflite")
+    with Classifier.load(tmp_path / "new.tflite") as classifier:
+        shown, labels = classifier.examples, classifier.card.labels
+        assert shown is not None
+        assert {labels[index] for index in shown.classes} == {"zero", "one"}  # not of nothing
+        for row in np.flatnonzero([labels[target] != "_none" for target in photographs.targets]):
+            number, likeness = shown.nearest(photographs.features[row])
+            assert labels[shown.classes[number]] == labels[photographs.targets[row]]
+            assert likeness > 0.5
+        assert classifier.expectation is None  # how accuracy falls under a camera's faults was not measured
+
+
 def test_near_duplicates_are_left_out_together(model: Path, digits: Path, tmp_path: Path) -> None:
     photos = _photos(digits, tmp_path / "photos", {"0": "zero", "1": "one"}, 4)
     file = find_images(photos / "one")[0]
@@ -186,6 +199,16 @@ def test_untouched_classes_have_the_same_logits_bit_for_bit(
         (_, before), (_, after) = (last_layer_integers(network, batch) for network in networks)
         assert np.array_equal(before, after[:3])
         assert len(after) == 4
+
+
+def test_examples_are_added_to_those_of_the_file(model: Path, sevens: Path, tmp_path: Path) -> None:
+    _more(model, sevens, tmp_path / "new.tflite", exact=False)
+    with Classifier.load(model) as before, Classifier.load(tmp_path / "new.tflite") as after:
+        assert before.examples is not None
+        assert after.examples is not None
+        count = len(before.examples.images)
+        assert after.examples.images[:count] == before.examples.images
+        assert set(after.examples.classes[count:]) == {len(before.card.labels)}
 
 
 def test_a_known_class_gets_more_images(model: Path, digits: Path, sevens: Path, tmp_path: Path) -> None:
