@@ -57,7 +57,7 @@ class Frame:
         if view == self.view:
             return self
         if self.view.turns or not view.turns:
-            return replace(self, view=replace(self.view, region=view.region))
+            return replace(self, view=replace(self.view, region=view.region, polygon=view.polygon))
         frame = self.decoded_for(view.before_turning(min_size)) if any(min_size) else self._at_full_size()
         return replace(frame, pixels=view.turn(frame.pixels), jpeg=None, view=view, unturned=self.jpeg)
 
@@ -79,7 +79,10 @@ class Frame:
         if data is None or wanted == self.min_size:
             return self
         try:
-            if decoded_part(read_header(data), wanted) == 1:
+            header = read_header(data)
+            if any(self.min_size) and decoded_part(header, wanted) == decoded_part(header, self.min_size):
+                return replace(self, min_size=wanted)
+            if decoded_part(header, wanted) == 1:
                 return replace(self, pixels=self.whole(), min_size=wanted)
             pixels = decode_image(data, self.source, min_size=wanted)
         except ImageError:  # damaged in a part that reduced decoding skipped

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgeclf_runtime.system.process_group import kill_all
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.pipeline.pipeline import Pipeline
+    from edgeclf_runtime.pipeline.watched import Watched
 
 __all__ = ["ended_by_signals"]
 
@@ -24,7 +24,7 @@ _WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.4
 
 
 @contextmanager
-def ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
+def ended_by_signals(pipeline: Watched) -> Iterator[None]:
     """Stop the pipeline on SIGTERM, and end the process within two seconds after SIGTERM or Ctrl-C.
 
     A thread gets the signals through a socket: a Python handler would have to wait for the main thread, which may hang
@@ -46,7 +46,7 @@ def ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
         writing.close()
 
 
-def _listen(reading: socket.socket, pipeline: Pipeline, over: threading.Event) -> None:
+def _listen(reading: socket.socket, pipeline: Watched, over: threading.Event) -> None:
     with reading:
         while heard := reading.recv(1):
             number, until = heard[0], time.monotonic() + _WITHIN

@@ -27,7 +27,10 @@ from edgeclf_runtime.commands.options import (
     turn_options,
 )
 from edgeclf_runtime.commands.starting import (
+    FILES,
+    PAGE,
     await_time,
+    by_table,
     decoding_cores,
     in_background,
     longest_gap,
@@ -35,17 +38,13 @@ from edgeclf_runtime.commands.starting import (
     started,
     watch_memory,
 )
+from edgeclf_runtime.commands.zones import Printing, labels_reader, run_zones
 from edgeclf_runtime.renamed import FLAGS
 from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["run"]
 
 _PATH = click.Path(path_type=Path)
-_FILES = ("jsonl", "jsonl_every", "csv", "rotate_bytes", "rotate_keep", "snapshots", "video")
-_PAGE = ("web", "tls")
-_SINKS = (*_FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
-
-
 _READING = ("reopen", "watch", "realtime", "fast_decode")
 _SECTIONS = {
     "Basic options": ("source", "config", "max_frames"),
@@ -63,8 +62,8 @@ _SECTIONS = {
         "fast_decode",
     ),
     "Answers": ("threshold", "reject", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
-    "Output": ("every_frame", "as_json", "top", *_PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
-    "Files": _FILES,
+    "Output": ("every_frame", "as_json", "top", *PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
+    "Files": FILES,
     "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
 }
 
@@ -160,17 +159,19 @@ def run(
     from edgeclf_runtime.pictures.view import GivenView
     from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
+    from edgeclf_runtime.pipeline.zone_sinks import check_zone_sinks
     from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sources import is_camera, is_live, open_source
+    from edgeclf_runtime.system.cores import usable_cores
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
     share_heaps()
     content = read_settings(config) if config else {}
-    chosen = settings(content, _by_table(given), str(config or ""))
-    check_sinks(chosen.sinks)
+    chosen = settings(content, by_table(given), str(config or ""), model, labels_reader(open_model))
+    (check_zone_sinks(chosen) if chosen.zones else check_sinks(chosen.sinks))
     if changes:
         click.echo(_about_changes(as_json), err=True)
     if config and (exposed := exposed_secrets(config, content)):
@@ -181,6 +182,10 @@ def run(
     import cv2
 
     cv2.setNumThreads(1)  # OpenCV's threads spin while waiting, which costs more than small images gain
+    only_changes = changes or not (as_json or every_frame)
+    if chosen.zones:
+        printing = Printing(top, as_json, only_changes)
+        return run_zones(open_model, model, chosen, printing, max_frames, interpreters or usable_cores())
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))
@@ -191,7 +196,7 @@ def run(
     classifier, refused = started(model, open_model, suits, endless)
     with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)
-        gap, cooldown = 0.0 if waits else longest_gap(chosen), chosen.decision.cooldown
+        gap, cooldown = 0.0 if waits else longest_gap(chosen.gate, chosen.camera), chosen.decision.cooldown
         labels, has_familiarity = classifier.card.labels, classifier.familiarity is not None
         others = open_sinks(
             chosen.sinks,
@@ -210,7 +215,6 @@ def run(
             if is_taken or not others:  # in a thread, because stop waits, also for the sink that calls this
                 threading.Thread(target=pipeline.stop, name="stop", daemon=True).start()
 
-        only_changes = changes or not (as_json or every_frame)
         sinks = [TerminalSink(top, as_json, only_changes, is_taken and not as_json, unread), *others]
         wanted = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
         # The pipeline rotates the images, because a new model may need another rotation.
@@ -221,7 +225,7 @@ def run(
         elif camera.fast_decode and not camera.min_decoded_size:
             camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
-        with ended_by_signals(pipeline), in_background(pipeline, watch) as heartbeat:
+        with ended_by_signals(pipeline), in_background(pipeline, [(watch, pipeline)] if watch else []) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell, watch_memory(model, chosen, as_json))
             except BaseException:
@@ -243,19 +247,3 @@ def _about_changes(as_json: bool) -> str:
     if as_json:
         return "--changes with --json is now: --jsonl - --jsonl-every change"
     return "--changes is the default now: leave it out. Each frame's line is printed with --every-frame."
-
-
-def _by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    size, certificate = given["size"] or (None, None), given["tls"] or (None, None)
-    camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
-    return {
-        "": {"source": given["source"], "reload": given["reload"]},
-        "camera": {
-            **camera,
-            "rotate": None if given["rotate"] is None else int(given["rotate"]),
-            **{name: given[name] for name in ("reopen", "watch", "realtime", "fast_decode", "insecure", "flip")},
-        },
-        "decision": {name: given[name] for name in ("threshold", "reject", "margin", "smoothing", "hold", "cooldown")},
-        "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
-        "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
-    }

@@ -118,6 +118,7 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
     from edgeclf_runtime.commands.verify import verify
     from edgeclf_runtime.config.exposure import exposed_secrets
     from edgeclf_runtime.config.settings import read_settings, settings
+    from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.model.file import read_model
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks
     from edgeclf_runtime.service.plan import check_source, planned
@@ -125,6 +126,8 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
 
     content = read_settings(config)
     chosen = settings(content, {}, str(config))
+    if chosen.zones:
+        raise UsageError(f"{config}: a service does not know [[camera]] and [[zone]] yet; run it: edgeclf run --config")
     check_source(chosen)
     check_sinks(chosen.sinks)
     if exposed := exposed_secrets(config, content):

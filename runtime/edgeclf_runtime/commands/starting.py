@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
@@ -15,12 +15,17 @@ from edgeclf_runtime.commands.options import Opener, words_of
 if TYPE_CHECKING:
     from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.config.settings import RunSettings
-    from edgeclf_runtime.pipeline.pipeline import Pipeline
+    from edgeclf_runtime.decision.gate import GateRule
+    from edgeclf_runtime.pipeline.watched import ModelUser, Watched
     from edgeclf_runtime.service.heartbeat import Heartbeat
+    from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = [
+    "FILES",
+    "PAGE",
     "await_time",
+    "by_table",
     "decoding_cores",
     "in_background",
     "longest_gap",
@@ -28,6 +33,14 @@ __all__ = [
     "started",
     "watch_memory",
 ]
+
+FILES = ("jsonl", "jsonl_every", "csv", "rotate_bytes", "rotate_keep", "snapshots", "video")
+"""Options of files that are written."""
+
+PAGE = ("web", "tls")
+"""Options of the page."""
+
+_SINKS = (*FILES, "window", "command", "webhook", "mqtt", "metrics", "web")
 
 
 def await_time() -> None:
@@ -60,8 +73,8 @@ def model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...
 
 
 @contextmanager
-def in_background(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Heartbeat]:
-    """Run the watchdog messages and the model watch in the background."""
+def in_background(pipeline: Watched, watches: Sequence[tuple[ModelWatch, ModelUser]]) -> Iterator[Heartbeat]:
+    """Run the watchdog messages and, each with what uses its model, the model watches in the background."""
     from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
@@ -69,20 +82,19 @@ def in_background(pipeline: Pipeline, watch: ModelWatch | None) -> Iterator[Hear
     if notifier.wanted:
         faulthandler.enable()  # the journal then shows where it was when the watchdog ended it
     heartbeat = Heartbeat(notifier, pipeline)
-    if watch is not None:
-        watch.start(pipeline)
+    for watch, user in watches:
+        watch.start(user)
     try:
         yield heartbeat
     finally:
-        if watch is not None:
+        for watch, _ in watches:
             watch.close()
         heartbeat.close()
 
 
-def longest_gap(chosen: RunSettings) -> float:
+def longest_gap(gate: GateRule, camera: SourceOptions) -> float:
     """Return the longest interval between two classified frames of a working live source, in seconds."""
-    gate, rates = chosen.gate, (chosen.gate.max_fps, chosen.camera.fps)
-    return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in rates if rate)])
+    return max([gate.refresh if gate.motion else 1.0, *(1 / rate for rate in (gate.max_fps, camera.fps) if rate)])
 
 
 def watch_memory(model: Path, chosen: RunSettings, as_json: bool) -> Path | None:
@@ -105,3 +117,20 @@ def decoding_cores() -> int:
     from edgeclf_runtime.system.cores import usable_cores
 
     return min(4, usable_cores())  # one thread cannot decode images for more
+
+
+def by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options of the command line by table of run.toml; None is not given."""
+    size, certificate = given["size"] or (None, None), given["tls"] or (None, None)
+    camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
+    return {
+        "": {"source": given["source"], "reload": given["reload"]},
+        "camera": {
+            **camera,
+            "rotate": None if given["rotate"] is None else int(given["rotate"]),
+            **{name: given[name] for name in ("reopen", "watch", "realtime", "fast_decode", "insecure", "flip")},
+        },
+        "decision": {name: given[name] for name in ("threshold", "reject", "margin", "smoothing", "hold", "cooldown")},
+        "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
+        "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
+    }

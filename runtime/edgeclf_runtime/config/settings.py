@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Callable
 
+from edgeclf_runtime.config.tables import Reading, unknown
+from edgeclf_runtime.config.zone_tables import cameras_and_zones, has_zones
+from edgeclf_runtime.config.zones import CameraSettings, ZoneSettings
 from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
-from edgeclf_runtime.errors import EdgeclfError, UsageError
-from edgeclf_runtime.renamed import KEYS, in_new_names, meant, old_fields
+from edgeclf_runtime.errors import UsageError
+from edgeclf_runtime.renamed import KEYS, old_fields
 from edgeclf_runtime.sinks.calls import CallKeys
 from edgeclf_runtime.sinks.conditions_file import ConditionsFileKeys
 from edgeclf_runtime.sinks.health_file import HealthFileKeys
@@ -80,6 +82,8 @@ class RunSettings:
         reload: switch to a new model file when it replaces the one in use and passes its check.
         camera: the table ``[camera]``.
         decision, gate, sinks: the tables of those names.
+        cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, and ``source``, ``camera``,
+            ``decision`` and ``gate`` count only then.
     """
 
     source: str = field(default="0", repr=False)
@@ -88,6 +92,8 @@ class RunSettings:
     decision: DecisionRule = field(default_factory=DecisionRule)
     gate: GateRule = field(default_factory=GateRule)
     sinks: SinkSettings = field(default_factory=SinkSettings)
+    cameras: tuple[CameraSettings, ...] = ()
+    zones: tuple[ZoneSettings, ...] = ()
 
 
 TABLES: dict[str, type[Any]] = {
@@ -97,6 +103,9 @@ TABLES: dict[str, type[Any]] = {
     "sinks": SinkSettings,
 }
 """The class for each table of the TOML file."""
+
+NOT_WITH_ZONES = ("web", "mqtt", "video", "window")
+"""Sinks that know one camera only."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -118,82 +127,49 @@ def read_settings(path: Path) -> dict[str, Any]:
     return content
 
 
-def settings(content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]], where: str) -> RunSettings:
+def settings(
+    content: Mapping[str, Any],
+    given: Mapping[str, Mapping[str, Any]],
+    where: str,
+    model: Path | None = None,
+    labels: Callable[[Path], tuple[str, ...]] | None = None,
+) -> RunSettings:
     """Check settings and return them.
 
     Args:
         content: content of the file.
         given: options by table, which take precedence over the file; None means not given.
         where: name of the file, for errors.
+        model: the model of zones that name none.
+        labels: reads the labels of a zone's model file; raises EdgeclfError if it cannot be used. None
+            does not check them.
 
     Raises:
         UsageError: invalid settings; the message names all mistakes at once.
     """
-    wrong, renamed = list[str](), list[str]()
-    names = ["source", "reload", *TABLES]
-    wrong += [_unknown(name, names, {}) for name in content if name not in names]
+    reading, zoned = Reading(), has_zones(content)
+    names = ["source", "reload", *TABLES, "zone"]
+    reading.wrong += [unknown(name, names, {}) for name in content if name not in names]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
-        wrong.append(f"reload: expected true or false, got {reload!r}")
+        reading.wrong.append(f"reload: expected true or false, got {reload!r}")
     parts: dict[str, Any] = {}
     for name, kind in TABLES.items():
         table = content.get(name, {})
-        if not isinstance(table, Mapping):
-            wrong.append(f"{name}: expected a table, [{name}]")
+        if zoned and name != "sinks":
             continue
-        options = {key: value for key, value in given.get(name, {}).items() if value is not None}
-        table, notices, doubled = in_new_names(table, KEYS.get(name, {}))
-        renamed += [f"{name}.{notice}" for notice in notices]
-        values, mistakes = _typed({**table, **options}, kind, name)
-        wrong += [f"{name}.{item}" for item in doubled] + mistakes
-        try:
-            parts[name] = kind(**values)
-        except EdgeclfError as error:
-            wrong.append(str(error).rstrip("."))
-    if wrong:
-        raise UsageError(f"{where}: {'; '.join(wrong)}." if where else f"{'; '.join(wrong)}.")
-    for notice in renamed:
+        if not isinstance(table, Mapping):
+            reading.wrong.append(f"{name}: expected a table, [{name}]")
+            continue
+        parts[name] = reading.part(table, kind, name, given.get(name, {}))
+    if zoned:
+        cameras, zones = cameras_and_zones(content, given, model or Path(), labels, reading)
+        parts.update(cameras=cameras, zones=zones)
+        if (sinks := parts.get("sinks")) is not None:
+            reading.wrong += [f"sinks.{key}: not yet with [[zone]]" for key in NOT_WITH_ZONES if getattr(sinks, key)]
+    if reading.wrong:
+        raise UsageError(f"{where}: {'; '.join(reading.wrong)}." if where else f"{'; '.join(reading.wrong)}.")
+    for notice in dict.fromkeys(reading.renamed):
         _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
     return RunSettings(str(source), reload, **parts)
-
-
-def _typed(table: Mapping[str, Any], kind: type[Any], name: str) -> tuple[dict[str, Any], list[str]]:
-    hints, values, wrong = get_type_hints(kind), dict[str, Any](), list[str]()
-    names = [item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING]
-    secret = [item.name for item in fields(kind) if item.metadata.get("secret")]
-    for key, value in table.items():
-        if key not in names:
-            wrong.append(f"{name}.{_unknown(key, names, KEYS.get(name, {}))}")
-            continue
-        if key == "web" and type(value) is int:  # a port, as for metrics
-            value = str(value)
-        try:
-            values[key] = _as(value, hints[key])
-        except TypeError as error:
-            shown = "" if key in secret else f", got {value!r}"
-            wrong.append(f"{name}.{key}: expected {error}{shown}")
-    return values, wrong
-
-
-def _as(value: Any, hint: Any) -> Any:
-    """Convert a TOML value to the type of a field; raise TypeError with what was expected."""
-    if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
-        hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    if get_origin(hint) is tuple:
-        kinds = get_args(hint)
-        if not isinstance(value, (list, tuple)) or (kinds[-1] is not Ellipsis and len(value) != len(kinds)):
-            raise TypeError("a list" if kinds[-1] is Ellipsis else f"a list of {len(kinds)}")
-        return tuple(_as(item, kinds[0]) for item in value)
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise TypeError({str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint])
-    if hint is float and math.isnan(value):
-        raise TypeError("a number")
-    return value
-
-
-def _unknown(name: str, names: list[str], renamed: Mapping[str, str]) -> str:
-    near = meant(name, names, renamed)
-    return f"{name}: unknown{f', did you mean {near}?' if near else ''}"

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
     _Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["WHOLE", "GivenView", "Region", "View", "region_mistakes", "turn_mistakes"]
+__all__ = ["MASK", "WHOLE", "GivenView", "Polygon", "Region", "View", "region_mistakes", "turn_mistakes"]
 
 Region = tuple[float, float, float, float]
 """Left, top, width, height, as shares of the image."""
 
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
+
+Polygon = tuple[tuple[float, float], ...]
+"""Corners in order, each left and top as shares of the image."""
+
+MASK = 127
+"""Grey level, of 255, of what lies outside a polygon."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class View:
         region: left, top, width, height of the part, as shares of the image after rotating and mirroring.
         rotate: degrees clockwise, applied first: 0, 90, 180 or 270.
         flip: applied next: "none"; "horizontal" exchanges left and right; "vertical" exchanges top and bottom.
+        polygon: within ``region``, what lies outside these corners becomes grey (``MASK``); empty for none.
 
     Raises:
         UsageError: invalid value.
@@ -38,6 +45,7 @@ class View:
     region: Region = WHOLE
     rotate: int = 0
     flip: str = "none"
+    polygon: Polygon = ()
 
     def __post_init__(self) -> None:
         wrong = region_mistakes(self.region) + turn_mistakes(self.rotate, self.flip)
@@ -77,8 +85,8 @@ class View:
         return size[::-1] if self.rotate in (90, 270) else size
 
     def cut(self, pixels: _Pixels) -> _Pixels:
-        """Crop an image that ``turn`` returned to the region; at least one pixel."""
-        if self.region == WHOLE:
+        """Crop an image that ``turn`` returned to the region, at least one pixel, and mask it outside the polygon."""
+        if self.region == WHOLE and not self.polygon:
             return pixels
         import numpy as np
 
@@ -87,12 +95,20 @@ class View:
         first_row, first_column = min(int(top * rows), rows - 1), min(int(left * columns), columns - 1)
         last_row = max(first_row + 1, round((top + height) * rows))
         last_column = max(first_column + 1, round((left + width) * columns))
-        return np.ascontiguousarray(pixels[first_row:last_row, first_column:last_column])
+        part = pixels[first_row:last_row, first_column:last_column]
+        if not self.polygon:
+            return np.ascontiguousarray(part)
+        import cv2
+
+        corners = np.round(np.array(self.polygon) * (columns, rows)) - (first_column, first_row)
+        inside = cv2.fillPoly(np.zeros(part.shape[:2], np.uint8), [corners.astype(np.int32)], 1)
+        return np.where(inside[..., np.newaxis], part, np.uint8(MASK))
 
     def __str__(self) -> str:
         """Describe the view, such as ``region 0.2,0,0.5,1, rotate 180``."""
         region = ",".join(f"{share:g}" for share in self.region)
         shown = [f"region {region}"] if self.region != WHOLE else []
+        shown += [f"polygon of {len(self.polygon)} points"] if self.polygon else []
         shown += [f"rotate {self.rotate}"] if self.rotate else []
         shown += [f"flip {self.flip}"] if self.flip != "none" else []
         return ", ".join(shown) or "the whole image"
@@ -105,6 +121,7 @@ class GivenView:
     region: Region | None = None
     rotate: int | None = None
     flip: str | None = None
+    polygon: Polygon = ()
 
     def over(self, card: View, camera: bool) -> View:
         """Return the view to use.
@@ -116,9 +133,9 @@ class GivenView:
         region = card.region if camera else WHOLE
         region = region if self.region is None else self.region
         if not camera:
-            return View(region)
+            return View(region, polygon=self.polygon)
         rotate = card.rotate if self.rotate is None else self.rotate
-        return View(region, rotate, card.flip if self.flip is None else self.flip)
+        return View(region, rotate, card.flip if self.flip is None else self.flip, self.polygon)
 
     def describe(self, card: View, camera: bool) -> str:
         """Return a line that says what the network sees and where that was set; empty if it sees whole images."""
@@ -127,7 +144,7 @@ class GivenView:
             return f"These images are classified as they are: {card} in the model file is for a camera."
         if not view.changes and not card.changes:
             return ""
-        own = View(self.region or WHOLE, self.rotate or 0, self.flip or "none")
+        own = View(self.region or WHOLE, self.rotate or 0, self.flip or "none", self.polygon)
         whose = "as the model file says" if view == card else "as configured"
         if view not in (card, own):
             whose = "as the model file and the configuration say"

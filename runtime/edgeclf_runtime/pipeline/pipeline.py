@@ -7,42 +7,25 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import Callable
 
 from edgeclf_runtime.backends.pool import in_order
-from edgeclf_runtime.classifier import Classifier, Fitted
-from edgeclf_runtime.decision.conditions import ConditionsMonitor
-from edgeclf_runtime.decision.decision import Decider, Decision, DecisionRule
-from edgeclf_runtime.decision.gap import Gaps
-from edgeclf_runtime.decision.gate import Gate, GateRule
-from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision.decision import Decision, DecisionRule
+from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.frame import Frame, FrameOnDemand
-from edgeclf_runtime.pictures.preprocess import min_side
 from edgeclf_runtime.pictures.view import GivenView, View
 from edgeclf_runtime.pipeline.due import due_frames
+from edgeclf_runtime.pipeline.outlets import close_outlets, opened_outlets
+from edgeclf_runtime.pipeline.zone import Prepared, Zone, viewed
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks import ModelState, Observation, Sink
-from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sources import Source, SourceState, Undecoded, is_camera
 from edgeclf_runtime.system.ahead import Ahead
 
 __all__ = ["Pipeline"]
 
 _log = logging.getLogger(__name__)
-_DRAIN = 1.0  # seconds for the sinks to finish
-_LAST = 0.4  # seconds for the sinks to close after their queues were dropped
-_PATIENT = 600.0  # seconds for the sinks to finish in a lossless run
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A frame, prepared for a classifier, and whether a gap of the source precedes it."""
-
-    frame: Frame
-    fitted: Fitted
-    classifier: Classifier
-    after_gap: bool = False
 
 
 class Pipeline:
@@ -62,7 +45,6 @@ class Pipeline:
 
     Attributes:
         frames: number of frames that were classified.
-        answer: the current Decision; None before the first frame.
         source: the Source in use; None before the run.
         state: the source's last SourceState; None if the source has no states.
         outlets: the sinks with their queues, until they are closed.
@@ -81,25 +63,14 @@ class Pipeline:
         self._given = self._classifier = self._newest = classifier
         self._offered: Classifier | None = None
         self._offering = threading.Lock()
-        self._decision = decision or DecisionRule()
-        self._decider = Decider(self._decision, classifier.card.threshold)
-        self._monitor = _monitor(classifier)
-        rule = gate or GateRule()
-        if self._decision.hold:  # keep classifying a still scene for as long as the hold time
-            rule = replace(rule, linger=max(rule.linger, self._decision.hold + 1.0))
-        self._video_gaps = Gaps()
-        self._gate, given = Gate(rule), view or GivenView()
-        self._view = given if rule.region is None else replace(given, region=rule.region)
-        self.outlets = [Outlet(sink, lossless) for sink in sinks]
-        for sink in sinks:
-            if (follow := getattr(sink, "follow", None)) is not None:
-                follow(self.outlets)
+        self._zone = Zone(classifier, decision or DecisionRule(), gate or GateRule(), view or GivenView())
+        self._gate = self._zone.gate
+        self.outlets = opened_outlets(sinks, lossless)
         self._lossless, self.stopping = lossless, threading.Event()
         self._handing = threading.Lock()
         self._view_in_force = View()  # view of the newest classifier, known once the source is
         self._began: dict[int, float] = {}  # start of the current frame, by thread
         self.frames = 0
-        self.answer: Decision | None = None
         self.source: Source | None = None
         self.state: SourceState | None = None
 
@@ -121,6 +92,11 @@ class Pipeline:
     def labels(self) -> tuple[str, ...]:
         """Labels of the model in use."""
         return self._classifier.card.labels
+
+    @property
+    def answer(self) -> Decision | None:
+        """The current answer; None before the first frame."""
+        return self._zone.answer
 
     @property
     def backend(self) -> str:
@@ -166,7 +142,7 @@ class Pipeline:
         finally:
             self.close()
 
-    def _results(self, source: Source) -> Generator[tuple[_Prepared, Prediction], None, None]:
+    def _results(self, source: Source) -> Generator[tuple[Prepared, Prediction], None, None]:
         """Yield the predictions for admitted frames in order; close this generator after the source."""
         lanes = self._classifier.backend.lanes
         if lanes > 1 and isinstance(source, Undecoded) and not self._gate.follows:
@@ -182,21 +158,19 @@ class Pipeline:
                 return
             yield decode, *self._current()
 
-    def _whole(
-        self, chosen: tuple[Callable[[], Frame | None], Classifier, View]
-    ) -> tuple[_Prepared, Prediction] | None:
+    def _whole(self, chosen: tuple[Callable[[], Frame | None], Classifier, View]) -> tuple[Prepared, Prediction] | None:
         """Decode, prepare and classify a frame; return None if it is damaged."""
         (decode, classifier, view), me = chosen, threading.get_ident()
         self._began[me] = time.monotonic()
         try:
             frame = decode()
-            frame = self._viewed(frame, classifier, view) if frame is not None else None
+            frame = viewed(frame, classifier, view) if frame is not None else None
             admitted = self._gate.admit(frame) if frame is not None else None
             if frame is None or admitted is None:
                 self._glance(frame)
                 return None
             fitted = classifier.fit(admitted)
-            return _Prepared(frame, fitted, classifier), classifier.score(fitted)
+            return Prepared(frame, fitted, classifier), classifier.score(fitted)
         finally:
             del self._began[me]
 
@@ -215,7 +189,7 @@ class Pipeline:
         if decode_for is not None:
             decode_for(view.before_turning(self._newest.card.preprocessing.min_decoded_size))
 
-    def _prepared(self, source: Source) -> Iterator[_Prepared]:
+    def _prepared(self, source: Source) -> Iterator[Prepared]:
         """Yield the admitted frames prepared for the network; runs in a separate thread.
 
         An offered classifier replaces the previous one from the first frame that is prepared for it.
@@ -227,21 +201,21 @@ class Pipeline:
             after_gap = (pauses and follows_gap) or after_gap
             classifier, view = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
-            frame = self._viewed(frame, classifier, view)
+            frame = viewed(frame, classifier, view)
             admitted = self._gate.admit(frame, delay)
             if admitted is None:
                 self._glance(frame)
             else:
-                yield _Prepared(frame, classifier.fit(admitted), classifier, after_gap)
+                yield Prepared(frame, classifier.fit(admitted), classifier, after_gap)
                 after_gap = False
 
     def _glimpsed(self, decode: Callable[[], Frame | None]) -> Frame | None:
         frame = decode()
-        return None if frame is None else self._viewed(frame, self._newest, self._view_in_force)
+        return None if frame is None else viewed(frame, self._newest, self._view_in_force)
 
     def _view_of(self, classifier: Classifier) -> View:
         """Return the view of a classifier on the source's images."""
-        return self._view.over(classifier.card.view, self.source is not None and is_camera(self.source))
+        return self._zone.view_of(classifier, self.source is not None and is_camera(self.source))
 
     def _glance(self, frame: Frame | FrameOnDemand | None) -> None:
         """Pass a skipped frame to the sinks that show the camera's image."""
@@ -258,37 +232,17 @@ class Pipeline:
         if finish is not None:
             finish(frame)
 
-    def _viewed(self, frame: Frame, classifier: Classifier, view: View) -> Frame:
-        """Return a frame with the classifier's view, decoded again if it was decoded for another model."""
-        rule = classifier.card.preprocessing
-        frame = frame.viewed(view, rule.min_decoded_size).decoded_for(rule.min_decoded_size)
-        needed = min_side(rule, (frame.view.region[2], frame.view.region[3]))
-        if any(rule.min_decoded_size) or frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
-            return frame  # with a rule, its size alone counts
-        try:
-            return replace(frame, pixels=frame.whole())
-        except ImageError:  # damaged in a part that reduced decoding skipped: enlarge it instead
-            return frame
-
-    def _score(self, prepared: _Prepared) -> tuple[_Prepared, Prediction]:
+    def _score(self, prepared: Prepared) -> tuple[Prepared, Prediction]:
         self._began[threading.get_ident()] = time.monotonic()
         try:
             return prepared, prepared.classifier.score(prepared.fitted)
         finally:
             del self._began[threading.get_ident()]
 
-    def _observed(self, prepared: _Prepared, prediction: Prediction, waited: float) -> Observation:
+    def _observed(self, prepared: Prepared, prediction: Prediction, waited: float) -> Observation:
         if prepared.classifier is not self._classifier:
             self._adopt(prepared.classifier)
-        frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
-        # Sinks get the whole image, whatever part of it was classified.
-        prediction = replace(self._decision.applied(prediction), milliseconds=spent, frame=frame)
-        in_video = frame.film_time is not None and not self._gate.follows  # read by several threads in parallel
-        if prepared.after_gap or (in_video and self._video_gaps.ends_at(frame.moment)):
-            self._decider.forget()
-        self.answer = self._decider.decide(prediction, frame.moment)
-        conditions = None if self._monitor is None else self._monitor.add(prediction, frame.moment)
-        return Observation(prediction, self.answer, *_times(frame.time), conditions)
+        return self._zone.observed(prepared, prediction, waited)
 
     def _adopt(self, new: Classifier) -> None:
         """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""
@@ -296,8 +250,7 @@ class Pipeline:
             _log.warning("%s: the network now sees of each image: %s.", new.path, view)
         self._classifier.close()
         self._classifier = new
-        self._decider.follow(new.card.labels, new.card.threshold)
-        self._monitor = _monitor(new)
+        self._zone.adopt(new)
         self.tell(ModelState("adopted", str(new.path), new.card.labels, examples=new.examples))
 
     def _hand_on(self, item: Observation) -> None:
@@ -322,26 +275,7 @@ class Pipeline:
         """Give the sinks a moment to finish; safe to call twice."""
         outlets, self.outlets = self.outlets, []
         patient = self._lossless and not self.stopping.is_set()
-        until = time.monotonic() + (_PATIENT if patient else _DRAIN)
-        for outlet in outlets:
-            outlet.end()
-        late = [outlet for outlet in outlets if not outlet.wait(max(0.0, until - time.monotonic()))]
-        for outlet in late:
-            outlet.give_up()
-        until = time.monotonic() + _LAST
-        for outlet in late:
-            outlet.wait(max(0.0, until - time.monotonic()))
+        close_outlets(outlets, patient)
         for classifier in (self._offered, self._newest, self._classifier):
             if classifier is not None and classifier is not self._given:
                 classifier.close()
-
-
-def _monitor(classifier: Classifier) -> ConditionsMonitor | None:
-    familiarity = classifier.familiarity
-    return None if familiarity is None else ConditionsMonitor(familiarity, classifier.expectation)
-
-
-def _times(moment: float) -> tuple[float, float]:
-    """Convert the monotonic time of a frame to seconds since 1970, and return its age."""
-    age = time.monotonic() - moment
-    return time.time() - age, age

@@ -68,18 +68,19 @@ def open_sinks(
     endless: bool = False,
     familiarity: bool = False,
     examples: Examples | None = None,
+    zones: bool = False,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless, familiarity, examples: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity, examples, zones: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
-    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
+    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples, zones)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

@@ -18,9 +18,8 @@ import logging
 import threading
 import time
 
-from edgeclf_runtime.pipeline.pipeline import Pipeline
+from edgeclf_runtime.pipeline.watched import Watched
 from edgeclf_runtime.service.notifier import Notifier
-from edgeclf_runtime.sources.live import LiveSource
 
 __all__ = ["Heartbeat"]
 
@@ -38,7 +37,7 @@ class Heartbeat:
         pipeline: the pipeline to watch.
     """
 
-    def __init__(self, notifier: Notifier, pipeline: Pipeline) -> None:
+    def __init__(self, notifier: Notifier, pipeline: Watched) -> None:
         self._notifier, self._pipeline = notifier, pipeline
         self._pause = min(_REPORT_EVERY, notifier.watchdog / _OFTEN or _REPORT_EVERY)
         self._reported_at, self._counted = 0.0, 0
@@ -70,8 +69,7 @@ class Heartbeat:
         working = self._pipeline.working
         if working > _LONGEST:
             return f"one frame has taken {working:.0f} s"
-        source = self._pipeline.source
-        if isinstance(source, LiveSource) and source.hangs:
+        if getattr(self._pipeline.source, "hangs", False):
             return "the source hangs"
         return ""
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from edgeclf_runtime.decision.decision import UNKNOWN
 from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.sinks.item_json import as_json
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
-from edgeclf_runtime.sinks.lines import as_json
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 from edgeclf_runtime.sources.network.camera import without_password
 from edgeclf_runtime.system.process_group import ProcessGroup
@@ -87,8 +87,8 @@ class CommandSink(_Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
     The program gets the answer in EDGECLF_LABEL, the reason for "unknown" in EDGECLF_REASON, and EDGECLF_SCORE,
-    EDGECLF_TIME and EDGECLF_SOURCE. After 30 s, or when the sink is closed, it is terminated with all processes of its
-    group.
+    EDGECLF_TIME and EDGECLF_SOURCE, with zones also EDGECLF_CAMERA and EDGECLF_ZONE. After 30 s, or when the sink is
+    closed, it is terminated with all processes of its group.
 
     Args:
         command: the program and its arguments, quoted as in a shell.
@@ -118,6 +118,7 @@ class CommandSink(_Calls):
             return
         frame = item.prediction.frame
         variables = {
+            **{f"EDGECLF_{name.upper()}": value for name, value in item.zone.fields.items()},
             "EDGECLF_LABEL": item.decision.label,
             "EDGECLF_REASON": item.decision.reason or "",
             "EDGECLF_SCORE": f"{item.decision.score:.6f}",

@@ -28,7 +28,7 @@ class ConditionsFileKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
-        if folder is not None:
+        if folder is not None and not run.zones:  # the file is of one camera
             yield ConditionsFile(folder / CONDITIONS)
 
 

@@ -41,6 +41,7 @@ class Opening:
         secrets: passwords and tokens of all sinks.
         familiarity: whether the model has familiarity.
         examples: training images that the model file holds; None if it has none.
+        zones: there are several cameras or zones, so that what is written names them.
     """
 
     labels: tuple[str, ...]
@@ -52,6 +53,7 @@ class Opening:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     familiarity: bool = False
     examples: Examples | None = field(default=None, repr=False)
+    zones: bool = False
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from edgeclf_runtime.formatting import answer_text, content, doubt, text_line
+from edgeclf_runtime.formatting import answer_text, text_line
+from edgeclf_runtime.sinks.item_json import as_json
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.line_file import LineFile, open_lines
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
-from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.system.plain_text import takes_colour
 
 __all__ = ["CsvSink", "JsonLinesSink", "LineKeys", "TerminalSink", "as_json", "as_text"]
@@ -46,7 +46,7 @@ class LineKeys(SinkKeys):
             changes = self.jsonl_every == "change"
             yield JsonLinesSink(Path(self.jsonl), self.rotate_bytes, self.rotate_keep, changes=changes)
         if self.csv:
-            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep, run.familiarity)
+            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep, run.familiarity, run.zones)
 
     def recipients(self) -> tuple[str, ...]:
         return self.jsonl, self.csv
@@ -58,7 +58,9 @@ class LineKeys(SinkKeys):
 def as_text(item: Observation, top: int) -> str:
     """Format as ``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first if it is not the best label."""
     frame = item.prediction.frame
-    return text_line(item.prediction, f"{frame.number:6}{_other_answer(item)}" if frame else _other_answer(item), top)
+    where = "/".join(filter(None, item.zone))
+    number = f"{where:20} " * bool(where) + (f"{frame.number:6}" if frame else "")
+    return text_line(item.prediction, f"{number}{_other_answer(item)}", top)
 
 
 def _other_answer(item: Observation) -> str:
@@ -73,31 +75,6 @@ def _coloured(item: Observation, top: int) -> str:
     before, shown, after = line.partition(answer)
     colour = 33 if item.decision.refused else 32
     return f"{before}\x1b[1;{colour}m{shown}\x1b[0;2m{after}\x1b[0m"
-
-
-def as_json(item: Item, top: int) -> str:
-    """Format as one JSON object: an observation with its frame, time (seconds since 1970), age, source, answer, whether
-    it changed, and what ``formatting.content`` and ``doubt`` return; a source's state with ``time``, ``state``,
-    ``reason`` and ``reopened``; a model's state with ``time``, ``model``, ``path``, ``reason`` and ``labels``."""
-    if not isinstance(item, Observation):
-        return json.dumps({"time": round(item.time, 3), **_state(item)}, ensure_ascii=False)
-    frame, frame_fields = item.prediction.frame, dict[str, object]()
-    if frame is not None:
-        frame_fields = {
-            "frame": frame.number,
-            "time": round(item.time, 3),
-            "age": round(item.age, 3),
-            "source": frame.source,
-        }
-    answer = {"answer": item.decision.label, "changed": item.decision.changed}
-    reason = doubt(item.prediction, item.decision.reason)
-    return json.dumps({**frame_fields, **answer, **content(item.prediction, top), **reason}, ensure_ascii=False)
-
-
-def _state(item: SourceState | ModelState) -> dict[str, object]:
-    if isinstance(item, ModelState):
-        return {"model": item.name, "path": item.path, "reason": item.reason, "labels": item.labels}
-    return {"state": item.name, "reason": item.reason, "reopened": item.reopened}
 
 
 class TerminalSink:
@@ -145,7 +122,8 @@ class TerminalSink:
         elif isinstance(item, ModelState):
             print(f"Model {item.name}: {item.reason or item.path}", file=sys.stderr, flush=True)
         elif item.name != "closed":
-            print(f"Source {item.name}{': ' if item.reason else ''}{item.reason}", file=sys.stderr, flush=True)
+            camera = f"Camera {item.camera}" if item.camera else "Source"
+            print(f"{camera} {item.name}{': ' if item.reason else ''}{item.reason}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""
@@ -175,9 +153,10 @@ def _is_json(line: bytes) -> bool:
 
 
 _COLUMNS = "time,frame,source,answer,score,changed"
+_ZONE_COLUMNS = "camera,zone,"
 _MORE_COLUMNS = ",reason,familiarity"  # of a model with familiarity
 _ROW_END = re.compile(rb",([01]|changed)$")
-_LONGER_ROW_END = re.compile(rb",([01],(unfamiliar|undecided)?,[01]\.\d{6}|changed,reason,familiarity)$")
+_LONGER_ROW_END = re.compile(rb",([01],(unfamiliar|undecided)?,([01]\.\d{6})?|changed,reason,familiarity)$")
 
 
 def _is_row(line: bytes, familiarity: bool) -> bool:
@@ -219,17 +198,21 @@ class CsvSink:
     Args:
         path, limit, keep: as for ``JsonLinesSink``.
         familiarity: whether the model has familiarity; a new model may change that.
+        zones: name the camera and the zone, first of all, and have one set of columns for all models: familiarity is
+            empty for a model without.
     """
 
     pictures = False
 
-    def __init__(self, path: Path, limit: int = 10_000_000, keep: int = 5, familiarity: bool = False) -> None:
-        self.name, self._familiarity = f"CSV {path}", familiarity
+    def __init__(
+        self, path: Path, limit: int = 10_000_000, keep: int = 5, familiarity: bool = False, zones: bool = False
+    ) -> None:
+        self.name, self._familiarity, self._zones = f"CSV {path}", familiarity or zones, zones
         self._path, self._limit, self._keep = path, limit, keep
         self._file = self._opened()
 
     def _opened(self) -> LineFile:
-        head = f"{_COLUMNS}{_MORE_COLUMNS if self._familiarity else ''}\n"
+        head = f"{_ZONE_COLUMNS if self._zones else ''}{_COLUMNS}{_MORE_COLUMNS if self._familiarity else ''}\n"
         is_row = functools.partial(_is_row, familiarity=self._familiarity)
         return open_lines(self._path, self._limit, self._keep, head, is_row)
 
@@ -237,7 +220,7 @@ class CsvSink:
         if not isinstance(item, Observation):
             return
         familiarity = item.prediction.familiarity
-        if self._familiarity != (familiarity is not None):
+        if not self._zones and self._familiarity != (familiarity is not None):
             self._familiarity = not self._familiarity
             self._file.close()
             self._file = self._opened()
@@ -245,8 +228,10 @@ class CsvSink:
         number, source = (frame.number, frame.source) if frame else ("", "")
         decision = item.decision
         row = (f"{item.time:.3f}", number, source, decision.label, f"{decision.score:.6f}", int(decision.changed))
-        more = () if familiarity is None else (decision.reason, f"{familiarity:.6f}")
-        csv.writer(text, lineterminator="\n").writerow((*row, *more))
+        where = tuple(item.zone) if self._zones else ()
+        measured = "" if familiarity is None else f"{familiarity:.6f}"
+        more = (decision.reason, measured) if self._familiarity else ()
+        csv.writer(text, lineterminator="\n").writerow((*where, *row, *more))
         self._file.write(text.getvalue())
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -39,17 +40,21 @@ class MetricsKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         if self.metrics:
-            yield run.listening(lambda: MetricsSink(self.metrics, self.metrics_host), pictures=False)
+            yield run.listening(lambda: MetricsSink(self.metrics, self.metrics_host, run.zones), pictures=False)
 
 
 class Figures:
     """Counters and timings, in Prometheus's format.
 
+    Args:
+        zones: give all but the models' the labels ``camera`` and ``zone``, and the sources' ``camera``.
+
     Raises:
         SinkError: prometheus-client is not installed or too old.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, zones: bool = False) -> None:
+        where = ["camera", "zone"] if zones else []
         check_version("prometheus-client", SinkError)
         try:
             import prometheus_client as prometheus
@@ -57,30 +62,34 @@ class Figures:
             raise SinkError(_HOW) from None
         self.registry = registry = prometheus.CollectorRegistry()
         self._frames = prometheus.Counter(
-            "edgeclf_frames", "Frames classified, by answer", ["answer"], registry=registry
+            "edgeclf_frames", "Frames classified, by answer", [*where, "answer"], registry=registry
         )
         self._unknown = prometheus.Counter(
-            "edgeclf_unknown", 'Frames answered "unknown", by reason', ["reason"], registry=registry
+            "edgeclf_unknown", 'Frames answered "unknown", by reason', [*where, "reason"], registry=registry
         )
-        self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", registry=registry)
-        self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", registry=registry)
+        self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", where, registry=registry)
+        self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", where, registry=registry)
         # Registered while there is a value: a gauge that was never set would be exported as 0.
-        self._familiarity = prometheus.Gauge("edgeclf_familiarity", "Familiarity of the last answer", registry=None)
+        self._familiarity = prometheus.Gauge(
+            "edgeclf_familiarity", "Familiarity of the last answer", where, registry=None
+        )
         self._expected = prometheus.Gauge(
-            "edgeclf_expected_accuracy", "Expected share of right answers on this camera", registry=None
+            "edgeclf_expected_accuracy", "Expected share of right answers on this camera", where, registry=None
         )
         self._unlike = prometheus.Gauge(
-            "edgeclf_unlike_training", "1 while the images are unlike those of the training", registry=None
+            "edgeclf_unlike_training", "1 while the images are unlike those of the training", where, registry=None
         )
         self._exported: set[Any] = set()
-        self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", registry=registry)
-        self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", registry=registry)
-        self._reopened = prometheus.Gauge("edgeclf_source_reopened", "Times the source was reopened", registry=registry)
+        self._age = prometheus.Gauge("edgeclf_frame_age_seconds", "From capture to answer", where, registry=registry)
+        self._up = prometheus.Gauge("edgeclf_source_up", "1 while frames come", where[:1], registry=registry)
+        self._reopened = prometheus.Gauge(
+            "edgeclf_source_reopened", "Times the source was reopened", where[:1], registry=registry
+        )
         self._models = prometheus.Counter(
             "edgeclf_models", "Model files put in its place, by what became of them", ["outcome"], registry=registry
         )
         self._stages = prometheus.Histogram(
-            "edgeclf_stage_milliseconds", "Time by stage", ["stage"], buckets=_BUCKETS, registry=registry
+            "edgeclf_stage_milliseconds", "Time by stage", [*where, "stage"], buckets=_BUCKETS, registry=registry
         )
 
     def take(self, item: Item) -> None:
@@ -89,26 +98,32 @@ class Figures:
             self._models.labels(item.name).inc()
             return
         if not isinstance(item, Observation):
-            self._up.set(float(item.name == "running"))
-            self._reopened.set(item.reopened)
+            camera = (item.camera,) if item.camera else ()
+            _of(self._up, camera).set(float(item.name == "running"))
+            _of(self._reopened, camera).set(item.reopened)
             return
-        self._frames.labels(item.decision.label).inc()
-        self._changes.inc(float(item.decision.changed))
-        self._score.set(item.decision.score)
+        where = tuple(item.zone.fields.values())
+        self._frames.labels(*where, item.decision.label).inc()
+        _of(self._changes, where).inc(float(item.decision.changed))
+        _of(self._score, where).set(item.decision.score)
         if item.decision.reason is not None:
-            self._unknown.labels(item.decision.reason).inc()
+            self._unknown.labels(*where, item.decision.reason).inc()
         conditions = item.conditions
-        self._export(self._familiarity, item.decision.familiarity)
-        self._export(self._expected, None if conditions is None else conditions.accuracy)
-        self._export(self._unlike, None if conditions is None else float(conditions.is_unlike))
-        self._age.set(item.age)
+        self._export(self._familiarity, where, item.decision.familiarity)
+        self._export(self._expected, where, None if conditions is None else conditions.accuracy)
+        self._export(self._unlike, where, None if conditions is None else float(conditions.is_unlike))
+        _of(self._age, where).set(item.age)
         for stage, value in item.prediction.milliseconds.items():
-            self._stages.labels(stage).observe(value)
+            self._stages.labels(*where, stage).observe(value)
 
-    def _export(self, gauge: Any, value: float | None) -> None:
+    def _export(self, gauge: Any, where: tuple[str, ...], value: float | None) -> None:
         """Set a gauge; without a value it is not exported."""
         if value is not None:
-            gauge.set(value)
+            _of(gauge, where).set(value)
+        elif where:  # other zones may have a value
+            with suppress(KeyError):
+                gauge.remove(*where)
+            return
         if (value is not None) != (gauge in self._exported):
             (self.registry.unregister if value is None else self.registry.register)(gauge)
             self._exported ^= {gauge}
@@ -123,6 +138,11 @@ class Figures:
 
         content: bytes = prometheus.generate_latest(self.registry)
         return content
+
+
+def _of(metric: Any, where: tuple[str, ...]) -> Any:
+    """Return the metric of a camera, and a zone; in a run without zones it has no labels."""
+    return metric.labels(*where) if where else metric
 
 
 class _Dropped:
@@ -150,6 +170,7 @@ class MetricsSink:
     Args:
         port: to listen on; 0 picks a free one, which the attribute ``port`` then holds.
         host: address to listen on; by default only this machine can connect.
+        zones: as for ``Figures``.
 
     Raises:
         AddressError: this machine does not have the address.
@@ -158,8 +179,8 @@ class MetricsSink:
 
     pictures = False
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        self._figures = Figures()
+    def __init__(self, port: int, host: str = "127.0.0.1", zones: bool = False) -> None:
+        self._figures = Figures(zones)
         import prometheus_client as prometheus
 
         try:

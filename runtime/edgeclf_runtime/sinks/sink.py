@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Protocol, Union, runtime_checkable
+from typing import NamedTuple, Protocol, Union, runtime_checkable
 
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
@@ -13,7 +13,23 @@ from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 
-__all__ = ["Caller", "Item", "ModelState", "Observation", "Sink"]
+__all__ = ["NO_ZONE", "Caller", "Item", "ModelState", "Observation", "Sink", "ZoneName"]
+
+
+class ZoneName(NamedTuple):
+    """The names of a camera and of one of its zones; both empty in a run of one camera without zones."""
+
+    camera: str = ""
+    zone: str = ""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """``camera`` and ``zone``, for lines and labels; nothing in a run without zones."""
+        return self._asdict() if self.camera else {}
+
+
+NO_ZONE = ZoneName()
+"""The name of a run of one camera without zones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +42,7 @@ class Observation:
         time: capture time of the frame, in seconds since 1970.
         age: seconds from capture to classification.
         conditions: what the frames so far say of the camera; None if the model has no familiarity.
+        zone: the camera and the zone.
     """
 
     prediction: Prediction
@@ -33,6 +50,7 @@ class Observation:
     time: float
     age: float
     conditions: Conditions | None = None
+    zone: ZoneName = NO_ZONE
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class SourceState:
         reason: for display; empty while it runs.
         reopened: how often it was reopened.
         time: when the state was noticed, in seconds since 1970.
+        camera: name of the camera; empty in a run of one camera without zones.
     """
 
     name: str
@@ -81,6 +82,7 @@ class SourceState:
     reason: str = ""
     reopened: int = 0
     time: float = field(default_factory=time.time, compare=False)
+    camera: str = ""
 
 
 StateListener = Callable[[SourceState], None]

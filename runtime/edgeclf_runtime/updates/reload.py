@@ -10,7 +10,7 @@ from typing import Callable
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import EdgeclfError
-from edgeclf_runtime.pipeline.pipeline import Pipeline
+from edgeclf_runtime.pipeline.watched import ModelUser
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.updates.last_good import LastGood, version
 from edgeclf_runtime.updates.starting import why_not
@@ -49,12 +49,12 @@ class ModelWatch:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, pipeline: Pipeline) -> None:
+    def start(self, pipeline: ModelUser) -> None:
         """Start watching, and offer good models to a pipeline."""
         self._thread = threading.Thread(target=self._work, args=(pipeline,), name="model", daemon=True)
         self._thread.start()
 
-    def _work(self, pipeline: Pipeline) -> None:
+    def _work(self, pipeline: ModelUser) -> None:
         before = self._judged
         while not self._closing.wait(_LOOK):
             now = version(self._path)
@@ -63,7 +63,7 @@ class ModelWatch:
                 self._judge(pipeline)
             before = now
 
-    def _judge(self, pipeline: Pipeline) -> None:
+    def _judge(self, pipeline: ModelUser) -> None:
         """Try the new file and offer or refuse it; do nothing if it changed in the meantime, or at the end."""
         classifier: Classifier | None = None
         try:

@@ -1,0 +1,138 @@
+"""Offer a camera's frames to its zones, from a thread of its own."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Callable
+
+from edgeclf_runtime.errors import SourceError
+from edgeclf_runtime.frame import Frame
+from edgeclf_runtime.pipeline.scheduler import Scheduler
+from edgeclf_runtime.pipeline.shared_frame import SharedFrame
+from edgeclf_runtime.pipeline.zone_turn import ZoneTurn
+from edgeclf_runtime.sources import Source, Undecoded, is_camera
+
+__all__ = ["Feed"]
+
+_Decode = Callable[[], "Frame | None"]
+
+
+class Feed:
+    """One camera. A live one offers each frame at once, in place of one that a zone has not taken yet; a source that
+    can wait offers its next frame once all zones have taken the last.
+
+    Args:
+        name: of the camera.
+        open_source: opens it, in this feed's thread.
+        count: called for each frame that was classified; False once no more are to be handed on.
+
+    Attributes:
+        source: the source; None until it is open.
+        error: why it has ended, if not by itself.
+        is_over: whether it offers no more frames.
+    """
+
+    def __init__(self, name: str, open_source: Callable[[], Source], count: Callable[[], bool]) -> None:
+        self.name, self.count, self._open = name, count, open_source
+        self.source: Source | None = None
+        self.error: SourceError | None = None
+        self.is_live, self.is_camera, self.has_pauses, self.is_over = True, True, True, False
+        self._stopping = threading.Event()
+        self._turns: Sequence[ZoneTurn] = ()
+        self._thread = threading.Thread(target=self._work, name=f"camera {name}", daemon=True)
+
+    def start(self, turns: Sequence[ZoneTurn], scheduler: Scheduler) -> None:
+        """Open the camera, if that has not been done, and offer its frames to its zones."""
+        self._turns, self._scheduler = turns, scheduler
+        self._thread.start()
+
+    def open(self) -> None:
+        """Open the camera.
+
+        Raises:
+            SourceError: it does not exist or cannot be opened.
+        """
+        source = self._open()
+        self.is_live, self.is_camera = source.live, is_camera(source)
+        self.has_pauses = not getattr(source, "at_rest", False)
+        self.source = source
+
+    def taken(self) -> None:
+        """Wake whoever waits for a frame to be taken or decoded."""
+        self._scheduler.wake()
+
+    def _work(self) -> None:
+        try:
+            if self.source is None:
+                self.open()
+            if not self._stopping.is_set() and self.source is not None:
+                with self.source as source:
+                    self._offer_all(source)
+        except SourceError as error:
+            if not self._stopping.is_set():
+                self.error = error
+        except Exception as error:  # whatever a library raises, the other cameras go on
+            self.error = SourceError(f"{type(error).__name__}: {error}")
+        finally:
+            with self._scheduler.changed:
+                self.is_over = True
+                self._scheduler.changed.notify_all()
+
+    def _offer_all(self, source: Source) -> None:
+        self._decode_for(source)
+        finish = getattr(source, "finish", None)
+        for moment, decode in _frames(source):
+            shared = SharedFrame(moment, decode, len(self._turns), finish)
+            with self._scheduler.changed:
+                if not source.live:
+                    self._scheduler.changed.wait_for(self._all_have_taken)
+                if self._stopping.is_set():
+                    return
+                for turn in self._turns:
+                    turn.offer(shared)
+                self._scheduler.changed.notify_all()
+
+    def _all_have_taken(self) -> bool:
+        return self._stopping.is_set() or all(turn.is_free for turn in self._turns)
+
+    def _decode_for(self, source: Source) -> None:
+        """Have JPEGs decoded for the zone that needs the most pixels; the others decode them again if they need fewer.
+
+        A model without a rule needs all of them.
+        """
+        if (decode_for := getattr(source, "decode_for", None)) is None:
+            return
+        needed = []
+        for turn in self._turns:
+            classifier = turn.zone.classifier
+            view = turn.zone.view_of(classifier, self.is_camera)
+            needed.append(view.before_turning(classifier.card.preprocessing.min_decoded_size))
+        decode_for(max(needed) if all(map(any, needed)) else (0, 0))
+
+    def stop(self) -> None:
+        """Offer no more frames, and close the source, which may take a second."""
+        self._stopping.set()
+        self._scheduler.wake()
+        if self.source is not None:
+            self.source.close()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether its device neither gives frames nor fails."""
+        return bool(getattr(self.source, "hangs", False))
+
+
+def _frames(source: Source) -> Iterator[tuple[float | None, _Decode]]:
+    """Yield a source's frames undecoded, if it can offer them so, with their times, if those are known."""
+    if (offered := getattr(source, "offered", None)) is not None:
+        yield from offered()
+    elif isinstance(source, Undecoded):
+        yield from ((None, decode) for decode in source.undecoded())
+    else:
+        yield from ((frame.moment, functools.partial(_same, frame)) for frame in source)
+
+
+def _same(frame: Frame) -> Frame:
+    return frame

@@ -1,0 +1,141 @@
+"""Share the processor and the Edge TPUs among zones: the one that has used the least time so far is next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+__all__ = ["Device", "Scheduler", "Turn"]
+
+
+class Device:
+    """What limits how many turns run at once: the interpreters of a model, and the cores if they run on them.
+
+    Args:
+        lanes: turns at once.
+        on_cores: whether it uses the processor, which all such devices share.
+    """
+
+    def __init__(self, lanes: int, on_cores: bool) -> None:
+        self.lanes, self.on_cores, self.running = lanes, on_cores, 0
+
+
+class Turn(Protocol):
+    """A zone's work, one frame at a time.
+
+    Attributes:
+        device: where it runs.
+    """
+
+    device: Device
+
+    def is_ready(self, now: float) -> bool:
+        """Whether there is something to do at ``now``, in seconds of ``time.monotonic()``; must be quick."""
+
+    def run(self) -> None:
+        """Do it; an error ends the scheduler."""
+
+
+class Scheduler:
+    """Runs turns in threads, each turn in one thread at a time.
+
+    Shares are shares of time, as of Linux's completely fair scheduler: of the turns that are ready, the one with the
+    least running time is next, so a large model gets fewer turns and delays the others by one of them at most. A turn
+    that was idle does not save its time up.
+
+    Args:
+        turns: all turns.
+        cores: turns that may use the processor at once.
+    """
+
+    def __init__(self, turns: Sequence[Turn], cores: int) -> None:
+        self._turns, self._cores = list(turns), cores
+        self._used = dict.fromkeys(range(len(self._turns)), 0.0)  # seconds
+        self._began: dict[int, float] = {}  # of the turns that run
+        self._waiting: set[int] = set()  # turns that were ready when last looked at
+        self._clock, self._on_cores = 0.0, 0
+        self.changed = threading.Condition()
+        self._closing = False
+        self.error: BaseException | None = None
+        devices = {id(turn.device): turn.device for turn in self._turns}.values()
+        count = cores + sum(device.lanes for device in devices if not device.on_cores)
+        self._threads = [threading.Thread(target=self._work, name="zones", daemon=True) for _ in range(count)]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that a turn may have become ready."""
+        with self.changed:
+            self.changed.notify_all()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no turn runs or is ready; to be asked with ``changed`` held."""
+        return not self._began and not any(turn.is_ready(float("inf")) for turn in self._turns)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the longest of the running turns has taken so far; 0 if none runs."""
+        return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
+
+    def _work(self) -> None:
+        while True:
+            with self.changed:
+                while (number := self._next()) is None:
+                    if self._closing:
+                        return
+                    self.changed.wait(0.05 if self._waits_for_time() else 1.0)
+                turn = self._turns[number]
+                self._begin(number, turn.device)
+            try:
+                turn.run()
+            except BaseException as error:  # raised again by the owner
+                self.error = self.error or error
+            with self.changed:
+                self._end(number, turn.device)
+
+    def _begin(self, number: int, device: Device) -> None:
+        self._clock = max(self._clock, self._used[number])
+        self._began[number] = time.monotonic()
+        self._waiting.discard(number)
+        device.running += 1
+        self._on_cores += device.on_cores
+
+    def _end(self, number: int, device: Device) -> None:
+        self._used[number] += time.monotonic() - self._began.pop(number)
+        device.running -= 1
+        self._on_cores -= device.on_cores
+        self.changed.notify_all()
+
+    def _next(self) -> int | None:
+        """Return the number of the turn to run; None if none can run now, or at the end."""
+        if self._closing or self.error is not None:
+            return None
+        now = time.monotonic()
+        ready = {n for n, turn in enumerate(self._turns) if n not in self._began and turn.is_ready(now)}
+        for number in ready - self._waiting:
+            self._used[number] = max(self._used[number], self._clock)
+        self._waiting = ready
+        free = [number for number in ready if self._has_room(self._turns[number].device)]
+        return min(free, key=lambda number: (self._used[number], number), default=None)
+
+    def _has_room(self, device: Device) -> bool:
+        return device.running < device.lanes and (not device.on_cores or self._on_cores < self._cores)
+
+    def _waits_for_time(self) -> bool:
+        return any(n not in self._began and turn.is_ready(float("inf")) for n, turn in enumerate(self._turns))
+
+    def close(self, seconds: float = 1.0) -> None:
+        """Run no more turns, and wait for those that run."""
+        with self.changed:
+            self._closing = True
+            self.changed.notify_all()
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))

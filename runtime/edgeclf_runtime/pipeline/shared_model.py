@@ -1,0 +1,70 @@
+"""One model file for all zones that use it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.pipeline.scheduler import Device
+from edgeclf_runtime.sinks import ModelState
+
+__all__ = ["SharedModel"]
+
+
+class SharedModel:
+    """A model in use, which a new file may replace; may be used from any thread.
+
+    Args:
+        classifier: the first classifier; owned by the caller.
+        device: what limits how many zones use it at once.
+        tell: gets a ModelState once another classifier is in use.
+    """
+
+    def __init__(self, classifier: Classifier, device: Device, tell: Callable[[ModelState], None]) -> None:
+        self._given = self._newest = classifier
+        self.device, self.tell = device, tell
+        self._users: dict[Classifier, int] = {classifier: 0}
+        self._lock = threading.Lock()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the model in use."""
+        return self._newest.card.labels
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend in use."""
+        return self._newest.backend.name
+
+    def offer(self, classifier: Classifier) -> None:
+        """Switch to another classifier, and own it, from each zone's next frame on; may be called from any thread."""
+        with self._lock:
+            before, self._newest = self._newest, classifier
+            self._users[classifier] = 0
+            self._drop_unused(before)
+        self.tell(ModelState("adopted", str(classifier.path), classifier.card.labels, examples=classifier.examples))
+
+    def borrow(self) -> Classifier:
+        """Return the classifier to use for a frame; give it back with ``give_back``."""
+        with self._lock:
+            self._users[self._newest] += 1
+            return self._newest
+
+    def give_back(self, classifier: Classifier) -> None:
+        """Say that a frame is done; a classifier that was replaced is closed once nobody uses it."""
+        with self._lock:
+            self._users[classifier] -= 1
+            self._drop_unused(classifier)
+
+    def _drop_unused(self, classifier: Classifier) -> None:
+        if classifier is self._newest or self._users.get(classifier, 1):
+            return
+        del self._users[classifier]
+        if classifier is not self._given:
+            classifier.close()
+
+    def close(self) -> None:
+        """Close a classifier that was offered."""
+        if self._newest is not self._given:
+            self._newest.close()

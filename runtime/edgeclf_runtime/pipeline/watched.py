@@ -1,0 +1,48 @@
+"""What a service watches of a run, whether of one camera or of many."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.decision.decision import Decision
+from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.sources import Source, SourceState
+
+__all__ = ["ModelUser", "Watched"]
+
+
+class Watched(Protocol):
+    """A run; see ``Pipeline`` for what these mean."""
+
+    stopping: threading.Event
+    frames: int
+
+    @property
+    def working(self) -> float: ...
+
+    @property
+    def source(self) -> Source | None: ...
+
+    @property
+    def answer(self) -> Decision | None: ...
+
+    @property
+    def state(self) -> SourceState | None: ...
+
+    def stop(self) -> None: ...
+
+
+class ModelUser(Protocol):
+    """What uses a model file that may be replaced; see ``Pipeline``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def backend(self) -> str: ...
+
+    def offer(self, classifier: Classifier) -> None: ...
+
+    def tell(self, state: ModelState) -> None: ...

@@ -1,0 +1,75 @@
+"""Open the sinks of a run with zones: those of all zones, and each zone's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.config.settings import RunSettings, SinkSettings
+from edgeclf_runtime.config.zones import ZoneSettings
+from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
+from edgeclf_runtime.sinks import Sink
+
+__all__ = ["check_zone_sinks", "open_shared_sinks", "open_zone_sinks", "own_sinks", "suit_zones"]
+
+
+def check_zone_sinks(chosen: RunSettings) -> None:
+    """Check the settings of all sinks, without opening anything.
+
+    Raises:
+        SinkError: something is wrong.
+    """
+    check_sinks(_shared(chosen.sinks))
+    for zone in chosen.zones:
+        check_sinks(own_sinks(chosen.sinks, zone))
+
+
+def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple[str, ...]) -> None:
+    """Check that the labels that these zones name themselves belong to their model.
+
+    Raises:
+        SinkError: some labels are unknown.
+    """
+    for zone in zones:
+        check_labels(SinkSettings(on=zone.on or ()), labels)
+
+
+def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
+    """Return the settings of the sinks that a zone has for itself; its snapshots are in a folder of their own."""
+    folder = str(Path(sinks.snapshots) / zone.camera / zone.name) if sinks.snapshots else ""
+    return replace(
+        sinks,
+        jsonl="",
+        csv="",
+        metrics=0,
+        snapshots=folder,
+        on=sinks.on if zone.on is None else zone.on,
+        command=sinks.command if zone.command is None else zone.command,
+        webhook=sinks.webhook if zone.webhook is None else zone.webhook,
+    )
+
+
+def _shared(sinks: SinkSettings) -> SinkSettings:
+    return replace(sinks, snapshots="", command="", webhook="", on=(), snapshot_labels=())
+
+
+def open_shared_sinks(chosen: RunSettings, endless: bool) -> list[Sink]:
+    """Open the sinks that get the observations of all zones.
+
+    Raises:
+        SinkError: a sink cannot be opened.
+    """
+    return open_sinks(_shared(chosen.sinks), (), "", endless=endless, zones=True)
+
+
+def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classifier, gap: float) -> list[Sink]:
+    """Open the sinks that get the observations of one zone alone.
+
+    Raises:
+        SinkError: a sink cannot be opened.
+    """
+    settings, card = own_sinks(chosen.sinks, zone), classifier.card
+    cooldown = zone.decision.cooldown
+    return open_sinks(settings, card.labels, classifier.path.name, gap, cooldown, zones=True)

@@ -1,0 +1,125 @@
+"""A zone's turns: take the camera's newest frame, classify it and hand the observation on."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import Callable, Protocol
+
+from edgeclf_runtime.decision.gap import Gaps
+from edgeclf_runtime.frame import Frame, FrameOnDemand
+from edgeclf_runtime.pipeline.shared_frame import SharedFrame
+from edgeclf_runtime.pipeline.shared_model import SharedModel
+from edgeclf_runtime.pipeline.zone import Prepared, Zone
+from edgeclf_runtime.sinks.outlet import Outlet
+
+__all__ = ["Camera", "ZoneTurn"]
+
+
+class Camera(Protocol):
+    """What a zone knows of its camera; see ``feed.Feed``."""
+
+    is_live: bool
+    is_camera: bool
+    has_pauses: bool
+
+    @property
+    def count(self) -> Callable[[], bool]: ...
+
+    def taken(self) -> None: ...
+
+
+class ZoneTurn:
+    """See ``scheduler.Turn``.
+
+    Args:
+        zone: decides on frames and answers.
+        model: gives its classifier.
+        feed: gives its camera's frames.
+        outlets: of the sinks that get its observations.
+
+    Attributes:
+        frames: number of frames that were classified.
+    """
+
+    def __init__(self, zone: Zone, model: SharedModel, feed: Camera, outlets: Sequence[Outlet]) -> None:
+        self.zone, self.model, self.device, self.outlets = zone, model, model.device, outlets
+        self._feed, self._gaps, self._follows_gap = feed, Gaps(), False
+        self._waiting: SharedFrame | None = None
+        self._rests_until = 0.0
+        self._ended = time.perf_counter()
+        self.frames = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the last frame that was offered has been taken."""
+        return self._waiting is None
+
+    def offer(self, frame: SharedFrame) -> None:
+        """Take this frame next, in place of one that waits; call it with the scheduler's lock held."""
+        if self._waiting is not None:
+            self._waiting.done()
+        self._waiting = frame
+
+    def is_ready(self, now: float) -> bool:
+        """See ``Turn``."""
+        waiting = self._waiting
+        return waiting is not None and now >= self._rests_until and not waiting.is_being_decoded
+
+    def run(self) -> None:
+        """See ``Turn``."""
+        frame, self._waiting = self._waiting, None
+        if frame is None:
+            return
+        self._feed.taken()
+        classifier = self.model.borrow()
+        try:
+            if classifier is not self.zone.classifier:
+                self.zone.adopt(classifier)
+            self._look_at(frame)
+        finally:
+            self.model.give_back(classifier)
+            frame.done()
+
+    def _look_at(self, shared: SharedFrame) -> None:
+        classifier, live = self.zone.classifier, self._feed.is_live
+        view = self.zone.view_of(classifier, self._feed.is_camera)
+        if shared.moment is not None:
+            self._note_gap(shared.moment)
+            if live and not self.zone.gate.is_due(shared.moment):
+                decode = functools.partial(shared.viewed, classifier, view)
+                return self._glance(FrameOnDemand(shared.moment, decode))
+        frame = shared.viewed(classifier, view)
+        self._feed.taken()  # others need not wait for it to be decoded any more
+        if frame is None:
+            return
+        if shared.moment is None:
+            self._note_gap(frame.moment)
+        delay = None if live or frame.film_time is not None else self._rest
+        admitted = self.zone.gate.admit(frame, delay)
+        if admitted is None:
+            return self._glance(frame)
+        prepared = Prepared(frame, classifier.fit(admitted), classifier, self._follows_gap)
+        self._follows_gap = False
+        prediction = classifier.score(prepared.fitted)
+        now = time.perf_counter()
+        waited = (now - self._ended) * 1e3 - prediction.milliseconds["invoke"]
+        self._ended = now
+        item = self.zone.observed(prepared, prediction, max(0.0, waited))
+        if self._feed.count():
+            self.frames += 1
+            for outlet in self.outlets:
+                outlet.put(item)
+
+    def _note_gap(self, moment: float) -> None:
+        if self._gaps.ends_at(moment) and self._feed.has_pauses:
+            self._follows_gap = True
+
+    def _rest(self, seconds: float) -> None:
+        self._rests_until = time.monotonic() + seconds
+
+    def _glance(self, frame: Frame | FrameOnDemand) -> None:
+        for outlet in self.outlets:
+            if (glance := getattr(outlet.sink, "glance", None)) is not None:
+                glance(frame)

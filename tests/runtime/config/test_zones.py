@@ -1,0 +1,170 @@
+"""``[[camera]]`` and ``[[zone]]``: one object, and all mistakes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from edgeclf_runtime import UsageError
+from edgeclf_runtime.config.settings import RunSettings, settings
+from edgeclf_runtime.errors import ModelError
+
+TWO = """
+[decision]
+threshold = 0.5
+smoothing = 2
+[[camera]]
+name = "yard"
+source = "rtsp://me:s3cret@host/1"
+rotate = 90
+[[camera]]
+name = "belt"
+source = "belt.avi"
+[[zone]]
+name = "gate"
+camera = "yard"
+region = [0.1, 0.2, 0.3, 0.4]
+model = "gate.tflite"
+on = ["open"]
+[zone.decision]
+threshold = 0.9
+[[zone]]
+name = "bay"
+camera = "yard"
+polygon = [[0.5, 0.5], [0.9, 0.5], [0.7, 0.9]]
+[zone.gate]
+max_fps = 2
+"""
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    known = {"gate.tflite": ("open", "closed"), "model.tflite": ("car", "empty")}
+    if path.name not in known:
+        raise ModelError(f"{path}: no such file.")
+    return known[path.name]
+
+
+def _read(text: str) -> RunSettings:
+    return settings(tomllib.loads(text), {}, "run.toml", Path("model.tflite"), _labels)
+
+
+def test_zones_take_what_they_do_not_set_from_the_tables_of_all() -> None:
+    chosen = _read(TWO)
+    assert [(camera.name, camera.options.rotate) for camera in chosen.cameras] == [("yard", 90), ("belt", None)]
+    gate, bay = chosen.zones
+    assert (gate.model, gate.region, gate.on) == (Path("gate.tflite"), (0.1, 0.2, 0.3, 0.4), ("open",))
+    assert (gate.decision.threshold, gate.decision.smoothing, gate.gate.max_fps) == (0.9, 2.0, 0.0)
+    assert (bay.model, bay.decision.threshold, bay.gate.max_fps) == (None, 0.5, 2.0)
+    assert bay.region == pytest.approx((0.5, 0.5, 0.4, 0.4))
+    assert "s3cret" not in repr(chosen)
+
+
+def test_a_file_of_one_camera_has_no_zones_and_cameras_alone_have_one_each() -> None:
+    plain = _read('source = "0"\n[camera]\nfps = 5\n')
+    assert (plain.cameras, plain.zones, plain.camera.fps) == ((), (), 5)
+    cameras = '[[camera]]\nname = "a"\nsource = "0"\n[[camera]]\nname = "b"\nsource = "1"\n'
+    assert [(zone.name, zone.camera, zone.region) for zone in _read(cameras).zones] == [
+        ("a", "a", None),
+        ("b", "b", None),
+    ]
+    one = _read('source = "film.avi"\n[camera]\nfps = 5\n[[zone]]\nname = "left"\n')
+    assert [(camera.source, camera.options.fps) for camera in one.cameras] == [("film.avi", 5)]
+    assert one.zones[0].camera == one.cameras[0].name
+
+
+WRONG = """
+sours = "0"
+[[camera]]
+name = "yard"
+source = "0"
+widht = 640
+[[camera]]
+name = "Yard"
+source = "1"
+[[camera]]
+name = "../etc"
+[[zone]]
+name = "gate"
+camera = "yart"
+[[zone]]
+name = "bay"
+camera = "yard"
+region = [0.5, 0, 0.6, 1]
+[[zone]]
+name = "slope"
+camera = "yard"
+polygon = [[0, 0], [1, 1], [1, 0], [0, 1]]
+[[zone]]
+name = "line"
+camera = "yard"
+polygon = [[0, 0], [1, 1]]
+[[zone]]
+name = "door"
+camera = "yard"
+model = "dor.tflite"
+comand = "true"
+[[zone]]
+name = "door"
+camera = "yard"
+on = ["opn"]
+model = "gate.tflite"
+[zone.decision]
+vote = 2
+[sinks]
+web = "8080"
+on = ["truck"]
+"""
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        _read(WRONG)
+    text = str(caught.value)
+    for piece in (
+        "run.toml: sours: unknown, did you mean source?",
+        "camera yard.widht: unknown, did you mean width?",
+        "camera Yard: named twice",
+        "camera ../etc: name '../etc': expected 1 to 40 letters, digits, - or _",
+        "source is missing",
+        "zone gate.camera: 'yart' is no [[camera]], did you mean yard?",
+        "zone bay: region (0.5, 0.0, 0.6, 1.0): expected left, top, width, height",
+        "zone slope: polygon: its sides cross",
+        "zone line: polygon: expected at least 3 points, got 2",
+        "zone door: named twice",
+        "zone door: dor.tflite: no such file",
+        "zone door.comand: unknown, did you mean command?",
+        "zone door.on: its model has no label 'opn', did you mean 'open'?",
+        "zone door.decision.vote: unknown, did you mean votes?",
+        "sinks.web: not yet with [[zone]]",
+    ):
+        assert piece in text, f"{piece!r} not in {text!r}"
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ("[[0, 0], [1, 0], [1, 1.2]]", "within 0 to 1"),
+        ("[[0, 0], [0.5, 0.5], [1, 1]]", "on a line|cross"),
+        ("[[0, 0], [0, 0], [1, 1], [1, 0]]", "same point twice"),
+        ("[[0, 0], [1, 0], [0.5, 0.5], [0.5, 1], [0.5, 0.5], [0, 1]]", "cross"),
+        ("[[0, 0, 0], [1, 0, 0], [1, 1, 1]]", "a list of 2"),
+    ],
+)
+def test_polygons_without_an_inside_are_refused(points: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _read(f'source = "0"\n[[zone]]\nname = "z"\npolygon = {points}\n')
+
+
+def test_a_label_of_all_zones_needs_only_one_model_that_has_it() -> None:
+    assert _read(TWO + '[sinks]\non = ["car", "open"]\n').sinks.on == ("car", "open")
+    with pytest.raises(UsageError, match=r"sinks\.on: no zone's model has a label 'opem', did you mean 'open'"):
+        _read(TWO + '[sinks]\non = ["opem"]\n')
+
+
+def test_a_region_or_source_for_all_is_refused_where_each_has_its_own() -> None:
+    with pytest.raises(UsageError, match=r"region belongs to \[\[zone\]\]"):
+        _read(TWO + "[gate]\nregion = [0, 0, 1, 1]\n")
+    with pytest.raises(UsageError, match=r"source: with \[\[camera\]\], each has its own"):
+        settings(tomllib.loads(TWO), {"": {"source": "0"}}, "", Path("model.tflite"), _labels)
