@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-many bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -117,6 +117,11 @@ bench-memory: setup
 # What a frame costs on the device's way, against a plain loop, MediaPipe and the interpreter alone; ten minutes, quiet.
 bench-speed: setup .venv-mediapipe/ready
 	$(BIN)/python tests/benchmarks/speed.py $(DATA) --plot docs/speed.svg
+
+# One process for 8 videos, 24 zones and 2 models against 24 processes; a quarter of an hour, quiet.
+# Shorter: python -m tests.benchmarks.many MODEL --film 150 --seconds 20
+bench-many: setup
+	$(BIN)/python -m tests.benchmarks.many $(MODEL)
 
 # 200,000 frames through the whole product, its camera, broker and model file replaced on the way; 20 minutes.
 # Shorter: make soak SOAK='--frames 20000 --restart 5000 --swaps 5 --growth 16'

@@ -190,7 +190,7 @@ def _watched(
         for path, model in opened.items():
             if model.refused:
                 labels = model.classifier.card.labels
-                pipeline.tell(ModelState("refused", str(path.absolute()), labels, model.refused))
+                models[path].tell(ModelState("refused", str(path.absolute()), labels, model.refused))
         heartbeat.start(counted(len(pipeline.counts), "zone"))
         yield
 

@@ -83,11 +83,15 @@ class Feed:
     def _offer_all(self, source: Source) -> None:
         self._decode_for(source)
         finish = getattr(source, "finish", None)
-        for moment, decode in _frames(source):
-            shared = SharedFrame(moment, decode, len(self._turns), finish)
-            with self._scheduler.changed:
-                if not source.live:
+        frames = _frames(source)
+        while not self._stopping.is_set():
+            if not source.live:  # before the next is read, or it would get old
+                with self._scheduler.changed:
                     self._scheduler.changed.wait_for(self._all_have_taken)
+            if (item := next(frames, None)) is None:
+                return
+            shared = SharedFrame(*item, len(self._turns), finish)
+            with self._scheduler.changed:
                 if self._stopping.is_set():
                     return
                 for turn in self._turns:

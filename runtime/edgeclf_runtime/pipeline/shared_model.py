@@ -8,6 +8,7 @@ from typing import Callable
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.pipeline.scheduler import Device
 from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["SharedModel"]
 
@@ -18,12 +19,16 @@ class SharedModel:
     Args:
         classifier: the first classifier; owned by the caller.
         device: what limits how many zones use it at once.
-        tell: gets a ModelState once another classifier is in use.
+        tell: gets the model's states.
+
+    Attributes:
+        outlets: of sinks that get the states, too: those of its zones alone.
     """
 
     def __init__(self, classifier: Classifier, device: Device, tell: Callable[[ModelState], None]) -> None:
         self._given = self._newest = classifier
-        self.device, self.tell = device, tell
+        self.device, self._tell = device, tell
+        self.outlets: list[Outlet] = []
         self._users: dict[Classifier, int] = {classifier: 0}
         self._lock = threading.Lock()
 
@@ -36,6 +41,12 @@ class SharedModel:
     def backend(self) -> str:
         """Name of the backend in use."""
         return self._newest.backend.name
+
+    def tell(self, state: ModelState) -> None:
+        """Pass a state of the model on."""
+        self._tell(state)
+        for outlet in self.outlets:
+            outlet.put(state)
 
     def offer(self, classifier: Classifier) -> None:
         """Switch to another classifier, and own it, from each zone's next frame on; may be called from any thread."""

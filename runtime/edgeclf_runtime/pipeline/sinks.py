@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks.keys import Opening
-from edgeclf_runtime.sinks.sink import Sink
+from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
 
 __all__ = ["check_labels", "check_sinks", "open_sinks"]
 
@@ -69,18 +70,21 @@ def open_sinks(
     familiarity: bool = False,
     examples: Examples | None = None,
     zones: bool = False,
+    zone: ZoneName = NO_ZONE,
+    is_first: bool = True,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless, familiarity, examples, zones: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
-    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples, zones)
+    run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
+    run = replace(run, zones=zones, zone=zone, is_first=is_first)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

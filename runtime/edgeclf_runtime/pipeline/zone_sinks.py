@@ -11,6 +11,7 @@ from edgeclf_runtime.config.settings import RunSettings, SinkSettings
 from edgeclf_runtime.config.zones import ZoneSettings
 from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
 from edgeclf_runtime.sinks import Sink
+from edgeclf_runtime.sinks.sink import ZoneName
 
 __all__ = ["check_zone_sinks", "open_shared_sinks", "open_zone_sinks", "own_sinks", "suit_zones"]
 
@@ -52,7 +53,18 @@ def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
 
 
 def _shared(sinks: SinkSettings) -> SinkSettings:
-    return replace(sinks, snapshots="", command="", webhook="", on=(), snapshot_labels=())
+    return replace(
+        sinks,
+        mqtt="",
+        mqtt_ca="",
+        mqtt_cert="",
+        mqtt_key="",
+        snapshots="",
+        command="",
+        webhook="",
+        on=(),
+        snapshot_labels=(),
+    )
 
 
 def open_shared_sinks(chosen: RunSettings, endless: bool) -> list[Sink]:
@@ -70,6 +82,14 @@ def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classif
     Raises:
         SinkError: a sink cannot be opened.
     """
-    settings, card = own_sinks(chosen.sinks, zone), classifier.card
-    cooldown = zone.decision.cooldown
-    return open_sinks(settings, card.labels, classifier.path.name, gap, cooldown, zones=True)
+    return open_sinks(
+        own_sinks(chosen.sinks, zone),
+        classifier.card.labels,
+        classifier.path.name,
+        gap,
+        zone.decision.cooldown,
+        familiarity=classifier.familiarity is not None,
+        zones=True,
+        zone=ZoneName(zone.camera, zone.name),
+        is_first=next(other for other in chosen.zones if other.camera == zone.camera).name == zone.name,
+    )

@@ -16,6 +16,7 @@ from edgeclf_runtime.pipeline.shared_model import SharedModel
 from edgeclf_runtime.pipeline.zone import Zone
 from edgeclf_runtime.pipeline.zone_turn import ZoneTurn
 from edgeclf_runtime.sinks import ModelState, Sink
+from edgeclf_runtime.sinks.outlet import Outlet
 from edgeclf_runtime.sinks.sink import ZoneName
 from edgeclf_runtime.sources import Source, SourceState
 
@@ -49,6 +50,7 @@ class ZonesPipeline:
         self._states: dict[str, SourceState] = {}
         self._feeds = {name: Feed(name, self._opener(name, opens), self._count) for name, opens in cameras.items()}
         self._turns: list[ZoneTurn] = []
+        self._of_camera: dict[str, list[Outlet]] = {}  # of its zones alone
         self._models: list[SharedModel] = []
         self._lossless, self._cores = lossless, cores
         self.outlets = self._shared = opened_outlets(shared, lossless)
@@ -64,15 +66,19 @@ class ZonesPipeline:
         """Add a zone, with its sinks beside those of all zones; before ``run``."""
         outlets = opened_outlets(own, self._lossless)
         self.outlets = [*self.outlets, *outlets]
+        model.outlets += outlets
+        self._of_camera.setdefault(zone.name.camera, []).extend(outlets)
         self._turns.append(ZoneTurn(zone, model, self._feeds[zone.name.camera], [*self._shared, *outlets]))
         if model not in self._models:
             self._models.append(model)
 
     def tell(self, state: SourceState | ModelState) -> None:
-        """Pass a state on to the sinks of all zones."""
+        """Pass a state on to the sinks of all zones, and a camera's to those of its zones alone."""
+        own: Sequence[Outlet] = ()
         if isinstance(state, SourceState):
             self._states[state.camera] = state
-        for outlet in self._shared:
+            own = self._of_camera.get(state.camera, ())
+        for outlet in (*self._shared, *own):
             outlet.put(state)
 
     def open(self, names: Sequence[str]) -> None:

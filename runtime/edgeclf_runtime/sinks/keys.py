@@ -10,7 +10,7 @@ from typing import Any, Callable
 from edgeclf_runtime.errors import AddressError
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.sinks.awaited import AwaitedSink
-from edgeclf_runtime.sinks.sink import Sink
+from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
 
 __all__ = ["Opening", "SinkKeys", "key"]
 
@@ -42,6 +42,8 @@ class Opening:
         familiarity: whether the model has familiarity.
         examples: training images that the model file holds; None if it has none.
         zones: there are several cameras or zones, so that what is written names them.
+        zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
+        is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +56,8 @@ class Opening:
     familiarity: bool = False
     examples: Examples | None = field(default=None, repr=False)
     zones: bool = False
+    zone: ZoneName = NO_ZONE
+    is_first: bool = True
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

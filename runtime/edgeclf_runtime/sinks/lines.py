@@ -153,10 +153,10 @@ def _is_json(line: bytes) -> bool:
 
 
 _COLUMNS = "time,frame,source,answer,score,changed"
-_ZONE_COLUMNS = "camera,zone,"
+_ZONE_COLUMNS = "camera,zone,time,frame,source,answer,score,reason,familiarity,changed"  # the last is never empty
 _MORE_COLUMNS = ",reason,familiarity"  # of a model with familiarity
 _ROW_END = re.compile(rb",([01]|changed)$")
-_LONGER_ROW_END = re.compile(rb",([01],(unfamiliar|undecided)?,([01]\.\d{6})?|changed,reason,familiarity)$")
+_LONGER_ROW_END = re.compile(rb",([01],(unfamiliar|undecided)?,[01]\.\d{6}|changed,reason,familiarity)$")
 
 
 def _is_row(line: bytes, familiarity: bool) -> bool:
@@ -207,13 +207,14 @@ class CsvSink:
     def __init__(
         self, path: Path, limit: int = 10_000_000, keep: int = 5, familiarity: bool = False, zones: bool = False
     ) -> None:
-        self.name, self._familiarity, self._zones = f"CSV {path}", familiarity or zones, zones
+        self.name, self._familiarity, self._zones = f"CSV {path}", familiarity, zones
         self._path, self._limit, self._keep = path, limit, keep
         self._file = self._opened()
 
     def _opened(self) -> LineFile:
-        head = f"{_ZONE_COLUMNS if self._zones else ''}{_COLUMNS}{_MORE_COLUMNS if self._familiarity else ''}\n"
-        is_row = functools.partial(_is_row, familiarity=self._familiarity)
+        columns = f"{_COLUMNS}{_MORE_COLUMNS if self._familiarity else ''}"
+        head = f"{_ZONE_COLUMNS if self._zones else columns}\n"
+        is_row = functools.partial(_is_row, familiarity=self._familiarity and not self._zones)
         return open_lines(self._path, self._limit, self._keep, head, is_row)
 
     def take(self, item: Item) -> None:
@@ -227,11 +228,20 @@ class CsvSink:
         frame, text = item.prediction.frame, io.StringIO()
         number, source = (frame.number, frame.source) if frame else ("", "")
         decision = item.decision
-        row = (f"{item.time:.3f}", number, source, decision.label, f"{decision.score:.6f}", int(decision.changed))
-        where = tuple(item.zone) if self._zones else ()
-        measured = "" if familiarity is None else f"{familiarity:.6f}"
-        more = (decision.reason, measured) if self._familiarity else ()
-        csv.writer(text, lineterminator="\n").writerow((*where, *row, *more))
+        row: tuple[object, ...] = (
+            f"{item.time:.3f}",
+            number,
+            source,
+            decision.label,
+            f"{decision.score:.6f}",
+            int(decision.changed),
+        )
+        if self._zones:
+            measured = "" if familiarity is None else f"{familiarity:.6f}"
+            row = (*item.zone, *row[:-1], decision.reason, measured, row[-1])
+        elif familiarity is not None:
+            row = (*row, decision.reason, f"{familiarity:.6f}")
+        csv.writer(text, lineterminator="\n").writerow(row)
         self._file.write(text.getvalue())
 
     def close(self) -> None:

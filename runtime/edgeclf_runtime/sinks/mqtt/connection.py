@@ -71,7 +71,7 @@ class MqttConnection:
 
     def _new_client(self, protocol: int) -> Any:
         parts, mqtt = urlsplit(self._options.address), self._mqtt
-        name = f"edgeclf-{self._options.device}"
+        name = f"edgeclf-{self._options.entity}"
         client: Any = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=protocol)
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
-from edgeclf_runtime.sinks.sink import Sink
+from edgeclf_runtime.sinks.sink import NO_ZONE, Sink
 from edgeclf_runtime.system.credentials import carried_name
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class MqttKeys(SinkKeys):
         if self.mqtt:
             from edgeclf_runtime.sinks.mqtt.sink import MqttSink
 
-            yield MqttSink(self._options(run.gap), run.labels, run.familiarity)
+            yield MqttSink(self._options(run), run.labels, run.familiarity)
 
     def recipients(self) -> tuple[str, ...]:
         return self.mqtt.rpartition("@")[2], self.mqtt_device
 
-    def _options(self, gap: float = 0.0) -> MqttOptions:
+    def _options(self, run: Opening | None = None) -> MqttOptions:
         from edgeclf_runtime.sinks.mqtt.options import MqttOptions, default_device
 
         return MqttOptions(
@@ -52,7 +52,9 @@ class MqttKeys(SinkKeys):
             self.mqtt_device or default_device(),
             self.mqtt_name,
             snapshot=self.mqtt_picture,
-            gap=gap,
+            gap=run.gap if run else 0.0,
+            zone=run.zone if run else NO_ZONE,
+            tells_camera=run is None or run.is_first,
             ca=carried_name(self.mqtt_ca),
             cert=carried_name(self.mqtt_cert),
             key=carried_name(self.mqtt_key),

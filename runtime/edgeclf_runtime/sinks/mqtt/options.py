@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.key_pair import load_key_pair, tls_reason
+from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 from edgeclf_runtime.system.packages import check_version
 
 __all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
@@ -37,6 +38,8 @@ class MqttOptions:
             as unavailable; 0 for never.
         ca: PEM file of the authorities that may have signed the broker's certificate; empty for the system's.
         cert, key: PEM files of this device's own certificate and its key; ``key`` is empty if ``cert`` contains both.
+        zone: the camera, a device in Home Assistant, and the zone, whose entities it has; empty in a run without zones.
+        tells_camera: whether the camera's state is announced; False for all but one zone of a camera.
 
     Raises:
         SinkError: invalid value, or a certificate file that cannot be used.
@@ -51,6 +54,8 @@ class MqttOptions:
     ca: str = ""
     cert: str = ""
     key: str = ""
+    zone: ZoneName = NO_ZONE
+    tells_camera: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
@@ -71,6 +76,21 @@ class MqttOptions:
             self.tls_context()
 
     @property
+    def topics(self) -> str:
+        """How all topics begin."""
+        return "/".join(["edgeclf", self.device, *map(_ascii, filter(None, self.zone))])
+
+    @property
+    def entity(self) -> str:
+        """How the unique ids of the entities begin, and the id of this connection."""
+        return f"{self.device}-{_ascii(self.zone.zone)}" if self.zone.zone else self.device
+
+    @property
+    def group(self) -> str:
+        """Id of the device in Home Assistant: with zones, one for each camera."""
+        return f"{self.device}-{_ascii(self.zone.camera)}" if self.zone.camera else self.device
+
+    @property
     def encrypted(self) -> bool:
         return urlsplit(self.address).scheme == "mqtts"
 
@@ -88,6 +108,11 @@ class MqttOptions:
             return context
         load_key_pair(context, self.cert, self.key, ("mqtt_cert", "mqtt_key"))
         return context
+
+
+def _ascii(name: str) -> str:
+    """Return a name of letters, digits, - and _ in those of ASCII, such as ``hxf6f`` for ``höf``."""
+    return "".join(sign if sign.isascii() else f"x{ord(sign):x}" for sign in name)
 
 
 def _is_address(text: str) -> bool:

@@ -14,6 +14,7 @@ from edgeclf_runtime.sinks.mqtt.delivery import Delivery
 from edgeclf_runtime.sinks.mqtt.home_assistant import discovery
 from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
 from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
+from edgeclf_runtime.sinks.mqtt.zone import of_zone
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 
 __all__ = ["MqttOptions", "MqttSink", "paho"]
@@ -25,7 +26,7 @@ _SIDE = 960  # pixels of an image's longer side, at most
 
 class MqttSink:
     """Publishes the topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source``
-    and ``.../model``.
+    and ``.../model``; with zones ``edgeclf/DEVICE/CAMERA/ZONE/state`` and so on.
 
     All messages are retained. The sink reconnects by itself; meanwhile the newest message of each topic waits. If the
     process dies, the broker marks the device as offline.
@@ -42,7 +43,7 @@ class MqttSink:
     pictures = True
 
     def __init__(self, options: MqttOptions, labels: tuple[str, ...], familiarity: bool = False) -> None:
-        self._options, self._base, self._sent = options, f"edgeclf/{options.device}", -_EVERY
+        self._options, self._base, self._sent = options, options.topics, -_EVERY
         self._labels: tuple[str, ...] = ()
         self._familiarity: bool | None = True if familiarity else None  # None as long as no model had it
         self._picture, self._trial = f"{self._base}/picture", PictureTrial()
@@ -81,7 +82,7 @@ class MqttSink:
 
     def _announce(self) -> None:
         if self._options.discovery:
-            topic = f"{self._options.discovery}/device/{self._options.device}/config"
+            topic = f"{self._options.discovery}/device/{self._options.entity}/config"
             self._delivery.send(topic, json.dumps(self._discovery()))
 
     def _discovery(self) -> dict[str, Any]:
@@ -89,9 +90,10 @@ class MqttSink:
         labels = (label for label in self._labels if label != NOTHING)
         answers = list(dict.fromkeys([*labels, UNKNOWN]))  # a model may have a label "unknown"
         expires = round(3 * max(options.gap, _EVERY)) if options.gap else 0
-        return discovery(
-            options.device, options.name, self._base, answers, self._sends_pictures, expires, self._familiarity
+        message = discovery(
+            options.entity, options.name, self._base, answers, self._sends_pictures, expires, self._familiarity
         )
+        return of_zone(message, options) if options.zone.zone else message
 
     def take(self, item: Item) -> None:
         if isinstance(item, ModelState):

@@ -1,0 +1,188 @@
+"""One process for many cameras, zones and models against a process for each zone, on the same videos.
+
+python -m tests.benchmarks.many MODEL [--second MODEL] [--cameras 8] [--zones 3] [--film 600] [--seconds 240]
+
+Each camera is a Motion JPEG video of 1280x720 that plays at its own speed; zones are split evenly over the two models.
+Once all zones have answered, answers are counted for ``--seconds``: a second in all and, as a busy machine favours many
+processes, a second of processor time; their age; the least served zone over the most served one; and memory, as the sum
+of the processes' proportional shares (PSS).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from tests.videos import write_video
+
+_FPS, _DIFFERENT = 15, 100  # frames a second; different images in a video
+RUN = [sys.executable, "-m", "edgeclf_runtime", "run"]
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone of a camera: the processes of today have one each."""
+
+    camera: str
+    name: str
+    region: tuple[float, float, float, float]
+    model: Path
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured."""
+
+    rate: float  # answers a second in all
+    work: float  # answers a second of processor time
+    age: float  # 95th percentile, in seconds
+    fairness: float
+    memory: float  # MiB
+
+    def __str__(self) -> str:
+        answers = f"{self.rate:7.1f}/s {self.work:7.1f}/s of one core"
+        return f"{answers} {self.memory:8.0f} MiB {self.age:7.3f} s {self.fairness:5.2f}"
+
+
+def _film(path: Path, seconds: int) -> None:
+    """Write a video of shapes that move over a noisy background."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 255, (18, 32, 3), np.uint8)
+    background = cv2.resize(small, (1280, 720), interpolation=cv2.INTER_CUBIC)
+    images = []
+    for number in range(_DIFFERENT):
+        image = np.clip(background + rng.normal(0, 4, background.shape), 0, 255).astype(np.uint8)
+        cv2.circle(image, (100 + number * 11, 360), 120, (40, 200, 2 * number), -1)
+        images.append(image)
+    write_video(path, _FPS, (images[number % _DIFFERENT] for number in range(seconds * _FPS)))
+
+
+def _config(zones: list[Zone]) -> str:
+    lines = []
+    for camera in dict.fromkeys(zone.camera for zone in zones):
+        lines += ["[[camera]]", f'name = "{camera}"', f'source = "{camera}.avi"', "realtime = true"]
+    for zone in zones:
+        lines += ["[[zone]]", f'name = "{zone.name}"', f'camera = "{zone.camera}"', f"region = {list(zone.region)}"]
+        lines += [f'model = "{zone.model}"']
+    return "\n".join([*lines, "[sinks]", 'jsonl = "one.jsonl"', "rotate_bytes = 1000000000"])
+
+
+def _one(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
+    (folder / "run.toml").write_text(_config(zones), "utf-8")
+    return [_started(folder, [str(zones[0].model), "--config", "run.toml"])]
+
+
+def _many(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
+    started = []
+    for zone in zones:
+        region = ",".join(map(str, zone.region))
+        words = [str(zone.model), "--source", f"{zone.camera}.avi", "--realtime", "--region", region]
+        words += ["--jsonl", f"many-{zone.name}.jsonl", "--rotate-bytes", "1000000000"]
+        started.append(_started(folder, words))
+    return started
+
+
+def _started(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    with (folder / "messages.txt").open("ab") as messages:
+        return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
+
+
+def _lines(folder: Path, way: str) -> list[tuple[str, float, float]]:
+    """Return zone, time and age of all answers so far."""
+    found = []
+    for path in folder.glob(f"{way}*.jsonl"):
+        for text in path.read_text("utf-8").splitlines(keepends=True):
+            if text.endswith("\n") and "answer" in (line := json.loads(text)):
+                found.append((line.get("zone", path.stem.partition("-")[2]), line["time"] + line["age"], line["age"]))
+    return found
+
+
+def _memory(processes: list[subprocess.Popen[bytes]]) -> float:
+    kib = 0
+    for process in processes:
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
+            kib += int(line.split()[1]) if line.startswith("Pss:") else 0
+    return kib / 1024
+
+
+def _processor_time(processes: list[subprocess.Popen[bytes]]) -> float:
+    ticks = 0
+    for process in processes:
+        after_name = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _measured(way: str, zones: list[Zone], folder: Path, seconds: float, film: float) -> Figures:
+    processes = (_one if way == "one" else _many)(zones, folder)
+    try:
+        until = time.monotonic() + film
+        while len({zone for zone, _, _ in _lines(folder, way)}) < len(zones):
+            if time.monotonic() > until or any(process.poll() is not None for process in processes):
+                text = (folder / "messages.txt").read_text("utf-8")
+                raise click.ClickException(f"{way}: not all zones have answered.\n{text}")
+            time.sleep(1)
+        begin, spent = time.time(), _processor_time(processes)
+        time.sleep(seconds)
+        end, memory, spent = time.time(), _memory(processes), _processor_time(processes) - spent
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(60)
+    answers = [(zone, age) for zone, moment, age in _lines(folder, way) if begin <= moment < end]
+    counts = Counter({zone.name: 0 for zone in zones})
+    counts.update(zone for zone, _ in answers)
+    ages = [age for _, age in answers]
+    fairness = min(counts.values()) / max(counts.values())
+    return Figures(len(answers) / seconds, len(answers) / spent, float(np.percentile(ages, 95)), fairness, memory)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path, exists=True))
+@click.option("--second", type=click.Path(path_type=Path, exists=True), help="Second model (default: a copy).")
+@click.option("--cameras", default=8, show_default=True, help="Number of videos.")
+@click.option("--zones", "zones_each", default=3, show_default=True, help="Zones of each.")
+@click.option("--film", default=600, show_default=True, help="Seconds of a video.")
+@click.option("--seconds", default=240, show_default=True, help="Seconds of counting.")
+def main(model: Path, second: Path | None, cameras: int, zones_each: int, film: int, seconds: int) -> None:
+    """Compare one process for all zones with a process for each."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        models = [folder / "a.tflite", folder / "b.tflite"]
+        for path, copied in zip(models, (model, second or model), strict=True):
+            shutil.copy(copied, path)
+        _film(folder / "film.avi", film)
+        zones = []
+        for camera in range(cameras):
+            (folder / f"camera{camera}.avi").symlink_to("film.avi")
+            for part in range(zones_each):
+                region = (round(part / zones_each, 3), 0.2, round(1 / zones_each - 0.001, 3), 0.6)
+                zones.append(Zone(f"camera{camera}", f"zone{camera}x{part}", region, models[len(zones) % 2]))
+        click.echo(f"{cameras} videos, {len(zones)} zones, 2 models, {seconds} s of counting")
+        click.echo("                   answers              (work)          PSS  age 95%  least/most served")
+        one = _measured("one", zones, folder, seconds, film)
+        click.echo(f"one process     {one}")
+        many = _measured("many", zones, folder, seconds, film)
+        click.echo(f"{len(zones):3} processes   {many}")
+        rate, work, memory = one.rate / many.rate, one.work / many.work, one.memory / many.memory
+        click.echo(
+            f"one over many: {rate:.2f} of the answers, {work:.2f} for the same work, {memory:.2f} of the memory"
+        )
+
+
+if __name__ == "__main__":
+    main()
