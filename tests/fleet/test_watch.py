@@ -74,6 +74,24 @@ def test_a_service_that_does_not_work_has_its_reason(
         watch(supervisor, Bounds(0, 0, latency_ms=50))
 
 
+def test_a_crash_of_the_version_before_is_not_held_against_it(supervisor: Supervisor) -> None:
+    crashed = supervisor.child
+    watched: list[int] = []
+
+    def process() -> int:  # the old one is seen once, then it has ended and the new one answers
+        watched.append(Supervisor.process(supervisor))
+        if len(watched) == 1:
+            crashed.kill()
+            crashed.wait()
+            supervisor.begin()
+            supervisor.say()
+        return watched[-1]
+
+    supervisor.process = process  # type: ignore[method-assign]
+    assert watch(supervisor, Bounds(30, 0))["frames"] == 3
+    assert watched[0] == crashed.pid != watched[-1]
+
+
 def test_a_service_that_ends_again_and_again_is_not_waited_for(supervisor: Supervisor) -> None:
     supervisor.child.kill()
     supervisor.seconds = "0"

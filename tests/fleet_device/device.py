@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,13 @@ class Device:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
         )
 
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """Kill a deployment here with all its processes; Ansible's have sessions of their own."""
+        for number in [*_below(process.pid), process.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
     def health(self) -> dict[str, Any]:
         """Return the health of the service, of the process that runs now; empty if there is none."""
         try:
@@ -139,3 +147,14 @@ class Device:
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
+
+
+def _below(number: int) -> list[int]:
+    """Return the processes that a process has started, and theirs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            if parent == number:
+                found += [int(path.parent.name), *_below(int(path.parent.name))]
+    return found

@@ -77,7 +77,7 @@ def test_what_does_not_work_is_taken_back(
     if change == "crashes":
         changed.write_text(f'{text}[sinks]\njsonl = "/dev/null/answers.jsonl"\n')
     else:
-        changed.write_text(text.replace("/camera", "/nothing") if change == "no camera" else text)
+        changed.write_text(re.sub(r"127.0.0.1:\d+", "127.0.0.1:9", text) if change == "no camera" else text)
     words = ["--latency-ms", "0.00001"] if change == "slow" else []
     ended = device.deploy(models["two"], "--config", changed, *words, edgeclf_start_seconds=20)
     assert ended.status == 1
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_former_version(device: Device, models: dict[str,
 def test_a_lost_desktop_leaves_a_device_that_serves(device: Device, models: dict[str, Path]) -> None:
     with device.begin(models["two"], edgeclf_watch_seconds=5) as process:
         _wait((device.root / "pending.json").exists)
-        os.killpg(process.pid, signal.SIGKILL)
+        device.kill(process)
     _wait(lambda: not (device.root / "pending.json").exists())
     assert device.deploy(models["two"]).text.startswith("box: nothing to do: serves two (")
 
@@ -122,7 +122,7 @@ def test_a_deployment_that_was_killed_on_the_device_is_taken_back_first(
         _wait(lambda: device.health().get("frames"))
         for number in _modules():
             os.kill(number, signal.SIGKILL)
-        os.killpg(process.pid, signal.SIGKILL)
+        device.kill(process)
     assert (device.root / "pending.json").exists()
     _wait(lambda: device.health().get("frames"))  # it still answers
     ended = device.deploy(models["one"])

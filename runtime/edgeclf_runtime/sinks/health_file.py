@@ -41,8 +41,9 @@ class HealthFile:
     """Writes the health at the start, every second of the first ten minutes, and then every hour.
 
     The file has a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
-    source is a camera or stream; its ``state`` and the ``reason``; ``seen`` and ``frames``, counts of the frames that
-    came and of those classified; ``answer``; ``milliseconds`` of a frame; and why a model was ``refused``.
+    source is a camera or stream; its ``state`` and the ``reason``, of several cameras those of one that runs; ``seen``
+    and ``frames``, counts of the frames that came and of those classified; ``answer``; ``milliseconds`` of a frame;
+    and why a model was ``refused``.
 
     Args:
         path: path of the file.
@@ -55,6 +56,7 @@ class HealthFile:
         self._path, self.name = path, f"health {path}"
         self._begun, self._written_at = time.monotonic(), 0.0
         self._seen, self._milliseconds = 0, 0.0
+        self._sources: dict[str, SourceState] = {}
         self._health: dict[str, Any] = {
             "process": os.getpid(),
             "started": round(time.time(), 3),
@@ -76,7 +78,10 @@ class HealthFile:
 
     def take(self, item: Item) -> None:
         if isinstance(item, SourceState):
-            self._health.update(state=item.name, reason=item.reason)
+            self._sources[item.camera] = item
+            running = (state for state in self._sources.values() if state.name == "running")
+            shown = next(running, item)  # of several cameras, one that runs
+            self._health.update(state=shown.name, reason=shown.reason)
             return self._write()
         if not isinstance(item, Observation):
             self._health["refused"] = "" if item.name == "adopted" else item.reason

@@ -48,6 +48,8 @@ def test_it_tells_the_source_the_answer_and_a_refused_model(tmp_path: Path) -> N
     health = _read(path)
     assert (health["state"], health["seen"], health["frames"], health["answer"]) == ("running", 2, 1, "cat")
     assert health["milliseconds"] == pytest.approx(sum(seen("cat", 0.9).prediction.milliseconds.values()))
+    sink.take(SourceState("lost", 1.0, "cable", camera="yard"))
+    assert (_read(path)["state"], _read(path)["reason"]) == ("running", "")
     sink.take(ModelState("refused", "pets.tflite", LABELS, "golden scores differ"))
     assert _read(path)["refused"] == "golden scores differ"
     sink.take(ModelState("adopted", "pets.tflite", LABELS))

@@ -96,7 +96,8 @@ def _locked(layout: Layout) -> Iterator[None]:
 class _Deployment:
     def __init__(self, wanted: Wanted, layout: Layout, manager: Manager) -> None:
         self._wanted, self._layout, self._manager = wanted, layout, manager
-        self._config = wanted.config or _text(layout.link / "run.toml")
+        given = wanted.config.rstrip("\n") + "\n" if wanted.config else ""  # Ansible's lookups strip the last newline
+        self._config = given or _text(layout.link / "run.toml")
         self._release = wanted.identity(self._config)
 
     def forecast(self) -> tuple[bool, str]:

@@ -46,12 +46,15 @@ def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
             raise ReleaseError(_no_answer(health, bounds, manager))
         processes.check()
         time.sleep(_LOOK)
+    processes = _Processes(manager, deaths=1)  # from here on it has to stay
     until = time.monotonic() + bounds.watch_seconds
     while time.monotonic() < until:
-        processes.check(deaths=1)
+        processes.check()
         time.sleep(min(_LOOK, max(0.0, until - time.monotonic())))
+    processes.check()
     health = processes.health()
-    processes.check(deaths=1)
+    if not _answers(health):
+        raise ReleaseError(_ended(manager))
     if health.get("refused"):
         raise ReleaseError("the service refuses the model: {}".format(health["refused"]))
     if health.get("state") != "running" and health.get("is_live"):
@@ -82,6 +85,11 @@ def _no_answer(health: dict[str, Any], bounds: Bounds, manager: Manager) -> str:
     return "{}{}".format(text, f": {words}" if words else "")
 
 
+def _ended(manager: Manager) -> str:
+    words = manager.last_words()
+    return "the service ends by itself{}".format(f": {words}" if words else "")
+
+
 def _reason(health: dict[str, Any]) -> str:
     return " ({})".format(health["reason"]) if health.get("reason") else ""
 
@@ -95,23 +103,21 @@ def _read(manager: Manager) -> dict[str, Any]:
 
 
 class _Processes:
-    """The processes of the service since the watch began."""
+    """The processes of the service since the watch began, of which so many may end."""
 
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
-        self._seen: list[int] = []
+    def __init__(self, manager: Manager, deaths: int = _DEATHS) -> None:
+        self._manager, self._deaths = manager, deaths
+        self._seen = [manager.process()]
 
     def health(self) -> dict[str, Any]:
         """Return the health that the present process wrote; empty if it has not yet."""
         content = _read(self._manager)
         return content if content.get("process") == self._manager.process() else {}
 
-    def check(self, deaths: int = _DEATHS) -> None:
-        """Raise ReleaseError if it has ended so many times."""
+    def check(self) -> None:
+        """Raise ReleaseError if it has ended too often."""
         process = self._manager.process()
-        if not self._seen or self._seen[-1] != process:
+        if self._seen[-1] != process:
             self._seen.append(process)
-        ended = sum(1 for number in self._seen[:-1] if number)
-        if ended >= deaths:
-            words = self._manager.last_words()
-            raise ReleaseError("the service ends by itself{}".format(f": {words}" if words else ""))
+        if sum(number > 0 for number in self._seen[:-1]) >= self._deaths:
+            raise ReleaseError(_ended(self._manager))
