@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options, words_of
+from edgeclf_runtime.commands.zones import labels_reader
 from edgeclf_runtime.renamed import FLAGS
 
 if TYPE_CHECKING:
@@ -118,18 +119,16 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
     from edgeclf_runtime.commands.verify import verify
     from edgeclf_runtime.config.exposure import exposed_secrets
     from edgeclf_runtime.config.settings import read_settings, settings
-    from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.model.file import read_model
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks
+    from edgeclf_runtime.pipeline.zone_sinks import check_zone_sinks
     from edgeclf_runtime.service.plan import check_source, planned
     from edgeclf_runtime.web.address import TOKEN_VARIABLE, is_local
 
     content = read_settings(config)
-    chosen = settings(content, {}, str(config))
-    if chosen.zones:
-        raise UsageError(f"{config}: a service does not know [[camera]] and [[zone]] yet; run it: edgeclf run --config")
+    chosen = settings(content, {}, str(config), model, labels_reader(open_model))
     check_source(chosen)
-    check_sinks(chosen.sinks)
+    (check_zone_sinks(chosen) if chosen.zones else check_sinks(chosen.sinks))
     if exposed := exposed_secrets(config, content):
         click.echo(exposed, err=True)
     if chosen.sinks.web and not chosen.sinks.web_token:
@@ -142,10 +141,12 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
             click.echo(f"Each start generates a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
     given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize", "scores")}
-    read = read_model(model, **given)
-    check_labels(chosen.sinks, read.card.labels)
-    if not (is_compiled(read.content) and runs()):
-        open_model(model).backend.close()
+    for path in dict.fromkeys(zone.model or model for zone in chosen.zones) or [model]:
+        read = read_model(path, **given)
+        if not chosen.zones:
+            check_labels(chosen.sinks, read.card.labels)
+        if not (is_compiled(read.content) and runs()):
+            open_model(path).backend.close()
     return planned(model, config, words_of(verify, options), chosen, who, options["labels"])
 
 

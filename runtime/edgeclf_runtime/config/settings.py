@@ -104,7 +104,7 @@ TABLES: dict[str, type[Any]] = {
 }
 """The class for each table of the TOML file."""
 
-NOT_WITH_ZONES = ("web", "video", "window")
+NOT_WITH_ZONES = ("video", "window")
 """Sinks that know one camera only."""
 
 

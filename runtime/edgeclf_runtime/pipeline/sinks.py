@@ -69,7 +69,7 @@ def open_sinks(
     endless: bool = False,
     familiarity: bool = False,
     examples: Examples | None = None,
-    zones: bool = False,
+    zones: tuple[ZoneName, ...] = (),
     zone: ZoneName = NO_ZONE,
     is_first: bool = True,
 ) -> list[Sink]:

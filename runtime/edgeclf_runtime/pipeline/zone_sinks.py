@@ -45,6 +45,9 @@ def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
         jsonl="",
         csv="",
         metrics=0,
+        web="",
+        web_cert="",
+        web_key="",
         snapshots=folder,
         on=sinks.on if zone.on is None else zone.on,
         command=sinks.command if zone.command is None else zone.command,
@@ -73,7 +76,11 @@ def open_shared_sinks(chosen: RunSettings, endless: bool) -> list[Sink]:
     Raises:
         SinkError: a sink cannot be opened.
     """
-    return open_sinks(_shared(chosen.sinks), (), "", endless=endless, zones=True)
+    return open_sinks(_shared(chosen.sinks), (), "", endless=endless, zones=_names(chosen))
+
+
+def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:
+    return tuple(ZoneName(zone.camera, zone.name) for zone in chosen.zones)
 
 
 def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classifier, gap: float) -> list[Sink]:
@@ -89,7 +96,7 @@ def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classif
         gap,
         zone.decision.cooldown,
         familiarity=classifier.familiarity is not None,
-        zones=True,
+        zones=_names(chosen),
         zone=ZoneName(zone.camera, zone.name),
         is_first=next(other for other in chosen.zones if other.camera == zone.camera).name == zone.name,
     )

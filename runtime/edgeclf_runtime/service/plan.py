@@ -12,7 +12,7 @@ from edgeclf_runtime.config.settings import RunSettings
 from edgeclf_runtime.errors import ServiceError, UsageError
 from edgeclf_runtime.service.permissions import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
-from edgeclf_runtime.sources import is_live
+from edgeclf_runtime.sources import SourceOptions, is_live
 
 __all__ = ["check_access", "check_source", "made_folders", "planned"]
 
@@ -37,7 +37,8 @@ def planned(
     command = (sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), *words)
     library = edgetpu_library() if os.environ.get(LIBRARY_VARIABLE) else ""
     reads = [model, Path(sys.prefix), Path(sys.base_prefix), Path(__file__)]
-    reads += [] if is_live(chosen.source) else [Path(chosen.source).absolute()]
+    reads += [zone.model.absolute() for zone in chosen.zones if zone.model is not None]
+    reads += [Path(source).absolute() for source, _ in _sources(chosen) if not is_live(source)]
     reads += [labels.absolute()] if labels else []
     if os.path.isabs(library):  # otherwise the system's loader finds it
         reads.append(Path(library))
@@ -55,10 +56,16 @@ def planned(
 
 def check_source(settings: RunSettings) -> None:
     """Raise UsageError for a source that ends by itself: systemd would restart it again and again."""
-    if settings.source == "-" or not (is_live(settings.source) or settings.camera.watch):
+    if any(source == "-" or not (is_live(source) or options.watch) for source, options in _sources(settings)):
         raise UsageError(
             "A service needs a source that does not end: a camera, a stream, or a folder with watch = true."
         )
+
+
+def _sources(chosen: RunSettings) -> list[tuple[str, SourceOptions]]:
+    """Return each source with its options."""
+    cameras = [(camera.source, camera.options) for camera in chosen.cameras]
+    return cameras or [(chosen.source, chosen.camera)]
 
 
 def check_access(unit: Unit, who: Person) -> None:

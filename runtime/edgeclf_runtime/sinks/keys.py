@@ -41,7 +41,7 @@ class Opening:
         secrets: passwords and tokens of all sinks.
         familiarity: whether the model has familiarity.
         examples: training images that the model file holds; None if it has none.
-        zones: there are several cameras or zones, so that what is written names them.
+        zones: all zones, so that what is written names them; empty in a run without zones.
         zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
         is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
     """
@@ -55,7 +55,7 @@ class Opening:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     familiarity: bool = False
     examples: Examples | None = field(default=None, repr=False)
-    zones: bool = False
+    zones: tuple[ZoneName, ...] = ()
     zone: ZoneName = NO_ZONE
     is_first: bool = True
 

@@ -46,7 +46,7 @@ class LineKeys(SinkKeys):
             changes = self.jsonl_every == "change"
             yield JsonLinesSink(Path(self.jsonl), self.rotate_bytes, self.rotate_keep, changes=changes)
         if self.csv:
-            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep, run.familiarity, run.zones)
+            yield CsvSink(Path(self.csv), self.rotate_bytes, self.rotate_keep, run.familiarity, bool(run.zones))
 
     def recipients(self) -> tuple[str, ...]:
         return self.jsonl, self.csv

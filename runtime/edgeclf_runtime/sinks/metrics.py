@@ -40,7 +40,7 @@ class MetricsKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         if self.metrics:
-            yield run.listening(lambda: MetricsSink(self.metrics, self.metrics_host, run.zones), pictures=False)
+            yield run.listening(lambda: MetricsSink(self.metrics, self.metrics_host, bool(run.zones)), pictures=False)
 
 
 class Figures:

@@ -47,6 +47,7 @@ class PageKeys(SinkKeys):
     def _page(self, run: Opening) -> Sink:
         check_installed()
         from edgeclf_runtime.web.live_page import WebSink
+        from edgeclf_runtime.web.zones_page import ZonesPage
 
         tls = self._tls()
         if tls is not None:
@@ -54,7 +55,11 @@ class PageKeys(SinkKeys):
 
             if has_expired(tls, carried_name(self.web_cert)):  # only warn: the device must keep running
                 print(f"{self.web_cert}: {EXPIRED}.", file=sys.stderr, flush=True)
-        sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls, run.examples)
+        sink: WebSink | ZonesPage
+        if run.zones:
+            sink = ZonesPage(self.web, self.web_token, run.zones, tls)
+        else:
+            sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls, run.examples)
         print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)
         return sink
 

@@ -113,7 +113,7 @@ model = "gate.tflite"
 [zone.decision]
 vote = 2
 [sinks]
-web = "8080"
+video = "films"
 on = ["truck"]
 """
 
@@ -137,7 +137,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         "zone door.comand: unknown, did you mean command?",
         "zone door.on: its model has no label 'opn', did you mean 'open'?",
         "zone door.decision.vote: unknown, did you mean votes?",
-        "sinks.web: not yet with [[zone]]",
+        "sinks.video: not yet with [[zone]]",
     ):
         assert piece in text, f"{piece!r} not in {text!r}"
 

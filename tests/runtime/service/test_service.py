@@ -128,6 +128,19 @@ def test_sinks_that_cannot_be_opened_are_named_at_once(machine: Machine) -> None
     assert "short" not in said
 
 
+def test_zones_may_run_as_a_service_if_no_camera_ends(machine: Machine) -> None:
+    other = shutil.copy(machine.model, machine.folder / "other.tflite")
+    camera = '[[camera]]\nname = "{}"\nsource = "{}"\n'
+    zone = f'[[zone]]\nname = "gate"\ncamera = "a"\nmodel = "{other}"\non = ["{{}}"]\n'
+    cameras = camera.format("a", "/dev/video0") + camera.format("b", "rtsp://host/1")
+    machine.configure(cameras + zone.format("0") + '[[zone]]\nname = "bay"\ncamera = "b"\n')
+    assert f"run {machine.model} --config" in machine.install("--dry-run", "--run-as", "root").output
+    machine.configure(cameras + zone.format("zero"))
+    assert "zone gate.on: its model has no label 'zero'" in machine.install("--dry-run", code=1).output
+    machine.configure(camera.format("a", "/dev/video0") + camera.format("b", "film.avi"))
+    assert "a source that does not end" in machine.install("--dry-run", code=1).output
+
+
 def test_it_sees_the_folder_it_watches_and_its_labels(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "_TEMPORARY", ("/srv/incoming", "/srv/labels.txt"))
     machine.configure('source = "/srv/photos"\n[camera]\nwatch = true\n')

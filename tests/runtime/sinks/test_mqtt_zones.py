@@ -21,7 +21,7 @@ def test_a_camera_is_a_device_and_its_zones_are_entities(broker: Broker, tmp_pat
     sinks = []
     for zone in ZONES:
         is_first = zone.zone != "höf"
-        sinks += open_sinks(asked, LABELS, "m.tflite", familiarity=True, zones=True, zone=zone, is_first=is_first)
+        sinks += open_sinks(asked, LABELS, "m.tflite", familiarity=True, zones=ZONES, zone=zone, is_first=is_first)
     for sink, zone in zip(sinks, ZONES, strict=True):
         sink.take(replace(seen("dog", familiarity=0.5), zone=zone))
     ids = {"gate": "home-gate", "höf": "home-hxf6f", "parts": "home-parts"}
