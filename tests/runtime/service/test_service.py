@@ -136,9 +136,9 @@ def test_zones_may_run_as_a_service_if_no_camera_ends(machine: Machine) -> None:
     machine.configure(cameras + zone.format("0") + '[[zone]]\nname = "bay"\ncamera = "b"\n')
     assert f"run {machine.model} --config" in machine.install("--dry-run", "--run-as", "root").output
     machine.configure(cameras + zone.format("zero"))
-    assert "zone gate.on: its model has no label 'zero'" in machine.install("--dry-run", code=1).output
+    assert "zone gate.on: its model has no label 'zero'" in machine.install("--dry-run", code=2).output
     machine.configure(camera.format("a", "/dev/video0") + camera.format("b", "film.avi"))
-    assert "a source that does not end" in machine.install("--dry-run", code=1).output
+    assert "a source that does not end" in machine.install("--dry-run", code=2).output
 
 
 def test_it_sees_the_folder_it_watches_and_its_labels(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
