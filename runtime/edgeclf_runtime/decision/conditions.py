@@ -58,9 +58,11 @@ class ConditionsMonitor:
     Args:
         familiarity: the model's.
         expectation: the model's; None if its file has none.
+        name: of the zone, for the log; empty in a run without zones.
     """
 
-    def __init__(self, familiarity: Familiarity, expectation: Expectation | None) -> None:
+    def __init__(self, familiarity: Familiarity, expectation: Expectation | None, name: str = "") -> None:
+        self._whose = f"Zone {name}: the" if name else "The"
         self._scale, self._expectation = familiarity.scale, expectation
         self._views = _Views()
         self._scores: deque[float] = deque(maxlen=_RECENT)
@@ -91,9 +93,10 @@ class ConditionsMonitor:
         self._sum = min(_CEILING, max(0.0, self._sum + step))
         is_unlike = self._sum >= (_CLEAR if is_unlike else ALARM)
         if is_unlike and not self.now.is_unlike:
-            _log.warning("The images are unlike those of the training: check lens, focus, light, and where it points.")
+            cause = "check lens, focus, light, and where it points"
+            _log.warning("%s images are unlike those of the training: %s.", self._whose, cause)
         elif self.now.is_unlike and not is_unlike:
-            _log.info("The images are like those of the training again.")
+            _log.info("%s images are like those of the training again.", self._whose)
         accuracy, error = self._expected(prediction)
         self.now = Conditions(self.now.views + 1, accuracy, error, is_unlike)
         return self.now

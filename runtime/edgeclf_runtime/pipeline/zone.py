@@ -61,7 +61,7 @@ class Zone:
         self._view = view if gate.region is None else replace(view, region=gate.region)
         self._decision = decision
         self._decider = Decider(decision, classifier.card.threshold)
-        self._monitor = _monitor(classifier)
+        self._monitor = _monitor(classifier, name)
         self._video_gaps = Gaps()
         self.answer: Decision | None = None
 
@@ -73,7 +73,7 @@ class Zone:
         """Switch to another classifier, none of whose predecessor's results is outstanding."""
         self.classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)
-        self._monitor = _monitor(new)
+        self._monitor = _monitor(new, self.name)
 
     def observed(self, prepared: Prepared, prediction: Prediction, waited: float) -> Observation:
         """Decide on the answer after a frame, and return both.
@@ -107,9 +107,9 @@ def viewed(frame: Frame, classifier: Classifier, view: View) -> Frame:
         return frame
 
 
-def _monitor(classifier: Classifier) -> ConditionsMonitor | None:
+def _monitor(classifier: Classifier, name: ZoneName) -> ConditionsMonitor | None:
     familiarity = classifier.familiarity
-    return None if familiarity is None else ConditionsMonitor(familiarity, classifier.expectation)
+    return None if familiarity is None else ConditionsMonitor(familiarity, classifier.expectation, name.zone)
 
 
 def _times(moment: float) -> tuple[float, float]:
