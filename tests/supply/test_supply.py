@@ -111,7 +111,7 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
     (folder / "run.toml").write_text("source = 0\n", "utf-8")
     installed = python.with_name("edgeclf")
     install = ["service", "install", model, "--config", "run.toml", "--dry-run"]
-    assert f"ExecStart={installed} run " in _printed([installed, *install], folder)
+    assert f"ExecStart={python.parent}/" in _printed([installed, *install], folder)
     doctor = subprocess.run([installed, "doctor", "--json"], capture_output=True, text=True, env=CLEAN, check=False)
     assert doctor.returncode in (0, 1), doctor.stderr  # 1: there is no camera here
     assert {"python", "numpy", "opencv"} <= {finding["what"] for finding in json.loads(doctor.stdout)}
@@ -149,6 +149,50 @@ def test_the_desktop_on_each_python(version: str, kind: str, made: Path, digits:
         _printed([edgeclf, "export", "--int8", "run", "--method", "ptq"], tmp_path)
         _verifies(python, tmp_path / "run" / "model.tflite", tmp_path)
     shutil.rmtree(tmp_path / "env")  # 2 GB
+
+
+def test_the_runtime_on_debians_python_3_14(made: Path, tmp_path: Path) -> None:
+    """Debian's coming release has it; its packages and our wheels are unpacked into a folder."""
+    if shutil.which("mmdebstrap") is None or os.geteuid():
+        pytest.skip("needs root and mmdebstrap: apt-get install mmdebstrap")
+    root, debian = tmp_path / "root", ["mmdebstrap", "-q", "--mode=root", "--variant=extract"]
+    debian += [
+        "--aptopt=Acquire::Check-Valid-Until false",
+        "--include=python3.14,libstdc++6,libgcc-s1",
+        "sid",
+        str(root),
+    ]
+    done = subprocess.run(debian, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"Debian's packages cannot be had: {' '.join(done.stderr.split())[-200:]}")
+    for name in ("lib", "lib64"):
+        if not (root / name).exists():
+            (root / name).symlink_to(f"usr/{name}")  # as a script of its packages does
+    for name in ("proc", "dev", "opt/site", "tmp"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "proc/cpuinfo").write_bytes(Path("/proc/cpuinfo").read_bytes())
+    (root / "dev/urandom").write_bytes(os.urandom(1 << 16))
+    platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in (17, 27, 28, 34)] + ["--platform=any"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", root / "opt/site", "--only-binary=:all:"]
+    pip += ["--python-version=3.14", "--platform=manylinux2014_x86_64", *platforms, *CONSTRAINED]
+    _printed([*pip, f"{_wheel(made, 'edgeclf_runtime')}[web,mqtt,metrics,heic]"], tmp_path)
+    shutil.copytree(ROOT / "tests/kept/0.1", root / "opt/kept")
+    edgeclf = ["chroot", root, "/usr/bin/python3.14", "-W", "error::DeprecationWarning:edgeclf_runtime"]
+    edgeclf += ["-m", "edgeclf_runtime"]
+    environment = {**CLEAN, "PYTHONPATH": "/opt/site", "HOME": "/tmp"}
+
+    def printed(*words: str) -> str:
+        command = list(map(str, [*edgeclf, *words]))
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    assert "as exported, with litert" in printed("verify", "/opt/kept/model.tflite")
+    sinks = ["--jsonl", "/tmp/a.jsonl", "--csv", "/tmp/a.csv", "--snapshots", "/tmp/kept", "--web", "0"]
+    images = len(list((ROOT / "tests/kept/0.1/photos").rglob("*.png")))
+    lines = printed("run", "/opt/kept/model.tflite", "--source", "/opt/kept/photos", "--json", *sinks).splitlines()
+    assert len(lines) == images
+    assert len((root / "tmp/a.csv").read_text("utf-8").splitlines()) == images + 1
 
 
 def test_the_runtime_on_the_lowest_versions(made: Path, model: Path, digits: Path, tmp_path: Path) -> None:
@@ -208,12 +252,14 @@ def test_a_release_is_built_checked_and_tagged(tmp_path: Path) -> None:
     (clone / ".git" / "info").mkdir(parents=True)
     for words in (["init", "-q"], ["add", "--force", "."], ["commit", "-q", "-m", "All"]):
         subprocess.run([*git, *words], cwd=clone, check=True)
-    for name in (".venv", ".venv-wheels"):
-        (clone / name).symlink_to(ROOT / name)
-    (clone / ".git/info/exclude").write_text(".venv\n.venv-wheels\n", "utf-8")
-    ready = ["--assume-old=.venv/ready", "--assume-old=.venv-wheels/ready"]
+    (clone / ".venv-wheels").symlink_to(ROOT / ".venv-wheels")
+    (clone / ".git/info/exclude").write_text(".venv-wheels\n", "utf-8")  # .gitignore means folders
+    (clone / ".venv").mkdir()
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (clone / ".venv" / part).symlink_to(ROOT / ".venv" / part)
+    (clone / ".venv/ready").touch()
     author = {"GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@localhost"}
-    command = ["make", "release", "CHECKS=", *ready]
+    command = ["make", "release", "CHECKS="]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env={**CLEAN, **author}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("PASSED") == 8
