@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -72,3 +73,16 @@ def test_doorway(model: Path, video: Path, hook: Webhook, tmp_path: Path, monkey
 
 def _changes(lines: list[dict[str, object]]) -> list[object]:
     return [line["answer"] for line in lines if line["changed"]]
+
+
+def test_car_park(model: Path, video: Path, tmp_path: Path) -> None:
+    config = tmp_path / "car_park.toml"
+    text = (EXAMPLES / "car_park.toml").read_text("utf-8")
+    config.write_text(text.replace("rtsp://192.168.0.20/stream1", video.name), "utf-8")
+    command = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", config.name, "--max-fps", "30"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    with (tmp_path / "bays.csv").open(encoding="utf-8") as file:
+        rows = [(row["camera"], row["zone"]) for row in csv.DictReader(file)]
+    assert sorted(set(rows)) == [("yard", "bay1"), ("yard", "bay2")]
+    assert rows.count(("yard", "bay1")) == rows.count(("yard", "bay2")) > 20
+    assert (tmp_path / "bays.jsonl").exists()  # no answer has lasted for two seconds yet

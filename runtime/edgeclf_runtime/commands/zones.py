@@ -73,12 +73,15 @@ def run_zones(
         cameras = {
             camera.name: functools.partial(_open_camera, chosen, camera, zones, opened, printing.as_json)
             for camera in chosen.cameras
+            if any(zone.camera == camera.name for zone in zones)  # one without zones is not even opened
         }
         pipeline = ZonesPipeline(cameras, sinks, cores, lossless=all(waits.values()))
         stack.callback(pipeline.close)
         models = _add_zones(pipeline, chosen, zones, opened, waits)
         with ended_by_signals(pipeline), _watched(pipeline, opened, models):
-            pipeline.open([camera.name for camera in chosen.cameras if not camera.options.wait])
+            pipeline.open(
+                [camera.name for camera in chosen.cameras if camera.name in cameras and not camera.options.wait]
+            )
             _tell_start(chosen, opened, pipeline)
             pipeline.run(max_frames)
 
@@ -202,5 +205,8 @@ def _tell_start(chosen: RunSettings, opened: Mapping[Path, _Model], pipeline: Zo
         click.echo(f"{path}: {labels}; backend {backend.name} ({backend.reason})", err=True)
     for camera in chosen.cameras:
         names = [zone.name for zone in chosen.zones if zone.camera == camera.name]
-        source = pipeline.description(camera.name) or "awaited"
-        click.echo(f"Camera {camera.name}: {source}; {counted(len(names), 'zone')}: {', '.join(names)}", err=True)
+        source = (pipeline.description(camera.name) or "awaited") if names else "not opened"
+        click.echo(
+            f"Camera {camera.name}: {source}; {counted(len(names), 'zone')}{': ' if names else ''}{', '.join(names)}",
+            err=True,
+        )

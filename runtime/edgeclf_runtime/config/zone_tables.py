@@ -49,6 +49,8 @@ def cameras_and_zones(
     zones = _zones(content, given, [camera.name for camera in cameras], reading)
     reading.wrong += [f"camera {name}: named twice" for name in duplicates([camera.name for camera in cameras])]
     reading.wrong += [f"zone {name}: named twice" for name in duplicates([zone.name for zone in zones])]
+    if not zones and not reading.wrong:
+        reading.wrong.append("expected at least one [[camera]] or [[zone]]")
     if labels is not None:
         _check_models(zones, content, model, labels, reading)
     return tuple(cameras), tuple(zones)

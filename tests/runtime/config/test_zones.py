@@ -157,6 +157,12 @@ def test_polygons_without_an_inside_are_refused(points: str, message: str) -> No
         _read(f'source = "0"\n[[zone]]\nname = "z"\npolygon = {points}\n')
 
 
+@pytest.mark.parametrize("text", ["zone = []\n", "camera = []\n", "zone = []\n[camera]\nfps = 5\n"])
+def test_empty_lists_are_no_run_of_one_camera(text: str) -> None:
+    with pytest.raises(UsageError, match=r"at least one|expected"):
+        _read(text)
+
+
 def test_a_label_of_all_zones_needs_only_one_model_that_has_it() -> None:
     assert _read(TWO + '[sinks]\non = ["car", "open"]\n').sinks.on == ("car", "open")
     with pytest.raises(UsageError, match=r"sinks\.on: no zone's model has a label 'opem', did you mean 'open'"):

@@ -44,7 +44,7 @@ def test_a_zone_gives_what_a_process_with_its_region_gives(tmp_path: Path, model
         write_video(tmp_path / f"{name}.avi", 10, [rng.integers(0, 255, (96, 160, 3), np.uint8) for _ in range(6)])
     (tmp_path / "run.toml").write_text(
         '[decision]\nsmoothing = 0.1\n[[camera]]\nname = "a"\nsource = "a.avi"\n'
-        '[[camera]]\nname = "b"\nsource = "b.avi"\n'
+        '[[camera]]\nname = "b"\nsource = "b.avi"\n[[camera]]\nname = "spare"\nsource = "not-there.avi"\n'
         f'[[zone]]\nname = "left"\ncamera = "a"\nregion = {list(LEFT)}\n'
         f"command = \"sh -c 'echo $EDGECLF_CAMERA $EDGECLF_ZONE >> called'\"\n"
         f'[[zone]]\nname = "corner"\ncamera = "a"\nregion = {list(CORNER)}\n[[zone]]\nname = "all"\ncamera = "b"\n'
