@@ -29,6 +29,7 @@ from edgeclf.exporting.export import export_pretrained
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.system.atomic_file import write_text
+from tests.benchmarks.balance import recalls
 from tests.benchmarks.intervals import points_lost
 from tests.benchmarks.photographs import require
 
@@ -43,22 +44,30 @@ _WAYS = ("before", "--keep", "--keep-exact", "anew")
 @click.option("--seeds", default="0,1,2,3,4", show_default=True)
 @click.option("--backbone", default="efficientnet-lite0", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/teach"), show_default=True)
-def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path) -> None:
+@click.option("--balances", default="", help="Instead, compare these weights of an added class on images of train/.")
+def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, balances: str) -> None:
     """Print a row for each number of images: accuracy on the test part, points lost to the float head, and cost.
 
+    "processor" is the time of all processors for the whole command, which a busy machine changes less.
     "left out" is the accuracy that the command itself expects. "memory" is the largest of the process's resident size.
     """
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     bench, chosen = _Bench(folder, backbone, out), [int(seed) for seed in seeds.split(",")]
-    click.echo("a class   float   int8   left out  seconds  last layer  memory   points lost, 95% interval by image")
+    if balances:
+        return _compare_balances(bench, counts, chosen, [float(balance) for balance in balances.split(",")])
+    click.echo(
+        "a class   float   int8   left out  seconds  last layer  processor  memory   points lost, 95% interval by image"
+    )
     for count in (int(count) for count in counts.split(",")):
         cells = [bench.cell(count, seed) for seed in chosen]
         hits = [np.array([cell[side] for cell in cells], np.bool_) for side in ("float", "int8")]
-        means = {name: float(np.mean([cell[name] for cell in cells])) for name in ("left_out", "seconds", "fitting")}
+        names = ("left_out", "seconds", "fitting", "processor")
+        means = {name: float(np.mean([cell[name] for cell in cells])) for name in names}
+        memory = max(cell["memory"] for cell in cells)
         click.echo(
             f"{count:7} {hits[0].mean():7.2%} {hits[1].mean():7.2%}  {means['left_out']:7.2%} {means['seconds']:7.1f} s"
-            f" {means['fitting']:8.1f} s {max(cell['memory'] for cell in cells):4.0f} MiB   {points_lost(*hits)}"
+            f" {means['fitting']:8.1f} s {means['processor']:8.1f} s {memory:4.0f} MiB   {points_lost(*hits)}"
         )
     click.echo(f"\nA class added to others of {_KNOWN} images: accuracy on the others' test images, and on its own")
     click.echo("  images  " + "".join(f"{way:<18}" for way in _WAYS))
@@ -66,6 +75,15 @@ def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path) -> Non
         rows = [bench.added(count, seed) for seed in chosen]
         shares = {way: [np.mean([np.mean(row[way][side]) for row in rows]) for side in (0, 1)] for way in _WAYS}
         click.echo(f"{count:8}  " + "".join(f"{old:7.2%} {new:7.2%}   " for old, new in shares.values()))
+
+
+def _compare_balances(bench: _Bench, counts: str, seeds: list[int], balances: list[float]) -> None:
+    click.echo(f"Mean recall on held-out images of train/: classes of {_KNOWN} images, the added one, all")
+    features, targets = bench.train_features()
+    for count in (int(count) for count in counts.split(",")):
+        tables = [recalls(features, targets, count, _KNOWN, balances, seed) for seed in seeds]
+        for balance, (old, new, mean) in zip(balances, np.mean(tables, axis=0), strict=True):
+            click.echo(f"{count:3} images, balance {balance:4.2f}: {old:7.2%} {new:7.2%} {mean:7.2%}")
 
 
 class _Bench:
@@ -80,6 +98,12 @@ class _Bench:
 
     def _base(self, mode: str) -> Path:
         return self._out / f"{self._backbone}-{mode}.tflite"
+
+    def train_features(self) -> tuple[Any, Any]:
+        """Return the float network's features of all images of the train part, and their classes."""
+        data = self._parts["train"]
+        rows = list(range(len(data.files)))
+        return self._features("train", data, rows).astype(np.float32), data.targets.astype(np.int64)
 
     def cell(self, count: int, seed: int) -> dict[str, Any]:
         """Figures of one teaching, and which test images either head has right."""
@@ -147,7 +171,10 @@ class _Bench:
         figures = {"left_out": left_out, "seconds": float(seconds[1]), "fitting": float(seconds[2])}
         peak = re.search(r"VmHWM:\s+(\d+) kB", text)
         assert peak is not None, text
-        return {"int8": self._hits(model), "float": self._float(rows), **figures, "memory": int(peak[1]) / 1024}
+        spent = re.search(r"Processor: ([\d.]+) s", text)
+        assert spent is not None, text
+        figures |= {"processor": float(spent[1]), "memory": int(peak[1]) / 1024}
+        return {"int8": self._hits(model), "float": self._float(rows), **figures}
 
     def _float(self, rows: list[int]) -> list[bool]:
         from sklearn.linear_model import LogisticRegression
@@ -176,8 +203,9 @@ def _teach(*words: str) -> str:
     The resident size that wait4 gives includes that of this process before the other one began.
     """
     code = (
-        "import sys; from edgeclf_runtime.commands.teach import teach;"
-        "teach(sys.argv[1:], standalone_mode=False); print(open('/proc/self/status').read())"
+        "import sys, time; from edgeclf_runtime.commands.teach import teach;"
+        "teach(sys.argv[1:], standalone_mode=False); print(f'Processor: {time.process_time()} s');"
+        "print(open('/proc/self/status').read())"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

@@ -17,7 +17,7 @@ from edgeclf_runtime.learning.examples import choose_examples, joined_examples
 from edgeclf_runtime.learning.familiarity import REJECT, extend_familiarity, fit_familiarity
 from edgeclf_runtime.learning.image_features import ImageFeatures
 from edgeclf_runtime.learning.judgement import Judgement, folds_of, judge
-from edgeclf_runtime.learning.logistic import Fit, Head, cross_validated
+from edgeclf_runtime.learning.logistic import BALANCE, Fit, Head, cross_validated
 from edgeclf_runtime.learning.rehearsal import rehearsed
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.examples import Examples
@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 _GOLDEN = 8
+_BALANCE_OF_MORE = 1.0  # all classes alike: the best mean recall on validation images, see docs/figures.md
 _MARGIN = 0.25  # of the logits' range, below and above it: a new image can be surer
 
 
@@ -195,7 +196,8 @@ def teach_more(base: Base, examples: ImageFeatures, labels: Sequence[str], name:
     start = Head(np.concatenate([layer.weights, more]), np.append(layer.bias, np.zeros(len(more))))
     features, targets = np.concatenate([typical, examples.features]), np.append(classes, examples.targets)
     free = np.arange(len(labels)) >= old if exact else None
-    fit = cross_validated(features, targets, np.append(np.full(len(typical), -1), folds), start, free)
+    parts, balance = np.append(np.full(len(typical), -1), folds), BALANCE if exact else _BALANCE_OF_MORE
+    fit = cross_validated(features, targets, parts, start, free, balance=balance)
     judgement = judge(examples, folds, fit.left_out[len(typical) :], labels)
     nothing = labels.index(NOTHING) if NOTHING in labels else None
     familiarity = extend_familiarity(
