@@ -21,6 +21,7 @@ from .edgeclf_watch import Bounds, is_well, watch
 
 __all__ = ["Wanted", "deploy"]
 
+_FORMER_SECONDS = 90.0  # how long the former version may take until its first answer, at least
 _SHOWN = 8  # digits of a digest in messages
 
 
@@ -234,7 +235,7 @@ class _Deployment:
         if not about and not self._manager.health.exists():  # of a version that does not tell its health
             return f"{name} runs again." if self._manager.process() else f"{name} does not run."
         try:
-            watch(self._manager, Bounds(self._wanted.start_seconds, 0))
+            watch(self._manager, Bounds(max(_FORMER_SECONDS, self._wanted.start_seconds), 0))
         except ReleaseError as error:
             return f"{name} is back, but: {_sentence(error)}"
         return f"{name} is back and answers."

@@ -183,9 +183,10 @@ class Runit(Manager):
         return done.stdout
 
     def process(self) -> int:
-        words = self._call("status").partition("(pid ")[2]
-        number = words.partition(")")[0]
-        return int(number) if number.isdecimal() else 0
+        # "run: FOLDER: (pid 12) 3s; run: log: (pid 11) 3s", or "down: FOLDER: 1s, normally up; run: log: (pid 11) 3s"
+        own = self._call("status").partition("; ")[0]
+        number = own.partition("(pid ")[2].partition(")")[0]
+        return int(number) if own.startswith("run:") and number.isdecimal() else 0
 
     def last_words(self) -> str:
         try:
