@@ -55,7 +55,7 @@ def deploy(
     verbose: bool,
     **given: Any,
 ) -> None:
-    """Install MODEL and the runtime on devices over ssh, and run them as a service.
+    """Install MODEL on devices over ssh and run it as a service.
 
     Each device is looked at before anything is changed. The new version is installed beside the present one, tried
     there, switched to and watched; if something is wrong, the former one is back.
