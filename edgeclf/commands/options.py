@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 import click
 
 __all__ = ["config_option", "distribute_option", "interruptible", "verbose_option"]
+
+_CLEAR = "\r\x1b[2K"  # erases the line of a terminal
 
 config_option = click.option(
     "--config",
@@ -31,7 +35,9 @@ def interruptible(kept: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"Interrupted{kept()}", err=True)
+        # Ctrl-C while a bar is being written can leave a part of it on the line.
+        is_drawn_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        click.echo(f"{_CLEAR if is_drawn_on else ''}Interrupted{kept()}", err=True)
         raise click.exceptions.Exit(130) from None
 
 

@@ -141,7 +141,8 @@ def test_ctrl_c_says_what_is_kept(
         screen.until(when)
         screen.interrupt()
         assert screen.end() == 130, screen.text
-    (line,) = [line for line in _lines(screen.text) if "Interrupted" in line]
-    assert message in line
+    shown = [line for line in _lines(screen.text) if "Interrupted" in line]
+    assert len(shown) == 1, repr(screen.text[-3000:])
+    assert message in shown[0]
     assert "Traceback" not in screen.text
     assert not [path for path in tmp_path.rglob(".*") if path.name.endswith(".part")]
