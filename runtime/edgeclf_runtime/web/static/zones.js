@@ -1,15 +1,12 @@
 // A tile for each camera; each zone's answer is drawn on the image.
 
+import { element, make, percent } from "./live.js";
+
 const STATE = 1000; // milliseconds between two looks at the answers
 const PICTURE = 400; // milliseconds between two images of a camera
 const tiles = new Map();
 
-const made = (kind, name, parent) => {
-  const element = document.createElement(kind);
-  if (name) element.className = name;
-  parent.append(element);
-  return element;
-};
+const added = (parent, ...what) => parent.appendChild(make(...what));
 
 const drawn = (kind, parent) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", kind);
@@ -19,19 +16,19 @@ const drawn = (kind, parent) => {
 
 const tileOf = (camera, number) => {
   if (tiles.has(camera.name)) return tiles.get(camera.name);
-  const card = made("section", "card tile", document.getElementById("tiles"));
+  const card = added(element("tiles"), "section", "card tile");
   card.dataset.camera = camera.name;
-  const head = made("div", "head", card);
-  made("h2", "", head).textContent = camera.name;
-  const pill = made("span", "pill", head);
-  const view = made("div", "scene", card);
-  const image = made("img", "", view);
+  const head = added(card, "div", "head");
+  added(head, "h2", "", camera.name);
+  const pill = added(head, "span", "pill");
+  const view = added(card, "div", "scene");
+  const image = added(view, "img", "");
   image.alt = `What ${camera.name} sees`;
   image.hidden = true;
   const shapes = drawn("svg", view);
   shapes.setAttribute("viewBox", "0 0 1 1");
   shapes.setAttribute("preserveAspectRatio", "none");
-  const list = made("ul", "zones small", card);
+  const list = added(card, "ul", "zones small");
   const tile = { pill, image, view, shapes, list, zones: new Map(), loading: false, number };
   image.addEventListener("load", () => {
     image.hidden = false;
@@ -44,11 +41,11 @@ const tileOf = (camera, number) => {
 
 const zoneOf = (tile, name) => {
   if (!tile.zones.has(name)) {
-    const line = made("li", "", tile.list);
+    const line = added(tile.list, "li", "");
     line.dataset.zone = name;
-    made("b", "", line).textContent = name;
-    const answer = made("span", "", line);
-    const tag = made("span", "tag", tile.view);
+    added(line, "b", "", name);
+    const answer = added(line, "span", "");
+    const tag = added(tile.view, "span", "tag");
     tile.zones.set(name, { answer, tag, shape: drawn("polygon", tile.shapes) });
   }
   return tile.zones.get(name);
@@ -66,7 +63,7 @@ const showZone = (tile, zone) => {
     tag.hidden = true;
     return;
   }
-  const text = `${zone.answer} ${Math.round(zone.score * 100)}%`;
+  const text = `${zone.answer} ${percent(zone.score)}`;
   answer.textContent = `${text}${zone.reason ? ` (${zone.reason})` : ""}, ${zone.fps} frames/s`;
   tag.hidden = false;
   tag.textContent = `${zone.name}: ${text}`;
@@ -80,7 +77,7 @@ const showZone = (tile, zone) => {
 
 const show = ({ cameras }) => {
   const count = cameras.reduce((sum, camera) => sum + camera.zones.length, 0);
-  document.getElementById("count").textContent =
+  element("count").textContent =
     `${cameras.length} ${cameras.length === 1 ? "camera" : "cameras"}, ${count} ${count === 1 ? "zone" : "zones"}`;
   cameras.forEach((camera, number) => {
     const tile = tileOf(camera, number);
@@ -95,7 +92,7 @@ const show = ({ cameras }) => {
 };
 
 const look = async () => {
-  const connection = document.getElementById("connection");
+  const connection = element("connection");
   const answer = document.hidden ? undefined : await fetch("state.json").catch(() => null);
   if (answer !== undefined) {
     connection.textContent = answer?.ok ? "connected" : "no connection";
