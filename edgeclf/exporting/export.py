@@ -38,7 +38,7 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["export_pretrained", "export_run"]
+__all__ = ["export_pretrained", "export_run", "sample_crops"]
 
 _CALIBRATION = 200  # number of calibration images for a pretrained network
 _GOLDEN = 8
@@ -161,7 +161,7 @@ def export_pretrained(
         "edgeclf": importlib.metadata.version("edgeclf"),
     }
     card = ModelCard(f"{name} ImageNet", labels, rule, label_ids=ids, provenance=provenance)
-    pictures = _photographs(photographs) if photographs else iter(_crops(network.size))
+    pictures = _photographs(photographs) if photographs else iter(sample_crops(network.size, _GOLDEN))
     golden: list[Pixels] = []
     calibration: list[Pixels] = []
     for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
@@ -215,12 +215,12 @@ def _photographs(folder: Path) -> Iterator[Pixels]:
         raise DataError(str(error)) from None
 
 
-def _crops(size: int) -> list[Pixels]:
+def sample_crops(size: int, count: int) -> list[Pixels]:
     """Crop two real photographs, a building and a flower, at many places and scales."""
     from sklearn.datasets import load_sample_images
 
     rng, pictures = np.random.default_rng(0), []
-    for number in range(_GOLDEN):
+    for number in range(count):
         pixels = load_sample_images().images[number % 2]
         height, width = pixels.shape[:2]
         side = int(rng.integers(size // 2, min(height, width)))

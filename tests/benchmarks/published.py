@@ -18,6 +18,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf.exporting.export import sample_crops
 from edgeclf.metrics.scoring import wilson
 from edgeclf.model.backbones.registry import backbone
 from edgeclf.model.network import pretrained_classifier, with_softmax
@@ -57,8 +58,9 @@ def _ways(model: Any, folders: tuple[Path, ...], rule: Preprocessing) -> dict[st
         images = _images([folder / "train" for folder in folders], _CALIBRATION // len(folders), rule)
         return search_int8(model, images, rule, method="ptq").best.content
 
+    crops = [resize(pixels, rule) for pixels in sample_crops(rule.height, _CALIBRATION // 2)]
     return {
-        "two photographs": lambda: convert(model, "int8", _crops(rule), rule),
+        "two photographs": lambda: convert(model, "int8", crops, rule),
         "batch norms": lambda: convert_data_free(model, rule),
         "200 images": searched,
     }
@@ -72,19 +74,6 @@ def _images(folders: list[Path], count: int, rule: Preprocessing) -> list[Pixels
         rows = np.random.default_rng(0).permutation(len(files))[:count]
         images += [resize(read_image(files[row]), rule) for row in rows]
     return images
-
-
-def _crops(rule: Preprocessing) -> list[Pixels]:
-    from sklearn.datasets import load_sample_images
-
-    rng, photographs, crops = np.random.default_rng(0), load_sample_images().images, []
-    for number in range(_CALIBRATION // 2):
-        pixels = photographs[number % 2]
-        height, width = pixels.shape[:2]
-        side = int(rng.integers(rule.height // 2, min(height, width)))
-        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        crops.append(resize(np.ascontiguousarray(pixels[top : top + side, left : left + side]), rule))
-    return crops
 
 
 def _share(right: npt.NDArray[np.bool_]) -> str:

@@ -23,7 +23,7 @@ from edgeclf_converters.quantize.refine import corrected_bias
 from edgeclf_converters.tflite.convert import check_model, convert_rounding
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 
-__all__ = ["Distribution", "convert_data_free", "expected", "expected_ranges"]
+__all__ = ["ExpectedOutput", "convert_data_free", "expected", "expected_ranges"]
 
 _DEVIATIONS = 6  # a range reaches so far from the mean, as in the paper
 _MEAN, _DEVIATION = (124.0, 116.0, 104.0), 58.0  # of photographs' RGB values in 0..255, from ImageNet
@@ -32,7 +32,7 @@ _SAME = ("GlobalAveragePooling2D", "AveragePooling2D", "MaxPooling2D", "ZeroPadd
 
 
 @dataclass(frozen=True, eq=False)
-class Distribution:
+class ExpectedOutput:
     """What is expected of a node's output.
 
     Attributes:
@@ -77,7 +77,7 @@ def convert_data_free(model: Any, rule: Preprocessing) -> bytes:
     return convert_rounding(quantized(corrected, ranges, kernels=False)[0], rule)
 
 
-def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing) -> dict[str, Distribution]:
+def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing) -> dict[str, ExpectedOutput]:
     """Return what is expected of the output of each node.
 
     Args:
@@ -91,7 +91,7 @@ def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing)
     weighted = [node.name for node in nodes if node.kind in WEIGHTED]
     if unknown := next((name for name in weighted[:-1] if name not in norms), None):
         raise ConversionError(f"Layer {unknown!r} has no batch norm that says what it puts out; calibrate on images.")
-    outputs: dict[str, Distribution] = {}
+    outputs: dict[str, ExpectedOutput] = {}
     for node in nodes:
         given = [outputs[name] for name in node.inputs]
         outputs[node.name] = norms[node.name] if node.name in norms else _output(node, given, rule)
@@ -99,7 +99,7 @@ def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing)
 
 
 def expected_ranges(
-    nodes: Sequence[Node], outputs: Mapping[str, Distribution], rule: Preprocessing
+    nodes: Sequence[Node], outputs: Mapping[str, ExpectedOutput], rule: Preprocessing
 ) -> dict[str, tuple[float, float]]:
     """Return the ranges of the nodes that have one; that of the input is what the preprocessing gives."""
     by_name = {node.name: node for node in nodes}
@@ -109,14 +109,14 @@ def expected_ranges(
     return ranges
 
 
-def _range(node: Node, outputs: Mapping[str, Distribution]) -> tuple[float, float]:
+def _range(node: Node, outputs: Mapping[str, ExpectedOutput]) -> tuple[float, float]:
     cap = relu_cap(node)
     if cap is None:
         return outputs[node.name].range
     return 0.0, max(min(cap, outputs[node.inputs[0]].range[1]), 1e-6)
 
 
-def _norms(layers: Sequence[Node], nodes: Sequence[Node]) -> dict[str, Distribution]:
+def _norms(layers: Sequence[Node], nodes: Sequence[Node]) -> dict[str, ExpectedOutput]:
     """Return the outputs that a batch norm describes, by the name of the node that it was folded into."""
     names, described = {node.name for node in nodes}, {}
     for layer in layers:
@@ -126,25 +126,25 @@ def _norms(layers: Sequence[Node], nodes: Sequence[Node]) -> dict[str, Distribut
         scale = values.pop(0) if layer.config["scale"] else ones
         shift = values.pop(0) if layer.config["center"] else 0 * ones
         name = layer.name if layer.name in names else layer.inputs[0]
-        described[name] = Distribution(shift.astype(np.float64), np.abs(scale).astype(np.float64))
+        described[name] = ExpectedOutput(shift.astype(np.float64), np.abs(scale).astype(np.float64))
     return described
 
 
-def _output(node: Node, given: Sequence[Distribution], rule: Preprocessing) -> Distribution:
+def _output(node: Node, given: Sequence[ExpectedOutput], rule: Preprocessing) -> ExpectedOutput:
     """Return the distribution of a node's output from those of its inputs, as if they were independent."""
     if node.kind == "InputLayer":
         std = np.array(rule.std, np.float64)
-        return Distribution((np.array(_MEAN) - np.array(rule.mean)) / std, _DEVIATION / std)
+        return ExpectedOutput((np.array(_MEAN) - np.array(rule.mean)) / std, _DEVIATION / std)
     if (cap := relu_cap(node)) is not None:
         return _rectified(given[0], cap)
     if node.kind == "Add":
         mean = np.sum([item.mean for item in given], axis=0)
         deviation = np.sqrt(np.sum([np.square(item.deviation) for item in given], axis=0))
-        return Distribution(mean, deviation, sum(item.low for item in given), sum(item.high for item in given))
+        return ExpectedOutput(mean, deviation, sum(item.low for item in given), sum(item.high for item in given))
     if node.kind == "Concatenate":
         mean = np.concatenate([item.mean for item in given])
         deviation = np.concatenate([item.deviation for item in given])
-        return Distribution(mean, deviation, min(item.low for item in given), max(item.high for item in given))
+        return ExpectedOutput(mean, deviation, min(item.low for item in given), max(item.high for item in given))
     if node.kind in WEIGHTED and len(given[0].mean) * node.weights[0].shape[-1] == node.weights[0].size:
         return _last(node, given[0])
     if node.kind in _SAME or node.kind == "Activation":
@@ -152,14 +152,14 @@ def _output(node: Node, given: Sequence[Distribution], rule: Preprocessing) -> D
     raise ConversionError(f"Layer {node.name!r} ({node.kind}): its output cannot be foreseen; calibrate on images.")
 
 
-def _last(node: Node, given: Distribution) -> Distribution:
+def _last(node: Node, given: ExpectedOutput) -> ExpectedOutput:
     """Return the distribution of the scores, whose layer has no batch norm: a dense layer, or a 1x1 convolution."""
     kernel, bias = (value.astype(np.float64) for value in node.weights)
     kernel = kernel.reshape(-1, kernel.shape[-1])
-    return Distribution(given.mean @ kernel + bias, np.sqrt(np.square(given.deviation) @ np.square(kernel)))
+    return ExpectedOutput(given.mean @ kernel + bias, np.sqrt(np.square(given.deviation) @ np.square(kernel)))
 
 
-def _rectified(given: Distribution, cap: float) -> Distribution:
+def _rectified(given: ExpectedOutput, cap: float) -> ExpectedOutput:
     """Return mean and deviation of normally distributed values that are cut off at 0 and at the cap."""
     mean, deviation = given.mean, np.maximum(given.deviation, 1e-9)
     low, high = -mean / deviation, (cap - mean) / deviation
@@ -170,7 +170,7 @@ def _rectified(given: Distribution, cap: float) -> Distribution:
     second += deviation**2 * (low * _density(low) - finite * _density(high))
     if np.isfinite(cap):
         first, second = first + cap * above, second + cap**2 * above
-    return Distribution(first, np.sqrt(np.maximum(second - first**2, 0.0)), 0.0, cap)
+    return ExpectedOutput(first, np.sqrt(np.maximum(second - first**2, 0.0)), 0.0, cap)
 
 
 def _density(value: Floats) -> Floats:

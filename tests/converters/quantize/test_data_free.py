@@ -13,7 +13,13 @@ from edgeclf_converters.frameworks import keras
 from edgeclf_converters.graph.fold import fold
 from edgeclf_converters.graph.nodes import build, flatten
 from edgeclf_converters.parity.scores import Labelled, file_scores, network_scores
-from edgeclf_converters.quantize.data_free import Distribution, _rectified, convert_data_free, expected, expected_ranges
+from edgeclf_converters.quantize.data_free import (
+    ExpectedOutput,
+    _rectified,
+    convert_data_free,
+    expected,
+    expected_ranges,
+)
 from edgeclf_converters.quantize.fake_quant import ranged_nodes
 from tests.converters.quantize.digits_network import RULE
 
@@ -63,7 +69,7 @@ def test_outputs_are_as_expected_and_within_their_ranges(normed: Any, digits: tu
 def test_rectified_values_have_the_mean_and_deviation_of_samples(cap: float) -> None:
     means, deviations = np.array([-3.0, 0.0, 2.0, 5.0, 7.0]), np.array([1.0, 2.0, 0.5, 3.0, 1.0])
     drawn = np.random.default_rng(0).normal(means, deviations, (400_000, 5)).clip(0, cap)
-    result = _rectified(Distribution(means, deviations), cap)
+    result = _rectified(ExpectedOutput(means, deviations), cap)
     assert np.allclose(result.mean, drawn.mean(axis=0), atol=0.02)
     assert np.allclose(result.deviation, drawn.std(axis=0), atol=0.02)
     assert (result.low, result.high) == (0, cap)
