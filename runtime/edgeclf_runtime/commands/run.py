@@ -171,7 +171,10 @@ def run(
     share_heaps()
     content = read_settings(config) if config else {}
     chosen = settings(content, by_table(given), str(config or ""), model, labels_reader(open_model))
-    (check_zone_sinks(chosen) if chosen.zones else check_sinks(chosen.sinks))
+    if chosen.zones:
+        check_zone_sinks(chosen)
+    else:
+        check_sinks(chosen.sinks)
     if changes:
         click.echo(_about_changes(as_json), err=True)
     if config and (exposed := exposed_secrets(config, content)):

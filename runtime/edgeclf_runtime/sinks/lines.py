@@ -59,7 +59,8 @@ def as_text(item: Observation, top: int) -> str:
     """Format as ``number  label 93.0%  label 4.1%  (5.1 ms)``, with the answer first if it is not the best label."""
     frame = item.prediction.frame
     where = "/".join(filter(None, item.zone))
-    number = f"{where:20} " * bool(where) + (f"{frame.number:6}" if frame else "")
+    number = f"{frame.number:6}" if frame else ""
+    number = f"{where:20} {number}" if where else number
     return text_line(item.prediction, f"{number}{_other_answer(item)}", top)
 
 
