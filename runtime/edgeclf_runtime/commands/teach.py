@@ -42,7 +42,8 @@ def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool
     writes.
     """
     from edgeclf_runtime.learning.photographs import list_photographs
-    from edgeclf_runtime.learning.teaching import Base, check_teachable, more_labels, teach, teach_more, write_taught
+    from edgeclf_runtime.learning.taught_file import write_taught
+    from edgeclf_runtime.learning.teaching import Base, check_teachable, more_labels, teach, teach_more
 
     if output.is_dir() or not output.parent.is_dir():
         raise UsageError(f"{output}: {'is a folder' if output.is_dir() else 'its folder does not exist'}.")

@@ -13,7 +13,8 @@ from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.learning.image_features import SeenImages, look
 from edgeclf_runtime.learning.lesson_report import report
 from edgeclf_runtime.learning.photographs import list_photographs
-from edgeclf_runtime.learning.teaching import Base, check_teachable, teach, write_taught
+from edgeclf_runtime.learning.taught_file import write_taught
+from edgeclf_runtime.learning.teaching import Base, check_teachable, teach
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.system.atomic_file import naming, put_in_place, written_beside

@@ -18,7 +18,8 @@ from edgeclf_runtime.learning.image_features import ImageFeatures, look
 from edgeclf_runtime.learning.judgement import folds_of, judge, wilson
 from edgeclf_runtime.learning.logistic import Head, cross_validated, log_losses
 from edgeclf_runtime.learning.photographs import list_photographs
-from edgeclf_runtime.learning.teaching import Base, Taught, more_labels, saturated, teach, teach_more, write_taught
+from edgeclf_runtime.learning.taught_file import write_taught
+from edgeclf_runtime.learning.teaching import Base, Taught, more_labels, saturated, teach, teach_more
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.last_layer import read_last_layer, with_rows
 from edgeclf_runtime.model.rewrite import network_of
