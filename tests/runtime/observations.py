@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.sinks import Observation
 
-__all__ = ["LABELS", "seen"]
+__all__ = ["LABELS", "seen", "snapshot_names"]
 
 LABELS = ("cat", "dog")
 
@@ -47,3 +48,8 @@ def _image(level: int, number: int) -> npt.NDArray[np.uint8]:
     row, column = divmod(number % 48, 8)
     pixels[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += np.uint8(20 + 25 * (number // 48 % 5))
     return pixels
+
+
+def snapshot_names(folder: Path) -> list[str]:
+    """Return the names of the images in a folder of snapshots, without the sink's own note."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")

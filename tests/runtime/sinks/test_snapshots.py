@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from edgeclf_runtime import Frame
-from edgeclf_runtime.pictures.images import read_image
-from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks import Observation
-from edgeclf_runtime.sinks.jpeg import jpeg
-from edgeclf_runtime.sinks.snapshots.name import FOLDERS, Snapshot, own_snapshots, read_name
+from edgeclf_runtime.sinks.snapshots.name import Snapshot, own_snapshots, read_name
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.sinks.snapshots.telling import least_telling
 from edgeclf_runtime.web.unsorted import Unsorted
-from tests.runtime.observations import LABELS, seen
-
-
-def names(folder: Path) -> list[str]:
-    """Of what is in it, but for the sink's own note."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
+from tests.runtime.observations import LABELS, seen, snapshot_names
 
 
 def showing(pixels: np.ndarray, number: int, score: float = 0.4, label: str = "cat") -> Observation:
@@ -42,14 +29,14 @@ def test_what_was_sorted_counts_no_more(tmp_path: Path) -> None:
     for number in range(100):
         sink.take(seen("cat", 0.5, number=number))
     page = Unsorted(tmp_path, LABELS)
-    old = names(tmp_path / "__unsorted")[:10]
-    for name in names(tmp_path / "__unsorted")[10:]:
+    old = snapshot_names(tmp_path / "__unsorted")[:10]
+    for name in snapshot_names(tmp_path / "__unsorted")[10:]:
         page.sort(name, "dog")
     for number in range(100, 110):
         sink.take(seen("cat", 0.5, number=number))
-    assert names(tmp_path / "__unsorted")[:10] == old
-    assert len(names(tmp_path / "__unsorted")) == 20
-    assert len(names(tmp_path / "dog")) == 90
+    assert snapshot_names(tmp_path / "__unsorted")[:10] == old
+    assert len(snapshot_names(tmp_path / "__unsorted")) == 20
+    assert len(snapshot_names(tmp_path / "dog")) == 90
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -60,7 +47,7 @@ def test_new_ones_are_newer_whatever_the_clock_says(restarted: bool, tmp_path: P
     sink = SnapshotSink(tmp_path, every=0, limit=8) if restarted else sink
     for number in range(8, 12):
         sink.take(replace(seen("cat", 0.5, number=number), time=60.0 + number))
-    kept = names(tmp_path / "__unsorted")
+    kept = snapshot_names(tmp_path / "__unsorted")
     assert len([name for name in kept if name.startswith("1970")]) == 4
     assert [snapshot.number for snapshot in map(read_name, kept) if snapshot] == [9, 10, 11, 12, 5, 6, 7, 8]
     listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
@@ -76,8 +63,8 @@ def test_names_of_0_1_are_read_and_are_the_oldest(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path, every=0, limit=5)
     for number in range(4):
         sink.take(seen("cat", 0.5, number=number))
-    assert [name for name in names(unsorted) if name in old] == [old[3]]
-    assert len(names(unsorted)) == 5
+    assert [name for name in snapshot_names(unsorted) if name in old] == [old[3]]
+    assert len(snapshot_names(unsorted)) == 5
 
 
 def test_the_most_telling_stay_also_over_restarts(tmp_path: Path) -> None:
@@ -96,7 +83,7 @@ def test_the_most_telling_stay_also_over_restarts(tmp_path: Path) -> None:
     dogs = sorted(round(score, 2) for label, score in shown if label == "dog")
     assert sorted(one.score for one in kept if one.answer == "dog") == dogs[:10]
     assert sorted(one.score for one in kept if one.answer == "cat") == cats[: 20 - len(dogs[:10])]
-    assert names(parts / "__unsorted") == names(whole / "__unsorted")
+    assert snapshot_names(parts / "__unsorted") == snapshot_names(whole / "__unsorted")
 
 
 def test_the_order_in_which_they_go() -> None:
@@ -130,24 +117,24 @@ def test_a_night_without_light_is_one_image_and_a_small_thing_in_it_another(tmp_
 
     for number in range(100):
         sink.take(showing(dark(8 + chance.uniform(-1.5, 1.5)), number))
-    assert len(names(tmp_path / "__unsorted")) == 1
-    (name,) = names(tmp_path / "__unsorted")
+    assert len(snapshot_names(tmp_path / "__unsorted")) == 1
+    (name,) = snapshot_names(tmp_path / "__unsorted")
     Unsorted(tmp_path, LABELS).discard([name])
     sink = SnapshotSink(tmp_path, every=0)  # is it known after a restart, though nobody wanted it?
     for number in range(100, 120):
         sink.take(showing(dark(8), number))
-    assert not names(tmp_path / "__unsorted")
+    assert not snapshot_names(tmp_path / "__unsorted")
     visited = dark(8)
     visited[100:120, 200:220] = 90  # of 1/16 of the width
     sink.take(showing(visited, 121))
-    assert len(names(tmp_path / "__unsorted")) == 1
+    assert len(snapshot_names(tmp_path / "__unsorted")) == 1
 
 
 @pytest.mark.parametrize("restored", [False, True])
 def test_what_was_discarded_is_not_stored_again_until_it_is_restored(restored: bool, tmp_path: Path) -> None:
     sink, page = SnapshotSink(tmp_path, every=0), Unsorted(tmp_path, LABELS)
     sink.take(seen("cat", 0.4, number=0))
-    (unwanted,) = names(tmp_path / "__unsorted")
+    (unwanted,) = snapshot_names(tmp_path / "__unsorted")
     page.discard([unwanted])
     sink.take(seen("cat", 0.4, number=1))  # the sink looks
     if restored:
@@ -156,9 +143,9 @@ def test_what_was_discarded_is_not_stored_again_until_it_is_restored(restored: b
         (tmp_path / "__discarded" / unwanted).unlink()  # as the page does after a hundred others
     for number in range(2, 62):  # more than the latest that the sink remembers
         sink.take(seen("cat", 0.4, number=number))
-    before = len(names(tmp_path / "__unsorted"))
+    before = len(snapshot_names(tmp_path / "__unsorted"))
     sink.take(replace(seen("cat", 0.4, number=0), time=1_700_001_000.0))
-    assert len(names(tmp_path / "__unsorted")) - before == restored
+    assert len(snapshot_names(tmp_path / "__unsorted")) - before == restored
 
 
 def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) -> None:
@@ -172,7 +159,7 @@ def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) ->
             row, column = 20 * (number % 10), 6 * number
             pixels[row : row + 34, column : column + 34] = (160, 60, 40)
         sink.take(showing(np.clip(pixels, 0, 255).astype(np.uint8), number))
-    kept = [int(name[13:15]) for name in names(tmp_path / "__unsorted")]  # seconds from 20 on
+    kept = [int(name[13:15]) for name in snapshot_names(tmp_path / "__unsorted")]  # seconds from 20 on
     assert {(second - 20) % 60 for second in kept} >= {4 * visit for visit in range(10)}
     assert len(kept) <= 13  # the empty scene, and again where the light changed by more than noise
 
@@ -181,8 +168,8 @@ def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path, labels=("*",), every=0)
     for label, score in (("cat", 0.9), ("dog", 0.9), ("cat", 0.5), ("cat", 0.95), ("dog", 0.4)):
         sink.take(seen(label, score))
-    assert names(tmp_path) == ["__unsorted", "cat", "dog"]
-    assert [len(names(tmp_path / folder)) for folder in names(tmp_path)] == [1, 1, 1]
+    assert snapshot_names(tmp_path) == ["__unsorted", "cat", "dog"]
+    assert [len(snapshot_names(tmp_path / folder)) for folder in snapshot_names(tmp_path)] == [1, 1, 1]
 
 
 def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -> None:
@@ -193,75 +180,7 @@ def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -
         labels = ("unknown", "dog")
         decision = replace(item.decision, refused=refused)
         sink.take(replace(item, prediction=replace(item.prediction, labels=labels), decision=decision))
-    assert [len(names(tmp_path / folder)) for folder in ("unknown", "__unsorted")] == [1, 2]
-
-
-@pytest.mark.parametrize("came_as", ["pixels", "JPEG decoded at a part of its size"])
-def test_what_the_network_saw_is_kept_and_on_demand_the_whole(came_as: str, tmp_path: Path) -> None:
-    """A camera on its side: the lower right quarter of the image once it was turned is red."""
-    pixels = np.full((96, 128, 3), 60, np.uint8)
-    pixels[:48, 64:] = (220, 30, 30)  # upper right, before it is turned clockwise
-    frame = Frame(pixels, time.monotonic(), 0, "/dev/video0")
-    if came_as != "pixels":
-        frame = replace(frame, pixels=pixels[::2, ::2].copy(), jpeg=jpeg(pixels))
-    item = seen("cat", 0.4)
-    item = replace(
-        item,
-        prediction=replace(item.prediction, frame=frame.viewed(View((0.5, 0.5, 0.5, 0.5), rotate=90))),
-    )
-    sink = SnapshotSink(tmp_path, every=0, whole=True)
-    sink.take(item)
-    (name,) = names(tmp_path / "__unsorted")
-    seen_part, whole = (read_image(tmp_path / folder / name) for folder in ("__unsorted", "__whole"))
-    assert (seen_part.shape, whole.shape) == ((64, 48, 3), (128, 96, 3))
-    assert np.abs(seen_part.astype(int) - (220, 30, 30)).mean() < 6
-    assert np.abs(whole[:60, :40].astype(int) - 60).mean() < 6
-    SnapshotSink(tmp_path / "plain", every=0).take(item)
-    assert names(tmp_path / "plain") == ["__unsorted"]
-
-
-def test_the_whole_ones_go_with_their_parts(tmp_path: Path) -> None:
-    sink = SnapshotSink(tmp_path, every=0, limit=3, whole=True)
-    for number in range(8):
-        item = seen("cat", 0.5, number=number)
-        assert item.prediction.frame is not None
-        frame = item.prediction.frame.viewed(View((0.0, 0.0, 1.0, 0.9)))
-        sink.take(replace(item, prediction=replace(item.prediction, frame=frame)))
-    unsorted = names(tmp_path / "__unsorted")
-    assert len(unsorted) == 3
-    assert names(tmp_path / "__whole") == unsorted
-    page = Unsorted(tmp_path, LABELS)
-    page.sort(unsorted[0], "cat")
-    page.sort(unsorted[1], "dog")
-    page.discard(unsorted[2:])
-    assert names(tmp_path / "__whole") == unsorted
-    assert set(names(tmp_path)) - FOLDERS == {"cat", "dog"}
-
-
-def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
-    pictures = tmp_path / "in"
-    pictures.mkdir()
-    chance = np.random.default_rng(0)
-    for number in range(6):
-        blocks = chance.integers(0, 256, (6, 8, 3), np.uint8)
-        cv2.imwrite(str(pictures / f"{number}.jpg"), np.repeat(np.repeat(blocks, 16, 0), 16, 1))
-    (tmp_path / "run.toml").write_text(
-        'source = "in"\n[gate]\nregion = [0.5, 0.0, 0.5, 1.0]\n[decision]\nthreshold = 0\n[sinks]\nsnapshots = "kept"\n'
-        'snapshot_labels = ["*"]\nsnapshot_every = 0\nsnapshot_limit = 4\nsnapshot_whole = true\n'
-        "snapshot_bytes_per_day = 1000000\nsnapshot_free_bytes = 0\n",
-        "utf-8",
-    )
-    words = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", "run.toml", "--every-frame"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, len(done.stdout.splitlines())) == (0, 6), done.stderr
-    kept = dict(own_snapshots(tmp_path / "kept"))
-    assert len(kept) == 4
-    assert {read_image(path).shape for path in kept.values()} == {(96, 64, 3)}
-    wholes = [tmp_path / "kept" / "__whole" / path.name for path in kept.values()]
-    assert {read_image(path).shape for path in wholes} == {(96, 128, 3)}
-    assert len(names(tmp_path / "kept" / "__whole")) == 4
-    originals = {path.read_bytes() for path in pictures.iterdir()}
-    assert {path.read_bytes() for path in wholes} <= originals  # as they came
+    assert [len(snapshot_names(tmp_path / folder)) for folder in ("unknown", "__unsorted")] == [1, 2]
 
 
 def test_unfamiliar_ones_are_stored_and_stay_before_all_others(tmp_path: Path) -> None:
@@ -272,18 +191,18 @@ def test_unfamiliar_ones_are_stored_and_stay_before_all_others(tmp_path: Path) -
         sink.take(replace(item, decision=steady))
         sink.take(seen("cat", 0.5, number=number + 10, familiarity=0.5))
         sink.take(seen("dog", 0.95, number=number + 20, familiarity=0.5))
-    kept = [read_name(name) for name in names(tmp_path / "__unsorted")]
+    kept = [read_name(name) for name in snapshot_names(tmp_path / "__unsorted")]
     assert [(one.answer, one.score, one.unfamiliar) for one in kept if one] == [
         ("cat", 0.9, True),
         ("unknown", 0.8, True),
         ("unknown", 0.7, True),
         ("unknown", 0.6, True),
     ]
-    assert names(tmp_path / "dog") == []
+    assert snapshot_names(tmp_path / "dog") == []
     again = SnapshotSink(tmp_path, every=0, limit=3)  # after a restart, with a lower limit
     again.take(seen("cat", 0.1, number=40, familiarity=0.5))
     again.take(seen("cat", 0.95, number=41, familiarity=0.001))
-    scores = sorted(one.score for one in map(read_name, names(tmp_path / "__unsorted")) if one)
+    scores = sorted(one.score for one in map(read_name, snapshot_names(tmp_path / "__unsorted")) if one)
     assert scores == [0.8, 0.9, 0.95]
     listed = Unsorted(tmp_path, LABELS).listed()["pictures"]
     assert all(image["unfamiliar"] for image in listed)
@@ -306,6 +225,6 @@ def test_what_is_surely_nothing_is_stored_only_if_asked_for(tmp_path: Path) -> N
             sink.take(nothing(score, number, familiarity))
         scene = seen("cat", 0.5, number=5, familiarity=0.0)
         sink.take(replace(scene, decision=replace(scene.decision, label="cat", refused=False, reason=None)))
-        assert len(names(place / "__unsorted")) == 2  # the unsure and the unfamiliar one
+        assert len(snapshot_names(place / "__unsorted")) == 2  # the unsure and the unfamiliar one
         others = [path for path in place.iterdir() if path.name != "__unsorted"]
-        assert [(path.name, len(names(path))) for path in others] == ([(folder, 2)] if folder else [])
+        assert [(path.name, len(snapshot_names(path))) for path in others] == ([(folder, 2)] if folder else [])
