@@ -1,11 +1,12 @@
 """A file that is taught a few photographs of each class, against scikit-learn on the float network's features.
 
-python -m tests.benchmarks.teach FOLDER [--counts 1,5,10,20,50] [--seeds 0,1,2,3,4] [--out OUT]
+python -m tests.benchmarks.teach FOLDER [--counts 1,5,10,20,50] [--seeds 0,1,2,3,4] [--fine-tune 0,1,2] [--out OUT]
 
 FOLDER holds train/ and test/. Of each class so many images of train/ are taught to the int8 file of the pretrained
 network, with the command itself in a process of its own; all of test/ is then classified with the written file. The
 float head is a logistic regression (C = 1) on the features of the float32 file. Then one class, another for each seed,
-is added to a file that was taught 50 images of each of the others. Finished cells are kept in OUT.
+is added to a file that was taught 50 images of each of the others. With --fine-tune, `edgeclf train` by default is run
+on the same images, and the int8 file of teach compared with its float network. Finished cells are kept in OUT.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from edgeclf import Quiet
+from edgeclf import Quiet, export, make_config, train
 from edgeclf.data.dataset import Dataset
 from edgeclf.data.folders import scan
 from edgeclf.exporting.export import export_pretrained
@@ -34,6 +35,7 @@ from tests.benchmarks.intervals import points_lost
 from tests.benchmarks.photographs import require
 
 _MODES = ("int8", "float32")
+_DIVISIBLE = 3  # fewest images of a class of which some can be held out
 _KNOWN = 50  # images of each class to which another is added
 _WAYS = ("before", "--keep", "--keep-exact", "anew")
 
@@ -44,8 +46,9 @@ _WAYS = ("before", "--keep", "--keep-exact", "anew")
 @click.option("--seeds", default="0,1,2,3,4", show_default=True)
 @click.option("--backbone", default="efficientnet-lite0", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/teach"), show_default=True)
+@click.option("--fine-tune", default="", help="Seeds for which a network is also fine-tuned on the same images.")
 @click.option("--balances", default="", help="Instead, compare these weights of an added class on images of train/.")
-def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, balances: str) -> None:
+def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, fine_tune: str, balances: str) -> None:
     """Print a row for each number of images: accuracy on the test part, points lost to the float head, and cost.
 
     "processor" is the time of all processors for the whole command, which a busy machine changes less.
@@ -75,6 +78,21 @@ def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, balanc
         rows = [bench.added(count, seed) for seed in chosen]
         shares = {way: [np.mean([np.mean(row[way][side]) for row in rows]) for side in (0, 1)] for way in _WAYS}
         click.echo(f"{count:8}  " + "".join(f"{old:7.2%} {new:7.2%}   " for old, new in shares.values()))
+    if fine_tune:
+        _compare_fine_tuned(bench, counts, [int(seed) for seed in fine_tune.split(",")])
+
+
+def _compare_fine_tuned(bench: _Bench, counts: str, seeds: list[int]) -> None:
+    click.echo("\na class   fine-tuned   taught  seconds fine-tuned   points lost, 95% interval by image")
+    for count in (int(count) for count in counts.split(",")):
+        if count < _DIVISIBLE:
+            click.echo(f"{count:7}   too few images to fine-tune and to choose an epoch")
+            continue
+        tuned = [bench.fine_tuned(count, seed) for seed in seeds]
+        hits = [np.array([cell["hits"] for cell in tuned], np.bool_)]
+        hits += [np.array([bench.cell(count, seed)["int8"] for seed in seeds], np.bool_)]
+        seconds = float(np.mean([cell["seconds"] for cell in tuned]))
+        click.echo(f"{count:7} {hits[0].mean():12.2%} {hits[1].mean():8.2%} {seconds:18.1f} s   {points_lost(*hits)}")
 
 
 def _compare_balances(bench: _Bench, counts: str, seeds: list[int], balances: list[float]) -> None:
@@ -112,6 +130,19 @@ class _Bench:
     def added(self, count: int, seed: int) -> dict[str, Any]:
         """For each way, which test images of the classes that were there are right, and which of the added class."""
         return self._kept(f"added-{count}-{seed}", lambda: self._added(count, seed))
+
+    def fine_tuned(self, count: int, seed: int) -> dict[str, Any]:
+        """Which test images a network that was fine-tuned on the images of ``cell`` has right, and its seconds."""
+        return self._kept(f"tuned-{count}-{seed}", lambda: self._fine_tuned(count, seed))
+
+    def _fine_tuned(self, count: int, seed: int) -> dict[str, Any]:
+        folder = self._out / "fine-tuned"
+        shutil.rmtree(folder, ignore_errors=True)  # of one that was stopped
+        config = make_config({"backbone": self._backbone, "seed": seed})
+        run = train(self._photos(self._drawn(count, seed)), folder, config)
+        export(run, folder / "float.tflite", "float32")
+        seconds = float(run.read_json("metrics")["seconds"])
+        return {"hits": self._hits(folder / "float.tflite"), "seconds": seconds}
 
     def _kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         file = self._out / f"{self._backbone}-{self._folder.name}-{name}.json"
