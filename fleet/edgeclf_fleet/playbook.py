@@ -24,24 +24,30 @@ ROLES = Path(__file__).parent / "roles"
 
 _CALLBACKS = Path(__file__).parent / "callback_plugins"
 _PLAYBOOK = (sys.executable, "-m", "ansible", "playbook")  # this Python's Ansible, as the role imports this package
-_PLAY = [{"name": "Deploy edgeclf", "hosts": "all", "gather_facts": False, "roles": ["edgeclf"]}]
+_PLAY = {"name": "edgeclf", "hosts": "all", "gather_facts": False}
 
 
 class Deployment:
-    """What is deployed where.
+    """What is done where.
 
     Args:
         hosts: devices, such as "pi@kitchen" or "pi@10.0.0.7:2222".
         inventories: inventories of Ansible, whose variables go before ours.
         variables: of the role, for all hosts.
         words: further arguments of ansible-playbook.
+        tasks: name of the file of tasks in the role.
     """
 
     def __init__(
-        self, hosts: Sequence[str], inventories: Sequence[Path], variables: Mapping[str, Any], words: Sequence[str]
+        self,
+        hosts: Sequence[str],
+        inventories: Sequence[Path],
+        variables: Mapping[str, Any],
+        words: Sequence[str],
+        tasks: str = "main",
     ) -> None:
         self._hosts, self._inventories = hosts, inventories
-        self._variables, self._words = variables, words
+        self._variables, self._words, self._tasks = variables, words, tasks
 
     @contextmanager
     def written(self) -> Iterator[tuple[list[str], Path]]:
@@ -50,7 +56,8 @@ class Deployment:
             folder = Path(name)
             inventory, playbook = folder / "hosts.yml", folder / "deploy.yml"
             inventory.write_text(yaml.safe_dump(self._inventory()), "utf-8")
-            playbook.write_text(yaml.safe_dump(_PLAY), "utf-8")
+            task = {"name": self._tasks, "ansible.builtin.import_role": {"name": "edgeclf", "tasks_from": self._tasks}}
+            playbook.write_text(yaml.safe_dump([{**_PLAY, "tasks": [task]}]), "utf-8")
             inventories = [inventory, *(path.absolute() for path in self._inventories)]
             given = [word for path in inventories for word in ("--inventory", str(path))]
             yield [*_PLAYBOOK, *given, *self._words, str(playbook)], folder
@@ -103,7 +110,7 @@ def run_playbook(
     """Run it to its end and return all events.
 
     Args:
-        deployment: what is deployed where.
+        deployment: what is done where.
         tell: called with each event as it happens.
         verbose: show what Ansible prints.
 

@@ -25,7 +25,7 @@ _READERS = ("frames", "ahead", "lane", "sink")  # name prefixes of threads that 
 _DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "promote", "compare", "search")
 """Commands of the desktop package, to name it when it is not installed."""
 
-_FLEET = ("deploy",)
+_FLEET = ("deploy", "fleet")
 """Commands of the fleet package."""
 
 _SECTIONS = {

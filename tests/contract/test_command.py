@@ -35,7 +35,7 @@ def test_help_lists_the_commands_of_both_packages() -> None:
 
 
 def test_no_summary_is_cut_and_each_option_begins_with_a_verb() -> None:
-    for group in ([], ["data"], ["service"]):
+    for group in ([], ["data"], ["service"], ["fleet"]):
         assert "..." not in _edgeclf(*group, "--help").stdout.replace("[ARGS]...", ""), group
     wrong = {"Of", "At", "The", "By", "That", "So", "With", "In", "Its", "See", "For"}
     commands = [cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))]

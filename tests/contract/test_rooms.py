@@ -40,7 +40,7 @@ FLOORS = {
     "edgeclf_fleet": (
         "callback_plugins errors",
         "events playbook wheel",
-        "bundle",
+        "bundle survey",
         "commands roles",
     ),
     "edgeclf_runtime": (

@@ -20,7 +20,7 @@ from tests.ports import free_port
 
 __all__ = ["Device", "Ended"]
 
-EDGECLF = [sys.executable, "-m", "edgeclf_runtime", "deploy"]
+EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
 _SSHD = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -114,7 +114,17 @@ class Device:
         self._inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": mine}}), "utf-8")
 
     def _begun(self, model: Path, *words: object) -> subprocess.Popen[str]:
-        command = [*EDGECLF, str(model), "--inventory", str(self._inventory), *map(str, words)]
+        return self._started("deploy", model, "--inventory", self._inventory, *words)
+
+    def fleet(self, command: str, *words: object, **variables: Any) -> Ended:
+        """Run a command of ``edgeclf fleet`` for this device, with these variables."""
+        self._write_inventory({"box": variables})
+        with self._started("fleet", command, "--inventory", self._inventory, *words) as process:
+            output, errors = process.communicate(timeout=300)
+        return Ended(process.returncode, output.strip(), output + errors)
+
+    def _started(self, *words: object) -> subprocess.Popen[str]:
+        command = [*EDGECLF, *map(str, words)]
         environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp")}
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True

@@ -12,10 +12,10 @@ DOCUMENTATION = """
 name: edgeclf_events
 type: notification
 short_description: Append what happens on each host to a file
-description: Used by edgeclf deploy; see edgeclf_fleet.events.
+description: Used by edgeclf deploy and edgeclf fleet; see edgeclf_fleet.events.
 """
 
-_PASSED = ("msg", "changed", "outcome", "module_stderr", "exception")
+_PASSED = ("msg", "changed", "outcome", "status", "module_stderr", "exception")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeclf_runtime.sinks.day_counts import DayCounts
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 from edgeclf_runtime.sources.source import SourceState
@@ -43,7 +44,7 @@ class HealthFile:
     The file has a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
     source is a camera or stream; its ``state`` and the ``reason``, of several cameras those of one that runs; ``seen``
     and ``frames``, counts of the frames that came and of those classified; ``answer``; ``milliseconds`` of a frame;
-    and why a model was ``refused``.
+    why a model was ``refused``; and what ``DayCounts`` counted, also before a restart, as ``day``.
 
     Args:
         path: path of the file.
@@ -57,6 +58,7 @@ class HealthFile:
         self._begun, self._written_at = time.monotonic(), 0.0
         self._seen, self._milliseconds = 0, 0.0
         self._sources: dict[str, SourceState] = {}
+        self._day = DayCounts(_day_before(path))
         self._health: dict[str, Any] = {
             "process": os.getpid(),
             "started": round(time.time(), 3),
@@ -89,6 +91,7 @@ class HealthFile:
         spent = sum(item.prediction.milliseconds.values())
         self._milliseconds = _KEPT * self._milliseconds + (1 - _KEPT) * spent if self._health["frames"] else spent
         self._health["frames"] += 1
+        self._day.add(item)
         self._health.update(answer=item.decision.label, milliseconds=round(self._milliseconds, 3))
         if self._health["state"] == "opening":  # videos and folders do not report a state
             self._health["state"] = "running"
@@ -99,10 +102,20 @@ class HealthFile:
 
     def _write(self) -> None:
         frames = self._health["frames"]
-        content = {**self._health, "seen": self._seen + frames, "time": round(time.time(), 3)}
+        moment, day = round(time.time(), 3), self._day.as_dict()
+        content = {**self._health, "seen": self._seen + frames, "time": moment, "day": day}
         with written_beside(self._path) as hidden:
             hidden.write_text(json.dumps(content) + "\n", "utf-8")
         self._written_at = time.monotonic()
 
     def close(self) -> None:
         """The file stays."""
+
+
+def _day_before(path: Path) -> object:
+    """Return the ``day`` that the process before wrote; None if there is none."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("day") if isinstance(content, dict) else None

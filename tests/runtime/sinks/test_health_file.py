@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,28 @@ def test_it_writes_often_at_first_and_rarely_later(tmp_path: Path, monkeypatch: 
 
 def test_a_full_disk_does_not_keep_a_service_from_starting(tmp_path: Path) -> None:
     HealthFile(tmp_path / "missing" / HEALTH)
+
+
+def test_it_counts_the_day_also_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / HEALTH
+    sink = HealthFile(path)
+    assert _read(path)["day"] is None
+    for item in (seen("cat", familiarity=0.5), seen("dog", familiarity=0.5), seen("cat", familiarity=0.01)):
+        sink.take(item)
+    sink.take(SourceState("running", 1.0))
+    today = time.strftime("%Y-%m-%d")
+    assert _read(path)["day"] == {"date": today, "labels": {"cat": 1, "dog": 1, "unknown": 1}, "unfamiliar": 1}
+    sink = HealthFile(path)
+    sink.take(seen("cat", familiarity=0.5))
+    assert _read(path)["day"] == {"date": today, "labels": {"cat": 2, "dog": 1, "unknown": 1}, "unfamiliar": 1}
+    monkeypatch.setattr("edgeclf_runtime.sinks.day_counts.time.strftime", lambda form: "2027-01-01")
+    sink.take(seen("dog", familiarity=0.5))
+    sink.take(SourceState("running", 1.0))
+    assert _read(path)["day"] == {"date": "2027-01-01", "labels": {"dog": 1}, "unfamiliar": 0}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"day": 3}', '{"day": {"date": "", "labels": 1}}'])
+def test_a_damaged_file_of_before_is_written_anew(content: str, tmp_path: Path) -> None:
+    (tmp_path / HEALTH).write_text(content)
+    HealthFile(tmp_path / HEALTH).take(seen("cat"))
+    assert _read(tmp_path / HEALTH)["day"]["labels"] == {"cat": 1}

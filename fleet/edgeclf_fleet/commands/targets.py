@@ -1,0 +1,102 @@
+"""Which devices a command is for: its arguments and options, the same for all commands of the fleet."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeclf_runtime.errors import UsageError
+
+__all__ = ["Targets", "target_options"]
+
+_OPTIONS = (
+    click.argument("hosts", nargs=-1, metavar="[USER@HOST[:PORT]]..."),
+    click.option(
+        "--inventory",
+        "inventories",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Take the hosts of an Ansible inventory; several may be given.",
+    ),
+    click.option("--limit", metavar="PATTERN", help="Take these hosts or groups of the inventory only."),
+    click.option("--ask-become-pass", "-K", is_flag=True, help="Ask for the password of sudo."),
+    click.option(
+        "--ansible",
+        metavar="WORDS",
+        default="",
+        help="Pass further options to ansible-playbook, such as '--forks 20 -e edgeclf_root=/srv/edgeclf'.",
+    ),
+    click.option("--verbose", "-v", is_flag=True, help="Show what Ansible prints, too."),
+)
+_NAMES = ("hosts", "inventories", "limit", "ask_become_pass", "ansible", "verbose")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Devices, and how Ansible is to reach them: the options of the command line."""
+
+    hosts: tuple[str, ...]
+    inventories: tuple[Path, ...]
+    limit: str | None
+    ask_become_pass: bool
+    ansible: str
+    verbose: bool
+
+    def check(self) -> None:
+        """Check that there is a device at all.
+
+        Raises:
+            UsageError: none is named.
+        """
+        if not self.hosts and not self.inventories:
+            raise UsageError("Name at least one device, such as pi@kitchen, or an --inventory.")
+
+    def run(self, tasks: str, variables: Mapping[str, Any], words: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Run tasks of the role on all devices, and return what happened; see ``playbook.run_playbook``.
+
+        Args:
+            tasks: name of the file of tasks in the role, such as "main".
+            variables: of the role; those that are None are left out.
+            words: further options of ansible-playbook.
+
+        Raises:
+            FleetError: Ansible ended before it began with a host.
+            UsageError: no device, or one that cannot be a host.
+        """
+        from edgeclf_fleet.playbook import Deployment, run_playbook
+
+        self.check()
+        given = {name: value for name, value in variables.items() if value is not None}
+        own = [*(["--limit", self.limit] if self.limit else []), *(["--ask-become-pass"] * self.ask_become_pass)]
+        chosen = [*own, *words, *shlex.split(self.ansible)]
+        return run_playbook(Deployment(self.hosts, self.inventories, given, chosen, tasks), _progress(), self.verbose)
+
+
+def target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the arguments and options that name devices; the command gets ``targets`` in their place."""
+
+    @functools.wraps(command)
+    def wrapper(**given: Any) -> None:
+        targets = Targets(**{name: given.pop(name) for name in _NAMES})
+        command(targets=targets, **given)
+
+    return functools.reduce(lambda function, option: option(function), reversed(_OPTIONS), wrapper)
+
+
+def _progress() -> Callable[[dict[str, Any]], None]:
+    """Return a function that shows, on a terminal, what begins on which host."""
+    is_shown = sys.stderr is not None and sys.stderr.isatty()
+
+    def tell(event: dict[str, Any]) -> None:
+        if is_shown and event["kind"] == "start":
+            task = event["task"].partition(" : ")[2] or event["task"]
+            click.echo(f"{event['host']}: {task} ...", err=True)
+
+    return tell

@@ -1,0 +1,42 @@
+"""Ansible module: tell how a device is: what is installed, how its service does, and what its camera sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.edgeclf_condition import condition
+from ansible.module_utils.edgeclf_layout import Layout, ReleaseError
+from ansible.module_utils.edgeclf_managers import manager_named
+
+DOCUMENTATION = """
+module: edgeclf_status
+short_description: Tell how a device is
+description: Changes nothing.
+"""
+
+_ARGUMENTS = {
+    "root": {"type": "path", "required": True},
+    "service": {"type": "str", "required": True},
+    "manager": {"type": "str", "choices": ["systemd", "runit", "none"], "required": True},
+    "runit_folder": {"type": "str", "default": "/etc/service"},
+    "verify": {"type": "bool", "default": True},
+}
+
+
+def main() -> None:
+    """Return ``status``, the object that ``edgeclf fleet status --json`` prints of a device."""
+    module = AnsibleModule(argument_spec=_ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    layout = Layout(Path(given["root"]))
+    manager = manager_named(given["manager"], layout, given["service"], {"runit_folder": given["runit_folder"]})
+    try:
+        module.exit_json(changed=False, status=condition(layout, manager, verify=given["verify"]))
+    except ReleaseError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or layout.root}: {error.strerror}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""How a device is: its release, its service's health, and the conditions of its camera."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .edgeclf_calls import call
+from .edgeclf_layout import Layout, ReleaseError
+from .edgeclf_managers import Manager
+
+__all__ = ["condition"]
+
+_OF_HEALTH = ("state", "reason", "frames", "answer", "milliseconds", "refused", "time", "day")
+_OF_CONDITIONS = ("is_unlike", "views", "accuracy", "error", "time")
+_THERMAL = "sys/class/thermal/thermal_zone*/temp"
+
+
+def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: Path = Path("/")) -> dict[str, Any]:
+    """Return what is known of a device, ready for JSON; a value that is not known is None.
+
+    Args:
+        layout: the folders of the device.
+        manager: of its service.
+        verify: whether to compare the model's golden scores, which takes some seconds.
+        system: root of the file system, ``/`` except in tests.
+
+    Raises:
+        ReleaseError: nothing is deployed.
+    """
+    about = layout.about(layout.current)
+    if not about:
+        raise ReleaseError(f"nothing is deployed in {layout.root}; bring it with edgeclf deploy.")
+    process = manager.process()
+    health, usage = _object(manager.health), shutil.disk_usage(layout.root)
+    is_present = bool(process) and health.get("process") == process
+    return {
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "version": about.get("version"),
+        "model": {"name": about.get("name"), "digest": about.get("model")},
+        "release": layout.current,
+        "service": "runs" if process else "does not run" if manager.runs_service else "none",
+        "health": _chosen(health, _OF_HEALTH) if is_present else None,
+        "conditions": _chosen(_object(manager.health.with_name("conditions.json")), _OF_CONDITIONS),
+        "golden": _golden(layout) if verify else None,
+        "temperature": _temperature(system),
+        "disk": {"free": usage.free, "total": usage.total},
+    }
+
+
+def _golden(layout: Layout) -> str:
+    """Return "ok", or why the model fails its check."""
+    python = layout.link / "environment/bin/python"
+    try:
+        call([python, "-m", "edgeclf_runtime", "verify", layout.link / "model.tflite"], "verify", layout.data, 120)
+    except ReleaseError as error:
+        return str(error)
+    return "ok"
+
+
+def _temperature(system: Path) -> float | None:
+    """Return the highest temperature in degrees Celsius."""
+    degrees = []
+    for path in system.glob(_THERMAL):
+        try:
+            degrees.append(int(path.read_text("utf-8")) / 1000)
+        except (OSError, ValueError):  # some sensors answer only at times
+            continue
+    return max(degrees, default=None)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _chosen(content: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:
+    return {name: content.get(name) for name in names} if content else None

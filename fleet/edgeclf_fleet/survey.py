@@ -1,0 +1,151 @@
+"""What ``edgeclf fleet status`` shows: a row for each device, as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from edgeclf_fleet.events import outcomes
+from edgeclf_runtime.system.plain_text import plain
+
+__all__ = ["COLUMNS", "DeviceStatus", "device_statuses", "table"]
+
+COLUMNS = (
+    "device",
+    "processor",
+    "version",
+    "model",
+    "golden",
+    "camera",
+    "ms",
+    "temperature",
+    "today",
+    "unfamiliar",
+    "images",
+    "disk",
+)
+"""Titles of the columns."""
+
+_LABELS = 3  # labels of the day in a row
+_DIGITS = 8  # of a digest
+_OLD = 2 * 3600.0  # seconds; a service writes its health at least every hour
+_LONGEST = 40  # characters of a text from a device in a cell
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """How a device is.
+
+    Attributes:
+        device: name in the inventory.
+        status: what the module edgeclf_status returned; empty if the device could not be asked.
+        reason: why it could not be asked; else empty.
+    """
+
+    device: str
+    status: Mapping[str, Any]
+    reason: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing needs a look: it runs, its camera runs, its scores are right, and it sees what it knows."""
+        health, conditions = self._part("health"), self._part("conditions")
+        runs = bool(health) and health.get("state") == "running" and not health.get("refused")
+        runs = runs or (self.status.get("service") == "none" and not health)
+        return runs and self.status.get("golden") in ("ok", None) and not conditions.get("is_unlike")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all that is known, for JSON."""
+        return {"device": self.device, "reason": self.reason, "is_well": self.is_well, **self.status}
+
+    def row(self) -> tuple[str, ...]:
+        """Return the texts of ``COLUMNS``; an unknown value is a dash."""
+        if not self.status:
+            return (self.device, *["-"] * (len(COLUMNS) - 1))
+        health, model, disk = self._part("health"), self._part("model"), self._part("disk")
+        spent, degrees = health.get("milliseconds"), self.status.get("temperature")
+        return (
+            self.device,
+            _text(self.status.get("processor")),
+            _text(self.status.get("version")),
+            f"{_text(model.get('name'))} {_text(model.get('digest'))[:_DIGITS]}",
+            _text(self.status.get("golden")),
+            self._camera(health),
+            f"{spent:.1f}" if _is_number(spent) else "-",
+            f"{degrees:.0f} C" if _is_number(degrees) else "-",
+            *self._day(health),
+            self._images(),
+            f"{disk['free'] / 1e9:.1f} GB free" if _is_number(disk.get("free")) else "-",
+        )
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        part = self.status.get(name)
+        return part if isinstance(part, Mapping) else {}
+
+    def _camera(self, health: Mapping[str, Any]) -> str:
+        if not health:
+            return f"service {_text(self.status.get('service'))}"
+        if health.get("refused"):
+            return f"model refused: {_text(health['refused'])}"
+        reason = f" ({_text(health['reason'])})" if health.get("reason") else ""
+        written = health.get("time")
+        old = _is_number(written) and time.time() - written > _OLD
+        return f"{_text(health.get('state'))}{reason}" + (", silent for hours" if old else "")
+
+    def _day(self, health: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the most frequent labels of the device's day with their shares, and the share unfamiliar."""
+        day = health.get("day")
+        labels = day.get("labels") if isinstance(day, Mapping) else None
+        if not isinstance(labels, Mapping) or not all(_is_number(count) for count in labels.values()):
+            return "-", "-"
+        count = sum(labels.values())
+        if not count:
+            return "nothing yet", "-"
+        most = sorted(labels.items(), key=lambda each: (-each[1], str(each[0])))[:_LABELS]
+        unfamiliar = day.get("unfamiliar") if isinstance(day, Mapping) else None
+        shares = ", ".join(f"{_text(label)} {share / count:.0%}" for label, share in most)
+        return shares, f"{unfamiliar / count:.0%}" if _is_number(unfamiliar) else "-"
+
+    def _images(self) -> str:
+        conditions = self._part("conditions")
+        if not conditions:
+            return "-"
+        accuracy = conditions.get("accuracy")
+        expected = f", {accuracy:.0%} expected right" if _is_number(accuracy) else ""
+        return ("unlike training" if conditions.get("is_unlike") else "as in training") + expected
+
+
+def device_statuses(events: Sequence[Mapping[str, Any]]) -> list[DeviceStatus]:
+    """Return how each device is, sorted by name, from the events of the play."""
+    found = {event["host"]: event["status"] for event in events if isinstance(event.get("status"), dict)}
+    missing = {outcome.host: outcome.text for outcome in outcomes(events) if outcome.host not in found}
+    reasons = {host: text.removesuffix(" Nothing was changed.") for host, text in missing.items()}
+    both = [DeviceStatus(host, status) for host, status in found.items()]
+    return sorted(
+        [*both, *(DeviceStatus(host, {}, text) for host, text in reasons.items())], key=lambda one: one.device
+    )
+
+
+def table(devices: Iterable[DeviceStatus]) -> list[str]:
+    """Return the lines of the table; a device that could not be asked has its reason instead of values."""
+    devices = list(devices)
+    rows = [COLUMNS, *(device.row() for device in devices if device.status)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    widths[0] = max([widths[0], *(len(device.device) for device in devices)])
+    lines = ["  ".join(text.ljust(width) for text, width in zip(COLUMNS, widths, strict=True)).rstrip()]
+    for device in devices:
+        texts = device.row() if device.status else (device.device, device.reason)
+        lines.append("  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=False)).rstrip())
+    return lines
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    """Return a text from a device for one cell."""
+    text = plain(str(value)) if value not in (None, "") else "-"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
