@@ -75,6 +75,7 @@ class Classifier:
         familiarity: how familiar images are told from others; None if the file has none.
         expectation: which accuracy to expect on a camera; None if the file has none.
         examples: training images to show; None if the file has none.
+        statement: what is signed at the end of the file; checked only if ``load`` was given ``admit``.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -85,7 +86,7 @@ class Classifier:
         self.path: Path = model.path
         self.score_rule = model.scores
         self.familiarity = model.familiarity
-        self.expectation, self.examples = model.expectation, model.examples
+        self.expectation, self.examples, self.statement = model.expectation, model.examples, model.statement
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
@@ -106,6 +107,7 @@ class Classifier:
         scores: str | None = None,
         features: bool = False,
         reject: float | None = None,
+        admit: Callable[[Path, bytes], object] | None = None,
     ) -> Classifier:
         """Open a .tflite file.
 
@@ -118,6 +120,8 @@ class Classifier:
                 familiarity.
             reject: familiarity below which images are answered with "unknown", 0 to 1, in place of the card's; 0
                 refuses none.
+            admit: called with the path and the content before an interpreter gets it; raises SignatureError to refuse
+                it, as ``trust.keys.TrustedKeys.check`` does.
 
         Raises:
             ModelError: the file is not an image classifier, or lacks a value that must be given here.
@@ -127,6 +131,8 @@ class Classifier:
         if reject is not None and not 0 <= reject <= 1:
             raise UsageError(f"reject {reject}: expected 0 to 1.")
         model = read_model(path, labels, mean=mean, std=std, color=color, resize=resize, scores=scores)
+        if admit is not None:
+            admit(model.path, model.content)
         if reject is not None:
             model = replace(model, card=replace(model.card, reject=reject))
         content = with_features(model.content) if features or model.familiarity else None

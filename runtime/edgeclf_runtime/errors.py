@@ -2,7 +2,8 @@
 
 EdgeclfError
 ├── ModelError        a model file: missing, truncated, not TFLite, not an image classifier
-│   └── LabelsError   labels: missing, or not as many as outputs
+│   ├── LabelsError   labels: missing, or not as many as outputs
+│   └── SignatureError  a model file that no trusted key signed, that was changed since, or that is older
 ├── ImageError        an image: missing, truncated, not an image
 ├── SourceError       a camera, video, folder or stream: missing, lost, unreadable
 │   └── SourceEnded   the end of a source that cannot be reopened
@@ -23,6 +24,7 @@ __all__ = [
     "LabelsError",
     "ModelError",
     "ServiceError",
+    "SignatureError",
     "SinkError",
     "SourceEnded",
     "SourceError",
@@ -40,6 +42,10 @@ class ModelError(EdgeclfError, ValueError):
 
 class LabelsError(ModelError):
     """The labels do not fit the model."""
+
+
+class SignatureError(ModelError):
+    """A file is not signed by a trusted key, was changed since, or is older than the one in use."""
 
 
 class ImageError(EdgeclfError, ValueError):

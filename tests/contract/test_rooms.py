@@ -46,7 +46,7 @@ FLOORS = {
     "edgeclf_runtime": (
         "errors renamed",
         "system",
-        "pictures cli",
+        "pictures cli trust",
         "frame model __main__",
         "backends prediction sources",
         "classifier decision formatting",

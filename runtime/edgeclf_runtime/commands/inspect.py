@@ -44,7 +44,17 @@ def _content(file: ModelFile) -> dict[str, Any]:
         "golden_pictures": len(file.golden),
         "familiarity": _familiarity(file),
         "scores": _scores(file),
+        "signed": _signed(file),
     }
+
+
+def _signed(file: ModelFile) -> str | None:
+    """Return who claims to have signed it, and when; None if it is not signed."""
+    from edgeclf_runtime.trust.statement import shown_version
+
+    if file.statement is None:
+        return None
+    return f"{shown_version(file.statement.version)} with the key {file.statement.key}"
 
 
 def _familiarity(file: ModelFile) -> dict[str, int] | None:
@@ -84,6 +94,7 @@ def _text(content: dict[str, Any]) -> str:
         *([("unfamiliar", _refused_text(content))] if content["familiarity"] else []),
         ("golden", counted(content["golden_pictures"], "image")),
         *((name, f"{value:.2%}") for name, value in content["accuracy"].items()),
+        *([("signed", f"{content['signed']}; --trusted-key of verify checks it")] if content["signed"] else []),
         *content["provenance"].items(),
     ]
     width = max(len(name) for name, _ in rows)

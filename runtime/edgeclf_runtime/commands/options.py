@@ -29,6 +29,7 @@ __all__ = [
     "size_option",
     "tls_option",
     "top_option",
+    "trusted_key_option",
     "turn_options",
     "untimed_model_options",
     "words_of",
@@ -116,6 +117,12 @@ tls_option = click.option(
     nargs=2,
     metavar="CERT KEY",
     help="Serve the page over HTTPS with this certificate and its key, PEM files.",
+)
+trusted_key_option = click.option(
+    "--trusted-key",
+    type=click.Path(path_type=Path),
+    metavar="KEY.pub",
+    help="Refuse a model file that was not signed with this key (edgeclf sign).",
 )
 region_option = click.option(
     "--region",

@@ -24,6 +24,7 @@ from edgeclf_runtime.commands.options import (
     size_option,
     tls_option,
     top_option,
+    trusted_key_option,
     turn_options,
 )
 from edgeclf_runtime.commands.starting import (
@@ -34,8 +35,7 @@ from edgeclf_runtime.commands.starting import (
     decoding_cores,
     in_background,
     longest_gap,
-    model_watch,
-    started,
+    model_use,
     watch_memory,
 )
 from edgeclf_runtime.commands.zones import Printing, labels_reader, run_zones
@@ -64,7 +64,18 @@ _SECTIONS = {
     "Answers": ("threshold", "reject", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
     "Output": ("every_frame", "as_json", "top", *PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": FILES,
-    "Model": ("labels", "mean", "std", "color", "resize", "scores", "backend", "threads", "interpreters"),
+    "Model": (
+        "trusted_key",
+        "labels",
+        "mean",
+        "std",
+        "color",
+        "resize",
+        "scores",
+        "backend",
+        "threads",
+        "interpreters",
+    ),
 }
 
 
@@ -139,6 +150,7 @@ _SECTIONS = {
 @tls_option
 @json_option
 @top_option
+@trusted_key_option
 @model_options
 def run(
     open_model: Opener,
@@ -194,9 +206,10 @@ def run(
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))
     # Create the watch before opening the file, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
-    watch = model_watch(model, open_model, suits) if chosen.reload else None
+    use = model_use(model, open_model, suits, chosen.trusted_key)
+    watch = use.watch() if chosen.reload else None
     endless = chosen.reload or chosen.camera.watch or not waits
-    classifier, refused = started(model, open_model, suits, endless)
+    classifier, refused = use.start(endless)
     with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)
         gap, cooldown = 0.0 if waits else longest_gap(chosen.gate, chosen.camera), chosen.decision.cooldown

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options, words_of
+from edgeclf_runtime.commands.starting import model_use
 from edgeclf_runtime.commands.zones import labels_reader
 from edgeclf_runtime.renamed import FLAGS
 
@@ -145,8 +146,11 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
         read = read_model(path, **given)
         if not chosen.zones:
             check_labels(chosen.sinks, read.card.labels)
-        if not (is_compiled(read.content) and runs()):
-            open_model(path).backend.close()
+        use = model_use(path, open_model, lambda labels: None, chosen.trusted_key)
+        if is_compiled(read.content) and runs():
+            use.admit(read.content)
+        else:
+            use.opened(path).backend.close()
     return planned(model, config, words_of(verify, options), chosen, who, options["labels"])
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -19,18 +21,19 @@ if TYPE_CHECKING:
     from edgeclf_runtime.pipeline.watched import ModelUser, Watched
     from edgeclf_runtime.service.heartbeat import Heartbeat
     from edgeclf_runtime.sources import SourceOptions
+    from edgeclf_runtime.trust.admission import Admission
     from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = [
     "FILES",
     "PAGE",
+    "ModelUse",
     "await_time",
     "by_table",
     "decoding_cores",
     "in_background",
     "longest_gap",
-    "model_watch",
-    "started",
+    "model_use",
     "watch_memory",
 ]
 
@@ -52,24 +55,72 @@ def await_time() -> None:
         click.echo(unset, err=True)
 
 
-def started(
-    model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], endless: bool
-) -> tuple[Classifier, str]:
-    """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
+@dataclass(frozen=True)
+class ModelUse:
+    """How a model file is opened, tried and followed.
+
+    Attributes:
+        path: of the file.
+        opened: opens a file in its place for use.
+        words: further options of ``edgeclf verify``, which tries a file in another process.
+        suits: raises EdgeclfError if the labels of a model do not fit the settings.
+        admission: refuses files without a trusted signature; None admits all.
+    """
+
+    path: Path
+    opened: Callable[[Path], Classifier]
+    words: list[str]
+    suits: Callable[[tuple[str, ...]], None]
+    admission: Admission | None = None
+
+    def start(self, endless: bool) -> tuple[Classifier, str]:
+        """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
+        from edgeclf_runtime.updates.starting import open_suited, start_model
+
+        if endless:
+            classifier, refused = start_model(self.path, self.words, self.opened, self.suits)
+        else:
+            classifier, refused = open_suited(self.opened, self.path, self.suits), ""
+        self.adopted(classifier)
+        return classifier, refused
+
+    def watch(self) -> ModelWatch:
+        """Return what follows the file when it is replaced; it is not started yet."""
+        from edgeclf_runtime.updates.reload import ModelWatch
+
+        return ModelWatch(self.path, self.words, self.opened, self.suits, self.adopted)
+
+    def admit(self, content: bytes) -> None:
+        """Raise SignatureError if a file with this content is not admitted."""
+        if self.admission is not None:
+            self.admission.check(self.path, content)
+
+    def adopted(self, classifier: Classifier) -> None:
+        """Note that a model is in use, so that older ones are refused."""
+        if self.admission is not None:
+            self.admission.note(classifier.statement)
+
+
+def model_use(
+    model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], trusted_key: str = ""
+) -> ModelUse:
+    """Return how a model file is opened, with the options of the command line.
+
+    Raises:
+        UsageError: the file of trusted keys cannot be used.
+        SignatureError: the package for signatures is missing.
+    """
     from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.updates.starting import open_suited, start_model
 
-    if endless:
-        return start_model(model, words_of(verify, click.get_current_context().params), open_model, suits)
-    return open_suited(open_model, model, suits), ""
+    given = {**click.get_current_context().params, "trusted_key": Path(trusted_key) if trusted_key else None}
+    words = words_of(verify, given)
+    if not trusted_key:
+        return ModelUse(model, open_model, words, suits)
+    from edgeclf_runtime.trust.admission import Admission
+    from edgeclf_runtime.trust.keys import TrustedKeys
 
-
-def model_watch(model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None]) -> ModelWatch:
-    """Return what follows a model file that is replaced; it is not started yet."""
-    from edgeclf_runtime.commands.verify import verify
-    from edgeclf_runtime.updates.reload import ModelWatch
-
-    return ModelWatch(model, words_of(verify, click.get_current_context().params), open_model, suits)
+    admission = Admission(TrustedKeys(Path(trusted_key)), model)
+    return ModelUse(model, functools.partial(open_model, admit=admission.check), words, suits, admission)
 
 
 @contextmanager
@@ -124,7 +175,7 @@ def by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     size, certificate = given["size"] or (None, None), given["tls"] or (None, None)
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
-        "": {"source": given["source"], "reload": given["reload"]},
+        "": {"source": given["source"], "reload": given["reload"], "trusted_key": _text(given["trusted_key"])},
         "camera": {
             **camera,
             "rotate": None if given["rotate"] is None else int(given["rotate"]),
@@ -134,3 +185,7 @@ def by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "gate": {name: given[name] for name in ("max_fps", "motion", "region")},
         "sinks": {**{name: given[name] for name in _SINKS}, "web_cert": certificate[0], "web_key": certificate[1]},
     }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Callable
 
 import click
 
-from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options
+from edgeclf_runtime.commands.options import Command, Opener, model_argument, model_options, trusted_key_option
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.renamed import FLAGS
 from edgeclf_runtime.system.plain_text import counted
@@ -20,12 +21,25 @@ __all__ = ["verify"]
 @click.option(
     "--allow-no-golden", is_flag=True, help="If the file has no golden images, only check that it opens and answers."
 )
+@trusted_key_option
+@click.option(
+    "--not-older-than",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Refuse a model file that was signed before this one, too.",
+)
 @model_options
-def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
-    """Check that MODEL still gives the scores of its export."""
+def verify(
+    open_model: Opener, model: Path, allow_no_golden: bool, trusted_key: Path | None, not_older_than: Path | None
+) -> None:
+    """Check that MODEL still gives the scores of its export.
+
+    With --trusted-key, check first who signed it.
+    """
     from edgeclf_runtime import verification
 
-    with open_model(model) as classifier:
+    admit = _admission(trusted_key, not_older_than)
+    with open_model(model, admit=admit) if admit else open_model(model) as classifier:
         if allow_no_golden and not classifier.golden:
             classifier.warm_up()
             click.echo(f"{model}: opens and answers, with {classifier.backend.name}; no golden images to compare.")
@@ -42,3 +56,24 @@ def verify(open_model: Opener, model: Path, allow_no_golden: bool) -> None:
         top = "" if report.same_top1 else ", another class wins"
         raise ModelError(f"{model}: differs on this device with {name}: {text}{top}. Try another --backend.")
     click.echo(f"{model}: as exported, with {name}: {text}.")
+
+
+def _admission(trusted_key: Path | None, not_older_than: Path | None) -> Callable[[Path, bytes], None] | None:
+    """Return what checks a signature; None if none is asked for."""
+    from edgeclf_runtime.errors import UsageError
+    from edgeclf_runtime.trust.admission import check_not_older
+    from edgeclf_runtime.trust.keys import TrustedKeys
+    from edgeclf_runtime.trust.sealing import split
+
+    if trusted_key is None:
+        if not_older_than is not None:
+            raise UsageError("--not-older-than compares signatures: it needs --trusted-key.")
+        return None
+    keys = TrustedKeys(trusted_key)
+    other = split(not_older_than.read_bytes())[1] if not_older_than is not None else None
+    newest = other.version if other is not None else 0
+
+    def admit(path: Path, content: bytes) -> None:
+        check_not_older(path, keys.check(path, content), newest)
+
+    return admit

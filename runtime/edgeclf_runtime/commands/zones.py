@@ -14,7 +14,7 @@ import click
 
 from edgeclf_runtime.commands.ending import ended_by_signals
 from edgeclf_runtime.commands.options import Opener
-from edgeclf_runtime.commands.starting import in_background, longest_gap, model_watch, started, watch_memory
+from edgeclf_runtime.commands.starting import in_background, longest_gap, model_use, watch_memory
 from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ def _opened(
     models = {}
     for path in dict.fromkeys(zones.values()):
         suits = functools.partial(suit_zones, chosen, [zone for zone, own in zones.items() if own == path])
-        watch = model_watch(path, open_model, suits) if chosen.reload else None  # before the file is opened
-        classifier, refused = started(path, open_model, suits, endless)
+        use = model_use(path, open_model, suits, chosen.trusted_key)
+        watch = use.watch() if chosen.reload else None  # before the file is opened
+        classifier, refused = use.start(endless)
         models[path] = _Model(stack.enter_context(classifier), refused, watch)
     return models
 

@@ -84,6 +84,7 @@ class RunSettings:
         decision, gate, sinks: the tables of those names.
         cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, and ``source``, ``camera``,
             ``decision`` and ``gate`` count only then.
+        trusted_key: path of a file of public keys; model files that none of them signed are refused. Empty for none.
     """
 
     source: str = field(default="0", repr=False)
@@ -94,6 +95,7 @@ class RunSettings:
     sinks: SinkSettings = field(default_factory=SinkSettings)
     cameras: tuple[CameraSettings, ...] = ()
     zones: tuple[ZoneSettings, ...] = ()
+    trusted_key: str = ""
 
 
 TABLES: dict[str, type[Any]] = {
@@ -148,12 +150,15 @@ def settings(
         UsageError: invalid settings; the message names all mistakes at once.
     """
     reading, zoned = Reading(), has_zones(content)
-    names = ["source", "reload", *TABLES, "zone"]
+    names = ["source", "reload", "trusted_key", *TABLES, "zone"]
     reading.wrong += [unknown(name, names, {}) for name in content if name not in names]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
         reading.wrong.append(f"reload: expected true or false, got {reload!r}")
+    trusted_key = given.get("", {}).get("trusted_key") or content.get("trusted_key", "")
+    if type(trusted_key) is not str:
+        reading.wrong.append(f"trusted_key: expected the path of a file, got {trusted_key!r}")
     parts: dict[str, Any] = {}
     for name, kind in TABLES.items():
         table = content.get(name, {})
@@ -172,4 +177,4 @@ def settings(
         raise UsageError(f"{where}: {'; '.join(reading.wrong)}." if where else f"{'; '.join(reading.wrong)}.")
     for notice in dict.fromkeys(reading.renamed):
         _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
-    return RunSettings(str(source), reload, **parts)
+    return RunSettings(str(source), reload, trusted_key=trusted_key, **parts)

@@ -18,6 +18,7 @@ _HEAD = """\
 _TOP = {
     "source": "Camera number or device, csi, video, image folder or address",
     "reload": "Switch to a new model file when it replaces MODEL and passes its check",
+    "trusted_key": "Refuse model files that were not signed with this public key (edgeclf sign)",
 }
 _ABOUT = {
     "camera": {
@@ -73,7 +74,7 @@ def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         chosen: values by table, "" for the keys above all tables; all other keys are commented out.
     """
-    defaults, above = {"source": "0", "reload": False}, chosen.get("", {})
+    defaults, above = {"source": "0", "reload": False, "trusted_key": ""}, chosen.get("", {})
     lines = [_HEAD, *(_line(key, about, above, defaults[key]) for key, about in _TOP.items())]
     for table, kind in TABLES.items():
         lines.append(f"\n[{table}]")

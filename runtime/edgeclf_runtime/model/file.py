@@ -34,8 +34,10 @@ from edgeclf_runtime.model.metadata import Metadata, read_metadata
 from edgeclf_runtime.model.not_a_file import why_no_model
 from edgeclf_runtime.model.scores import SCORES, ScoreRule, score_rule
 from edgeclf_runtime.pictures.preprocess import Preprocessing
+from edgeclf_runtime.trust.sealing import split
+from edgeclf_runtime.trust.statement import Statement
 
-__all__ = ["GoldenVector", "ModelFile", "PathOrLabels", "PerChannel", "read_model"]
+__all__ = ["GoldenVector", "ModelFile", "PathOrLabels", "PerChannel", "checked_content", "read_model"]
 
 _Channels = tuple[float, ...]
 PerChannel = Union[float, Sequence[float]]
@@ -60,6 +62,7 @@ class ModelFile:
             not output its features, as on an Edge TPU.
         expectation: which accuracy to expect on a camera; None if the file has no such data.
         examples: training images to show; None if the file has none, or no familiarity.
+        statement: what is signed at its end, which is not checked here; None if it is not signed.
     """
 
     path: Path
@@ -71,6 +74,7 @@ class ModelFile:
     familiarity: Familiarity | None = None
     expectation: Expectation | None = None
     examples: Examples | None = None
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,21 @@ def read_model(
         raise type(error)(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error.__cause__
 
 
+def checked_content(path: Path) -> bytes:
+    """Return the bytes of a model file, whose network and zip were found whole; its labels are not asked for.
+
+    Raises:
+        ModelError: not such a file.
+    """
+    try:
+        content = _content(path)
+        _classes(read_flat_model(content))
+        Archive(content)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return content
+
+
 def _read(path: Path, given: _Given) -> ModelFile:
     content = _content(path)
     model = read_flat_model(content)
@@ -140,7 +159,8 @@ def _read(path: Path, given: _Given) -> ModelFile:
     scores = score_rule(given.scores, model, len(card.labels))
     familiarity = _familiarity(archive, content, len(card.labels))
     examples = None if familiarity is None else read_examples(archive, len(card.labels), familiarity.size)
-    return ModelFile(path, content, card, golden, tolerance, scores, familiarity, read_expectation(archive), examples)
+    expectation, (_, statement) = read_expectation(archive), split(content)
+    return ModelFile(path, content, card, golden, tolerance, scores, familiarity, expectation, examples, statement)
 
 
 def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity | None:

@@ -13,6 +13,7 @@ from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.golden import GoldenVector, golden_files
 from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.trust.sealing import unsigned
 
 __all__ = ["network_of", "packed_files", "replace_files", "with_files"]
 
@@ -21,7 +22,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same content gives the same 
 
 
 def network_of(content: bytes) -> bytes:
-    """Return the flatbuffer of a model file without the zip that may follow it."""
+    """Return the flatbuffer of a model file without the zip and the signature that may follow it."""
+    content = unsigned(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return content[: min((info.header_offset for info in archive.infolist()), default=len(content))]
@@ -56,7 +58,7 @@ def replace_files(path: Path, changed: Mapping[str, bytes]) -> None:
 
 
 def with_files(content: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """Return a model file with some of its packed files replaced or added.
+    """Return a model file with some of its packed files replaced or added, and without its signature.
 
     Args:
         content: a model file of edgeclf.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-__all__ = ["STATE", "service_folder"]
+__all__ = ["STATE", "kept_beside", "service_folder"]
 
 STATE = "edgeclf-models"
 """Folder for models below the service's StateDirectory: a service may not write next to its model."""
@@ -15,3 +16,17 @@ def service_folder() -> Path | None:
     """Return the service's state folder; None outside a service, or in a unit from an older version."""
     folders = map(Path, os.environ.get("STATE_DIRECTORY", "").split(":"))
     return next((folder for folder in folders if STATE in folder.parts), None)
+
+
+def kept_beside(model: Path) -> tuple[Path, str]:
+    """Return the folder, and the beginning of the names, of what is kept about a model file.
+
+    It is the service's state folder, or the model's own, where the names begin with a dot.
+
+    Args:
+        model: absolute path; each path has names of its own.
+    """
+    own = service_folder()
+    if own is None:
+        return model.parent, f".{model.name}.good"
+    return own, hashlib.sha256(os.fsencode(model)).hexdigest()[:16]

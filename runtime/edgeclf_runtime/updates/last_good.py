@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgeclf_runtime.system.atomic_file import written_beside
-from edgeclf_runtime.system.state_folder import service_folder
+from edgeclf_runtime.system.state_folder import kept_beside
 
 __all__ = ["LastGood", "Version", "version"]
 
@@ -41,7 +41,7 @@ class LastGood:
 
     def __init__(self, model: Path) -> None:
         self._model = model.absolute()
-        self._folder, self._stem = _location(self._model)
+        self._folder, self._stem = kept_beside(self._model)
         self._name = re.compile(rf"{re.escape(self._stem)}-([0-9a-f]{{64}})\.tflite")
 
     def find(self) -> Path | None:
@@ -90,13 +90,6 @@ class LastGood:
             matches = [(name, self._name.fullmatch(name)) for name in os.listdir(self._folder)]
             return [(self._folder / name, match[1]) for name, match in matches if match]
         return []
-
-
-def _location(model: Path) -> tuple[Path, str]:
-    own = service_folder()
-    if own is None:
-        return model.parent, f".{model.name}.good"
-    return own, hashlib.sha256(os.fsencode(model)).hexdigest()[:16]
 
 
 def _digest(path: Path) -> str:

@@ -34,6 +34,7 @@ class ModelWatch:
         words: further options of ``edgeclf verify``.
         opened: opens the file for use.
         suits: raises EdgeclfError if the labels of a model do not fit the settings.
+        adopted: called with a classifier that was offered.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class ModelWatch:
         words: Sequence[str],
         opened: Callable[[Path], Classifier],
         suits: Callable[[tuple[str, ...]], None] = lambda labels: None,
+        adopted: Callable[[Classifier], None] = lambda classifier: None,
     ) -> None:
         self._path, self._words, self._opened, self._suits = path.absolute(), list(words), opened, suits
+        self._adopted = adopted
         self._judged = version(self._path)
         self._good = LastGood(self._path)
         self._closing = threading.Event()
@@ -83,6 +86,7 @@ class ModelWatch:
             self._judged = None
         if not (changed or self._closing.is_set()):
             if classifier is not None and not reason:
+                self._adopted(classifier)
                 pipeline.offer(classifier)
                 return self._good.keep(self._judged, classifier.card.labels)
             pipeline.tell(ModelState("refused", str(self._path), pipeline.labels, reason))
