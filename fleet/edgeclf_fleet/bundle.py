@@ -56,7 +56,9 @@ class Bundle:
         return {**asdict(self), "wheels": list(self.wheels)}
 
 
-def make_bundle(model: Path, folder: Path, wheels: Path | None = None, offline: Path | None = None) -> Bundle:
+def make_bundle(
+    model: Path, folder: Path, wheels: Path | None = None, offline: Path | None = None, key: Path | None = None
+) -> Bundle:
     """Make the bundle of a deployment.
 
     Args:
@@ -65,15 +67,19 @@ def make_bundle(model: Path, folder: Path, wheels: Path | None = None, offline: 
         wheels: folder with the runtime's wheel, and with others that are to be preferred; None to make the wheel
             from the installed runtime.
         offline: folder with all wheels that the device needs; None to take them from the device's package index.
+        key: public key that must have signed the model; None for any.
 
     Raises:
         ModelError: the model file cannot be used.
         FleetError: a folder has no wheel of the runtime, or several.
     """
     from edgeclf_runtime.model.file import read_model
+    from edgeclf_runtime.trust.keys import TrustedKeys
 
     card = read_model(model).card
     content = model.read_bytes()
+    if key is not None:
+        TrustedKeys(key).check(model, content)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         files = _wheels(wheels, offline, Path(temporary))
         version = _version(files)

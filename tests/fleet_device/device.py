@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +146,14 @@ class Device:
         except OSError:
             return {}
         return content if Path(f"/proc/{content['process']}").exists() else {}
+
+    @staticmethod
+    def wait(what: Callable[[], object], seconds: float = 240) -> None:
+        """Wait until something is so."""
+        until = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < until, "it did not come"
+            time.sleep(0.1)
 
     def tree(self) -> list[str]:
         """Return what is installed, without what the service writes."""

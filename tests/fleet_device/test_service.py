@@ -5,21 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.fleet_device.device import Device, Ended
 from tests.runtime.mjpeg_server import PASSWORD
-
-
-def _wait(what: Callable[[], object], seconds: float = 240) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.1)
 
 
 def test_the_first_deployment_serves_and_shows_no_secret(device: Device, first: Ended) -> None:
@@ -108,9 +99,9 @@ def test_a_full_disk_leaves_the_former_version(device: Device, models: dict[str,
 
 def test_a_lost_desktop_leaves_a_device_that_serves(device: Device, models: dict[str, Path]) -> None:
     with device.begin(models["two"], edgeclf_watch_seconds=5) as process:
-        _wait((device.root / "pending.json").exists)
+        Device.wait((device.root / "pending.json").exists)
         device.kill(process)
-    _wait(lambda: not (device.root / "pending.json").exists())
+    Device.wait(lambda: not (device.root / "pending.json").exists())
     assert device.deploy(models["two"]).text.startswith("box: nothing to do: serves two (")
 
 
@@ -118,13 +109,13 @@ def test_a_deployment_that_was_killed_on_the_device_is_taken_back_first(
     device: Device, models: dict[str, Path]
 ) -> None:
     with device.begin(models["two"], edgeclf_watch_seconds=600) as process:
-        _wait((device.root / "pending.json").exists)
-        _wait(lambda: device.health().get("frames"))
+        Device.wait((device.root / "pending.json").exists)
+        Device.wait(lambda: device.health().get("frames"))
         for number in _modules():
             os.kill(number, signal.SIGKILL)
         device.kill(process)
     assert (device.root / "pending.json").exists()
-    _wait(lambda: device.health().get("frames"))  # it still answers
+    Device.wait(lambda: device.health().get("frames"))  # it still answers
     ended = device.deploy(models["one"])
     assert ended.status == 0, ended.text
     assert ended.text.startswith("box: nothing to do: serves one (")

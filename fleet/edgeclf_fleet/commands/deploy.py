@@ -23,10 +23,16 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--wheels", type=_FOLDER, help="Take the runtime's wheel from this folder (default: from the installation here)."
 )
 @click.option("--offline", type=_FOLDER, help="Install everything from this folder of wheels, nothing from an index.")
+@click.option(
+    "--key",
+    type=_FILE,
+    metavar="KEY.pub",
+    help="Let the devices refuse models that were not signed with this key, from now on.",
+)
 @click.option("--latency-ms", type=click.FloatRange(0), help="Take everything back if an image takes longer there.")
 @click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the new service for this time (default: 20).")
 @target_options
-def deploy(targets: Targets, model: Path, config: Path | None, check: bool, **given: Any) -> None:
+def deploy(targets: Targets, model: Path, config: Path | None, check: bool, key: Path | None, **given: Any) -> None:
     """Install MODEL on devices over ssh and run it as a service.
 
     Each device is looked at before anything is changed. The new version is installed beside the present one, tried
@@ -34,16 +40,19 @@ def deploy(targets: Targets, model: Path, config: Path | None, check: bool, **gi
     """
     from edgeclf_fleet.events import outcomes
     from edgeclf_runtime.model.file import read_model
+    from edgeclf_runtime.trust.keys import TrustedKeys
 
     targets.check()
     read_model(model)  # a damaged file is refused before any device is touched
+    if key is not None:
+        TrustedKeys(key).check(model, model.read_bytes())
     if config is not None:
         _check_config(config)
-    named = {
+    given.update(model=model, config=config, key=key)
+    variables = {
         f"edgeclf_{name}": str(value.absolute()) if isinstance(value, Path) else value for name, value in given.items()
     }
-    paths = {"edgeclf_model": str(model.absolute()), "edgeclf_config": config and str(config.absolute())}
-    ended = outcomes(targets.run("main", {**paths, **named}, ["--check"] if check else []))
+    ended = outcomes(targets.run("main", variables, ["--check"] if check else []))
     for outcome in ended:
         click.echo(f"{outcome.host}: {outcome.text}", err=not outcome.ok)
     if not all(outcome.ok for outcome in ended):

@@ -38,7 +38,7 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
     config = tmp_path / "run.toml"
     config.write_text(f'trusted_key = "{key}.pub"\nreload = true\n', "utf-8")
     words = ["--config", str(config)]
-    present = _sign(MODEL, key, tmp_path / "present")
+    present = _sign(old, key, tmp_path / "present")  # newer, even in the same millisecond
     running = Running(present, IMAGE, tmp_path, *words)
     try:
         running.wait(lambda line: "frame" in line)

@@ -44,7 +44,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Make the bundle; relative paths are the playbook's, as everywhere in Ansible."""
         if not given["model"]:
             raise AnsibleActionFail("edgeclf_model is not set: name the model file on this machine.")
-        paths = {name: Path(self._loader.path_dwim(given[name])) for name in ("wheels", "offline") if given[name]}
+        named = {name: given[name] for name in ("wheels", "offline", "key") if given[name] not in ("", "none")}
+        paths = {name: Path(self._loader.path_dwim(path)) for name, path in named.items()}
         try:
             model = Path(self._find_needle("files", given["model"]))
             return make_bundle(model, Path(constants.DEFAULT_LOCAL_TMP), **paths)
@@ -53,17 +54,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def _asked(given: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
-    source = json.dumps([bundle.archive_digest, sorted(given["extras"]), bundle.offline])
+    extras = [sorted({*given["extras"], *more}) for more in ((), ("signed",))]
+    plain, signed = (_digest(json.dumps([bundle.archive_digest, names, bundle.offline])) for names in extras)
     passed = ("root", "manager", "runit_folder", "become", "has_become_password", "has_config", "system_packages")
     asked = {name: value for name, value in bundle.as_dict().items() if name not in ("model", "archive")}
     return {
         **asked,
         **{name: given[name] for name in passed},
         "environment_bytes": given["environment_bytes"],
-        "environment_digest": hashlib.sha256(source.encode()).hexdigest(),
+        "environment_digest": plain,
+        "signed_environment_digest": signed,
+        "key": given["key"] not in ("", "none"),
         "wheels": list(bundle.wheels) if bundle.offline else [],
         "now": time.time(),
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _found(done: dict[str, Any], python: str) -> dict[str, Any]:

@@ -178,6 +178,11 @@ def system_packages(asked: Dict[str, Any]) -> bool:
     return os.path.isdir("/usr/lib/python3/dist-packages/picamera2")
 
 
+def needs_signatures(asked: Dict[str, Any]) -> bool:
+    """Whether models must be signed: a key is brought, or the present release has one."""
+    return asked.get("key", False) or os.path.exists("{}/current/trusted.pub".format(asked["root"]))
+
+
 def environment_name(asked: Dict[str, Any]) -> str:
     """Return the name of the environment, which tells all that it was made from."""
     return "{}-cp{}{}-{}{}-{}".format(
@@ -186,7 +191,7 @@ def environment_name(asked: Dict[str, Any]) -> str:
         sys.version_info[1],
         machine(),
         "-system" if system_packages(asked) else "",
-        asked["environment_digest"][:12],
+        asked["signed_environment_digest" if needs_signatures(asked) else "environment_digest"][:12],
     )
 
 
@@ -220,6 +225,7 @@ def main() -> None:
         "current": current,
         "present": present,
         "system_packages": system_packages(asked),
+        "needs_signatures": needs_signatures(asked),
         "machine": machine(),
         "python": platform.python_version(),
     }

@@ -33,6 +33,7 @@ _ARGUMENTS = {
     "model_name": _NEEDED,
     "model_digest": _NEEDED,
     "config": {"type": "str", "default": "", "no_log": True},
+    "key": {"type": "str", "default": "", "no_log": False},
     "watch_seconds": {"type": "float", "default": 20},
     "start_seconds": {"type": "float", "default": 90},
     "latency_ms": {"type": "float", "default": 0},

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,11 +49,12 @@ class Wanted:
     watch_seconds: float
     start_seconds: float
     latency_ms: float
+    key: str = ""
 
-    def identity(self, config: str) -> str:
+    def identity(self, config: str, key: str) -> str:
         """Return the id of the release, which is the same if nothing has changed."""
         options = [self.service, self.manager, self.run_as, self.memory_limit]
-        parts = [self.environment, self.model_digest, config, *options]
+        parts = [self.environment, self.model_digest, config, *options, *([key] if key else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     @property
@@ -98,8 +100,21 @@ class _Deployment:
     def __init__(self, wanted: Wanted, layout: Layout, manager: Manager) -> None:
         self._wanted, self._layout, self._manager = wanted, layout, manager
         given = wanted.config.rstrip("\n") + "\n" if wanted.config else ""  # Ansible's lookups strip the last newline
-        self._config = given or _text(layout.link / "run.toml")
-        self._release = wanted.identity(self._config)
+        self._key = "" if wanted.key == "none" else wanted.key.strip() or self._present_key()
+        self._present_config = self._without_key(_text(layout.link / "run.toml"))
+        self._config = self._without_key(given) or self._present_config
+        self._release = wanted.identity(self._config, self._key)
+
+    def _present_key(self) -> str:
+        return _text(self._layout.link / "trusted.pub").strip()
+
+    def _without_key(self, config: str) -> str:
+        """Return settings without the key that a release adds to them."""
+        if not (self._key or self._present_key()):
+            return config
+        first_table = re.search(r"(?m)^\s*\[", config)
+        above = first_table.start() if first_table else len(config)
+        return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]
 
     def forecast(self) -> tuple[bool, str]:
         """Return whether something would be changed, and what."""
@@ -114,8 +129,10 @@ class _Deployment:
             steps.append(f"install edgeclf-runtime {wanted.version}")
         if before.get("model") != wanted.model_digest:
             steps.append(f"install {wanted.model}")
-        if self._config != _text(layout.link / "run.toml"):
+        if self._config != self._present_config:
             steps.append("change the settings" if before else "write the settings")
+        if self._key != self._present_key():
+            steps.append("refuse models that the key has not signed" if self._key else "take models of any signer")
         if self._manager.runs_service:
             steps.append("restart the service" if self._manager.definition() is not None else "install the service")
         return True, "would {}".format(", ".join(steps))
@@ -161,10 +178,15 @@ class _Deployment:
         if layout.current == self._release:  # it is in use, and its service is not well
             return float(layout.about(self._release).get("milliseconds", 0))
         about = {"name": wanted.model_name, "version": wanted.version, "before": layout.current}
-        folder = layout.write_release(self._release, wanted.environment, wanted.model_digest, self._config, about)
+        folder = layout.write_release(
+            self._release, wanted.environment, wanted.model_digest, self._config, about, self._key
+        )
         edgeclf = [folder / "environment/bin/python", "-m", "edgeclf_runtime"]
         model = folder / "model.tflite"
-        call([*edgeclf, "verify", model, "--allow-no-golden"], "the model fails its check on the device")
+        signed = ["--trusted-key", folder / "trusted.pub"] if self._key else []
+        if self._key and (layout.link / "model.tflite").exists():
+            signed += ["--not-older-than", layout.link / "model.tflite"]
+        call([*edgeclf, "verify", model, "--allow-no-golden", *signed], "the model fails its check on the device")
         words = [*edgeclf, "bench", model, "--threads", "1", "--seconds", "0.5", "--json"]
         timings = json.loads(call(words, "the model cannot be measured"))["timings"]
         milliseconds = next(float(one["median"]) for one in timings if one["stage"] == "frame")
@@ -216,6 +238,8 @@ class _Deployment:
         layout.switch(before)
         text = "Nothing was there before, and nothing is left."
         if manager.runs_service:
+            for record in manager.health.parent.glob("*.version"):  # or the former model would be refused as older
+                record.unlink()
             try:
                 manager.restore(definition)
                 if definition is not None:

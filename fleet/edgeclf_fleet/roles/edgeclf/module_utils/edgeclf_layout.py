@@ -2,7 +2,7 @@
 
 ROOT/environments/NAME/            Python with the runtime; ``complete`` in it is written last
 ROOT/models/DIGEST.tflite
-ROOT/releases/ID/                  environment -> ..., model.tflite -> ..., run.toml, release.json
+ROOT/releases/ID/                  environment -> ..., model.tflite -> ..., run.toml, release.json, trusted.pub
 ROOT/current -> releases/ID        the one link that is switched
 ROOT/data/                         working folder of the service; kept
 ROOT/incoming/                     what has been copied and not been checked
@@ -110,13 +110,18 @@ class Layout:
             os.fsync(file.fileno())
         os.replace(copied, path)
 
-    def write_release(self, release: str, environment: str, model: str, config: str, about: dict[str, Any]) -> Path:
-        """Write the folder of a release; return it."""
+    def write_release(
+        self, release: str, environment: str, model: str, config: str, about: dict[str, Any], key: str = ""
+    ) -> Path:
+        """Write the folder of a release; return it. With a public key, its settings ask for it."""
         folder = self.releases / release
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         os.symlink(f"../../environments/{environment}", folder / "environment")
         os.symlink(f"../../models/{model}.tflite", folder / "model.tflite")
+        if key:
+            write_synced(folder / "trusted.pub", key)
+            config = f"trusted_key = {json.dumps(str(folder / 'trusted.pub'))}\n{config}"
         write_synced(folder / "run.toml", config, 0o600)  # it may have passwords
         write_synced(folder / "release.json", json.dumps({"environment": environment, "model": model, **about}) + "\n")
         return folder

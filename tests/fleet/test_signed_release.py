@@ -1,0 +1,133 @@
+"""A device that was given a key installs models that the key has signed, and no others, also later on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tomllib
+from click.testing import CliRunner
+
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_deploying import Wanted, deploy
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_layout import Layout, ReleaseError
+from edgeclf_runtime.cli import cli
+from tests.model_files import variant
+
+Bring = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A device without a service, whose environment is this Python's."""
+    layout = Layout(tmp_path / "root")
+    layout.make()
+    python = layout.environments / "here" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', "utf-8")
+    python.chmod(0o755)
+    (layout.environments / "here" / "complete").touch()
+    return layout.root
+
+
+@pytest.fixture
+def bring(root: Path) -> Bring:
+    """Return a function that deploys a model file to the device."""
+
+    def brought(model: Path, check: bool = False, **given: object) -> tuple[bool, str]:
+        content = model.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        (root / "incoming").mkdir(exist_ok=True)
+        (root / "incoming" / f"{digest}.tflite").write_bytes(content)
+        wanted = Wanted(
+            root=root,
+            service="edgeclf",
+            manager="none",
+            runit_folder="",
+            run_as="",
+            memory_limit="",
+            python=sys.executable,
+            environment="here",
+            system_packages=False,
+            archive_digest="",
+            offline=False,
+            extras=[],
+            version="0",
+            model_name=model.stem,
+            model_digest=digest,
+            config="",
+            watch_seconds=0,
+            start_seconds=0,
+            latency_ms=0,
+        )
+        return deploy(replace(wanted, **given), check)  # type: ignore[arg-type]
+
+    return brought
+
+
+def _sign(model: Path, key: Path, output: Path) -> Path:
+    done = CliRunner().invoke(cli, ["sign", str(model), "--key", str(key), "-o", str(output)])
+    assert done.exit_code == 0, done.output
+    return output
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    for name in ("key", "other"):
+        assert CliRunner().invoke(cli, ["sign", "--new-key", str(tmp_path / name)]).exit_code == 0
+    return tmp_path / "key"
+
+
+def test_a_device_with_a_key_refuses_what_it_has_not_signed(
+    root: Path, bring: Bring, kept_model: Path, key: Path, tmp_path: Path
+) -> None:
+    public = Path(f"{key}.pub").read_text("utf-8")
+    older = _sign(kept_model, key, tmp_path / "older")
+    one = _sign(older, key, tmp_path / "one")  # of a signed file, so it is newer even in the same millisecond
+    config = 'source = "a"\ntrusted_key = "mine"\n[gate]\nmax_fps = 5\n'
+    assert bring(kept_model, config=config)[1].startswith("holds model (")
+    assert "refuse models that the key has not signed" in bring(one, check=True, key=public)[1]
+    assert bring(one, key=public)[0]
+    current = root / "current"
+    settings = tomllib.loads((current / "run.toml").read_text("utf-8"))
+    assert settings == {"source": "a", "gate": {"max_fps": 5}, "trusted_key": str(current.resolve() / "trusted.pub")}
+    assert (current / "trusted.pub").read_text("utf-8") == public.strip()
+    for words in ({"key": public}, {}, {"config": config}):
+        assert bring(one, **words) == (False, f"nothing to do: holds one ({_digest(one)[:8]}) with edgeclf 0")
+    other = _sign(kept_model, tmp_path / "other", tmp_path / "by another")
+    forged = tmp_path / "forged"
+    forged.write_bytes(one.read_bytes()[:-3] + b"00\n")
+    for model, reason in (
+        (kept_model, "has no signature"),
+        (other, "signed by another key"),
+        (forged, "its signature is forged"),
+        (older, "older than the model that was in use"),
+    ):
+        with pytest.raises(ReleaseError, match=rf"the model fails its check on the device: .*{reason}.* goes on\.$"):
+            bring(model)
+        assert (current / "model.tflite").read_bytes() == one.read_bytes()
+    changed = variant(kept_model, tmp_path / "new", card=lambda text: json.dumps({**json.loads(text), "name": "new"}))
+    assert bring(_sign(changed, key, tmp_path / "two"))[0]
+    assert (current / "trusted.pub").exists()
+    assert (current / "run.toml").read_text("utf-8").count("trusted_key") == 1
+    assert "take models of any signer" in bring(kept_model, check=True, key="none")[1]
+    assert bring(kept_model, key="none")[0]
+    assert "trusted_key" not in (current / "run.toml").read_text("utf-8")
+    assert not (current / "trusted.pub").exists()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_model_that_the_key_has_not_signed_is_refused_before_any_device(kept_model: Path, key: Path) -> None:
+    words = ["deploy", str(kept_model), "pi@nowhere.invalid", "--key"]
+    done = CliRunner().invoke(cli, [*words, f"{key}.pub"])
+    assert (done.exit_code, "has no signature at its end" in done.output) == (1, True), done.output
+    done = CliRunner().invoke(cli, [*words, str(key)])
+    assert (done.exit_code, "a private key, which belongs to the signer alone" in done.output) == (2, True)

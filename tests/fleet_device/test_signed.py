@@ -1,0 +1,71 @@
+"""A device that was given a key runs a service that refuses what the key has not signed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgeclf_runtime.cli import cli
+from tests.fleet_device.device import Device
+
+
+def sign(model: Path, key: Path, output: Path) -> Path:
+    """Sign a model file."""
+    done = CliRunner().invoke(cli, ["sign", str(model), "--key", str(key), "-o", str(output)])
+    assert done.exit_code == 0, done.output
+    return output
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key; beside it is the public one."""
+    path = tmp_path_factory.mktemp("keys") / "key"
+    assert CliRunner().invoke(cli, ["sign", "--new-key", str(path)]).exit_code == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def signed(models: dict[str, Path], key: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Signed model files, the later the newer: "old-one", "one", "two"."""
+    folder = tmp_path_factory.mktemp("signed")
+    old = sign(models["one"], key, folder / "old-one")
+    return {"old-one": old, "one": sign(old, key, folder / "one"), "two": sign(models["two"], key, folder / "two")}
+
+
+@pytest.fixture
+def trusting(device: Device, models: dict[str, Path], signed: dict[str, Path], key: Path) -> Iterator[Device]:
+    """The device with the signed model "one"; afterwards it takes any again."""
+    assert device.deploy(signed["one"], "--key", f"{key}.pub").status == 0
+    yield device
+    assert device.deploy(models["one"], edgeclf_key="none").status == 0
+
+
+def test_only_what_the_key_has_signed_is_served(
+    trusting: Device, models: dict[str, Path], signed: dict[str, Path], config: Path, key: Path, tmp_path: Path
+) -> None:
+    device = trusting
+    ended = device.deploy(signed["one"], "--key", f"{key}.pub")
+    assert ended.text.startswith("box: nothing to do: serves one ("), ended.text
+    for model, reason in ((models["two"], "has no signature at its end"), (signed["old-one"], "older than the model")):
+        ended = device.deploy(model)
+        assert (ended.status, reason in ended.text, len(ended.text.splitlines())) == (1, True, 1), ended.text
+        assert ended.text.endswith("one goes on.")
+    # A service that was updated and fails leaves the former one, whose model is older, in use.
+    broken = tmp_path / "run.toml"
+    broken.write_text(f'{config.read_text()}[sinks]\njsonl = "/dev/null/answers.jsonl"\n')
+    ended = device.deploy(signed["two"], "--config", broken, edgeclf_start_seconds=20)
+    assert ended.status == 1
+    assert ended.text.endswith(") is back and answers."), ended.text
+    # A file that is put in its place on the device, past the deployment, is refused by the service itself.
+    served, process = (device.root / "current" / "model.tflite").resolve(), device.health()["process"]
+    kept = served.read_bytes()
+    shutil.copy(models["two"], served.with_suffix(".new"))
+    served.with_suffix(".new").replace(served)
+    device.wait(lambda: "has no signature" in device.health().get("refused", ""))
+    assert device.health()["process"] == process
+    served.with_suffix(".new").write_bytes(kept)
+    served.with_suffix(".new").replace(served)
