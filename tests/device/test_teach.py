@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from edgeclf import Quiet
 from edgeclf.exporting.export import export_pretrained
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.cli import main
+from edgeclf_runtime.commands.teach import teach
 from edgeclf_runtime.verification import verify
 from tests.device.noisydigits import rows_to_classify, rows_to_learn, write_digits
 from tests.device.test_userland import TFLITE
@@ -52,7 +52,7 @@ def _taught_there(kind: Userland, root: Path, site: str, *words: str) -> dict[st
 
 
 def _teach_here(base: Path, photos: Path, output: Path) -> None:
-    done = CliRunner().invoke(main, ["teach", str(base), str(photos), "-o", str(output)])
+    done = CliRunner().invoke(teach, [str(base), str(photos), "-o", str(output)])
     assert done.exit_code == 0, done.output
 
 

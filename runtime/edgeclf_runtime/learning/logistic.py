@@ -126,7 +126,7 @@ class _Problem:
     def __init__(
         self, features: Vectors, targets: Targets, start: Head, free: npt.NDArray[np.bool_], balance: float
     ) -> None:
-        exact, counts = features.astype(np.float64), np.bincount(targets)
+        exact, counts = features.astype(np.float64), np.bincount(targets.astype(np.intp))  # 32 bits refuse int64
         self._weights = (len(targets) / np.count_nonzero(counts) / counts[targets]) ** balance
         self._start, self._free, self._mean = start, free, np.average(exact, axis=0, weights=self._weights)
         centred = exact - self._mean

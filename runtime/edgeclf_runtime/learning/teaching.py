@@ -236,7 +236,7 @@ def _range(logits: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _card(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str, judgement: Judgement) -> ModelCard:
-    counts = np.bincount(examples.targets, minlength=len(labels))
+    counts = np.bincount(examples.targets.astype(np.intp), minlength=len(labels))
     taught = {
         **{key: value for key, value in base.card.provenance.items() if key in ("backbone", "weights")},
         "taught from": f"{base.card.name}, SHA-256 {hashlib.sha256(base.content).hexdigest()}",
