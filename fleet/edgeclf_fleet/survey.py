@@ -122,10 +122,9 @@ def device_statuses(events: Sequence[Mapping[str, Any]]) -> list[DeviceStatus]:
     found = {event["host"]: event["status"] for event in events if isinstance(event.get("status"), dict)}
     missing = {outcome.host: outcome.text for outcome in outcomes(events) if outcome.host not in found}
     reasons = {host: text.removesuffix(" Nothing was changed.") for host, text in missing.items()}
-    both = [DeviceStatus(host, status) for host, status in found.items()]
-    return sorted(
-        [*both, *(DeviceStatus(host, {}, text) for host, text in reasons.items())], key=lambda one: one.device
-    )
+    devices = [DeviceStatus(host, status) for host, status in found.items()]
+    devices += [DeviceStatus(host, {}, reason) for host, reason in reasons.items()]
+    return sorted(devices, key=lambda device: device.device)
 
 
 def table(devices: Iterable[DeviceStatus]) -> list[str]:

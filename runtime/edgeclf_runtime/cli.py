@@ -33,6 +33,7 @@ _SECTIONS = {
     "Run, on a Raspberry Pi, a Coral board or here": (
         "doctor",
         "capture",
+        "sort",
         "teach",
         "background",
         "init-config",

@@ -6,8 +6,6 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
-from edgeclf_runtime.errors import SinkError, SourceError, UsageError
+from edgeclf_runtime.commands.page import class_names, server_context, terminated
+from edgeclf_runtime.errors import SourceError, UsageError
 from edgeclf_runtime.pictures.view import WHOLE, Region, View
 from edgeclf_runtime.prediction import NOTHING
 
 if TYPE_CHECKING:
-    import ssl
-
     from edgeclf_runtime.frame import Frame
     from edgeclf_runtime.learning.teacher import Teacher
     from edgeclf_runtime.sources import SourceOptions
@@ -33,10 +30,6 @@ __all__ = ["capture"]
 _NO_SOURCE = "none"
 
 
-def _names(context: click.Context, option: click.Parameter, value: str) -> list[str]:
-    return [name for name in value.split(",") if name.strip()]
-
-
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
@@ -46,7 +39,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
     help="Camera, csi, video or address (see edgeclf run), or none: a phone's camera only.",
 )
 @click.option(
-    "--classes", callback=_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
+    "--classes", callback=class_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
 )
 @click.option(
     "--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Address of the page; see edgeclf run."
@@ -135,7 +128,7 @@ def capture(
     album = Album(folder, [*classes, *([label] if label else []), *([NOTHING] if teacher else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    with filtered_codec_lines(), _terminated():
+    with filtered_codec_lines(), terminated():
         if every is not None and label is not None:
             _by_the_clock(album, source, options, view, label.strip(), every, count)
         else:
@@ -183,7 +176,7 @@ def _by_hand(
     from edgeclf_runtime.web.address import is_local
     from edgeclf_runtime.web.capture_page import CapturePage
 
-    context, camera = _server_context(*tls) if tls else None, source != _NO_SOURCE
+    context, camera = server_context(tls), source != _NO_SOURCE
     seen = str(view) if view.changes else ""
     page = CapturePage(album, web, tls=context, camera=camera, view=seen, train_options=_words(view), teaching=teacher)
     try:
@@ -216,15 +209,6 @@ def _show(page: CapturePage, source: str, options: SourceOptions, view: View) ->
             page.show(_kept(frame, view))
 
 
-def _server_context(cert: str, key: str) -> ssl.SSLContext:
-    from edgeclf_runtime.web.certificate import EXPIRED, has_expired, server_context
-
-    context = server_context(cert, key)
-    if has_expired(context, cert):
-        raise SinkError(f"{cert}: {EXPIRED}.")
-    return context
-
-
 def _by_the_clock(
     album: Album, source: str, options: SourceOptions, view: View, label: str, every: float, count: int
 ) -> None:
@@ -243,15 +227,3 @@ def _by_the_clock(
             click.echo(f"{path}", err=True)
             if not left:
                 break
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C."""
-    import signal
-
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

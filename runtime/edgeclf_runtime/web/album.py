@@ -14,7 +14,7 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.model.class_name import check_class_name, is_part
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.system.atomic_file import written_beside
-from edgeclf_runtime.web.made_folders import MadeFolders
+from edgeclf_runtime.system.made_folders import MadeFolders
 from edgeclf_runtime.web.picture_counts import PictureCounts
 
 __all__ = ["Album"]

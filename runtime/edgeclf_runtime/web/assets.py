@@ -15,6 +15,7 @@ _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg"
 _SCRIPTS = {
     "zones": ("zones.js",),
     "preview": ("preview.js", "history.js", "unsorted.js"),
+    "sort": ("sort.js", "group.js"),
     "capture": ("capture.js", "camera.js", "recent.js", "lesson.js"),
 }
 
@@ -32,7 +33,7 @@ def file_routes(page: str) -> list[Route]:
     """Return the routes that serve a page.
 
     Args:
-        page: "preview", "zones" or "capture": its HTML at the root and the files it loads, and nothing else.
+        page: "preview", "zones", "sort" or "capture": its HTML at the root and the files it loads, and nothing else.
     """
     names = {"/": f"{page}.html", **{f"/{name}": name for name in (*_SCRIPTS[page], *_SHARED)}}
     return [Route(path, functools.partial(_serve, name)) for path, name in names.items()]

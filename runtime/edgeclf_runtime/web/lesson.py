@@ -12,14 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgeclf_runtime.classifier import Picture
-from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sinks.jpeg import small_jpeg
 from edgeclf_runtime.web.discarded_images import DiscardedImages
 from edgeclf_runtime.web.live_answer import LiveAnswer, answer_of
-from edgeclf_runtime.web.requests import read_texts
+from edgeclf_runtime.web.requests import read_texts, refusing
 from edgeclf_runtime.web.uploads import Uploads, check_photograph
 
 __all__ = ["Lesson", "Teaching"]
@@ -113,12 +112,12 @@ class Lesson:
         """Return the routes of the buttons, the model file, the report and its images."""
 
         async def teach(request: Request) -> Response:
-            await _refusing(self._teaching.begin)
+            await refusing(self._teaching.begin)
             self._changed()
             return JSONResponse({})
 
         async def undo(request: Request) -> Response:
-            await _refusing(self._teaching.undo)
+            await refusing(self._teaching.undo)
             return JSONResponse({})
 
         async def report(request: Request) -> Response:
@@ -134,16 +133,16 @@ class Lesson:
 
         async def wrong(request: Request) -> Response:
             name = self._wrong(request.query_params.get("file", ""))
-            return Response(await _refusing(lambda: self._thumbnail(name)), media_type="image/jpeg")
+            return Response(await refusing(lambda: self._thumbnail(name)), media_type="image/jpeg")
 
         async def discard(request: Request) -> Response:
             (name,) = await read_texts(request, "file")
-            await _refusing(lambda: self._discarded.discard(self._wrong(name)))
+            await refusing(lambda: self._discarded.discard(self._wrong(name)))
             return JSONResponse({})
 
         async def restore(request: Request) -> Response:
             (name,) = await read_texts(request, "file")
-            await _refusing(lambda: self._discarded.restore(self._wrong(name)))
+            await refusing(lambda: self._discarded.restore(self._wrong(name)))
             return JSONResponse({})
 
         async def answer(request: Request) -> Response:
@@ -165,15 +164,3 @@ class Lesson:
 
     def _answered(self, data: bytes) -> Prediction | None:
         return self._teaching.answer(check_photograph(data)[1])
-
-
-async def _refusing(work: Callable[[], Any]) -> Any:
-    """Do this in a thread; what it refuses is refused to the browser."""
-    try:
-        return await asyncio.to_thread(work)
-    except UsageError as error:
-        raise HTTPException(400, str(error)) from None
-    except EdgeclfError as error:
-        raise HTTPException(409, str(error)) from None
-    except OSError as error:
-        raise HTTPException(409, f"{error.filename}: {error.strerror}.") from None

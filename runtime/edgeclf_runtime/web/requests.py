@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,10 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-__all__ = ["application", "read_file_content", "read_list", "read_texts"]
+from edgeclf_runtime.errors import EdgeclfError, UsageError
+
+__all__ = ["application", "read_file_content", "read_list", "read_text_and_list", "read_texts", "refusing"]
 
 _LONGEST = 4096  # maximum size of a request's body in bytes
 _LONGEST_LIST = 8192  # maximum size with a list, such as the names of all images on a page
+_LONGEST_OF_IDS = 32768  # maximum size with a list of ids
 _PATIENCE = 10.0  # seconds for a body to arrive
 _LATE = "The request did not come to its end."
 _LONG = "Expected at most {} bytes."
@@ -58,6 +61,21 @@ async def read_list(request: Request, name: str) -> list[str]:
     return values
 
 
+async def read_text_and_list(request: Request, text: str, texts: str) -> tuple[str, list[str]]:
+    """Read a string and a non-empty list of strings, of up to about a thousand ids, from the JSON object in a request.
+
+    Raises:
+        HTTPException: as ``read_texts``.
+    """
+    body = await _json(request, _LONGEST_OF_IDS)
+    value, values = (body.get(text), body.get(texts)) if isinstance(body, dict) else (None, None)
+    if not isinstance(value, str) or not isinstance(values, list) or not values:
+        raise HTTPException(400, f"Expected a JSON object with a text and a list of texts: {text}, {texts}.")
+    if not all(isinstance(each, str) for each in values):
+        raise HTTPException(400, f"Expected a list of texts: {texts}.")
+    return value, values
+
+
 async def read_file_content(request: Request, longest: int, patience: float) -> bytes:
     """Read a file that is the body of a request.
 
@@ -90,3 +108,15 @@ async def _body(request: Request, longest: int) -> bytes:
         if len(content) > longest:
             raise HTTPException(413, _LONG.format(longest))
     return bytes(content)
+
+
+async def refusing(work: Callable[[], Any]) -> Any:
+    """Do this in a thread; what it refuses is refused to the browser."""
+    try:
+        return await asyncio.to_thread(work)
+    except UsageError as error:
+        raise HTTPException(400, str(error)) from None
+    except EdgeclfError as error:
+        raise HTTPException(409, str(error)) from None
+    except OSError as error:
+        raise HTTPException(409, f"{error.filename}: {error.strerror}.") from None

@@ -23,7 +23,7 @@ from edgeclf_runtime.sinks.snapshots.name import (
     read_name,
 )
 from edgeclf_runtime.system.atomic_file import sync, write_text
-from edgeclf_runtime.web.made_folders import MadeFolders
+from edgeclf_runtime.system.made_folders import MadeFolders
 
 __all__ = ["Unsorted"]
 

@@ -1,0 +1,50 @@
+"""What the commands that serve a page of their own share: HTTPS, the names of classes, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_runtime.errors import SinkError
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["class_names", "server_context", "terminated"]
+
+
+def class_names(context: click.Context, option: click.Parameter, value: str) -> list[str]:
+    """Return the names in "A,B"; the callback of an option."""
+    return [name for name in value.split(",") if name.strip()]
+
+
+def server_context(tls: tuple[str, str] | None) -> ssl.SSLContext | None:
+    """Return what serves HTTPS with a certificate and its key; None for HTTP.
+
+    Raises:
+        SinkError: they cannot be used, or the certificate has expired.
+    """
+    if tls is None:
+        return None
+    from edgeclf_runtime.web.certificate import EXPIRED, has_expired
+    from edgeclf_runtime.web.certificate import server_context as context_of
+
+    context = context_of(*tls)
+    if has_expired(context, tls[0]):
+        raise SinkError(f"{tls[0]}: {EXPIRED}.")
+    return context
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C."""
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,194 @@
+"""A folder of unsorted images, and the folders of classes into which they are moved."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeclf_runtime.errors import SinkError, UsageError
+from edgeclf_runtime.model.class_name import check_class_name, is_part
+from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
+from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, files_of, folder_name
+from edgeclf_runtime.system.made_folders import MadeFolders
+from edgeclf_runtime.system.moving import free_path, move
+from edgeclf_runtime.system.plain_text import plain, printable
+
+__all__ = ["Moved", "Pile", "image_id"]
+
+_UNDONE = 500  # latest moves that can be undone
+_OWN = (".", "__")  # beginnings of names that are not classes
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What was moved at once.
+
+    Attributes:
+        number: of the move, to undo it.
+        folder: name of the folder.
+        count: number of images.
+    """
+
+    number: int
+    folder: str
+    count: int
+
+
+class Pile:
+    """Images to sort: those directly in a folder, and those that a snapshot sink left unsorted in it.
+
+    A discarded image goes to ``FOLDER/__discarded/``; one that is there is never shown again, also if the same file is
+    copied to the folder once more.
+
+    Args:
+        folder: of the images.
+        photos: folder with a sub-folder for each class; created with the first image.
+        labels: labels of a model, which are always valid classes; other names must be valid names of folders.
+        classes: further classes to offer.
+
+    Raises:
+        SinkError: no such folder, or it cannot be read.
+        UsageError: an invalid class name, or ``photos`` is divided into parts such as train/.
+    """
+
+    def __init__(self, folder: Path, photos: Path, labels: Sequence[str] = (), classes: Sequence[str] = ()) -> None:
+        if not folder.is_dir():
+            raise SinkError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}.")
+        self.folder, self.photos, self._labels = folder, photos, tuple(labels)
+        self._lock, self._numbers = threading.Lock(), itertools.count(1)
+        self._made = MadeFolders()
+        self._moves = OrderedDict[int, list[tuple[str, Path]]]()
+        parts = [name for name in self.folders() if is_part(name)]
+        if parts:
+            raise UsageError(f"{photos}: contains parts of a split ({parts[0]}/); name one: {photos / parts[0]}.")
+        self._named = [check_class_name(name) for name in classes]
+        for left in photos.glob("*/.*.part"):  # of a process that was killed
+            left.unlink(missing_ok=True)
+
+    def listed(self) -> list[str]:
+        """Return the names of the images, relative to the folder, sorted."""
+        gone = set(files_of(self.folder / DISCARDED))
+        found = [name for name in files_of(self.folder) if _is_image(name) and name not in gone]
+        unsorted = [name for name in files_of(self.folder / UNSORTED) if _is_image(name) and name not in gone]
+        return sorted([*found, *(f"{UNSORTED}/{name}" for name in unsorted)], key=os.path.basename)
+
+    def path(self, name: str) -> Path:
+        """Return the path of an image.
+
+        Raises:
+            SinkError: there is no such image, or no more.
+        """
+        inner, _, base = name.rpartition("/")
+        path = self.folder / name
+        if inner not in ("", UNSORTED) or not _is_image(base) or path.is_symlink() or not path.is_file():
+            raise SinkError("This image is gone; somebody may have sorted it already.")
+        return path
+
+    def classes(self) -> list[str]:
+        """Return the classes: the model's labels, those that were named, and the folders."""
+        of_labels = {folder_name(label) for label in self._labels}
+        folders = [name for name in self.folders() if name not in of_labels]
+        return list(dict.fromkeys([*self._labels, *self._named, *folders]))
+
+    def sort(self, names: Sequence[str], label: str) -> Moved:
+        """Move images to the folder of a class.
+
+        Args:
+            names: from ``listed``; those that are gone are passed over.
+            label: name of the class; a new one is created.
+
+        Raises:
+            SinkError: all are gone, or one cannot be moved; those before it were.
+            UsageError: an invalid class name.
+        """
+        folder = self._folder_of(label)
+        return self._move(names, self.photos / folder, folder)
+
+    def discard(self, names: Sequence[str]) -> Moved:
+        """Discard images; see ``sort``."""
+        return self._move(names, self.folder / DISCARDED, DISCARDED)
+
+    def undo(self, number: int) -> int:
+        """Take a move back; return the number of images.
+
+        Raises:
+            SinkError: it was taken back already, its images are gone, or one cannot be moved.
+        """
+        with self._lock:
+            moved = self._moves.pop(number, [])
+            back = 0
+            for index, (name, path) in enumerate(moved):
+                try:
+                    move(path, free_path(self.folder / name))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self._moves[number] = moved[index:]  # so that it can be tried again
+                    raise _refused(path, error) from None
+                back += 1
+            for folder in {path.parent for _, path in moved} - {self.folder / DISCARDED}:
+                self._made.remove_empty(folder)
+        if not back:
+            raise SinkError("There is nothing to undo.")
+        return back
+
+    def _move(self, names: Sequence[str], target: Path, folder: str) -> Moved:
+        with self._lock:
+            done: list[tuple[str, Path]] = []
+            number = next(self._numbers)
+            self._moves[number] = done
+            while len(self._moves) > _UNDONE:
+                self._moves.popitem(last=False)
+            for name in names:
+                try:
+                    source = self.path(name)
+                except SinkError:
+                    continue
+                path = target / source.name
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self._made.make(target)
+                    path = free_path(path)
+                    move(source, path)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise _refused(path, error) from None
+                done.append((name, path))
+            if not done:
+                del self._moves[number]
+                raise SinkError("These images are gone; somebody may have sorted them already.")
+        return Moved(number, folder, len(done))
+
+    def _folder_of(self, label: str) -> str:
+        if label in self._labels:  # labels may differ only in case
+            return folder_name(label)
+        classes = self.classes()
+        alike = next((other for other in classes if other.casefold() == label.strip().casefold()), None)
+        return folder_name(alike or check_class_name(label))
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders of classes, sorted."""
+        if not self.photos.is_dir():
+            return []
+        with os.scandir(self.photos) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(_OWN))
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and "\0" not in name and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _refused(path: Path, error: OSError) -> SinkError:
+    return SinkError(f"{plain(printable(path))}: {error.strerror}. It stays where it was.")
+
+
+def image_id(name: str) -> str:
+    """Return the id of an image in an address: the same after a restart, so that a stale page sorts no other one."""
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
