@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import http.server
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from typing import Any
 
 __all__ = ["Webhook", "webhook"]
@@ -18,6 +21,7 @@ class Webhook:
     Attributes:
         address: to call.
         calls: headers and JSON of each, also of those that failed.
+        pictures: the JPEG that came with each; None for those without.
         failures: so many of the next are answered with 503.
         answers: an event; cleared, calls wait.
     """
@@ -25,6 +29,7 @@ class Webhook:
     def __init__(self, address: str) -> None:
         self.address, self.failures = address, 0
         self.calls: list[tuple[dict[str, str], Any]] = []
+        self.pictures: list[bytes | None] = []
         self.answers = threading.Event()
         self.answers.set()
 
@@ -38,13 +43,28 @@ class Webhook:
         return 204
 
 
+def _event(headers: Message, content: bytes) -> tuple[Any, bytes | None]:
+    """Return the JSON and the JPEG of a form; or the JSON alone."""
+    if headers.get_content_type() != "multipart/form-data":
+        return json.loads(content), None
+    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    form = email.message_from_bytes(head + content, policy=email.policy.HTTP)
+    parts = {part.get_param("name", header="Content-Disposition"): part for part in form.iter_parts()}
+    assert parts["event"].get_content_type() == "application/json"
+    picture = parts.get("picture")
+    if picture is not None:
+        assert (picture.get_content_type(), picture.get_filename()) == ("image/jpeg", "seen.jpg")
+    return json.loads(parts["event"].get_content()), None if picture is None else picture.get_content()
+
+
 @contextmanager
 def webhook() -> Iterator[Webhook]:
     """Serve one on this machine."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body, picture = _event(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+            hook.pictures.append(picture)
             self.send_response(hook.answer(dict(self.headers), body))
             self.end_headers()
 

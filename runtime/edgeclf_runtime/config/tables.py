@@ -13,6 +13,8 @@ from edgeclf_runtime.renamed import KEYS, in_new_names, meant
 __all__ = ["Reading", "unknown"]
 
 _Kind = TypeVar("_Kind")
+_OTHER_WORDS = {"from": "after", "to": "on"}
+"""What other programs call keys of ours, to suggest them."""
 
 
 @dataclass
@@ -95,5 +97,6 @@ def _as(value: Any, hint: Any) -> Any:
 
 def unknown(name: str, names: Sequence[str], renamed: Mapping[str, str]) -> str:
     """Return the error for an unknown key."""
-    near = meant(name, names, renamed)
+    other = _OTHER_WORDS.get(name)
+    near = other if other in names else meant(name, names, renamed)
     return f"{name}: unknown{f', did you mean {near}?' if near else ''}"

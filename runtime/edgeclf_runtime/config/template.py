@@ -48,6 +48,7 @@ _ABOUT = {
         "window": "See votes",
         "hold": "Seconds that a new answer must last before it counts",
         "cooldown": "Minimum time between two calls of command or webhook, in seconds",
+        "count_period": "Seconds within which the changes to each answer are counted, such as 3600; 0 counts none",
     },
     "gate": {
         "region": "Part of the image to classify: left, top, width, height as fractions (default: the model's)",

@@ -148,12 +148,13 @@ def _check_models(
             reading.wrong.append(f"zone {users}: {str(error).rstrip('.')}")
     for zone in zones:
         if (answers := known.get(zone.model or model)) is not None:
-            _check_labels(zone.on or (), answers, (UNKNOWN,), f"zone {zone.name}.on", "its model", reading)
+            for key, named in (("on", zone.on), ("after", zone.after)):
+                _check_labels(named or (), answers, (UNKNOWN,), f"zone {zone.name}.{key}", "its model", reading)
     sinks = content.get("sinks", {})
     if len(known) < len({zone.model or model for zone in zones}) or not isinstance(sinks, Mapping):
         return
     all_answers = tuple(dict.fromkeys(label for answers in known.values() for label in answers))
-    for key, others in (("on", (UNKNOWN,)), ("snapshot_labels", (UNKNOWN, NOTHING, "*"))):
+    for key, others in (("on", (UNKNOWN,)), ("after", (UNKNOWN,)), ("snapshot_labels", (UNKNOWN, NOTHING, "*"))):
         named = sinks.get(key, ())
         if isinstance(named, list):
             _check_labels(named, all_answers, others, f"sinks.{key}", "no zone's model", reading)

@@ -44,6 +44,7 @@ class ZoneKeys:
     region: Optional[tuple[float, float, float, float]] = None  # noqa: UP045  read at run time, on Python 3.9 too
     polygon: tuple[tuple[float, float], ...] = ()
     on: Optional[tuple[str, ...]] = None  # noqa: UP045
+    after: Optional[tuple[str, ...]] = None  # noqa: UP045
     command: Optional[str] = None  # noqa: UP045
     webhook: Optional[str] = field(default=None, repr=False, metadata={"secret": True})  # noqa: UP045
 
@@ -74,7 +75,7 @@ class ZoneSettings:
         model: path of its model file; None for the one of the command line.
         region, polygon: which part is classified; None for the model's, or the whole image.
         decision, gate: rules; what the zone does not set is as in the tables of those names.
-        on, command, webhook: in place of those of ``[sinks]``; None for the same.
+        on, after, command, webhook: in place of those of ``[sinks]``; None for the same.
     """
 
     name: str
@@ -85,6 +86,7 @@ class ZoneSettings:
     decision: DecisionRule
     gate: GateRule
     on: tuple[str, ...] | None = None
+    after: tuple[str, ...] | None = None
     command: str | None = None
     webhook: str | None = field(default=None, repr=False)
 
@@ -93,7 +95,7 @@ class ZoneSettings:
         """Return a zone from its keys; the region of a polygon is the smallest around it."""
         region = region_around(keys.polygon) if keys.polygon else keys.region
         model = Path(keys.model) if keys.model else None
-        calls = keys.on, keys.command, keys.webhook
+        calls = keys.on, keys.after, keys.command, keys.webhook
         return cls(keys.name, camera, model, region, keys.polygon, decision, gate, *calls)
 
 

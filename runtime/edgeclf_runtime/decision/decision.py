@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
 from edgeclf_runtime.decision.average import FamiliarityAverage
+from edgeclf_runtime.decision.events import Events
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.prediction import NOTHING, UNDECIDED, UNFAMILIAR, UNKNOWN, Prediction
 
@@ -40,6 +42,7 @@ class DecisionRule:
         cooldown: minimum time from the end of a command or webhook call to the next, in seconds.
         reject: answer "unknown" if the familiarity is lower, which is so for this share of familiar images; None uses
             that of the model card, or 0 if ``threshold`` is 0: then the answer is never "unknown".
+        count_period: seconds within which the changes to each answer are counted; 0 counts none.
     """
 
     threshold: Optional[float] = None  # noqa: UP045  read at run time by settings, on Python 3.9 too
@@ -51,6 +54,7 @@ class DecisionRule:
     hold: float = 0.0
     cooldown: float = 0.0
     reject: Optional[float] = None  # noqa: UP045
+    count_period: float = 0.0
 
     def __post_init__(self) -> None:
         shares = {"threshold": self.threshold or 0.0, "margin": self.margin, "hysteresis": self.hysteresis}
@@ -62,6 +66,8 @@ class DecisionRule:
             wrong.append(f"hold {self.hold}: expected 0 to 3600 seconds")
         if not 0 <= self.cooldown <= 86400:
             wrong.append(f"cooldown {self.cooldown}: expected 0 to 86400 seconds")
+        if not 0 <= self.count_period <= 2_678_400:
+            wrong.append(f"count_period {self.count_period}: expected 0 to 2678400 seconds")
         if not 1 <= self.votes <= self.window <= 1000:
             wrong.append(f"{self.votes} votes of {self.window}: expected 1 <= votes <= window <= 1000")
         if wrong:
@@ -91,6 +97,8 @@ class Decision:
         refused: there is no answer; if False, "unknown" is the name of one of the model's classes.
         reason: why there is none: "unfamiliar" or "undecided"; None if there is an answer.
         familiarity: averaged familiarity, 0 to 1; None if the model has none.
+        before: the answer before this one; if that was "unknown", also the last one that was not. Empty for the first.
+        counts: how often each answer has begun within ``count_period``; None if that is not counted.
     """
 
     label: str
@@ -100,6 +108,8 @@ class Decision:
     refused: bool = False
     reason: str | None = None
     familiarity: float | None = None
+    before: tuple[str, ...] = ()
+    counts: Mapping[str, int] | None = None
 
 
 class Decider:
@@ -122,6 +132,7 @@ class Decider:
         self._is_first = True  # True until the first answer, or "unknown", has been accepted
         self._coming: str | None = None  # a new answer that must last before it is accepted
         self._coming_since: float | None = None
+        self._events = Events(rule.count_period)
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
         """Switch to another model: keep the answer if the model has its label; reset averages and votes.
@@ -166,7 +177,10 @@ class Decider:
         self._is_first = self._is_first and not has_lasted
         since = moment if changed or self._answer is None else self._answer.since
         reason = self._reason if answer is None else None
-        self._answer = Decision(label, score, changed, since, answer is None, reason, self._familiarity.value)
+        if changed:
+            self._events.change(label, answer is None, moment)
+        past = self._events.before, self._events.counts(moment)
+        self._answer = Decision(label, score, changed, since, answer is None, reason, self._familiarity.value, *past)
         return self._answer
 
     @property

@@ -34,7 +34,7 @@ def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple
         SinkError: some labels are unknown.
     """
     for zone in zones:
-        check_labels(SinkSettings(on=zone.on or ()), labels)
+        check_labels(SinkSettings(on=zone.on or (), after=zone.after or ()), labels)
 
 
 def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
@@ -50,6 +50,7 @@ def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
         web_key="",
         snapshots=folder,
         on=sinks.on if zone.on is None else zone.on,
+        after=sinks.after if zone.after is None else zone.after,
         command=sinks.command if zone.command is None else zone.command,
         webhook=sinks.webhook if zone.webhook is None else zone.webhook,
     )
@@ -66,6 +67,7 @@ def _shared(sinks: SinkSettings) -> SinkSettings:
         command="",
         webhook="",
         on=(),
+        after=(),
         snapshot_labels=(),
     )
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
-from urllib.parse import urlsplit
+from typing import Callable
 
 from edgeclf_runtime.decision.decision import UNKNOWN
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.sinks.item_json import as_json
+from edgeclf_runtime.sinks.call_pictures import call_picture, picture_file
+from edgeclf_runtime.sinks.calling import Calls
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
-from edgeclf_runtime.sources.network.camera import without_password
+from edgeclf_runtime.sinks.webhook import WebhookSink
 from edgeclf_runtime.system.process_group import ProcessGroup
 
 __all__ = ["CallKeys", "CommandSink", "WebhookSink"]
 
 _SECONDS = 30.0  # time limit of a command
 _GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from SIGTERM to SIGKILL
-_TRIES = 3
-_TIMEOUT = 5.0
 _OURS = ("EDGECLF_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")  # variables meant only for this process
 _HANDED_ON = ("EDGECLF_EDGETPU_LIBRARY",)
 _TELLING = 8  # minimum length of a secret that is searched for inside other text
@@ -33,12 +28,16 @@ _TELLING = 8  # minimum length of a secret that is searched for inside other tex
 
 @dataclass(frozen=True)
 class CallKeys(SinkKeys):
-    """Run a program and call an address whenever the answer changes to one of ``on`` (to any answer if empty)."""
+    """Run a program and call an address whenever the answer changes to one of ``on``, from one of ``after`` (from and
+    to any answer if empty)."""
 
     on: tuple[str, ...] = key((), "Answers for which command and webhook are called (default: all)")
+    after: tuple[str, ...] = key((), "Only if the answer before was one of these (default: any)")
     command: str = key("", "Program to run when the answer changes")
+    command_picture: bool = key(False, "Give it what the network saw, a JPEG, at the path EDGECLF_PICTURE")
     webhook: str = key("", "Address to POST to when the answer changes", secret=True)
     webhook_token: str = key("", "Bearer token for it", secret=True)
+    webhook_picture: bool = key(False, "Send it a form with the JSON and what the network saw, a JPEG")
 
     def checks(self) -> Iterator[Callable[[], object]]:
         if self.command:
@@ -48,62 +47,58 @@ class CallKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         if self.command:
-            yield CommandSink(self.command, self.on, run.cooldown, run.secrets)
+            yield CommandSink(
+                self.command, self.on, run.cooldown, run.secrets, after=self.after, picture=self.command_picture
+            )
         if self.webhook:
-            yield WebhookSink(self.webhook, self.on, self.webhook_token, run.cooldown)
+            yield WebhookSink(
+                self.webhook,
+                self.on,
+                self.webhook_token,
+                run.cooldown,
+                after=self.after,
+                picture=self.webhook_picture,
+            )
 
     def named_labels(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         yield "on", self.on, (UNKNOWN,)
+        yield "after", self.after, (UNKNOWN,)
 
     def recipients(self) -> tuple[str, ...]:
         return self.command, self.webhook.partition("?")[0]
 
 
-class _Calls:
-    """Decides when a call is made; see ``sink.Caller``."""
-
-    pictures = False
-
-    def __init__(self, labels: tuple[str, ...], cooldown: float) -> None:
-        self._labels, self.cooldown = labels, cooldown
-        self.superseded, self._interrupted = threading.Event(), threading.Event()
-
-    def heeds(self, item: Item) -> bool:
-        """Whether the answer changed to one of the labels."""
-        if not isinstance(item, Observation) or not item.decision.changed:
-            return False
-        return not self._labels or item.decision.label in self._labels
-
-    def interrupt(self) -> None:
-        """End the current call; no other follows."""
-        self._interrupted.set()
-        self.superseded.set()
-
-    def close(self) -> None:
-        """Do nothing: nothing is held open."""
-
-
-class CommandSink(_Calls):
+class CommandSink(Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
-    The program gets the answer in EDGECLF_LABEL, the reason for "unknown" in EDGECLF_REASON, and EDGECLF_SCORE,
-    EDGECLF_TIME and EDGECLF_SOURCE, with zones also EDGECLF_CAMERA and EDGECLF_ZONE. After 30 s, or when the sink is
-    closed, it is terminated with all processes of its group.
+    The program gets the answer in EDGECLF_LABEL, the one before in EDGECLF_PREVIOUS, the reason for "unknown" in
+    EDGECLF_REASON, and EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE, with zones also EDGECLF_CAMERA and EDGECLF_ZONE,
+    and EDGECLF_COUNT if changes are counted. After 30 s, or when the sink is closed, it is terminated with all
+    processes of its group.
 
     Args:
         command: the program and its arguments, quoted as in a shell.
         labels: answers that trigger it; empty for all.
         cooldown: minimum time from the end of a call to the next, in seconds.
         secrets: environment variables that contain one of these are not passed on.
+        after: answers from which it must have changed; empty for any.
+        picture: write what the network saw to a JPEG, whose path is in EDGECLF_PICTURE; removed when the program ends.
 
     Raises:
         SinkError: empty command, or unbalanced quotes.
     """
 
     def __init__(
-        self, command: str, labels: tuple[str, ...] = (), cooldown: float = 0.0, secrets: Sequence[str] = ()
+        self,
+        command: str,
+        labels: tuple[str, ...] = (),
+        cooldown: float = 0.0,
+        secrets: Sequence[str] = (),
+        *,
+        after: tuple[str, ...] = (),
+        picture: bool = False,
     ) -> None:
-        super().__init__(labels, cooldown)
+        super().__init__(labels, cooldown, after, picture)
         try:
             self._command = shlex.split(command)
         except ValueError as error:
@@ -116,17 +111,15 @@ class CommandSink(_Calls):
     def take(self, item: Item) -> None:
         if not isinstance(item, Observation) or not self.heeds(item):
             return
-        frame = item.prediction.frame
-        variables = {
-            **{f"EDGECLF_{name.upper()}": value for name, value in item.zone.fields.items()},
-            "EDGECLF_LABEL": item.decision.label,
-            "EDGECLF_REASON": item.decision.reason or "",
-            "EDGECLF_SCORE": f"{item.decision.score:.6f}",
-            "EDGECLF_TIME": f"{item.time:.3f}",
-            "EDGECLF_SOURCE": frame.source if frame else "",
-        }
+        variables = {**self._environment(), **_variables(item)}
+        if not self.pictures:
+            return self._run(variables)
+        with picture_file(call_picture(item)) as path:
+            self._run({**variables, "EDGECLF_PICTURE": path})
+
+    def _run(self, variables: dict[str, str]) -> None:
         self._left = [group for group in self._left if not group.is_over()]
-        group = ProcessGroup(self._command, {**self._environment(), **variables})
+        group = ProcessGroup(self._command, variables)
         status = group.wait(_SECONDS, self._interrupted)
         if status is None and self._interrupted.is_set():
             group.end(_GRACE_AT_END)
@@ -156,70 +149,17 @@ class CommandSink(_Calls):
             group.end(_GRACE_AT_END)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: the token is meant for one host only."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _names_a_host(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-class WebhookSink(_Calls):
-    """Posts the observation as JSON to an address whenever the answer changes, with up to three attempts.
-
-    There are no further attempts once there is a newer change.
-
-    Args:
-        address: http or https.
-        labels: answers that trigger it; empty for all.
-        token: sent as ``Authorization: Bearer``; never shown.
-        cooldown: minimum time from the end of a call to the next, in seconds.
-
-    Raises:
-        SinkError: not an http or https address, or invalid.
-    """
-
-    def __init__(self, address: str, labels: tuple[str, ...] = (), token: str = "", cooldown: float = 0.0) -> None:
-        super().__init__(labels, cooldown)
-        if not address.startswith(("http://", "https://")):
-            raise SinkError(f"Webhook {address.partition('://')[0]}: expected an http or https address.")
-        if not address.isascii() or not address.isprintable() or " " in address or not _names_a_host(address):
-            # The address is not shown because it may contain a key.
-            raise SinkError(
-                "Webhook address: expected http://HOST[:PORT]/PATH in ASCII; other signs as %20, of a host as xn--."
-            )
-        self.name = f"webhook {without_password(address)}"
-        parts = urlsplit(address)
-        if parts.username is not None:
-            raise SinkError(f"{self.name}: a password does not go into the address; use webhook_token.")
-        if not token.isprintable() or not token.isascii():
-            raise SinkError(f"{self.name}: its token has characters that cannot be sent.")
-        self._address, self._token = address, token
-        self._opener = urllib.request.build_opener(_NoRedirect)
-
-    def take(self, item: Item) -> None:
-        if not self.heeds(item):
-            return
-        data = as_json(item, 5).encode()
-        for attempt in range(_TRIES):
-            try:
-                return self._post(data)
-            except (urllib.error.URLError, OSError) as error:
-                reason = getattr(error, "reason", error)
-                if attempt == _TRIES - 1 or self.superseded.wait(0.5 * 2**attempt):
-                    raise SinkError(f"{self.name}: {reason}") from None
-
-    def _post(self, data: bytes) -> None:
-        headers = {"Content-Type": "application/json", "User-Agent": "edgeclf"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        request = urllib.request.Request(self._address, data, headers, method="POST")
-        with self._opener.open(request, timeout=_TIMEOUT) as answer:
-            answer.read(1024)
+def _variables(item: Observation) -> dict[str, str]:
+    """Return the environment variables that say what was seen."""
+    decision, frame = item.decision, item.prediction.frame
+    counted = {} if decision.counts is None else {"EDGECLF_COUNT": str(decision.counts.get(decision.label, 0))}
+    return {
+        **{f"EDGECLF_{name.upper()}": value for name, value in item.zone.fields.items()},
+        "EDGECLF_LABEL": decision.label,
+        "EDGECLF_PREVIOUS": decision.before[-1] if decision.before else "",
+        "EDGECLF_REASON": decision.reason or "",
+        "EDGECLF_SCORE": f"{decision.score:.6f}",
+        "EDGECLF_TIME": f"{item.time:.3f}",
+        "EDGECLF_SOURCE": frame.source if frame else "",
+        **counted,
+    }

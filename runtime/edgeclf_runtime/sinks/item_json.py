@@ -15,7 +15,8 @@ def as_json(item: Item, top: int) -> str:
     """Format as one JSON object.
 
     An observation has its frame, time (seconds since 1970), age and source, its camera and zone if there are zones, the
-    answer, whether it changed, and what ``formatting.content`` and ``doubt`` return. A source's state has ``time``,
+    answer, whether it changed, and what ``formatting.content`` and ``doubt`` return; if changes are counted, also the
+    previous answer and the counts. A source's state has ``time``,
     ``state``, ``reason`` and ``reopened``; a model's ``time``, ``model``, ``path``, ``reason`` and ``labels``.
     """
     if not isinstance(item, Observation):
@@ -28,7 +29,10 @@ def as_json(item: Item, top: int) -> str:
             "age": round(item.age, 3),
             "source": frame.source,
         }
-    answer = {"answer": item.decision.label, "changed": item.decision.changed}
+    answer: dict[str, object] = {"answer": item.decision.label, "changed": item.decision.changed}
+    if item.decision.counts is not None:
+        previous = item.decision.before[-1] if item.decision.before else None
+        answer |= {"previous": previous, "counts": dict(item.decision.counts)}
     reason = doubt(item.prediction, item.decision.reason)
     frame_fields.update(item.zone.fields)
     return json.dumps({**frame_fields, **answer, **content(item.prediction, top), **reason}, ensure_ascii=False)

@@ -125,11 +125,11 @@ class Status:
         """Return the last frame's ``time``, ``answer``, ``score``, best ``scores``, ``milliseconds``, and the source's.
 
         ``sure`` is false if there is no answer (a class may be called "unknown", too), for a ``reason``: "unfamiliar"
-        or "undecided". If the model has familiarity there are ``familiarity`` and ``conditions``: ``views``,
-        ``is_unlike``, and the expected ``accuracy`` with its mean ``error``, null if it cannot be told; and ``like``:
-        the ``number``, ``label`` and ``likeness`` of the example that the frame is most like. Also the ``view``, the
-        part of the frame that the network sees; ``clock``, in seconds since 1970; the number of models ``adopted``
-        since the start; and why the last one was ``refused``.
+        or "undecided". If changes are counted, there are ``counts`` by answer. If the model has familiarity there are
+        ``familiarity`` and ``conditions``: ``views``, ``is_unlike``, and the expected ``accuracy`` with its mean
+        ``error``, null if it cannot be told; and ``like``: the ``number``, ``label`` and ``likeness`` of the example
+        that the frame is most like. Also the ``view``, the part of the frame that the network sees; ``clock``, in
+        seconds since 1970; the number of models ``adopted`` since the start; and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -146,6 +146,7 @@ class Status:
             "score": rounded(item.decision.score, 4),
             "sure": not item.decision.refused,
             "reason": item.decision.reason,
+            **({} if item.decision.counts is None else {"counts": dict(item.decision.counts)}),
             **({} if familiarity is None else {"familiarity": rounded(familiarity, 4)}),
             **({} if like is None else {"like": like}),
             **({} if item.conditions is None else {"conditions": _conditions(item.conditions)}),

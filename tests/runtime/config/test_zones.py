@@ -28,6 +28,7 @@ camera = "yard"
 region = [0.1, 0.2, 0.3, 0.4]
 model = "gate.tflite"
 on = ["open"]
+after = ["closed"]
 [zone.decision]
 threshold = 0.9
 [[zone]]
@@ -55,6 +56,7 @@ def test_zones_take_what_they_do_not_set_from_the_tables_of_all() -> None:
     assert [(camera.name, camera.options.rotate) for camera in chosen.cameras] == [("yard", 90), ("belt", None)]
     gate, bay = chosen.zones
     assert (gate.model, gate.region, gate.on) == (Path("gate.tflite"), (0.1, 0.2, 0.3, 0.4), ("open",))
+    assert (gate.after, bay.after) == (("closed",), None)
     assert (gate.decision.threshold, gate.decision.smoothing, gate.gate.max_fps) == (0.9, 2.0, 0.0)
     assert (bay.model, bay.decision.threshold, bay.gate.max_fps) == (None, 0.5, 2.0)
     assert bay.region == pytest.approx((0.5, 0.5, 0.4, 0.4))

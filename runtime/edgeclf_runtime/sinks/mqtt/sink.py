@@ -114,6 +114,8 @@ class MqttSink:
         message = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
         if decision.familiarity is not None:
             message |= {"familiarity": round(decision.familiarity, 4), "reason": decision.reason}
+        if decision.counts is not None:
+            message["counts"] = dict(decision.counts)
         if item.conditions is not None:
             accuracy = item.conditions.accuracy
             message["expected_accuracy"] = None if accuracy is None else round(accuracy, 3)
