@@ -44,6 +44,8 @@ class TrainConfig(Options):
         group: images that stay in one part of the split: ``none``, only groups of the source; ``near``, also
             near-duplicates within a class; ``time``, also images of a class taken within 2 s of one another according
             to EXIF data or file names.
+        several_labels: an image may have several labels or none, which a CSV says (``edgeclf.data.label_sets``). None:
+            each has one label, and a CSV that may mean several is refused.
         seed: random seed of the split, the order of the images and their augmentation.
         deterministic: make training on a GPU repeatable bit for bit, as it always is on a CPU; slower.
         tune: what is trained: ``full``, every weight; ``batch-norm``, scale and shift per channel and the head, with
@@ -98,6 +100,7 @@ class TrainConfig(Options):
     validation: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     test: _Share = 0.0
     group: Literal["none", "near", "time"] = "time"
+    several_labels: bool | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     deterministic: bool = False
     tune: Literal["full", "batch-norm", "head"] = "full"

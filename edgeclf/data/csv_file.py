@@ -6,8 +6,10 @@ import csv
 import io
 import os
 import re
+import shlex
 import unicodedata
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from edgeclf.data.dataset import PART_NAMES, Dataset, Listed, check_labels, in_o
 from edgeclf.errors import DataError
 from edgeclf_runtime.system.plain_text import counted, is_label, plain
 
-__all__ = ["read_manifest"]
+__all__ = ["Row", "csv_error", "file_mistake", "group_numbers", "part_of", "read_manifest", "read_rows"]
 
 _COLUMNS = ("file", "label", "part", "group")
 _MOST = 20  # mistakes listed in one error
@@ -26,7 +28,9 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """One line of a CSV, its cells stripped; a label that begins with NUL says which columns the line has."""
+
     line: int
     file: str
     label: str
@@ -34,7 +38,9 @@ class _Row:
     group: str
 
 
-def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) -> Dataset:
+def read_manifest(
+    path: Path, *, training: bool = True, min_classes: int = 2, several_labels: bool | None = False
+) -> Dataset:
     """Read the images that a CSV lists, in the order that a folder of the same images has.
 
     ``part`` is train, validation (or val) or test, and is given for every image or for none. Images of one ``group``
@@ -45,29 +51,71 @@ def read_manifest(path: Path, *, training: bool = True, min_classes: int = 2) ->
         path: the CSV file.
         training: whether the images are for training. If not, one label is enough, and the train part may lack labels.
         min_classes: minimum number of classes for training.
+        several_labels: False: ``a|b`` is one label; None: so, but not where ``a`` or ``b`` is a label elsewhere, too.
 
     Raises:
         DataError: the file cannot be used; the error lists up to twenty wrong lines.
     """
-    rows = list(_rows(path))
-    trained = {row.label for row in rows if not training or PART_NAMES.get(row.part.lower(), "train") == "train"}
+    rows = list(read_rows(path))
+    trained = {row.label for row in rows if not training or part_of(row, "train") == "train"}
+    if several_labels is None:
+        _refuse_unclear(path, trained)
     wrong = sorted({*_mistakes(path.parent, rows, trained)})
     if wrong:
-        lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
-        more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
-        raise DataError("\n".join([f"{path}: {counted(len(wrong), 'mistake')}; no image was read.", *lines, *more]))
+        raise csv_error(path, wrong, _about_repeated(path, rows))
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)
-    groups = {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
+    groups = group_numbers(rows)
     listed = [
-        Listed(PART_NAMES.get(row.part.lower(), ""), labels.index(row.label), row.file, groups.get(row.group, -1))
+        Listed(part_of(row), labels.index(row.label), row.file, groups.get(row.group, -1))
         for row in rows
     ]
     return in_order(path.parent, labels, listed)
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def part_of(row: Row, otherwise: str = "") -> str:
+    """Return the part of a line by its name in ``PARTS``; ``otherwise`` if the line has none."""
+    return PART_NAMES.get(row.part.lower(), otherwise)
+
+
+def group_numbers(rows: Iterable[Row]) -> dict[str, int]:
+    """Number the groups by name."""
+    return {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
+
+
+def csv_error(path: Path, wrong: Sequence[tuple[int, str]], hint: str = "") -> DataError:
+    """Return an error that lists wrong lines, (line, text)."""
+    lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
+    more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
+    first = f"{path}: {counted(len(wrong), 'mistake')}; no image was read."
+    return DataError("\n".join([first, *lines, *more, *([hint] if hint else [])]))
+
+
+def _refuse_unclear(path: Path, labels: set[str]) -> None:
+    """Refuse labels with ``|`` whose pieces are labels elsewhere."""
+    pieces = Counter(piece.strip() for label in labels for piece in label.split("|"))
+    for label in sorted(labels):
+        if "|" in label and any(pieces[piece.strip()] > 1 for piece in label.split("|")):
+            raise DataError(
+                f"{path}: {label!r} may be one label or several. If it is several, pass --several-labels; if '|' is a "
+                "part of the name, pass --no-several-labels."
+            )
+
+
+def _about_repeated(path: Path, rows: Sequence[Row]) -> str:
+    """Return how to train on files with several labels, if the CSV has some; else empty."""
+    if len({(row.file, row.label) for row in rows}) == len({row.file for row in rows}):
+        return ""
+    return f"If images have several labels: {shlex.join(['edgeclf', 'train', '--several-labels', str(path)])}"
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the lines of a CSV below its header, without empty ones.
+
+    Raises:
+        DataError: the file cannot be read, or has another header.
+    """
     lines = list(io.StringIO(_text(path), newline=""))
     before = 1 if lines and _SEPARATOR.fullmatch(lines[0].rstrip("\r\n")) else 0  # "sep=;" of spreadsheets
     reader = csv.reader(lines[before:], delimiter=_delimiter(lines[before:][:1]), strict=True, skipinitialspace=True)
@@ -85,7 +133,7 @@ def _rows(path: Path) -> Iterator[_Row]:
                 text = by_column if len(content) == len(names) else {"label": f"\0{len(content)} of {len(names)}"}
                 text["label"] = unicodedata.normalize("NFC", text["label"])
                 text["file"] = _spelled(path.parent, text.get("file", ""))
-                yield _Row(before + reader.line_num, *(text.get(name, "") for name in _COLUMNS))
+                yield Row(before + reader.line_num, *(text.get(name, "") for name in _COLUMNS))
     except csv.Error as error:
         raise DataError(f"{path}: line {before + reader.line_num}: {error}.") from None
 
@@ -144,7 +192,7 @@ def _relative(root: Path, file: str) -> str | None:
     return None
 
 
-def _mistakes(root: Path, rows: list[_Row], trained: set[str]) -> Iterator[tuple[int, str]]:
+def _mistakes(root: Path, rows: list[Row], trained: set[str]) -> Iterator[tuple[int, str]]:
     first: dict[str, int] = {}
     divided = any(row.part for row in rows)
     for row in rows:
@@ -155,13 +203,26 @@ def _mistakes(root: Path, rows: list[_Row], trained: set[str]) -> Iterator[tuple
             yield row.line, text
 
 
-def _mistake(root: Path, row: _Row, divided: bool, trained: set[str]) -> str | None:
+def _mistake(root: Path, row: Row, divided: bool, trained: set[str]) -> str | None:
     if row.label.startswith("\0"):
         return f"has {row.label[1:]} columns"
     if not row.file or not row.label:
         return "has no file" if not row.file else f"{row.file} has no label"
     if not is_label(row.label):
         return f"{row.label!r} cannot be a label"
+    if text := file_mistake(root, row, divided):
+        return text
+    return None if row.label in trained else f"label {row.label!r} is on no line of the train part"
+
+
+def file_mistake(root: Path, row: Row, divided: bool) -> str | None:
+    """Return what is wrong with a line's file or part; None if nothing is.
+
+    Args:
+        root: the CSV's folder.
+        row: the line.
+        divided: whether the CSV has parts.
+    """
     if plain(row.file) != row.file:
         return f"{row.file!r} has a control character; rename the file"
     if _DRIVE.match(row.file):
@@ -174,8 +235,6 @@ def _mistake(root: Path, row: _Row, divided: bool, trained: set[str]) -> str | N
         return f"part {row.part!r}, expected train, validation or test"
     if divided and not row.part:
         return f"{row.file} has no part, but other lines have one; fill in all or none"
-    if row.label not in trained:
-        return f"label {row.label!r} is on no line of the train part"
     return None
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import numpy.typing as npt
 
+from edgeclf.data.label_cell import joined_names
 from edgeclf.data.shards import Shards
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.images import decode_image, read_content
@@ -84,6 +85,8 @@ class Dataset:
             single source.
         note: one line on how the source's layout was interpreted; empty if its names leave no doubt.
         view: rotation and region that are applied to a camera's whole frames; unused if this joins other datasets.
+        presence: bool ``[files, labels]``, which labels each file has, if it may have several; the targets then only
+            number the distinct sets of labels. None if each file has one label.
     """
 
     root: Path
@@ -96,6 +99,7 @@ class Dataset:
     sources: tuple[Dataset, ...] = ()
     note: str = ""
     view: View = field(default_factory=View)
+    presence: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.groups):
@@ -105,11 +109,17 @@ class Dataset:
         """Return the indices of the files in one part."""
         return np.flatnonzero(np.array(self.parts) == part)
 
+    def label_text(self, row: int) -> str:
+        """Return the label of one file; several as ``a|b``, and none of them as ``_none``."""
+        return self.labels[self.targets[row]] if self.presence is None else joined_names(self.labels, self.presence[row])
+
     def take(self, rows: Sequence[int] | Indices) -> Dataset:
         """Return a dataset of these files only."""
         files, parts = tuple(self.files[i] for i in rows), tuple(self.parts[i] for i in rows)
         chosen = np.asarray(rows, np.int64)
-        return replace(self, files=files, targets=self.targets[chosen], parts=parts, groups=self.groups[chosen])
+        presence = None if self.presence is None else self.presence[chosen]
+        targets, groups = self.targets[chosen], self.groups[chosen]
+        return replace(self, files=files, targets=targets, parts=parts, groups=groups, presence=presence)
 
     def with_parts(self, parts: Sequence[str]) -> Dataset:
         """Return the same files with other parts."""
@@ -160,6 +170,8 @@ class Dataset:
 
     def counts(self, part: str) -> Indices:
         """Count the files of each class in one part: int64 ``[labels]``."""
+        if self.presence is not None:
+            return np.asarray(self.presence[self.rows(part)].sum(axis=0), np.int64)
         return np.bincount(self.targets[self.rows(part)], minlength=len(self.labels)).astype(np.int64)
 
 

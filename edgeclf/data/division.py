@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.data.dataset import PARTS, Dataset
+from edgeclf.data.label_set_division import split_label_sets
 from edgeclf.data.near_duplicates import members
 from edgeclf.errors import DataError
 from edgeclf_runtime.system.plain_text import counted
@@ -36,6 +37,8 @@ def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     Raises:
         DataError: a class has too few images or groups to split.
     """
+    if data.presence is not None:
+        return split_label_sets(data, validation, test, seed)
     ready = set(data.parts) & set(PARTS)  # not "unreadable"
     asked: Shares = {"validation": validation, "test": test}
     shares = {part: share for part, share in asked.items() if share and part not in ready}

@@ -26,7 +26,7 @@ class Grouping:
         data: the images.
         fingerprints: the images' fingerprints.
         way: "none" keeps only the source's own groups; "near" adds near-duplicates within a class; "time" also adds
-            images of a class that were taken in a row.
+            images of a class that were taken in a row. Where images may have several labels, all count as one class.
 
     Attributes:
         near: each image's group of near-duplicates, int64 ``[images]``; -1 for none.
@@ -35,9 +35,10 @@ class Grouping:
 
     def __init__(self, data: Dataset, fingerprints: Fingerprints, way: str) -> None:
         self._data = data
-        self._likeness = Likeness(fingerprints, data.targets)
+        classes = data.targets if data.presence is None else np.zeros_like(data.targets)
+        self._likeness = Likeness(fingerprints, classes)
         times = np.where(fingerprints.readable, fingerprints.times, np.nan)
-        self.taken_in_a_row = bursts(times, data.targets) if way == "time" else []
+        self.taken_in_a_row = bursts(times, classes) if way == "time" else []
         in_a_row = np.concatenate([np.zeros(0, np.int64), *self.taken_in_a_row])
         self.near = self._likeness.groups(in_a_row) if way != "none" else np.full(len(data.files), -1, np.int64)
 
@@ -49,22 +50,24 @@ class Grouping:
 
     def conflicts(self) -> list[Indices]:
         """Return the rows of each photograph that is in several classes."""
-        return self._likeness.conflicts()
+        return self._likeness.conflicts(self._data.targets)
 
     def remarks(self) -> Iterator[str]:
         """Yield warnings and notes for the user, one line each."""
-        labels, targets = self._data.labels, self._data.targets
+        data, targets = self._data, self._data.targets
         for target, count in self._likeness.still.items():
-            alike = f"{count} images of {labels[target]!r} look alike, as with a fixed camera"
+            of_class = f" of {data.labels[target]!r}" if data.presence is None else ""
+            alike = f"{count} images{of_class} look alike, as with a fixed camera"
             yield f"{alike}; they are not treated as near-duplicates."
         conflicts = self.conflicts()
         for rows in conflicts[:1]:
             two = rows[0], next(row for row in rows if targets[row] != targets[rows[0]])
-            shown = " and ".join(f"{self._data.files[row]} ({labels[targets[row]]})" for row in two)
+            shown = " and ".join(f"{data.files[row]} ({data.label_text(int(row))})" for row in two)
+            two_labels = "two labels" if data.presence is None else "two sets of labels"
             if len(conflicts) == 1:
-                yield f"Warning: one image has two labels: {shown}."
+                yield f"Warning: one image has {two_labels}: {shown}."
             else:
-                yield f"Warning: {len(conflicts)} images have two labels each, for example {shown}."
+                yield f"Warning: {len(conflicts)} images have {two_labels} each, for example {shown}."
 
 
 def _linked(rows: Indices) -> Indices:

@@ -100,13 +100,18 @@ class Likeness:
         close = others[np.bitwise_count(hashes[others] ^ hashes[first]) <= _BITS][:_TRIED]
         return np.asarray(close[_agree(self._fingerprints, np.stack([np.full(len(close), first), close], axis=1))])
 
-    def conflicts(self) -> list[Indices]:
-        """Return the rows of each photograph in several classes: the same bytes, or hardly a difference."""
-        conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(self._targets[rows])) > 1]
+    def conflicts(self, targets: Indices | None = None) -> list[Indices]:
+        """Return the rows of each photograph in several classes: the same bytes, or hardly a difference.
+
+        Args:
+            targets: classes to look at in place of those that near-duplicates are grouped in.
+        """
+        targets = self._targets if targets is None else targets
+        conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(targets[rows])) > 1]
         identical = {int(row) for rows in conflicts for row in rows}
         for rows in members(self._linked):
-            if len(rows) <= _SAME and len(set(self._targets[rows])) > 1 and not identical & set(rows.tolist()):
-                pairs = np.array([(a, b) for a in rows for b in rows if self._targets[a] < self._targets[b]], np.int64)
+            if len(rows) <= _SAME and len(set(targets[rows])) > 1 and not identical & set(rows.tolist()):
+                pairs = np.array([(a, b) for a in rows for b in rows if targets[a] < targets[b]], np.int64)
                 same = pairs[_agree(self._fingerprints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
                 conflicts += [np.unique(same)] if len(same) else []
         return conflicts

@@ -13,6 +13,7 @@ from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_orde
 from edgeclf.data.discarded import without_discarded
 from edgeclf.data.folders import refuse_one_class, scan
 from edgeclf.data.hints import about_file
+from edgeclf.data.label_sets import read_label_sets
 from edgeclf.data.layout import subfolders
 from edgeclf.data.shards import INDEX, Shards, read_index
 from edgeclf.data.skipped import no_readable
@@ -27,7 +28,11 @@ SourcePaths = Path | Sequence[Path]
 
 
 def read_source(
-    data: SourcePaths, say: Callable[[str], None] = lambda line: None, *, training: bool = True
+    data: SourcePaths,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    training: bool = True,
+    several_labels: bool | None = False,
 ) -> tuple[Dataset, list[Skipped]]:
     """List a source without opening an image; the same images give the same dataset from every kind of source.
 
@@ -36,6 +41,8 @@ def read_source(
             folder that ``edgeclf data shard`` wrote; or several of these, whose classes are joined.
         say: called with notes: how an ambiguous folder was interpreted, and what each of several sources has.
         training: whether the images are for training. If not, a CSV may have a single label and no train part.
+        several_labels: whether an image may have several labels, which only a CSV can say; None: one, but a CSV that
+            may mean several is refused.
 
     Returns:
         the images, and the files that were skipped.
@@ -44,9 +51,12 @@ def read_source(
         DataError: the source is missing, has no images or too few classes, or its layout is unclear.
     """
     paths = paths_of(data)
-    if len(paths) > 1:
+    if several_labels:
+        listed, skipped = _read_label_sets(paths, training), list[Skipped]()
+    elif len(paths) > 1:
         return _read_several(paths, say)
-    listed, skipped = _read(paths[0], training, 2)
+    else:
+        listed, skipped = _read(paths[0], training, 2, several_labels)
     if listed.note:
         say(listed.note)
     listed, discarded = without_discarded(listed, paths)
@@ -86,13 +96,22 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
     return data, [*skipped, *discarded]
 
 
-def _read(path: Path, training: bool, min_classes: int) -> tuple[Dataset, list[Skipped]]:
+def _read_label_sets(paths: tuple[Path, ...], training: bool) -> Dataset:
+    path = paths[0]
+    if len(paths) > 1 or path.suffix.lower() != ".csv" or not path.is_file():
+        raise DataError(f"{shown(paths)}: --several-labels needs one CSV file of file,label, with labels such as 'a|b'.")
+    return read_label_sets(path, training=training)
+
+
+def _read(
+    path: Path, training: bool, min_classes: int, several_labels: bool | None = False
+) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
         raise DataError(f"{printable(path)}: the path is not UTF-8 text, so a run cannot record it. Rename it.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(about_file(path))
-        return read_manifest(path, training=training, min_classes=min_classes), []
+        return read_manifest(path, training=training, min_classes=min_classes, several_labels=several_labels), []
     if (path / INDEX).is_file():
         return _shards(path, min_classes)
     if path.is_dir() and any(path.glob("*.tfrecord")):

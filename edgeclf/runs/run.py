@@ -20,6 +20,8 @@ from edgeclf.config.file import config_text, configure
 from edgeclf.config.tables import TrainTable
 from edgeclf.config.train import TrainConfig, make_config
 from edgeclf.data.dataset import PARTS, Dataset, Skipped
+from edgeclf.data.label_cell import split_names
+from edgeclf.data.label_sets import with_presence
 from edgeclf.data.sources import SourcePaths, paths_of, shown, unlisted
 from edgeclf.errors import RunError
 from edgeclf.renamed import OPTIONS, VALUES
@@ -130,8 +132,9 @@ class Run:
         """
         if digests is not None:
             self.write_arrays("digests", {"digests": digests})
-        columns = (data.files, data.targets, data.parts, data.groups)
-        rows = [(f, data.labels[t], p, g if g >= 0 else "") for f, t, p, g in zip(*columns, strict=True)]
+        columns = (data.files, data.parts, data.groups)
+        named = enumerate(zip(*columns, strict=True))
+        rows = [(file, data.label_text(i), part, group if group >= 0 else "") for i, (file, part, group) in named]
         self.write_json("labels", list(data.labels))
         write_text(self.path / "skipped.csv", _table(("file", "reason"), [(s.file, s.reason) for s in skipped]))
         write_text(
@@ -147,16 +150,24 @@ class Run:
         path, labels = self.path / "split.csv", tuple(self.read_json("labels"))
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                rows = [(row["file"], labels.index(row["label"]), row["part"]) for row in csv.DictReader(file)]
+                rows = [(row["file"], self._targets(row["label"], labels), row["part"]) for row in csv.DictReader(file)]
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read ({error}).") from None
         if not rows or {row[2] for row in rows} - set(PARTS):
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
-        groups, numbers = np.full(len(files), -1, np.int64), np.array(targets, np.int64)
+        groups, several = np.full(len(files), -1, np.int64), bool(self.config.several_labels)
+        numbers = np.zeros(len(files), np.int64) if several else np.array(targets, np.int64)[:, 0]
         source = unlisted(self.sources)
         listed = replace(source, labels=labels, files=files, targets=numbers, parts=parts, groups=groups)
+        if several:
+            presence = np.array([[label in own for label in range(len(labels))] for own in targets], np.bool_)
+            listed = with_presence(listed, presence)
         return self.seen(listed)
+
+    def _targets(self, cell: str, labels: tuple[str, ...]) -> list[int]:
+        """Return the classes in a cell of the split."""
+        return [labels.index(name) for name in (split_names(cell) if self.config.several_labels else [cell])]
 
     def seen(self, listed: Dataset) -> Dataset:
         """Return the dataset with the rotation, mirroring and region that the config sets for its sources.
