@@ -13,6 +13,7 @@ import pytest
 from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.demo import digit_picture
 from tests.clean_copy import clean_copy
+from tests.edgeclf.several_labels import shapes_csv
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
@@ -50,6 +51,14 @@ def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sure")
     run = train(digits, folder / "run", make_config({**SMALL, "tune": "head"}), Quiet())
     return export(run, folder / "digits.tflite", "int8", Quiet()).path
+
+
+@pytest.fixture(scope="session")
+def label_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished training on images that have none to three of three labels."""
+    folder = tmp_path_factory.mktemp("several-labels")
+    options = {**SMALL, "epochs": 1, "validation": 0.25, "test": 0.2, "several_labels": True, "mixup": 0.2}
+    return train(shapes_csv(folder), folder / "run", make_config(options), Quiet())
 
 
 @pytest.fixture(scope="session")

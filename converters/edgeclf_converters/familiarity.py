@@ -38,10 +38,10 @@ def array_familiarity(
 
     Args:
         calibration: images to fit to if there is no ``training``; the network's answers are their classes.
-        validation: images to calibrate on; without them there is no familiarity.
+        validation: images to calibrate on; without them, or if they may have several labels, there is no familiarity.
         training: returns the images to fit to.
     """
-    if validation is None:
+    if validation is None or validation.presence is not None:
         return None
 
     def fit(classifier: Classifier) -> Familiarity | None:
@@ -56,6 +56,6 @@ def array_familiarity(
         known = training()
         chosen = np.random.default_rng(0).permutation(len(known.targets))[:IMAGES]
         found = image_features(classifier, (known.pixels[row] for row in chosen))
-        return None if found is None else fit_familiarity(found, known.targets[chosen], held_out)
+        return None if found is None else fit_familiarity(found, known.classes[chosen], held_out)
 
     return fit

@@ -44,6 +44,7 @@ class ParityReport:
         multiply_accumulates: number of multiplications per image.
         stop: why methods were omitted; empty if none was.
         test: the comparison on images that were not used for any choice, if there are any.
+        measure: what the accuracies are: "accuracy", or "mAP" (mean average precision) for several labels an image.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +60,7 @@ class ParityReport:
     multiply_accumulates: int
     stop: str = ""
     test: Parity | None = None
+    measure: str = "accuracy"
 
     @property
     def worst(self) -> list[LayerNoise]:
@@ -77,7 +79,7 @@ class ParityReport:
         """
         p, tried = self.parity, len(self.route)
         method = f"{self.method}, the best on validation of {tried} tried" if tried > 1 else self.method
-        lines = [_compared("validation", p), *([_compared("test", self.test)] if self.test else [])]
+        lines = [self._compared("validation", p), *([self._compared("test", self.test)] if self.test else [])]
         lines[0] += f"; {counted(len(p.flips), 'label')} changed"
         lines += [
             f"method: {method}",
@@ -85,6 +87,14 @@ class ParityReport:
             f"time per image: float {self.float_milliseconds:.1f} ms, int8 {self.int8_milliseconds:.1f} ms",
         ]
         return "\n".join([*lines, *(self._details() if verbose else [])])
+
+    def _compared(self, part: str, p: Parity) -> str:
+        share = "of" if self.measure == "accuracy" else f"{self.measure} on"
+        return (
+            f"{part}: float {p.float_accuracy:.1%}, int8 file {p.int8_accuracy:.1%} {share} "
+            f"{counted(p.count, 'image')} "
+            f"({0 - p.drop:+.2f} points, 95% interval {0 - p.high:+.2f} to {0 - p.low:+.2f})"
+        )
 
     def _details(self) -> list[str]:
         p = self.parity
@@ -96,13 +106,6 @@ class ParityReport:
         ]
 
 
-def _compared(part: str, p: Parity) -> str:
-    return (
-        f"{part}: float {p.float_accuracy:.1%}, int8 file {p.int8_accuracy:.1%} of {counted(p.count, 'image')} "
-        f"({0 - p.drop:+.2f} points, 95% interval {0 - p.high:+.2f} to {0 - p.low:+.2f})"
-    )
-
-
 def parity_report(
     model: Any,
     search: Search,
@@ -110,12 +113,13 @@ def parity_report(
     rule: Preprocessing,
     labels: Sequence[str],
     test: Parity | None = None,
+    measure: str = "accuracy",
 ) -> ParityReport:
     """Compare a float tf_keras network with the best file of its search.
 
     Args:
         pictures: images, uint8 RGB of the input's size, to measure layers and latency.
-        test: see ``ParityReport``.
+        test, measure: see ``ParityReport``.
     """
     content, float_content = search.best.content, convert(model, "float32", (), rule)
     float_ms, int8_ms = invoke_milliseconds([float_content, content], pictures, rule)
@@ -133,6 +137,7 @@ def parity_report(
         multiply_accumulates(content),
         str(search.stop or ""),
         test,
+        measure,
     )
 
 

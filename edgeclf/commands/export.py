@@ -117,9 +117,12 @@ def _say_what_frigate_lacks(folder: Path) -> None:
     """Print it early: the search may take long."""
     from edgeclf.exporting.frigate import frigate_doubts
     from edgeclf.runs.run import Run
+    from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.pictures.view import View
 
     run = Run.open(folder)
+    if run.config.several_labels:
+        raise UsageError("--frigate: Frigate takes one label an image, but this run has several.")
     doubts = frigate_doubts(run.config.input_size, run.read_split().labels, run.config.view == View())
     for line in doubts:
         click.echo(f"Warning: {line}", err=True)
@@ -188,7 +191,7 @@ def _export_run(
         max_drop = None  # it may come from a config file, but applies to int8 only
     with _interruptible(path), tensorflow_errors():
         done = export_run(run, path, mode, Terminal(), method=method, max_drop=max_drop, distribute=distribute)
-    if f"validation_{mode}" not in done.card.accuracy:
+    if not any(name in done.card.accuracy for name in (f"validation_{mode}", f"validation_{mode}_map")):
         click.echo("Done; the first worker writes the file.")
         return None
     click.echo(_accuracy(done, mode) if done.report is None else done.report.text(verbose))
@@ -205,6 +208,10 @@ def _accuracy(done: Conversion, mode: str) -> str:
         if f"{part}_{mode}" in accuracy:
             before, after = accuracy[f"{part}_float"], accuracy[f"{part}_{mode}"]
             lines.append(f"{part}: float {before:.1%}, {mode} file {after:.1%} ({(after - before) * 100:+.1f} points)")
+        if f"{part}_{mode}_map" in accuracy:
+            before, after = accuracy[f"{part}_float_map"], accuracy[f"{part}_{mode}_map"]
+            change = f"{(after - before) * 100:+.1f} points"
+            lines.append(f"{part}: mAP of float {before:.1%}, {mode} file {after:.1%} ({change})")
     return "\n".join(lines)
 
 

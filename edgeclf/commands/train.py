@@ -30,7 +30,7 @@ _SECTIONS = {
         "from_run",
         "config",
     ),
-    "Data": ("from_frigate", "validation", "group", "class_weights", "jpeg"),
+    "Data": ("from_frigate", "validation", "group", "several_labels", "label_precision", "class_weights", "jpeg"),
     "Camera": ("region", "rotate", "camera_flip", "whole"),
     "Network": ("weights", "tune", "freeze_stride", "head", "init", "alpha"),
     "Fine-tuning": (
@@ -82,6 +82,18 @@ _SECTIONS = {
     type=click.Choice(["none", "near", "time"]),
     help="Images to keep in one part of the split: only groups named in DATA (none), also near-duplicates of a class "
     "(near), also images of a class taken within 2 s of one another (time, the default).",
+)
+@click.option(
+    "--several-labels/--no-several-labels",
+    default=None,
+    help="An image may have several labels, or none: DATA is a CSV with labels such as a|b, _none for no label, or a "
+    "line for each label (default: each image has one label).",
+)
+@click.option(
+    "--label-precision",
+    type=float,
+    help="With --several-labels: share of each label's answers on the validation set that is to be right; sets its "
+    "threshold (default: 0.9).",
 )
 @click.option("--seed", type=int, help="Random seed (default: 0).")
 @click.option(
@@ -283,9 +295,16 @@ def _kept(folder: Path) -> str:
 
 
 def _conclude(run: Any) -> None:
+    from edgeclf_runtime.system.plain_text import counted
+
     metrics = run.read_json("metrics")
     for part in ("validation", "test"):
-        if part in metrics:
+        if part in metrics and run.config.several_labels:
+            mean, labels = metrics[part]["mean_average_precision"], len(metrics[part]["labels"])
+            click.echo(
+                f"{part}: mAP {mean:.1%} over {counted(labels, 'label')}, {counted(metrics[part]['count'], 'image')}"
+            )
+        elif part in metrics:
             figures = metrics[part]
             interval = f"95% interval {figures['low']:.1%} to {figures['high']:.1%}"
             click.echo(f"{part}: {figures['accuracy']:.1%} of {figures['count']} right ({interval})")

@@ -19,6 +19,8 @@ def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, lis
     given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
     idle = {
         "tune is head": _FINE_TUNING if config.tune == "head" else [],
+        "images may have several labels": ["class_weights"] if config.several_labels else [],
+        "each image has one label": [] if config.several_labels else ["label_precision"],
         "init is scratch": ["weights", "batch_norm"] if config.init == "scratch" else [],
         "no region, rotate or camera_flip is set": [] if config.view.changes else ["whole"],
         "the photographs have this part": [part for part in ("validation", "test") if part in parts],

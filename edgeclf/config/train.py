@@ -46,6 +46,8 @@ class TrainConfig(Options):
             to EXIF data or file names.
         several_labels: an image may have several labels or none, which a CSV says (``edgeclf.data.label_sets``). None:
             each has one label, and a CSV that may mean several is refused.
+        label_precision: with ``several_labels``, the share of a label's answers on the validation set that is to be
+            right; each label's threshold is chosen for it.
         seed: random seed of the split, the order of the images and their augmentation.
         deterministic: make training on a GPU repeatable bit for bit, as it always is on a CPU; slower.
         tune: what is trained: ``full``, every weight; ``batch-norm``, scale and shift per channel and the head, with
@@ -101,6 +103,7 @@ class TrainConfig(Options):
     test: _Share = 0.0
     group: Literal["none", "near", "time"] = "time"
     several_labels: bool | None = None
+    label_precision: Annotated[float, Field(gt=0, le=1)] = 0.9
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     deterministic: bool = False
     tune: Literal["full", "batch-norm", "head"] = "full"
@@ -161,6 +164,10 @@ class TrainConfig(Options):
             raise ValueError("tune, alpha and decay_towards need pretrained weights, but init is scratch")
         if self.init == "scratch" and self.freeze_stride:
             raise ValueError("freeze_stride keeps ImageNet's weights, but init is scratch")
+        if self.several_labels and self.cutmix:
+            raise ValueError("cutmix may cover the very thing that one of several labels names; use mixup instead")
+        if self.several_labels and self.from_run is not None:
+            raise ValueError("from_run does not go with several_labels yet; train without it")
         if self.tune == "head" and self.alpha:
             raise ValueError("alpha chooses how far to fine-tune, but tune head does not fine-tune")
         if self.decay_towards == "pretrained" and self.tune != "full":
@@ -232,6 +239,8 @@ def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **
     """
     if config.from_run is not None:
         raise ConfigError("Options: from_run applies to edgeclf train alone; remove it here.")
+    if config.several_labels:
+        raise ConfigError("Options: several_labels applies to edgeclf train alone; remove it here.")
     chosen: dict[str, object] = {"tune": tune, "init": init, **others}
     if tune == "head" or init == "scratch":
         chosen["alpha"] = False

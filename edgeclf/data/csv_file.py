@@ -67,10 +67,7 @@ def read_manifest(
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)
     groups = group_numbers(rows)
-    listed = [
-        Listed(part_of(row), labels.index(row.label), row.file, groups.get(row.group, -1))
-        for row in rows
-    ]
+    listed = [Listed(part_of(row), labels.index(row.label), row.file, groups.get(row.group, -1)) for row in rows]
     return in_order(path.parent, labels, listed)
 
 

@@ -111,7 +111,9 @@ class Dataset:
 
     def label_text(self, row: int) -> str:
         """Return the label of one file; several as ``a|b``, and none of them as ``_none``."""
-        return self.labels[self.targets[row]] if self.presence is None else joined_names(self.labels, self.presence[row])
+        return (
+            self.labels[self.targets[row]] if self.presence is None else joined_names(self.labels, self.presence[row])
+        )
 
     def take(self, rows: Sequence[int] | Indices) -> Dataset:
         """Return a dataset of these files only."""

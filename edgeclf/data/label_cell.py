@@ -21,4 +21,4 @@ def split_names(cell: str) -> list[str]:
 
 def joined_names(labels: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
     """Write the labels that are present, bool ``[labels]``, as one cell."""
-    return _BETWEEN.join(labels[i] for i in np.flatnonzero(present)) or NOTHING
+    return _BETWEEN.join(labels[int(i)] for i in np.flatnonzero(present)) or NOTHING

@@ -46,7 +46,9 @@ def read_label_sets(path: Path, *, training: bool = True) -> Dataset:
     """
     rows = list(read_rows(path))
     divided = any(row.part for row in rows)
-    trained = {name for row in rows if not training or part_of(row, "train") == "train" for name in split_names(row.label)}
+    trained = {
+        name for row in rows if not training or part_of(row, "train") == "train" for name in split_names(row.label)
+    }
     images: dict[str, _Image] = {}
     wrong = {(row.line, text) for row in rows for text in _mistakes(path.parent, row, images, divided, trained)}
     if wrong:
@@ -74,9 +76,7 @@ def with_presence(data: Dataset, presence: Presence) -> Dataset:
     return replace(data, presence=presence, targets=np.asarray(targets, np.int64).reshape(-1))
 
 
-def _mistakes(
-    root: Path, row: Row, images: dict[str, _Image], divided: bool, trained: set[str]
-) -> Iterator[str]:
+def _mistakes(root: Path, row: Row, images: dict[str, _Image], divided: bool, trained: set[str]) -> Iterator[str]:
     """Yield what is wrong with a line; add its labels to its image."""
     if row.label.startswith("\0"):
         yield f"has {row.label[1:]} columns"
@@ -110,7 +110,8 @@ def _disagreements(row: Row, image: _Image) -> Iterator[str]:
     """Yield how a line contradicts the file's lines before it."""
     names = split_names(row.label) or [""]
     if again := [name for name in names if name in image.lines]:
-        yield f"{row.file} has label {again[0] or NOTHING!r} already on line {image.lines[again[0]]}; keep one of the two"
+        line = image.lines[again[0]]
+        yield f"{row.file} has label {again[0] or NOTHING!r} already on line {line}; keep one of the two"
     elif image.lines and ("" in names) != ("" in image.lines):
         other = next(iter(image.lines))
         yield f"{row.file} has label {other or NOTHING!r} on line {image.lines[other]}; {NOTHING} goes with no other"
@@ -118,4 +119,3 @@ def _disagreements(row: Row, image: _Image) -> Iterator[str]:
         before, now = getattr(image.first, column), getattr(row, column)
         if before != now:
             yield f"{row.file} has {column} {now!r}, but {before!r} on line {image.first.line}"
-

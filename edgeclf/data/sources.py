@@ -99,7 +99,9 @@ def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[
 def _read_label_sets(paths: tuple[Path, ...], training: bool) -> Dataset:
     path = paths[0]
     if len(paths) > 1 or path.suffix.lower() != ".csv" or not path.is_file():
-        raise DataError(f"{shown(paths)}: --several-labels needs one CSV file of file,label, with labels such as 'a|b'.")
+        raise DataError(
+            f"{shown(paths)}: --several-labels needs one CSV file of file,label, with labels such as 'a|b'."
+        )
     return read_label_sets(path, training=training)
 
 

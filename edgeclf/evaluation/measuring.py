@@ -25,7 +25,7 @@ from edgeclf_runtime.prediction import NOTHING, Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["READERS", "Measurement", "measure", "measure_dataset", "outcome_of"]
+__all__ = ["READERS", "Measurement", "classify_files", "measure", "measure_dataset", "outcome_of"]
 
 READERS = 2
 """Threads that decode images for the interpreter."""
@@ -102,6 +102,25 @@ def measure(
     Raises:
         DataError: none can be read.
     """
+    rows, predictions, skipped = classify_files(classifier, files, reporter, read, title)
+    kept, labels = tuple(files[row] for row in rows), classifier.card.labels
+    return outcome_of(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))
+
+
+def classify_files(
+    classifier: Classifier,
+    files: Sequence[Path],
+    reporter: Reporter,
+    read: Callable[[Path], Pixels] | None = None,
+    title: str = "Evaluating",
+) -> tuple[list[int], list[Prediction], list[Skipped]]:
+    """Classify every image; return the indices of those that could be read, their predictions, and the others.
+
+    The arguments are those of ``measure``.
+
+    Raises:
+        DataError: none can be read.
+    """
     read = read or partial(read_image, min_size=classifier.card.preprocessing.min_decoded_size)
     rows: list[int] = []
     predictions: list[Prediction] = []
@@ -118,8 +137,7 @@ def measure(
     if not rows:
         reason = f" ({skipped[0].reason})" if skipped else ""
         raise DataError(f"No image can be read{reason}.")
-    kept, labels = tuple(files[row] for row in rows), classifier.card.labels
-    return outcome_of(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))
+    return rows, predictions, skipped
 
 
 def outcome_of(

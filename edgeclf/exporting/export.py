@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,20 +12,22 @@ import numpy as np
 
 from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
-from edgeclf.errors import DataError
+from edgeclf.errors import DataError, RunError
 from edgeclf.exporting.camera_faults import note_camera_faults
 from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures, float_accuracy
 from edgeclf.exporting.int8 import quantize
+from edgeclf.exporting.label_sets import SetFigures, float_figures
 from edgeclf.framework_errors import start_tensorflow
 from edgeclf.frameworks import refuse_unrepeatable
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.model.backbones.imagenet import imagenet_classes
 from edgeclf.model.backbones.registry import backbone
-from edgeclf.model.network import build_classifier, pretrained_classifier, set_weights, with_softmax
+from edgeclf.model.network import build_classifier, pretrained_classifier, set_weights, with_sigmoid, with_softmax
 from edgeclf.progress import Quiet, Reporter
+from edgeclf.reports.label_sets import label_thresholds
 from edgeclf.reports.report import note_parity, write_report
-from edgeclf.runs.predictions import read_answers
+from edgeclf.runs.predictions import Answers, read_answers
 from edgeclf.runs.run import Run
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.distribution import Distribution
@@ -73,6 +75,8 @@ def export_run(
         DataError: images are missing.
         ConversionError: the network cannot be converted; see ``edgeclf_converters.export``.
     """
+    if run.config.several_labels:
+        raise RunError(f"{run.path}: has several labels an image, and such a run cannot be exported yet.")
     trains = mode == "int8" and method != "ptq"
     refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
     start_tensorflow(reporter)
@@ -84,22 +88,19 @@ def export_run(
     # Only the first worker computes the predictions: they are written to the run folder, which all may share.
     answers = read_answers(run, reporter) if distribution.first else {}
     distribution.agree(0)
-    validation = answers.get("validation")
-    threshold = None if validation is None else suggest_threshold(validation.scores, validation.data.targets)
-    accuracy, name = float_accuracy(answers), run.path.resolve().name
-    card = ModelCard(name, data.labels, rule, (), accuracy, threshold, _provenance(run), run.config.view)
-    figures = FileFigures(answers, mode, threshold, reporter)
-    familiarity = RunFamiliarity(data, figures, reporter)
+    card = ModelCard(run.path.resolve().name, data.labels, rule, provenance=_provenance(run), view=run.config.view)
+    card = _judged(card, run, answers)
+    figures, familiarity = _measures(run, data, card, answers, mode, reporter)
+    classifier = (with_sigmoid if run.config.several_labels else with_softmax)(model)
     golden = [small(pixels) for pixels in _read_all(data, balanced_rows(data, "validation", _GOLDEN), rule)]
     if mode != "int8":
         with reporter.bar(f"Converting to {mode}", 0):
-            done = export(
-                with_softmax(model), path, card, mode=mode, golden=golden, measure=figures, familiarity=familiarity
-            )
-        familiarity.write(done.path)
+            done = export(classifier, path, card, mode=mode, golden=golden, measure=figures, familiarity=familiarity)
+        if familiarity is not None:
+            familiarity.write(done.path)
         return _as_written(done)
     done = quantize(
-        with_softmax(model),
+        classifier,
         run.config,
         data,
         path,
@@ -114,13 +115,35 @@ def export_run(
     )
     if distribution.first and (run.path / "metrics.json").exists():
         note_parity(run, done.path.with_suffix(".parity.json"))
-        familiarity.write(done.path)
-        if not done.interrupted:
+        if familiarity is not None:
+            familiarity.write(done.path)
+        if not done.interrupted and isinstance(figures, FileFigures):
             note_camera_faults(run, done.path, figures.validation, answers["validation"].data, reporter)
         write_report(run, reporter)
         done = _as_written(done)
     distribution.agree(0)  # all workers leave together
     return done
+
+
+def _judged(card: ModelCard, run: Run, answers: Mapping[str, Answers]) -> ModelCard:
+    """Return the card with the float network's figures and the thresholds, chosen on the validation part."""
+    validation = answers.get("validation")
+    if run.config.several_labels:
+        limits = label_thresholds(run, answers) if validation is not None else [0.5] * len(card.labels)
+        return replace(card, accuracy=float_figures(answers, limits), label_thresholds=tuple(limits))
+    threshold = None if validation is None else suggest_threshold(validation.scores, validation.data.targets)
+    return replace(card, accuracy=float_accuracy(answers), threshold=threshold)
+
+
+def _measures(
+    run: Run, data: Dataset, card: ModelCard, answers: Mapping[str, Answers], mode: str, reporter: Reporter
+) -> tuple[FileFigures | SetFigures, RunFamiliarity | None]:
+    """Return what evaluates the file, and what fits its familiarity, which needs one label an image."""
+    if run.config.several_labels:
+        reporter.say("Without familiarity: it needs images with one label each.")
+        return SetFigures(answers, mode, reporter), None
+    figures = FileFigures(answers, mode, card.threshold, reporter)
+    return figures, RunFamiliarity(data, figures, reporter)
 
 
 def _as_written(done: Conversion) -> Conversion:

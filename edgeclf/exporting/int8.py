@@ -13,10 +13,11 @@ from edgeclf.data.image_cache import decode
 from edgeclf.errors import DataError
 from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures
+from edgeclf.exporting.label_sets import SetFigures
 from edgeclf.exporting.page import write_parity
 from edgeclf.frameworks import seed_everything
 from edgeclf.progress import Reporter
-from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.augmentation.augment import CROPPED_AREA, CROPPED_AREA_OF_SETS, augment
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.class_weights import balanced_rows, class_weights
 from edgeclf_converters.distribution import Distribution
@@ -41,8 +42,8 @@ def quantize(
     path: Path,
     card: ModelCard,
     golden: Sequence[Pixels],
-    figures: FileFigures,
-    familiarity: RunFamiliarity,
+    figures: FileFigures | SetFigures,
+    familiarity: RunFamiliarity | None,
     reporter: Reporter,
     *,
     method: str,
@@ -52,10 +53,10 @@ def quantize(
     """Write the int8 file of a run's network and, next to it, a page that compares it with the float network.
 
     Args:
-        model: the network, with a softmax and open input size.
+        model: the network, with a softmax, or sigmoids for several labels, and open input size.
         config, data: the training's options and images.
         figures: evaluates the file.
-        familiarity: fits the file's familiarity.
+        familiarity: fits the file's familiarity; None if it is to have none.
         distribution: where quantization-aware training runs; its first process writes the files.
 
     Raises:
@@ -74,7 +75,9 @@ def quantize(
             pictures, unread = decode(part, rule, margin, folder / name, reporter)
             if unread:
                 raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
-            return Labelled((pictures.larger if margin else pictures.inputs).mapped(), part.targets)
+            targets = part.targets if part.presence is None else part.presence
+            pixels = (pictures.larger if margin else pictures.inputs).mapped()
+            return Labelled(pixels, targets, card.label_thresholds)
 
         validation = decoded(judged, 0, "validation")
         calibration = list(decoded(chosen, 0, "calibration").pixels)
@@ -101,7 +104,10 @@ def quantize(
         if not distribution.first:
             return done
         with reporter.bar("Comparing with float", 0):
-            report = parity_report(model, done.search, list(validation.pixels), rule, data.labels, figures.test)
+            measure = "accuracy" if data.presence is None else "mAP"
+            report = parity_report(
+                model, done.search, list(validation.pixels), rule, data.labels, figures.test, measure
+            )
             write_parity(report, done.path, list(validation.pixels), [data.files[row] for row in judged])
     return replace(done, report=report)
 
@@ -119,8 +125,10 @@ def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
 def qat_augment(config: TrainConfig) -> Augment:
     """Return the float training's augmentation, at the model's input size."""
 
+    area = CROPPED_AREA_OF_SETS if config.several_labels else CROPPED_AREA
+
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        images = augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count)
+        images = augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count, area)
         return camera_like(images, seed, part, count) if config.camera else images
 
     return changed

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from edgeclf.data.label_cell import joined_names
 from edgeclf.pages.html import jpeg, render
 from edgeclf_converters.report import ParityReport
 from edgeclf_runtime.pictures.preprocess import Pixels
@@ -13,6 +16,15 @@ from edgeclf_runtime.system.atomic_file import write_text
 __all__ = ["write_parity"]
 
 _SHOWN = 24
+
+
+def _named(labels: Sequence[str], chosen: int | tuple[int, ...]) -> str:
+    """Return the label, or several, or ``_none``."""
+    if isinstance(chosen, int):
+        return labels[chosen]
+    present = np.zeros(len(labels), np.bool_)
+    present[list(chosen)] = True
+    return joined_names(labels, present)
 
 
 def write_parity(report: ParityReport, model: Path, pictures: Sequence[Pixels], files: Sequence[str]) -> Path:
@@ -31,9 +43,9 @@ def write_parity(report: ParityReport, model: Path, pictures: Sequence[Pixels], 
         {
             "file": files[flip.row],
             "picture": jpeg(pictures[flip.row]),
-            "target": labels[flip.target],
-            "before": labels[flip.float_class],
-            "after": labels[flip.int8_class],
+            "target": _named(labels, flip.target),
+            "before": _named(labels, flip.float_class),
+            "after": _named(labels, flip.int8_class),
         }
         for flip in parity.flips[:_SHOWN]
     ]

@@ -23,6 +23,7 @@ __all__ = [
     "pretrained_classifier",
     "set_weights",
     "tempered",
+    "with_sigmoid",
     "with_softmax",
 ]
 
@@ -69,6 +70,12 @@ def pretrained_classifier(backbone: Backbone, weights: Path | None = None) -> An
         raise WeightsError(f"The weights of {backbone.name} do not include its ImageNet classifier.")
     model.get_layer(HEAD).set_weights(list(head))
     return model
+
+
+def with_sigmoid(model: Any) -> Any:
+    """Return the same network with a sigmoid, so that it gives the probability of each label."""
+    scores = keras().layers.Activation("sigmoid", name="scores")(model.output)
+    return keras().Model(model.input, scores, name=model.name)
 
 
 def with_softmax(model: Any) -> Any:

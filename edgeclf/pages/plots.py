@@ -76,14 +76,15 @@ def loss_plot(history: History) -> str:
     return page_svg(figure)
 
 
-def accuracy_plot(history: History, best: int, count: int) -> str:
-    """Plot validation accuracy by epoch, with the best epoch marked.
+def accuracy_plot(history: History, best: int, count: int, measure: str = "accuracy", name: str = "accuracy") -> str:
+    """Plot validation accuracy, or another measure, by epoch, with the best epoch marked.
 
     Args:
         count: number of validation images; the axis is long enough that one of them makes a small step.
+        measure, name: the measure in the history, after ``validation_``, and what to call it.
     """
-    figure, axes = figure_with_axes("epoch", "validation accuracy, %")
-    epochs, shares = _points(history, "validation_accuracy")
+    figure, axes = figure_with_axes("epoch", f"validation {name}, %")
+    epochs, shares = _points(history, f"validation_{measure}")
     axes.plot(epochs, [100 * share for share in shares], color=_BAR, marker="o", markersize=3)
     axes.set_ylim(*_span(100 * min(shares), 100 * max(shares), count))
     if best in epochs:

@@ -22,7 +22,7 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.preprocess import resize
 from edgeclf_runtime.prediction import NOTHING
 
-__all__ = ["render_report"]
+__all__ = ["augmented_address", "render_report"]
 
 _WRONG, _UNCERTAIN, _SKIPPED = 12, 8, 50
 
@@ -52,14 +52,14 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
         "worst": figures[: len(wrong)],
         "unsure": figures[len(wrong) :],
         "skipped": content["data"]["skipped"][:_SKIPPED],
-        "augmented": _augmented(run),
+        "augmented": augmented_address(run),
         "nothing": NOTHING,
     }
     return render("report.html", values)
 
 
-def _augmented(run: Run) -> str:
-    """The training images as augmented; empty for a head alone, or of a version that kept none."""
+def augmented_address(run: Run) -> str:
+    """Return the address of the training images as augmented; empty for a head alone, or if none were kept."""
     path = run.path / AUGMENTED
     return jpeg_address(path.read_bytes()) if path.is_file() else ""
 

@@ -20,7 +20,8 @@ from edgeclf.metrics.calibration import RULE, acceptance, reliability, suggest_t
 from edgeclf.metrics.confusion import most_confused
 from edgeclf.metrics.scoring import class_figures, score
 from edgeclf.progress import Reporter
-from edgeclf.reports.page import render_report
+from edgeclf.reports.label_sets import label_set_figures, render_label_sets
+from edgeclf.reports.page import augmented_address, render_report
 from edgeclf.runs.predictions import JUDGED, Answers, read_answers
 from edgeclf.runs.run import Run
 from edgeclf_runtime.system.atomic_file import write_text
@@ -29,7 +30,12 @@ from edgeclf_runtime.system.native_lines import without_codec_lines
 __all__ = ["note_parity", "repeat_command", "write_report"]
 
 _CONFUSIONS, _UNCERTAIN = 20, 50
-_ELSEWHERE = ("threshold", "parity", "camera_faults")  # metrics that have a place of their own in report.json
+_ELSEWHERE = (
+    "threshold",
+    "thresholds",
+    "parity",
+    "camera_faults",
+)  # metrics that have a place of their own in report.json
 
 
 def write_report(run: Run, reporter: Reporter) -> Path:
@@ -58,12 +64,25 @@ def _write(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) ->
     kept = next((item for item in reversed(run.read_json("history")) if item.get("kept")), None)
     if kept is not None:  # from the history: a resumed training that was killed did not write new metrics
         metrics |= {"best_epoch": kept["epoch"], "alpha": kept.get("alpha")}
+    if run.config.several_labels:
+        return _write_label_sets(run, metrics, answers)
     metrics["threshold"] = _threshold(answers)
     run.write_json("metrics", metrics)
     content = _content(run, metrics, answers)
     run.write_json("report", content)
     page = run.path / "report.html"
     write_text(page, render_report(run, content, answers))
+    return page
+
+
+def _write_label_sets(run: Run, metrics: dict[str, Any], answers: Mapping[str, Answers]) -> Path:
+    figures = label_set_figures(run, answers)
+    metrics |= {"thresholds": figures["thresholds"], **figures["parts"]}
+    run.write_json("metrics", metrics)
+    content = {**_of_any_run(run, metrics, run.read_split()), **figures, "int8": _parity(run, metrics.get("parity"))}
+    run.write_json("report", content)
+    page = run.path / "report.html"
+    write_text(page, render_label_sets(run, content, answers, augmented_address(run)))
     return page
 
 
@@ -86,15 +105,21 @@ def _content(run: Run, metrics: Mapping[str, Any], answers: Mapping[str, Answers
     ranked = np.sort(shown.scores, axis=1)
     margins = ranked[:, -1] - ranked[:, -2]
     return {
-        "run": run.path.resolve().name,
-        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, *_ELSEWHERE)},
-        "history": run.read_json("history"),
+        **_of_any_run(run, metrics, data),
         "parts": {part: _part(predictions) for part, predictions in answers.items()},
         "threshold": metrics["threshold"],
         "int8": int8,
         "camera_faults": metrics.get("camera_faults") if int8 else None,
         "wrong": [_answer(shown, int(i)) for i in wrong[np.argsort(-shown.best[wrong], kind="stable")]],
         "uncertain": [_answer(shown, int(i)) for i in np.argsort(margins, kind="stable")[:_UNCERTAIN]],
+    }
+
+
+def _of_any_run(run: Run, metrics: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    return {
+        "run": run.path.resolve().name,
+        "metrics": {name: value for name, value in metrics.items() if name not in (*JUDGED, *_ELSEWHERE)},
+        "history": run.read_json("history"),
         "data": _data(data, run),
         "config": run.config.model_dump(mode="json"),
         "environment": run.read_json("environment"),

@@ -40,7 +40,7 @@ def write_events(run: Run, folder: Path) -> Path:
 
 def _write(item: dict[str, float]) -> None:
     tf = tensorflow()
-    for name in ("loss", "validation_accuracy", "validation_log_loss"):
+    for name in ("loss", "validation_accuracy", "validation_mean_average_precision", "validation_log_loss"):
         if name in item:
             tf.summary.write(name, tf.constant(item[name], tf.float32), step=int(item["epoch"]), metadata=_metadata())
 

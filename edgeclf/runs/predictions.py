@@ -13,6 +13,7 @@ from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
 from edgeclf.data.image_cache import decode
 from edgeclf.errors import DataError
+from edgeclf.metrics.label_sets import sigmoid
 from edgeclf.metrics.scoring import softmax
 from edgeclf.model.network import build_classifier, set_weights
 from edgeclf.progress import Reporter
@@ -42,6 +43,12 @@ class Answers:
     def chosen(self) -> npt.NDArray[np.int64]:
         """The class with the best score, int64 ``[images]``."""
         return np.asarray(self.scores.argmax(axis=1), np.int64)
+
+    @property
+    def presence(self) -> npt.NDArray[np.bool_]:
+        """Which labels each image has, bool ``[images, labels]``, if it may have several."""
+        assert self.data.presence is not None
+        return self.data.presence
 
     @property
     def best(self) -> Scores:
@@ -88,7 +95,8 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
         if unread:
             raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
         with reporter.bar("Measuring", 0):
-            return softmax(NetworkScores(model, rule)(pictures.inputs))
+            likely = sigmoid if run.config.several_labels else softmax
+            return likely(NetworkScores(model, rule)(pictures.inputs))
 
 
 def weights_digest(run: Run) -> npt.NDArray[np.uint8]:

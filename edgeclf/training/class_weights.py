@@ -15,6 +15,8 @@ _UNBALANCED = 1.5  # ratio of images in the largest class to the smallest, above
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
     """Return loss weights, one per class; their mean over the training images is 1."""
     counts = data.counts("train").astype(np.float64)
+    if data.presence is not None:  # a threshold of its own makes up for a rare label
+        return [1.0] * len(counts)
     if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
         return [1.0] * len(counts)
     weights = np.sqrt(counts.max() / counts)
@@ -23,8 +25,13 @@ def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
 
 
 def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:
-    """Choose ``count`` images of a part, about equally many of each class, with a fixed seed; return their rows."""
+    """Choose ``count`` images of a part, about equally many of each class or set of labels, with a fixed seed.
+
+    Returns:
+        their rows.
+    """
     rng, rows = np.random.default_rng(0), data.rows(part)
-    shuffled = [list(rng.permutation(rows[data.targets[rows] == label])) for label in range(len(data.labels))]
+    kinds = len(data.labels) if data.presence is None else int(data.targets.max(initial=-1)) + 1
+    shuffled = [list(rng.permutation(rows[data.targets[rows] == kind])) for kind in range(kinds)]
     longest = max(map(len, shuffled), default=0)
     return [int(queue[turn]) for turn in range(longest) for queue in shuffled if turn < len(queue)][:count]

@@ -22,10 +22,11 @@ from edgeclf.data.prefetch import Prefetched
 from edgeclf.frameworks import has_gpu, keras, tensorflow
 from edgeclf.model.network import HEAD
 from edgeclf.model.trainable import adaptation, fix_early
-from edgeclf.training.augmentation.augment import augment
+from edgeclf.training.augmentation.augment import CROPPED_AREA, CROPPED_AREA_OF_SETS, augment
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.augmentation.mixing import draw, mix
 from edgeclf.training.augmentation.rand_augment import rand_augment
+from edgeclf.training.losses import smoothed, summed_loss
 from edgeclf.training.schedule import warmup, warmup_cosine
 from edgeclf_converters.distribution import Distribution
 
@@ -47,8 +48,8 @@ class FineTuner:
         config: the training's options.
         pixels: uint8 RGB ``[images, height, width, 3]``, somewhat larger than the steps' size.
         rows: rows of the images to train on.
-        targets: int64 ``[images]``.
-        weights: loss weights, one per class.
+        targets: int64 ``[images]``; or which labels each image has, bool ``[images, labels]``, if it may have several.
+        weights: loss weights, one per class; not used for images that may have several labels.
         distribution: where the steps run.
     """
 
@@ -58,12 +59,13 @@ class FineTuner:
         config: TrainConfig,
         pixels: PixelFile,
         rows: Indices,
-        targets: Indices,
+        targets: Indices | npt.NDArray[np.bool_],
         weights: Sequence[float],
         distribution: Distribution,
     ) -> None:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
+        self._several = targets.ndim == 2
         self._trains_norms = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
         # With a falling learning rate, scales and shifts fit the training images as well as the whole network does, but
@@ -202,11 +204,14 @@ class FineTuner:
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Outside of the compiled step: there, TensorFlow's optimizer warns that it cannot estimate the crops' cost.
         pixels = tf.constant(self._pixels[rows[part]])
-        images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows))
+        area = CROPPED_AREA_OF_SETS if self._several else CROPPED_AREA
+        images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows), area)
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         if config.camera:
             images = camera_like(images, seed, part, len(rows))
+        if self._several:
+            return images, tf.constant(targets), tf.ones(len(targets)), seed, *common
         return images, tf.constant(targets), tf.constant(self._weights[targets]), seed, *common
 
     def _whole(self, batch: Any, rate: Any) -> Any:
@@ -220,15 +225,14 @@ class FineTuner:
 
     def _compute(self, images: Any, targets: Any, weights: Any, seed: Any, count: Any, share: Any, box: Any) -> Any:
         tf, config, backbone = tensorflow(), self._config, self._config.network
-        classes = len(self._weights)
-        wanted = tf.one_hot(targets, classes) * (1 - config.label_smoothing) + config.label_smoothing / classes
+        wanted = smoothed(targets, len(self._weights), config.label_smoothing)
         images, wanted = (images - backbone.mean) / backbone.std, wanted * weights[:, None]
         if config.mixup or config.cutmix:
             images, wanted = mix(images, wanted, share, box)
         scaled = config.precision == "mixed_float16"
         with tf.GradientTape() as tape:
-            likely = tf.nn.log_softmax(tf.cast(self._logits(images, seed), tf.float32))
-            loss = -tf.reduce_sum(wanted * likely) / count
+            logits = tf.cast(self._logits(images, seed), tf.float32)
+            loss = summed_loss(logits, wanted, self._several) / count
             aim = self._optimizer.get_scaled_loss(loss) if scaled else loss
         gradients = tape.gradient(aim, self._adaptation.sources)
         gradients = self._optimizer.get_unscaled_gradients(gradients) if scaled else gradients

@@ -57,7 +57,7 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
     if config.from_run is not None:
         config = grown_config(config, config.from_run, paths_of(data), reporter)
     with reporter.bar("Listing", 0):
-        listed, skipped = read_source(data, reporter.say)
+        listed, skipped = read_source(data, reporter.say, several_labels=config.several_labels)
     if config.from_run is not None:
         say_classes(config.from_run, listed.labels, reporter)
     given = () if "" in listed.parts else listed.parts  # if images lack a part, shares of them are split off
@@ -116,7 +116,7 @@ def resume(path: Path, reporter: Reporter, distribute: str = "none") -> Run:
     run = _first(distribution, lambda: run) or Follower.open(path)
     if not (path / "split.csv").exists():
         with reporter.bar("Listing", 0):
-            listed, skipped = read_source(run.sources, reporter.say)
+            listed, skipped = read_source(run.sources, reporter.say, several_labels=run.config.several_labels)
         return _reported(_in_folder(run, run.seen(listed), skipped, reporter, distribution), distribution, reporter)
     return _reported(_in_folder(run, run.read_split(), None, reporter, distribution), distribution, reporter)
 

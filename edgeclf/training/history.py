@@ -25,8 +25,8 @@ class History:
         Returns:
             Whether it is kept: several workers go by the first one's word.
         """
-        result, kept = judged.score, bool(self._distribution.agree(float(better)))
-        measured = {"validation_accuracy": result.accuracy, "validation_log_loss": result.log_loss}
+        kept = bool(self._distribution.agree(float(better)))
+        measured = {f"validation_{judged.measure}": judged.value, "validation_log_loss": judged.log_loss}
         entry = {**figures, **measured, "temperature": judged.temperature, "kept": kept}
         self._entries.append({"epoch": epoch, **entry})
         if kept:

@@ -13,18 +13,20 @@ import numpy.typing as npt
 
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.frameworks import keras, tensorflow
+from edgeclf.metrics.label_sets import set_losses
 from edgeclf.model.backbones.registry import Backbone
 from edgeclf.model.network import HEAD
 from edgeclf.progress import Reporter
 from edgeclf_converters.distribution import Distribution
 
-__all__ = ["STRENGTHS", "Head", "features", "fit_head", "standardise"]
+__all__ = ["STRENGTHS", "Head", "features", "fit_head", "fit_label_heads", "standardise"]
 
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse regularization strengths, for standardized features
 _BATCH = 64
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+Presence = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,34 @@ def fit_head(
             bar.advance(1)
     assert best is not None
     return _folded(best[1], mean, spread)
+
+
+def fit_label_heads(train: tuple[Floats, Presence], validation: tuple[Floats, Presence], reporter: Reporter) -> Head:
+    """Fit a logistic regression for each label of images that may have several; see ``fit_head``.
+
+    Args:
+        train, validation: features ``[images, features]`` (overwritten) and presence, bool ``[images, labels]``.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    fitted_on, unseen = train[0], validation[0]
+    mean, spread = standardise(fitted_on)
+    unseen -= mean
+    unseen /= spread
+    best: tuple[float, float, Any] | None = None
+    with reporter.bar("Head", len(STRENGTHS)) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about max_iter: close enough, and chosen by validation
+        for strength in STRENGTHS:
+            fitted = OneVsRestClassifier(LogisticRegression(C=strength, max_iter=200)).fit(fitted_on, train[1])
+            loss = float(set_losses(fitted.predict_proba(unseen), validation[1]).mean())
+            if best is None or loss < best[0]:
+                best = loss, strength, fitted
+            bar.advance(1)
+    assert best is not None
+    kernel = np.concatenate([one.coef_ for one in best[2].estimators_]).T / spread[:, None]
+    bias = np.concatenate([one.intercept_ for one in best[2].estimators_]) - mean @ kernel
+    return Head(kernel.astype(np.float32), bias.astype(np.float32), best[1])
 
 
 def standardise(values: Floats) -> tuple[Floats, Floats]:

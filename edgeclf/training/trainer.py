@@ -13,6 +13,7 @@ from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import PARTS, Dataset
 from edgeclf.data.image_cache import Pictures
 from edgeclf.errors import RunError
+from edgeclf.metrics.label_sets import choose_thresholds, score_sets, sigmoid
 from edgeclf.metrics.scoring import score, softmax
 from edgeclf.model.network import HEAD, get_weights, set_weights, tempered
 from edgeclf.model.trainable import trained_share
@@ -26,8 +27,8 @@ from edgeclf.training.finetune import FineTuner
 from edgeclf.training.growing import Start
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.history import History
-from edgeclf.training.judged import Judged, judge
-from edgeclf.training.linear_probe import Head, features, fit_head
+from edgeclf.training.judged import ACCURACY, MEAN_AVERAGE_PRECISION, Judged, judge, judge_sets
+from edgeclf.training.linear_probe import Head, features, fit_head, fit_label_heads
 from edgeclf.training.starting_network import check_replicas
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
@@ -65,6 +66,8 @@ class Training:
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = model
         self._logits = NetworkScores(self._model, preprocessing(run.config))
+        self._wanted = data.targets if data.presence is None else data.presence
+        self._measure_name = ACCURACY if data.presence is None else MEAN_AVERAGE_PRECISION
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
             counts, rare = data.counts("train"), data.labels[int(np.argmax(self._weights))]
@@ -113,7 +116,10 @@ class Training:
         self._validate_first("Network of the run before")
 
     def _fit_head(self) -> None:
-        head = fit_head(*self._features(), self._weights, self._reporter)
+        if self._data.presence is not None:
+            head = fit_label_heads(*self._features(), self._reporter)
+        else:
+            head = fit_head(*self._features(), self._weights, self._reporter)
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
         self._validate_first("Head on frozen features")
 
@@ -121,7 +127,7 @@ class Training:
         """Return the features and targets of the training images, and of the validation images."""
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
         computed = features(self._model, self._pictures.inputs, rows, backbone, self._distribution, self._reporter)
-        count, targets = len(self._rows["train"]), self._data.targets[rows]
+        count, targets = len(self._rows["train"]), self._wanted[rows]
         return (computed[:count], targets[:count]), (computed[count:], targets[count:])
 
     def _validate_first(self, network: str) -> None:
@@ -129,17 +135,15 @@ class Training:
             judged = self._validated()
         self._note_first(judged)
         took = time.monotonic() - self._started
-        self._reporter.say(f"{network}: validation {judged.score.accuracy:.1%} after {took:.0f} s.")
+        self._reporter.say(f"{network}: {judged.shown} after {took:.0f} s.")
 
     def _note_first(self, judged: Judged) -> None:
         taken = self._selection.takes(judged.losses, tuned=False)
         self._history.note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
 
     def _tuner(self) -> FineTuner:
-        rows, targets = self._rows["train"], self._data.targets
-        return FineTuner(
-            self._model, self._config, self._pictures.larger, rows, targets, self._weights, self._distribution
-        )
+        rows, larger = self._rows["train"], self._pictures.larger
+        return FineTuner(self._model, self._config, larger, rows, self._wanted, self._weights, self._distribution)
 
     def _show_augmented(self, tuner: FineTuner) -> None:
         """For the report: what the augmentation makes of training images."""
@@ -194,7 +198,7 @@ class Training:
                 if trains_norms:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 judged = self._validated()
-                better = judged.score.log_loss < self._history.kept["validation_log_loss"]
+                better = judged.log_loss < self._history.kept["validation_log_loss"]
                 self._history.note(epoch, {"alpha": alpha}, judged, better)
                 self._reporter.say(f"Alpha {alpha}: {judged.figures}.")
                 bar.advance(1)
@@ -211,7 +215,7 @@ class Training:
             return False, plain
         with tuner.averaged(corrected=True):
             other = self._validated()
-        return (True, other) if other.score.log_loss < plain.score.log_loss else (False, plain)
+        return (True, other) if other.log_loss < plain.log_loss else (False, plain)
 
     def _after_epoch(self, tuner: FineTuner, done: int, loss: float) -> None:
         corrected, judged = self._better_average(tuner)
@@ -253,8 +257,10 @@ class Training:
 
     def _validated(self) -> Judged:
         """Evaluate the network on validation images with its logits divided by the best temperature."""
-        targets = self._data.targets[self._rows["validation"]]
-        return judge(self._answers("validation"), targets, self._data.labels)
+        data, rows, logits = self._data, self._rows["validation"], self._answers("validation")
+        if data.presence is not None:
+            return judge_sets(logits, data.presence[rows], data.labels)
+        return judge(logits, data.targets[rows], data.labels)
 
     def _answers(self, part: str) -> npt.NDArray[np.float32]:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
@@ -280,11 +286,19 @@ class Training:
             "trained_parameters": trained,
             "parameters": total,
             "seconds": time.monotonic() - self._started,
-            "head_validation_accuracy": self._history.first["validation_accuracy"],
+            f"head_validation_{self._measure_name}": self._history.first[f"validation_{self._measure_name}"],
         }
-        scores = {part: softmax(self._answers(part)) for part in JUDGED if len(self._rows[part])}
-        for part, values in scores.items():
-            metrics[part] = asdict(score(values, self._data.targets[self._rows[part]], self._data.labels))
+        data = self._data
+        likely = softmax if data.presence is None else sigmoid
+        scores = {part: likely(self._answers(part)) for part in JUDGED if len(self._rows[part])}
+        if data.presence is None:
+            for part, values in scores.items():
+                metrics[part] = asdict(score(values, data.targets[self._rows[part]], data.labels))
+        else:
+            validated, precision = data.presence[self._rows["validation"]], self._config.label_precision
+            thresholds = choose_thresholds(scores["validation"], validated, precision)
+            for part, values in scores.items():
+                metrics[part] = asdict(score_sets(values, data.presence[self._rows[part]], data.labels, thresholds))
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
         self._distribution.agree(0)  # no worker continues while another still reads

@@ -194,20 +194,27 @@ def consumers(nodes: Sequence[Node]) -> dict[str, list[Node]]:
 
 
 def logits_node(nodes: Sequence[Node]) -> str:
-    """Return the name of the last node, or of the node before a final softmax."""
+    """Return the name of the last node, or of the node before a final softmax or sigmoid."""
     last = nodes[-1]
-    softmax = last.kind == "Softmax" or (last.kind == "Activation" and _activation(last) == "softmax")
-    return last.inputs[0] if softmax else last.name
+    scores = last.kind == "Softmax" or (last.kind == "Activation" and _activation(last) in ("softmax", "sigmoid"))
+    return last.inputs[0] if scores else last.name
 
 
-def check_logits(nodes: Sequence[Node]) -> None:
-    """Refuse a last layer whose scores are not a softmax, which the training losses here need.
+def check_logits(nodes: Sequence[Node], several_labels: bool = False) -> None:
+    """Refuse a last layer that does not suit the training losses: a softmax, or sigmoids for several labels.
 
     Raises:
-        ConversionError: the network ends in a sigmoid or similar.
+        ConversionError: the network ends in something else.
     """
     last = nodes[-1]
     kind = last.config.get("activation", "linear") if last.kind in ("Activation", "Dense") else "linear"
+    if several_labels and last.kind == "Activation" and kind in ("linear", "sigmoid"):
+        return
+    if several_labels:
+        raise ConversionError(
+            f"Layer {last.name!r}: quantization-aware training on images with several labels needs a network that ends "
+            "in a layer Activation('sigmoid'). Use a method without training (ptq)."
+        )
     if kind not in ("linear", "softmax"):
         raise ConversionError(
             f"Layer {last.name!r} ends in {kind!r}; quantization-aware training needs a softmax over classes with one "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Flip", "Parity", "compare", "mcnemar_p_value", "paired_interval"]
+__all__ = ["Flip", "Parity", "SetFlip", "compare", "mcnemar_p_value", "paired_interval"]
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,22 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class SetFlip:
+    """An image that may have several labels and whose answers changed; labels as indices."""
+
+    row: int
+    target: tuple[int, ...]
+    float_class: tuple[int, ...]
+    int8_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Parity:
     """Comparison of float and int8; drops are in percentage points, positive if the float network is better.
 
     Attributes:
         count: number of images.
-        float_accuracy, int8_accuracy: accuracies, in [0, 1].
+        float_accuracy, int8_accuracy: accuracies, in [0, 1]; mean average precisions if images may have several labels.
         lost, won: number of images that only the float network, or only the int8 file, got right.
         drop: drop of the accuracy.
         low, high: 95% interval of the drop (Agresti & Min, Statistics in Medicine 2005, for paired shares).
@@ -45,7 +55,7 @@ class Parity:
     low: float
     high: float
     p_value: float
-    flips: tuple[Flip, ...]
+    flips: tuple[Flip, ...] | tuple[SetFlip, ...]
 
 
 def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> Parity:

@@ -37,17 +37,22 @@ class Labelled:
 
     Attributes:
         pixels: uint8 RGB ``[images, height, width, 3]``.
-        targets: int64 ``[images]``, indices into the labels.
+        targets: int64 ``[images]``, indices into the labels; or which labels each image has, bool ``[images, labels]``,
+            if it may have several.
+        thresholds: scores from which on a label is an answer, if images may have several; empty for 0.5 each.
     """
 
     pixels: Pixels
-    targets: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
             got = f"{self.pixels.dtype} {list(self.pixels.shape)}"
             raise ConversionError(f"Labelled images: expected uint8 [images, height, width, 3], got {got}.")
         targets = np.asarray(self.targets)
+        if targets.dtype == np.bool_ and targets.ndim == 2 and len(targets) == len(self.pixels) > 0:
+            return
         if targets.shape != self.pixels.shape[:1] or not len(targets):
             raise ConversionError(
                 f"Labelled images: {counted(len(self.pixels), 'image')}, targets of shape {targets.shape}."
@@ -55,6 +60,17 @@ class Labelled:
         if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
             raise ConversionError("Labelled images: expected targets that are whole numbers from 0, indices of labels.")
         object.__setattr__(self, "targets", targets.astype(np.int64))
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The class of each image, int64 ``[images]``, if each has one."""
+        assert self.targets.ndim == 1
+        return self.targets.astype(np.int64)
+
+    @property
+    def presence(self) -> npt.NDArray[np.bool_] | None:
+        """Which labels each image has, bool ``[images, labels]``; None if each has one."""
+        return self.targets if self.targets.ndim == 2 else None  # type: ignore[return-value]
 
     def check(self, what: str, classes: int, size: tuple[int, int] | None) -> None:
         """Check that the images and targets fit a network.
@@ -67,7 +83,10 @@ class Labelled:
         Raises:
             ConversionError: a target is beyond the outputs, or the images have another size.
         """
-        if self.targets.max() >= classes:
+        if self.presence is not None:
+            if self.presence.shape[1] != classes:
+                raise ConversionError(f"{what}: {self.presence.shape[1]} labels for {classes} outputs.")
+        elif self.targets.max() >= classes:
             raise ConversionError(f"{what}: target {self.targets.max()} of {classes} outputs, which count from 0.")
         if size is not None and self.pixels.shape[1:3] != size:
             got = f"{self.pixels.shape[2]}x{self.pixels.shape[1]}"

@@ -20,6 +20,7 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.graph.fold import fold
 from edgeclf_converters.graph.nodes import Node, check_logits, flatten
 from edgeclf_converters.interrupts import remembered_interrupts
+from edgeclf_converters.parity.label_sets import compare_sets, set_log_loss
 from edgeclf_converters.parity.parity import compare
 from edgeclf_converters.parity.scores import Labelled, file_scores, log_loss, network_scores
 from edgeclf_converters.quantize.fake_quant import Ranges, quantized
@@ -77,7 +78,8 @@ def search_int8(
         model: a network from normalized RGB float32 ``[batch, height, width, 3]`` to scores ``[batch, classes]``.
         calibration: images, uint8 RGB of the input's size, of the kind that the model will see; a hundred or more.
         rule: the model's preprocessing.
-        validation: images of the input's size to evaluate steps on; by default the calibration images with the float
+        validation: images of the input's size to evaluate steps on, by mean average precision if they may have several
+            labels; by default the calibration images with the float
             network's answers as targets.
         training: returns images to train on, of any size that ``augment`` accepts; called when they are needed. Without
             it there is no quantization-aware training.
@@ -236,7 +238,7 @@ class _MethodSearch:
             return
         self._begin("qat epoch 1")
         nodes = self._folded()
-        check_logits(nodes)
+        check_logits(nodes, self._judges.presence is not None)
         try:
             data = training()
             size = None if augment else (self._rule.height, self._rule.width)
@@ -294,7 +296,13 @@ class _MethodSearch:
 
     def _trial(self, content: bytes, floats: list[Node] | None = None) -> Trial:
         scores = file_scores(content, self._judges.pixels, self._rule)
-        parity = compare(self._before, scores, self._judges.targets)
-        loss, seconds = log_loss(scores, self._judges.targets), time.monotonic() - self._started
+        presence = self._judges.presence
+        if presence is None:
+            classes = self._judges.classes
+            parity, loss = compare(self._before, scores, classes), log_loss(scores, classes)
+        else:
+            parity = compare_sets(self._before, scores, presence, self._judges.thresholds)
+            loss = set_log_loss(scores, presence)
+        seconds = time.monotonic() - self._started
         step = Step(self._step, parity.int8_accuracy, parity.drop, loss, seconds)
         return Trial(step, content, parity, floats)

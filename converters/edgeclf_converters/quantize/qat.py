@@ -151,18 +151,9 @@ def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, confi
     def step(pixels: Any, targets: Any, count: Any) -> None:
         images = normalized(pixels, rule)
         answer, features = teacher(images, training=False)
-        soft_targets = tf.nn.softmax(answer / config.temperature)
         with tf.GradientTape() as tape:
             logits, own = student(images, training=True)
-            soft = (
-                tf.nn.softmax_cross_entropy_with_logits(soft_targets, logits / config.temperature)
-                * config.temperature**2
-            )
-            right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
-            right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
-            hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
-            if config.class_weights:
-                hard *= tf.gather(tf.constant(config.class_weights, tf.float32), targets)
+            soft, hard = (_set_losses if targets.dtype == tf.bool else _losses)(answer, logits, targets, config)
             loss = tf.reduce_sum(config.distillation * soft + (1 - config.distillation) * hard) / count
             if config.features:
                 apart = tf.reduce_mean(tf.square(own - features)) / (tf.math.reduce_variance(features) + 1e-6)
@@ -172,6 +163,28 @@ def _step(teacher: Any, student: Any, optimizer: Any, rule: Preprocessing, confi
         optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
 
     return step
+
+
+def _losses(answer: Any, logits: Any, targets: Any, config: QatConfig) -> tuple[Any, Any]:
+    """Return each image's loss from the teacher's answer and from its right class."""
+    tf = tensorflow()
+    soft_targets = tf.nn.softmax(answer / config.temperature)
+    soft = tf.nn.softmax_cross_entropy_with_logits(soft_targets, logits / config.temperature) * config.temperature**2
+    right = tf.one_hot(targets, tf.shape(logits)[1]) * (1 - config.label_smoothing)
+    right += config.label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
+    hard = tf.nn.softmax_cross_entropy_with_logits(right, logits)
+    if config.class_weights:
+        hard *= tf.gather(tf.constant(config.class_weights, tf.float32), targets)
+    return soft, hard
+
+
+def _set_losses(answer: Any, logits: Any, targets: Any, config: QatConfig) -> tuple[Any, Any]:
+    """Do the same for images that may have several labels, bool ``[batch, labels]``: means of binary losses."""
+    tf, binary = tensorflow(), tensorflow().nn.sigmoid_cross_entropy_with_logits
+    soft_targets = tf.nn.sigmoid(answer / config.temperature)
+    soft = binary(labels=soft_targets, logits=logits / config.temperature) * config.temperature**2
+    right = tf.cast(targets, tf.float32) * (1 - config.label_smoothing) + config.label_smoothing / 2
+    return tf.reduce_mean(soft, axis=1), tf.reduce_mean(binary(labels=right, logits=logits), axis=1)
 
 
 def _trained(nodes: Sequence[Node], variables: dict[str, list[Any]]) -> list[Node]:

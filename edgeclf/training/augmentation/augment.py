@@ -6,15 +6,25 @@ from typing import Any
 
 from edgeclf.frameworks import tensorflow
 
-__all__ = ["augment", "grey"]
+__all__ = ["CROPPED_AREA", "CROPPED_AREA_OF_SETS", "augment", "grey"]
 
-_AREA = (0.45, 1.0)  # share of the image's area that a crop keeps
+CROPPED_AREA = 0.45
+"""Least share of the image's area that a crop keeps."""
+CROPPED_AREA_OF_SETS = 0.8
+"""The same where an image may have several labels: none must lose what it names."""
 _ASPECT = 1.25
 _JITTER = 0.25  # largest change of brightness, contrast and saturation, as a share
 
 
 def augment(
-    pixels: Any, size: int, flip: bool, rotate90: bool, seed: Any, part: slice | None = None, count: int = 0
+    pixels: Any,
+    size: int,
+    flip: bool,
+    rotate90: bool,
+    seed: Any,
+    part: slice | None = None,
+    count: int = 0,
+    area: float = CROPPED_AREA,
 ) -> Any:
     """Augment a batch: crop, mirror, rotate and recolour its images at random.
 
@@ -26,6 +36,7 @@ def augment(
         seed: int32 ``[2]``; the same seed gives the same result.
         part, count: set if the images are this part of a batch of ``count``; each is then changed as in the whole
             batch.
+        area: least share of the image's area that a crop keeps.
 
     Returns:
         float32 ``[batch, size, size, 3]`` in 0..255.
@@ -34,7 +45,7 @@ def augment(
     batch = tf.shape(pixels)[0]
     whole, part = count or batch, part or slice(None)
     draw = tf.unstack(tf.random.stateless_uniform([8, whole], seed)[:, part], num=8)
-    area = _AREA[0] + draw[0] * (_AREA[1] - _AREA[0])
+    area = area + draw[0] * (1 - area)
     aspect = tf.exp((2 * draw[1] - 1) * tf.math.log(_ASPECT))
     height = tf.minimum(1.0, tf.sqrt(area / aspect))
     width = tf.minimum(1.0, tf.sqrt(area * aspect))

@@ -16,6 +16,7 @@ from edgeclf_runtime.system.plain_text import counted, plain
 __all__ = ["ModelCard"]
 
 _FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would see other pixels than in training
+_FORMAT_OF_LABEL_SETS = 3  # a reader that does not know it would answer with the best label alone
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class ModelCard:
         view: how a camera's image is rotated and cropped first; image files are used as they are. Version 0.1 refuses
             a model file with a view, or with JPEGs decoded at reduced size.
         reject: the familiarity below which an image should be called "unknown", or None.
+        label_thresholds: if an image may have several labels, the score of each from which on it is an answer; empty if
+            it has one. Readers that do not know several labels refuse the model file.
     """
 
     name: str
@@ -44,18 +47,30 @@ class ModelCard:
     provenance: Mapping[str, str] = field(default_factory=dict)
     view: View = field(default_factory=View)
     reject: float | None = None
+    label_thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.labels:
             raise LabelsError("The model has no labels.")
         if self.label_ids and len(self.label_ids) != len(self.labels):
             raise LabelsError(f"{counted(len(self.label_ids), 'label id')} for {counted(len(self.labels), 'label')}.")
+        if self.label_thresholds and len(self.label_thresholds) != len(self.labels):
+            given, labels = counted(len(self.label_thresholds), "threshold"), counted(len(self.labels), "label")
+            raise LabelsError(f"{given} for {labels}.")
+
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return bool(self.label_thresholds)
 
     def to_json(self) -> str:
         """Return everything but the labels, which are stored in ``labels.txt`` only."""
         reduced = self.preprocessing.jpeg != "full"
-        content = {"format": _FORMAT_OF_PIXELS if self.view.changes or reduced else _FORMAT, **asdict(self)}
+        format_ = _FORMAT_OF_PIXELS if self.view.changes or reduced else _FORMAT
+        content = {"format": _FORMAT_OF_LABEL_SETS if self.label_thresholds else format_, **asdict(self)}
         del content["labels"]
+        if not self.label_thresholds:
+            del content["label_thresholds"]
         if not reduced:  # a card without it stays byte for byte what version 0.1 wrote
             del content["preprocessing"]["jpeg"]
         view = content.pop("view")
@@ -74,10 +89,11 @@ class ModelCard:
         try:
             content = json.loads(text)
             format_ = content.pop("format")
-            if format_ not in (_FORMAT, _FORMAT_OF_PIXELS):
+            if format_ not in (_FORMAT, _FORMAT_OF_PIXELS, _FORMAT_OF_LABEL_SETS):
                 raise ModelError("The model card has a newer format: update edgeclf-runtime.")
-            view = _view(content) if format_ == _FORMAT_OF_PIXELS else View()
-            return cls(labels=labels, view=view, **_typed(content))
+            view = _view(content) if format_ != _FORMAT else View()
+            limits = _label_thresholds(content) if format_ == _FORMAT_OF_LABEL_SETS else ()
+            return cls(labels=labels, view=view, label_thresholds=limits, **_typed(content))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
@@ -117,6 +133,13 @@ def _view(content: dict[str, Any]) -> View:
         return View(region, rotate, flip)
     except UsageError as error:
         raise ModelError(f"The model card: {plain(str(error))}") from None
+
+
+def _label_thresholds(content: dict[str, Any]) -> tuple[float, ...]:
+    limits = tuple(float(value) for value in content["label_thresholds"])
+    if not limits or not all(0 < value <= 1 for value in limits):
+        raise TypeError("expected label_thresholds above 0 and up to 1")
+    return limits
 
 
 def _typed(content: dict[str, Any]) -> dict[str, Any]:

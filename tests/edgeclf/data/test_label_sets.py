@@ -44,11 +44,13 @@ def test_labels_on_one_line_or_on_several_are_the_same(folder: Path) -> None:
     second, _ = read_source(several, several_labels=True)
     assert _labels(first) == {"0.png": "a|b", "1.png": "a", "2.png": "_none", "3.png": "b"}
     assert (first.files, first.labels) == (second.files, second.labels) == (second.files, ("a", "b"))
-    assert first.presence is not None and second.presence is not None
+    assert first.presence is not None
+    assert second.presence is not None
     assert first.presence.tolist() == second.presence.tolist()
     assert len(set(first.targets.tolist())) == 4
     kept = first.take([0, 2])
-    assert kept.presence is not None and kept.presence.tolist() == first.presence[[0, 2]].tolist()
+    assert kept.presence is not None
+    assert kept.presence.tolist() == first.presence[[0, 2]].tolist()
     assert first.counts("").tolist() == [2, 2]
 
 
@@ -75,7 +77,7 @@ def test_mistakes_are_refused(folder: Path, lines: list[str], message: str) -> N
 
 def test_lines_of_one_file_agree_in_part_and_group(folder: Path) -> None:
     rows = ["0.png,a,train,x", "1.png,b,train,", "0.png,b,test,y"]
-    with pytest.raises(DataError, match="line 4: 0.png has part 'test', but 'train' on line 2") as caught:
+    with pytest.raises(DataError, match=r"line 4: 0\.png has part 'test', but 'train' on line 2") as caught:
         read_source(_csv(folder, *rows, head="file,label,part,group"), several_labels=True)
     assert "0.png has group 'y', but 'x' on line 2" in str(caught.value)
     rows[2] = "0.png,b,train,x"
@@ -91,7 +93,9 @@ def test_a_csv_that_may_mean_several_labels_is_refused_unless_the_option_says(fo
     clear = _csv(folder, "0.png,wine|glass", "1.png,cup", "2.png,cup")
     assert read_source(clear, several_labels=None)[0].labels == ("cup", "wine|glass")
     repeated = _csv(folder, "0.png,a", "0.png,b", "1.png,a")
-    with pytest.raises(DataError, match=r"line 3: 0.png is already on line 2.*\n.*edgeclf train --several-labels .*list"):
+    with pytest.raises(
+        DataError, match=r"line 3: 0.png is already on line 2.*\n.*edgeclf train --several-labels .*list"
+    ):
         read_source(repeated, several_labels=None)
 
 
@@ -169,7 +173,8 @@ def test_near_duplicates_stay_together_whatever_their_labels(folder: Path) -> No
     assert grouped.groups[rows[0]] == grouped.groups[rows[1]] >= 0
     (remark,) = grouping.remarks()
     assert remark.startswith("Warning: one image has two sets of labels: ")
-    assert "copy.jpg (a|b)" in remark and "s0.png (a)" in remark
+    assert "copy.jpg (a|b)" in remark
+    assert "s0.png (a)" in remark
 
 
 def test_a_run_keeps_the_labels_of_its_split(folder: Path) -> None:
@@ -177,6 +182,7 @@ def test_a_run_keeps_the_labels_of_its_split(folder: Path) -> None:
     run = Run.create(folder / "run", TrainConfig(several_labels=True), folder / "list.csv")
     run.write_split(data.with_parts(["train", "train", "validation", "test"]), [])
     kept = Run.open(folder / "run").read_split()
-    assert kept.presence is not None and data.presence is not None
+    assert kept.presence is not None
+    assert data.presence is not None
     assert kept.presence.tolist() == data.presence.tolist()
     assert (kept.files, kept.labels, kept.targets.tolist()) == (data.files, data.labels, data.targets.tolist())
