@@ -44,7 +44,7 @@ _SECTIONS = {
         "verify",
         "bench",
     ),
-    "Bring it to devices": ("sign", *_FLEET),
+    "Bring it to devices": ("sign", "publish", *_FLEET),
 }
 """Commands by section, in the order in which they are usually used; the help lists them so."""
 

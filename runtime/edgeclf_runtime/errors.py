@@ -10,6 +10,7 @@ EdgeclfError
 ├── SinkError         a file, broker or address to which observations cannot be written
 │   └── AddressError  an address that this machine does not have, or not yet
 ├── BackendError      no interpreter, or it refuses the model
+├── UpdateError       an update cannot be brought: no answer, cut off, not what was offered
 ├── ServiceError      systemd: not running, or it refuses
 └── UsageError        arguments that contradict each other
 """
@@ -28,6 +29,7 @@ __all__ = [
     "SinkError",
     "SourceEnded",
     "SourceError",
+    "UpdateError",
     "UsageError",
 ]
 
@@ -74,6 +76,10 @@ class BackendError(EdgeclfError, RuntimeError):
 
 class ServiceError(EdgeclfError, OSError):
     """systemd is not running, or it refuses."""
+
+
+class UpdateError(EdgeclfError, OSError):
+    """An update cannot be brought."""
 
 
 class UsageError(EdgeclfError, ValueError):

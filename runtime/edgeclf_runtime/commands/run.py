@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,6 +42,9 @@ from edgeclf_runtime.commands.zones import Printing, labels_reader, run_zones
 from edgeclf_runtime.renamed import FLAGS
 from edgeclf_runtime.system.plain_text import counted
 
+if TYPE_CHECKING:
+    from edgeclf_runtime.pipeline.watched import ModelFollower
+
 __all__ = ["run"]
 
 _PATH = click.Path(path_type=Path)
@@ -61,11 +64,11 @@ _SECTIONS = {
         "realtime",
         "fast_decode",
     ),
-    "Answers": ("threshold", "reject", "margin", "smoothing", "hold", "max_fps", "motion", "reload"),
+    "Answers": ("threshold", "reject", "margin", "smoothing", "hold", "max_fps", "motion"),
     "Output": ("every_frame", "as_json", "top", *PAGE, "window", "mqtt", "command", "webhook", "cooldown", "metrics"),
     "Files": FILES,
+    "New models": ("reload", "trusted_key", "update"),
     "Model": (
-        "trusted_key",
         "labels",
         "mean",
         "std",
@@ -151,6 +154,11 @@ _SECTIONS = {
 @json_option
 @top_option
 @trusted_key_option
+@click.option(
+    "--update",
+    metavar="URL|DIR",
+    help="Look for new signed models at an https address or in a folder, such as a mounted stick (edgeclf publish).",
+)
 @model_options
 def run(
     open_model: Opener,
@@ -179,6 +187,9 @@ def run(
     from edgeclf_runtime.system.cores import usable_cores
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
+    from edgeclf_runtime.updates.origin import origin_of
+    from edgeclf_runtime.updates.poll import UpdatePoll
+    from edgeclf_runtime.updates.reload import ModelWatch
 
     share_heaps()
     content = read_settings(config) if config else {}
@@ -207,9 +218,13 @@ def run(
     # Create the watch before opening the file, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
     use = model_use(model, open_model, suits, chosen.trusted_key)
-    watch = use.watch() if chosen.reload else None
-    endless = chosen.reload or chosen.camera.watch or not waits
-    classifier, refused = use.start(endless)
+    followers: list[ModelFollower] = [ModelWatch(use)] if chosen.reload else []
+    updates = (
+        UpdatePoll(origin_of(chosen.update, chosen.update_ca), use, chosen.update_every) if chosen.update else None
+    )
+    endless = bool(chosen.reload or chosen.update) or chosen.camera.watch or not waits
+    classifier, refused = updates.first(endless) if updates else use.start(endless)
+    followers += [updates] if updates else []
     with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)
         gap, cooldown = 0.0 if waits else longest_gap(chosen.gate, chosen.camera), chosen.decision.cooldown
@@ -241,7 +256,7 @@ def run(
         elif camera.fast_decode and not camera.min_decoded_size:
             camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
-        with ended_by_signals(pipeline), in_background(pipeline, [(watch, pipeline)] if watch else []) as heartbeat:
+        with ended_by_signals(pipeline), in_background(pipeline, [(one, pipeline) for one in followers]) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell, watch_memory(model, chosen, as_json))
             except BaseException:

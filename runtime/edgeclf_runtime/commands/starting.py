@@ -6,7 +6,6 @@ import faulthandler
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -15,19 +14,16 @@ import click
 from edgeclf_runtime.commands.options import Opener, words_of
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.config.settings import RunSettings
     from edgeclf_runtime.decision.gate import GateRule
-    from edgeclf_runtime.pipeline.watched import ModelUser, Watched
+    from edgeclf_runtime.pipeline.watched import ModelFollower, ModelUser, Watched
     from edgeclf_runtime.service.heartbeat import Heartbeat
     from edgeclf_runtime.sources import SourceOptions
-    from edgeclf_runtime.trust.admission import Admission
-    from edgeclf_runtime.updates.reload import ModelWatch
+    from edgeclf_runtime.updates.use import ModelUse
 
 __all__ = [
     "FILES",
     "PAGE",
-    "ModelUse",
     "await_time",
     "by_table",
     "decoding_cores",
@@ -55,52 +51,6 @@ def await_time() -> None:
         click.echo(unset, err=True)
 
 
-@dataclass(frozen=True)
-class ModelUse:
-    """How a model file is opened, tried and followed.
-
-    Attributes:
-        path: of the file.
-        opened: opens a file in its place for use.
-        words: further options of ``edgeclf verify``, which tries a file in another process.
-        suits: raises EdgeclfError if the labels of a model do not fit the settings.
-        admission: refuses files without a trusted signature; None admits all.
-    """
-
-    path: Path
-    opened: Callable[[Path], Classifier]
-    words: list[str]
-    suits: Callable[[tuple[str, ...]], None]
-    admission: Admission | None = None
-
-    def start(self, endless: bool) -> tuple[Classifier, str]:
-        """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
-        from edgeclf_runtime.updates.starting import open_suited, start_model
-
-        if endless:
-            classifier, refused = start_model(self.path, self.words, self.opened, self.suits)
-        else:
-            classifier, refused = open_suited(self.opened, self.path, self.suits), ""
-        self.adopted(classifier)
-        return classifier, refused
-
-    def watch(self) -> ModelWatch:
-        """Return what follows the file when it is replaced; it is not started yet."""
-        from edgeclf_runtime.updates.reload import ModelWatch
-
-        return ModelWatch(self.path, self.words, self.opened, self.suits, self.adopted)
-
-    def admit(self, content: bytes) -> None:
-        """Raise SignatureError if a file with this content is not admitted."""
-        if self.admission is not None:
-            self.admission.check(self.path, content)
-
-    def adopted(self, classifier: Classifier) -> None:
-        """Note that a model is in use, so that older ones are refused."""
-        if self.admission is not None:
-            self.admission.note(classifier.statement)
-
-
 def model_use(
     model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], trusted_key: str = ""
 ) -> ModelUse:
@@ -111,6 +61,7 @@ def model_use(
         SignatureError: the package for signatures is missing.
     """
     from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.updates.use import ModelUse
 
     given = {**click.get_current_context().params, "trusted_key": Path(trusted_key) if trusted_key else None}
     words = words_of(verify, given)
@@ -124,7 +75,7 @@ def model_use(
 
 
 @contextmanager
-def in_background(pipeline: Watched, watches: Sequence[tuple[ModelWatch, ModelUser]]) -> Iterator[Heartbeat]:
+def in_background(pipeline: Watched, watches: Sequence[tuple[ModelFollower, ModelUser]]) -> Iterator[Heartbeat]:
     """Run the watchdog messages and, each with what uses its model, the model watches in the background."""
     from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
@@ -175,7 +126,12 @@ def by_table(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     size, certificate = given["size"] or (None, None), given["tls"] or (None, None)
     camera = {"width": size[0], "height": size[1], "fps": given["fps"], "format": given["format_"]}
     return {
-        "": {"source": given["source"], "reload": given["reload"], "trusted_key": _text(given["trusted_key"])},
+        "": {
+            "source": given["source"],
+            "reload": given["reload"],
+            "trusted_key": _text(given["trusted_key"]),
+            "update": given["update"],
+        },
         "camera": {
             **camera,
             "rotate": None if given["rotate"] is None else int(given["rotate"]),

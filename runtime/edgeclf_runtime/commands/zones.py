@@ -100,12 +100,13 @@ def _opened(
 ) -> dict[Path, _Model]:
     """Open each model file once."""
     from edgeclf_runtime.pipeline.zone_sinks import suit_zones
+    from edgeclf_runtime.updates.reload import ModelWatch
 
     models = {}
     for path in dict.fromkeys(zones.values()):
         suits = functools.partial(suit_zones, chosen, [zone for zone, own in zones.items() if own == path])
         use = model_use(path, open_model, suits, chosen.trusted_key)
-        watch = use.watch() if chosen.reload else None  # before the file is opened
+        watch = ModelWatch(use) if chosen.reload else None  # before the file is opened
         classifier, refused = use.start(endless)
         models[path] = _Model(stack.enter_context(classifier), refused, watch)
     return models

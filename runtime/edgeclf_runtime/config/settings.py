@@ -85,6 +85,9 @@ class RunSettings:
         cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, and ``source``, ``camera``,
             ``decision`` and ``gate`` count only then.
         trusted_key: path of a file of public keys; model files that none of them signed are refused. Empty for none.
+        update: folder or https address that is looked at for new models; empty for none.
+        update_every: seconds from one look to the next; 0 for 3600 of an address and 10 of a folder.
+        update_ca: file of the certificate authority that is trusted for it, in place of the system's.
     """
 
     source: str = field(default="0", repr=False)
@@ -96,6 +99,9 @@ class RunSettings:
     cameras: tuple[CameraSettings, ...] = ()
     zones: tuple[ZoneSettings, ...] = ()
     trusted_key: str = ""
+    update: str = ""
+    update_every: float = 0.0
+    update_ca: str = ""
 
 
 TABLES: dict[str, type[Any]] = {
@@ -105,6 +111,8 @@ TABLES: dict[str, type[Any]] = {
     "sinks": SinkSettings,
 }
 """The class for each table of the TOML file."""
+
+_UPDATE_KEYS: dict[str, Any] = {"trusted_key": "", "update": "", "update_every": 0.0, "update_ca": ""}
 
 NOT_WITH_ZONES = ("video", "window")
 """Sinks that know one camera only."""
@@ -150,15 +158,14 @@ def settings(
         UsageError: invalid settings; the message names all mistakes at once.
     """
     reading, zoned = Reading(), has_zones(content)
-    names = ["source", "reload", "trusted_key", *TABLES, "zone"]
+    names = ["source", "reload", *_UPDATE_KEYS, *TABLES, "zone"]
     reading.wrong += [unknown(name, names, {}) for name in content if name not in names]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
     if type(reload) is not bool:
         reading.wrong.append(f"reload: expected true or false, got {reload!r}")
-    trusted_key = given.get("", {}).get("trusted_key") or content.get("trusted_key", "")
-    if type(trusted_key) is not str:
-        reading.wrong.append(f"trusted_key: expected the path of a file, got {trusted_key!r}")
+    above = {key: given.get("", {}).get(key) or content.get(key, default) for key, default in _UPDATE_KEYS.items()}
+    reading.wrong += _update_mistakes(above, zoned)
     parts: dict[str, Any] = {}
     for name, kind in TABLES.items():
         table = content.get(name, {})
@@ -177,4 +184,18 @@ def settings(
         raise UsageError(f"{where}: {'; '.join(reading.wrong)}." if where else f"{'; '.join(reading.wrong)}.")
     for notice in dict.fromkeys(reading.renamed):
         _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
-    return RunSettings(str(source), reload, trusted_key=trusted_key, **parts)
+    return RunSettings(str(source), reload, **parts, **above)
+
+
+def _update_mistakes(given: Mapping[str, Any], zoned: bool) -> list[str]:
+    """Return what is wrong with the keys of signed models and updates."""
+    texts = ("trusted_key", "update", "update_ca")
+    wrong = [f"{key}: expected a text, got {given[key]!r}" for key in texts if type(given[key]) is not str]
+    every = given["update_every"]
+    if type(every) not in (int, float) or not 0 <= every < 1e9:
+        wrong.append(f"update_every: expected seconds, at least 0, got {every!r}")
+    if given["update"] and not given["trusted_key"]:
+        wrong.append("update: needs trusted_key, the public key that signs the updates")
+    if given["update"] and zoned:
+        wrong.append("update: not yet with [[zone]]")
+    return wrong

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from edgeclf_runtime.config.settings import TABLES
+from edgeclf_runtime.config.settings import TABLES, RunSettings
 
 __all__ = ["settings_text"]
 
@@ -19,6 +19,9 @@ _TOP = {
     "source": "Camera number or device, csi, video, image folder or address",
     "reload": "Switch to a new model file when it replaces MODEL and passes its check",
     "trusted_key": "Refuse model files that were not signed with this public key (edgeclf sign)",
+    "update": "Folder or https address to look at for new signed models (edgeclf publish)",
+    "update_every": "Seconds from one look to the next; 0 for 3600 of an address and 10 of a folder",
+    "update_ca": "Certificate authority to trust for this address, in place of the system's",
 }
 _ABOUT = {
     "camera": {
@@ -75,7 +78,8 @@ def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         chosen: values by table, "" for the keys above all tables; all other keys are commented out.
     """
-    defaults, above = {"source": "0", "reload": False, "trusted_key": ""}, chosen.get("", {})
+    defaults = {key: RunSettings.__dataclass_fields__[key].default for key in _TOP}
+    above = chosen.get("", {})
     lines = [_HEAD, *(_line(key, about, above, defaults[key]) for key, about in _TOP.items())]
     for table, kind in TABLES.items():
         lines.append(f"\n[{table}]")

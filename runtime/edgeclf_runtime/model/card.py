@@ -13,10 +13,12 @@ from edgeclf_runtime.pictures.preprocess import Preprocessing
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.system.plain_text import counted, plain
 
-__all__ = ["ModelCard"]
+__all__ = ["NEWEST_FORMAT", "ModelCard"]
 
 _FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would see other pixels than in training
 _FORMAT_OF_LABEL_SETS = 3  # a reader that does not know it would answer with the best label alone
+NEWEST_FORMAT = _FORMAT_OF_LABEL_SETS
+"""Newest format of a model card that is read here."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sources import Source, SourceState
 
-__all__ = ["ModelUser", "Watched"]
+__all__ = ["ModelFollower", "ModelUser", "Watched"]
 
 
 class Watched(Protocol):
@@ -46,3 +46,11 @@ class ModelUser(Protocol):
     def offer(self, classifier: Classifier) -> None: ...
 
     def tell(self, state: ModelState) -> None: ...
+
+
+class ModelFollower(Protocol):
+    """What offers new models to their user, from ``start`` to ``close``."""
+
+    def start(self, pipeline: ModelUser) -> None: ...
+
+    def close(self) -> None: ...

@@ -40,7 +40,7 @@ def planned(
     reads += [zone.model.absolute() for zone in chosen.zones if zone.model is not None]
     reads += [Path(source).absolute() for source, _ in _sources(chosen) if not is_live(source)]
     reads += [labels.absolute()] if labels else []
-    reads += [Path(chosen.trusted_key).absolute()] if chosen.trusted_key else []
+    reads += [Path(path).absolute() for path in (chosen.trusted_key, chosen.update_ca) if path]
     if os.path.isabs(library):  # otherwise the system's loader finds it
         reads.append(Path(library))
     authorities = os.environ.get(_AUTHORITIES_VARIABLE, "")

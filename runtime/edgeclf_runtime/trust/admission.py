@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from edgeclf_runtime.errors import SignatureError
@@ -25,12 +26,16 @@ class Admission:
     Args:
         keys: the trusted keys.
         model: path of the model file.
+
+    Attributes:
+        present: statement of the model in use; None before the first.
     """
 
     def __init__(self, keys: TrustedKeys, model: Path) -> None:
         self.keys = keys
         folder, stem = kept_beside(model.absolute())
         self._record = folder / f"{stem}.version"
+        self.present: Statement | None = None
 
     @property
     def newest(self) -> int:
@@ -46,7 +51,10 @@ class Admission:
 
     def note(self, statement: Statement | None) -> None:
         """Note that a model with this statement, which was checked, is in use; log a warning if that fails."""
-        if statement is None or statement.version <= self.newest:
+        if statement is None:
+            return
+        self.present = statement
+        if statement.version <= self.newest:
             return
         try:
             write_text(self._record, f"{statement.version}\n")
@@ -54,8 +62,13 @@ class Admission:
             text = f"{error.filename}: {error.strerror}"
             _log.warning("After the next start, older models are not refused (%s).", text)
 
+    def forget(self) -> None:
+        """Admit older models again: the newest one was lost."""
+        with suppress(OSError):
+            self._record.unlink()
 
-def check_not_older(path: Path, statement: Statement, newest: int) -> None:
+
+def check_not_older(path: Path | str, statement: Statement, newest: int) -> None:
     """Raise SignatureError if a statement is older than a version that was in use."""
     if statement.version < newest:
         raise SignatureError(

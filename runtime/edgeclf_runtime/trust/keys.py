@@ -112,11 +112,11 @@ class TrustedKeys:
         self.path = path
         self._keys = {_fingerprint(key): key for key in _public_keys(path)}
 
-    def check(self, path: Path, content: bytes, kind: str = MODEL) -> Statement:
+    def check(self, path: Path | str, content: bytes, kind: str = MODEL) -> Statement:
         """Return the statement at the end of a file, whose signature and digest were checked.
 
         Args:
-            path: of the file, for messages.
+            path: of the file, or its address, for messages.
             content: of the file.
             kind: what the statement has to be about.
 
@@ -129,7 +129,7 @@ class TrustedKeys:
             raise SignatureError(f"{path}: has no signature at its end, and {self.path} asks for one.{how}")
         return self.check_statement(path, statement, hashlib.sha256(body).hexdigest())
 
-    def check_statement(self, path: Path, statement: Statement, digest: str) -> Statement:
+    def check_statement(self, path: Path | str, statement: Statement, digest: str) -> Statement:
         """Return a statement whose signature is valid and which is about this digest; see ``check``."""
         from cryptography.exceptions import InvalidSignature
 

@@ -1,0 +1,73 @@
+"""``edgeclf publish``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_runtime.commands.sign import asked_passphrase
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.trust.statement import Statement
+    from edgeclf_runtime.updates.offer import Offer
+
+__all__ = ["publish"]
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="Sign the update with this private key.")
+def publish(model: Path, folder: Path, key: Path) -> None:
+    """Offer MODEL to the devices that look for updates in DIR.
+
+    They run edgeclf run --update. DIR is a folder of a web server with HTTPS, or is copied to a stick. The models of
+    before stay in it: to go back to one, publish it again.
+    """
+    from edgeclf_runtime.model.file import checked_content
+    from edgeclf_runtime.system.atomic_file import written_beside
+    from edgeclf_runtime.trust.keys import SigningKey
+    from edgeclf_runtime.trust.sealing import attached, sealed_digest, split
+    from edgeclf_runtime.trust.statement import MODEL, shown_version
+    from edgeclf_runtime.updates.offer import OFFER
+
+    signing, content = SigningKey(key, asked_passphrase), checked_content(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    before = (split(content)[1], split(_content(folder / OFFER))[1])
+    version = max([int(time.time() * 1000), *(one.version + 1 for one in before if one is not None)])
+    statement = signing.statement(MODEL, sealed_digest(content), version)
+    signed = attached(content, statement)
+    offer = _offer(model, content, len(signed), statement)
+    if not _is_there(folder / offer.file, statement.digest):
+        with written_beside(folder / offer.file) as hidden:
+            hidden.write_bytes(signed)
+    with written_beside(folder / OFFER) as hidden:  # last, so that what it names is there
+        hidden.write_bytes(offer.to_bytes(signing))
+    click.echo(
+        f"{folder}: offers {offer.shown}, signed on {shown_version(version)} with the key {signing.fingerprint}."
+    )
+
+
+def _offer(model: Path, content: bytes, size: int, statement: Statement) -> Offer:
+    """Return the offer of a model file; one of another tool has no card."""
+    from edgeclf_runtime.backends.edgetpu import is_compiled
+    from edgeclf_runtime.model.archive import Archive
+    from edgeclf_runtime.updates.offer import Offer
+
+    card = json.loads(Archive(content).read("edgeclf.json", 4 << 20) or "{}")
+    return Offer(statement, size, str(card.get("name", model.stem)), card.get("format", 1), is_compiled(content))
+
+
+def _is_there(path: Path, digest: str) -> bool:
+    """Whether a file has the content of this digest, whatever its signature."""
+    from edgeclf_runtime.trust.sealing import sealed_digest
+
+    return path.exists() and sealed_digest(_content(path)) == digest
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""

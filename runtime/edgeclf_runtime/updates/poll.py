@@ -1,0 +1,204 @@
+"""Look for updates again and again, and offer good ones to the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from edgeclf_runtime.classifier import Classifier
+from edgeclf_runtime.errors import EdgeclfError, ModelError, SignatureError, UpdateError
+from edgeclf_runtime.model.card import NEWEST_FORMAT
+from edgeclf_runtime.pipeline.watched import ModelUser
+from edgeclf_runtime.sinks import ModelState
+from edgeclf_runtime.system.atomic_file import written_beside
+from edgeclf_runtime.system.state_folder import kept_beside
+from edgeclf_runtime.trust.admission import Admission, check_not_older
+from edgeclf_runtime.trust.sealing import attached, sealed_digest
+from edgeclf_runtime.updates.last_good import LastGood, version
+from edgeclf_runtime.updates.offer import OFFER, Offer
+from edgeclf_runtime.updates.origin import Origin
+from edgeclf_runtime.updates.starting import open_suited
+from edgeclf_runtime.updates.use import ModelUse
+
+__all__ = ["UpdatePoll", "delay"]
+
+_log = logging.getLogger(__name__)
+_FIRST_RETRY, _LONGEST_RETRY = 30.0, 86_400.0  # seconds
+
+
+def delay(every: float, failures: int, chance: float) -> float:
+    """Return the seconds until the next look.
+
+    Args:
+        every: regular time.
+        failures: number of failures one after the other; each doubles the time, up to a day.
+        chance: 0 to 1, at random, so that not all devices ask at once.
+    """
+    if not failures:
+        return every * (0.9 + 0.2 * chance)
+    longest = max(every, _LONGEST_RETRY)
+    return float(min(longest, min(_FIRST_RETRY, every) * 2 ** min(failures - 1, 30)) * (0.5 + 0.5 * chance))
+
+
+class UpdatePoll:
+    """Looks for updates from ``start`` to ``close``.
+
+    The model that is adopted is kept as a last good copy, next to the model file or in the service's state folder.
+
+    Args:
+        origin: where the offer and the models are.
+        use: how the model file is used that a new one replaces; its ``admission`` is needed.
+        every: seconds from one look to the next; 0 for the origin's own.
+    """
+
+    def __init__(self, origin: Origin, use: ModelUse, every: float = 0.0) -> None:
+        assert use.admission is not None
+        self._origin, self._use, self._every = origin, use, every or origin.every
+        self._admission: Admission = use.admission
+        folder, stem = kept_beside(use.path.absolute())
+        self._arrived = folder / f"{stem}-update.tflite"
+        self._good = LastGood(self._arrived)
+        self._tag, self._reported = "", ""
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def first(self, endless: bool) -> tuple[Classifier, str]:
+        """Open the newest model, the last update or the model file, as ``ModelUse.start`` does."""
+        copy, (signed, wrong) = self._good.find(), self._version_of(self._use.path)
+        if copy is not None and self._version_of(copy)[0] > signed:
+            try:
+                classifier = open_suited(self._use.opened, copy, self._use.suits)
+            except EdgeclfError as error:
+                _log.warning("The last update cannot be used: %s", error)
+            else:
+                self._use.adopted(classifier)
+                return classifier, f"{wrong} Started with the last update." if wrong else ""
+        former = LastGood(self._use.path).find()
+        there = [signed, *(self._version_of(path)[0] for path in (copy, former) if path is not None)]
+        if max(there) < self._admission.newest:
+            # The newest model was lost. It will be brought again; until then an older one is better than none.
+            self._admission.forget()
+        return self._use.start(endless)
+
+    def _version_of(self, path: Path) -> tuple[int, str]:
+        """Return the version of a model file; 0, and why, if it is not signed as it has to be."""
+        try:
+            return self._admission.keys.check(path, path.read_bytes()).version, ""
+        except (SignatureError, OSError) as error:
+            return 0, str(error)
+
+    def start(self, pipeline: ModelUser) -> None:
+        """Start looking, and offer good models to a pipeline."""
+        self._thread = threading.Thread(target=self._work, args=(pipeline,), name="update", daemon=True)
+        self._thread.start()
+
+    def _work(self, pipeline: ModelUser) -> None:
+        failures = 0
+        wait = min(self._every, _FIRST_RETRY) * random.random()
+        while not self._closing.wait(wait):
+            try:
+                self._look(pipeline)
+                failures, self._reported = 0, ""
+            except Exception as error:  # the service must continue, whatever a server or a disk does
+                failures += 1
+                self._report(error)
+            wait = delay(self._every, failures, random.random())
+
+    def _report(self, error: Exception) -> None:
+        """Log why a look failed, unless that was the reason of the last one, too."""
+        if self._closing.is_set() or str(error) == self._reported:
+            return
+        self._reported = str(error)
+        if isinstance(error, (EdgeclfError, OSError)):
+            _log.warning("No update: %s", error)
+        else:
+            _log.exception("No update from %s", self._origin.shown)
+
+    def _look(self, pipeline: ModelUser) -> None:
+        found = self._origin.offer(self._tag)
+        if found is None:
+            return
+        data, tag = found
+        try:
+            offer = Offer.read(f"{self._origin.shown}/{OFFER}", data, self._admission.keys)
+            new, present = offer.statement, self._admission.present
+            if present is None or (present.digest, present.version) != (new.digest, new.version):
+                self._check(offer, pipeline)
+                self._fetch(offer)
+                self._adopt(offer, pipeline)
+        except (SignatureError, _Refused) as error:
+            pipeline.tell(ModelState("refused", self._origin.shown, pipeline.labels, str(error)))
+        self._tag = tag  # until the offer changes, nothing is left to do
+
+    def _check(self, offer: Offer, pipeline: ModelUser) -> None:
+        """Refuse an offer that is older, or that this device cannot run, before it is fetched."""
+        check_not_older(offer.shown, offer.statement, self._admission.newest)
+        if offer.card_format > NEWEST_FORMAT:
+            raise _Refused(f"{offer.shown}: has a newer format: update edgeclf-runtime.")
+        if offer.edgetpu and not pipeline.backend.startswith("edgetpu"):
+            raise _Refused(f"{offer.shown}: was compiled for an Edge TPU, and the model in use runs on the processor.")
+
+    def _fetch(self, offer: Offer) -> None:
+        """Put the model where it is tried, with the new statement: a file that is here, or one that is brought."""
+        content = self._own(offer) or self._brought(offer)
+        with written_beside(self._arrived) as hidden:
+            hidden.write_bytes(attached(content, offer.statement))
+
+    def _own(self, offer: Offer) -> bytes | None:
+        """Return the file that is offered if this device has it: it was in use before, or is."""
+        for path in (self._use.path, self._good.find()):
+            with suppress(OSError, ModelError):
+                content = path.read_bytes() if path is not None else b""
+                if sealed_digest(content) == offer.statement.digest:
+                    return content
+        return None
+
+    def _brought(self, offer: Offer) -> bytes:
+        """Bring the model, going on with what came before."""
+        where = f"{self._origin.shown}/{offer.file}"
+        part = self._arrived.with_name(f"{self._arrived.stem}-{offer.statement.digest}.part")
+        for old in self._arrived.parent.glob(f"{self._arrived.stem}-*.part"):
+            if old != part:
+                old.unlink()
+        if _size(part) < offer.size:
+            self._origin.fetch(offer.file, part, offer.size, self._closing.is_set)
+        if _size(part) < offer.size:
+            raise UpdateError(f"{where}: {_size(part)} of {offer.size} bytes came; the rest is brought next time.")
+        content = part.read_bytes()
+        part.unlink()
+        if sealed_digest(content) != offer.statement.digest:
+            raise UpdateError(f"{where}: is not the file that was offered.")
+        return content
+
+    def _adopt(self, offer: Offer, pipeline: ModelUser) -> None:
+        judged = version(self._arrived)
+        try:
+            classifier, reason = self._use.judged(self._arrived, pipeline.backend, self._closing)
+            if self._closing.is_set():
+                if classifier is not None:
+                    classifier.close()
+                return
+            if classifier is None:
+                raise _Refused(reason.replace(str(self._arrived), offer.shown))
+            self._good.keep(judged, classifier.card.labels)
+            self._use.adopted(classifier)
+            pipeline.offer(classifier)
+        finally:
+            self._arrived.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(1)
+
+
+class _Refused(ModelError):
+    """An offer is refused until another one takes its place."""
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,249 @@
+"""``edgeclf publish`` and ``edgeclf run --update``: a real HTTPS server that also cuts, lies and never ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgeclf_runtime.cli import cli
+from edgeclf_runtime.errors import SignatureError, UpdateError, UsageError
+from edgeclf_runtime.trust.keys import TrustedKeys
+from edgeclf_runtime.trust.sealing import sealed_digest
+from edgeclf_runtime.trust.statement import LENGTH
+from edgeclf_runtime.updates.offer import OFFER, Offer
+from edgeclf_runtime.updates.origin import Folder, WebFolder, origin_of
+from edgeclf_runtime.updates.poll import delay
+from tests.model_files import variant, wrong_golden
+from tests.runtime.replaced_model import Running
+from tests.runtime.still_camera import certificate
+from tests.runtime.update_server import UpdateServer
+
+KEPT = Path(__file__).parents[2] / "kept" / "0.1"
+MODEL, IMAGE = KEPT / "model.tflite", next((KEPT / "photos" / "1").glob("*.png"))
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="apt-get install openssl")
+
+
+def _edgeclf(*words: object) -> str:
+    done = CliRunner().invoke(cli, [*map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with key pairs and a certificate of 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("mine", "other"):
+        _edgeclf("sign", "--new-key", folder / name)
+    certificate(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models whose first label is their name; "lies" does not give its golden scores."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def named(name: str) -> Callable[[str], str]:
+        return lambda text: text.replace("0\n", f"{name}\n", 1)
+
+    good = {name: variant(MODEL, folder / name, labels=named(name)) for name in ("one", "two", "three")}
+    return {**good, "lies": variant(MODEL, folder / "lies", labels=named("lies"), golden=wrong_golden)}
+
+
+@pytest.fixture
+def server(tmp_path: Path, keys: Path) -> Iterator[UpdateServer]:
+    (tmp_path / "served").mkdir()
+    server = UpdateServer(tmp_path / "served", keys)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, keys: Path, models: dict[str, Path]) -> Iterator[Callable[[str], Running]]:
+    """Return a function that runs the model "one", which looks for updates often."""
+    _edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
+    begun: list[Running] = []
+
+    def started(origin: str) -> Running:
+        lines = {"update": origin, "update_every": 0.2, "trusted_key": f"{keys}/mine.pub"}
+        lines |= {"update_ca": f"{keys}/certificate.pem"} if "://" in origin else {}
+        text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+        (tmp_path / "run.toml").write_text(text, "utf-8")
+        begun.append(Running(MODEL, IMAGE, tmp_path, "--config", "run.toml"))
+        begun[-1].wait(lambda line: "frame" in line)
+        return begun[-1]
+
+    yield started
+    for running in begun:
+        running.close()
+
+
+def _publish(model: Path, folder: Path, key: Path) -> str:
+    """Publish a model and return the name of its file."""
+    _edgeclf("publish", model, folder, "--key", key)
+    return f"{sealed_digest(model.read_bytes())}.tflite"
+
+
+def _until(what: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.02)
+
+
+def _state(running: Running, after: int) -> tuple[str, str, str]:
+    line = running.wait(lambda line: "model" in line, after)
+    return line["model"], line["labels"][0], line.get("reason") or ""
+
+
+def test_a_device_follows_what_is_published(
+    tmp_path: Path, keys: Path, models: dict[str, Path], server: UpdateServer, start: Callable[[str], Running]
+) -> None:
+    served, mine = tmp_path / "served", keys / "mine"
+    running = start(server.address)
+
+    server.fault = "cut"
+    file = _publish(models["two"], served, mine)
+    assert _state(running, 0) == ("adopted", "two", "")
+    size = (served / file).stat().st_size
+    assert server.firsts(file) == list(range(0, size, 10_000))  # each time from where it was cut
+
+    after, server.fault, server.sent = len(running.lines), "rubbish", 0
+    file = _publish(models["three"], served, mine)
+    _until(lambda: len(server.firsts(file)) > 1)
+    server.fault = "endless"
+    _until(lambda: server.sent > 1 << 20)
+    asked = len(server.firsts(file))
+    _until(lambda: len(server.firsts(file)) > asked)  # the device has closed that connection by itself
+    assert not any("model" in line for line in running.lines[after:])
+    server.fault = ""
+    assert _state(running, after) == ("adopted", "three", "")
+
+    after, replayed = len(running.lines), (served / OFFER).read_bytes()
+    _publish(models["lies"], served, mine)
+    name, label, reason = _state(running, after)
+    assert (name, label, "differs on this device" in reason) == ("refused", "three", True)
+
+    after, asked = len(running.lines), len(server.asked)
+    file = _publish(models["one"], served, mine)  # a roll-back is a newly signed offer of the old file
+    assert _state(running, after) == ("adopted", "one", "")
+    assert file not in [path for path, *_ in server.asked[asked:]]  # this device still had it
+
+    for content, text in (
+        (replayed, "older than the model that was in use"),
+        (replayed.replace(b'"card_format": 1', b'"card_format": 9'), "was changed after it was signed"),
+        (replayed[:-1], "has no signature"),
+        (b"x" * (1 << 10), "has no signature"),
+    ):
+        after = len(running.lines)
+        (tmp_path / "new").write_bytes(content)
+        (tmp_path / "new").replace(served / OFFER)
+        name, label, reason = _state(running, after)
+        assert (name, label, text in reason) == ("refused", "one", True), reason
+    after = len(running.lines)
+    _publish(models["two"], served, keys / "other")
+    assert "signed by another key" in _state(running, after)[2]
+
+    asked = len(server.asked)
+    _until(lambda: len(server.asked) > asked + 3)
+    assert {status for path, _, status in server.asked[asked + 1 :]} == {304}  # what has not changed is not sent again
+    seen = running.stop()
+    assert [line["frame"] for line in seen] == list(range(running.given))
+
+
+def test_the_last_update_is_used_after_a_start_and_a_stick_is_enough(
+    tmp_path: Path, keys: Path, models: dict[str, Path], start: Callable[[str], Running]
+) -> None:
+    stick = tmp_path / "stick"
+    running = start(str(stick))  # it is not plugged in yet
+    _publish(models["two"], tmp_path / "made", keys / "mine")
+    (tmp_path / "made").rename(stick)
+    assert _state(running, 0) == ("adopted", "two", "")
+    running.stop()
+    shutil.rmtree(stick)
+    (tmp_path / "model.tflite").write_bytes(b"damaged")
+    again = start(str(stick))
+    name, label, reason = _state(again, 0)
+    assert (name, label, reason.endswith("Started with the last update.")) == ("refused", "two", True), reason
+    again.stop()
+    for kept in tmp_path.glob(".model.tflite.good-update*"):
+        kept.unlink(missing_ok=True)
+    for kept in tmp_path.glob("..model.tflite.good-update*"):
+        kept.unlink()
+    _edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
+    (tmp_path / ".model.tflite.good.version").write_text(f"{10**14}\n")  # the newest is lost: an older one is used
+    once_more = start(str(stick))
+    assert "0" not in once_more.stop()[-1]["answer"]
+
+
+def test_only_a_verified_server_is_asked(keys: Path, server: UpdateServer, tmp_path: Path) -> None:
+    _publish(MODEL, tmp_path / "served", keys / "mine")
+    trusting = WebFolder(server.address, str(keys / "certificate.pem"))
+    found = trusting.offer("")
+    assert found is not None
+    assert trusting.offer(found[1]) is None
+    with pytest.raises(UpdateError, match=r"its certificate is not to be trusted \(.*\); one of your own: update_ca"):
+        WebFolder(server.address).offer("")
+    with pytest.raises(UpdateError, match="its certificate is not to be trusted"):
+        WebFolder(f"https://localhost:{server.port}", str(keys / "certificate.pem")).offer("")
+    with pytest.raises(UpdateError, match=r"/none/edgeclf-update.json: status 404\.$"):
+        WebFolder(f"{server.address}/none", str(keys / "certificate.pem")).offer("")
+    server.fault = "endless offer"
+    with pytest.raises(UpdateError, match="not an offer: too large"):
+        trusting.offer("")
+    server.fault = ""
+    part = tmp_path / "part"
+    part.write_bytes(bytes(1 << 20))
+    with pytest.raises(UpdateError, match="status 416"):
+        trusting.fetch(f"{sealed_digest(MODEL.read_bytes())}.tflite", part, 2 << 20, lambda: False)
+    assert not part.exists()  # the next time it begins anew
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://example.org/models", "expected an https address or a folder, got http://example.org"),
+        ("ftp://example.org", "expected an https address"),
+        ("https://me:secret@example.org", "without a user, a password"),
+        ("https://example.org/?a=b", "without a user"),
+    ],
+)
+def test_other_addresses_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason) as raised:
+        origin_of(text)
+    assert "secret" not in str(raised.value)
+    assert isinstance(origin_of("/media/stick"), Folder)
+
+
+def test_an_offer_with_a_flipped_bit_is_refused(tmp_path: Path, keys: Path) -> None:
+    file = _publish(MODEL, tmp_path, keys / "mine")
+    data, trusted = (tmp_path / OFFER).read_bytes(), TrustedKeys(keys / "mine.pub")
+    offer = Offer.read("here", data, trusted)
+    assert (offer.file, offer.size, offer.edgetpu) == (file, (tmp_path / file).stat().st_size, False)
+    for position in range(len(data)):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << position % 8
+        with pytest.raises(SignatureError):
+            Offer.read("here", bytes(flipped), trusted)
+    model = (tmp_path / file).read_bytes()
+    with pytest.raises(SignatureError, match="has no signature"):  # a model's statement says nothing about an offer
+        Offer.read("here", data[:-LENGTH] + model[-LENGTH:], trusted)
+
+
+def test_failures_are_tried_again_later_and_later() -> None:
+    assert [delay(3600, failures, 1) for failures in (1, 2, 3, 4, 99)] == [30, 60, 120, 240, 86_400]
+    assert delay(3600, 3, 0) == 60
+    assert (delay(3600, 0, 0), delay(3600, 0, 1)) == (3240, pytest.approx(3960))  # so that a fleet does not ask at once
+    assert delay(100_000, 99, 1) == 100_000
+
+
+def test_update_needs_a_trusted_key(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["run", str(MODEL), "--update", "/media/stick"])
+    assert (done.exit_code, "update: needs trusted_key" in done.output) == (2, True)
