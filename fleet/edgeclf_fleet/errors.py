@@ -1,7 +1,7 @@
 """The exceptions of this package, as a tree.
 
 EdgeclfError (of edgeclf_runtime)
-└── FleetError    a deployment that cannot begin: wheels, inventory, Ansible
+└── FleetError    what cannot begin: wheels, inventory, Ansible, the folder of images
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ __all__ = ["FleetError"]
 
 
 class FleetError(EdgeclfError):
-    """A deployment cannot begin."""
+    """A command cannot begin."""

@@ -39,8 +39,8 @@ FLOORS = {
     ),
     "edgeclf_fleet": (
         "callback_plugins errors",
-        "events playbook wheel",
-        "bundle survey",
+        "events playbook remote_snapshots wheel",
+        "bundle snapshot_store survey",
         "commands roles",
     ),
     "edgeclf_runtime": (

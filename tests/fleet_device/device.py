@@ -120,10 +120,22 @@ class Device:
 
     def fleet(self, command: str, *words: object, **variables: Any) -> Ended:
         """Run a command of ``edgeclf fleet`` for this device, with these variables."""
-        self._write_inventory({"box": variables})
-        with self._started("fleet", command, "--inventory", self._inventory, *words) as process:
+        return self.fleet_of({"box": variables}, command, *words)
+
+    def fleet_of(self, hosts: dict[str, dict[str, Any]], command: str, *words: object) -> Ended:
+        """Run a command of ``edgeclf fleet`` for several names of this device, each with its variables."""
+        with self.begin_fleet(hosts, command, *words) as process:
             output, errors = process.communicate(timeout=300)
         return Ended(process.returncode, output.strip(), output + errors)
+
+    def begin_fleet(self, hosts: dict[str, dict[str, Any]], command: str, *words: object) -> subprocess.Popen[str]:
+        """Begin a command of ``edgeclf fleet``."""
+        self._write_inventory(hosts)
+        return self._started("fleet", command, "--inventory", self._inventory, *words)
+
+    def sessions(self) -> list[int]:
+        """Return the processes of sshd that serve connections."""
+        return _below(self._processes[0].pid)
 
     def _started(self, *words: object) -> subprocess.Popen[str]:
         command = [*EDGECLF, *map(str, words)]

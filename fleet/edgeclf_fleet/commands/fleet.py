@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgeclf_fleet.commands.pull import pull
 from edgeclf_fleet.commands.status import status
 
 __all__ = ["fleet"]
@@ -15,3 +16,4 @@ def fleet() -> None:
 
 
 fleet.add_command(status)
+fleet.add_command(pull)

@@ -12,7 +12,7 @@ from edgeclf_runtime.sinks.snapshots.name import Snapshot, read_name
 __all__ = ["ImageName", "device_name", "pulled_name"]
 
 _MOMENT = re.compile(r"(?<!\d)(\d{8}-\d{6})-\d{3}")
-_LONGEST, _LONGEST_DEVICE = 250, 60  # bytes of a file's name, and of the device in it
+_LONGEST, _LONGEST_DEVICE = 230, 60  # bytes of a file's name, and of the device in it
 _OTHER = re.compile(r"[^A-Za-z0-9.]+")
 
 
