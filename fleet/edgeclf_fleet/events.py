@@ -33,13 +33,17 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """Return the outcome of each host, in the order in which they ended.
 
     Args:
-        events: objects with ``kind``, ``host``, ``task``, and of a result ``msg`` and ``outcome``.
+        events: objects with ``kind``, ``host``, ``task``, and of a result ``msg`` and ``outcome``; one of the kind
+            "hosts" names all ``hosts``, of which a roll-out that stopped has not begun with some.
     """
     ended: dict[str, Outcome] = {}
     begun: dict[str, str] = {}
+    planned: list[str] = []
     for event in events:
         host = event["host"]
-        if event["kind"] == "start":
+        if event["kind"] == "hosts":
+            planned = list(event["hosts"])
+        elif event["kind"] == "start":
             begun.setdefault(host, event["task"])
         elif event["kind"] == "unreachable":
             ended[host] = Outcome(host, False, why_unreachable(str(event.get("msg", "")), host))
@@ -49,6 +53,9 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
             ended[host] = Outcome(host, True, _line(str(event["outcome"])))
     for host in begun.keys() - ended.keys():
         ended[host] = Outcome(host, False, "not finished; deploy again to see its state.")
+    for host in planned:
+        if host not in begun and host not in ended:
+            ended[host] = Outcome(host, False, "not begun, as the roll-out stopped before; the same command goes on.")
     return list(ended.values())
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from edgeclf_fleet.errors import FleetError
+from edgeclf_fleet.rollout import Rollout
 from edgeclf_runtime.errors import UsageError
 
 __all__ = ["ROLES", "Deployment", "run_playbook"]
@@ -36,6 +37,7 @@ class Deployment:
         variables: of the role, for all hosts.
         words: further arguments of ansible-playbook.
         tasks: name of the file of tasks in the role.
+        rollout: in which batches; None for all at once.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Deployment:
         variables: Mapping[str, Any],
         words: Sequence[str],
         tasks: str = "main",
+        rollout: Rollout | None = None,
     ) -> None:
         self._hosts, self._inventories = hosts, inventories
-        self._variables, self._words, self._tasks = variables, words, tasks
+        self._variables, self._words, self._tasks, self._rollout = variables, words, tasks, rollout
 
     @contextmanager
     def written(self) -> Iterator[tuple[list[str], Path]]:
@@ -57,7 +60,8 @@ class Deployment:
             inventory, playbook = folder / "hosts.yml", folder / "deploy.yml"
             inventory.write_text(yaml.safe_dump(self._inventory()), "utf-8")
             task = {"name": self._tasks, "ansible.builtin.import_role": {"name": "edgeclf", "tasks_from": self._tasks}}
-            playbook.write_text(yaml.safe_dump([{**_PLAY, "tasks": [task]}]), "utf-8")
+            batched = self._rollout.play() if self._rollout else {}
+            playbook.write_text(yaml.safe_dump([{**_PLAY, "tasks": [task], **batched}]), "utf-8")
             inventories = [inventory, *(path.absolute() for path in self._inventories)]
             given = [word for path in inventories for word in ("--inventory", str(path))]
             yield [*_PLAYBOOK, *given, *self._words, str(playbook)], folder

@@ -39,7 +39,8 @@ FLOORS = {
     ),
     "edgeclf_fleet": (
         "callback_plugins errors",
-        "events playbook remote_snapshots wheel",
+        "events remote_snapshots rollout wheel",
+        "playbook",
         "bundle snapshot_store survey",
         "commands roles",
     ),

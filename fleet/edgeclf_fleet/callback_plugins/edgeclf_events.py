@@ -38,6 +38,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._result("unreachable", result)
 
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        inventory = play.get_variable_manager()._inventory
+        hosts = inventory.get_hosts(play.hosts, ignore_restrictions=True)  # of all batches
+        self._write("hosts", "", "", {"hosts": [str(host.get_name()) for host in hosts]})
+
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._write("no hosts", "", "", {})
 

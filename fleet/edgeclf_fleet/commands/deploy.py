@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf_fleet.commands.targets import Targets, target_options
+from edgeclf_fleet.commands.targets import Targets, rollout_options, target_options, tell_outcomes
+
+if TYPE_CHECKING:
+    from edgeclf_fleet.rollout import Rollout
 
 __all__ = ["deploy"]
 
@@ -31,14 +34,22 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--latency-ms", type=click.FloatRange(0), help="Take everything back if an image takes longer there.")
 @click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the new service for this time (default: 20).")
+@rollout_options
 @target_options
-def deploy(targets: Targets, model: Path, config: Path | None, check: bool, key: Path | None, **given: Any) -> None:
+def deploy(
+    targets: Targets,
+    rollout: Rollout | None,
+    model: Path,
+    config: Path | None,
+    check: bool,
+    key: Path | None,
+    **given: Any,
+) -> None:
     """Install MODEL on devices over ssh and run it as a service.
 
     Each device is looked at before anything is changed. The new version is installed beside the present one, tried
     there, switched to and watched; if something is wrong, the former one is back.
     """
-    from edgeclf_fleet.events import outcomes
     from edgeclf_runtime.model.file import read_model
     from edgeclf_runtime.trust.keys import TrustedKeys
 
@@ -52,11 +63,7 @@ def deploy(targets: Targets, model: Path, config: Path | None, check: bool, key:
     variables = {
         f"edgeclf_{name}": str(value.absolute()) if isinstance(value, Path) else value for name, value in given.items()
     }
-    ended = outcomes(targets.run("main", variables, ["--check"] if check else []))
-    for outcome in ended:
-        click.echo(f"{outcome.host}: {outcome.text}", err=not outcome.ok)
-    if not all(outcome.ok for outcome in ended):
-        raise click.exceptions.Exit(1)
+    tell_outcomes(targets.run("main", variables, ["--check"] if check else [], rollout))
 
 
 def _check_config(path: Path) -> None:

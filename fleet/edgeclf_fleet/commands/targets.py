@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeclf_runtime.errors import UsageError
 
-__all__ = ["Targets", "target_options"]
+if TYPE_CHECKING:
+    from edgeclf_fleet.rollout import Rollout
+
+__all__ = ["Targets", "rollout_options", "target_options", "tell_outcomes"]
 
 _OPTIONS = (
     click.argument("hosts", nargs=-1, metavar="[USER@HOST[:PORT]]..."),
@@ -38,6 +41,46 @@ _OPTIONS = (
 _NAMES = ("hosts", "inventories", "limit", "ask_become_pass", "ansible", "verbose")
 
 
+_ROLLOUT_OPTIONS = (
+    click.option(
+        "--batches",
+        metavar="N|P%,...",
+        help="Take so many devices at a time, such as 1,10%,100%; go on only if they are well.",
+    ),
+    click.option(
+        "--max-failed",
+        metavar="N|P%",
+        help="Go on with --batches although so many devices failed in all (default: 0).",
+    ),
+)
+
+
+def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--batches`` and ``--max-failed``; the command gets ``rollout`` in their place."""
+
+    @functools.wraps(command)
+    def wrapper(batches: str | None, max_failed: str | None, **given: Any) -> None:
+        from edgeclf_fleet.rollout import Rollout
+
+        if batches is None and max_failed is not None:
+            raise UsageError("--max-failed stops between batches: it needs --batches.")
+        sizes = None if batches is None else tuple(batches.replace(" ", "").split(","))
+        command(rollout=Rollout(sizes, max_failed or "0") if sizes else None, **given)
+
+    return functools.reduce(lambda function, option: option(function), reversed(_ROLLOUT_OPTIONS), wrapper)
+
+
+def tell_outcomes(events: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line for each device, and exit with status 1 if one failed or was not begun with."""
+    from edgeclf_fleet.events import outcomes
+
+    ended = outcomes(events)
+    for outcome in ended:
+        click.echo(f"{outcome.host}: {outcome.text}", err=not outcome.ok)
+    if not all(outcome.ok for outcome in ended):
+        raise click.exceptions.Exit(1)
+
+
 @dataclass(frozen=True)
 class Targets:
     """Devices, and how Ansible is to reach them: the options of the command line."""
@@ -58,13 +101,16 @@ class Targets:
         if not self.hosts and not self.inventories:
             raise UsageError("Name at least one device, such as pi@kitchen, or an --inventory.")
 
-    def run(self, tasks: str, variables: Mapping[str, Any], words: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def run(
+        self, tasks: str, variables: Mapping[str, Any], words: Sequence[str] = (), rollout: Rollout | None = None
+    ) -> list[dict[str, Any]]:
         """Run tasks of the role on all devices, and return what happened; see ``playbook.run_playbook``.
 
         Args:
             tasks: name of the file of tasks in the role, such as "main".
             variables: of the role; those that are None are left out.
             words: further options of ansible-playbook.
+            rollout: in which batches; None for all devices at once.
 
         Raises:
             FleetError: Ansible ended before it began with a host.
@@ -76,7 +122,8 @@ class Targets:
         given = {name: value for name, value in variables.items() if value is not None}
         own = [*(["--limit", self.limit] if self.limit else []), *(["--ask-become-pass"] * self.ask_become_pass)]
         chosen = [*own, *words, *shlex.split(self.ansible)]
-        return run_playbook(Deployment(self.hosts, self.inventories, given, chosen, tasks), _progress(), self.verbose)
+        deployment = Deployment(self.hosts, self.inventories, given, chosen, tasks, rollout)
+        return run_playbook(deployment, _progress(), self.verbose)
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:
