@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,18 @@ class Listener:
                     return payload
             time.sleep(0.05)
         raise AssertionError(f"{topic}: {self.seen.get(topic)}")
+
+    def send(self, topic: str, payload: str) -> None:
+        self._client.publish(topic, payload, qos=1).wait_for_publish(20)
+
+    def again(self, topic: str, payload: str, done: Callable[[], object]) -> None:
+        """Send again and again: who is to hear it may still be connecting."""
+        until = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < until
+            if self._client.is_connected():
+                self._client.publish(topic, payload, qos=1)
+            time.sleep(0.1)
 
     def close(self) -> None:
         self._client.disconnect()

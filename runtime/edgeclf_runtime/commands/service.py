@@ -206,12 +206,16 @@ def _described(state: dict[str, str]) -> list[tuple[str, str]]:
 def remove(name: str, personal: bool) -> None:
     """Stop the service and remove its unit.
 
-    Files that it wrote are kept.
+    Files that it wrote are kept. Its device is removed from its MQTT broker, and so from Home Assistant.
     """
+    from edgeclf_runtime.service.removal import forget_device
     from edgeclf_runtime.service.systemd import found_systemd
 
     systemd = found_systemd(personal, changes=True)
+    unit = systemd.text(name)
     if systemd.remove(name):
         click.echo(f"Stopped and removed: {systemd.path(name)}")
+        if outcome := forget_device(unit, name):
+            click.echo(outcome)
     else:
         click.echo(f"{name}: not installed; nothing to remove.")

@@ -154,7 +154,7 @@ def _add_zones(
         gap = 0.0 if waits[zone.camera] else longest_gap(zone.gate, options)
         view = GivenView(zone.region, options.rotate, options.flip, zone.polygon)
         watched = Zone(classifier, zone.decision, zone.gate, view, ZoneName(zone.camera, zone.name))
-        pipeline.add(watched, models[path], open_zone_sinks(chosen, zone, classifier, gap))
+        pipeline.add(watched, models[path], open_zone_sinks(chosen, zone, classifier, gap, watched.control))
     return models
 
 

@@ -146,6 +146,10 @@ class Decider:
         if self._present is not None and self._present not in labels:
             self._answer, self._is_first = None, True
 
+    def use(self, rule: DecisionRule) -> None:
+        """Switch to a rule that differs in its threshold."""
+        self._rule, self._threshold = rule, rule.threshold or 0.0
+
     def forget(self) -> None:
         """Reset averages and votes after a gap; the answer stays until there is a new one."""
         self._scores, self._familiarity.value = None, None

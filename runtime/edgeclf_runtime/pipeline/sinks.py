@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from edgeclf_runtime.config.settings import SINK_KINDS, SinkSettings
+from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import NOTHING
@@ -72,19 +73,22 @@ def open_sinks(
     zones: tuple[ZoneName, ...] = (),
     zone: ZoneName = NO_ZONE,
     is_first: bool = True,
+    control: ZoneControl | None = None,
+    page: str = "",
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first, control,
+            page: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
     run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
-    run = replace(run, zones=zones, zone=zone, is_first=is_first)
+    run = replace(run, zones=zones, zone=zone, is_first=is_first, control=control, page=page)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

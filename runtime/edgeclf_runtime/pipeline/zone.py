@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from edgeclf_runtime.classifier import Classifier, Fitted
 from edgeclf_runtime.decision.conditions import ConditionsMonitor
+from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.decision.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate, GateRule
@@ -45,6 +46,7 @@ class Zone:
         gate: chooses frames.
         classifier: the classifier of the last observation.
         answer: the current Decision; None before the first frame.
+        control: pauses it, and sets its threshold.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Zone:
         self._monitor = _monitor(classifier, name)
         self._video_gaps = Gaps()
         self.answer: Decision | None = None
+        self.control = ZoneControl()
 
     def view_of(self, classifier: Classifier, camera: bool) -> View:
         """Return the view of a classifier on the source's images; ``camera`` as for ``GivenView.over``."""
@@ -83,6 +86,10 @@ class Zone:
             prediction: what its classifier says.
             waited: milliseconds spent waiting for the frame.
         """
+        threshold = self.control.threshold
+        if threshold is not None and threshold != self._decision.threshold:
+            self._decision = replace(self._decision, threshold=threshold)
+            self._decider.use(self._decision)
         frame, spent = prepared.frame, {"capture": waited, **prediction.milliseconds}
         # Sinks get the whole image, whatever part of it was classified.
         prediction = replace(self._decision.applied(prediction), milliseconds=spent, frame=frame)

@@ -9,9 +9,11 @@ from pathlib import Path
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.config.settings import RunSettings, SinkSettings
 from edgeclf_runtime.config.zones import ZoneSettings
+from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
 from edgeclf_runtime.sinks import Sink
 from edgeclf_runtime.sinks.sink import ZoneName
+from edgeclf_runtime.web.address import page_url
 
 __all__ = ["check_zone_sinks", "open_shared_sinks", "open_zone_sinks", "own_sinks", "suit_zones"]
 
@@ -85,8 +87,10 @@ def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:
     return tuple(ZoneName(zone.camera, zone.name) for zone in chosen.zones)
 
 
-def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classifier, gap: float) -> list[Sink]:
-    """Open the sinks that get the observations of one zone alone.
+def open_zone_sinks(
+    chosen: RunSettings, zone: ZoneSettings, classifier: Classifier, gap: float, control: ZoneControl | None = None
+) -> list[Sink]:
+    """Open the sinks that get the observations of one zone alone; they may use ``control``.
 
     Raises:
         SinkError: a sink cannot be opened.
@@ -101,4 +105,6 @@ def open_zone_sinks(chosen: RunSettings, zone: ZoneSettings, classifier: Classif
         zones=_names(chosen),
         zone=ZoneName(zone.camera, zone.name),
         is_first=next(other for other in chosen.zones if other.camera == zone.camera).name == zone.name,
+        control=control,
+        page=page_url(chosen.sinks.web, secure=bool(chosen.sinks.web_cert)),
     )

@@ -57,10 +57,16 @@ class ZoneTurn:
         return self._waiting is None
 
     def offer(self, frame: SharedFrame) -> None:
-        """Take this frame next, in place of one that waits; call it with the scheduler's lock held."""
+        """Take this frame next, in place of one that waits; call it with the scheduler's lock held.
+
+        A paused zone takes none.
+        """
         if self._waiting is not None:
             self._waiting.done()
         self._waiting = frame
+        if self.zone.control.paused.is_set():
+            self._waiting = None
+            frame.done()
 
     def is_ready(self, now: float) -> bool:
         """See ``Turn``."""
@@ -73,6 +79,8 @@ class ZoneTurn:
         if frame is None:
             return
         self._feed.taken()
+        if self.zone.control.paused.is_set():  # since it was offered
+            return frame.done()
         classifier = self.model.borrow()
         try:
             if classifier is not self.zone.classifier:

@@ -70,6 +70,10 @@ class Systemd:
         for words in (["daemon-reload"], ["enable", name], ["restart", name]):
             self._call("systemctl", *words)
 
+    def text(self, name: str) -> str:
+        """Return the text of a unit file of edgeclf; empty if there is none."""
+        return self.path(name).read_text("utf-8", "replace") if self._ours(name) else ""
+
     def remove(self, name: str) -> bool:
         """Stop a unit and delete its file; return False if there was none."""
         if not self._ours(name):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
+from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.errors import AddressError
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.sinks.awaited import AwaitedSink
@@ -44,6 +45,8 @@ class Opening:
         zones: all zones, so that what is written names them; empty in a run without zones.
         zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
         is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
+        control: pauses the zone, and sets its threshold; None in a run without zones.
+        page: address of the live page for other machines; empty if there is none.
     """
 
     labels: tuple[str, ...]
@@ -58,6 +61,8 @@ class Opening:
     zones: tuple[ZoneName, ...] = ()
     zone: ZoneName = NO_ZONE
     is_first: bool = True
+    control: ZoneControl | None = None
+    page: str = ""
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

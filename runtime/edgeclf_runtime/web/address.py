@@ -8,13 +8,14 @@ import platform
 import re
 import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.awaited import cannot_listen
 from edgeclf_runtime.web.handshakes import BoundedListener
 
-__all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "read_address"]
+__all__ = ["TOKEN_VARIABLE", "Listener", "is_local", "listen", "page_url", "read_address"]
 
 TOKEN_VARIABLE = "EDGECLF_WEB_TOKEN"
 """Environment variable with the token, used if no other is given."""
@@ -88,6 +89,16 @@ def is_local(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def page_url(address: str, *, secure: bool = False) -> str:
+    """Return where other machines find the page of ``listen``, without its token; empty if they do not."""
+    if not address or is_local(address) or (port := read_address(address, "")[1]) == 0:
+        return ""
+    host = read_address(address, "")[0]
+    with suppress(ValueError):  # a name
+        host = _shown(host)
+    return f"{'https' if secure else 'http'}://{host}:{port}/"
 
 
 def _bind(host: str, port: int) -> socket.socket:

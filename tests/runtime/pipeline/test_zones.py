@@ -214,6 +214,40 @@ def test_a_new_model_is_adopted_for_all_its_zones_and_the_old_one_is_closed(mode
     thread.join(30)
 
 
+def test_a_zone_that_is_paused_takes_no_frame_and_the_others_go_on(model: Path) -> None:
+    kept = _Kept()
+    pipeline, _ = _pipeline(model, {"a": _Camera()}, [kept])
+    paused = next(turn.zone for turn in pipeline._turns if turn.zone.name.zone == "a2")
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    kept.wait(lambda: len(kept.of("a2")) >= 2)
+    paused.control.paused.set()
+    begin = len(kept.of("a"))
+    kept.wait(lambda: len(kept.of("a")) >= begin + 2)  # one of its own may have been on the way
+    before, begin = len(kept.of("a2")), len(kept.of("a"))
+    kept.wait(lambda: len(kept.of("a")) >= begin + 10)
+    assert len(kept.of("a2")) == before
+    paused.control.threshold = 1.0
+    paused.control.paused.clear()
+    kept.wait(lambda: len(kept.of("a2")) >= before + 2)
+    assert {item.decision.label for item in kept.of("a2")[before:]} == {"unknown"}  # no score reaches it
+    assert {item.prediction.threshold for item in kept.of("a2")[before:]} == {1.0}
+    assert {item.prediction.threshold for item in kept.of("a")} != {1.0}
+    pipeline.stop()
+    thread.join(30)
+
+
+def test_a_film_is_over_though_a_zone_is_paused(tmp_path: Path, model: Path) -> None:
+    from edgeclf_runtime.sources import open_source
+
+    write_video(tmp_path / "film.avi", 10, [np.zeros((60, 80, 3), np.uint8)] * 5)
+    kept = _Kept()
+    pipeline, _ = _pipeline(model, {"a": open_source(str(tmp_path / "film.avi"))}, [kept])
+    next(turn.zone for turn in pipeline._turns if turn.zone.name.zone == "a2").control.paused.set()
+    pipeline.run()
+    assert (len(kept.of("a")), len(kept.of("a2"))) == (5, 0)
+
+
 def test_states_name_their_camera(model: Path) -> None:
     kept = _Kept()
     pipeline, _ = _pipeline(model, {"a": _Camera()}, [kept])

@@ -10,9 +10,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.config.settings import SinkSettings
+from edgeclf_runtime.pipeline.sinks import open_sinks
 from edgeclf_runtime.service import systemd, unit
 from edgeclf_runtime.service.unit import MARK
+from edgeclf_runtime.sinks.mqtt.options import default_device
+from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
+from tests.ports import free_port
 from tests.runtime.edgetpu_files import Build
+from tests.runtime.mqtt_broker import Broker, Listener
+from tests.runtime.observations import seen
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
 
@@ -243,3 +250,34 @@ def test_a_user_who_may_not_is_told_what(machine: Machine) -> None:
     assert "daemon may not read it; give a user who may with --run-as" in result.output
     assert not machine.unit.exists()
     assert not (machine.folder / "kept").exists()
+
+
+@needs_root
+def test_a_service_that_is_removed_leaves_nothing_in_the_broker(machine: Machine, broker: Broker) -> None:
+    address, zone = f"mqtt://127.0.0.1:{broker.port}", ZoneName("yard", "former")
+    machine.configure(f'source = "/dev/video0"\n[sinks]\nmqtt = "{address}"\n')
+    machine.install("--run-as", "root", "--name", "garden")
+    device = default_device("garden")
+    listener = Listener(broker.port)
+    for name, its_zone in ((device, NO_ZONE), (device, zone), (f"{device}2", zone)):
+        (sink,) = open_sinks(SinkSettings(mqtt=address, mqtt_device=name), ("cat",), "m", zone=its_zone)
+        sink.take(seen("cat"))
+        listener.wait("/".join(["edgeclf", name, *filter(None, its_zone), "state"]), bool)
+        sink.close()
+    assert f"Removed from MQTT broker: device {device}\n" in machine("remove", "--name", "garden").output
+    listener.close()
+    after = Listener(broker.port)
+    after.wait(f"edgeclf/{device}2/yard/former/state", bool)
+    assert {topic for topic in after.seen if f"{device}2" not in topic} == set()
+    after.close()
+
+
+@needs_root
+def test_a_service_is_removed_without_its_broker_too(machine: Machine) -> None:
+    machine.configure(f'source = "/dev/video0"\n[sinks]\nmqtt = "mqtt://me:s3cret@127.0.0.1:{free_port()}"\n')
+    machine.install("--run-as", "root")
+    output = machine("remove").output
+    assert "Stopped and removed" in output
+    assert "Home Assistant may go on to show the device: mqtt 127.0.0.1" in output
+    assert "refused" in output
+    assert "s3cret" not in output

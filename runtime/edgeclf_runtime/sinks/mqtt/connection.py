@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Callable
 from urllib.parse import unquote, urlsplit
 
@@ -36,6 +37,8 @@ class MqttConnection:
         will: topic at which the broker publishes "offline" when this connection is lost.
         delivery: learns of connections and of the broker's packet limit.
         connected, lost: called when a connection is established, and when it is lost.
+        topics: to subscribe to.
+        hear: called with topic and content of each message there.
 
     Raises:
         SinkError: paho-mqtt is not installed, or a certificate file cannot be used.
@@ -48,10 +51,13 @@ class MqttConnection:
         delivery: Delivery,
         connected: Callable[[], None],
         lost: Callable[[], None],
+        topics: Sequence[str] = (),
+        hear: Callable[[str, bytes], None] | None = None,
     ) -> None:
         parts = urlsplit(options.address)
         self._options, self._will, self._delivery = options, will, delivery
         self._stands, self._lost = connected, lost
+        self._topics, self._hear = topics, hear
         self._host, self._port = parts.hostname or "", parts.port or (8883 if options.encrypted else 1883)
         self.name = f"mqtt {self._host}:{self._port}"
         self._online, self._answered, self._ends = False, False, False
@@ -82,6 +88,8 @@ class MqttConnection:
         client.will_set(self._will, "offline", qos=1, retain=True)
         client.on_pre_connect, client.on_connect_fail = self._connecting, self._unreachable
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        if (hear := self._hear) is not None:
+            client.on_message = lambda _client, _data, message: hear(message.topic, message.payload)
         return client
 
     def _start(self) -> None:
@@ -122,6 +130,8 @@ class MqttConnection:
         self._answered = True
         if not reason.is_failure:
             self._online = True
+            if self._topics:
+                client.subscribe([(topic, 1) for topic in self._topics])
             self._stands()
             return self._delivery.connected(getattr(properties, "MaximumPacketSize", None))
         if reason.value == _UNSUPPORTED and client.protocol == self._mqtt.MQTTv5:

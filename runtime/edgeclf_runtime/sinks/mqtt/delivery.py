@@ -16,7 +16,7 @@ PACKET = 100_000
 
 _AROUND = 200  # maximum overhead of a packet in bytes: the topic and a few numbers
 _log = logging.getLogger(__name__)
-_MOST = 10  # messages in flight per topic; those of seven topics fit into paho's queue
+_MOST = 10  # messages in flight per topic; those of nine topics fit into paho's queue
 
 
 class Delivery:

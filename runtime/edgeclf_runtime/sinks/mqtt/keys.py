@@ -39,22 +39,27 @@ class MqttKeys(SinkKeys):
         if self.mqtt:
             from edgeclf_runtime.sinks.mqtt.sink import MqttSink
 
-            yield MqttSink(self._options(run), run.labels, run.familiarity)
+            yield MqttSink(self._options(run), run.labels, run.familiarity, run.control)
 
     def recipients(self) -> tuple[str, ...]:
         return self.mqtt.rpartition("@")[2], self.mqtt_device
 
-    def _options(self, run: Opening | None = None) -> MqttOptions:
+    def device_options(self, service: str) -> MqttOptions:
+        """Return the options of the device of a service, for all its zones."""
+        return self._options(service=service)
+
+    def _options(self, run: Opening | None = None, service: str = "") -> MqttOptions:
         from edgeclf_runtime.sinks.mqtt.options import MqttOptions, default_device
 
         return MqttOptions(
             self.mqtt,
-            self.mqtt_device or default_device(),
+            self.mqtt_device or default_device(service),
             self.mqtt_name,
             snapshot=self.mqtt_picture,
             gap=run.gap if run else 0.0,
             zone=run.zone if run else NO_ZONE,
             tells_camera=run is None or run.is_first,
+            page=run.page if run else "",
             ca=carried_name(self.mqtt_ca),
             cert=carried_name(self.mqtt_cert),
             key=carried_name(self.mqtt_key),

@@ -40,6 +40,7 @@ class MqttOptions:
         cert, key: PEM files of this device's own certificate and its key; ``key`` is empty if ``cert`` contains both.
         zone: the camera, a device in Home Assistant, and the zone, whose entities it has; empty in a run without zones.
         tells_camera: whether the camera's state is announced; False for all but one zone of a camera.
+        page: address of the live page, which Home Assistant then links; only with zones.
 
     Raises:
         SinkError: invalid value, or a certificate file that cannot be used.
@@ -56,6 +57,7 @@ class MqttOptions:
     key: str = ""
     zone: ZoneName = NO_ZONE
     tells_camera: bool = True
+    page: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.device):
@@ -126,9 +128,9 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def default_device() -> str:
+def default_device(service: str = "") -> str:
     """Return an id from the machine's name and, unless it is "edgeclf", the service's: a machine may run several."""
-    service = os.environ.get(SERVICE_VARIABLE, "edgeclf")
+    service = service or os.environ.get(SERVICE_VARIABLE, "edgeclf")
     name = f"edgeclf-{platform.node()}" + ("" if service == "edgeclf" else f"-{service}")
     return re.sub("[^A-Za-z0-9_-]", "-", name)[:64]
 

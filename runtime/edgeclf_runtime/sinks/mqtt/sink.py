@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.sinks.jpeg import pixels_of, small_jpeg
 from edgeclf_runtime.sinks.mqtt.connection import MqttConnection
@@ -14,8 +15,10 @@ from edgeclf_runtime.sinks.mqtt.delivery import Delivery
 from edgeclf_runtime.sinks.mqtt.home_assistant import discovery
 from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
 from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
+from edgeclf_runtime.sinks.mqtt.remote import Remote
 from edgeclf_runtime.sinks.mqtt.zone import of_zone
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
+from edgeclf_runtime.system.thermal import temperature
 
 __all__ = ["MqttOptions", "MqttSink", "paho"]
 
@@ -26,7 +29,8 @@ _SIDE = 960  # pixels of an image's longer side, at most
 
 class MqttSink:
     """Publishes the topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source``
-    and ``.../model``; with zones ``edgeclf/DEVICE/CAMERA/ZONE/state`` and so on.
+    and ``.../model``; with zones ``edgeclf/DEVICE/CAMERA/ZONE/state`` and so on, ``.../diagnostics`` of the camera, and
+    those of ``Remote``.
 
     All messages are retained. The sink reconnects by itself; meanwhile the newest message of each topic waits. If the
     process dies, the broker marks the device as offline.
@@ -35,6 +39,7 @@ class MqttSink:
         options: broker and topics.
         labels: labels of the model, which Home Assistant shows as the sensor's possible values.
         familiarity: whether the model has familiarity; a new model may change that.
+        control: pauses the zone, and sets its threshold; None for none.
 
     Raises:
         SinkError: paho-mqtt is not installed.
@@ -42,7 +47,13 @@ class MqttSink:
 
     pictures = True
 
-    def __init__(self, options: MqttOptions, labels: tuple[str, ...], familiarity: bool = False) -> None:
+    def __init__(
+        self,
+        options: MqttOptions,
+        labels: tuple[str, ...],
+        familiarity: bool = False,
+        control: ZoneControl | None = None,
+    ) -> None:
         self._options, self._base, self._sent = options, options.topics, -_EVERY
         self._labels: tuple[str, ...] = ()
         self._familiarity: bool | None = True if familiarity else None  # None as long as no model had it
@@ -50,7 +61,10 @@ class MqttSink:
         self._sends_pictures, self._has_state = options.snapshot, False
         self._delivery = Delivery((self._picture,))
         available = f"{self._base}/available"
-        self._connection = MqttConnection(options, available, self._delivery, self._trial.connected, self._lost)
+        self._remote = Remote(self._base, control, self._delivery.send) if control and options.zone.zone else None
+        heard = (self._remote.topics, self._remote.hear) if self._remote else ()
+        self._connection = MqttConnection(options, available, self._delivery, self._trial.connected, self._lost, *heard)
+        self._reopened, self._diagnosed = 0, -_EVERY
         self.name = self._connection.name
         if not options.snapshot:
             self._delivery.send(self._picture, b"")  # removes an image that an earlier run left there
@@ -93,7 +107,9 @@ class MqttSink:
         message = discovery(
             options.entity, options.name, self._base, answers, self._sends_pictures, expires, self._familiarity
         )
-        return of_zone(message, options) if options.zone.zone else message
+        if not options.zone.zone:
+            return message
+        return of_zone(message, options, self._remote is not None, temperature() is not None)
 
     def take(self, item: Item) -> None:
         if isinstance(item, ModelState):
@@ -101,7 +117,12 @@ class MqttSink:
             return self._delivery.send(f"{self._base}/model", json.dumps({"state": item.name, "reason": item.reason}))
         self._trial.judge()
         if not isinstance(item, Observation):
+            self._reopened, self._diagnosed = item.reopened, -_EVERY
+            self._diagnose()
             return self._tell_source(item.name, item.reason)
+        self._diagnose()
+        if self._remote is not None:
+            self._remote.follow(item.prediction.threshold)
         if not self._has_state:  # a video or folder does not report its state; a frame shows that it runs
             self._tell_source("running")
         if bool(self._familiarity) != (item.prediction.familiarity is not None):  # another model
@@ -131,6 +152,13 @@ class MqttSink:
         if content is not None:
             self._trial.sent()
             self._delivery.send(self._picture, content)
+
+    def _diagnose(self) -> None:
+        """Tell how the camera and the processor do, every 30 s."""
+        if self._options.zone.zone and self._options.tells_camera and time.monotonic() - self._diagnosed >= _EVERY:
+            self._diagnosed = time.monotonic()
+            message = {"reopened": self._reopened, "temperature": temperature()}
+            self._delivery.send(f"{self._base}/diagnostics", json.dumps(message))
 
     def _tell_source(self, state: str, reason: str = "") -> None:
         self._has_state = True
