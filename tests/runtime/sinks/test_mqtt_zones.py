@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.pipeline.sinks import open_sinks
 from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 from edgeclf_runtime.sources import SourceState
+from edgeclf_runtime.web.address import page_url
 from tests.runtime.mqtt_broker import Broker, Listener
 from tests.runtime.observations import LABELS, seen
 
@@ -136,3 +138,20 @@ def test_ids_and_topics_without_zones_stay(broker: Broker) -> None:
     assert message["cmps"]["answer"]["state_topic"] == "edgeclf/home/state"
     sink.close()
     listener.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("", ""),
+        ("8080", ""),  # this machine's alone
+        ("localhost:8080", ""),
+        ("192.168.0.7:8080", "http://192.168.0.7:8080/"),
+        ("hub.lan:8080", "http://hub.lan:8080/"),
+        ("0.0.0.0:0", ""),  # a free port, not known yet
+        ("[fe80::1]:8080", "http://[fe80::1]:8080/"),
+    ],
+)
+def test_the_page_that_is_linked_is_one_that_others_reach(address: str, url: str) -> None:
+    assert page_url(address) == url
+    assert page_url("0.0.0.0:8443", secure=True) == f"https://{platform.node()}:8443/"
