@@ -42,6 +42,7 @@ FLOORS = {
         "events remote_snapshots rollout wheel",
         "playbook",
         "bundle snapshot_store survey",
+        "survey_page",
         "commands roles",
     ),
     "edgeclf_runtime": (

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from edgeclf_fleet.survey import COLUMNS, device_statuses, table
+from edgeclf_fleet.survey_page import survey_page
 
 GIGABYTE = 10**9
 
@@ -99,6 +100,20 @@ def test_what_needs_a_look_is_not_well() -> None:
     assert _row(_status(health={**running, "state": "lost", "reason": "cable"}))["camera"] == "lost (cable)"
     assert _row(_status(health=None, service="does not run"))["camera"] == "service does not run"
     assert _row(_status(health={**running, "time": 1.0}))["camera"] == "running, silent for hours"
+
+
+def test_the_page_has_all_rows_and_runs_nothing_of_a_device() -> None:
+    attack = "<script>alert(1)</script>"
+    events = [
+        *_events(kitchen=_status(model={"name": attack, "digest": "1a2b"}, golden=f"fails {attack}"), yard=_status()),
+        {"kind": "unreachable", "host": "attic", "task": "Ask", "msg": f"connect to attic: {attack}"},
+    ]
+    page = survey_page(device_statuses(events))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "3 devices, 2 to look at" in page
+    assert page.count("<tr>") == 4
+    assert "glass 60%, unknown 30%, metal 10%" in page
 
 
 def test_nonsense_of_a_device_is_a_dash_or_one_line() -> None:

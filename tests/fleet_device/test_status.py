@@ -28,7 +28,9 @@ def test_status_of_a_device(bare: Device, models: dict[str, Path]) -> None:
         f"nothing is deployed in {bare.root}; bring it with edgeclf deploy.",
     ]
     layout = place(bare, models["one"], 'source = "0"\n')
-    ended = bare.fleet("status", "--json", **NO_SERVICE)
+    page = bare.folder / "fleet.html"
+    ended = bare.fleet("status", "--json", "--html", page, **NO_SERVICE)
+    assert "1 device, all well" in page.read_text("utf-8")
     (status,) = json.loads(ended.text)
     digest = layout.about("here")["model"]
     assert (status["device"], status["golden"], status["is_well"], ended.status) == ("box", "ok", True, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -13,16 +14,21 @@ __all__ = ["status"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page to this file.")
 @click.option("--no-verify", is_flag=True, help="Leave out the golden check, which takes some seconds.")
 @target_options
-def status(targets: Targets, as_json: bool, no_verify: bool) -> None:
+def status(targets: Targets, as_json: bool, html: Path | None, no_verify: bool) -> None:
     """Show how devices are: their model, service, camera and disk.
 
     Exits with status 1 if a device cannot be asked or needs a look.
     """
     from edgeclf_fleet.survey import device_statuses, table
+    from edgeclf_fleet.survey_page import survey_page
+    from edgeclf_runtime.system.atomic_file import write_text
 
     devices = device_statuses(targets.run("status", {"edgeclf_verify": not no_verify}))
+    if html is not None:
+        write_text(html, survey_page(devices))
     if as_json:
         click.echo(json.dumps([device.as_dict() for device in devices]))
     else:
