@@ -133,9 +133,11 @@ class Device:
         self._write_inventory(hosts)
         return self._started("fleet", command, "--inventory", self._inventory, *words)
 
-    def sessions(self) -> list[int]:
-        """Return the processes of sshd that serve connections."""
-        return _below(self._processes[0].pid)
+    def cut_off(self) -> None:
+        """End all connections, as a link does that is lost."""
+        for number in _below(self._processes[0].pid):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
 
     def _started(self, *words: object) -> subprocess.Popen[str]:
         command = [*EDGECLF, *map(str, words)]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +115,7 @@ def test_what_is_cut_off_leaves_nothing_half_and_goes_on(
         if end == "killed":
             machine.kill(process)
         else:
-            for number in machine.sessions():
-                with suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+            _wait(lambda: machine.cut_off() or process.poll() is not None)
         _, errors = process.communicate(timeout=120)
     if end == "connection lost":
         assert process.returncode == 1
