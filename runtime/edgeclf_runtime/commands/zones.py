@@ -69,7 +69,7 @@ def run_zones(
     with ExitStack() as stack:
         stack.enter_context(filtered_codec_lines())
         opened = _opened(open_model, chosen, zones, endless, stack)
-        sinks = _sinks(chosen, printing, endless, lambda: pipeline.stop())
+        sinks = _sinks(chosen, printing, endless, max(_gaps(chosen, waits).values()), lambda: pipeline.stop())
         cameras = {
             camera.name: functools.partial(_open_camera, chosen, camera, zones, opened, printing.as_json)
             for camera in chosen.cameras
@@ -112,13 +112,21 @@ def _opened(
     return models
 
 
-def _sinks(chosen: RunSettings, printing: Printing, endless: bool, stop: Callable[[], None]) -> list[Sink]:
+def _gaps(chosen: RunSettings, waits: Mapping[str, bool]) -> dict[str, float]:
+    """Return the longest time between two answers of each zone, in seconds; 0 for a source that waits."""
+    options = {camera.name: camera.options for camera in chosen.cameras}
+    return {
+        zone.name: 0.0 if waits[zone.camera] else longest_gap(zone.gate, options[zone.camera]) for zone in chosen.zones
+    }
+
+
+def _sinks(chosen: RunSettings, printing: Printing, endless: bool, gap: float, stop: Callable[[], None]) -> list[Sink]:
     """Open the sinks that all zones share."""
     from edgeclf_runtime.pipeline.zone_sinks import open_shared_sinks
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
 
-    shared = open_shared_sinks(chosen, endless)
+    shared = open_shared_sinks(chosen, endless, gap)
     is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
 
     def unread() -> None:
@@ -148,13 +156,12 @@ def _add_zones(
         backend = model.classifier.backend
         device = Device(backend.lanes, on_cores=not backend.name.startswith("edgetpu"))
         models[path] = SharedModel(model.classifier, device, pipeline.tell)
-    cameras = {camera.name: camera for camera in chosen.cameras}
+    cameras, gaps = {camera.name: camera for camera in chosen.cameras}, _gaps(chosen, waits)
     for zone, path in zones.items():
         classifier, options = opened[path].classifier, cameras[zone.camera].options
-        gap = 0.0 if waits[zone.camera] else longest_gap(zone.gate, options)
         view = GivenView(zone.region, options.rotate, options.flip, zone.polygon)
         watched = Zone(classifier, zone.decision, zone.gate, view, ZoneName(zone.camera, zone.name))
-        pipeline.add(watched, models[path], open_zone_sinks(chosen, zone, classifier, gap, watched.control))
+        pipeline.add(watched, models[path], open_zone_sinks(chosen, zone, classifier, gaps[zone.name], watched.control))
     return models
 
 

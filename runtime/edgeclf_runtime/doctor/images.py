@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from edgeclf_runtime.doctor.finding import Finding, Machine, ok, problem
 from edgeclf_runtime.sinks.conditions_file import CONDITIONS
-from edgeclf_runtime.system.plain_text import counted
+from edgeclf_runtime.system.plain_text import counted, plain
 from edgeclf_runtime.system.state_folder import STATE
 
 __all__ = ["images"]
@@ -19,8 +19,9 @@ _CHECK = "Look at the page or a snapshot: clean the lens, check focus and light,
 
 
 def images(machine: Machine) -> Iterator[Finding]:
-    """Read what each service last wrote of its camera."""
-    files = {path.resolve(): path for folder in _FOLDERS for path in machine.glob(f"{folder}/{STATE}/*/{CONDITIONS}")}
+    """Read what each service last wrote of its camera, or of its zones."""
+    pattern = f"{STATE}/*/{CONDITIONS.replace('.', '*.')}"
+    files = {path.resolve(): path for folder in _FOLDERS for path in machine.glob(f"{folder}/{pattern}")}
     for path in files.values():
         try:
             content = json.loads(path.read_text("utf-8"))
@@ -29,7 +30,8 @@ def images(machine: Machine) -> Iterator[Finding]:
             expected = "" if accuracy is None else f", expected accuracy {float(accuracy):.0%} ({error:.0%} mean error)"
         except (OSError, ValueError, TypeError, KeyError):
             continue  # a file of a later version, or one that may not be read
-        name = path.parent.name
+        zone = f", zone {content['zone']} of camera {content['camera']}," if "zone" in content else ""
+        name = f"{path.parent.name}{plain(zone)}"
         if is_unlike:
             text = f"{name} sees images unlike those of its training, at least since {_day(moment)}{expected}"
             yield problem("images", text, _CHECK)

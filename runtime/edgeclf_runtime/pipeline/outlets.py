@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edgeclf_runtime.sinks import Sink
 from edgeclf_runtime.sinks.outlet import Outlet
+from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 
 __all__ = ["close_outlets", "opened_outlets"]
 
@@ -15,12 +16,21 @@ _LAST = 0.4  # seconds for the sinks to close after their queues were dropped
 _PATIENT = 600.0  # seconds for the sinks to finish in a lossless run
 
 
-def opened_outlets(sinks: Sequence[Sink], lossless: bool) -> list[Outlet]:
-    """Give each sink its thread and queue."""
-    outlets = [Outlet(sink, lossless) for sink in sinks]
+def opened_outlets(
+    sinks: Sequence[Sink], lossless: bool, everyone: Sequence[Outlet] | None = None, zone: ZoneName = NO_ZONE
+) -> list[Outlet]:
+    """Give each sink its thread and queue.
+
+    Args:
+        sinks: the sinks.
+        lossless: see ``Outlet``.
+        everyone: all outlets of the run, also those that are opened later, for sinks that follow them; None for these.
+        zone: the zone whose sinks these are; empty for those of all zones.
+    """
+    outlets = [Outlet(sink, lossless, zone) for sink in sinks]
     for sink in sinks:
         if (follow := getattr(sink, "follow", None)) is not None:
-            follow(outlets)
+            follow(outlets if everyone is None else everyone)
     return outlets
 
 

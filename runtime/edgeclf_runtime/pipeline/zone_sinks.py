@@ -74,13 +74,18 @@ def _shared(sinks: SinkSettings) -> SinkSettings:
     )
 
 
-def open_shared_sinks(chosen: RunSettings, endless: bool) -> list[Sink]:
+def open_shared_sinks(chosen: RunSettings, endless: bool, gap: float = 0.0) -> list[Sink]:
     """Open the sinks that get the observations of all zones.
+
+    Args:
+        chosen: all settings.
+        endless: see ``Opening``.
+        gap: longest time between two answers of a zone, in seconds; 0 if no source is live.
 
     Raises:
         SinkError: a sink cannot be opened.
     """
-    return open_sinks(_shared(chosen.sinks), (), "", endless=endless, zones=_names(chosen))
+    return open_sinks(_shared(chosen.sinks), (), "", gap, endless=endless, zones=_names(chosen))
 
 
 def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:

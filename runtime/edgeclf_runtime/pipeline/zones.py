@@ -53,7 +53,9 @@ class ZonesPipeline:
         self._of_camera: dict[str, list[Outlet]] = {}  # of its zones alone
         self._models: list[SharedModel] = []
         self._lossless, self._cores = lossless, cores
-        self.outlets = self._shared = opened_outlets(shared, lossless)
+        self.outlets: list[Outlet] = []
+        self._shared = opened_outlets(shared, lossless, self.outlets)
+        self.outlets += self._shared
         self.stopping = threading.Event()
         self._handing, self._limit = threading.Lock(), 0
         self.frames = 0
@@ -64,8 +66,8 @@ class ZonesPipeline:
 
     def add(self, zone: Zone, model: SharedModel, own: Sequence[Sink]) -> None:
         """Add a zone, with its sinks beside those of all zones; before ``run``."""
-        outlets = opened_outlets(own, self._lossless)
-        self.outlets = [*self.outlets, *outlets]
+        outlets = opened_outlets(own, self._lossless, self.outlets, zone.name)
+        self.outlets += outlets  # the same list, which sinks follow
         model.outlets += outlets
         self._of_camera.setdefault(zone.name.camera, []).extend(outlets)
         self._turns.append(ZoneTurn(zone, model, self._feeds[zone.name.camera], [*self._shared, *outlets]))

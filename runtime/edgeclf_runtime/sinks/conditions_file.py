@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys
-from edgeclf_runtime.sinks.sink import Item, Observation, Sink
+from edgeclf_runtime.sinks.sink import NO_ZONE, Item, Observation, Sink, ZoneName
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.state_folder import service_folder
 
 __all__ = ["CONDITIONS", "ConditionsFile", "ConditionsFileKeys"]
 
 CONDITIONS = "conditions.json"
-"""Name of the file in the state folder."""
+"""Name of the file in the state folder; with zones, each has its own, such as conditions-gate.json."""
 
 _EVERY = 3600.0  # seconds between two writes while nothing changes: memory cards wear out
 
@@ -28,15 +29,32 @@ class ConditionsFileKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
-        if folder is not None and not run.zones:  # the file is of one camera
-            yield ConditionsFile(folder / CONDITIONS)
+        if folder is None:
+            return
+        if not run.zone.zone:  # the first that is opened
+            _remove_others(folder, {_file_name(zone) for zone in run.zones or (NO_ZONE,)})
+        if run.zone.zone or not run.zones:
+            yield ConditionsFile(folder / _file_name(run.zone))
+
+
+def _file_name(zone: ZoneName) -> str:
+    return f"conditions-{zone.zone}.json" if zone.zone else CONDITIONS
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove what was written of zones that are no more."""
+    for path in folder.glob("conditions*.json"):
+        if path.name not in names:
+            with suppress(OSError):
+                path.unlink()
 
 
 class ConditionsFile:
     """Writes the conditions once they change, else every hour.
 
     Args:
-        path: of the file, a JSON object with the fields of ``Conditions`` and the ``time``, in seconds since 1970.
+        path: of the file, a JSON object with the fields of ``Conditions``, the ``time``, in seconds since 1970, and the
+            ``camera`` and the ``zone``, if there are zones.
     """
 
     pictures = False
@@ -54,7 +72,7 @@ class ConditionsFile:
         changed = before is None or before.is_unlike != conditions.is_unlike
         if not changed and (before == conditions or now - self._written_at < _EVERY):
             return
-        content = json.dumps({**asdict(conditions), "time": round(item.time, 3)})
+        content = json.dumps({**asdict(conditions), "time": round(item.time, 3), **item.zone.fields})
         with written_beside(self._path) as hidden:
             hidden.write_text(content + "\n", "utf-8")
         self._written, self._written_at = conditions, now

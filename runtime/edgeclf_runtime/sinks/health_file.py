@@ -34,7 +34,7 @@ class HealthFileKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
-        if folder is not None:
+        if folder is not None and not run.zone.zone:  # one file of all zones
             yield HealthFile(folder / HEALTH, run.gap)
 
 

@@ -54,7 +54,7 @@ class Figures:
     """
 
     def __init__(self, zones: bool = False) -> None:
-        where = ["camera", "zone"] if zones else []
+        where = self._where = ["camera", "zone"] if zones else []
         check_version("prometheus-client", SinkError)
         try:
             import prometheus_client as prometheus
@@ -129,8 +129,8 @@ class Figures:
             self._exported ^= {gauge}
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Also export the dropped items of these outlets."""
-        self.registry.register(_Dropped(outlets))
+        """Also export the dropped items of these outlets; those of sinks of all zones have empty labels."""
+        self.registry.register(_Dropped(outlets, self._where))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -148,19 +148,20 @@ def _of(metric: Any, where: tuple[str, ...]) -> Any:
 class _Dropped:
     """Collects the numbers of dropped items on request, so that dropping stays fast."""
 
-    def __init__(self, outlets: Sequence[Outlet]) -> None:
-        self._outlets = outlets
+    def __init__(self, outlets: Sequence[Outlet], where: Sequence[str]) -> None:
+        self._outlets, self._where = outlets, where
 
     def collect(self) -> Iterator[Any]:
         """See prometheus_client's ``Collector``."""
         from prometheus_client.core import CounterMetricFamily
 
-        counts: Counter[str] = Counter()
-        for outlet in self._outlets:
-            counts[outlet.sink.name] += outlet.dropped
-        family = CounterMetricFamily("edgeclf_dropped", "Items that a sink could not take", labels=["sink"])
-        for name, count in counts.items():
-            family.add_metric([name], count)
+        counts: Counter[tuple[str, ...]] = Counter()
+        for outlet in list(self._outlets):
+            counts[(*(outlet.zone if self._where else ()), outlet.sink.name)] += outlet.dropped
+        labels = [*self._where, "sink"]
+        family = CounterMetricFamily("edgeclf_dropped", "Items that a sink could not take", labels=labels)
+        for values, count in counts.items():
+            family.add_metric(values, count)
         yield family
 
 

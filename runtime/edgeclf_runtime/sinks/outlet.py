@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeclf_runtime.sinks.sink import Caller, Item, Observation, Sink
+from edgeclf_runtime.sinks.sink import NO_ZONE, Caller, Item, Observation, Sink, ZoneName
 
 __all__ = ["Outlet"]
 
@@ -30,13 +30,14 @@ class Outlet:
     Args:
         sink: the sink, owned by this object.
         lossless: wait for room instead of dropping; for sources that can wait, such as files.
+        zone: the zone whose sink it is; empty for a sink of all zones, and in a run without zones.
 
     Attributes:
         failed: number of items so far for which the sink raised an error.
     """
 
-    def __init__(self, sink: Sink, lossless: bool) -> None:
-        self.sink, self._dropped, self.failed = sink, 0, 0
+    def __init__(self, sink: Sink, lossless: bool, zone: ZoneName = NO_ZONE) -> None:
+        self.sink, self.zone, self._dropped, self.failed = sink, zone, 0, 0
         self._lossless, self._warned_at = lossless, -_QUIET
         self._reported, self._reported_at = 0, -_QUIET
         self._caller, self._resting = sink if isinstance(sink, Caller) else None, 0.0

@@ -13,6 +13,7 @@ from edgeclf_runtime.doctor import Machine
 from edgeclf_runtime.doctor.images import images
 from edgeclf_runtime.sinks.conditions_file import CONDITIONS, ConditionsFile, ConditionsFileKeys
 from edgeclf_runtime.sinks.keys import Opening
+from edgeclf_runtime.sinks.sink import ZoneName
 from edgeclf_runtime.system.state_folder import STATE
 from tests.runtime.observations import seen
 
@@ -65,3 +66,26 @@ def test_only_a_service_writes_it_and_only_what_changed(tmp_path: Path, monkeypa
     assert views() == 1
     sink.take(replace(seen(familiarity=0.5), conditions=Conditions(3, is_unlike=True)))
     assert views() == 3
+
+
+def test_each_zone_of_a_service_has_a_finding_and_a_zone_that_was_removed_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path, "var/lib", "yard")
+    (folder / CONDITIONS).write_text("{}", "utf-8")  # of a run without zones
+    (folder / "conditions-former.json").write_text("{}", "utf-8")
+    monkeypatch.setenv("STATE_DIRECTORY", str(folder))
+    zones = (ZoneName("yard", "gate"), ZoneName("yard", "höf"))
+    opening = Opening(("cat",), "model", zones=zones)
+    assert list(ConditionsFileKeys().open(opening)) == []  # of all zones
+    for zone, conditions in zip(zones, (Conditions(40, 0.91, 0.03), Conditions(12, is_unlike=True)), strict=True):
+        (sink,) = ConditionsFileKeys().open(replace(opening, zone=zone))
+        sink.take(replace(seen(familiarity=0.5, conditions=conditions), zone=zone))
+        sink.close()
+    assert sorted(path.name for path in folder.iterdir()) == ["conditions-gate.json", "conditions-höf.json"]
+    texts = {finding.text: finding.state for finding in images(Machine(tmp_path))}
+    fine, problem = sorted(texts, key=texts.get)  # type: ignore[arg-type]
+    assert fine.startswith("yard, zone gate of camera yard, sees images like those of its training (40 views, expected")
+    assert problem.startswith("yard, zone höf of camera yard, sees images unlike those of its training, at least since")
+    list(ConditionsFileKeys().open(Opening(("cat",), "model")))  # no zones any more
+    assert list(images(Machine(tmp_path))) == []

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from edgeclf_runtime import Classifier, Frame, SourceError
 from edgeclf_runtime.decision.decision import DecisionRule
@@ -22,8 +26,13 @@ from edgeclf_runtime.pipeline.shared_model import SharedModel
 from edgeclf_runtime.pipeline.zone import Zone
 from edgeclf_runtime.pipeline.zones import ZonesPipeline
 from edgeclf_runtime.sinks import Item, ModelState, Observation
+from edgeclf_runtime.sinks.health_file import HealthFileKeys
+from edgeclf_runtime.sinks.keys import Opening
+from edgeclf_runtime.sinks.metrics import MetricsSink
 from edgeclf_runtime.sinks.sink import ZoneName
 from edgeclf_runtime.sources import SourceState
+from edgeclf_runtime.system.state_folder import STATE
+from tests.runtime.observations import seen
 from tests.videos import write_video
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
@@ -246,6 +255,52 @@ def test_a_film_is_over_though_a_zone_is_paused(tmp_path: Path, model: Path) -> 
     next(turn.zone for turn in pipeline._turns if turn.zone.name.zone == "a2").control.paused.set()
     pipeline.run()
     assert (len(kept.of("a")), len(kept.of("a2"))) == (5, 0)
+
+
+def test_metrics_have_what_the_sinks_of_each_zone_dropped(model: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    release, metrics = threading.Event(), MetricsSink(0, zones=True)
+    classifier = Classifier.load(model, lanes=2)
+    pipeline = ZonesPipeline({"a": lambda _: _Camera()}, [metrics], 2)
+    shared = SharedModel(classifier, Device(2, True), pipeline.tell)
+    for zone in ("fine", "slow"):
+        made = Zone(classifier, DecisionRule(), GateRule(), GivenView(), ZoneName("a", zone))
+        pipeline.add(made, shared, [_Hanging(release) if zone == "slow" else _Kept()])
+    hanging = pipeline.outlets[-1]
+    for number in range(400):
+        hanging.put(replace(seen(number=number, changed=False), zone=ZoneName("a", "slow")))
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    dropped = dict(line.rsplit(" ", 1) for line in lines if line.startswith("edgeclf_dropped_total{"))
+    assert float(dropped['edgeclf_dropped_total{camera="a",sink="hanging",zone="slow"}']) >= 140  # 256 wait
+    assert dropped['edgeclf_dropped_total{camera="a",sink="kept",zone="fine"}'] == "0.0"
+    assert f'edgeclf_dropped_total{{camera="",sink="{metrics.name}",zone=""}}' in dropped
+    release.set()
+    pipeline.close()
+
+
+def test_a_service_keeps_one_record_of_its_health_and_one_of_each_zone_s_images(
+    tmp_path: Path, model: Path, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / STATE / "yard"
+    folder.mkdir(parents=True)
+    (tmp_path / "run.toml").write_text(
+        f'[[camera]]\nname = "a"\nsource = {json.dumps(str(digits / "1"))}\n'
+        '[[zone]]\nname = "left"\nregion = [0, 0, 0.9, 1]\n[[zone]]\nname = "all"\n',
+        "utf-8",
+    )
+    command = [*COMMAND, str(model), "--config", "run.toml"]
+    environment = {**os.environ, "STATE_DIRECTORY": str(folder)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    health = json.loads((folder / "health.json").read_text("utf-8"))
+    assert sum(health["day"]["labels"].values()) == health["frames"] >= 1
+    for name in ("left", "all"):
+        content = json.loads((folder / f"conditions-{name}.json").read_text("utf-8"))
+        assert (content["camera"], content["zone"]) == ("a", name)
+    monkeypatch.setenv("STATE_DIRECTORY", str(folder))
+    zone = ZoneName("a", "left")
+    assert not list(HealthFileKeys().open(Opening(("cat",), "m", zones=(zone,), zone=zone)))  # zones would overwrite it
 
 
 def test_states_name_their_camera(model: Path) -> None:
