@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,12 @@ import tomllib
 from click.testing import CliRunner
 
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_deploying import Wanted, deploy
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_former import find_former, roll_back
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_layout import Layout, ReleaseError
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
+from edgeclf_runtime.trust.sealing import split, unsigned
+from edgeclf_runtime.trust.statement import MODEL
 from tests.model_files import variant
 
 Bring = Callable[..., tuple[bool, str]]
@@ -68,6 +73,32 @@ def bring(root: Path) -> Bring:
         return deploy(replace(wanted, **given), check)  # type: ignore[arg-type]
 
     return brought
+
+
+@pytest.fixture
+def go_back(root: Path) -> Callable[..., tuple[bool, str]]:
+    """Return a function that rolls the device back, and signs if it is given a key."""
+
+    def gone_back(to: str = "", key: Path | None = None, check: bool = False) -> tuple[bool, str]:
+        given = {
+            "root": root,
+            "service": "edgeclf",
+            "manager": "none",
+            "runit_folder": "",
+            "run_as": "",
+            "memory_limit": "",
+            "watch_seconds": 0,
+            "start_seconds": 0,
+            "latency_ms": 0,
+        }
+        statements = {}
+        if key is not None:
+            digest = find_former(Layout(root), to).digest
+            statement = SigningKey(key, lambda: "").statement(MODEL, digest, int(time.time() * 1000) + 1000)
+            statements = {digest: statement.to_bytes().decode()}
+        return roll_back(given, to, statements, check)
+
+    return gone_back
 
 
 def _sign(model: Path, key: Path, output: Path) -> Path:
@@ -125,9 +156,58 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_model_that_the_key_has_not_signed_is_refused_before_any_device(kept_model: Path, key: Path) -> None:
+def test_a_model_that_the_key_has_not_signed_is_refused_before_any_device(
+    kept_model: Path, key: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run.toml").write_text('source = "0"\nupdate = "https://example.org"\n', "utf-8")
     words = ["deploy", str(kept_model), "pi@nowhere.invalid", "--key"]
+    words[3:3] = ["--config", str(tmp_path / "run.toml")]  # the key that updates need is brought, too
     done = CliRunner().invoke(cli, [*words, f"{key}.pub"])
     assert (done.exit_code, "has no signature at its end" in done.output) == (1, True), done.output
     done = CliRunner().invoke(cli, [*words, str(key)])
     assert (done.exit_code, "a private key, which belongs to the signer alone" in done.output) == (2, True)
+
+
+def test_a_device_goes_back_to_its_former_release_and_a_second_run_changes_nothing(
+    root: Path, bring: Bring, go_back: Bring, kept_model: Path, tmp_path: Path
+) -> None:
+    two = variant(kept_model, tmp_path / "two", card=lambda text: text)
+    with pytest.raises(ReleaseError, match="nothing is deployed here"):
+        go_back()
+    bring(kept_model, config='source = "a"\n')
+    with pytest.raises(ReleaseError, match="no former release is kept here; deploy its model instead"):
+        go_back()
+    bring(two, config='source = "b"\n')
+    current = root / "current"
+    assert go_back(check=True)[1] == f"would install model ({_digest(kept_model)[:8]}), change the settings"
+    assert (current / "model.tflite").read_bytes() == two.read_bytes()
+    changed, text = go_back()
+    assert (changed, text.startswith("holds model ("), "before two (" in text) == (True, True, True)
+    assert (current / "model.tflite").read_bytes() == kept_model.read_bytes()
+    assert (current / "run.toml").read_text("utf-8") == 'source = "a"\n'
+    present = f"nothing to do: model ({_digest(kept_model)[:8]}) is in use already."
+    assert go_back() == go_back(_digest(kept_model)[:8]) == (False, present)
+    assert go_back(_digest(two)[:10])[0]  # by its name it goes forward again
+    with pytest.raises(ReleaseError, match=r"no release with a model abc123 is kept here, only .*two \("):
+        go_back("abc123")
+
+
+def test_going_back_to_an_older_signed_model_needs_a_new_signature(
+    root: Path, bring: Bring, go_back: Bring, kept_model: Path, key: Path, tmp_path: Path
+) -> None:
+    one = _sign(kept_model, key, tmp_path / "one")
+    two = variant(kept_model, tmp_path / "v", card=lambda text: text)
+    two = _sign(_sign(two, key, tmp_path / "two"), key, tmp_path / "two")
+    bring(one, key=Path(f"{key}.pub").read_text("utf-8"))
+    bring(two)
+    current = root / "current"
+    with pytest.raises(ReleaseError, match=r"models must be signed here, and the former one is older: .* --key KEY"):
+        go_back()
+    with pytest.raises(ReleaseError, match=r"signed by another key .* goes on\.$"):
+        go_back(key=tmp_path / "other")
+    assert (current / "model.tflite").read_bytes() == two.read_bytes()
+    assert go_back(key=key)[0]
+    content = (current / "model.tflite").read_bytes()
+    assert unsigned(content) == kept_model.read_bytes()
+    assert TrustedKeys(current / "trusted.pub").check("it", content).version > split(two.read_bytes())[1].version  # type: ignore[union-attr]
+    assert go_back() == (False, f"nothing to do: one ({hashlib.sha256(content).hexdigest()[:8]}) is in use already.")

@@ -54,6 +54,13 @@ def test_only_what_the_key_has_signed_is_served(
         ended = device.deploy(model)
         assert (ended.status, reason in ended.text, len(ended.text.splitlines())) == (1, True, 1), ended.text
         assert ended.text.endswith("one goes on.")
+    # Going back needs a new signature.
+    assert device.deploy(signed["two"]).status == 0
+    assert "sign it anew with --key KEY" in device.fleet("rollback").printed
+    ended = device.fleet("rollback", "--key", key)
+    assert ended.text.startswith("box: serves one ("), ended.printed
+    device.wait(lambda: device.health().get("frames"))
+    signed = {**signed, "two": sign(sign(models["two"], key, tmp_path / "two"), key, tmp_path / "two")}
     # A service that was updated and fails leaves the former one, whose model is older, in use.
     broken = tmp_path / "run.toml"
     broken.write_text(f'{config.read_text()}[sinks]\njsonl = "/dev/null/answers.jsonl"\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeclf_fleet.commands.pull import pull
+from edgeclf_fleet.commands.rollback import rollback
 from edgeclf_fleet.commands.status import status
 
 __all__ = ["fleet"]
@@ -12,8 +13,9 @@ __all__ = ["fleet"]
 
 @click.group()
 def fleet() -> None:
-    """See how the devices are, and bring their snapshots here."""
+    """See how devices are, bring their snapshots here, or go back."""
 
 
 fleet.add_command(status)
 fleet.add_command(pull)
+fleet.add_command(rollback)

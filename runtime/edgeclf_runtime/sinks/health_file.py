@@ -86,6 +86,8 @@ class HealthFile:
             self._health.update(state=shown.name, reason=shown.reason)
             return self._write()
         if not isinstance(item, Observation):
+            if item.is_offer:  # whoever deploys here wants to know of the model that is deployed
+                return None
             self._health["refused"] = "" if item.name == "adopted" else item.reason
             return self._write()
         spent = sum(item.prediction.milliseconds.values())

@@ -64,6 +64,7 @@ class ModelState:
         reason: for display; empty if adopted.
         time: in seconds since 1970.
         examples: training images that an adopted model's file holds; None if it has none.
+        is_offer: the refused file was only offered as an update; the device's own model file is not concerned.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ModelState:
     reason: str = ""
     time: float = field(default_factory=time.time, compare=False)
     examples: Examples | None = field(default=None, compare=False, repr=False)
+    is_offer: bool = field(default=False, compare=False, repr=False)
 
 
 Item = Union[Observation, SourceState, ModelState]

@@ -130,7 +130,8 @@ class UpdatePoll:
                 self._fetch(offer)
                 self._adopt(offer, pipeline)
         except (SignatureError, _Refused) as error:
-            pipeline.tell(ModelState("refused", self._origin.shown, pipeline.labels, str(error)))
+            state = ModelState("refused", self._origin.shown, pipeline.labels, str(error), is_offer=True)
+            pipeline.tell(state)
         self._tag = tag  # until the offer changes, nothing is left to do
 
     def _check(self, offer: Offer, pipeline: ModelUser) -> None:

@@ -53,6 +53,8 @@ def test_it_tells_the_source_the_answer_and_a_refused_model(tmp_path: Path) -> N
     assert (_read(path)["state"], _read(path)["reason"]) == ("running", "")
     sink.take(ModelState("refused", "pets.tflite", LABELS, "golden scores differ"))
     assert _read(path)["refused"] == "golden scores differ"
+    sink.take(ModelState("refused", "https://example.org", LABELS, "an older offer", is_offer=True))
+    assert _read(path)["refused"] == "golden scores differ"
     sink.take(ModelState("adopted", "pets.tflite", LABELS))
     assert _read(path)["refused"] == ""
 

@@ -78,6 +78,19 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
         again.close()
 
 
+def test_a_zones_model_must_be_signed_too(tmp_path: Path, key: Path) -> None:
+    signed, config = _sign(MODEL, key, tmp_path / "signed"), tmp_path / "run.toml"
+    models = {"a": signed, "b": MODEL}
+    zones = [f'[[zone]]\nname = "{name}"\ncamera = "yard"\nmodel = "{file}"\n' for name, file in models.items()]
+    config.write_text(
+        f'trusted_key = "{key}.pub"\n[[camera]]\nname = "yard"\nsource = "{IMAGE.parent}"\n{"".join(zones)}', "utf-8"
+    )
+    command = [sys.executable, "-m", "edgeclf_runtime", "run", str(signed), "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {MODEL}: has no signature at its end"), done.stderr
+
+
 def test_a_start_with_a_file_that_is_not_signed_is_one_line(key: Path) -> None:
     command = [sys.executable, "-m", "edgeclf_runtime", "run", str(MODEL), "--source", str(IMAGE.parent)]
     done = subprocess.run(

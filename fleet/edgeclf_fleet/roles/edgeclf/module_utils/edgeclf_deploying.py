@@ -20,7 +20,7 @@ from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_managers import Manager, manager_named
 from .edgeclf_watch import Bounds, is_well, watch
 
-__all__ = ["Wanted", "deploy"]
+__all__ = ["Wanted", "deploy", "without_key"]
 
 _FORMER_SECONDS = 90.0  # how long the former version may take until its first answer, at least
 _SHOWN = 8  # digits of a digest in messages
@@ -50,6 +50,7 @@ class Wanted:
     start_seconds: float
     latency_ms: float
     key: str = ""
+    rolled_back_from: str = ""
 
     def identity(self, config: str, key: str) -> str:
         """Return the id of the release, which is the same if nothing has changed."""
@@ -109,12 +110,7 @@ class _Deployment:
         return _text(self._layout.link / "trusted.pub").strip()
 
     def _without_key(self, config: str) -> str:
-        """Return settings without the key that a release adds to them."""
-        if not (self._key or self._present_key()):
-            return config
-        first_table = re.search(r"(?m)^\s*\[", config)
-        above = first_table.start() if first_table else len(config)
-        return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]
+        return without_key(config) if self._key or self._present_key() else config
 
     def forecast(self) -> tuple[bool, str]:
         """Return whether something would be changed, and what."""
@@ -178,6 +174,8 @@ class _Deployment:
         if layout.current == self._release:  # it is in use, and its service is not well
             return float(layout.about(self._release).get("milliseconds", 0))
         about = {"name": wanted.model_name, "version": wanted.version, "before": layout.current}
+        if wanted.rolled_back_from:
+            about["rolled_back_from"] = wanted.rolled_back_from
         folder = layout.write_release(
             self._release, wanted.environment, wanted.model_digest, self._config, about, self._key
         )
@@ -274,6 +272,13 @@ class _Deployment:
         kept = [before, str(self._layout.about(before).get("before", ""))]
         self._layout.tidy(kept)
         self._layout.remove_if_unused()
+
+
+def without_key(config: str) -> str:
+    """Return settings without the key ``trusted_key``, which a release adds to them."""
+    first_table = re.search(r"(?m)^\s*\[", config)
+    above = first_table.start() if first_table else len(config)
+    return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]
 
 
 def _text(path: Path) -> str:

@@ -1,0 +1,58 @@
+"""``edgeclf fleet rollback``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeclf_fleet.commands.targets import Targets, rollout_options, target_options, tell_outcomes
+
+if TYPE_CHECKING:
+    from edgeclf_fleet.rollout import Rollout
+
+__all__ = ["rollback"]
+
+
+@click.command()
+@click.option("--to", default="", metavar="DIGEST", help="Go back to the model whose digest begins so.")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Sign the former model anew with this private key, for devices that take signed models only.",
+)
+@click.option("--check", is_flag=True, help="Print what would be done and change nothing.")
+@click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the service for this time (default: 20).")
+@rollout_options
+@target_options
+def rollback(
+    targets: Targets, rollout: Rollout | None, to: str, key: Path | None, check: bool, watch_seconds: float | None
+) -> None:
+    """Go back to the release before the present one.
+
+    Model, settings and runtime are those of before. They are tried and watched as in a deployment; if something is
+    wrong, the present release goes on. A second run changes nothing.
+    """
+    from edgeclf_runtime.errors import UsageError
+
+    targets.check()
+    if to and not set(to.lower()) <= set("0123456789abcdef"):
+        raise UsageError(f"--to {to}: expected the first digits of a digest, as edgeclf fleet status shows it.")
+    statements = _statements(targets, to, key) if key is not None else {}
+    variables = {"edgeclf_to": to, "edgeclf_statements": statements, "edgeclf_watch_seconds": watch_seconds}
+    tell_outcomes(targets.run("rollback", variables, ["--check"] if check else [], rollout))
+
+
+def _statements(targets: Targets, to: str, key: Path) -> dict[str, str]:
+    """Ask the devices which models they would go back to, and sign these anew; the private key stays here."""
+    from edgeclf_runtime.commands.sign import asked_passphrase
+    from edgeclf_runtime.trust.keys import SigningKey
+    from edgeclf_runtime.trust.statement import MODEL
+
+    signing = SigningKey(key, asked_passphrase)
+    events = targets.run("rollback", {"edgeclf_to": to, "edgeclf_ask": True})
+    digests = {event["status"]["digest"] for event in events if event.get("status")} - {""}
+    version = int(time.time() * 1000)
+    return {digest: signing.statement(MODEL, digest, version).to_bytes().decode() for digest in sorted(digests)}

@@ -1,0 +1,135 @@
+"""Go back to a release that the device has kept: deploy its model, settings and environment again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .edgeclf_calls import call
+from .edgeclf_deploying import Wanted, deploy, without_key
+from .edgeclf_layout import Layout, ReleaseError, digest_of
+
+__all__ = ["Former", "find_former", "roll_back"]
+
+_SEAL = """
+import sys
+from pathlib import Path
+from edgeclf_runtime.trust.sealing import attached, sealed_digest
+from edgeclf_runtime.trust.statement import Statement
+
+content = Path(sys.argv[1]).read_bytes()
+print(sealed_digest(content))
+if len(sys.argv) > 2:
+    Path(sys.argv[3]).write_bytes(attached(content, Statement.read(sys.argv[2].strip().encode() + b"\\n")))
+"""
+
+
+@dataclass(frozen=True)
+class Former:
+    """A release to go back to.
+
+    Attributes:
+        release: its id; empty if there is nothing to do.
+        about: what its release.json says.
+        digest: SHA-256 that a signature of its model is about; empty if models need not be signed.
+    """
+
+    release: str
+    about: dict[str, Any]
+    digest: str = ""
+
+
+def find_former(layout: Layout, to: str = "") -> Former:
+    """Find a release that is kept on the device.
+
+    Args:
+        layout: the folders.
+        to: first digits of its model's digest; empty for the release before the present one.
+
+    Raises:
+        ReleaseError: there is none.
+    """
+    if not layout.current:
+        raise ReleaseError("nothing is deployed here.")
+    if layout.pending() is not None:
+        raise ReleaseError("a deployment was cut off or goes on; deploy again to see its state.")
+    present = layout.about(layout.current)
+    if to:
+        release = _with_model(layout, to)
+        is_present = layout.about(release).get("model") == present.get("model")
+    else:
+        is_present = bool(present.get("rolled_back_from"))
+        release = str(present.get("before", ""))
+    if is_present:
+        return Former("", present)
+    about = layout.about(release)
+    if not about:
+        raise ReleaseError("no former release is kept here; deploy its model instead.")
+    needs_signature = (layout.link / "trusted.pub").exists()
+    return Former(release, about, _seal(layout, layout.releases / release) if needs_signature else "")
+
+
+def _with_model(layout: Layout, to: str) -> str:
+    kept = {path.name: layout.about(path.name) for path in sorted(layout.releases.iterdir())}
+    for release, about in kept.items():
+        digests = [str(about.get("model", ""))]
+        if (layout.releases / release / "trusted.pub").exists():
+            digests.append(_seal(layout, layout.releases / release))
+        if any(digest.startswith(to.lower()) for digest in digests):
+            return release
+    shown = ", ".join("{} ({})".format(about["name"], about["model"][:8]) for about in kept.values() if about)
+    raise ReleaseError(f"no release with a model {to} is kept here, only {shown}; deploy the model instead.")
+
+
+def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None = None) -> str:
+    """Return the digest that a signature is about, and write the model with this statement."""
+    words = [statement, target] if statement else []
+    python = layout.link / "environment/bin/python"
+    return call([python, "-c", _SEAL, folder / "model.tflite", *words], "the model cannot be read").strip()
+
+
+def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check: bool = False) -> tuple[bool, str]:
+    """Go back to a former release, with the same trial and watch as a deployment.
+
+    Args:
+        given: further fields of ``Wanted``, with ``root``.
+        to: see ``find_former``.
+        statements: newly signed statements by the digest of a model.
+        check: change nothing, and return what would be done.
+
+    Raises:
+        ReleaseError: there is no such release, it was refused, or it needs a signature; the present one is in use.
+    """
+    layout = Layout(given["root"])
+    former = find_former(layout, to)
+    about = former.about
+    if not former.release:
+        return False, "nothing to do: {} ({}) is in use already.".format(about["name"], str(about["model"])[:8])
+    folder, digest = layout.releases / former.release, str(about["model"])
+    if former.digest:
+        statement = statements.get(former.digest, "")
+        if not statement:
+            raise ReleaseError("models must be signed here, and the former one is older: sign it anew with --key KEY.")
+        digest = digest if check else _signed_again(layout, folder, statement)
+    wanted = {
+        **given,
+        "environment": about["environment"],
+        "version": about["version"],
+        "model_name": about["name"],
+        "model_digest": digest,
+        "config": without_key((folder / "run.toml").read_text("utf-8")),
+        "rolled_back_from": layout.current,
+    }
+    unused = {"python": "", "archive_digest": "", "offline": False, "extras": [], "system_packages": False}
+    return deploy(Wanted(**{**unused, **wanted}), check)
+
+
+def _signed_again(layout: Layout, folder: Path, statement: str) -> str:
+    """Put the model with a new statement where models arrive; return its digest."""
+    layout.incoming.mkdir(exist_ok=True)
+    arriving = layout.incoming / "signed.tflite"
+    _seal(layout, folder, statement, arriving)
+    digest = digest_of(arriving)
+    arriving.replace(layout.incoming / f"{digest}.tflite")
+    return digest
