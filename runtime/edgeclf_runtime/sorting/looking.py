@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf_runtime.classifier import Classifier
-from edgeclf_runtime.errors import EdgeclfError
+from edgeclf_runtime.errors import EdgeclfError, SinkError
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.likeness import FITTED, thumbnail
 from edgeclf_runtime.prediction import UNKNOWN
@@ -67,7 +67,7 @@ class Looking:
         self._seen: dict[str, _Seen] = {}
         self._groups: tuple[Group, ...] = ()
         self._listed: list[str] = []
-        self.unreadable: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="looking", daemon=True)
         self.refresh()
@@ -76,20 +76,24 @@ class Looking:
     def refresh(self) -> int:
         """List the images again, look at new ones, and return the number of images."""
         self._listed = self._pile.listed()
-        if any(name not in self._seen and name not in self.unreadable for name in self._listed):
+        if any(name not in self._seen and name not in self._unreadable for name in self._listed):
             self._wake.set()
         return len(self._listed)
 
     @property
     def missing(self) -> int:
         """Number of images that have not been looked at."""
-        return sum(name not in self._seen and name not in self.unreadable for name in self._listed[:_MOST])
+        return sum(name not in self._seen and name not in self._unreadable for name in self._listed[:_MOST])
 
     def groups(self) -> list[Group]:
         """Return the groups, the least familiar first, without the images that are gone."""
         there = set(self._listed)
         left = (replace(group, names=tuple(name for name in group.names if name in there)) for group in self._groups)
         return [group for group in left if group.names]
+
+    def unreadable(self) -> list[str]:
+        """Return why images that are still there cannot be read."""
+        return [self._unreadable[name] for name in self._listed if name in self._unreadable]
 
     def proposals(self) -> list[str]:
         """Return the classes that are proposed, sorted; without "unknown", which is none."""
@@ -109,7 +113,7 @@ class Looking:
             for name in listed:
                 if self._closed.is_set():
                     return
-                if name not in self._seen and name not in self.unreadable:
+                if name not in self._seen and name not in self._unreadable:
                     self._look(name)
             self._groups = self._grouped([name for name in listed if name in self._seen])
 
@@ -117,8 +121,10 @@ class Looking:
         try:
             with without_codec_lines():
                 self._seen[name] = self._seen_image(name)
+        except SinkError:  # sorted in the meantime
+            self._unreadable.pop(name, None)
         except EdgeclfError as error:
-            self.unreadable[name] = str(error)
+            self._unreadable[name] = str(error)
 
     def _seen_image(self, name: str) -> _Seen:
         path, about = self._pile.path(name), ImageName.of(name.rpartition("/")[2])

@@ -18,7 +18,6 @@ __all__ = ["application", "read_file_content", "read_list", "read_text_and_list"
 
 _LONGEST = 4096  # maximum size of a request's body in bytes
 _LONGEST_LIST = 8192  # maximum size with a list, such as the names of all images on a page
-_LONGEST_OF_IDS = 32768  # maximum size with a list of ids
 _PATIENCE = 10.0  # seconds for a body to arrive
 _LATE = "The request did not come to its end."
 _LONG = "Expected at most {} bytes."
@@ -48,26 +47,26 @@ async def read_texts(request: Request, *names: str) -> list[str]:
     return texts
 
 
-async def read_list(request: Request, name: str) -> list[str]:
-    """Read a non-empty list of strings from the JSON object in a request.
+async def read_list(request: Request, name: str, longest: int = _LONGEST_LIST) -> list[str]:
+    """Read a non-empty list of strings from the JSON object in a request, of at most ``longest`` bytes.
 
     Raises:
         HTTPException: as ``read_texts``.
     """
-    body = await _json(request, _LONGEST_LIST)
+    body = await _json(request, longest)
     values = body.get(name) if isinstance(body, dict) else None
     if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
         raise HTTPException(400, f"Expected a JSON object with a list of texts: {name}.")
     return values
 
 
-async def read_text_and_list(request: Request, text: str, texts: str) -> tuple[str, list[str]]:
-    """Read a string and a non-empty list of strings, of up to about a thousand ids, from the JSON object in a request.
+async def read_text_and_list(request: Request, text: str, texts: str, longest: int) -> tuple[str, list[str]]:
+    """Read a string and a non-empty list of strings from the JSON object in a request, of at most ``longest`` bytes.
 
     Raises:
         HTTPException: as ``read_texts``.
     """
-    body = await _json(request, _LONGEST_OF_IDS)
+    body = await _json(request, longest)
     value, values = (body.get(text), body.get(texts)) if isinstance(body, dict) else (None, None)
     if not isinstance(value, str) or not isinstance(values, list) or not values:
         raise HTTPException(400, f"Expected a JSON object with a text and a list of texts: {text}, {texts}.")

@@ -30,6 +30,7 @@ __all__ = ["SortPage"]
 
 _GROUPS = 20  # shown at once
 _IMAGES = 500  # of a group; the rest follow when these are sorted
+_LONGEST = 1 << 15  # bytes of a request with the ids of so many images
 _SMALL, _LARGE = 256, 1280  # longest side of an image on the page, in pixels
 _BYTES = 1 << 20
 _KEPT = 1000  # small images in memory, of some 10 KB each
@@ -75,7 +76,7 @@ class SortPage:
         """Return all that the page shows: the first groups, and the classes with their numbers of images."""
         left = self._looking.refresh()
         groups = self._looking.groups()
-        unreadable = self._looking.unreadable
+        unreadable = self._looking.unreadable()
         classes = dict.fromkeys([*self._pile.classes(), *self._looking.proposals()])
         return {
             "folder": str(self._pile.folder),
@@ -86,7 +87,7 @@ class SortPage:
             "groups": [self._shown(group) for group in groups[:_GROUPS]],
             "more": max(0, len(groups) - _GROUPS),
             "classes": [[name, self._count(name)] for name in classes],
-            "unreadable": {"count": len(unreadable), "first": next(iter(unreadable.values()), "")},
+            "unreadable": {"count": len(unreadable), "first": unreadable[0] if unreadable else ""},
         }
 
     def _count(self, label: str) -> int:
@@ -137,11 +138,11 @@ class SortPage:
             return Response(content, media_type="image/jpeg")
 
         async def sort(request: Request) -> Response:
-            label, ids = await read_text_and_list(request, "label", "images")
+            label, ids = await read_text_and_list(request, "label", "images", _LONGEST)
             return _moved(await refusing(lambda: self._pile.sort(self._names(ids), label)))
 
         async def discard(request: Request) -> Response:
-            ids = await read_list(request, "images")
+            ids = await read_list(request, "images", _LONGEST)
             return _moved(await refusing(lambda: self._pile.discard(self._names(ids))))
 
         async def undo(request: Request) -> Response:

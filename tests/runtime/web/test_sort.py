@@ -82,6 +82,16 @@ def test_a_group_is_sorted_discarded_and_taken_back(page: SortPage, folder: Path
     assert sorted(_ids(page)) == sorted(ids)
 
 
+def test_a_large_group_is_discarded_at_once(page: SortPage, folder: Path) -> None:
+    for number in range(600):
+        shutil.copy(folder / "copy.png", folder / f"copy{number}.png")
+    until(lambda: max(group["count"] for group in _state(page)["groups"]) >= 600)
+    group = next(group for group in _state(page)["groups"] if group["count"] >= 600)
+    assert len(group["images"]) == 500
+    assert json.loads(ask(page, "/discard", {"images": group["images"]})[2])["count"] == 500
+    assert next(each for each in _state(page)["groups"] if each["id"] == group["id"])["count"] == group["count"] - 500
+
+
 def test_of_two_people_who_click_one_is_told(page: SortPage) -> None:
     ids, answers = _ids(page), list[int]()
 

@@ -77,9 +77,15 @@ function place(groups, labels) {
   }
   const nodes = [...there.keys()].map((id) => cards.get(id).node);
   const holder = element("groups");
-  if (performance.now() - touched < CALM) nodes.filter((node) => !node.isConnected).forEach((node) => holder.append(node));
+  if (busy()) nodes.filter((node) => !node.isConnected).forEach((node) => holder.append(node));
   else nodes.forEach((node, index) => holder.children[index] === node || holder.insertBefore(node, holder.children[index] || null));
   if (!current && holder.firstChild) choose(cards.get(holder.firstChild.dataset.id), false);
+}
+
+/** Whether somebody is at work: if cards moved now, a click could hit the wrong one, and a field would lose the focus. */
+function busy() {
+  const { activeElement } = document;
+  return performance.now() - touched < CALM || (activeElement instanceof HTMLInputElement && activeElement.value !== "");
 }
 
 /** A group without the images that are on their way. */

@@ -1,0 +1,213 @@
+"""Decisions of a person until a model is as good as stated: by edgeclf sort's groups, one image at a time, at random.
+
+python -m tests.benchmarks.labels MODEL FOLDER [--seeds 3] [--days 12] [--decisions 15]     (FOLDER holds train/, test/)
+
+MODEL gives the features (edgeclf export --pretrained efficientnet-lite0 -o base.tflite); a logistic regression on them
+is the model that learns. A day brings photographs of train/ in a class mix of its own, each in a burst of one to
+twelve shifted, noisy copies; from day to day it gets darker and yellower. Each day a person takes so many decisions:
+
+  random        one image, at random
+  least sure    one image, that with the lowest score
+  groups        one group of the page, the least sure first; an image of another class in it costs one decision more
+  random groups the same in random order
+
+The model is fitted anew after each day, on all labels. It is judged on test/, each photograph in the light of some day.
+First of all it prints how many images of test/ are in a group of their own class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf_runtime import Classifier, read_image
+from edgeclf_runtime.pictures.images import find_images
+from edgeclf_runtime.pictures.likeness import thumbnail
+from edgeclf_runtime.sorting.groups import FEATURES, THUMBNAILS, Vectors, grouped
+from tests.benchmarks.photographs import require
+
+Pixels = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+_FIRST = 5  # labelled images of each class to begin with
+_STATED = (0.75, 0.80, 0.85)
+_MIX = 0.5  # of the Dirichlet distribution of the classes of a day: small values give few classes
+_BURST = 0.35  # of the geometric distribution of the images in a burst: 2.9 in the mean
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Images of all days: features, class and day of each."""
+
+    features: Vectors
+    targets: Rows
+    days: Rows
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--days", default=12, show_default=True)
+@click.option("--decisions", default=15, show_default=True, help="Decisions of a person each day.")
+def main(model: Path, folder: Path, seeds: int, days: int, decisions: int) -> None:
+    """Print the decisions that each way needs."""
+    require(folder, "train", "test")
+    with Classifier.load(model, features=True, threads=1) as classifier:
+        _tell_purity(classifier, folder / "test")
+        curves: dict[str, list[list[float]]] = {name: [] for name in _WAYS}
+        for seed in range(seeds):
+            stream, first, test = _made(classifier, folder, days, seed)
+            for name, way in _WAYS.items():
+                curves[name].append(_learned(stream, first, test, way, decisions, seed))
+    click.echo(f"\nDecisions until the accuracy on test/ is reached; mean and each of {seeds} seeds, {decisions} a day")
+    for name, runs in curves.items():
+        last = np.mean([run[-1] for run in runs])
+        stated = "  ".join(f"{share:.0%} {_needed(runs, share, decisions)}" for share in _STATED)
+        click.echo(f"{name:<14} {stated}  after {days * decisions}: {last:.1%}")
+
+
+def _tell_purity(classifier: Classifier, folder: Path) -> None:
+    files = find_images(folder)
+    classes = np.array([path.parent.name for path in files])
+    pixels = [read_image(path, min_size=224) for path in files]
+    thumbs = np.stack([thumbnail(image)[0].astype(np.float32).ravel() for image in pixels])
+    for name, vectors, likeness in (
+        ("features", _features(classifier, pixels), FEATURES),
+        ("thumbnails", thumbs, THUMBNAILS),
+    ):
+        groups = grouped(vectors, likeness)
+        right = sum(int(np.unique(classes[rows], return_counts=True)[1].max()) for rows in groups)
+        click.echo(
+            f"{name:<10} {len(groups)} groups of {len(files)} images, {right / len(files):.1%} in one of their own"
+        )
+
+
+def _features(classifier: Classifier, pixels: list[Pixels]) -> Vectors:
+    found = [classifier.classify(image).features for image in pixels]
+    return np.stack([vector for vector in found if vector is not None])
+
+
+def _made(classifier: Classifier, folder: Path, days: int, seed: int) -> tuple[Stream, Stream, Stream]:
+    """Return the stream, the images to begin with, and the test images."""
+    rng = np.random.default_rng(seed)
+    labels = sorted(path.name for path in (folder / "train").iterdir() if path.is_dir())
+    piles = [list(rng.permutation(np.array(find_images(folder / "train" / label)))) for label in labels]
+    begin = [(pile.pop(), target) for target, pile in enumerate(piles) for _ in range(_FIRST)]
+    first = _seen(classifier, [(path, target, 0) for path, target in begin], days, rng)
+    shown, size = [], sum(map(len, piles)) // days
+    for day in range(days):
+        mix = rng.dirichlet([_MIX] * len(labels))
+        for target in rng.choice(len(labels), size, p=mix):
+            if piles[target]:
+                shown += [(piles[target].pop(), int(target), day)] * min(12, int(rng.geometric(_BURST)))
+    tests = [(path, labels.index(path.parent.name), int(rng.integers(days))) for path in find_images(folder / "test")]
+    return _seen(classifier, shown, days, rng), first, _seen(classifier, tests, days, rng)
+
+
+def _seen(classifier: Classifier, shown: list[tuple[Path, int, int]], days: int, rng: np.random.Generator) -> Stream:
+    pixels = [_in_the_light(read_image(path, min_size=224), day / max(1, days - 1), rng) for path, _, day in shown]
+    targets, moments = (np.array([one[column] for one in shown], np.int64) for column in (1, 2))
+    features = _features(classifier, pixels)
+    return Stream(features / np.linalg.norm(features, axis=1, keepdims=True), targets, moments)
+
+
+def _in_the_light(pixels: Pixels, drift: float, rng: np.random.Generator) -> Pixels:
+    """Return a shifted, noisy copy, which is the darker and yellower the further the drift, 0 to 1."""
+    shift = rng.normal(0, 0.02, 2) * pixels.shape[:2]
+    moved = cv2.warpAffine(
+        pixels,
+        np.array([[1, 0, shift[1]], [0, 1, shift[0]]], np.float32),
+        pixels.shape[1::-1],
+        borderMode=cv2.BORDER_REFLECT,
+    ).astype(np.float32)
+    light = np.array([1 - 0.35 * drift, 1 - 0.4 * drift, 1 - 0.6 * drift]) * (1 + rng.normal(0, 0.04))
+    return np.clip(moved * light + rng.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
+
+
+Way = Callable[[Vectors, Vectors, np.random.Generator], Iterator[list[int]]]
+"""From features and scores of a day's images to what is decided on, one after another."""
+
+
+def _random(features: Vectors, scores: Vectors, rng: np.random.Generator) -> Iterator[list[int]]:
+    yield from ([int(row)] for row in rng.permutation(len(features)))
+
+
+def _least_sure(features: Vectors, scores: Vectors, rng: np.random.Generator) -> Iterator[list[int]]:
+    yield from ([int(row)] for row in scores.max(axis=1).argsort(kind="stable"))
+
+
+def _groups(features: Vectors, scores: Vectors, rng: np.random.Generator) -> Iterator[list[int]]:
+    groups = grouped(features, FEATURES, [str(best) for best in scores.argmax(axis=1)])
+    yield from sorted(groups, key=lambda rows: float(scores[rows].max(axis=1).mean()))
+
+
+def _random_groups(features: Vectors, scores: Vectors, rng: np.random.Generator) -> Iterator[list[int]]:
+    groups = list(_groups(features, scores, rng))
+    yield from (groups[row] for row in rng.permutation(len(groups)))
+
+
+_WAYS: dict[str, Way] = {
+    "random": _random,
+    "least sure": _least_sure,
+    "groups": _groups,
+    "random groups": _random_groups,
+}
+
+
+def _learned(stream: Stream, first: Stream, test: Stream, way: Way, decisions: int, seed: int) -> list[float]:
+    """Return the accuracy on the test images before the first day and after each day."""
+    rng = np.random.default_rng([seed, 1])
+    features, targets = [first.features], [first.targets]
+    accuracies = []
+    for day in range(int(stream.days.max()) + 1):
+        model = _fitted(np.concatenate(features), np.concatenate(targets))
+        accuracies.append(float((model(test.features).argmax(axis=1) == test.targets).mean()))
+        rows = np.flatnonzero(stream.days == day)
+        labelled = _decided(
+            stream.targets[rows], way(stream.features[rows], model(stream.features[rows]), rng), decisions
+        )
+        features.append(stream.features[rows[labelled]])
+        targets.append(stream.targets[rows[labelled]])
+    model = _fitted(np.concatenate(features), np.concatenate(targets))
+    return [*accuracies, float((model(test.features).argmax(axis=1) == test.targets).mean())]
+
+
+def _decided(targets: Rows, proposed: Iterator[list[int]], decisions: int) -> Rows:
+    """Return the rows that a person labels with so many decisions; of a group those of its most frequent class."""
+    labelled: list[int] = []
+    for rows in proposed:
+        classes, counts = np.unique(targets[rows], return_counts=True)
+        kept = [row for row in rows if targets[row] == classes[counts.argmax()]]
+        decisions -= 1 + len(rows) - len(kept)
+        if decisions < 0:
+            break
+        labelled += kept
+    return np.array(labelled, np.int64)
+
+
+def _fitted(features: Vectors, targets: Rows) -> Callable[[Vectors], Vectors]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=10.0, class_weight="balanced", max_iter=300).fit(features, targets)
+    return lambda rows: np.asarray(model.predict_proba(rows), np.float32)
+
+
+def _needed(runs: list[list[float]], share: float, decisions: int) -> str:
+    """Return the decisions until a share is reached and kept up to the end."""
+    needed = []
+    for run in runs:
+        below = [day for day, accuracy in enumerate(run) if accuracy < share]
+        needed.append((max(below, default=-1) + 1) * decisions if run[-1] >= share else None)
+    each = ", ".join("-" if count is None else str(count) for count in needed)
+    known = [count for count in needed if count is not None]
+    return f"{np.mean(known):.0f} ({each})" if len(known) == len(runs) else f"- ({each})"
+
+
+if __name__ == "__main__":
+    main()
