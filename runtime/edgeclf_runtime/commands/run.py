@@ -174,11 +174,12 @@ def run(
 ) -> None:
     """Classify the frames of a camera, video, folder or stream."""
     from edgeclf_runtime.config.exposure import exposed_secrets
-    from edgeclf_runtime.config.settings import read_settings, settings
+    from edgeclf_runtime.config.settings import read_settings
     from edgeclf_runtime.pictures.preprocess import min_side
     from edgeclf_runtime.pictures.view import GivenView
     from edgeclf_runtime.pipeline.pipeline import Pipeline
     from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
+    from edgeclf_runtime.pipeline.zone_changes import settings_and_changes
     from edgeclf_runtime.pipeline.zone_sinks import check_zone_sinks
     from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.line_file import is_output
@@ -193,7 +194,8 @@ def run(
 
     share_heaps()
     content = read_settings(config) if config else {}
-    chosen = settings(content, by_table(given), str(config or ""), model, labels_reader(open_model))
+    options, labels_of = by_table(given), labels_reader(open_model)
+    chosen, zone_changes = settings_and_changes(content, options, str(config or ""), model, labels_of)
     if chosen.zones:
         check_zone_sinks(chosen)
     else:
@@ -211,7 +213,7 @@ def run(
     only_changes = changes or not (as_json or every_frame)
     if chosen.zones:
         printing = Printing(top, as_json, only_changes)
-        return run_zones(open_model, model, chosen, printing, max_frames, interpreters or usable_cores())
+        return run_zones(open_model, model, chosen, printing, max_frames, interpreters or usable_cores(), zone_changes)
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))

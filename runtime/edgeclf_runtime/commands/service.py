@@ -138,7 +138,7 @@ def _planned(open_model: Opener, model: Path, config: Path, who: Person | None, 
                 f"{TOKEN_VARIABLE} is not passed on, because everybody can read units: put web_token into {config}."
             )
             click.echo(warning, err=True)
-        elif not is_local(chosen.sinks.web):
+        elif chosen.page_zones or not is_local(chosen.sinks.web):
             click.echo(f"Each start generates a new token for the page: put web_token into {config}.", err=True)
     options = click.get_current_context().params
     given = {key: options[key] for key in ("labels", "mean", "std", "color", "resize", "scores")}

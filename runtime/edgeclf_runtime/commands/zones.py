@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -14,18 +14,18 @@ import click
 
 from edgeclf_runtime.commands.ending import ended_by_signals
 from edgeclf_runtime.commands.options import Opener
-from edgeclf_runtime.commands.starting import in_background, longest_gap, model_use, watch_memory
+from edgeclf_runtime.commands.starting import in_background, model_use
+from edgeclf_runtime.commands.zoned_run import OpenModel, ZonedRun, gap_of
 from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.config.settings import RunSettings
-    from edgeclf_runtime.config.zones import CameraSettings, ZoneSettings
+    from edgeclf_runtime.config.zones import ZoneSettings
     from edgeclf_runtime.pipeline.shared_model import SharedModel
+    from edgeclf_runtime.pipeline.zone_changes import ZoneChanges
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sinks import Sink
     from edgeclf_runtime.sources import Source, StateListener
-    from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = ["Printing", "labels_reader", "run_zones"]
 
@@ -55,9 +55,15 @@ def labels_reader(open_model: Opener) -> Callable[[Path], tuple[str, ...]]:
 
 
 def run_zones(
-    open_model: Opener, model: Path, chosen: RunSettings, printing: Printing, max_frames: int | None, cores: int
+    open_model: Opener,
+    model: Path,
+    chosen: RunSettings,
+    printing: Printing,
+    max_frames: int | None,
+    cores: int,
+    changes: ZoneChanges | None,
 ) -> None:
-    """Classify the zones of all cameras in one process; ``cores`` frames at once."""
+    """Classify the zones of all cameras in one process; ``cores`` frames at once; ``changes`` come from the page."""
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sources import is_live
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
@@ -68,65 +74,61 @@ def run_zones(
     open_model = functools.partial(open_model, lanes=cores)
     with ExitStack() as stack:
         stack.enter_context(filtered_codec_lines())
-        opened = _opened(open_model, chosen, zones, endless, stack)
-        sinks = _sinks(chosen, printing, endless, max(_gaps(chosen, waits).values()), lambda: pipeline.stop())
-        cameras = {
-            camera.name: functools.partial(_open_camera, chosen, camera, zones, opened, printing.as_json)
-            for camera in chosen.cameras
-            if any(zone.camera == camera.name for zone in zones)  # one without zones is not even opened
-        }
+        opened = _opened(open_model, chosen, zones, [model] if changes else [], endless, stack)
+        gap = max(gap_of(zone, chosen, waits) for zone in chosen.zones)
+        sinks = _sinks(chosen, printing, endless, gap, lambda: pipeline.stop(), changes)
+
+        def open_camera(name: str, listener: StateListener) -> Source:
+            return zoned.open_camera(name, listener)
+
+        cameras = {camera.name: functools.partial(open_camera, camera.name) for camera in chosen.cameras}
         pipeline = ZonesPipeline(cameras, sinks, cores, lossless=all(waits.values()))
         stack.callback(pipeline.close)
-        models = _add_zones(pipeline, chosen, zones, opened, waits)
+        models = _shared_models(opened, pipeline)
+        zoned = ZonedRun(chosen, model, opened, models, waits, pipeline, printing.as_json)
+        zoned.add_all()
         with ended_by_signals(pipeline), _watched(pipeline, opened, models):
-            pipeline.open(
-                [camera.name for camera in chosen.cameras if camera.name in cameras and not camera.options.wait]
-            )
+            zoned.open_cameras()
             _tell_start(chosen, opened, pipeline)
-            pipeline.run(max_frames)
-
-
-@dataclass
-class _Model:
-    """A model file that is open: its classifier, why its last good copy is used if it is, and what follows it."""
-
-    classifier: Classifier
-    refused: str
-    watch: ModelWatch | None
+            pipeline.run(max_frames, None if changes is None else lambda: changes.begin(zoned.change))
 
 
 def _opened(
-    open_model: Opener, chosen: RunSettings, zones: Mapping[ZoneSettings, Path], endless: bool, stack: ExitStack
-) -> dict[Path, _Model]:
-    """Open each model file once."""
+    open_model: Opener,
+    chosen: RunSettings,
+    zones: Mapping[ZoneSettings, Path],
+    others: Sequence[Path],
+    endless: bool,
+    stack: ExitStack,
+) -> dict[Path, OpenModel]:
+    """Open each model file once, also ``others``, which zones may use later."""
     from edgeclf_runtime.pipeline.zone_sinks import suit_zones
     from edgeclf_runtime.updates.reload import ModelWatch
 
     models = {}
-    for path in dict.fromkeys(zones.values()):
+    for path in dict.fromkeys([*zones.values(), *others]):
         suits = functools.partial(suit_zones, chosen, [zone for zone, own in zones.items() if own == path])
         use = model_use(path, open_model, suits, chosen.trusted_key)
         watch = ModelWatch(use) if chosen.reload else None  # before the file is opened
         classifier, refused = use.start(endless)
-        models[path] = _Model(stack.enter_context(classifier), refused, watch)
+        models[path] = OpenModel(stack.enter_context(classifier), refused, watch)
     return models
 
 
-def _gaps(chosen: RunSettings, waits: Mapping[str, bool]) -> dict[str, float]:
-    """Return the longest time between two answers of each zone, in seconds; 0 for a source that waits."""
-    options = {camera.name: camera.options for camera in chosen.cameras}
-    return {
-        zone.name: 0.0 if waits[zone.camera] else longest_gap(zone.gate, options[zone.camera]) for zone in chosen.zones
-    }
-
-
-def _sinks(chosen: RunSettings, printing: Printing, endless: bool, gap: float, stop: Callable[[], None]) -> list[Sink]:
+def _sinks(
+    chosen: RunSettings,
+    printing: Printing,
+    endless: bool,
+    gap: float,
+    stop: Callable[[], None],
+    changes: ZoneChanges | None,
+) -> list[Sink]:
     """Open the sinks that all zones share."""
     from edgeclf_runtime.pipeline.zone_sinks import open_shared_sinks
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
 
-    shared = open_shared_sinks(chosen, endless, gap)
+    shared = open_shared_sinks(chosen, endless, gap, changes)
     is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
 
     def unread() -> None:
@@ -137,62 +139,22 @@ def _sinks(chosen: RunSettings, printing: Printing, endless: bool, gap: float, s
     return [TerminalSink(printing.top, printing.as_json, printing.only_changes, is_silent, unread), *shared]
 
 
-def _add_zones(
-    pipeline: ZonesPipeline,
-    chosen: RunSettings,
-    zones: Mapping[ZoneSettings, Path],
-    opened: Mapping[Path, _Model],
-    waits: Mapping[str, bool],
-) -> dict[Path, SharedModel]:
-    from edgeclf_runtime.pictures.view import GivenView
+def _shared_models(opened: Mapping[Path, OpenModel], pipeline: ZonesPipeline) -> dict[Path, SharedModel]:
     from edgeclf_runtime.pipeline.scheduler import Device
     from edgeclf_runtime.pipeline.shared_model import SharedModel
-    from edgeclf_runtime.pipeline.zone import Zone
-    from edgeclf_runtime.pipeline.zone_sinks import open_zone_sinks
-    from edgeclf_runtime.sinks.sink import ZoneName
 
     models: dict[Path, SharedModel] = {}
     for path, model in opened.items():
         backend = model.classifier.backend
         device = Device(backend.lanes, on_cores=not backend.name.startswith("edgetpu"))
         models[path] = SharedModel(model.classifier, device, pipeline.tell)
-    cameras, gaps = {camera.name: camera for camera in chosen.cameras}, _gaps(chosen, waits)
-    for zone, path in zones.items():
-        classifier, options = opened[path].classifier, cameras[zone.camera].options
-        view = GivenView(zone.region, options.rotate, options.flip, zone.polygon)
-        watched = Zone(classifier, zone.decision, zone.gate, view, ZoneName(zone.camera, zone.name))
-        pipeline.add(watched, models[path], open_zone_sinks(chosen, zone, classifier, gaps[zone.name], watched.control))
+        pipeline.share(models[path])
     return models
-
-
-def _open_camera(
-    chosen: RunSettings,
-    camera: CameraSettings,
-    zones: Mapping[ZoneSettings, Path],
-    opened: Mapping[Path, _Model],
-    as_json: bool,
-    listener: StateListener,
-) -> Source:
-    """Open a camera; its zones turn and cut the images."""
-    from edgeclf_runtime.pictures.preprocess import min_side
-    from edgeclf_runtime.sources import open_source
-
-    own = [(zone, opened[path].classifier.card) for zone, path in zones.items() if zone.camera == camera.name]
-    options = replace(camera.options, rotate=None, flip=None)
-    turns = camera.options.turns or any(camera.options.rotate is None and card.view.turns for _, card in own)
-    if turns:  # a JPEG that is rotated is decoded at full size
-        options = replace(options, min_decoded_size=0)
-    elif options.fast_decode and not options.min_decoded_size and own:
-        sides = [min_side(card.preprocessing, (zone.region or card.view.region)[2:]) for zone, card in own]
-        options = replace(options, min_decoded_size=max(sides))
-    settings = replace(chosen, source=camera.source, camera=camera.options)
-    memory = watch_memory(Path(camera.name), settings, as_json) if own else None
-    return open_source(camera.source, options, listener, memory)
 
 
 @contextmanager
 def _watched(
-    pipeline: ZonesPipeline, opened: Mapping[Path, _Model], models: Mapping[Path, SharedModel]
+    pipeline: ZonesPipeline, opened: Mapping[Path, OpenModel], models: Mapping[Path, SharedModel]
 ) -> Iterator[None]:
     """Send a service's heartbeats and follow the model files in the background."""
     from edgeclf_runtime.sinks import ModelState
@@ -207,7 +169,7 @@ def _watched(
         yield
 
 
-def _tell_start(chosen: RunSettings, opened: Mapping[Path, _Model], pipeline: ZonesPipeline) -> None:
+def _tell_start(chosen: RunSettings, opened: Mapping[Path, OpenModel], pipeline: ZonesPipeline) -> None:
     for path, model in opened.items():
         backend = model.classifier.backend
         labels = counted(len(model.classifier.card.labels), "label")

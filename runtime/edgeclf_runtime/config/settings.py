@@ -88,6 +88,7 @@ class RunSettings:
         update: folder or https address that is looked at for new models; empty for none.
         update_every: seconds from one look to the next; 0 for 3600 of an address and 10 of a folder.
         update_ca: file of the certificate authority that is trusted for it, in place of the system's.
+        page_zones: the file of zones that are drawn on the page; empty if none can be drawn.
     """
 
     source: str = field(default="0", repr=False)
@@ -102,6 +103,7 @@ class RunSettings:
     update: str = ""
     update_every: float = 0.0
     update_ca: str = ""
+    page_zones: str = ""
 
 
 TABLES: dict[str, type[Any]] = {
@@ -158,7 +160,7 @@ def settings(
         UsageError: invalid settings; the message names all mistakes at once.
     """
     reading, zoned = Reading(), has_zones(content)
-    names = ["source", "reload", *_UPDATE_KEYS, *TABLES, "zone"]
+    names = ["source", "reload", "page_zones", *_UPDATE_KEYS, *TABLES, "zone"]
     reading.wrong += [unknown(name, names, {}) for name in content if name not in names]
     source = given.get("", {}).get("source") or content.get("source", "0")
     reload = given.get("", {}).get("reload") or content.get("reload", False)
@@ -166,7 +168,9 @@ def settings(
         reading.wrong.append(f"reload: expected true or false, got {reload!r}")
     above = {key: given.get("", {}).get(key) or content.get(key, default) for key, default in _UPDATE_KEYS.items()}
     reading.wrong += _update_mistakes(above, zoned)
-    parts: dict[str, Any] = {}
+    if type(page_zones := content.get("page_zones", "")) is not str:
+        reading.wrong.append(f"page_zones: expected the name of a file, got {page_zones!r}")
+    parts: dict[str, Any] = {"page_zones": page_zones}
     for name, kind in TABLES.items():
         table = content.get(name, {})
         if zoned and name != "sinks":

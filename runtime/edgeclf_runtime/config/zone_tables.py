@@ -22,8 +22,8 @@ Labels = Callable[[Path], "tuple[str, ...]"]
 
 
 def has_zones(content: Mapping[str, Any]) -> bool:
-    """Whether a file has ``[[camera]]`` or ``[[zone]]``."""
-    return "zone" in content or isinstance(content.get("camera"), list)
+    """Whether a file has ``[[camera]]`` or ``[[zone]]``, or zones that are drawn on the page."""
+    return "zone" in content or isinstance(content.get("camera"), list) or bool(content.get("page_zones"))
 
 
 def cameras_and_zones(

@@ -41,12 +41,28 @@ class Feed:
         self.is_live, self.is_camera, self.has_pauses, self.is_over = True, True, True, False
         self._stopping = threading.Event()
         self._turns: Sequence[ZoneTurn] = ()
+        self._scheduler: Scheduler | None = None
         self._thread = threading.Thread(target=self._work, name=f"camera {name}", daemon=True)
 
-    def start(self, turns: Sequence[ZoneTurn], scheduler: Scheduler) -> None:
-        """Open the camera, if that has not been done, and offer its frames to its zones."""
+    def serve(self, turns: Sequence[ZoneTurn], scheduler: Scheduler) -> None:
+        """Offer the frames to these zones from now on; the first call opens the camera, if that has not been done.
+
+        Call it with the scheduler's lock held. Without zones, a live camera's frames go to nobody; other sources pause.
+        """
+        gone = [turn for turn in self._turns if turn not in turns]
         self._turns, self._scheduler = turns, scheduler
-        self._thread.start()
+        for turn in gone:
+            turn.drop()
+        if self._thread.ident is None and turns:
+            self._thread.start()
+        elif self.source is not None and turns:
+            self._decode_for(self.source)
+        scheduler.changed.notify_all()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its zones get no more frames."""
+        return self.is_over or not self._turns
 
     def open(self) -> None:
         """Open the camera.
@@ -61,15 +77,17 @@ class Feed:
 
     def taken(self) -> None:
         """Wake whoever waits for a frame to be taken or decoded."""
-        self._scheduler.wake()
+        if self._scheduler is not None:
+            self._scheduler.wake()
 
     def _work(self) -> None:
+        assert self._scheduler is not None
         try:
             if self.source is None:
                 self.open()
             if not self._stopping.is_set() and self.source is not None:
                 with self.source as source:
-                    self._offer_all(source)
+                    self._offer_all(source, self._scheduler)
         except SourceError as error:
             if not self._stopping.is_set():
                 self.error = error
@@ -80,26 +98,26 @@ class Feed:
                 self.is_over = True
                 self._scheduler.changed.notify_all()
 
-    def _offer_all(self, source: Source) -> None:
+    def _offer_all(self, source: Source, scheduler: Scheduler) -> None:
         self._decode_for(source)
         finish = getattr(source, "finish", None)
         frames = _frames(source)
         while not self._stopping.is_set():
             if not source.live:  # before the next is read, or it would get old
-                with self._scheduler.changed:
-                    self._scheduler.changed.wait_for(self._all_have_taken)
+                with scheduler.changed:
+                    scheduler.changed.wait_for(self._all_have_taken)
             if (item := next(frames, None)) is None:
                 return
-            shared = SharedFrame(*item, len(self._turns), finish)
-            with self._scheduler.changed:
+            with scheduler.changed:
                 if self._stopping.is_set():
                     return
+                shared = SharedFrame(*item, len(self._turns), finish)
                 for turn in self._turns:
                     turn.offer(shared)
-                self._scheduler.changed.notify_all()
+                scheduler.changed.notify_all()
 
     def _all_have_taken(self) -> bool:
-        return self._stopping.is_set() or all(turn.is_free for turn in self._turns)
+        return self._stopping.is_set() or (bool(self._turns) and all(turn.is_free for turn in self._turns))
 
     def _decode_for(self, source: Source) -> None:
         """Have JPEGs decoded for the zone that needs the most pixels; the others decode them again if they need fewer.
@@ -118,7 +136,7 @@ class Feed:
     def stop(self) -> None:
         """Offer no more frames, and close the source, which may take a second."""
         self._stopping.set()
-        self._scheduler.wake()
+        self.taken()
         if self.source is not None:
             self.source.close()
 

@@ -9,6 +9,8 @@ from typing import Protocol
 
 __all__ = ["Device", "Scheduler", "Turn"]
 
+_PATIENCE = 2.0  # seconds for a turn that is removed, whose device may hang
+
 
 class Device:
     """What limits how many turns run at once: the interpreters of a model, and the cores if they run on them.
@@ -51,15 +53,16 @@ class Scheduler:
     """
 
     def __init__(self, turns: Sequence[Turn], cores: int) -> None:
-        self._turns, self._cores = list(turns), cores
-        self._used = dict.fromkeys(range(len(self._turns)), 0.0)  # seconds
+        self._turns, self._cores = dict(enumerate(turns)), cores
+        self._added = len(turns)  # so far, also of those that were removed
+        self._used = dict.fromkeys(self._turns, 0.0)  # seconds
         self._began: dict[int, float] = {}  # of the turns that run
         self._waiting: set[int] = set()  # turns that were ready when last looked at
         self._clock, self._on_cores = 0.0, 0
         self.changed = threading.Condition()
         self._closing = False
         self.error: BaseException | None = None
-        devices = {id(turn.device): turn.device for turn in self._turns}.values()
+        devices = {id(turn.device): turn.device for turn in turns}.values()
         count = cores + sum(device.lanes for device in devices if not device.on_cores)
         self._threads = [threading.Thread(target=self._work, name="zones", daemon=True) for _ in range(count)]
 
@@ -73,10 +76,23 @@ class Scheduler:
         with self.changed:
             self.changed.notify_all()
 
+    def add(self, turn: Turn) -> None:
+        """Share the time with another turn, on a device that others use already; to be called with ``changed`` held."""
+        self._turns[self._added], self._used[self._added] = turn, self._clock
+        self._added += 1
+        self.changed.notify_all()
+
+    def remove(self, turn: Turn) -> None:
+        """Run a turn no more, and wait for it if it runs; to be called with ``changed`` held."""
+        number = next(number for number, other in self._turns.items() if other is turn)
+        del self._turns[number]
+        self._waiting.discard(number)
+        self.changed.wait_for(lambda: number not in self._began, _PATIENCE)
+
     @property
     def is_idle(self) -> bool:
         """Whether no turn runs or is ready; to be asked with ``changed`` held."""
-        return not self._began and not any(turn.is_ready(float("inf")) for turn in self._turns)
+        return not self._began and not any(turn.is_ready(float("inf")) for turn in self._turns.values())
 
     @property
     def longest(self) -> float:
@@ -117,7 +133,7 @@ class Scheduler:
         if self._closing or self.error is not None:
             return None
         now = time.monotonic()
-        ready = {n for n, turn in enumerate(self._turns) if n not in self._began and turn.is_ready(now)}
+        ready = {n for n, turn in self._turns.items() if n not in self._began and turn.is_ready(now)}
         for number in ready - self._waiting:
             self._used[number] = max(self._used[number], self._clock)
         self._waiting = ready
@@ -128,7 +144,7 @@ class Scheduler:
         return device.running < device.lanes and (not device.on_cores or self._on_cores < self._cores)
 
     def _waits_for_time(self) -> bool:
-        return any(n not in self._began and turn.is_ready(float("inf")) for n, turn in enumerate(self._turns))
+        return any(n not in self._began and turn.is_ready(float("inf")) for n, turn in self._turns.items())
 
     def close(self, seconds: float = 1.0) -> None:
         """Run no more turns, and wait for those that run."""

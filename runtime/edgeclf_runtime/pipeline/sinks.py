@@ -15,6 +15,7 @@ from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks.keys import Opening
 from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
+from edgeclf_runtime.sinks.zone_editor import ZoneEditor
 
 __all__ = ["check_labels", "check_sinks", "open_sinks"]
 
@@ -75,20 +76,21 @@ def open_sinks(
     is_first: bool = True,
     control: ZoneControl | None = None,
     page: str = "",
+    editor: ZoneEditor | None = None,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
         labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first, control,
-            page: see ``Opening``.
+            page, editor: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
     """
     snapshots = Path(asked.snapshots) if asked.snapshots else None
     run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
-    run = replace(run, zones=zones, zone=zone, is_first=is_first, control=control, page=page)
+    run = replace(run, zones=zones, zone=zone, is_first=is_first, control=control, page=page, editor=editor)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

@@ -13,6 +13,7 @@ from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
 from edgeclf_runtime.sinks import Sink
 from edgeclf_runtime.sinks.sink import ZoneName
+from edgeclf_runtime.sinks.zone_editor import ZoneEditor
 from edgeclf_runtime.web.address import page_url
 
 __all__ = ["check_zone_sinks", "open_shared_sinks", "open_zone_sinks", "own_sinks", "suit_zones"]
@@ -74,18 +75,21 @@ def _shared(sinks: SinkSettings) -> SinkSettings:
     )
 
 
-def open_shared_sinks(chosen: RunSettings, endless: bool, gap: float = 0.0) -> list[Sink]:
+def open_shared_sinks(
+    chosen: RunSettings, endless: bool, gap: float = 0.0, editor: ZoneEditor | None = None
+) -> list[Sink]:
     """Open the sinks that get the observations of all zones.
 
     Args:
         chosen: all settings.
         endless: see ``Opening``.
         gap: longest time between two answers of a zone, in seconds; 0 if no source is live.
+        editor: by which the page changes zones; None if they are fixed.
 
     Raises:
         SinkError: a sink cannot be opened.
     """
-    return open_sinks(_shared(chosen.sinks), (), "", gap, endless=endless, zones=_names(chosen))
+    return open_sinks(_shared(chosen.sinks), (), "", gap, endless=endless, zones=_names(chosen), editor=editor)
 
 
 def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:

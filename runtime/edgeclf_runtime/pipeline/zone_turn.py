@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Callable, Protocol
 
@@ -45,6 +46,7 @@ class ZoneTurn:
 
     def __init__(self, zone: Zone, model: SharedModel, feed: Camera, outlets: Sequence[Outlet]) -> None:
         self.zone, self.model, self.device, self.outlets = zone, model, model.device, outlets
+        self._moved = deque[Zone](maxlen=1)
         self._feed, self._gaps, self._follows_gap = feed, Gaps(), False
         self._waiting: SharedFrame | None = None
         self._rests_until = 0.0
@@ -61,12 +63,22 @@ class ZoneTurn:
 
         A paused zone takes none.
         """
+        self.drop()
+        if self.zone.control.paused.is_set():
+            frame.done()
+        else:
+            self._waiting = frame
+
+    def move(self, zone: Zone) -> None:
+        """Go on with another place, and without the history of the old one, from the next frame on."""
+        zone.control = self.zone.control
+        self._moved.append(zone)
+
+    def drop(self) -> None:
+        """Leave the frame out that waits; call it with the scheduler's lock held."""
         if self._waiting is not None:
             self._waiting.done()
-        self._waiting = frame
-        if self.zone.control.paused.is_set():
-            self._waiting = None
-            frame.done()
+        self._waiting = None
 
     def is_ready(self, now: float) -> bool:
         """See ``Turn``."""
@@ -81,6 +93,8 @@ class ZoneTurn:
         self._feed.taken()
         if self.zone.control.paused.is_set():  # since it was offered
             return frame.done()
+        if self._moved:
+            self.zone = self._moved.pop()
         classifier = self.model.borrow()
         try:
             if classifier is not self.zone.classifier:

@@ -65,14 +65,57 @@ class ZonesPipeline:
         return lambda: opens(lambda state: self.tell(replace(state, camera=name)))
 
     def add(self, zone: Zone, model: SharedModel, own: Sequence[Sink]) -> None:
-        """Add a zone, with its sinks beside those of all zones; before ``run``."""
-        outlets = opened_outlets(own, self._lossless, self.outlets, zone.name)
+        """Add a zone, with its sinks beside those of all zones; while it runs, of a model that other zones use, too."""
+        camera, outlets = zone.name.camera, opened_outlets(own, self._lossless, self.outlets, zone.name)
         self.outlets += outlets  # the same list, which sinks follow
-        model.outlets += outlets
-        self._of_camera.setdefault(zone.name.camera, []).extend(outlets)
-        self._turns.append(ZoneTurn(zone, model, self._feeds[zone.name.camera], [*self._shared, *outlets]))
+        model.outlets = [*model.outlets, *outlets]
+        self._of_camera[camera] = [*self._of_camera.get(camera, ()), *outlets]
+        turn = ZoneTurn(zone, model, self._feeds[camera], [*self._shared, *outlets])
+        if self._scheduler is None:
+            self._turns = [*self._turns, turn]
+            self.share(model)
+            return
+        if (state := self._states.get(camera)) is not None:  # told before it was there
+            for outlet in outlets:
+                outlet.put(state)
+        with self._scheduler.changed:
+            self._turns = [*self._turns, turn]
+            self._scheduler.add(turn)
+            self._serve(camera, self._scheduler)
+
+    def share(self, model: SharedModel) -> None:
+        """Own a model, which zones that are added later may use."""
         if model not in self._models:
             self._models.append(model)
+
+    def move(self, zone: Zone) -> None:
+        """Let the zone of this name see another part of the images from its next frame on."""
+        self._turn(zone.name).move(zone)
+
+    def remove(self, name: ZoneName) -> None:
+        """Remove a zone while it runs; its own sinks finish and are closed."""
+        turn, scheduler = self._turn(name), self._scheduler
+        assert scheduler is not None
+        with scheduler.changed:
+            self._turns = [other for other in self._turns if other is not turn]
+            self._serve(name.camera, scheduler)
+            scheduler.remove(turn)
+        own = [outlet for outlet in turn.outlets if outlet not in self._shared]
+        self.outlets[:] = [outlet for outlet in self.outlets if outlet not in own]
+        self._of_camera[name.camera] = [outlet for outlet in self._of_camera[name.camera] if outlet not in own]
+        turn.model.outlets = [outlet for outlet in turn.model.outlets if outlet not in own]
+        close_outlets(own, patient=False)
+
+    def _turn(self, name: ZoneName) -> ZoneTurn:
+        return next(turn for turn in self._turns if turn.zone.name == name)
+
+    def _serve(self, camera: str, scheduler: Scheduler) -> None:
+        self._feeds[camera].serve([turn for turn in self._turns if turn.zone.name.camera == camera], scheduler)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether zones can be added, moved and removed."""
+        return self._scheduler is not None and not self.stopping.is_set()
 
     def tell(self, state: SourceState | ModelState) -> None:
         """Pass a state on to the sinks of all zones, and a camera's to those of its zones alone."""
@@ -84,12 +127,13 @@ class ZonesPipeline:
             outlet.put(state)
 
     def open(self, names: Sequence[str]) -> None:
-        """Open these cameras at the same time; the others are opened by ``run``, in the background.
+        """Open those of these cameras that are not, at the same time; ``run`` opens the others in the background.
 
         Raises:
             SourceError: some cannot be opened; the message names all of them.
         """
         wrong: dict[str, SourceError] = {}
+        names = [name for name in names if self._feeds[name].source is None]
 
         def attempt(name: str) -> None:
             try:
@@ -104,8 +148,11 @@ class ZonesPipeline:
             thread.join()
         _raise({name: wrong[name] for name in names if name in wrong})
 
-    def run(self, max_frames: int | None = None) -> None:
+    def run(self, max_frames: int | None = None, began: Callable[[], None] | None = None) -> None:
         """Run until all cameras have ended, ``max_frames`` were classified in all, or ``stop``; closes everything.
+
+        Args:
+            began: called once zones can be added, moved and removed.
 
         Raises:
             SourceError: cameras were lost and are not reopened; the message names all of them.
@@ -114,9 +161,11 @@ class ZonesPipeline:
         self._scheduler = scheduler = Scheduler(self._turns, self._cores)
         try:
             scheduler.start()
-            for name, feed in self._feeds.items():
-                feed.start([turn for turn in self._turns if turn.zone.name.camera == name], scheduler)
             with scheduler.changed:
+                for name in self._feeds:
+                    self._serve(name, scheduler)
+                if began is not None:
+                    began()
                 while not (self.stopping.is_set() or self._is_over(scheduler)):
                     scheduler.changed.wait(0.5)
         finally:
@@ -127,7 +176,7 @@ class ZonesPipeline:
 
     def _is_over(self, scheduler: Scheduler) -> bool:
         has_enough = bool(self._limit) and self.frames >= self._limit
-        has_ended = all(feed.is_over for feed in self._feeds.values()) and scheduler.is_idle
+        has_ended = all(feed.is_done for feed in self._feeds.values()) and scheduler.is_idle
         return has_enough or has_ended or scheduler.error is not None
 
     def _count(self) -> bool:
@@ -171,7 +220,7 @@ class ZonesPipeline:
     def source(self) -> Source | None:
         """The source that hangs, if one does; else any."""
         feeds = sorted(self._feeds.values(), key=lambda feed: not feed.hangs)
-        return feeds[0].source if feeds else None
+        return next((feed.source for feed in feeds if feed.source is not None), None)
 
     @property
     def answer(self) -> Decision | None:

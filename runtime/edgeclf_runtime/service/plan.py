@@ -51,6 +51,8 @@ def planned(
     environment = tuple((variable, value) for variable, value in variables if value)
     name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
     folders, own = chosen.sinks.folders(), chosen.sinks.values("carried")
+    if os.path.isabs(chosen.page_zones):  # otherwise it is in the state folder
+        folders = tuple(dict.fromkeys((*folders, Path(os.path.normpath(chosen.page_zones)).parent)))
     secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (str(config), *own)))
     return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
 

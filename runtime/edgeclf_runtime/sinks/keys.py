@@ -12,6 +12,7 @@ from edgeclf_runtime.errors import AddressError
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.sinks.awaited import AwaitedSink
 from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
+from edgeclf_runtime.sinks.zone_editor import ZoneEditor
 
 __all__ = ["Opening", "SinkKeys", "key"]
 
@@ -47,6 +48,7 @@ class Opening:
         is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
         control: pauses the zone, and sets its threshold; None in a run without zones.
         page: address of the live page for other machines; empty if there is none.
+        editor: changes the zones; None if they are fixed.
     """
 
     labels: tuple[str, ...]
@@ -63,6 +65,7 @@ class Opening:
     is_first: bool = True
     control: ZoneControl | None = None
     page: str = ""
+    editor: ZoneEditor | None = field(default=None, repr=False)
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

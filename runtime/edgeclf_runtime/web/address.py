@@ -49,7 +49,7 @@ class Listener:
         return f"{self.url}?token={self.token}" if self.generated else self.url
 
 
-def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
+def listen(address: str, token: str = "", *, secure: bool = False, needs_token: bool = False) -> Listener:
     """Open a port.
 
     Args:
@@ -57,6 +57,7 @@ def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
         token: required token. If none is given here or in the environment, one is generated for an address that other
             machines can reach.
         secure: whether the page is served over HTTPS.
+        needs_token: generate one for this machine's own addresses, too.
 
     Raises:
         AddressError: this machine does not have the address.
@@ -66,7 +67,7 @@ def listen(address: str, token: str = "", *, secure: bool = False) -> Listener:
     bound = _bind(host, port)
     host, port = bound.getsockname()[:2]
     loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    generated = not token and not loopback
+    generated = not token and (needs_token or not loopback)
     url = f"{'https' if secure else 'http'}://{_shown(host)}:{port}/"
     return Listener(bound, url, loopback, secrets.token_urlsafe(18) if generated else token, generated)
 

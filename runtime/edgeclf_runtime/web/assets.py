@@ -13,7 +13,7 @@ __all__ = ["file_routes", "read_file"]
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _SCRIPTS = {
-    "zones": ("zones.js",),
+    "zones": ("zones.js", "zone_editor.js", "zone_shapes.js"),
     "preview": ("preview.js", "history.js", "unsorted.js"),
     "sort": ("sort.js", "group.js"),
     "capture": ("capture.js", "camera.js", "recent.js", "lesson.js"),

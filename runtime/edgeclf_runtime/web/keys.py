@@ -57,7 +57,7 @@ class PageKeys(SinkKeys):
                 print(f"{self.web_cert}: {EXPIRED}.", file=sys.stderr, flush=True)
         sink: WebSink | ZonesPage
         if run.zones:
-            sink = ZonesPage(self.web, self.web_token, run.zones, tls)
+            sink = ZonesPage(self.web, self.web_token, run.zones, tls, run.editor)
         else:
             sink = WebSink(self.web, self.web_token, run.model, run.labels, run.snapshots, tls, run.examples)
         print(f"Web page: {sink.invitation}", file=sys.stderr, flush=True)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from edgeclf_runtime.errors import EdgeclfError, SinkError, UsageError
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.frame import Frame, FrameOnDemand
 from edgeclf_runtime.sinks.metrics import Figures
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation
 from edgeclf_runtime.web.assets import file_routes
 from edgeclf_runtime.web.broadcast import Live, Picture, live_response
-from edgeclf_runtime.web.requests import application, read_list, read_texts
+from edgeclf_runtime.web.requests import application, read_list, read_texts, refusing
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.status import Status
 from edgeclf_runtime.web.unsorted import Unsorted
@@ -137,20 +137,20 @@ def _sorting(unsorted: Unsorted) -> list[Route]:
         return JSONResponse(await asyncio.to_thread(unsorted.listed))
 
     async def one(request: Request) -> Response:
-        content = await _refusing(asyncio.to_thread(unsorted.read, request.path_params["name"]))
+        content = await refusing(lambda: unsorted.read(request.path_params["name"]))
         return Response(content, media_type="image/jpeg")
 
     def moving(move: Callable[[str, str], str]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             name, label = await read_texts(request, "name", "label")
-            return JSONResponse({"folder": await _refusing(asyncio.to_thread(move, name, label))})
+            return JSONResponse({"folder": await refusing(lambda: move(name, label))})
 
         return endpoint
 
     def moving_all(move: Callable[[Sequence[str]], int]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             names = await read_list(request, "names")
-            return JSONResponse({"count": await _refusing(asyncio.to_thread(move, names))})
+            return JSONResponse({"count": await refusing(lambda: move(names))})
 
         return endpoint
 
@@ -162,12 +162,3 @@ def _sorting(unsorted: Unsorted) -> list[Route]:
         Route("/discard", moving_all(unsorted.discard), methods=["POST"]),
         Route("/restore", moving_all(unsorted.restore), methods=["POST"]),
     ]
-
-
-async def _refusing(work: Awaitable[Any]) -> Any:
-    try:
-        return await work
-    except UsageError as error:
-        raise HTTPException(400, str(error)) from None
-    except EdgeclfError as error:
-        raise HTTPException(409, str(error)) from None

@@ -14,13 +14,22 @@ from starlette.routing import Route
 
 from edgeclf_runtime.errors import EdgeclfError, UsageError
 
-__all__ = ["application", "read_file_content", "read_list", "read_text_and_list", "read_texts", "refusing"]
+__all__ = [
+    "application",
+    "read_file_content",
+    "read_list",
+    "read_object",
+    "read_text_and_list",
+    "read_texts",
+    "refusing",
+]
 
 _LONGEST = 4096  # maximum size of a request's body in bytes
 _LONGEST_LIST = 8192  # maximum size with a list, such as the names of all images on a page
 _PATIENCE = 10.0  # seconds for a body to arrive
 _LATE = "The request did not come to its end."
 _LONG = "Expected at most {} bytes."
+_NO_OBJECT = "Expected a JSON object."
 
 
 def application(routes: list[Route]) -> Starlette:
@@ -60,6 +69,18 @@ async def read_list(request: Request, name: str, longest: int = _LONGEST_LIST) -
     return values
 
 
+async def read_object(request: Request, longest: int) -> dict[str, Any]:
+    """Read a JSON object of at most ``longest`` bytes from a request.
+
+    Raises:
+        HTTPException: as ``read_texts``.
+    """
+    body = await _json(request, longest)
+    if not isinstance(body, dict):
+        raise HTTPException(400, _NO_OBJECT)
+    return body
+
+
 async def read_text_and_list(request: Request, text: str, texts: str, longest: int) -> tuple[str, list[str]]:
     """Read a string and a non-empty list of strings from the JSON object in a request, of at most ``longest`` bytes.
 
@@ -97,7 +118,7 @@ async def _json(request: Request, longest: int) -> Any:
     except asyncio.TimeoutError:
         raise HTTPException(408, _LATE) from None
     except (ValueError, RecursionError, ClientDisconnect):
-        raise HTTPException(400, "Expected a JSON object.") from None
+        raise HTTPException(400, _NO_OBJECT) from None
 
 
 async def _body(request: Request, longest: int) -> bytes:

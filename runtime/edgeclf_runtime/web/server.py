@@ -30,6 +30,7 @@ class WebServer:
         application: ASGI application; ``Access`` protects it.
         address, token: see ``address.listen``.
         tls: from ``certificate.server_context``, for HTTPS; None for HTTP.
+        needs_token: see ``address.listen``.
 
     Attributes:
         url: address of the page.
@@ -39,14 +40,21 @@ class WebServer:
         SinkError: the port cannot be used, or a package is not installed.
     """
 
-    def __init__(self, application: ASGIApp, address: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        address: str,
+        token: str = "",
+        tls: ssl.SSLContext | None = None,
+        needs_token: bool = False,
+    ) -> None:
         check_installed()
         import uvicorn
 
         from edgeclf_runtime.web.access import Access
         from edgeclf_runtime.web.connections import Connection
 
-        listener = listen(address, token, secure=tls is not None)
+        listener = listen(address, token, secure=tls is not None, needs_token=needs_token)
         self.url, self.invitation = listener.url, listener.invitation
         port = listener.socket.getsockname()[1]
         config = uvicorn.Config(

@@ -8,8 +8,10 @@ import pytest
 import tomllib
 
 from edgeclf_runtime import UsageError
+from edgeclf_runtime.config.page_zones import page_file
 from edgeclf_runtime.config.settings import RunSettings, settings
 from edgeclf_runtime.errors import ModelError
+from edgeclf_runtime.pipeline.zone_changes import settings_and_changes
 
 TWO = """
 [decision]
@@ -176,3 +178,59 @@ def test_a_region_or_source_for_all_is_refused_where_each_has_its_own() -> None:
         _read(TWO + "[gate]\nregion = [0, 0, 1, 1]\n")
     with pytest.raises(UsageError, match=r"source: with \[\[camera\]\], each has its own"):
         settings(tomllib.loads(TWO), {"": {"source": "0"}}, "", Path("model.tflite"), _labels)
+
+
+DRAWN = """
+[[zone]]
+name = "gate"
+camera = "belt"
+polygon = [[0.0, 0.0], [1.0, 0.0], [0.5, 0.5]]
+[[zone]]
+name = "new"
+camera = "yard"
+"""
+
+
+def test_drawn_zones_come_after_those_of_run_toml_and_give_them_their_place(tmp_path: Path) -> None:
+    (tmp_path / "drawn.toml").write_text(DRAWN, "utf-8")
+    content = tomllib.loads(f'page_zones = "{tmp_path}/drawn.toml"\n{TWO}')
+    chosen, changes = settings_and_changes(content, {}, "run.toml", Path("model.tflite"), _labels)
+    assert changes is not None
+    assert changes.cameras == ("yard", "belt")
+    gate, bay, new = chosen.zones
+    assert (gate.camera, gate.region, gate.model, gate.decision.threshold) == (
+        "belt",
+        (0.0, 0.0, 1.0, 0.5),
+        Path("gate.tflite"),
+        0.9,
+    )
+    assert (bay.name, new.camera, new.region, new.decision.threshold) == ("bay", "yard", None, 0.5)
+    assert [zone["written"] for zone in changes.listed()["zones"]] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            '[[zone]]\nname = "a"\ncommand = "x"\n',
+            "drawn.toml: zone a.command: expected name, camera, region, polygon alone.",
+        ),
+        ('source = "0"\n', "drawn.toml: source: expected [[zone]] alone; all else belongs into run.toml."),
+        ("[[zone\n", "drawn.toml: "),
+        ('[[zone]]\nname = "a"\ncamera = "moon"\n', "run.toml with {file}: zone a.camera: 'moon' is no [[camera]]"),
+    ],
+)
+def test_a_wrong_file_of_drawn_zones_is_named(tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "drawn.toml"
+    file.write_text(text, "utf-8")
+    content = tomllib.loads(f'page_zones = "{file}"\n{TWO}')
+    with pytest.raises(UsageError) as raised:
+        settings_and_changes(content, {}, "run.toml", Path("model.tflite"), _labels)
+    assert why.replace("{file}", str(file)) in str(raised.value)
+
+
+def test_a_service_keeps_drawn_zones_in_its_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/edgeclf-models/edgeclf")
+    assert page_file({"page_zones": "zones.toml"}) == Path("/var/lib/edgeclf-models/edgeclf/zones.toml")
+    assert page_file({"page_zones": "/srv/zones.toml"}) == Path("/srv/zones.toml")
+    assert page_file({}) is None
