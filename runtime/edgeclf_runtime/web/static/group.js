@@ -5,6 +5,7 @@ import { make, percent, setText } from "./live.js";
 export const NOTHING = "_none"; // the folder for images of none of the classes
 const SHOWN = 12; // images of a group before "Show all"
 const KEYS = 9; // classes with a key of their own
+const SPACE = "\u00a0"; // that does not break a line
 export const CHIPS = 12; // classes with a button; the field takes the others
 
 export class Card {
@@ -153,15 +154,15 @@ export class Card {
   }
 }
 
-/** The days and times of the first and the last image, in the time of this browser. */
+/** The days and times of the first and the last image, in the time of this browser; each on one line. */
 function span([first, last]) {
   const [from, to] = [moment(first), moment(last)];
   if (from === to) return from;
-  const [day, time] = to.split(" ");
+  const [day, time] = to.split(SPACE);
   return from.startsWith(day) ? `${from}–${time}` : `${from} – ${to}`;
 }
 
 function moment(seconds) {
   const date = new Date(1000 * seconds);
-  return `${date.getDate()}.${date.getMonth() + 1}. ${date.toTimeString().slice(0, 5)}`;
+  return `${date.getDate()}.${date.getMonth() + 1}.${SPACE}${date.toTimeString().slice(0, 5)}`;
 }
