@@ -47,7 +47,6 @@ def _rolled_out(folder: Path, rollout: Rollout, failing: str = "", lost: str = "
 @pytest.mark.parametrize(
     ("batches", "max_failed", "failing", "lost", "done"),
     [
-        ("1,3,100%", "0", "", "", 10),
         ("1,3,100%", "3", "h0", "", 0),  # the canary
         ("1,30%,100%", "0", "h2", "", 3),  # of the second batch
         ("1,3,100%", "1", "h2", "", 9),

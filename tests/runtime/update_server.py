@@ -15,8 +15,8 @@ class UpdateServer:
     """Serves a folder, with tags and ranges, with the certificate of ``still_camera.certificate``.
 
     Attributes:
-        fault: "", or what is wrong with the model files: "cut" after 10 kB, "rubbish" of the same length, "endless"
-            zeros; or "endless offer".
+        fault: "", or what is wrong with all files but the offer: "cut" after 10 kB, "rubbish" of the same length,
+            "endless" zeros; or "endless offer".
         asked: of each request its path, the first byte that it asked for, and the status of the answer.
         sent: bytes of the bodies that were written.
     """
@@ -40,7 +40,7 @@ class UpdateServer:
                 elif self.headers.get("If-None-Match") == tag:
                     status, content = 304, b""
                 server.asked.append((self.path.strip("/"), first, status))
-                is_meant = (path.suffix == ".tflite") != (server.fault == "endless offer")
+                is_meant = (path.suffix != ".json") != (server.fault == "endless offer")
                 fault = server.fault.partition(" ")[0] if is_meant else ""
                 body = os.urandom(len(content)) if fault == "rubbish" else content
                 self.send_response(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from edgeclf_runtime.updates.offer import Offer
 
 __all__ = ["publish"]
+
+_DELTAS = 3  # models of before from which a delta is offered
+_WORTH = 0.5  # largest share of the model's bytes that a delta may have
 
 
 @click.command()
@@ -45,11 +49,31 @@ def publish(model: Path, folder: Path, key: Path) -> None:
     if not _is_there(folder / offer.file, statement.digest):
         with written_beside(folder / offer.file) as hidden:
             hidden.write_bytes(signed)
+    offer = _with_deltas(offer, folder, content)
     with written_beside(folder / OFFER) as hidden:  # last, so that what it names is there
         hidden.write_bytes(offer.to_bytes(signing))
-    click.echo(
-        f"{folder}: offers {offer.shown}, signed on {shown_version(version)} with the key {signing.fingerprint}."
-    )
+    when = shown_version(version)
+    click.echo(f"{folder}: offers {offer.shown}, signed on {when} with the key {signing.fingerprint}.")
+    for old, size in offer.deltas.items():
+        kilobytes = f"{size / 1000:.1f} kB in place of {offer.size / 1000:.1f} kB"
+        click.echo(f"Devices with the model {old[:8]} bring {kilobytes}.")
+
+
+def _with_deltas(offer: Offer, folder: Path, content: bytes) -> Offer:
+    """Write the deltas from the models offered before, where they are much smaller than the model."""
+    from edgeclf_runtime.system.atomic_file import written_beside
+    from edgeclf_runtime.trust.sealing import to_sign
+    from edgeclf_runtime.updates.delta import delta
+
+    others = sorted(folder.glob("*.tflite"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    deltas = {}
+    for path in [path for path in others if path.name != offer.file and _is_there(path, path.stem)][:_DELTAS]:
+        data = delta(to_sign(_content(path)), to_sign(content))
+        if len(data) < offer.size * _WORTH:
+            with written_beside(folder / offer.delta_file(path.stem)) as hidden:
+                hidden.write_bytes(data)
+            deltas[path.stem] = len(data)
+    return replace(offer, deltas=deltas)
 
 
 def _offer(model: Path, content: bytes, size: int, statement: Statement) -> Offer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
@@ -32,6 +32,7 @@ class Offer:
         name: of the model, for display.
         card_format: format of its card.
         edgetpu: whether it was compiled for an Edge TPU.
+        deltas: bytes of the deltas that are offered, too, by the digest of the model that each begins with.
     """
 
     statement: Statement
@@ -39,11 +40,16 @@ class Offer:
     name: str
     card_format: int
     edgetpu: bool
+    deltas: dict[str, int] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
         """Return the name of the model's file."""
         return f"{self.statement.digest}.tflite"
+
+    def delta_file(self, old: str) -> str:
+        """Return the name of the delta from the model of this digest."""
+        return f"{old}-{self.statement.digest}.delta"
 
     @property
     def shown(self) -> str:
@@ -58,6 +64,7 @@ class Offer:
             "bytes": self.size,
             "card_format": self.card_format,
             "edgetpu": self.edgetpu,
+            "deltas": self.deltas,
             "model": self.statement.to_bytes().decode(),
         }
         body = json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
@@ -81,13 +88,14 @@ class Offer:
             content = json.loads(data[:-LENGTH])
             statement = Statement.read(content["model"].encode())
             size, card_format = content["bytes"], content["card_format"]
-            name, edgetpu = content["name"], content["edgetpu"]
+            name, edgetpu, deltas = content["name"], content["edgetpu"], dict(content["deltas"])
             is_well_formed = content["format"] == 1 and statement is not None and statement.kind == MODEL
             is_well_formed &= type(size) is type(card_format) is int and LENGTH < size <= _BYTES_LIMIT
             is_well_formed &= type(name) is str and type(edgetpu) is bool
+            is_well_formed &= all(type(count) is int and 0 < count < size for count in deltas.values())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_well_formed = False
         if not is_well_formed or statement is None:
             raise ModelError(f"{where}: of a newer version: update edgeclf-runtime.")
         keys.check_statement(where, statement, statement.digest)
-        return cls(statement, size, name, card_format, edgetpu)
+        return cls(statement, size, name, card_format, edgetpu, deltas)

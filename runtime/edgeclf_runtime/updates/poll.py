@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import threading
@@ -16,7 +17,9 @@ from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.state_folder import kept_beside
 from edgeclf_runtime.trust.admission import Admission, check_not_older
-from edgeclf_runtime.trust.sealing import attached, sealed_digest
+from edgeclf_runtime.trust.sealing import attached, sealed_digest, to_sign
+from edgeclf_runtime.trust.statement import LENGTH
+from edgeclf_runtime.updates.delta import applied
 from edgeclf_runtime.updates.last_good import LastGood, version
 from edgeclf_runtime.updates.offer import OFFER, Offer
 from edgeclf_runtime.updates.origin import Origin
@@ -144,34 +147,52 @@ class UpdatePoll:
 
     def _fetch(self, offer: Offer) -> None:
         """Put the model where it is tried, with the new statement: a file that is here, or one that is brought."""
-        content = self._own(offer) or self._brought(offer)
+        content = self._kept(offer.statement.digest) or self._patched(offer) or self._brought(offer)
         with written_beside(self._arrived) as hidden:
             hidden.write_bytes(attached(content, offer.statement))
 
-    def _own(self, offer: Offer) -> bytes | None:
-        """Return the file that is offered if this device has it: it was in use before, or is."""
+    def _kept(self, digest: str) -> bytes | None:
+        """Return the model of this digest if it is in use, or was in use before."""
         for path in (self._use.path, self._good.find()):
             with suppress(OSError, ModelError):
                 content = path.read_bytes() if path is not None else b""
-                if sealed_digest(content) == offer.statement.digest:
+                if sealed_digest(content) == digest:
                     return content
         return None
 
+    def _patched(self, offer: Offer) -> bytes | None:
+        """Return the model made from the one in use and a small delta; None if that is not offered or fails."""
+        present = self._admission.present
+        old = self._kept(present.digest) if present is not None and present.digest in offer.deltas else None
+        if present is None or old is None:
+            return None
+        try:
+            data = self._bring(offer.delta_file(present.digest), offer.deltas[present.digest])
+            content = applied(to_sign(old), data, offer.size - LENGTH) + offer.statement.to_bytes()
+        except UpdateError as error:
+            _log.warning("The whole model is brought, as its delta cannot be used: %s", error)
+            return None
+        return content if sealed_digest(content) == offer.statement.digest else None
+
     def _brought(self, offer: Offer) -> bytes:
-        """Bring the model, going on with what came before."""
-        where = f"{self._origin.shown}/{offer.file}"
-        part = self._arrived.with_name(f"{self._arrived.stem}-{offer.statement.digest}.part")
-        for old in self._arrived.parent.glob(f"{self._arrived.stem}-*.part"):
-            if old != part:
-                old.unlink()
-        if _size(part) < offer.size:
-            self._origin.fetch(offer.file, part, offer.size, self._closing.is_set)
-        if _size(part) < offer.size:
-            raise UpdateError(f"{where}: {_size(part)} of {offer.size} bytes came; the rest is brought next time.")
+        content = self._bring(offer.file, offer.size)
+        if sealed_digest(content) != offer.statement.digest:
+            raise UpdateError(f"{self._origin.shown}/{offer.file}: is not the file that was offered.")
+        return content
+
+    def _bring(self, name: str, size: int) -> bytes:
+        """Bring a file, going on with what came before."""
+        part = self._arrived.with_name(f"{self._arrived.stem}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.part")
+        for other in self._arrived.parent.glob(f"{self._arrived.stem}-*.part"):
+            if other != part:
+                other.unlink()
+        if _size(part) < size:
+            self._origin.fetch(name, part, size, self._closing.is_set)
+        if _size(part) < size:
+            came = f"{_size(part)} of {size} bytes came"
+            raise UpdateError(f"{self._origin.shown}/{name}: {came}; the rest is brought next time.")
         content = part.read_bytes()
         part.unlink()
-        if sealed_digest(content) != offer.statement.digest:
-            raise UpdateError(f"{where}: is not the file that was offered.")
         return content
 
     def _adopt(self, offer: Offer, pipeline: ModelUser) -> None:

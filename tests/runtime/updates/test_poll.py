@@ -123,8 +123,11 @@ def test_a_device_follows_what_is_published(
     asked = len(server.firsts(file))
     _until(lambda: len(server.firsts(file)) > asked)  # the device has closed that connection by itself
     assert not any("model" in line for line in running.lines[after:])
-    server.fault = ""
+    server.fault, asked = "", len(server.asked)
     assert _state(running, after) == ("adopted", "three", "")
+    (part,) = (path.name for path in served.glob(f"*-{Path(file).stem}.delta"))
+    assert (served / part).stat().st_size < (served / file).stat().st_size / 4  # the network is the same
+    assert [path for path, *_ in server.asked[asked:] if path != OFFER][-1] == part
 
     after, replayed = len(running.lines), (served / OFFER).read_bytes()
     _publish(models["lies"], served, mine)
