@@ -9,7 +9,7 @@ import ssl
 import struct
 from typing import Any, Protocol
 
-__all__ = ["JSON", "TOKEN", "Viewer", "ask", "port", "sentence"]
+__all__ = ["JSON", "TOKEN", "Served", "Viewer", "ask", "port", "sentence"]
 
 TOKEN = "a-token-of-the-tests"
 JSON = {"Content-Type": "application/json"}
@@ -20,6 +20,13 @@ class Page(Protocol):
 
     @property
     def invitation(self) -> str: ...
+
+
+class Served:
+    """A page that a process of its own serves, by the address that it prints."""
+
+    def __init__(self, invitation: str) -> None:
+        self.invitation = invitation
 
 
 def port(page: Page) -> int:

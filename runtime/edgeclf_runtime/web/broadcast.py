@@ -8,7 +8,7 @@ import math
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -95,15 +95,22 @@ class Live:
     """The stream to all viewers.
 
     Args:
-        picture: the image to stream.
+        pictures: the image to stream, or one of each camera.
         greeting: returns the first message to each viewer.
         state: returns the state sent with every image, and every second without one.
+        period: seconds between two looks for new images.
     """
 
     def __init__(
-        self, picture: Picture, greeting: Callable[[], dict[str, Any]], state: Callable[[], dict[str, Any]]
+        self,
+        pictures: Picture | Sequence[Picture],
+        greeting: Callable[[], dict[str, Any]],
+        state: Callable[[], dict[str, Any]],
+        period: float = _PERIOD,
     ) -> None:
-        self._picture, self._greeting, self._state = picture, greeting, state
+        self._pictures = [pictures] if isinstance(pictures, Picture) else pictures
+        self._is_single = isinstance(pictures, Picture)
+        self._greeting, self._state, self._period = greeting, state, period
         self.viewers, self.closed, self._news = 0, False, 0
 
     def notify(self) -> None:
@@ -113,19 +120,31 @@ class Live:
     async def messages(self, *, pictures: bool = True) -> AsyncIterator[bytes]:
         """Yield the messages to one viewer: length and bytes of a JSON object, then length and bytes of a JPEG.
 
-        Lengths are big-endian with four bytes; without a new image the second length is 0.
+        Lengths are big-endian with four bytes; without a new image the second length is 0. Of several cameras,
+        an image's message has ``picture``, the camera's number, and only the first of several new images has the state.
         """
         yield _message(self._greeting(), b"")
-        number, sent_at, news = 0, 0.0, self._news
+        numbers, sent_at, news = [0] * len(self._pictures), 0.0, self._news
         while not self.closed:
-            content = b""
-            if pictures and self._picture.has_newer(number):
-                newest, encoded = await asyncio.to_thread(self._picture.jpeg)
-                number, content = (newest, encoded) if newest > number else (number, b"")
-            if content or news != self._news or time.monotonic() - sent_at >= _TELL:
+            contents = await self._newer(numbers) if pictures else []
+            if contents or news != self._news or time.monotonic() - sent_at >= _TELL:
                 sent_at, news = time.monotonic(), self._news
-                yield _message(self._state(), content)
-            await asyncio.sleep(_PERIOD)
+                camera, content = contents[0] if contents else (None, b"")
+                yield _message({**self._state(), **({} if self._is_single else {"picture": camera})}, content)
+                for camera, content in contents[1:]:
+                    yield _message({"picture": camera}, content)
+            await asyncio.sleep(self._period)
+
+    async def _newer(self, numbers: list[int]) -> list[tuple[int, bytes]]:
+        """Return the cameras with images newer than these numbers, which are brought up to date, and their JPEGs."""
+        contents = []
+        for camera, picture in enumerate(self._pictures):
+            if picture.has_newer(numbers[camera]):
+                newest, encoded = await asyncio.to_thread(picture.jpeg)
+                if newest > numbers[camera]:
+                    numbers[camera] = newest
+                    contents.append((camera, encoded))
+        return contents
 
 
 class _LiveResponse(StreamingResponse):

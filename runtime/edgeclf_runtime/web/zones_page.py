@@ -15,7 +15,7 @@ from starlette.routing import Route
 from edgeclf_runtime.sinks.sink import Item, Observation, ZoneName
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.web.assets import file_routes
-from edgeclf_runtime.web.broadcast import Picture
+from edgeclf_runtime.web.broadcast import Live, Picture, live_response
 from edgeclf_runtime.web.requests import application, read_object, refusing
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.status import SourceStatus, Status
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ZonesPage"]
 
+_PERIOD = 0.2  # seconds between two images of a camera
 _LONGEST = 1 << 17  # maximum size of all zones in bytes
 
 
 class ZonesPage:
-    """Serves the page, ``/state.json`` and ``/cameras/NUMBER.jpg``; and with ``editor`` takes zones at ``/zones``.
+    """Serves the page, ``/live``, ``/state.json``, ``/cameras/NUMBER.jpg``; with ``editor`` takes zones at ``/zones``.
 
     Args:
         address: ``[HOST:]PORT``.
@@ -62,6 +63,7 @@ class ZonesPage:
         self._cameras = {name: (SourceStatus(), Picture()) for name in cameras}
         self._pictures = [picture for _, picture in self._cameras.values()]
         self._editor = editor
+        self._live = Live(self._pictures, self.state, self.state, _PERIOD)
         routes = [*file_routes("zones"), *self._routes(), *([] if editor is None else [self._saving(editor)])]
         self._server = WebServer(application(routes), address, token, tls, needs_token=editor is not None)
         self.name, self.invitation = f"web {self._server.url}", self._server.invitation
@@ -79,7 +81,10 @@ class ZonesPage:
                 raise HTTPException(503, "No image has arrived yet.")
             return Response(content, media_type="image/jpeg")
 
-        return [Route("/state.json", state), Route("/cameras/{number:int}.jpg", picture)]
+        async def live(request: Request) -> Response:
+            return live_response(self._live, request)
+
+        return [Route("/live", live), Route("/state.json", state), Route("/cameras/{number:int}.jpg", picture)]
 
     def _saving(self, editor: ZoneEditor) -> Route:
         async def save(request: Request) -> Response:
@@ -91,6 +96,7 @@ class ZonesPage:
             listed = editor.listed()
             names = [ZoneName(zone["camera"], zone["name"]) for zone in listed["zones"]]
             self._zones = {name: self._zones.get(name) or Status("", ()) for name in names}
+            self._live.notify()
             return JSONResponse({"version": listed["version"]})
 
         return Route("/zones", save, methods=["POST"])
@@ -118,4 +124,5 @@ class ZonesPage:
 
     def close(self) -> None:
         """Stop serving."""
+        self._live.closed = True
         self._server.close()

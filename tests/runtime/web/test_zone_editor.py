@@ -18,15 +18,10 @@ import tomllib
 
 from tests.runtime.browser import Browser, running
 from tests.runtime.web.pages import assert_fits, until
-from tests.runtime.web_client import TOKEN, ask, sentence
+from tests.runtime.web_client import TOKEN, Served, ask, sentence
 
 FILE = "zones.toml"
 REGION = [0.1, 0.2, 0.3, 0.4]
-
-
-class _Page:
-    def __init__(self, url: str) -> None:
-        self.invitation = url
 
 
 def _config(folder: Path, video: Path, zones: str = "") -> Path:
@@ -52,7 +47,7 @@ def _running(model: Path, config: Path, *words: object) -> Iterator[str]:
 
 
 def _ask(url: str, path: str, body: object = None, token: str = TOKEN) -> tuple[int, Any]:
-    status, _, content = ask(_Page(url), path, body, {"Authorization": f"Bearer {token}"})
+    status, _, content = ask(Served(url), path, body, {"Authorization": f"Bearer {token}"})
     return status, json.loads(content)
 
 
@@ -192,7 +187,7 @@ def test_a_bad_request_changes_nothing_and_says_why(model: Path, video: Path, tm
         assert "name '../x'" in both
         assert _ask(url, "/zones", {"version": 7, "zones": [gate]})[0] == 409
         assert _ask(url, "/zones", {"zones": [gate]})[0] == 400
-        assert ask(_Page(url), "/zones", b"x" * (1 << 18), {"Authorization": f"Bearer {TOKEN}"})[0] == 413
+        assert ask(Served(url), "/zones", b"x" * (1 << 18), {"Authorization": f"Bearer {TOKEN}"})[0] == 413
         for token in ("wrong-wrong-wrong", ""):
             assert _ask(url, "/zones", {"version": 0, "zones": [gate]}, token)[0] == 401
         assert _zones(url) == before
@@ -235,5 +230,5 @@ def test_the_page_needs_a_token_also_on_this_machine(model: Path, video: Path, t
         address, _, token = url.partition("?token=")
         assert len(token) >= 12
         until(lambda: _ask(address, "/state.json", token=token)[1]["cameras"][0]["zones"][0]["frames"])
-        assert ask(_Page(address), "/state.json")[0] == 401
-        assert "token" in sentence(ask(_Page(address), "/zones", {"version": 0, "zones": []}))
+        assert ask(Served(address), "/state.json")[0] == 401
+        assert "token" in sentence(ask(Served(address), "/zones", {"version": 0, "zones": []}))

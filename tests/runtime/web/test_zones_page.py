@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.runtime.browser import Browser, running
 from tests.runtime.web.pages import assert_fits
+from tests.runtime.web_client import Served, Viewer
 
 
 def test_each_camera_is_a_tile_with_its_zones_answers(
@@ -34,6 +35,15 @@ def test_each_camera_is_a_tile_with_its_zones_answers(
         left = browser.value("document.querySelector('.tag').style.left")
         assert left == "10%"
         assert browser.value("document.getElementById('count').textContent") == "2 cameras, 3 zones"
+        asked = browser.value("performance.getEntriesByType('resource').map((it) => new URL(it.name).pathname)")
+        assert not any(path.startswith(("/state", "/cameras")) for path in asked)  # all of it is streamed
+        viewer = Viewer(Served(url))
+        assert viewer.begin() == 200
+        assert [camera["name"] for camera in viewer.message()[0]["cameras"]] == ["yard", "belt"]
+        messages = [viewer.message() for _ in range(12)]
+        viewer.close()
+        assert {told["picture"] for told, picture in messages if picture} == {0, 1}
+        assert all(picture[:2] == b"\xff\xd8" for _, picture in messages if picture)
         state = json.loads(browser.value("fetch('state.json').then((answer) => answer.text())"))
         assert [(one["name"], [zone["name"] for zone in one["zones"]]) for one in state["cameras"]] == [
             ("yard", ["gate", "bay"]),

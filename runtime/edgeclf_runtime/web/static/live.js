@@ -1,4 +1,4 @@
-// The stream of images and states that both pages read, and shared functions.
+// The stream of images and states that all pages read, and shared functions.
 
 const SILENT = 8000; // ms without a message after which the connection counts as lost
 export const OLD = 5; // seconds without a frame after which the last one is outdated
@@ -48,7 +48,8 @@ export function wantPictures(wanted) {
   restart?.();
 }
 
-/** Follow the stream for ever, but only while somebody can see it: calls on.greeting, on.state, on.lost. */
+/** Follow the stream for ever, but only while somebody can see it: calls on.greeting, on.state, on.lost, and of several
+    cameras on.picture. */
 export async function watch(on) {
   for (;;) {
     await untilVisible();
@@ -86,7 +87,8 @@ async function follow(on) {
       if (greeted) on.state(told);
       else on.greeting(told);
       greeted = true;
-      if (picture.length) show(picture);
+      if (picture.length && on.picture) on.picture(picture, told.picture);
+      else if (picture.length) show(picture);
     }
   } catch (error) {
     throw error.name === "AbortError" || error instanceof TypeError ? new Error("The connection was lost.") : error;
@@ -125,20 +127,22 @@ async function* messages(reader) {
   }
 }
 
-let shown = "";
+/** Show a JPEG in an image, and forget the one before. */
+export function showIn(image, bytes) {
+  const before = image.src;
+  image.src = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+  image.hidden = false;
+  if (before) setTimeout(() => URL.revokeObjectURL(before), 1000);
+}
 
 function show(bytes) {
-  const before = shown;
-  shown = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
   const image = element("picture");
   image.onload = () => {
     const view = element("view");
     if (!view.classList.contains("own")) view.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
   };
-  image.src = shown;
-  image.hidden = false;
+  showIn(image, bytes);
   element("empty").hidden = true;
-  if (before) setTimeout(() => URL.revokeObjectURL(before), 1000);
 }
 
 const STATES = { running: "good", opening: "warn", stalled: "warn", frozen: "warn", lost: "bad", closed: "bad" };

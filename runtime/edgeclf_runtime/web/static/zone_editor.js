@@ -9,9 +9,9 @@ const LONGEST = 40; // letters of a name
 const NEAR = 6; // pixels that a finger moves without meaning it
 
 export class ZoneEditor {
-  /** redraw: shows the zones again; saved: is called once they are saved. */
-  constructor(redraw, saved) {
-    Object.assign(this, { redraw, saved, on: false, zones: [], version: 0, selected: null, past: [], drag: null, count: 0 });
+  /** redraw: shows the zones again. */
+  constructor(redraw) {
+    Object.assign(this, { redraw, on: false, zones: [], version: 0, selected: null, past: [], drag: null, count: 0 });
     element("edit").addEventListener("click", () => this.begin());
     element("cancel").addEventListener("click", () => this.end());
     element("undo").addEventListener("click", () => this.undo());
@@ -56,7 +56,6 @@ export class ZoneEditor {
     try {
       await post("zones", { version: this.version, zones });
       this.end();
-      this.saved();
     } catch (error) {
       this.problem(error.message);
       element("save").disabled = false;

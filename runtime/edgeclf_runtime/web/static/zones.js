@@ -1,16 +1,14 @@
 // A tile for each camera; each zone's answer is drawn on the image. Zones that can be changed are drawn here, too.
 
-import { element, make, percent, setText } from "./live.js";
+import { element, make, percent, setText, showIn, watch } from "./live.js";
 import { ZoneEditor, handles } from "./zone_editor.js";
 import { rectangle, topLeft } from "./zone_shapes.js";
 
-const STATE = 1000; // milliseconds between two looks at the answers
-const PICTURE = 400; // milliseconds between two images of a camera
 const WHOLE = rectangle([0, 0, 1, 1]);
 const tiles = new Map();
 let cameras = []; // as last told
 let now = []; // the zones that count
-const editor = new ZoneEditor(draw, refreshState);
+const editor = new ZoneEditor(draw);
 
 const added = (parent, ...what) => parent.appendChild(make(...what));
 
@@ -18,7 +16,7 @@ const drawn = (kind, parent) => parent.appendChild(document.createElementNS("htt
 
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-function tileOf({ name }, number) {
+function tileOf({ name }) {
   if (tiles.has(name)) return tiles.get(name);
   const card = added(element("tiles"), "section", "card tile");
   card.dataset.camera = name;
@@ -37,12 +35,7 @@ function tileOf({ name }, number) {
   const add = added(card, "button", "button small add", "Add a zone");
   add.type = "button";
   add.addEventListener("click", () => editor.add(name, image.hidden ? WHOLE : rectangle([0.3, 0.3, 0.4, 0.4])));
-  const tile = { pill, image, view, shapes, list, zones: new Map(), loading: false, number };
-  image.addEventListener("load", () => {
-    image.hidden = false;
-    tile.loading = false;
-  });
-  image.addEventListener("error", () => (tile.loading = false));
+  const tile = { pill, image, view, shapes, list, zones: new Map() };
   editor.follow(view, name);
   tiles.set(name, tile);
   return tile;
@@ -82,8 +75,8 @@ function drawZone(tile, key, zone, told) {
 
 /** Show the zones that count, or those that are being changed. */
 function draw() {
-  for (const [number, camera] of cameras.entries()) {
-    const tile = tileOf(camera, number);
+  for (const camera of cameras) {
+    const tile = tileOf(camera);
     const zones = (editor.on ? editor.zones : now).filter((zone) => zone.camera === camera.name);
     const keys = zones.map((zone) => (editor.on ? `draft ${zone.id}` : zone.name));
     for (const [key, { line, tag, shape }] of tile.zones) {
@@ -113,40 +106,31 @@ function show(told) {
   now = cameras.flatMap(({ name, zones }) => zones.map((zone) => placed(name, zone, listed.find((other) => other.name === zone.name))));
   if (told.editing) editor.know(told.editing.version, now);
   setText(element("count"), `${counted(cameras.length, "camera")}, ${counted(now.length, "zone")}`);
-  cameras.forEach((camera, number) => {
-    const tile = tileOf(camera, number);
+  cameras.forEach((camera) => {
+    const tile = tileOf(camera);
     const { state, reason } = camera.source;
     setText(tile.pill, camera.zones.length ? state : "no zone");
     tile.pill.title = reason;
     tile.pill.className = `pill ${state === "running" ? "good" : state === "opening" ? "" : "bad"}`;
     tile.view.classList.toggle("old", state !== "running" || !camera.zones.length);
-    tile.hasPicture = camera.has_picture;
   });
   if (!editor.drag) draw();
 }
 
-async function refreshState() {
-  const connection = element("connection");
-  const answer = document.hidden ? undefined : await fetch("state.json").catch(() => null);
-  if (answer !== undefined) {
-    setText(connection, answer?.ok ? "connected" : "no connection");
-    connection.className = `pill ${answer?.ok ? "good" : "bad"}`;
-  }
-  if (answer?.ok) show(await answer.json());
+function connection(text, kind) {
+  setText(element("connection"), text);
+  element("connection").className = `pill ${kind}`;
 }
 
-async function look() {
-  await refreshState();
-  setTimeout(look, STATE);
+function state(told) {
+  connection("connected", "good");
+  if (told.cameras) show(told);
 }
 
-function refresh() {
-  for (const tile of document.hidden ? [] : tiles.values()) {
-    if (tile.loading || !tile.hasPicture) continue;
-    tile.loading = true;
-    tile.image.src = `cameras/${tile.number}.jpg?${Date.now()}`;
-  }
+function lost(text) {
+  connection("disconnected", "bad");
+  element("connection").title = text;
+  for (const { view } of tiles.values()) view.classList.add("old");
 }
 
-look();
-setInterval(refresh, PICTURE);
+watch({ greeting: state, state, lost, picture: (bytes, number) => showIn(tileOf(cameras[number]).image, bytes) });
