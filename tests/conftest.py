@@ -62,6 +62,12 @@ def label_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
+def label_model(label_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 model file of ``label_run``."""
+    return export(label_run, tmp_path_factory.mktemp("models") / "labels.tflite", "int8", Quiet(), method="ptq").path
+
+
+@pytest.fixture(scope="session")
 def float_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The float32 model file of ``run``."""
     path = tmp_path_factory.mktemp("models") / "digits-float.tflite"

@@ -15,6 +15,7 @@ from edgeclf.commands.options import interruptible, verbose_option
 from edgeclf_runtime.commands.options import Opener, model_options, say_if_nothing_is_refused
 
 if TYPE_CHECKING:
+    from edgeclf.evaluation.label_sets import SetEvaluation
     from edgeclf.evaluation.measuring import Measurement
     from edgeclf.evaluation.page import Evaluation
     from edgeclf.evaluation.under_faults import UnderFaults
@@ -75,18 +76,24 @@ def evaluate(
     RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
     a CSV of file,label[,part], or a folder of shards; if it has parts, its test part is used. Without DATA, RUN's own
     test part is used. A sub-folder or label _none has images of none of the classes; their right answer is "unknown".
+    For a model with several labels an image, DATA is a CSV of file,label|label.
 
     With --against, MODEL is worse if the accuracy on the classes of both is lower (its 95% interval is below 0), if one
     of these classes loses significantly, or if a class is gone. New classes are shown, but not judged.
     """
     if page is not None:
         _check_page(page)
+    from edgeclf.evaluation.label_sets import SetEvaluation
+
     with interruptible(lambda: "; nothing was written. Start again with the same command."):
-        evaluation = _evaluated(open_model, model, data, whole, reject, camera_faults, against)
+        evaluation = _evaluated(open_model, model, data, page, whole, reject, camera_faults, against)
     for item in evaluation.outcome.skipped:
         click.echo(f"Skipped: {item.reason}", err=True)
     if evaluation.warning:
         click.echo(f"Warning: {evaluation.warning}", err=True)
+    if isinstance(evaluation, SetEvaluation):
+        click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else evaluation.text())
+        return
     click.echo(json.dumps(evaluation.content(), ensure_ascii=False) if as_json else _text(evaluation, verbose))
     if page is not None:
         _write_page(page, evaluation, as_json)
@@ -98,13 +105,15 @@ def _evaluated(
     open_model: Opener,
     path: Path,
     source: Path | None,
+    page: Path | None,
     whole: bool,
     reject: float | None,
     camera_faults: bool,
     against: Path | None,
-) -> Evaluation:
+) -> Evaluation | SetEvaluation:
     from edgeclf.evaluation import evaluate as on
     from edgeclf.evaluation.against import compare_models
+    from edgeclf.evaluation.label_sets import SetEvaluation, label_set_images, measure_label_sets
     from edgeclf.evaluation.matched_labels import MatchedLabels
     from edgeclf.evaluation.measuring import measure_dataset
     from edgeclf.evaluation.page import Evaluation
@@ -129,6 +138,12 @@ def _evaluated(
         click.echo(f"Warning: {stale}", err=True)
     with ExitStack() as opened:
         classifier = opened.enter_context(open_model(model))
+        if classifier.card.has_several_labels:
+            given = {"--page": page, "--whole": whole, "--reject": reject, "--against": against}
+            if wrong := [name for name, value in {**given, "--camera-faults": camera_faults}.items() if value]:
+                raise UsageError(f"{', '.join(wrong)}: not available for a model with several labels an image.")
+            name, data = label_set_images(source or Run.open(path), classifier.card)
+            return SetEvaluation(printable(model), name, measure_label_sets(classifier, data, reporter))
         say_if_nothing_is_refused(classifier, reject)
         old = opened.enter_context(open_model(on.model_file(against))) if against is not None else None
         if old and against and against.is_dir() and (stale := on.about_stale(Run.open(against), old.path)):

@@ -92,8 +92,8 @@ _SECTIONS = {
 @click.option(
     "--label-precision",
     type=float,
-    help="With --several-labels: share of each label's answers on the validation set that is to be right; sets its "
-    "threshold (default: 0.9).",
+    help="Choose each label's threshold so that this share of its answers on the validation set is right, with "
+    "--several-labels (default: 0.9).",
 )
 @click.option("--seed", type=int, help="Random seed (default: 0).")
 @click.option(

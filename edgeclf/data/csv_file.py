@@ -62,7 +62,7 @@ def read_manifest(
         _refuse_unclear(path, trained)
     wrong = sorted({*_mistakes(path.parent, rows, trained)})
     if wrong:
-        raise csv_error(path, wrong, _about_repeated(path, rows))
+        raise csv_error(path, wrong, _about_repeated(path, rows) if several_labels is None else "")
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)

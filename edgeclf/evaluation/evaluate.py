@@ -31,6 +31,7 @@ __all__ = [
     "Images",
     "about_stale",
     "as_whole",
+    "chosen_part",
     "evaluate",
     "evaluation_folder",
     "images_of_run",
@@ -81,7 +82,7 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
     """
     if source.is_file() or (source / INDEX).is_file():
         data, _ = read_source(source, training=False)
-        part = _chosen_part(source, [part for part in PARTS if part in data.parts])
+        part = chosen_part(source, [part for part in PARTS if part in data.parts])
         images = Images(f"{printable(source)}, {part} part" if part else printable(source), _mapped(data, source, card))
         return replace(images, data=images.data.take(images.data.rows(part)))
     root = evaluation_folder(source)
@@ -156,10 +157,10 @@ def evaluation_folder(root: Path) -> Path:
         DataError: the folder has only a train part.
     """
     parts = find_parts(root)
-    return parts[_chosen_part(root, list(parts))] if parts else root
+    return parts[chosen_part(root, list(parts))] if parts else root
 
 
-def _chosen_part(source: Path, parts: list[str]) -> str:
+def chosen_part(source: Path, parts: list[str]) -> str:
     """Return the part to evaluate on; empty if the source is not split."""
     if parts == ["train"]:
         raise DataError(f"{source}: has only a train part; evaluate on images that the model was not trained on.")

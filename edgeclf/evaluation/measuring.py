@@ -102,6 +102,11 @@ def measure(
     Raises:
         DataError: none can be read.
     """
+    if classifier.card.has_several_labels:
+        raise DataError(
+            f"{classifier.path}: has several labels an image, so it has no accuracy. Measure it with: edgeclf evaluate "
+            f"{classifier.path} photos.csv"
+        )
     rows, predictions, skipped = classify_files(classifier, files, reporter, read, title)
     kept, labels = tuple(files[row] for row in rows), classifier.card.labels
     return outcome_of(predictions, np.array(targets, np.int64)[rows], labels, rule, kept, tuple(skipped))

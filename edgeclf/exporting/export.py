@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import Dataset
-from edgeclf.errors import DataError, RunError
+from edgeclf.errors import DataError
 from edgeclf.exporting.camera_faults import note_camera_faults
 from edgeclf.exporting.familiarity import RunFamiliarity
 from edgeclf.exporting.figures import FileFigures, float_accuracy
@@ -75,8 +75,6 @@ def export_run(
         DataError: images are missing.
         ConversionError: the network cannot be converted; see ``edgeclf_converters.export``.
     """
-    if run.config.several_labels:
-        raise RunError(f"{run.path}: has several labels an image, and such a run cannot be exported yet.")
     trains = mode == "int8" and method != "ptq"
     refuse_unrepeatable(run.config.deterministic and trains, "quantization-aware training", "Pass --method ptq")
     start_tensorflow(reporter)

@@ -189,6 +189,7 @@ class Classifier:
             familiarity=familiarity,
             reject=self.card.reject or 0.0,
             features=features,
+            label_thresholds=self.card.label_thresholds,
         )
 
     def _check(self, scores: npt.NDArray[np.float32]) -> None:

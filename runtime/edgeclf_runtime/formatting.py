@@ -37,8 +37,10 @@ def rounded(score: float, digits: int) -> float:
 
 
 def content(prediction: Prediction, top: int) -> dict[str, object]:
-    """Return label, score, the best ``scores`` and milliseconds, for JSON."""
+    """Return label, score, the best ``scores`` and milliseconds, for JSON; all ``answers`` if there may be several."""
+    answers = {"answers": list(prediction.answers)} if prediction.label_thresholds else {}
     return {
+        **answers,
         "label": prediction.label,
         "score": rounded(prediction.score, 6),
         "scores": [{"label": label, "score": rounded(score, 6)} for label, score in prediction.ranked[:top]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgeclf_runtime.frame import Frame
 
-__all__ = ["NOTHING", "UNDECIDED", "UNFAMILIAR", "UNKNOWN", "Prediction"]
+__all__ = ["NOTHING", "UNDECIDED", "UNFAMILIAR", "UNKNOWN", "Prediction", "joined_labels"]
 
 UNKNOWN = "unknown"
 """The answer if an image is unfamiliar, or no score reaches the threshold."""
@@ -23,6 +23,11 @@ UNDECIDED = "undecided"
 """Reason for the answer "unknown": no score reaches the threshold."""
 NOTHING = "_none"
 """Label of a class that was trained on images of nothing that the other classes name; never an answer."""
+
+
+def joined_labels(labels: Sequence[str]) -> str:
+    """Write labels as ``a|b``, and no label as ``NOTHING``."""
+    return "|".join(labels) or NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,8 @@ class Prediction:
             no familiarity.
         reject: familiarity below which the answer is "unknown"; 0 for none.
         features: float32 ``[size]``, the input of the network's last layer; None if it was not computed.
+        label_thresholds: if an image may have several labels, the score of each from which on it is an answer; empty if
+            it has one.
     """
 
     scores: npt.NDArray[np.float32]
@@ -49,6 +56,7 @@ class Prediction:
     familiarity: float | None = None
     reject: float = 0.0
     features: npt.NDArray[np.float32] | None = None
+    label_thresholds: tuple[float, ...] = ()
 
     @property
     def index(self) -> int:
@@ -75,8 +83,10 @@ class Prediction:
         """Why the answer is "unknown"; None if there is an answer.
 
         "unfamiliar" if the image is unfamiliar or the best label is ``NOTHING``; else "undecided" if the best score is
-        below the threshold or NaN.
+        below the threshold or NaN. With several labels it is "undecided" if a score is NaN.
         """
+        if self.label_thresholds:
+            return UNDECIDED if math.isnan(float(self.scores.sum())) else None
         is_number = not math.isnan(self.score)
         if self.is_unfamiliar or (is_number and self.label == NOTHING):
             return UNFAMILIAR
@@ -84,8 +94,26 @@ class Prediction:
 
     @property
     def answer(self) -> str:
-        """Label of the best class, or "unknown" if there is a ``reason`` for that."""
+        """Label of the best class, or "unknown" if there is a ``reason`` for that.
+
+        With several labels: the ``answers`` as ``a|b``, or ``NOTHING``.
+        """
+        if self.label_thresholds and self.reason is None:
+            return joined_labels(self.answers)
         return self.label if self.reason is None else UNKNOWN
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All labels that are answers, in label order: those whose scores are at least their thresholds.
+
+        For a model with one label an image it is the answer alone; empty if there is none.
+        """
+        if self.reason is not None:
+            return ()
+        if not self.label_thresholds:
+            return (self.label,)
+        pairs = zip(self.labels, self.scores, self.label_thresholds)
+        return tuple(label for label, score, threshold in pairs if float(score) >= threshold)
 
     @property
     def ranked(self) -> list[tuple[str, float]]:

@@ -226,6 +226,16 @@ def test_runtime_0_1_refuses_files_with_reduced_decoding(kept: Path, model: Path
         assert (classifier.card.view, classifier.card.preprocessing.jpeg) == (view, jpeg)
 
 
+def test_runtime_0_1_refuses_files_of_several_labels(kept: Path, model: Path) -> None:
+    def changed(text: str) -> str:
+        return replace(ModelCard.from_json(text, ("0", "1", "2")), label_thresholds=(0.5, 0.5, 0.5)).to_json()
+
+    several = variant(model, kept / "several.tflite", card=changed)
+    done = _by_the_old_runtime(kept, "classify", several, next((kept / "photos").rglob("*.*")))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip().endswith("several.tflite: Its card has another format: update edgeclf-runtime.")
+
+
 def test_runs_and_model_files_of_0_1_decode_jpegs_in_full(kept: Path) -> None:
     config = Run.open(kept / "run").config
     assert (config.jpeg, preprocessing(config).min_decoded_size) == ("full", (0, 0))

@@ -78,5 +78,6 @@ def classify(
 def _text(prediction: Prediction, path: Path, top: int) -> str:
     """Format as ``edgeclf run`` does: "unknown" and the reason follow the name."""
     name = prediction.frame.source if prediction.frame else str(path)
-    answer = f"  [{answer_text(prediction, prediction.answer, prediction.reason)}]" if prediction.reason else ""
+    is_shown = prediction.reason or prediction.label_thresholds
+    answer = f"  [{answer_text(prediction, prediction.answer, prediction.reason)}]" if is_shown else ""
     return text_line(prediction, f"{name}{answer}", top)

@@ -90,6 +90,7 @@ def _text(content: dict[str, Any]) -> str:
         *([("JPEGs", "decoded at reduced size where that fills the input")] if rule["jpeg"] == "reduced" else []),
         *([("camera", f"{view} of its images; image files are used as they are")] if view.changes else []),
         ("normalized", f"(pixel - {_numbers(rule['mean'])}) / {_numbers(rule['std'])}"),
+        *([("answers", _limits_text(content))] if content["label_thresholds"] else []),
         *([("unknown", f"below a score of {content['threshold']:.2f}")] if content["threshold"] else []),
         *([("unfamiliar", _refused_text(content))] if content["familiarity"] else []),
         ("golden", counted(content["golden_pictures"], "image")),
@@ -99,6 +100,11 @@ def _text(content: dict[str, Any]) -> str:
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _limits_text(content: dict[str, Any]) -> str:
+    limits = zip(content["labels"], content["label_thresholds"])
+    return f"several labels an image, from a score of {', '.join(f'{value:.2f} {label}' for label, value in limits)}"
 
 
 def _refused_text(content: dict[str, Any]) -> str:

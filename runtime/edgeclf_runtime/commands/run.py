@@ -240,6 +240,7 @@ def run(
             endless=endless,
             familiarity=has_familiarity,
             examples=classifier.examples,
+            several_labels=classifier.card.has_several_labels,
         )
 
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))

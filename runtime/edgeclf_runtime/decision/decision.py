@@ -80,7 +80,12 @@ class DecisionRule:
         return 0.0 if self.threshold == 0 else prediction.reject
 
     def applied(self, prediction: Prediction) -> Prediction:
-        """Return a prediction with this rule's ``threshold`` and ``reject`` in place of the model card's."""
+        """Return a prediction with this rule's ``threshold`` and ``reject`` in place of the model card's.
+
+        With several labels, ``threshold`` takes the place of each label's; 0 keeps them.
+        """
+        if prediction.label_thresholds and self.threshold:
+            prediction = replace(prediction, label_thresholds=(self.threshold,) * len(prediction.labels))
         threshold = prediction.threshold if self.threshold is None else self.threshold
         return replace(prediction, threshold=threshold, reject=self.reject_of(prediction))
 
@@ -99,6 +104,9 @@ class Decision:
         familiarity: averaged familiarity, 0 to 1; None if the model has none.
         before: the answer before this one; if that was "unknown", also the last one that was not. Empty for the first.
         counts: how often each answer has begun within ``count_period``; None if that is not counted.
+        labels: the labels that are answers, if an image may have several; ``label`` is then ``a|b``, or ``NOTHING``.
+            None if it has one.
+        appeared: those of ``labels`` that the previous answer lacked.
     """
 
     label: str
@@ -110,6 +118,8 @@ class Decision:
     familiarity: float | None = None
     before: tuple[str, ...] = ()
     counts: Mapping[str, int] | None = None
+    labels: tuple[str, ...] | None = None
+    appeared: tuple[str, ...] = ()
 
 
 class Decider:

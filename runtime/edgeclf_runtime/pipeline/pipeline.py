@@ -94,6 +94,11 @@ class Pipeline:
         return self._classifier.card.labels
 
     @property
+    def has_several_labels(self) -> bool:
+        """Whether the model in use gives several labels an image."""
+        return self._classifier.card.has_several_labels
+
+    @property
     def answer(self) -> Decision | None:
         """The current answer; None before the first frame."""
         return self._zone.answer

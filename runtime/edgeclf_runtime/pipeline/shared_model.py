@@ -33,6 +33,11 @@ class SharedModel:
         self._lock = threading.Lock()
 
     @property
+    def has_several_labels(self) -> bool:
+        """Whether the newest model gives several labels an image."""
+        return self._newest.card.has_several_labels
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Labels of the model in use."""
         return self._newest.card.labels

@@ -77,13 +77,14 @@ def open_sinks(
     control: ZoneControl | None = None,
     page: str = "",
     editor: ZoneEditor | None = None,
+    several_labels: bool = False,
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
-        labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first, control,
-            page, editor: see ``Opening``.
+        labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first, control, page, editor,
+            several_labels: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
@@ -91,6 +92,11 @@ def open_sinks(
     snapshots = Path(asked.snapshots) if asked.snapshots else None
     run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
     run = replace(run, zones=zones, zone=zone, is_first=is_first, control=control, page=page, editor=editor)
+    run = replace(run, several_labels=several_labels)
+    if several_labels and snapshots is not None:
+        raise SinkError(
+            f"snapshots {snapshots}: a folder has one label, but the model has several an image; remove it."
+        )
     with ExitStack() as stack:
         sinks: list[Sink] = []
         try:

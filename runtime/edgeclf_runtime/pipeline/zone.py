@@ -11,6 +11,7 @@ from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.decision.decision import Decider, Decision, DecisionRule
 from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate, GateRule
+from edgeclf_runtime.decision.label_sets import LabelSetDecider
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.preprocess import min_side
@@ -62,7 +63,7 @@ class Zone:
         self.classifier, self.gate, self.name = classifier, Gate(gate), name
         self._view = view if gate.region is None else replace(view, region=gate.region)
         self._decision = decision
-        self._decider = Decider(decision, classifier.card.threshold)
+        self._decider: Decider | LabelSetDecider = self._new_decider(classifier)
         self._monitor = _monitor(classifier, name)
         self._video_gaps = Gaps()
         self.answer: Decision | None = None
@@ -74,9 +75,16 @@ class Zone:
 
     def adopt(self, new: Classifier) -> None:
         """Switch to another classifier, none of whose predecessor's results is outstanding."""
+        if new.card.has_several_labels != self.classifier.card.has_several_labels:
+            self._decider = self._new_decider(new)
         self.classifier = new
         self._decider.follow(new.card.labels, new.card.threshold)
         self._monitor = _monitor(new, self.name)
+
+    def _new_decider(self, classifier: Classifier) -> Decider | LabelSetDecider:
+        if classifier.card.has_several_labels:
+            return LabelSetDecider(self._decision)
+        return Decider(self._decision, classifier.card.threshold)
 
     def observed(self, prepared: Prepared, prediction: Prediction, waited: float) -> Observation:
         """Decide on the answer after a frame, and return both.

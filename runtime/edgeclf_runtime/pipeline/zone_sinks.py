@@ -111,6 +111,7 @@ def open_zone_sinks(
         gap,
         zone.decision.cooldown,
         familiarity=classifier.familiarity is not None,
+        several_labels=classifier.card.has_several_labels,
         zones=_names(chosen),
         zone=ZoneName(zone.camera, zone.name),
         is_first=next(other for other in chosen.zones if other.camera == zone.camera).name == zone.name,

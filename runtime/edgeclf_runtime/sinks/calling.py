@@ -17,11 +17,16 @@ class Calls:
         self.superseded, self._interrupted = threading.Event(), threading.Event()
 
     def heeds(self, item: Item) -> bool:
-        """Whether the answer changed to one of the labels, from one that is asked for."""
+        """Whether the answer changed to one of the labels, from one that is asked for.
+
+        With several labels, whether one of them is new among the answers.
+        """
         if not isinstance(item, Observation) or not item.decision.changed:
             return False
         if self._after and not set(self._after) & set(item.decision.before):
             return False
+        if item.decision.labels is not None:
+            return not self._labels or bool(set(self._labels) & set(item.decision.appeared))
         return not self._labels or item.decision.label in self._labels
 
     def interrupt(self) -> None:

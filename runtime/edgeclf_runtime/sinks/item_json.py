@@ -35,7 +35,10 @@ def as_json(item: Item, top: int) -> str:
         answer |= {"previous": previous, "counts": dict(item.decision.counts)}
     reason = doubt(item.prediction, item.decision.reason)
     frame_fields.update(item.zone.fields)
-    return json.dumps({**frame_fields, **answer, **content(item.prediction, top), **reason}, ensure_ascii=False)
+    of_frame = content(item.prediction, top)
+    if item.decision.labels is not None:  # smoothed, as the answer
+        of_frame["answers"] = list(item.decision.labels)
+    return json.dumps({**frame_fields, **answer, **of_frame, **reason}, ensure_ascii=False)
 
 
 def _state(item: SourceState | ModelState) -> dict[str, object]:

@@ -45,6 +45,7 @@ class Opening:
         examples: training images that the model file holds; None if it has none.
         zones: all zones, so that what is written names them; empty in a run without zones.
         zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
+        several_labels: whether an image may have several labels.
         is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
         control: pauses the zone, and sets its threshold; None in a run without zones.
         page: address of the live page for other machines; empty if there is none.
@@ -66,6 +67,7 @@ class Opening:
     control: ZoneControl | None = None
     page: str = ""
     editor: ZoneEditor | None = field(default=None, repr=False)
+    several_labels: bool = False
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

@@ -67,7 +67,7 @@ def as_text(item: Observation, top: int) -> str:
 def _other_answer(item: Observation) -> str:
     """Return the answer in brackets, with the reason for "unknown"; empty if it is the best label."""
     answer = answer_text(item.prediction, item.decision.label, item.decision.reason)
-    return "" if answer == item.prediction.label else f"  [{answer}]"
+    return "" if answer == item.prediction.label and item.decision.labels is None else f"  [{answer}]"
 
 
 def _coloured(item: Observation, top: int) -> str:

@@ -70,6 +70,9 @@ class Figures:
         self._changes = prometheus.Counter("edgeclf_changes", "Changes of the answer", where, registry=registry)
         self._score = prometheus.Gauge("edgeclf_score", "Score of the last answer", where, registry=registry)
         # Registered while there is a value: a gauge that was never set would be exported as 0.
+        self._present = prometheus.Gauge(
+            "edgeclf_label_present", "1 while a label is among the answers", [*where, "label"], registry=None
+        )
         self._familiarity = prometheus.Gauge(
             "edgeclf_familiarity", "Familiarity of the last answer", where, registry=None
         )
@@ -103,7 +106,7 @@ class Figures:
             _of(self._reopened, camera).set(item.reopened)
             return
         where = tuple(item.zone.fields.values())
-        self._frames.labels(*where, item.decision.label).inc()
+        self._count(where, item)
         _of(self._changes, where).inc(float(item.decision.changed))
         _of(self._score, where).set(item.decision.score)
         if item.decision.reason is not None:
@@ -115,6 +118,19 @@ class Figures:
         _of(self._age, where).set(item.age)
         for stage, value in item.prediction.milliseconds.items():
             self._stages.labels(*where, stage).observe(value)
+
+    def _count(self, where: tuple[str, ...], item: Observation) -> None:
+        """Count a frame by its answer; with several labels for each of them, and set which are there."""
+        present = item.decision.labels
+        for answer in present or (item.decision.label,):
+            self._frames.labels(*where, answer).inc()
+        if present is None:
+            return
+        if self._present not in self._exported:
+            self.registry.register(self._present)
+            self._exported.add(self._present)
+        for label in item.prediction.labels:
+            self._present.labels(*where, label).set(float(label in present))
 
     def _export(self, gauge: Any, where: tuple[str, ...], value: float | None) -> None:
         """Set a gauge; without a value it is not exported."""

@@ -198,7 +198,7 @@ class UpdatePoll:
     def _adopt(self, offer: Offer, pipeline: ModelUser) -> None:
         judged = version(self._arrived)
         try:
-            classifier, reason = self._use.judged(self._arrived, pipeline.backend, self._closing)
+            classifier, reason = self._use.judged(self._arrived, pipeline, self._closing)
             if self._closing.is_set():
                 if classifier is not None:
                     classifier.close()

@@ -47,7 +47,7 @@ class ModelWatch:
 
     def _judge(self, pipeline: ModelUser) -> None:
         """Try the new file and offer or refuse it; do nothing if it changed in the meantime, or at the end."""
-        classifier, reason = self._use.judged(self._path, pipeline.backend, self._closing)
+        classifier, reason = self._use.judged(self._path, pipeline, self._closing)
         changed = version(self._path) != self._judged  # the opened file is not the tried one
         if changed:
             self._judged = None

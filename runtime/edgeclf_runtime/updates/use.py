@@ -10,6 +10,7 @@ from typing import Callable
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import EdgeclfError
+from edgeclf_runtime.pipeline.watched import ModelUser
 from edgeclf_runtime.trust.admission import Admission
 from edgeclf_runtime.updates.starting import open_suited, start_model, why_not
 from edgeclf_runtime.updates.trial import try_model
@@ -47,22 +48,24 @@ class ModelUse:
         self.adopted(classifier)
         return classifier, refused
 
-    def judged(self, path: Path, backend: str, cancelled: threading.Event) -> tuple[Classifier | None, str]:
+    def judged(self, path: Path, user: ModelUser, cancelled: threading.Event) -> tuple[Classifier | None, str]:
         """Try a new file in another process, then open it; return the classifier, or None and why it is refused.
 
         Args:
             path: of the new file.
-            backend: name of the backend in use. An Edge TPU in use here is not available to another process, so the
-                model is then tried in this one.
+            user: what uses the model so far. An Edge TPU in use here is not available to another process, so the model
+                is then tried in this one.
             cancelled: ends the trial.
         """
         classifier: Classifier | None = None
         try:
-            is_tried_here = backend.startswith("edgetpu")
+            is_tried_here = user.backend.startswith("edgetpu")
             reason = "" if is_tried_here else try_model(path, self.words, nice=_NICE, cancelled=cancelled)
             if not reason:
                 classifier = self.opened(path)
                 reason = why_not(classifier)
+                if not reason and classifier.card.has_several_labels != user.has_several_labels:
+                    reason = f"{path}: one of it and the model in use has several labels an image: restart to use it."
                 self.suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)

@@ -143,6 +143,7 @@ class Status:
             **status,
             "time": round(item.time, 3),
             "answer": item.decision.label,
+            **({} if item.decision.labels is None else {"answers": list(item.decision.labels)}),
             "score": rounded(item.decision.score, 4),
             "sure": not item.decision.refused,
             "reason": item.decision.reason,

@@ -39,7 +39,9 @@ class MqttKeys(SinkKeys):
         if self.mqtt:
             from edgeclf_runtime.sinks.mqtt.sink import MqttSink
 
-            yield MqttSink(self._options(run), run.labels, run.familiarity, run.control)
+            yield MqttSink(
+                self._options(run), run.labels, run.familiarity, run.control, several_labels=run.several_labels
+            )
 
     def recipients(self) -> tuple[str, ...]:
         return self.mqtt.rpartition("@")[2], self.mqtt_device

@@ -13,6 +13,7 @@ from edgeclf_runtime.sinks.jpeg import pixels_of, small_jpeg
 from edgeclf_runtime.sinks.mqtt.connection import MqttConnection
 from edgeclf_runtime.sinks.mqtt.delivery import Delivery
 from edgeclf_runtime.sinks.mqtt.home_assistant import discovery
+from edgeclf_runtime.sinks.mqtt.label_sensors import with_label_sensors
 from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
 from edgeclf_runtime.sinks.mqtt.pictures import PictureTrial
 from edgeclf_runtime.sinks.mqtt.remote import Remote
@@ -40,6 +41,7 @@ class MqttSink:
         labels: labels of the model, which Home Assistant shows as the sensor's possible values.
         familiarity: whether the model has familiarity; a new model may change that.
         control: pauses the zone, and sets its threshold; None for none.
+        several_labels: whether an image may have several labels; Home Assistant then shows a binary sensor for each.
 
     Raises:
         SinkError: paho-mqtt is not installed.
@@ -53,9 +55,11 @@ class MqttSink:
         labels: tuple[str, ...],
         familiarity: bool = False,
         control: ZoneControl | None = None,
+        several_labels: bool = False,
     ) -> None:
         self._options, self._base, self._sent = options, options.topics, -_EVERY
         self._labels: tuple[str, ...] = ()
+        self._several_labels, self._gone = several_labels, set[str]()
         self._familiarity: bool | None = True if familiarity else None  # None as long as no model had it
         self._picture, self._trial = f"{self._base}/picture", PictureTrial()
         self._sends_pictures, self._has_state = options.snapshot, False
@@ -91,6 +95,7 @@ class MqttSink:
     def _change_labels(self, labels: tuple[str, ...]) -> None:
         """Announce the labels of a new model: Home Assistant refuses answers that are not among them."""
         if labels != self._labels:
+            self._gone = (self._gone | set(self._labels)) - set(labels)
             self._labels = labels
             self._announce()
 
@@ -107,6 +112,8 @@ class MqttSink:
         message = discovery(
             options.entity, options.name, self._base, answers, self._sends_pictures, expires, self._familiarity
         )
+        if self._several_labels:
+            message = with_label_sensors(message, options.entity, self._labels, self._gone)
         if not options.zone.zone:
             return message
         return of_zone(message, options, self._remote is not None, temperature() is not None)
@@ -133,6 +140,8 @@ class MqttSink:
         self._sent = time.monotonic()
         decision = item.decision
         message = {"answer": decision.label, "score": round(decision.score, 4), "time": round(item.time, 3)}
+        if decision.labels is not None:
+            message["answers"] = list(decision.labels)
         if decision.familiarity is not None:
             message |= {"familiarity": round(decision.familiarity, 4), "reason": decision.reason}
         if decision.counts is not None:

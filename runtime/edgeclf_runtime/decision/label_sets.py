@@ -1,0 +1,116 @@
+"""Turn the scores of frames into a stable set of labels, for a model with several labels an image.
+
+Each label is decided by itself: smoothing, hysteresis, votes and hold as for one label, against its own threshold.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgeclf_runtime.decision.decision import Decision, DecisionRule
+from edgeclf_runtime.prediction import UNDECIDED, UNKNOWN, Prediction, joined_labels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["LabelSetDecider"]
+
+_log = logging.getLogger(__name__)
+_ROUNDING = 1e-6  # tolerance for differences of times, in seconds
+
+
+class LabelSetDecider:
+    """Decides which labels are answers, from the predictions of one source; see ``Decider``.
+
+    Args:
+        rule: how scores become an answer; ``margin`` and ``reject`` do not apply.
+    """
+
+    def __init__(self, rule: DecisionRule) -> None:
+        self._rule = rule
+        if rule.margin or rule.count_period:
+            _log.warning("margin and count_period have no effect: the model has several labels an image.")
+        self._labels: tuple[str, ...] = ()
+        self._present: set[str] = set()
+        self._answer: Decision | None = None
+        self.forget()
+
+    def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
+        """Switch to another model: keep those of the answers that it has; ``threshold`` is not used."""
+        self.forget()
+        self._present &= set(labels)
+
+    def use(self, rule: DecisionRule) -> None:
+        """Switch to a rule that differs in its threshold."""
+        self._rule = rule
+
+    def forget(self) -> None:
+        """Reset averages and votes after a gap; the answers stay until there are new ones."""
+        self._scores: npt.NDArray[np.float32] | None = None
+        self._moment = 0.0
+        self._votes: dict[str, deque[bool]] = {}
+        self._differs_since: dict[str, float] = {}
+
+    def decide(self, prediction: Prediction, moment: float) -> Decision:
+        """Return the answers after another prediction, whose frame has this ``moment`` (see ``Frame``).
+
+        NaN scores, from a broken model, are left out; as long as there were no others, the answer is "unknown".
+        """
+        if not math.isfinite(float(prediction.scores.sum())):
+            return self._kept(moment)
+        scores, before = self._smoothed(prediction, moment), self._present
+        is_first = self._answer is None or self._answer.refused
+        limits = zip(prediction.labels, scores.tolist(), prediction.label_thresholds)
+        lower = self._rule.hysteresis
+        votes = [(label, score >= limit - (lower if label in before else 0.0)) for label, score, limit in limits]
+        self._present = {label for label, vote in votes if self._is_present(label, vote, moment)}
+        labels = tuple(label for label in prediction.labels if label in self._present)
+        shown = [score for label, score in zip(prediction.labels, scores.tolist()) if label in self._present]
+        changed = is_first or self._answer is None or self._answer.labels != labels
+        since = moment if changed or self._answer is None else self._answer.since
+        last = self._answer
+        self._answer = Decision(
+            joined_labels(labels),
+            max(shown or scores.tolist()),
+            changed,
+            since,
+            before=() if last is None else (last.label,) if changed else last.before,
+            labels=labels,
+            appeared=tuple(label for label in labels if label not in before),
+        )
+        return self._answer
+
+    def _kept(self, moment: float) -> Decision:
+        """Return the answer again; "unknown" if there is none yet."""
+        if self._answer is None:
+            self._answer = Decision(UNKNOWN, 0.0, True, moment, True, UNDECIDED)
+            return self._answer
+        return replace(self._answer, changed=False, appeared=())
+
+    def _smoothed(self, prediction: Prediction, moment: float) -> npt.NDArray[np.float32]:
+        if self._scores is None or not self._rule.smoothing:
+            self._scores = prediction.scores
+        else:
+            kept = math.exp(-max(0.0, moment - self._moment) / self._rule.smoothing)
+            self._scores = kept * self._scores + (1 - kept) * prediction.scores
+        self._moment = moment
+        return self._scores
+
+    def _is_present(self, label: str, vote: bool, moment: float) -> bool:
+        """Return whether a label is an answer after this vote."""
+        last = self._votes.setdefault(label, deque(maxlen=self._rule.window))
+        last.append(vote)
+        is_present = label in self._present
+        if last.count(not is_present) < self._rule.votes:
+            self._differs_since.pop(label, None)
+            return is_present
+        since = self._differs_since.setdefault(label, moment)
+        if moment - since < self._rule.hold - _ROUNDING:
+            return is_present
+        del self._differs_since[label]
+        return not is_present
