@@ -269,6 +269,8 @@ def run(
             click.echo(
                 f"{model}: {counted(len(labels), 'label')}; backend {backend}; source {source.description}", err=True
             )
+            if updates:
+                click.echo(f"Updates: {updates.shown}", err=True)
             if view_line := wanted.describe(classifier.card.view, is_camera(source)):
                 click.echo(view_line, err=True)
             if refused:

@@ -119,7 +119,8 @@ class WebFolder:
         self._open = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _OnlyHttps()).open
 
     def offer(self, tag: str) -> tuple[bytes, str] | None:
-        with self._answer(OFFER, {"If-None-Match": tag} if tag else {}) as answer:
+        kind = "If-None-Match" if tag.endswith('"') else "If-Modified-Since"
+        with self._answer(OFFER, {kind: tag} if tag else {}) as answer:
             if answer.status == 304:
                 return None
             content = bytearray()
@@ -128,7 +129,7 @@ class WebFolder:
                 content += chunk
                 if len(content) > OFFER_LIMIT or time.monotonic() > until:
                     raise UpdateError(f"{self.shown}/{OFFER}: not an offer: too large, or too slow.")
-            return bytes(content), answer.headers.get("ETag", "")
+            return bytes(content), answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
     def fetch(self, name: str, target: Path, size: int, is_ended: Callable[[], bool]) -> None:
         have = target.stat().st_size if target.exists() else 0

@@ -64,9 +64,14 @@ class UpdatePoll:
         folder, stem = kept_beside(use.path.absolute())
         self._arrived = folder / f"{stem}-update.tflite"
         self._good = LastGood(self._arrived)
-        self._tag, self._reported = "", ""
+        self._tag, self._done_with, self._reported = "", b"", ""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where it looks, and how often, for display."""
+        return f"{self._origin.shown}, every {self._every:g} s"
 
     def first(self, endless: bool) -> tuple[Classifier, str]:
         """Open the newest model, the last update or the model file, as ``ModelUse.start`` does."""
@@ -125,6 +130,8 @@ class UpdatePoll:
         if found is None:
             return
         data, tag = found
+        if data == self._done_with:  # from a server without tags
+            return
         try:
             offer = Offer.read(f"{self._origin.shown}/{OFFER}", data, self._admission.keys)
             new, present = offer.statement, self._admission.present
@@ -135,7 +142,7 @@ class UpdatePoll:
         except (SignatureError, _Refused) as error:
             state = ModelState("refused", self._origin.shown, pipeline.labels, str(error), is_offer=True)
             pipeline.tell(state)
-        self._tag = tag  # until the offer changes, nothing is left to do
+        self._tag, self._done_with = tag, data  # until the offer changes, nothing is left to do
 
     def _check(self, offer: Offer, pipeline: ModelUser) -> None:
         """Refuse an offer that is older, or that this device cannot run, before it is fetched."""

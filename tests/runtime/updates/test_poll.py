@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import shutil
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,6 +211,30 @@ def test_only_a_verified_server_is_asked(keys: Path, server: UpdateServer, tmp_p
     with pytest.raises(UpdateError, match="status 416"):
         trusting.fetch(f"{sealed_digest(MODEL.read_bytes())}.tflite", part, 2 << 20, lambda: False)
     assert not part.exists()  # the next time it begins anew
+
+
+def test_any_server_of_static_files_will_do(keys: Path, tmp_path: Path) -> None:
+    _publish(MODEL, tmp_path, keys / "mine")
+    handler = functools.partial(_Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(str(keys / "certificate.pem"), str(keys / "key.pem"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        origin = WebFolder(f"https://127.0.0.1:{server.server_address[1]}", str(keys / "certificate.pem"))
+        found = origin.offer("")
+        assert found is not None
+        assert origin.offer(found[1]) is None  # it has no tags, but says when the file was changed
+        offer, part = Offer.read("there", found[0], TrustedKeys(keys / "mine.pub")), tmp_path / "part"
+        part.write_bytes(b"begun")
+        origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so it begins anew
+        assert sealed_digest(part.read_bytes()) == offer.statement.digest
+        server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
 
 
 @pytest.mark.parametrize(
