@@ -19,6 +19,7 @@ from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.renamed import KEYS, old_fields
 from edgeclf_runtime.sinks.calls import CallKeys
 from edgeclf_runtime.sinks.conditions_file import ConditionsFileKeys
+from edgeclf_runtime.sinks.gpio import GpioKeys
 from edgeclf_runtime.sinks.health_file import HealthFileKeys
 from edgeclf_runtime.sinks.keys import SinkKeys
 from edgeclf_runtime.sinks.lines import LineKeys
@@ -44,6 +45,7 @@ class SinkSettings(
     HealthFileKeys,
     MetricsKeys,
     MqttKeys,
+    GpioKeys,
     CallKeys,
     VideoKeys,
     SnapshotKeys,
@@ -58,6 +60,10 @@ class SinkSettings(
     def recipients(self) -> tuple[str, ...]:
         """Return where observations are stored or sent, without passwords."""
         return tuple(name for kind in SINK_KINDS for name in kind.recipients(self))
+
+    def devices(self) -> dict[str, str]:
+        """Return the kernel's devices that are used, and their groups."""
+        return {device: group for kind in SINK_KINDS for device, group in kind.devices(self).items()}
 
     def folders(self) -> tuple[Path, ...]:
         """Return the absolute paths of all folders that are written to, each once."""

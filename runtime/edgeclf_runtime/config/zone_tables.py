@@ -13,6 +13,7 @@ from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.errors import EdgeclfError
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.renamed import meant
+from edgeclf_runtime.sinks.gpio import output_of
 from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["cameras_and_zones", "has_zones"]
@@ -51,6 +52,7 @@ def cameras_and_zones(
     reading.wrong += [f"zone {name}: named twice" for name in duplicates([zone.name for zone in zones])]
     if not zones and not reading.wrong:
         reading.wrong.append("expected at least one [[camera]] or [[zone]]")
+    _check_pins(zones, content, reading)
     if labels is not None:
         _check_models(zones, content, model, labels, reading)
     return tuple(cameras), tuple(zones)
@@ -136,6 +138,23 @@ def _rule(
     return reading.part({**general, **own}, kind, f"{called}.{name}", given.get(name), name)
 
 
+def _check_pins(zones: Sequence[ZoneSettings], content: Mapping[str, Any], reading: Reading) -> None:
+    """Note pins that several zones would switch."""
+    sinks = content.get("sinks")
+    general = sinks.get("gpio", ()) if isinstance(sinks, Mapping) else ()
+    owners: dict[str, str] = {}
+    for zone in zones:
+        for pin in dict(_outputs(general if zone.gpio is None else zone.gpio)):
+            if (owner := owners.setdefault(pin, zone.name)) != zone.name:
+                reading.wrong.append(f"zone {zone.name}.gpio: pin {pin} is already of zone {owner}")
+
+
+def _outputs(texts: object) -> list[tuple[str, str]]:
+    """Return pin and label of each ``PIN=LABEL``; what is none is named elsewhere."""
+    listed = texts if isinstance(texts, (list, tuple)) else ()
+    return [output_of(text) for text in listed if isinstance(text, str) and output_of(text)[0]]
+
+
 def _check_models(
     zones: Sequence[ZoneSettings], content: Mapping[str, Any], model: Path, labels: Labels, reading: Reading
 ) -> None:
@@ -148,14 +167,22 @@ def _check_models(
             reading.wrong.append(f"zone {users}: {str(error).rstrip('.')}")
     for zone in zones:
         if (answers := known.get(zone.model or model)) is not None:
-            for key, named in (("on", zone.on), ("after", zone.after)):
+            of_pins = [label for _, label in _outputs(zone.gpio)]
+            for key, named in (("on", zone.on), ("after", zone.after), ("gpio", of_pins)):
                 _check_labels(named or (), answers, (UNKNOWN,), f"zone {zone.name}.{key}", "its model", reading)
     sinks = content.get("sinks", {})
     if len(known) < len({zone.model or model for zone in zones}) or not isinstance(sinks, Mapping):
         return
     all_answers = tuple(dict.fromkeys(label for answers in known.values() for label in answers))
-    for key, others in (("on", (UNKNOWN,)), ("after", (UNKNOWN,)), ("snapshot_labels", (UNKNOWN, NOTHING, "*"))):
+    for key, others in (
+        ("on", (UNKNOWN,)),
+        ("after", (UNKNOWN,)),
+        ("gpio", (UNKNOWN,)),
+        ("snapshot_labels", (UNKNOWN, NOTHING, "*")),
+    ):
         named = sinks.get(key, ())
+        if key == "gpio":
+            named = [label for _, label in _outputs(named)]
         if isinstance(named, list):
             _check_labels(named, all_answers, others, f"sinks.{key}", "no zone's model", reading)
 

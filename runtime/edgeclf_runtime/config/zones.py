@@ -14,6 +14,7 @@ from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.pictures.view import Polygon, Region, region_mistakes
+from edgeclf_runtime.sinks.gpio import output_of
 from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["CameraKeys", "CameraSettings", "ZoneKeys", "ZoneSettings", "duplicates"]
@@ -47,10 +48,13 @@ class ZoneKeys:
     after: Optional[tuple[str, ...]] = None  # noqa: UP045
     command: Optional[str] = None  # noqa: UP045
     webhook: Optional[str] = field(default=None, repr=False, metadata={"secret": True})  # noqa: UP045
+    gpio: Optional[tuple[str, ...]] = None  # noqa: UP045
 
     def __post_init__(self) -> None:
         wrong = [*_name_mistakes(self.name), *polygon_mistakes(self.polygon)]
         wrong += [] if self.region is None else region_mistakes(self.region)
+        if not all(output_of(text)[0] for text in self.gpio or ()):
+            wrong.append('gpio: expected PIN=LABEL, such as "17=open"')
         wrong += ["region or polygon, not both"] if self.region is not None and self.polygon else []
         if wrong:
             raise UsageError("; ".join(wrong))
@@ -75,7 +79,7 @@ class ZoneSettings:
         model: path of its model file; None for the one of the command line.
         region, polygon: which part is classified; None for the model's, or the whole image.
         decision, gate: rules; what the zone does not set is as in the tables of those names.
-        on, after, command, webhook: in place of those of ``[sinks]``; None for the same.
+        on, after, command, webhook, gpio: in place of those of ``[sinks]``; None for the same.
     """
 
     name: str
@@ -89,13 +93,14 @@ class ZoneSettings:
     after: tuple[str, ...] | None = None
     command: str | None = None
     webhook: str | None = field(default=None, repr=False)
+    gpio: tuple[str, ...] | None = None
 
     @classmethod
     def made(cls, keys: ZoneKeys, camera: str, decision: DecisionRule, gate: GateRule) -> ZoneSettings:
         """Return a zone from its keys; the region of a polygon is the smallest around it."""
         region = region_around(keys.polygon) if keys.polygon else keys.region
         model = Path(keys.model) if keys.model else None
-        calls = keys.on, keys.after, keys.command, keys.webhook
+        calls = keys.on, keys.after, keys.command, keys.webhook, keys.gpio
         return cls(keys.name, camera, model, region, keys.polygon, decision, gate, *calls)
 
 

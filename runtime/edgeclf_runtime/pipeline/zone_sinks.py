@@ -37,7 +37,7 @@ def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple
         SinkError: some labels are unknown.
     """
     for zone in zones:
-        check_labels(SinkSettings(on=zone.on or (), after=zone.after or ()), labels)
+        check_labels(SinkSettings(on=zone.on or (), after=zone.after or (), gpio=zone.gpio or ()), labels)
 
 
 def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
@@ -56,6 +56,7 @@ def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
         after=sinks.after if zone.after is None else zone.after,
         command=sinks.command if zone.command is None else zone.command,
         webhook=sinks.webhook if zone.webhook is None else zone.webhook,
+        gpio=sinks.gpio if zone.gpio is None else zone.gpio,
     )
 
 
@@ -69,6 +70,7 @@ def _shared(sinks: SinkSettings) -> SinkSettings:
         snapshots="",
         command="",
         webhook="",
+        gpio=(),
         on=(),
         after=(),
         snapshot_labels=(),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgeclf_runtime.backends.edgetpu import LIBRARY_VARIABLE, edgetpu_library
 from edgeclf_runtime.config.settings import RunSettings
 from edgeclf_runtime.errors import ServiceError, UsageError
+from edgeclf_runtime.pipeline.zone_sinks import own_sinks
 from edgeclf_runtime.service.permissions import Person, existing_groups
 from edgeclf_runtime.service.unit import Unit, made_by_systemd
 from edgeclf_runtime.sources import SourceOptions, is_live
@@ -49,12 +51,20 @@ def planned(
         reads.append(Path(authorities))
     variables = ((LIBRARY_VARIABLE, library), (_AUTHORITIES_VARIABLE, authorities))
     environment = tuple((variable, value) for variable, value in variables if value)
-    name, groups = (who.name, existing_groups(_GROUPS)) if who is not None else ("", ())
+    devices = _devices(chosen)
+    name, groups = (who.name, existing_groups((*_GROUPS, *devices.values()))) if who is not None else ("", ())
     folders, own = chosen.sinks.folders(), chosen.sinks.values("carried")
     if os.path.isabs(chosen.page_zones):  # otherwise it is in the state folder
         folders = tuple(dict.fromkeys((*folders, Path(os.path.normpath(chosen.page_zones)).parent)))
     secret = tuple(dict.fromkeys(Path(os.path.abspath(file)) for file in (str(config), *own)))
-    return Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
+    unit = Unit(command, Path.cwd(), tuple(reads), folders, name, groups, "", environment, who is None, secret=secret)
+    return replace(unit, devices=tuple(devices))
+
+
+def _devices(chosen: RunSettings) -> dict[str, str]:
+    """Return the kernel devices that the sinks use, and their groups."""
+    own = [own_sinks(chosen.sinks, zone) for zone in chosen.zones] or [chosen.sinks]
+    return {device: group for sinks in own for device, group in sinks.devices().items()}
 
 
 def check_source(settings: RunSettings) -> None:

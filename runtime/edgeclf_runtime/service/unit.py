@@ -68,6 +68,7 @@ class Unit:
         personal: whether it is a user's own unit, which cannot be confined by mounts, devices and groups.
         version: version of systemd.
         state: name of its state folder in /var/lib, which systemd creates; not in a user's own unit.
+        devices: further kernel devices that it may open, by systemd's names.
         secret: files that systemd passes as credentials, so that the user need not be able to read them.
 
     Raises:
@@ -86,6 +87,7 @@ class Unit:
     version: int = 252
     state: str = ""
     secret: tuple[Path, ...] = ()
+    devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         values = (value for _, value in self.environment)
@@ -145,7 +147,7 @@ class Unit:
 
     def _places(self) -> str:
         paths = [Path(self.command[0]), self.folder, *self.reads, *self.writes, *self.secret]
-        lines = [f"DeviceAllow={name} rw" for name in _DEVICES]
+        lines = [f"DeviceAllow={name} rw" for name in (*_DEVICES, *self.devices)]
         lines.append(f"ProtectHome={'read-only' if _any_in(paths, _HOMES) else 'yes'}")
         if not _any_in(paths, _TEMPORARY):  # with PrivateTmp it would see an empty folder there
             lines.append("PrivateTmp=yes")

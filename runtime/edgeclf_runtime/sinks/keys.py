@@ -101,6 +101,10 @@ class SinkKeys:
         """Yield the keys whose values are labels: the key, its values, and other words that it accepts."""
         yield from ()
 
+    def devices(self) -> dict[str, str]:
+        """Return the kernel's devices that are used, by systemd's names, each with the group that may open it."""
+        return {}
+
     def recipients(self) -> tuple[str, ...]:
         """Return where observations are stored or sent, without passwords."""
         return ()

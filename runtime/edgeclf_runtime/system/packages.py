@@ -35,6 +35,7 @@ OPTIONAL = {
     "prometheus-client": OptionalPackage("metrics", "0.20", "1"),
     "starlette": OptionalPackage("the page", "0.40", "2"),
     "uvicorn": OptionalPackage("the page", "0.30", "1"),
+    "gpiozero": OptionalPackage("GPIO outputs", "2.0", "3"),
     "cryptography": OptionalPackage("signatures", "42", "51"),
     "pillow": OptionalPackage("AVIF", "11.3", "14"),
     "pillow-heif": OptionalPackage("HEIC", "1.0", "2" if sys.version_info >= (3, 10) else "1.2"),

@@ -1,0 +1,132 @@
+"""Switch output pins of a Raspberry Pi, such as relays and lamps, by the answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from edgeclf_runtime.errors import SinkError
+from edgeclf_runtime.prediction import UNKNOWN
+from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
+from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
+from edgeclf_runtime.system.packages import check_version
+
+__all__ = ["GpioKeys", "GpioSink", "output_of"]
+
+_MISSING = "gpiozero is not installed: pip install 'edgeclf-runtime[gpio]'"
+_NO_PINS = "this machine's pins cannot be used; on a Raspberry Pi: pip install lgpio, and sudo usermod -aG gpio $USER"
+_OUTPUT = re.compile(r"\s*([A-Za-z0-9:]+)\s*=\s*(\S.*?)\s*")
+_LONGEST = 60.0  # seconds of a pulse
+
+
+@dataclass(frozen=True)
+class GpioKeys(SinkKeys):
+    """Pins that are on while the answer is theirs."""
+
+    gpio: tuple[str, ...] = key(
+        (), 'Output pins that are on while the answer is theirs, such as ["17=open", "27=unknown"]'
+    )
+    gpio_pulse: float = key(0.0, "Seconds that a pin is on when the answer changes to its own; 0: as long as it lasts")
+    gpio_active_low: bool = key(False, "A pin that is on is at 0 V, as many relays need it")
+
+    def mistakes(self) -> Iterator[str]:
+        if not all(map(_OUTPUT.fullmatch, self.gpio)):
+            yield 'gpio a list of PIN=LABEL, such as ["17=open"]'
+        if not 0 <= self.gpio_pulse <= _LONGEST:
+            yield "gpio_pulse 0 to 60 seconds"
+
+    def checks(self) -> Iterator[Callable[[], object]]:
+        if self.gpio:
+            yield _gpiozero
+
+    def open(self, run: Opening) -> Iterator[Sink]:
+        if self.gpio:
+            yield GpioSink(self.gpio, self.gpio_pulse, active_low=self.gpio_active_low)
+
+    def named_labels(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        yield "gpio", tuple(label for _, label in map(output_of, self.gpio)), (UNKNOWN,)
+
+    def devices(self) -> dict[str, str]:
+        return {"char-gpiochip": "gpio"} if self.gpio else {}
+
+
+def output_of(text: str) -> tuple[str, str]:
+    """Return the pin and the label of ``PIN=LABEL``; both empty if it is no such text."""
+    match = _OUTPUT.fullmatch(text)
+    return (match[1].upper().removeprefix("GPIO"), match[2]) if match else ("", "")
+
+
+def _gpiozero() -> Any:
+    check_version("gpiozero", SinkError)
+    # lgpio makes a pipe in this folder, by default the working folder, which a service may not write to.
+    os.environ.setdefault("LG_WD", tempfile.gettempdir())
+    try:
+        import gpiozero
+    except ImportError:
+        raise SinkError(_MISSING) from None
+    return gpiozero
+
+
+class GpioSink:
+    """Switches on the pins of the answer, and all others off; also while the camera gives no frames, and at the end.
+
+    Args:
+        outputs: ``PIN=LABEL``, with pins as gpiozero names them: 17 and GPIO17 are the chip's number, BOARD11 is the
+            place on the header. A pin may have several labels.
+        pulse: seconds that a pin is on when the answer changes to its own; 0 for as long as the answer lasts.
+        active_low: whether a pin that is on is at 0 V.
+
+    Raises:
+        SinkError: gpiozero is not installed, this machine has no such pins, or one is in use.
+    """
+
+    pictures = False
+
+    def __init__(self, outputs: Sequence[str], pulse: float = 0.0, *, active_low: bool = False) -> None:
+        gpiozero = _gpiozero()
+        self._labels: dict[str, set[str]] = {}
+        for pin, label in map(output_of, outputs):
+            self._labels.setdefault(pin, set()).add(label)
+        self.name, self._pulse = f"gpio {', '.join(self._labels)}", pulse
+        self._pins: dict[str, Any] = {}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about each library for pins that is not installed
+                for pin in self._labels:
+                    number = int(pin) if pin.isdecimal() else pin
+                    self._pins[pin] = gpiozero.DigitalOutputDevice(number, active_high=not active_low)
+        except gpiozero.BadPinFactory:
+            raise SinkError(f"GPIO: {_NO_PINS}.") from None
+        except Exception as error:  # each library for pins raises its own
+            self.close()
+            raise SinkError(f"GPIO pin {pin}: {str(error).rstrip('.') or type(error).__name__}.") from None
+
+    def take(self, item: Item) -> None:
+        if isinstance(item, ModelState):
+            return
+        if not isinstance(item, Observation):
+            if item.name != "running":
+                self._switch_off()
+            return
+        for pin, device in self._pins.items():
+            if item.decision.label not in self._labels[pin]:
+                device.off()
+            elif not self._pulse:
+                device.on()
+            elif item.decision.changed:
+                device.blink(on_time=self._pulse, off_time=0, n=1)
+
+    def _switch_off(self) -> None:
+        for device in self._pins.values():
+            device.off()
+
+    def close(self) -> None:
+        """Switch all pins off and release them."""
+        self._switch_off()
+        for device in self._pins.values():
+            device.close()
