@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-many bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-collages bench-many bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -78,6 +78,10 @@ bench-frigate: setup
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup
 	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
+
+# Several labels an image: mAP of the float and int8 files on collages of TrashNet's test part; half an hour.
+bench-collages: setup
+	$(BIN)/python -m tests.benchmarks.collages $(DATA)
 
 # Decisions of a person until a model is as good as stated, by edgeclf sort and at random, on a drifting stream; MODEL=FILE, ten minutes.
 bench-labels: setup

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +38,7 @@ class Row:
 
 
 def read_manifest(
-    path: Path, *, training: bool = True, min_classes: int = 2, several_labels: bool | None = False
+    path: Path, *, training: bool = True, min_classes: int = 2, several_labels: bool | None = None
 ) -> Dataset:
     """Read the images that a CSV lists, in the order that a folder of the same images has.
 
@@ -62,7 +61,7 @@ def read_manifest(
         _refuse_unclear(path, trained)
     wrong = sorted({*_mistakes(path.parent, rows, trained)})
     if wrong:
-        raise csv_error(path, wrong, _about_repeated(path, rows) if several_labels is None else "")
+        raise csv_error(path, wrong)
     labels = tuple(sorted(trained, key=natural))
     if training or not labels:
         check_labels(path, labels, "expected lines of file,label", min_classes)
@@ -81,12 +80,12 @@ def group_numbers(rows: Iterable[Row]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted({row.group for row in rows} - {""}))}
 
 
-def csv_error(path: Path, wrong: Sequence[tuple[int, str]], hint: str = "") -> DataError:
+def csv_error(path: Path, wrong: Sequence[tuple[int, str]]) -> DataError:
     """Return an error that lists wrong lines, (line, text)."""
     lines = [f"  line {line}: {text}" for line, text in wrong[:_MOST]]
     more = [f"  and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
     first = f"{path}: {counted(len(wrong), 'mistake')}; no image was read."
-    return DataError("\n".join([first, *lines, *more, *([hint] if hint else [])]))
+    return DataError("\n".join([first, *lines, *more]))
 
 
 def _refuse_unclear(path: Path, labels: set[str]) -> None:
@@ -95,16 +94,9 @@ def _refuse_unclear(path: Path, labels: set[str]) -> None:
     for label in sorted(labels):
         if "|" in label and any(pieces[piece.strip()] > 1 for piece in label.split("|")):
             raise DataError(
-                f"{path}: {label!r} may be one label or several. If it is several, pass --several-labels; if '|' is a "
-                "part of the name, pass --no-several-labels."
+                f"{path}: {label!r} may be one label or several. For edgeclf train, pass --several-labels, or "
+                "--no-several-labels if '|' is part of the name; other commands take labels without '|'."
             )
-
-
-def _about_repeated(path: Path, rows: Sequence[Row]) -> str:
-    """Return how to train on files with several labels, if the CSV has some; else empty."""
-    if len({(row.file, row.label) for row in rows}) == len({row.file for row in rows}):
-        return ""
-    return f"If images have several labels: {shlex.join(['edgeclf', 'train', '--several-labels', str(path)])}"
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -190,12 +182,14 @@ def _relative(root: Path, file: str) -> str | None:
 
 
 def _mistakes(root: Path, rows: list[Row], trained: set[str]) -> Iterator[tuple[int, str]]:
-    first: dict[str, int] = {}
+    first: dict[str, Row] = {}
     divided = any(row.part for row in rows)
     for row in rows:
         text = _mistake(root, row, divided, trained)
-        if text is None and first.setdefault(row.file, row.line) != row.line:
-            text = f"{row.file} is already on line {first[row.file]}; keep one of the two"
+        before = row if text is not None else first.setdefault(row.file, row)
+        if before is not row:
+            ways = "keep one of the two" if before.label == row.label else "keep one, or see: train --several-labels"
+            text = f"{row.file} is already on line {before.line}; {ways}"
         if text is not None:
             yield row.line, text
 

@@ -32,7 +32,7 @@ def read_source(
     say: Callable[[str], None] = lambda line: None,
     *,
     training: bool = True,
-    several_labels: bool | None = False,
+    several_labels: bool | None = None,
 ) -> tuple[Dataset, list[Skipped]]:
     """List a source without opening an image; the same images give the same dataset from every kind of source.
 
@@ -54,9 +54,9 @@ def read_source(
     if several_labels:
         listed, skipped = _read_label_sets(paths, training), list[Skipped]()
     elif len(paths) > 1:
-        return _read_several(paths, say)
+        return _read_several(paths, say, several_labels)
     else:
-        listed, skipped = _read(paths[0], training, 2, several_labels)
+        listed, skipped = _read(paths[0], training, 2, several_labels if training else False)
     if listed.note:
         say(listed.note)
     listed, discarded = without_discarded(listed, paths)
@@ -75,13 +75,15 @@ def shown(data: SourcePaths) -> str:
     return shlex.join(map(str, paths_of(data)))
 
 
-def _read_several(paths: tuple[Path, ...], say: Callable[[str], None]) -> tuple[Dataset, list[Skipped]]:
+def _read_several(
+    paths: tuple[Path, ...], say: Callable[[str], None], several_labels: bool | None
+) -> tuple[Dataset, list[Skipped]]:
     from edgeclf.data.several import joined, refuse_the_same, renamed
 
     refuse_the_same(paths)
     sources, skipped = [], list[Skipped]()
     for number, path in enumerate(paths, 1):
-        source, left_out = _read(path, True, 1)
+        source, left_out = _read(path, True, 1, several_labels)
         sources.append(source)
         skipped += renamed(number, left_out)
         if source.note:
@@ -106,7 +108,7 @@ def _read_label_sets(paths: tuple[Path, ...], training: bool) -> Dataset:
 
 
 def _read(
-    path: Path, training: bool, min_classes: int, several_labels: bool | None = False
+    path: Path, training: bool, min_classes: int, several_labels: bool | None = None
 ) -> tuple[Dataset, list[Skipped]]:
     if printable(path) != str(path):
         raise DataError(f"{printable(path)}: the path is not UTF-8 text, so a run cannot record it. Rename it.")

@@ -98,4 +98,4 @@ def test_a_csv_that_may_mean_several_labels_names_the_options(label_run: Run, tm
     result = CliRunner().invoke(command, [str(label_run.data), "--out", str(tmp_path / "run")])
     assert result.exit_code != 0
     assert not (tmp_path / "run").exists()
-    assert "pass --several-labels" in str(result.exception)
+    assert "--several-labels" in str(result.exception)
