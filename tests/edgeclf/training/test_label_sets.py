@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from edgeclf import Quiet, Run, make_config, train
 from edgeclf.commands.train import train as command
+from edgeclf.config.train import trained_otherwise
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import tensorflow
 from edgeclf.training.linear_probe import fit_label_heads
@@ -87,6 +88,11 @@ def test_the_loss_is_the_binary_cross_entropy_of_smoothed_labels() -> None:
 def test_options_that_do_not_go_together_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_config({"several_labels": True, **options})
+
+
+def test_other_trainings_refuse_the_option() -> None:
+    with pytest.raises(ConfigError, match="several_labels applies to edgeclf train alone; remove it here"):
+        trained_otherwise(make_config({"several_labels": True}), "head")
 
 
 def test_beginning_from_such_a_run_is_refused(label_run: Run, digits: Path, tmp_path: Path) -> None:

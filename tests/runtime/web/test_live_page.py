@@ -211,6 +211,21 @@ def test_a_class_called_unknown_is_no_refusal(browser: Browser) -> None:
         sink.close()
 
 
+def test_the_page_shows_all_labels(browser: Browser) -> None:
+    sink = WebSink("0", "", "several.tflite", LABELS)
+    try:
+        browser.open(sink.invitation)
+        for number, (labels, shown) in enumerate(((("cat", "dog"), "cat, dog"), ((), "none"), (("dog",), "dog"))):
+            item = seen(number=number)
+            decision = Decision("|".join(labels) or "_none", 0.9, True, 0.0, labels=labels)
+            prediction = replace(item.prediction, label_thresholds=(0.5, 0.5))
+            sink.take(replace(item, prediction=prediction, decision=decision, time=time.time()))
+            browser.wait(f"document.getElementById('answer')?.textContent === {shown!r}")
+        assert not browser.errors
+    finally:
+        sink.close()
+
+
 def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser, tmp_path: Path) -> None:
     sink = WebSink("0", "", "new.tflite", LABELS, tmp_path)
     SnapshotSink(tmp_path, every=0).take(seen("cat", 0.9, familiarity=0.001))

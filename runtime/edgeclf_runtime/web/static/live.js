@@ -17,6 +17,9 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** The answer of a state; of a model with several labels an image all of them, or "none". */
+export const shownAnswer = (told) => (told.answers ? told.answers.join(", ") || "none" : told.answer);
+
 export const percent = (share) => `${Math.round(100 * share)}%`;
 
 /** POST a JSON object or a JPEG; gives the answer's object, throws its sentence. */

@@ -1,4 +1,4 @@
-import { OLD, element, lost, make, notice, percent, post, setText, showSource, watch } from "./live.js";
+import { OLD, element, lost, make, notice, percent, post, setText, showSource, shownAnswer, watch } from "./live.js";
 import { showBars } from "./bars.js";
 import { History } from "./history.js";
 import { Unsorted } from "./unsorted.js";
@@ -31,7 +31,8 @@ function state(told) {
   if (told.temperature !== null) setText(element("temperature"), `${told.temperature.toFixed(0)} °C`);
   history.tick(told.clock);
   if (told.answer === undefined) return;
-  setText(element("answer"), told.answer);
+  const answer = shownAnswer(told);
+  setText(element("answer"), answer);
   setText(element("score"), told.sure ? percent(told.score) : `${told.scores[0][0]}? ${percent(told.scores[0][1])}`);
   element("headline").classList.toggle("unknown", !told.sure);
   element("why").hidden = !WHY[told.reason];
@@ -42,14 +43,14 @@ function state(told) {
   const expected = told.conditions?.accuracy ?? null;
   element("expecting").hidden = expected === null;
   if (expected !== null) setText(element("expected"), `${percent(expected)} ± ${(100 * told.conditions.error).toFixed(0)}`);
-  element("headline").classList.toggle("long", told.answer.length > LONG);
+  element("headline").classList.toggle("long", answer.length > LONG);
   if (told.silence > OLD) setText(element("age"), "–");
   else setText(element("age"), told.age < 10 ? `${Math.round(1000 * told.age)} ms` : `${Math.round(told.age)} s`);
   element("seen").hidden = !told.view.text;
   setText(element("part"), told.view.text);
   showBars(element("bars"), told.scores, labels);
   stages(told.milliseconds);
-  history.add(told.time, told.answer, told.score, told.sure);
+  history.add(told.time, answer, told.score, told.sure);
 }
 
 function like(example) {

@@ -1,6 +1,6 @@
 // A tile for each camera; each zone's answer is drawn on the image. Zones that can be changed are drawn here, too.
 
-import { element, make, percent, setText, showIn, watch } from "./live.js";
+import { element, make, percent, setText, showIn, shownAnswer, watch } from "./live.js";
 import { ZoneEditor, handles } from "./zone_editor.js";
 import { rectangle, topLeft } from "./zone_shapes.js";
 
@@ -60,7 +60,7 @@ function drawZone(tile, key, zone, told) {
   name.hidden = Boolean(controls);
   setText(name, zone.name);
   if (controls && document.activeElement !== controls.name) controls.name.value = zone.name;
-  const text = told?.answer === undefined ? "" : `${told.answer} ${percent(told.score)}`;
+  const text = told?.answer === undefined ? "" : `${shownAnswer(told)} ${percent(told.score)}`;
   setText(answer, text ? `${text}${told.reason ? ` (${told.reason})` : ""}, ${told.fps} frames/s` : "waiting");
   setText(tag, text ? `${zone.name}: ${text}` : zone.name);
   tag.hidden = !zone.corners || (!text && !editor.on);
