@@ -225,7 +225,7 @@ def run(
         UpdatePoll(origin_of(chosen.update, chosen.update_ca), use, chosen.update_every) if chosen.update else None
     )
     endless = bool(chosen.reload or chosen.update) or chosen.camera.watch or not waits
-    classifier, refused = updates.first(endless) if updates else use.start(endless)
+    classifier, refused = updates.open_newest(endless) if updates else use.start(endless)
     followers += [updates] if updates else []
     with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)

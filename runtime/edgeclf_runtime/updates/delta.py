@@ -20,18 +20,18 @@ _BLOCK = 32  # bytes; shorter parts are not looked for
 
 def delta(old: bytes, new: bytes) -> bytes:
     """Return what makes ``new`` of ``old``."""
-    places = {old[at : at + _BLOCK]: at for at in range(len(old) - _BLOCK, -1, -_BLOCK)}
+    blocks = {old[at : at + _BLOCK]: at for at in range(len(old) - _BLOCK, -1, -_BLOCK)}
     steps, fresh = bytearray(), bytearray()
     at = begun = 0  # of the new file: where we are, and where the bytes begin that the old one lacks
     start = length = 0
     while at <= len(new) - _BLOCK:
-        found = places.get(new[at : at + _BLOCK])
-        if found is None:
+        match = blocks.get(new[at : at + _BLOCK])
+        if match is None:
             at += 1
             continue
         steps += _STEP.pack(start, length, at - begun)
         fresh += new[begun:at]
-        start, length = found, _same(old, found, new, at)
+        start, length = match, _same(old, match, new, at)
         at += length
         begun = at
     steps += _STEP.pack(start, length, len(new) - begun)
@@ -40,7 +40,7 @@ def delta(old: bytes, new: bytes) -> bytes:
 
 
 def _same(old: bytes, start: int, new: bytes, at: int) -> int:
-    """Return how many bytes are the same from these places on."""
+    """Return how many bytes are the same from these positions on."""
     most = min(len(old) - start, len(new) - at)
     length, stride = 0, 1 << 16
     while stride:

@@ -64,7 +64,7 @@ class UpdatePoll:
         folder, stem = kept_beside(use.path.absolute())
         self._arrived = folder / f"{stem}-update.tflite"
         self._good = LastGood(self._arrived)
-        self._tag, self._done_with, self._reported = "", b"", ""
+        self._tag, self._settled, self._reported = "", b"", ""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -73,7 +73,7 @@ class UpdatePoll:
         """Where it looks, and how often, for display."""
         return f"{self._origin.shown}, every {self._every:g} s"
 
-    def first(self, endless: bool) -> tuple[Classifier, str]:
+    def open_newest(self, endless: bool) -> tuple[Classifier, str]:
         """Open the newest model, the last update or the model file, as ``ModelUse.start`` does."""
         copy, (signed, wrong) = self._good.find(), self._version_of(self._use.path)
         if copy is not None and self._version_of(copy)[0] > signed:
@@ -126,11 +126,11 @@ class UpdatePoll:
             _log.exception("No update from %s", self._origin.shown)
 
     def _look(self, pipeline: ModelUser) -> None:
-        found = self._origin.offer(self._tag)
-        if found is None:
+        changed = self._origin.offer(self._tag)
+        if changed is None:
             return
-        data, tag = found
-        if data == self._done_with:  # from a server without tags
+        data, tag = changed
+        if data == self._settled:  # from a server without tags
             return
         try:
             offer = Offer.read(f"{self._origin.shown}/{OFFER}", data, self._admission.keys)
@@ -142,7 +142,7 @@ class UpdatePoll:
         except (SignatureError, _Refused) as error:
             state = ModelState("refused", self._origin.shown, pipeline.labels, str(error), is_offer=True)
             pipeline.tell(state)
-        self._tag, self._done_with = tag, data  # until the offer changes, nothing is left to do
+        self._tag, self._settled = tag, data  # until the offer changes, nothing is left to do
 
     def _check(self, offer: Offer, pipeline: ModelUser) -> None:
         """Refuse an offer that is older, or that this device cannot run, before it is fetched."""
