@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import threading
-import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from edgeclf_runtime.commands.capture_frames import Frames, by_the_clock, camera_frames
 from edgeclf_runtime.commands.options import insecure_option, region_option, size_option, tls_option, turn_options
 from edgeclf_runtime.commands.page import class_names, server_context, terminated
 from edgeclf_runtime.errors import SourceError, UsageError
@@ -19,9 +20,8 @@ from edgeclf_runtime.pictures.view import WHOLE, Region, View
 from edgeclf_runtime.prediction import NOTHING
 
 if TYPE_CHECKING:
-    from edgeclf_runtime.frame import Frame
+    from edgeclf_runtime.commands.capture_zones import ZoneChoice
     from edgeclf_runtime.learning.teacher import Teacher
-    from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.web.album import Album
     from edgeclf_runtime.web.capture_page import CapturePage
 
@@ -38,6 +38,12 @@ _NO_SOURCE = "none"
     show_default=True,
     help="Camera, csi, video or address (see edgeclf run), or none: a phone's camera only.",
 )
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Take photographs of a zone of this run.toml, as the network will see it.",
+)
+@click.option("--zone", metavar="NAME", default="", help="Zone to begin with (with --config; default: the first).")
 @click.option(
     "--classes", callback=class_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
 )
@@ -77,6 +83,8 @@ _NO_SOURCE = "none"
 def capture(
     folder: Path,
     source: str,
+    config: Path | None,
+    zone: str,
     classes: list[str],
     web: str,
     base: Path | None,
@@ -95,7 +103,8 @@ def capture(
     """Take training images with a camera, from a web page.
 
     Hold a button on the page to take images. DIR gets one subfolder per class, as edgeclf train expects. With --region,
-    only that part of each image is stored, which is what the network will see. A phone that opens the page over HTTPS
+    only that part of each image is stored, which is what the network will see; with --config, a zone of run.toml, and
+    the page offers its others. A phone that opens the page over HTTPS
     (--tls) can use its own camera instead. With --teach, the page also teaches a model, in seconds, and shows its
     answers; the model is DIR/taught.tflite.
     """
@@ -109,10 +118,19 @@ def capture(
         raise UsageError("--teach is for the page: omit --every, and teach with `edgeclf teach` afterwards.")
     if source == _NO_SOURCE and (every or size or fps or format_ or rotate or flip or region):
         raise UsageError("--source none: a phone's photographs are kept as they come, and taken on the page alone.")
+    if config is None and zone:
+        raise UsageError("--zone: give its run.toml, too, with --config.")
+    if config is not None and (wrong := _given_beside_config()):
+        raise UsageError(f"--config: the camera and its zones are those of {config}; omit {', '.join(wrong)}.")
     view = View(region or WHOLE, int(rotate or 0), flip or "none")
     teacher = _teacher(base, folder, view) if base is not None else None
     if teacher is not None and source != _NO_SOURCE:
         view = teacher.view
+    zones = None
+    if config is not None:
+        from edgeclf_runtime.commands.capture_zones import ZoneChoice
+
+        zones = ZoneChoice(config, zone, view)
     width, height = size or (0, 0)
     options = SourceOptions(
         width,
@@ -125,20 +143,34 @@ def capture(
         rotate=view.rotate,
         flip=view.flip,
     )
+    frames: Frames = functools.partial(camera_frames, source, options, view)
+    if zones is not None:
+        frames = functools.partial(zones.frames, reopen=every is None)
     album = Album(folder, [*classes, *([label] if label else []), *([NOTHING] if teacher else [])])
     # A stalled V4L2 queue would block a read for 10 s; OpenCV reads this variable at its first import.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with filtered_codec_lines(), terminated():
         if every is not None and label is not None:
-            _by_the_clock(album, source, options, view, label.strip(), every, count)
+            by_the_clock(album, frames, label.strip(), every, count)
         else:
-            _by_hand(album, source, options, view, web, tls, teacher)
+            _by_hand(album, None if source == _NO_SOURCE else frames, view, web, tls, teacher, zones)
     counts = ", ".join(f"{name} {number}" for name, number in album.counts.items())
     click.echo(f"{folder}: {counts or 'no classes'}")
     if teacher is not None and teacher.model.exists():
-        click.echo(f"Next: edgeclf run {shlex.quote(str(teacher.model))} --source {shlex.quote(source)}")
+        seen = f"--config {shlex.quote(str(config))}" if config is not None else f"--source {shlex.quote(source)}"
+        click.echo(f"Next: edgeclf run {shlex.quote(str(teacher.model))} {seen}")
+    elif zones is not None:
+        click.echo(f"Next: edgeclf train {shlex.quote(str(folder))}; run.toml has the zone.")
     elif view.changes:
         click.echo(f"Next, so that the device sees the same: edgeclf train {shlex.quote(str(folder))} {_words(view)}")
+
+
+def _given_beside_config() -> list[str]:
+    """Return the options of the camera and the view that were given on the command line."""
+    context = click.get_current_context()
+    names = ("source", "size", "fps", "format_", "rotate", "flip", "region", "insecure")
+    given = (name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    return [f"--{name.rstrip('_')}" for name in given]
 
 
 def _teacher(base: Path, folder: Path, view: View) -> Teacher:
@@ -154,21 +186,14 @@ def _words(view: View) -> str:
     return " ".join(filter(None, (region, rotation, f"--camera-flip {view.flip}" if view.flip != "none" else "")))
 
 
-def _kept(frame: Frame, view: View) -> Frame:
-    """Crop a frame that its source has rotated to the view; a cropped frame loses its original JPEG."""
-    if view.region == WHOLE:
-        return frame
-    return replace(frame, pixels=view.cut(frame.pixels), jpeg=None, unturned=None)
-
-
 def _by_hand(
     album: Album,
-    source: str,
-    options: SourceOptions,
+    frames: Frames | None,
     view: View,
     web: str,
     tls: tuple[str, str] | None,
     teacher: Teacher | None,
+    zones: ZoneChoice | None,
 ) -> None:
     from edgeclf_runtime.web import check_installed
 
@@ -176,12 +201,16 @@ def _by_hand(
     from edgeclf_runtime.web.address import is_local
     from edgeclf_runtime.web.capture_page import CapturePage
 
-    context, camera = server_context(tls), source != _NO_SOURCE
-    seen = str(view) if view.changes else ""
-    page = CapturePage(album, web, tls=context, camera=camera, view=seen, train_options=_words(view), teaching=teacher)
+    context, camera = server_context(tls), frames is not None
+    seen, words = str(view) if view.changes else "", _words(view)
+    if zones is not None:
+        seen, words = "the zone", ""
+    page = CapturePage(
+        album, web, tls=context, camera=camera, view=seen, train_options=words, teaching=teacher, zones=zones
+    )
     try:
-        if camera:
-            _show(page, source, options, view)
+        if frames is not None:
+            _show(page, frames)
         else:
             click.echo(f"No camera here. Open {page.invitation} on a phone, say, and end with Ctrl-C.", err=True)
             if page.invitation.startswith("http:") and not is_local(web):
@@ -196,34 +225,17 @@ def _by_hand(
             teacher.close()
 
 
-def _show(page: CapturePage, source: str, options: SourceOptions, view: View) -> None:
-    from edgeclf_runtime.sources import open_source
+def _show(page: CapturePage, frames: Frames) -> None:
+    descriptions = []
+
+    def opened(description: str) -> None:
+        descriptions.append(description)
+        click.echo(f"Source {description}. Open {page.invitation} and end with Ctrl-C.", err=True)
 
     try:
-        opened = open_source(source, options, page.tell)
+        for frame in frames(page.tell, opened):
+            page.show(frame)
     except SourceError as error:
+        if descriptions:
+            raise
         raise SourceError(f"{error} For a phone's camera alone: --source none.") from None
-    with opened as frames:
-        click.echo(f"Source {frames.description}. Open {page.invitation} and end with Ctrl-C.", err=True)
-        for frame in frames:
-            page.show(_kept(frame, view))
-
-
-def _by_the_clock(
-    album: Album, source: str, options: SourceOptions, view: View, label: str, every: float, count: int
-) -> None:
-    from edgeclf_runtime.sources import open_source
-
-    due, left = time.monotonic(), count
-    with open_source(source, options) as frames:
-        for frame in frames:
-            now = time.monotonic()
-            if now < due:
-                continue
-            due = due + every if now < due + every else now + every
-            frame = _kept(frame, view)
-            path = album.write(label, frame.pixels, time.time() - (time.monotonic() - frame.time), frame.jpeg)
-            left -= 1
-            click.echo(f"{path}", err=True)
-            if not left:
-                break

@@ -16,7 +16,7 @@ _SCRIPTS = {
     "zones": ("zones.js", "zone_editor.js", "zone_shapes.js"),
     "preview": ("preview.js", "history.js", "unsorted.js"),
     "sort": ("sort.js", "group.js"),
-    "capture": ("capture.js", "camera.js", "recent.js", "lesson.js"),
+    "capture": ("capture.js", "capture_zones.js", "camera.js", "recent.js", "lesson.js"),
 }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import platform
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from edgeclf_runtime.web.assets import file_routes
 from edgeclf_runtime.web.broadcast import Live, Picture, live_response
 from edgeclf_runtime.web.lesson import Lesson, Teaching
 from edgeclf_runtime.web.recent_pictures import RecentPictures
-from edgeclf_runtime.web.requests import application, read_texts
+from edgeclf_runtime.web.requests import application, read_texts, refusing
 from edgeclf_runtime.web.server import WebServer
 from edgeclf_runtime.web.shutter import Shutter
 from edgeclf_runtime.web.status import SourceStatus
@@ -37,6 +38,15 @@ __all__ = ["CapturePage"]
 
 _LONGEST_PRESS = 64  # letters
 _COUNT = 1.0  # seconds between two checks for changes that others made to the folder
+
+
+class Zones(Protocol):
+    """The zones of run.toml; see ``commands.capture_zones.ZoneChoice``."""
+
+    names: tuple[str, ...]
+    zone: str
+
+    def choose(self, name: str) -> None: ...
 
 
 class CapturePage:
@@ -52,6 +62,7 @@ class CapturePage:
         view: how its frames are rotated and cropped; empty if they are not.
         train_options: options of ``edgeclf train`` with which a device sees the same view.
         teaching: teaches the images on this page; None without ``--teach``.
+        zones: of which one is photographed; None for the camera's images as they are given.
 
     Attributes:
         invitation: the address to open.
@@ -71,12 +82,15 @@ class CapturePage:
         view: str = "",
         train_options: str = "",
         teaching: Teaching | None = None,
+        zones: Zones | None = None,
     ) -> None:
         self._album, self._shutter, self._recent = album, Shutter(), RecentPictures()
         self._status, self._picture = SourceStatus(), Picture()
         self._uploads, self._trouble, self._camera = Uploads(self._keep), "", camera
-        about = {"folder": str(album.folder), "camera": camera, "host": platform.node(), "view": view}
+        about: dict[str, Any] = {"folder": str(album.folder), "camera": camera, "host": platform.node(), "view": view}
         about["model"] = "" if teaching is None else str(teaching.model)
+        about["zones"] = [] if zones is None else list(zones.names)
+        self._zones = zones
         self._live = Live(self._picture, lambda: {**about, "train_options": train_options}, self._state)
         self._lesson = Lesson(teaching, album.folder, self._uploads, self._live.notify) if teaching else None
         routes = [*file_routes("capture"), *self._routes(), *(self._lesson.routes() if self._lesson else ())]
@@ -138,7 +152,8 @@ class CapturePage:
         written = {"classes": counts, "last": {"press": press, "count": last}, "recent": self._recent.listed()}
         status = self._status.now() if self._camera else {"source": None}
         lesson = {} if self._lesson is None else {"lesson": self._lesson.state()}
-        return {**status, **written, **lesson, "trouble": self._trouble}
+        zone = {} if self._zones is None else {"zone": self._zones.zone}
+        return {**status, **written, **lesson, **zone, "trouble": self._trouble}
 
     def _class(self, name: str) -> str:
         if name not in self._album.counts:
@@ -197,6 +212,21 @@ class CapturePage:
                 self._live.notify()
             return JSONResponse({"removed": removed})
 
-        posts = {"/classes": add, "/hold": hold, "/release": release, "/photograph": photograph, "/undo": undo}
+        async def choose(request: Request) -> Response:
+            (name,) = await read_texts(request, "name")
+            if self._zones is None:
+                raise HTTPException(404, "There are no zones: edgeclf capture --config run.toml")
+            await refusing(functools.partial(self._zones.choose, name))
+            self._live.notify()
+            return JSONResponse({"zone": name})
+
+        posts = {
+            "/zone": choose,
+            "/classes": add,
+            "/hold": hold,
+            "/release": release,
+            "/photograph": photograph,
+            "/undo": undo,
+        }
         looks = [Route("/live", live), Route("/state.json", state), Route("/recent/{number:int}.jpg", recent)]
         return [*looks, *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items())]

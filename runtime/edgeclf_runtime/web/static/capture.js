@@ -1,3 +1,4 @@
+import { markZone, offerZones } from "./capture_zones.js";
 import { OwnCamera, reasonAgainst, setSentence } from "./camera.js";
 import { element, lost, make, notice, post, setText, showSource, wantPictures, watch } from "./live.js";
 import { Lesson, classLabel } from "./lesson.js";
@@ -42,6 +43,7 @@ function greeting(about) {
     setText(element("advice"), ADVICE);
   }
   recent.begin();
+  offerZones(about.zones, lift, problem);
   if (!about.camera) use(true, own.on);
   offer(about);
 }
@@ -50,6 +52,7 @@ function state(now) {
   const [reason, trouble] = isOwn ? ["", ""] : [showSource(now), now.trouble];
   notice(trouble || reason, Boolean(trouble));
   showOwn();
+  markZone(now.zone);
   show(now.classes);
   lesson.show(now.lesson, now.classes);
   recent.show(now.recent, now.last);
