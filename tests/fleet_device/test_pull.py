@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +60,6 @@ def _images(folder: Path) -> list[str]:
     return sorted(f"{path.name.split('-')[0]} {int(path.stem[-6:])}" for path in folder.glob("*.jpg"))
 
 
-def _wait(what: Callable[[], object]) -> None:
-    until = time.monotonic() + 120
-    while not what():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.02)
-
-
 def test_only_new_images_come_and_no_copies(machine: Device, hosts: dict[str, Any], tmp_path: Path) -> None:
     new = tmp_path / "new"
     _store(_kitchen(machine), 1, 2, 3)
@@ -111,11 +103,11 @@ def test_what_is_cut_off_leaves_nothing_half_and_goes_on(
     new, arrivals = tmp_path / "new", tmp_path / "new" / ".pulled"
     _store(_kitchen(machine), *range(40))
     with machine.begin_fleet({"kitchen": hosts["kitchen"]}, "pull", "-o", new) as process:
-        _wait(lambda: len(list(arrivals.glob("*/*.jpg"))) > 3)
+        machine.wait(lambda: len(list(arrivals.glob("*/*.jpg"))) > 3)
         if end == "killed":
             machine.kill(process)
         else:
-            _wait(lambda: machine.cut_off() or process.poll() is not None)
+            machine.wait(lambda: machine.cut_off() or process.poll() is not None)
         _, errors = process.communicate(timeout=120)
     if end == "connection lost":
         assert process.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -20,6 +21,17 @@ def test_the_first_deployment_serves_and_shows_no_secret(device: Device, first: 
     assert PASSWORD not in first.printed
     assert oct((device.root / "current" / "run.toml").stat().st_mode)[-3:] == "600"
     assert not (device.root / "incoming").exists()
+
+
+def test_status_tells_how_the_service_is(device: Device) -> None:
+    device.wait(lambda: (device.health().get("day") or {}).get("labels"))
+    (status,) = json.loads(device.fleet("status", "--json").text)
+    health = status["health"]
+    assert (status["service"], status["golden"], health["state"]) == ("runs", "ok", "running")
+    assert (status["model"]["name"], len(status["model"]["digest"])) == ("one", 64)
+    assert health["milliseconds"] > 0
+    assert sum(health["day"]["labels"].values()) > 0
+    assert PASSWORD not in json.dumps(status)
 
 
 def test_a_second_deployment_changes_nothing(device: Device, models: dict[str, Path], config: Path) -> None:
