@@ -62,13 +62,24 @@ class Scheduler:
         self.changed = threading.Condition()
         self._closing = False
         self.error: BaseException | None = None
-        devices = {id(turn.device): turn.device for turn in turns}.values()
-        count = cores + sum(device.lanes for device in devices if not device.on_cores)
-        self._threads = [threading.Thread(target=self._work, name="zones", daemon=True) for _ in range(count)]
+        self._threads: list[threading.Thread] = []
+        self._served: set[Device] = set()  # devices that have threads, beside those of the cores
 
     def start(self) -> None:
         """Start the threads."""
-        for thread in self._threads:
+        self._start(self._cores)
+        for turn in self._turns.values():
+            self._serve(turn.device)
+
+    def _serve(self, device: Device) -> None:
+        if not device.on_cores and device not in self._served:
+            self._served.add(device)
+            self._start(device.lanes)
+
+    def _start(self, count: int) -> None:
+        threads = [threading.Thread(target=self._work, name="zones", daemon=True) for _ in range(count)]
+        self._threads += threads
+        for thread in threads:
             thread.start()
 
     def wake(self) -> None:
@@ -77,9 +88,10 @@ class Scheduler:
             self.changed.notify_all()
 
     def add(self, turn: Turn) -> None:
-        """Share the time with another turn, on a device that others use already; to be called with ``changed`` held."""
+        """Share the time with another turn; to be called with ``changed`` held."""
         self._turns[self._added], self._used[self._added] = turn, self._clock
         self._added += 1
+        self._serve(turn.device)
         self.changed.notify_all()
 
     def remove(self, turn: Turn) -> None:

@@ -66,6 +66,25 @@ def test_a_device_that_hangs_stops_its_own_zones_only() -> None:
     scheduler.close(5)
 
 
+def test_turns_come_and_go_while_others_go_on() -> None:
+    enough, tpu = threading.Event(), Device(1, on_cores=False)
+    first, second = _Turn(Device(1, True), 0.001, enough), _Turn(Device(1, True), 0.001, enough)
+    scheduler = Scheduler([first, second], 1)
+    scheduler.start()
+    late = _Turn(tpu, 0.001, threading.Event())
+    with scheduler.changed:
+        scheduler.remove(second)
+        gone = second.count
+        scheduler.add(late)
+        assert scheduler.changed.wait_for(lambda: late.count >= 3, 30)
+    assert enough.wait(60)  # the first went on
+    assert second.count == gone
+    with scheduler.changed:
+        scheduler.remove(late)
+        assert scheduler.is_idle
+    scheduler.close(5)
+
+
 def test_an_error_ends_the_turns() -> None:
     class Failing(_Turn):
         def run(self) -> None:

@@ -13,12 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import tomllib
 
 from tests.runtime.browser import Browser, running
 from tests.runtime.web.pages import assert_fits, until
 from tests.runtime.web_client import TOKEN, Served, ask, sentence
+from tests.videos import write_video
 
 FILE = "zones.toml"
 REGION = [0.1, 0.2, 0.3, 0.4]
@@ -155,6 +158,27 @@ def test_a_finger_draws_a_zone_on_a_phone(browser: Browser, model: Path, video: 
         assert (belt["name"], belt["region"], drawn["camera"]) == ("belt", None, "yard")
         assert drawn["region"] == pytest.approx([0.2, 0.2, 0.4, 0.6], abs=0.02)
         browser.wait(f"document.querySelector('[data-zone={drawn['name']}] .says')?.textContent.includes('%')")
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
+        assert browser.errors == []
+
+
+def test_a_zone_that_is_dragged_to_another_digit_gives_its_answer(
+    browser: Browser, sure_model: Path, digits: Path, tmp_path: Path
+) -> None:
+    pictures = [cv2.resize(cv2.imread(str(next((digits / digit).iterdir()))), (160, 160)) for digit in "02"]
+    write_video(tmp_path / "two.avi", 10, [np.hstack(pictures)] * 600)
+    rules = "[decision]\nthreshold = 0\nreject = 0\n"
+    zone = '[[zone]]\nname = "digit"\ncamera = "yard"\nregion = [0.0, 0.0, 0.5, 1.0]\n'
+    config = _config(tmp_path, tmp_path / "two.avi", zone + rules)
+    answer = "document.querySelector('[data-zone=digit] .says')?.textContent"
+    with _running(sure_model, config) as url:
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        for width, start, end in ((1200, 0.25, 0.75), (390, 0.75, 0.25)):
+            _opened(browser, url, width)
+            browser.wait(f"{answer}.startsWith('{'0' if start == 0.25 else '2'} ')")
+            _drag(browser, (start, 0.5), (end, 0.5), finger=width == 390)
+            _save(browser)
+            browser.wait(f"{answer}.startsWith('{'2' if start == 0.25 else '0'} ')")
         browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
         assert browser.errors == []
 
