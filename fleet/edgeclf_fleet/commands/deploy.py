@@ -56,6 +56,7 @@ def deploy(
     targets.check()
     read_model(model)  # a damaged file is refused before any device is touched
     if key is not None:
+        key = _public(key)
         TrustedKeys(key).check(model, model.read_bytes())
     if config is not None:
         _check_config(config)
@@ -64,6 +65,12 @@ def deploy(
         f"edgeclf_{name}": str(value.absolute()) if isinstance(value, Path) else value for name, value in given.items()
     }
     tell_outcomes(targets.run("main", variables, ["--check"] if check else [], rollout))
+
+
+def _public(key: Path) -> Path:
+    """Return the public key beside a private one, which never leaves this machine; any other file as it is."""
+    beside = key.with_name(f"{key.name}.pub")
+    return beside if beside.exists() and b"PRIVATE KEY" in key.read_bytes() else key
 
 
 def _check_config(path: Path) -> None:

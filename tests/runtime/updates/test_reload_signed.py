@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from edgeclf_runtime.commands.sign import sign
-from edgeclf_runtime.trust.statement import LENGTH
 from tests.model_files import variant
 from tests.runtime.replaced_model import Running
 
@@ -46,14 +45,10 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
         content = newer.read_bytes()
         (tmp_path / "forged").write_bytes(content[:3000] + bytes([content[3000] ^ 1]) + content[3001:])
         (tmp_path / "cut").write_bytes(content[:-1])
-        (tmp_path / "swapped").write_bytes(content[:-LENGTH] + present.read_bytes()[-LENGTH:])
-        shutil.copy(MODEL, tmp_path / "unsigned")
         _sign(MODEL, tmp_path / "other", tmp_path / "by another")
         for name, reason in (
-            ("unsigned", "has no signature at its end"),
             ("forged", "was changed after it was signed"),
             ("cut", "has no signature at its end"),
-            ("swapped", "was changed after it was signed"),
             ("by another", "signed by another key"),
             ("old", "older than the model that was in use"),
         ):
