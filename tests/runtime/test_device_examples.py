@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.runtime.mqtt_broker import Broker, Listener
@@ -86,3 +87,77 @@ def test_car_park(model: Path, video: Path, tmp_path: Path) -> None:
     assert sorted(set(rows)) == [("yard", "bay1"), ("yard", "bay2")]
     assert rows.count(("yard", "bay1")) == rows.count(("yard", "bay2")) > 20
     assert (tmp_path / "bays.jsonl").exists()  # no answer has lasted for two seconds yet
+
+
+def _adapted(example: str, folder: Path, replaced: dict[str, str]) -> Path:
+    """Write an example with other texts, each of which it has."""
+    text = (EXAMPLES / example).read_text("utf-8")
+    for old, new in replaced.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    (folder / example).write_text(text, "utf-8")
+    return folder / example
+
+
+def test_gate_with_home_assistant(broker: Broker, hook: Webhook, sure_model: Path, video: Path, tmp_path: Path) -> None:
+    """Its "closed" is a 1, and its "open" a 2."""
+    replaced = {
+        "rtsp://192.168.0.20/stream1": video.name,
+        '"open"': '"2"',
+        '"closed"': '"1"',
+        "http://homeassistant.local:8123/api/webhook/gate-was-opened": hook.address,
+        "mqtt://USER:PASSWORD@homeassistant.local": f"mqtt://127.0.0.1:{broker.port}",
+        "hold = 1.0": "hold = 0.1",
+        "threshold = 0.7": "threshold = 0",
+        "region = [0.25, 0.1, 0.5, 0.8]": "region = [0, 0, 1, 0.99]",
+    }
+    config = _adapted("gate_home_assistant.toml", tmp_path, replaced)
+    listener = Listener(broker.port)
+    command = [sys.executable, "-m", "edgeclf_runtime", "run", str(sure_model), "--config", config.name]
+    done = subprocess.run(
+        [*command, "--max-fps", "0", "--motion", "0", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    changes = [(line["previous"], line["answer"]) for line in lines if line["changed"]]
+    assert changes == [(None, "1"), ("1", "2")]
+    assert [(body["previous"], body["answer"], body["counts"]["2"]) for _, body in hook.calls] == [("1", "2", 1)]
+    assert hook.pictures[0] is not None
+    assert cv2.imdecode(np.frombuffer(hook.pictures[0], np.uint8), 1).shape == (63, 64, 3)
+    parts = json.loads(listener.wait("homeassistant/device/gate-gate/config", bool))
+    assert parts["dev"]["name"] == "Gate yard"
+    assert {"answer", "score", "paused", "threshold", "camera_state"} <= set(parts["cmps"])
+    state = json.loads(listener.wait("edgeclf/gate/yard/gate/state", lambda payload: b'"2"' in payload))
+    assert state["counts"] == {"1": 1, "2": 1}
+    listener.close()
+
+
+def test_sorter_with_gpio(sure_model: Path, video: Path, tmp_path: Path) -> None:
+    """Its "scratched" is a 2; gpiozero's mock pins note what happened to them."""
+    pytest.importorskip("gpiozero")
+    replaced = {"csi": video.name, "=scratched": "=2", "reload = true": "reload = false"}
+    replaced |= {"threshold = 0.8": "threshold = 0", "metrics = 9100": "metrics = 0"}
+    replaced |= {"region = [0.3, 0.0, 0.4, 1.0]": "region = [0, 0, 1, 0.99]"}
+    config = _adapted("gpio_sorter.toml", tmp_path, replaced)
+    (tmp_path / "main.py").write_text(
+        "import json, sys\n"
+        "from gpiozero import Device\n"
+        "from gpiozero.pins.mock import MockFactory\n"
+        "from edgeclf_runtime.cli import cli\n"
+        "Device.pin_factory = factory = MockFactory()\n"
+        "pins = [factory.pin(number) for number in (17, 27)]\n"
+        "cli(sys.argv[1:], standalone_mode=False)\n"
+        "json.dump([[bool(state.state) for state in pin.states] for pin in pins], open('pins.json', 'w'))\n",
+        "utf-8",
+    )
+    command = [sys.executable, "main.py", "run", str(sure_model), "--config", config.name, "--realtime"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    valve, other = json.loads((tmp_path / "pins.json").read_text("utf-8"))
+    with (tmp_path / "parts.csv").open(encoding="utf-8") as file:
+        changes = [row["answer"] for row in csv.DictReader(file) if row["changed"] == "1"]
+    assert valve.count(True) == changes.count("2") >= 1
+    assert other.count(True) == changes.count("unknown")
+    assert not valve[-1]
