@@ -87,7 +87,10 @@ def _as(value: Any, hint: Any) -> Any:
             raise TypeError("a list" if kinds[-1] is Ellipsis else f"a list of {len(kinds)}")
         return tuple(_as(item, kinds[0]) for item in value)
     if hint is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise TypeError("a smaller number") from None
     if type(value) is not hint:
         raise TypeError({str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint])
     if hint is float and math.isnan(value):
