@@ -48,6 +48,10 @@ TINY: dict[str, tuple[str, str]] = {
         "FOLDER --seeds 0 --widths 320,480 --epochs 1 --size 64 --out OUT",
         r"(?s)reduced: decoding 4000x3000 [\d.]+ ms.* 480: in full [\d.]+%, reduced [\d.]+%, points lost [+-]\d",
     ),
+    "labels": (
+        "MODEL FOLDER --seeds 1 --days 2 --images 8 --decisions 4",
+        r"(?s)thumbnails +\d+ groups of 18 images, .*random groups +65% .* after 8: [\d.]+%",
+    ),
     "many": (
         "MODEL --cameras 2 --zones 2 --film 60 --seconds 2",
         r"(?m)^one over many: \d+\.\d\d of the answers, \d+\.\d\d for the same work, \d\.\d\d of the memory$",
