@@ -16,7 +16,7 @@ __all__ = ["FEATURES", "THUMBNAILS", "grouped"]
 FEATURES, THUMBNAILS = 0.5, 0.9
 """Smallest cosine between two images of a group, of a network's features and of thumbnails; the mean is taken off.
 
-On TrashNet's test part 96 to 99% of the images are then in a group of their own class, see docs/figures.md.
+On TrashNet's test part 97 to 98% of the images are then in a group of mostly their own class, see docs/figures.md.
 """
 
 _MEAN = 0.9  # share of the mean that is taken off: all of it would leave only noise of images that are all alike
