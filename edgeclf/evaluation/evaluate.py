@@ -80,6 +80,11 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
     Raises:
         DataError: the source is missing, has no images or only a train part, or a label that the model lacks.
     """
+    if card.has_several_labels:
+        raise DataError(
+            f"{card.name}: the model has several labels an image, so it has no accuracy. Measure it with: edgeclf "
+            "evaluate MODEL photos.csv"
+        )
     if source.is_file() or (source / INDEX).is_file():
         data, _ = read_source(source, training=False)
         part = chosen_part(source, [part for part in PARTS if part in data.parts])

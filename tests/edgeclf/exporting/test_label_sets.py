@@ -14,6 +14,7 @@ from edgeclf.commands.evaluate import evaluate
 from edgeclf.commands.export import export as export_command
 from edgeclf.errors import DataError
 from edgeclf.evaluation.measuring import measure_dataset
+from edgeclf.evaluation.promotion import compare_files
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.file import read_model
@@ -81,5 +82,7 @@ def test_evaluate_shows_each_label(label_run: Run, label_model: Path, tmp_path: 
 def test_what_needs_one_label_an_image_refuses_such_models(label_run: Run, label_model: Path, digits: Path) -> None:
     with Classifier.load(label_model) as classifier, pytest.raises(DataError, match="has several labels an image"):
         measure_dataset(classifier, label_run.read_split(), Quiet())
+    with pytest.raises(DataError, match="the model has several labels an image, so it has no accuracy"):
+        compare_files(label_model, label_model, digits, Quiet())
     refused = CliRunner().invoke(export_command, [str(label_run.path), "--int8", "--frigate", "x"])
     assert "Frigate takes one label an image" in str(refused.exception)
