@@ -13,7 +13,7 @@ from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import PARTS, Dataset
 from edgeclf.data.image_cache import Pictures
 from edgeclf.errors import RunError
-from edgeclf.metrics.label_sets import choose_thresholds, score_sets, sigmoid
+from edgeclf.metrics.label_sets import SetScore, choose_thresholds, score_sets, sigmoid
 from edgeclf.metrics.scoring import score, softmax
 from edgeclf.model.network import HEAD, get_weights, set_weights, tempered
 from edgeclf.model.trainable import trained_share
@@ -40,6 +40,7 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Training"]
 
+_RARE = 0.25  # recall of a label at its threshold, below which it is worth a word
 _BIAS = 0.01  # share of the starting network, below which both averages count as equal
 
 
@@ -272,6 +273,15 @@ class Training:
             for name in ("state", "start", "tuned", "before"):
                 self._run.remove_arrays(name)
 
+    def _say_rare(self, figures: SetScore) -> None:
+        """Say which labels few of their validation images get, as their thresholds are high."""
+        rare = [item for item in figures.labels if item.recall is not None and item.recall < _RARE]
+        for item in rare:
+            self._reporter.say(
+                f"Label {item.label!r}: {item.recall:.0%} of its {counted(item.support, 'validation image')} reach its "
+                f"threshold, {item.threshold:.2f}. Add images of it, or lower --label-precision."
+            )
+
     def _measure(self, status: str) -> None:
         """Write the kept network's figures and predictions to the run folder."""
         self._distribution.agree(0)  # the others wait until the first has written
@@ -298,7 +308,10 @@ class Training:
             validated, precision = data.presence[self._rows["validation"]], self._config.label_precision
             thresholds = choose_thresholds(scores["validation"], validated, precision)
             for part, values in scores.items():
-                metrics[part] = asdict(score_sets(values, data.presence[self._rows[part]], data.labels, thresholds))
+                figures = score_sets(values, data.presence[self._rows[part]], data.labels, thresholds)
+                metrics[part] = asdict(figures)
+                if part == "validation":
+                    self._say_rare(figures)
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
         self._distribution.agree(0)  # no worker continues while another still reads
