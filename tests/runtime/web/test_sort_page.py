@@ -43,6 +43,13 @@ def test_fifty_alike_are_one_click(browser: Browser, new: Path, tmp_path: Path) 
         fifty = "(card) => card.querySelector('h2').textContent === '50 alike'"
         browser.value(f"[...document.querySelectorAll('.group')].find({fifty}).id = 'fifty'")
         assert browser.value("document.querySelectorAll('#fifty img').length") == 12
+        assert (
+            browser.value("getComputedStyle(document.querySelector('#fifty img')).objectFit") == "contain"
+        )  # all of it
+        browser.click("#fifty .enlarge")
+        browser.wait("document.getElementById('large').open && document.getElementById('large-image').naturalWidth")
+        browser.click("#large-image")
+        browser.wait("!document.getElementById('large').open")
         browser.click("#fifty .shot:nth-child(3) .pick")  # this one is left out
         browser.wait("document.querySelector('#fifty h2').textContent === '50 alike, 1 left out'")
         proposal = browser.value("document.querySelector('#fifty .chip').dataset.label")
