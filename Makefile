@@ -130,6 +130,7 @@ bench-speed: setup .venv-mediapipe/ready
 # Shorter: python -m tests.benchmarks.many MODEL --film 150 --seconds 20
 bench-many: setup
 	$(BIN)/python -m tests.benchmarks.many $(MODEL)
+	$(BIN)/python -m tests.benchmarks.many_disturbed $(MODEL)
 
 # 200,000 frames through the whole product, its camera, broker and model file replaced on the way; 20 minutes.
 # Shorter: make soak SOAK='--frames 20000 --restart 5000 --swaps 5 --growth 16'

@@ -56,6 +56,10 @@ TINY: dict[str, tuple[str, str]] = {
         "MODEL --cameras 2 --zones 2 --film 60 --seconds 2",
         r"(?m)^one over many: \d+\.\d\d of the answers, \d+\.\d\d for the same work, \d\.\d\d of the memory$",
     ),
+    "many_disturbed": (
+        "MODEL --cameras 3 --zones 1 --fps 2 --seconds 5",
+        r"(?s)undisturbed +[\d.]+ answers/s of 1 zones.*disturbed +[\d.]+ answers/s.*the others lost -?[\d.]+% of",
+    ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
     "published": (
         "FOLDER --backbones efficientnet-lite0 --count 4",

@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -83,7 +84,7 @@ def _config(zones: list[Zone]) -> str:
 
 def _one(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
     (folder / "run.toml").write_text(_config(zones), "utf-8")
-    return [_started(folder, [str(zones[0].model), "--config", "run.toml"])]
+    return [started_run(folder, [str(zones[0].model), "--config", "run.toml"])]
 
 
 def _many(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
@@ -92,23 +93,30 @@ def _many(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
         region = ",".join(map(str, zone.region))
         words = [str(zone.model), "--source", f"{zone.camera}.avi", "--realtime", "--region", region]
         words += ["--jsonl", f"many-{zone.name}.jsonl", "--rotate-bytes", "1000000000"]
-        started.append(_started(folder, words))
+        started.append(started_run(folder, words))
     return started
 
 
-def _started(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+def started_run(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    """Start ``edgeclf run`` in a folder."""
     with (folder / "messages.txt").open("ab") as messages:
         return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
 
 
-def _lines(folder: Path, way: str) -> list[tuple[str, float, float]]:
-    """Return zone, time and age of all answers so far."""
+def lines_so_far(folder: Path, way: str) -> list[dict[str, Any]]:
+    """Return all whole lines so far, each with its ``zone``."""
     found = []
     for path in folder.glob(f"{way}*.jsonl"):
         for text in path.read_text("utf-8").splitlines(keepends=True):
-            if text.endswith("\n") and "answer" in (line := json.loads(text)):
-                found.append((line.get("zone", path.stem.partition("-")[2]), line["time"] + line["age"], line["age"]))
+            if text.endswith("\n"):
+                found.append({"zone": path.stem.partition("-")[2], **json.loads(text)})
     return found
+
+
+def answers_so_far(folder: Path, way: str) -> list[tuple[str, float, float]]:
+    """Return zone, time and age of all answers so far."""
+    lines = [line for line in lines_so_far(folder, way) if "answer" in line]
+    return [(line["zone"], line["time"] + line["age"], line["age"]) for line in lines]
 
 
 def _memory(processes: list[subprocess.Popen[bytes]]) -> float:
@@ -131,7 +139,7 @@ def _measured(way: str, zones: list[Zone], folder: Path, seconds: float, film: f
     processes = (_one if way == "one" else _many)(zones, folder)
     try:
         until = time.monotonic() + film
-        while len({zone for zone, _, _ in _lines(folder, way)}) < len(zones):
+        while len({zone for zone, _, _ in answers_so_far(folder, way)}) < len(zones):
             if time.monotonic() > until or any(process.poll() is not None for process in processes):
                 text = (folder / "messages.txt").read_text("utf-8")
                 raise click.ClickException(f"{way}: not all zones have answered.\n{text}")
@@ -144,7 +152,7 @@ def _measured(way: str, zones: list[Zone], folder: Path, seconds: float, film: f
             process.send_signal(signal.SIGTERM)
         for process in processes:
             process.wait(60)
-    answers = [(zone, age) for zone, moment, age in _lines(folder, way) if begin <= moment < end]
+    answers = [(zone, age) for zone, moment, age in answers_so_far(folder, way) if begin <= moment < end]
     counts = Counter({zone.name: 0 for zone in zones})
     counts.update(zone for zone, _ in answers)
     ages = [age for _, age in answers]
