@@ -14,6 +14,7 @@ const undone = []; // moves that can be undone, the last one at the end
 let state = null;
 let current = null; // the card that the keys are for
 let touched = -CALM;
+let sent = Promise.resolve(); // moves are sent one after another
 let hiding = 0;
 let asking = null;
 
@@ -101,13 +102,16 @@ async function move(card, path, body, told) {
   if (card.spared.size) card.spared.clear();
   else step(1, card);
   show(state);
-  try {
-    const answer = await post(path, body, 60000);
-    undone.push(answer);
-    say(told(answer), true);
-  } catch (error) {
-    say(error.message, undone.length > 0);
-  }
+  sent = sent.then(async () => {
+    try {
+      const answer = await post(path, body, 60000);
+      undone.push(answer);
+      say(told(answer), true);
+    } catch (error) {
+      say(error.message, undone.length > 0);
+    }
+  });
+  await sent;
   await refresh(body.images);
 }
 
@@ -119,6 +123,7 @@ async function refresh(images) {
 }
 
 async function undo() {
+  await sent; // or a quick hand would take back the move before the last one
   const last = undone.pop();
   if (!last) return;
   try {
