@@ -22,7 +22,7 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?s)--camera takes [\d.]+% of a step's time.*, validation: 9 images.*, test: 9 images, 1 seed.*mean of 13 ",
     ),
     "collages": (
-        "FOLDER --size 64 --epochs 1 --method ptq --out OUT",
+        "FOLDER --size 64 --epochs 1 --rounds 5 --method ptq --out OUT",
         r"(?s)average precision float [\d.]+% int8 [\d.]+%.*mAP float [\d.]+%, int8 [\d.]+%.*points of mAP lost [+-]\d",
     ),
     "conditions": ("MODEL FOLDER/test --streams 2", r"(?m)^noise +strong +\d.*\d+.*(?s:.*)False alarms in 10000 views"),

@@ -24,7 +24,6 @@ from edgeclf_runtime import Classifier
 from tests.benchmarks.photographs import require
 
 _CELL = 192  # pixels
-_ROUNDS = 2  # times that an image is used
 _VALIDATION = 0.15
 
 Pictures = Sequence[tuple[str, Path]]
@@ -35,15 +34,16 @@ Pictures = Sequence[tuple[str, Path]]
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--size", default=128, show_default=True, help="Input height and width in pixels.")
 @click.option("--epochs", default=8, show_default=True)
+@click.option("--rounds", default=2, show_default=True, help="Collages that each image is in.")
 @click.option("--method", default="auto", show_default=True, help="As of edgeclf export.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/collages"), show_default=True)
-def main(folder: Path, seeds: str, size: int, epochs: int, method: str, out: Path) -> None:
+def main(folder: Path, seeds: str, size: int, epochs: int, rounds: int, method: str, out: Path) -> None:
     """Print mAP of the float and the int8 file on collages of the test part, and each label at its threshold."""
     require(folder, "train", "test")
     training, test = (out / part for part in ("train", "test"))
     if not (test / "list.csv").exists():
-        _write_collages(training, _parts(_pictures(folder / "train")), 0)
-        _write_collages(test, {"": _pictures(folder / "test")}, 1)
+        _write_collages(training, _parts(_pictures(folder / "train")), rounds, 0)
+        _write_collages(test, {"": _pictures(folder / "test")}, rounds, 1)
     for seed in map(int, seeds.split(",")):
         config = make_config({"several_labels": True, "size": size, "epochs": epochs, "seed": seed})
         path = out / f"{size}-{epochs}-{seed}"
@@ -92,12 +92,12 @@ def _parts(pictures: Pictures) -> dict[str, Pictures]:
     return dict(parts)
 
 
-def _write_collages(folder: Path, parts: dict[str, Pictures], seed: int) -> None:
+def _write_collages(folder: Path, parts: dict[str, Pictures], rounds: int, seed: int) -> None:
     """Write the collages and, last, their CSV."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, rows = np.random.default_rng(seed), []
     for part, pictures in parts.items():
-        for number, chosen in enumerate(_chosen(pictures, rng)):
+        for number, chosen in enumerate(_chosen(pictures, rounds, rng)):
             name = f"{part or 'test'}-{number}.jpg"
             cv2.imwrite(str(folder / name), _collage([path for _, path in chosen], rng), [cv2.IMWRITE_JPEG_QUALITY, 90])
             rows.append([name, "|".join(sorted({label for label, _ in chosen})), *([part] if part else [])])
@@ -105,9 +105,9 @@ def _write_collages(folder: Path, parts: dict[str, Pictures], seed: int) -> None
         csv.writer(file).writerows([["file", "label", "part"][: len(rows[0])], *rows])
 
 
-def _chosen(pictures: Pictures, rng: np.random.Generator) -> Iterator[Pictures]:
-    """Yield the two to four images of each collage, until each image was used ``_ROUNDS`` times."""
-    for _ in range(_ROUNDS):
+def _chosen(pictures: Pictures, rounds: int, rng: np.random.Generator) -> Iterator[Pictures]:
+    """Yield the two to four images of each collage, until each image was used so many times."""
+    for _ in range(rounds):
         order = [pictures[row] for row in rng.permutation(len(pictures))]
         while len(order) >= 2:
             count = int(rng.integers(2, 5))

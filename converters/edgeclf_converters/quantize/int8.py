@@ -195,7 +195,10 @@ class _MethodSearch:
         if max_drop is not None or 100 / count <= AIM:
             return AIM if max_drop is None else max_drop
         images = f"Evaluating on {counted(count, 'image')}"
-        self._say(f"{images}: one is {100 / count:.1f} points, so a loss of one image is accepted.")
+        if self._judges.presence is not None:
+            self._say(f"{images}: a loss of {100 / count:.1f} points of mAP is accepted.")
+        else:
+            self._say(f"{images}: one is {100 / count:.1f} points, so a loss of one image is accepted.")
         return 100 / count
 
     def _best(self) -> Trial:
