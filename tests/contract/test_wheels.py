@@ -48,7 +48,7 @@ def test_a_wheel_says_what_it_is(wheels: Path) -> None:
         listed = re.findall(r"(?m):: Python :: (3\.\d+)$", "\n".join(metadata.get_all("Classifier")))
         assert listed == [f"3.{minor}" for minor in range(6, 20) if f"3.{minor}" in bounds][: len(listed)], path.name
     extras = _metadata(next(wheels.glob("edgeclf_runtime*.whl"))).get_all("Provides-Extra")
-    assert sorted(extras) == ["heic", "metrics", "mqtt", "signed", "tflite-runtime", "web"]
+    assert sorted(extras) == ["gpio", "heic", "metrics", "mqtt", "signed", "tflite-runtime", "web"]
 
 
 def _metadata(wheel: Path) -> Message:
