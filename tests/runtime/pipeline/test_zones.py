@@ -303,6 +303,40 @@ def test_a_service_keeps_one_record_of_its_health_and_one_of_each_zone_s_images(
     assert not list(HealthFileKeys().open(Opening(("cat",), "m", zones=(zone,), zone=zone)))  # zones would overwrite it
 
 
+def test_zones_come_move_and_go_while_another_loses_no_frame(model: Path) -> None:
+    class Film(_Camera):
+        live = False  # waits until all its zones have taken a frame
+
+    kept, corner = _Kept(), GivenView((0.5, 0.5, 0.5, 0.5))
+    pipeline, shared = _pipeline(model, {"a": Film(), "b": Film()}, [kept])
+    classifier = shared.borrow()
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    kept.wait(lambda: len(kept.of("a")) >= 3)
+    pipeline.move(Zone(classifier, DecisionRule(), GateRule(), corner, ZoneName("a", "a")))
+    kept.wait(lambda: _region(kept.of("a")[-1]) == corner.region)
+    pipeline.add(Zone(classifier, DecisionRule(), GateRule(), corner, ZoneName("a", "new")), shared, [])
+    kept.wait(lambda: len(kept.of("new")) >= 3)
+    pipeline.remove(ZoneName("a", "a"))
+    for name in ("b", "b2"):  # then its camera rests
+        pipeline.remove(ZoneName("b", name))
+    done = pipeline.counts[ZoneName("a", "a2")]
+    kept.wait(lambda: len(kept.of("a2")) > done)  # and so what waited for the sink before
+    gone = len(kept.of("a"))
+    kept.wait(lambda: len(kept.of("a2")) > done + 5)
+    assert len(kept.of("a")) == gone
+    pipeline.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    numbers = [item.prediction.frame.number for item in kept.of("a2") if item.prediction.frame is not None]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert pipeline.counts.keys() == {ZoneName("a", "a2"), ZoneName("a", "new")}
+
+
+def _region(item: Observation) -> object:
+    return None if item.prediction.frame is None else item.prediction.frame.view.region
+
+
 def test_states_name_their_camera(model: Path) -> None:
     kept = _Kept()
     pipeline, _ = _pipeline(model, {"a": _Camera()}, [kept])
