@@ -19,13 +19,16 @@ TINY: dict[str, tuple[str, str]] = {
     ),
     "camera": (
         "FOLDER --seeds 0 --epochs 1 --size 64 --limit 9 --method ptq --out OUT",
-        r"(?s)--camera takes [\d.]+% of a step's time.*, validation: 9 images.*, test: 9 images, 1 seed.*mean of 13 ",
+        r"(?s)--camera takes [\d.]+% of a step's time.*, validation: \d+ images.*, test: 9 images, 1 seed.*mean of 13 ",
     ),
     "collages": (
         "FOLDER --size 64 --epochs 1 --rounds 5 --method ptq --out OUT",
         r"(?s)average precision float [\d.]+% int8 [\d.]+%.*mAP float [\d.]+%, int8 [\d.]+%.*points of mAP lost [+-]\d",
     ),
-    "conditions": ("MODEL FOLDER/test --streams 2", r"(?m)^noise +strong +\d.*\d+.*(?s:.*)False alarms in 10000 views"),
+    "conditions": (
+        "MODEL FOLDER/test --streams 2",
+        r"(?m)^noise +strong +\S+% +\S+% +\w+$(?s:.*)False alarms in 10000 views",
+    ),
     "feed": (
         "--images 12 --size 64 --batch 6 --rounds 1",
         r"(?s)default +\d+ images/s +[\d.]+ ms .*rand-augment.*--camera.*quantization-aware.*features +\d+ images/s",

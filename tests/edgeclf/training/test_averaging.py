@@ -60,7 +60,7 @@ def test_the_average_with_the_lower_validation_loss_is_kept(
 
     def watched(training: Training) -> Judged:
         judgement = validated(training)
-        judged.append(judgement.score.log_loss)
+        judged.append(judgement.log_loss)
         return judgement
 
     monkeypatch.setattr(Training, "_validated", watched)

@@ -118,9 +118,8 @@ def test_what_needs_no_image_keeps_none() -> None:
 
 def test_what_is_dropped_is_told_once_a_while_and_to_prometheus(caplog: pytest.LogCaptureFixture) -> None:
     sink, figures = _Held(), MetricsSink(0)
-    pipeline = Pipeline(
-        cast(Any, SimpleNamespace(card=SimpleNamespace(threshold=0.0), familiarity=None)), [sink, figures]
-    )
+    card = SimpleNamespace(threshold=0.0, has_several_labels=False)
+    pipeline = Pipeline(cast(Any, SimpleNamespace(card=card, familiarity=None)), [sink, figures])
     outlet = pipeline.outlets[0]
     outlet.put(seen())
     assert sink.holding.wait(10)
