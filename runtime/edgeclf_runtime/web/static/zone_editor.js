@@ -11,7 +11,7 @@ const NEAR = 6; // pixels that a finger moves without meaning it
 export class ZoneEditor {
   /** redraw: shows the zones again. */
   constructor(redraw) {
-    Object.assign(this, { redraw, on: false, zones: [], version: 0, selected: null, past: [], drag: null, count: 0 });
+    Object.assign(this, { redraw, on: false, zones: [], version: 0, replaced: null, selected: null, past: [], drag: null, count: 0 });
     element("edit").addEventListener("click", () => this.begin());
     element("cancel").addEventListener("click", () => this.end());
     element("undo").addEventListener("click", () => this.undo());
@@ -19,9 +19,11 @@ export class ZoneEditor {
     document.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Know the zones that count; they are not edited yet. */
+  /** Know the zones that count; they are not edited yet. A message that was on its way during a save is too old. */
   know(version, zones) {
     element("edit").hidden = this.on;
+    if (version === this.replaced) return;
+    this.replaced = null;
     if (!this.on) Object.assign(this, { version, known: zones });
   }
 
@@ -54,7 +56,8 @@ export class ZoneEditor {
     const zones = this.zones.map(({ name, camera, kept, corners, isPolygon }) => ({ name, camera, ...(kept || place({ corners, isPolygon })) }));
     element("save").disabled = true;
     try {
-      await post("zones", { version: this.version, zones });
+      const { version } = await post("zones", { version: this.version, zones });
+      Object.assign(this, { replaced: this.version, version, known: this.zones });
       this.end();
     } catch (error) {
       this.problem(error.message);
