@@ -80,9 +80,9 @@ TINY: dict[str, tuple[str, str]] = {
     "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),
     "stages": ("FOLDER --epochs 1 --size 64", r"(?m)^in all +[\d.]+ +100% +\d+%"),
     "teach": (
-        "FOLDER --counts 1,3 --seeds 0 --fine-tune 0 --out OUT",
-        r"(?sm)^ +3 +[\d.]+% +[\d.]+% +[\d.]+% +[\d.]+ s +[\d.]+ s +[\d.]+ s +\d+ MiB +[+-]\d+\.\d\d \("
-        r".*^ +3 +[\d.]+% +[\d.]+% +[\d.]+ s +[+-]\d+\.\d\d \(",
+        "FOLDER --counts 1,5 --seeds 0 --fine-tune 0 --out OUT",
+        r"(?sm)^ +5 +[\d.]+% +[\d.]+% +[\d.]+% +[\d.]+ s +[\d.]+ s +[\d.]+ s +\d+ MiB +[+-]\d+\.\d\d \("
+        r".*^ +5 +[\d.]+% +[\d.]+% +[\d.]+ s +[+-]\d+\.\d\d \(",
     ),
     "train": (
         "FOLDER --seeds 0 --epochs 2 --size 64 --ways 'full,head,HOG + SVM,time' --out OUT",

@@ -25,6 +25,7 @@ import numpy as np
 
 from edgeclf import Quiet, export, make_config, train
 from edgeclf.data.dataset import Dataset
+from edgeclf.data.division import FEWEST
 from edgeclf.data.folders import scan
 from edgeclf.exporting.export import export_pretrained
 from edgeclf_runtime import Classifier
@@ -35,7 +36,6 @@ from tests.benchmarks.intervals import points_lost
 from tests.benchmarks.photographs import require
 
 _MODES = ("int8", "float32")
-_DIVISIBLE = 3  # fewest images of a class of which some can be held out
 _KNOWN = 50  # images of each class to which another is added
 _WAYS = ("before", "--keep", "--keep-exact", "anew")
 
@@ -85,7 +85,7 @@ def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, fine_t
 def _compare_fine_tuned(bench: _Bench, counts: str, seeds: list[int]) -> None:
     click.echo("\na class   fine-tuned   taught  seconds fine-tuned   points lost, 95% interval by image")
     for count in (int(count) for count in counts.split(",")):
-        if count < _DIVISIBLE:
+        if count < FEWEST:
             click.echo(f"{count:7}   too few images to fine-tune and to choose an epoch")
             continue
         tuned = [bench.fine_tuned(count, seed) for seed in seeds]
