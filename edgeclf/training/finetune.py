@@ -126,7 +126,7 @@ class FineTuner:
     def bias(self) -> float:
         """Return the starting network's share of the moving average: near 1 at first, 0 after some hundred steps."""
         average = self._config.average
-        return float(average ** int(self._optimizer.iterations)) if average and self._began else 0.0
+        return float(average ** int(self._optimizer.iterations.numpy())) if average and self._began else 0.0
 
     @contextmanager
     def averaged(self, corrected: bool = False) -> Iterator[None]:
