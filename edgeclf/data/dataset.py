@@ -109,6 +109,11 @@ class Dataset:
         """Return the indices of the files in one part."""
         return np.flatnonzero(np.array(self.parts) == part)
 
+    @property
+    def wanted(self) -> Indices | npt.NDArray[np.bool_]:
+        """What a network is to answer: the targets, or ``presence`` if images may have several labels."""
+        return self.targets if self.presence is None else self.presence
+
     def label_text(self, row: int) -> str:
         """Return the label of one file; several as ``a|b``, and none of them as ``_none``."""
         return (

@@ -14,13 +14,12 @@ from edgeclf.data.label_sets import with_presence
 from edgeclf.data.sources import read_source
 from edgeclf.errors import DataError
 from edgeclf.evaluation.evaluate import chosen_part
-from edgeclf.evaluation.measuring import classify_files
+from edgeclf.evaluation.measuring import classify_files, files_of_dataset, typical_milliseconds
 from edgeclf.metrics.label_sets import SetScore, score_sets
 from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.model.card import ModelCard
-from edgeclf_runtime.pictures.preprocess import Pixels
 from edgeclf_runtime.system.plain_text import counted, plain, printable
 
 __all__ = ["SetEvaluation", "SetMeasurement", "label_set_images", "measure_label_sets"]
@@ -130,12 +129,8 @@ def measure_label_sets(
     Raises:
         DataError: none can be read.
     """
-    names = {data.path(file): file for file in data.files}
-
-    def read(path: Path) -> Pixels:
-        return data.picture(names[path], classifier.card.preprocessing)
-
-    rows, predictions, skipped = classify_files(classifier, list(names), reporter, read, title)
+    files, read = files_of_dataset(classifier, data)
+    rows, predictions, skipped = classify_files(classifier, files, reporter, read, title)
     assert data.presence is not None
     scores, presence = np.stack([prediction.scores for prediction in predictions]), data.presence[rows]
     card = classifier.card
@@ -144,5 +139,5 @@ def measure_label_sets(
         scores,
         presence,
         tuple(skipped),
-        float(np.median([sum(prediction.milliseconds.values()) for prediction in predictions])),
+        typical_milliseconds(predictions),
     )

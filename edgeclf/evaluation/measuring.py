@@ -25,7 +25,16 @@ from edgeclf_runtime.prediction import NOTHING, Prediction
 from edgeclf_runtime.system.native_lines import without_codec_lines
 from edgeclf_runtime.system.plain_text import printable
 
-__all__ = ["READERS", "Measurement", "classify_files", "measure", "measure_dataset", "outcome_of"]
+__all__ = [
+    "READERS",
+    "Measurement",
+    "classify_files",
+    "files_of_dataset",
+    "measure",
+    "measure_dataset",
+    "outcome_of",
+    "typical_milliseconds",
+]
 
 READERS = 2
 """Threads that decode images for the interpreter."""
@@ -167,7 +176,7 @@ def outcome_of(
         targets,
         files,
         skipped,
-        float(np.median([sum(prediction.milliseconds.values()) for prediction in predictions])),
+        typical_milliseconds(predictions),
         np.stack(features) if features else None,
         np.array(familiarity, np.float32) if familiarity else None,
         reasons,
@@ -200,12 +209,23 @@ def measure_dataset(
     Raises:
         DataError: none can be read.
     """
+    files, read = files_of_dataset(classifier, data)
+    return measure(classifier, files, data.targets.tolist(), reporter, read, title, rule)
+
+
+def files_of_dataset(classifier: Classifier, data: Dataset) -> tuple[list[Path], Callable[[Path], Pixels]]:
+    """Return the files of a dataset, in its order, and what reads one of them for a classifier."""
     names = {data.path(file): file for file in data.files}
 
     def read(path: Path) -> Pixels:
         return data.picture(names[path], classifier.card.preprocessing)
 
-    return measure(classifier, list(names), data.targets.tolist(), reporter, read, title, rule)
+    return list(names), read
+
+
+def typical_milliseconds(predictions: Sequence[Prediction]) -> float:
+    """Return the median time per image for resizing and inference."""
+    return float(np.median([sum(prediction.milliseconds.values()) for prediction in predictions]))
 
 
 def _classified(classifier: Classifier, picture: Pixels | Skipped) -> Prediction | Skipped:

@@ -17,7 +17,7 @@ from edgeclf.exporting.label_sets import SetFigures
 from edgeclf.exporting.page import write_parity
 from edgeclf.frameworks import seed_everything
 from edgeclf.progress import Reporter
-from edgeclf.training.augmentation.augment import CROPPED_AREA, CROPPED_AREA_OF_SETS, augment
+from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.class_weights import balanced_rows, class_weights
 from edgeclf_converters.distribution import Distribution
@@ -75,9 +75,8 @@ def quantize(
             pictures, unread = decode(part, rule, margin, folder / name, reporter)
             if unread:
                 raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
-            targets = part.targets if part.presence is None else part.presence
             pixels = (pictures.larger if margin else pictures.inputs).mapped()
-            return Labelled(pixels, targets, card.label_thresholds)
+            return Labelled(pixels, part.wanted, card.label_thresholds)
 
         validation = decoded(judged, 0, "validation")
         calibration = list(decoded(chosen, 0, "calibration").pixels)
@@ -125,10 +124,9 @@ def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
 def qat_augment(config: TrainConfig) -> Augment:
     """Return the float training's augmentation, at the model's input size."""
 
-    area = CROPPED_AREA_OF_SETS if config.several_labels else CROPPED_AREA
-
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        images = augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count, area)
+        several = bool(config.several_labels)
+        images = augment(pixels, config.input_size, config.flip, config.rotate90, seed, part, count, several)
         return camera_like(images, seed, part, count) if config.camera else images
 
     return changed

@@ -20,7 +20,7 @@ from edgeclf.progress import Reporter
 from edgeclf.runs.run import Run
 from edgeclf_converters.parity.scores import NetworkScores
 
-__all__ = ["JUDGED", "Answers", "read_answers", "weights_digest", "write_scores"]
+__all__ = ["JUDGED", "Answers", "probabilities", "read_answers", "weights_digest", "write_scores"]
 
 JUDGED = ("validation", "test")  # parts that are evaluated; choices are made on the first
 
@@ -95,8 +95,12 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
         if unread:
             raise DataError(f"{unread[0].reason} The model was trained with it; restore the file.")
         with reporter.bar("Measuring", 0):
-            likely = sigmoid if run.config.several_labels else softmax
-            return likely(NetworkScores(model, rule)(pictures.inputs))
+            return probabilities(NetworkScores(model, rule)(pictures.inputs), data)
+
+
+def probabilities(logits: Scores, data: Dataset) -> Scores:
+    """Return the probabilities of a network's answers: by a softmax, or sigmoids for several labels an image."""
+    return softmax(logits) if data.presence is None else sigmoid(logits)
 
 
 def weights_digest(run: Run) -> npt.NDArray[np.uint8]:

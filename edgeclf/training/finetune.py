@@ -22,7 +22,7 @@ from edgeclf.data.prefetch import Prefetched
 from edgeclf.frameworks import has_gpu, keras, tensorflow
 from edgeclf.model.network import HEAD
 from edgeclf.model.trainable import adaptation, fix_early
-from edgeclf.training.augmentation.augment import CROPPED_AREA, CROPPED_AREA_OF_SETS, augment
+from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.augmentation.mixing import draw, mix
 from edgeclf.training.augmentation.rand_augment import rand_augment
@@ -204,8 +204,7 @@ class FineTuner:
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
         # Outside of the compiled step: there, TensorFlow's optimizer warns that it cannot estimate the crops' cost.
         pixels = tf.constant(self._pixels[rows[part]])
-        area = CROPPED_AREA_OF_SETS if self._several else CROPPED_AREA
-        images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows), area)
+        images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows), self._several)
         if config.rand_augment:
             images = rand_augment(images, config.rand_augment, seed, part, len(rows))
         if config.camera:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from edgeclf.metrics.calibration import fit_temperature
 from edgeclf.metrics.label_sets import fit_set_temperature, score_sets, set_losses, sigmoid
 from edgeclf.metrics.scoring import log_losses, score, softmax
 
-__all__ = ["ACCURACY", "MEAN_AVERAGE_PRECISION", "Judged", "judge", "judge_sets"]
+__all__ = ["ACCURACY", "MEAN_AVERAGE_PRECISION", "Judged", "judge"]
 
 ACCURACY, MEAN_AVERAGE_PRECISION = "accuracy", "mean_average_precision"
 _SHORT = {ACCURACY: "", MEAN_AVERAGE_PRECISION: "mAP "}
@@ -47,16 +48,27 @@ class Judged:
         return f"{self.shown}, log loss {self.log_loss:.3f}"
 
 
-def judge(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], labels: Sequence[str]) -> Judged:
-    """Return figures of logits ``[images, classes]`` that are divided by the temperature with the lowest loss."""
+def judge(
+    logits: npt.NDArray[np.float32], wanted: npt.NDArray[np.int64] | npt.NDArray[np.bool_], labels: Sequence[str]
+) -> Judged:
+    """Return figures of logits ``[images, classes]`` that are divided by the temperature with the lowest loss.
+
+    Args:
+        logits: the network's answers.
+        wanted: as ``Dataset.wanted``.
+        labels: the labels.
+    """
+    return (_judge_classes if wanted.ndim == 1 else _judge_sets)(logits, wanted, labels)
+
+
+def _judge_classes(logits: npt.NDArray[np.float32], targets: npt.NDArray[Any], labels: Sequence[str]) -> Judged:
     temperature = fit_temperature(logits, targets)
     scores = softmax(logits / np.float32(temperature))
     figures = score(scores, targets, labels)
     return Judged(ACCURACY, figures.accuracy, figures.log_loss, temperature, log_losses(scores, targets))
 
 
-def judge_sets(logits: npt.NDArray[np.float32], presence: npt.NDArray[np.bool_], labels: Sequence[str]) -> Judged:
-    """Do the same for images that may have several labels, bool ``[images, labels]``."""
+def _judge_sets(logits: npt.NDArray[np.float32], presence: npt.NDArray[Any], labels: Sequence[str]) -> Judged:
     temperature = fit_set_temperature(logits, presence)
     scores = sigmoid(logits / np.float32(temperature))
     figures = score_sets(scores, presence, labels, [0.5] * len(labels))

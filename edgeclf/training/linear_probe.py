@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,22 +95,16 @@ def fit_head(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    fitted_on, unseen = train[0], validation[0]
-    mean, spread = standardise(fitted_on)
-    unseen -= mean
-    unseen /= spread
-    by_class = dict(enumerate(weights))
-    best: tuple[float, Any] | None = None
-    with reporter.bar("Head", len(STRENGTHS)) as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about max_iter: close enough, and chosen by validation
-        for strength in STRENGTHS:
-            fitted = LogisticRegression(C=strength, class_weight=by_class, max_iter=200).fit(fitted_on, train[1])
-            loss = log_loss(validation[1], fitted.predict_proba(unseen), labels=np.arange(len(weights)))
-            if best is None or loss < best[0]:
-                best = loss, fitted
-            bar.advance(1)
-    assert best is not None
-    return _folded(best[1], mean, spread)
+    by_class, labels = dict(enumerate(weights)), np.arange(len(weights))
+
+    def unfitted(strength: float) -> Any:
+        return LogisticRegression(C=strength, class_weight=by_class, max_iter=200)
+
+    def loss(scores: Floats) -> float:
+        return float(log_loss(validation[1], scores, labels=labels))
+
+    mean, spread, _, fitted = _best(train, validation[0], unfitted, loss, reporter)
+    return _folded(fitted, mean, spread)
 
 
 def fit_label_heads(train: tuple[Floats, Presence], validation: tuple[Floats, Presence], reporter: Reporter) -> Head:
@@ -122,23 +116,47 @@ def fit_label_heads(train: tuple[Floats, Presence], validation: tuple[Floats, Pr
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
-    fitted_on, unseen = train[0], validation[0]
-    mean, spread = standardise(fitted_on)
+    def unfitted(strength: float) -> Any:
+        return OneVsRestClassifier(LogisticRegression(C=strength, max_iter=200))
+
+    def loss(scores: Floats) -> float:
+        return float(set_losses(scores, validation[1]).mean())
+
+    mean, spread, strength, fitted = _best(train, validation[0], unfitted, loss, reporter)
+    kernel = np.concatenate([one.coef_ for one in fitted.estimators_]).T / spread[:, None]
+    bias = np.concatenate([one.intercept_ for one in fitted.estimators_]) - mean @ kernel
+    return Head(kernel.astype(np.float32), bias.astype(np.float32), strength)
+
+
+def _best(
+    train: tuple[Floats, Any],
+    unseen: Floats,
+    unfitted: Callable[[float], Any],
+    loss: Callable[[Floats], float],
+    reporter: Reporter,
+) -> tuple[Floats, Floats, float, Any]:
+    """Fit a classifier with each regularization; return mean and spread of the features, and the best of them.
+
+    Args:
+        train: features, which are standardized in place, and what scikit-learn is to learn of them.
+        unseen: features of the validation part, which are standardized in place, too.
+        unfitted: returns a classifier of a regularization strength.
+        loss: of a classifier's probabilities for ``unseen``.
+    """
+    mean, spread = standardise(train[0])
     unseen -= mean
     unseen /= spread
     best: tuple[float, float, Any] | None = None
     with reporter.bar("Head", len(STRENGTHS)) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about max_iter: close enough, and chosen by validation
         for strength in STRENGTHS:
-            fitted = OneVsRestClassifier(LogisticRegression(C=strength, max_iter=200)).fit(fitted_on, train[1])
-            loss = float(set_losses(fitted.predict_proba(unseen), validation[1]).mean())
-            if best is None or loss < best[0]:
-                best = loss, strength, fitted
+            fitted = unfitted(strength).fit(*train)
+            reached = loss(fitted.predict_proba(unseen))
+            if best is None or reached < best[0]:
+                best = reached, strength, fitted
             bar.advance(1)
     assert best is not None
-    kernel = np.concatenate([one.coef_ for one in best[2].estimators_]).T / spread[:, None]
-    bias = np.concatenate([one.intercept_ for one in best[2].estimators_]) - mean @ kernel
-    return Head(kernel.astype(np.float32), bias.astype(np.float32), best[1])
+    return mean, spread, *best[1:]
 
 
 def standardise(values: Floats) -> tuple[Floats, Floats]:

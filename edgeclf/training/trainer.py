@@ -13,21 +13,21 @@ from edgeclf.config.train import preprocessing
 from edgeclf.data.dataset import PARTS, Dataset
 from edgeclf.data.image_cache import Pictures
 from edgeclf.errors import RunError
-from edgeclf.metrics.label_sets import SetScore, choose_thresholds, score_sets, sigmoid
-from edgeclf.metrics.scoring import score, softmax
+from edgeclf.metrics.label_sets import SetScore
 from edgeclf.model.network import HEAD, get_weights, set_weights, tempered
 from edgeclf.model.trainable import trained_share
 from edgeclf.pages.contact_sheet import mosaic
 from edgeclf.progress import Reporter
-from edgeclf.runs.predictions import JUDGED, write_scores
+from edgeclf.runs.predictions import JUDGED, probabilities, write_scores
 from edgeclf.runs.run import AUGMENTED, Run
 from edgeclf.training.class_weights import class_weights
 from edgeclf.training.early_stopping import Selection
+from edgeclf.training.final_figures import final_figures, rare_labels
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.growing import Start
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.history import History
-from edgeclf.training.judged import ACCURACY, MEAN_AVERAGE_PRECISION, Judged, judge, judge_sets
+from edgeclf.training.judged import ACCURACY, MEAN_AVERAGE_PRECISION, Judged, judge
 from edgeclf.training.linear_probe import Head, features, fit_head, fit_label_heads
 from edgeclf.training.starting_network import check_replicas
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
@@ -40,7 +40,6 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Training"]
 
-_RARE = 0.25  # recall of a label at its threshold, below which it is worth a word
 _BIAS = 0.01  # share of the starting network, below which both averages count as equal
 
 
@@ -67,7 +66,6 @@ class Training:
         self._rows = {part: data.rows(part) for part in PARTS}
         self._model = model
         self._logits = NetworkScores(self._model, preprocessing(run.config))
-        self._wanted = data.targets if data.presence is None else data.presence
         self._measure_name = ACCURACY if data.presence is None else MEAN_AVERAGE_PRECISION
         self._weights = class_weights(data, run.config)
         if len(set(self._weights)) > 1:
@@ -128,7 +126,7 @@ class Training:
         """Return the features and targets of the training images, and of the validation images."""
         backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
         computed = features(self._model, self._pictures.inputs, rows, backbone, self._distribution, self._reporter)
-        count, targets = len(self._rows["train"]), self._wanted[rows]
+        count, targets = len(self._rows["train"]), self._data.wanted[rows]
         return (computed[:count], targets[:count]), (computed[count:], targets[count:])
 
     def _validate_first(self, network: str) -> None:
@@ -144,7 +142,7 @@ class Training:
 
     def _tuner(self) -> FineTuner:
         rows, larger = self._rows["train"], self._pictures.larger
-        return FineTuner(self._model, self._config, larger, rows, self._wanted, self._weights, self._distribution)
+        return FineTuner(self._model, self._config, larger, rows, self._data.wanted, self._weights, self._distribution)
 
     def _show_augmented(self, tuner: FineTuner) -> None:
         """For the report: what the augmentation makes of training images."""
@@ -258,10 +256,8 @@ class Training:
 
     def _validated(self) -> Judged:
         """Evaluate the network on validation images with its logits divided by the best temperature."""
-        data, rows, logits = self._data, self._rows["validation"], self._answers("validation")
-        if data.presence is not None:
-            return judge_sets(logits, data.presence[rows], data.labels)
-        return judge(logits, data.targets[rows], data.labels)
+        wanted = self._data.wanted[self._rows["validation"]]
+        return judge(self._answers("validation"), wanted, self._data.labels)
 
     def _answers(self, part: str) -> npt.NDArray[np.float32]:
         return self._logits(self._pictures.inputs.take(self._rows[part]))
@@ -272,15 +268,6 @@ class Training:
         if status == "finished":
             for name in ("state", "start", "tuned", "before"):
                 self._run.remove_arrays(name)
-
-    def _say_rare(self, figures: SetScore) -> None:
-        """Say which labels few of their validation images get, as their thresholds are high."""
-        rare = [item for item in figures.labels if item.recall is not None and item.recall < _RARE]
-        for item in rare:
-            self._reporter.say(
-                f"Label {item.label!r}: {item.recall:.0%} of its {counted(item.support, 'validation image')} reach its "
-                f"threshold, {item.threshold:.2f}. Add images of it, or lower --label-precision."
-            )
 
     def _measure(self, status: str) -> None:
         """Write the kept network's figures and predictions to the run folder."""
@@ -299,19 +286,12 @@ class Training:
             f"head_validation_{self._measure_name}": self._history.first[f"validation_{self._measure_name}"],
         }
         data = self._data
-        likely = softmax if data.presence is None else sigmoid
-        scores = {part: likely(self._answers(part)) for part in JUDGED if len(self._rows[part])}
-        if data.presence is None:
-            for part, values in scores.items():
-                metrics[part] = asdict(score(values, data.targets[self._rows[part]], data.labels))
-        else:
-            validated, precision = data.presence[self._rows["validation"]], self._config.label_precision
-            thresholds = choose_thresholds(scores["validation"], validated, precision)
-            for part, values in scores.items():
-                figures = score_sets(values, data.presence[self._rows[part]], data.labels, thresholds)
-                metrics[part] = asdict(figures)
-                if part == "validation":
-                    self._say_rare(figures)
+        scores = {part: probabilities(self._answers(part), data) for part in JUDGED if len(self._rows[part])}
+        figures = final_figures(scores, data, self._config.label_precision)
+        metrics |= {part: asdict(found) for part, found in figures.items()}
+        if isinstance(judged := figures["validation"], SetScore):
+            for line in rare_labels(judged):
+                self._reporter.say(line)
         self._run.write_json("metrics", metrics)
         write_scores(self._run, scores)
         self._distribution.agree(0)  # no worker continues while another still reads

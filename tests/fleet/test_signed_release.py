@@ -23,6 +23,7 @@ from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
 from edgeclf_runtime.trust.sealing import split, unsigned
 from edgeclf_runtime.trust.statement import MODEL
 from tests.model_files import variant
+from tests.signing import key_pairs, sign_model
 
 Bring = Callable[..., tuple[bool, str]]
 
@@ -101,25 +102,17 @@ def go_back(root: Path) -> Callable[..., tuple[bool, str]]:
     return gone_back
 
 
-def _sign(model: Path, key: Path, output: Path) -> Path:
-    done = CliRunner().invoke(cli, ["sign", str(model), "--key", str(key), "-o", str(output)])
-    assert done.exit_code == 0, done.output
-    return output
-
-
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    for name in ("key", "other"):
-        assert CliRunner().invoke(cli, ["sign", "--new-key", str(tmp_path / name)]).exit_code == 0
-    return tmp_path / "key"
+    return key_pairs(tmp_path) / "mine"
 
 
 def test_a_device_with_a_key_refuses_what_it_has_not_signed(
     root: Path, bring: Bring, kept_model: Path, key: Path, tmp_path: Path
 ) -> None:
     public = Path(f"{key}.pub").read_text("utf-8")
-    older = _sign(kept_model, key, tmp_path / "older")
-    one = _sign(older, key, tmp_path / "one")  # of a signed file, so it is newer even in the same millisecond
+    older = sign_model(kept_model, key, tmp_path / "older")
+    one = sign_model(older, key, tmp_path / "one")  # of a signed file, so it is newer even in the same millisecond
     config = 'source = "a"\ntrusted_key = "mine"\n[gate]\nmax_fps = 5\n'
     assert bring(kept_model, config=config)[1].startswith("holds model (")
     assert "refuse models that the key has not signed" in bring(one, check=True, key=public)[1]
@@ -130,7 +123,7 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
     assert (current / "trusted.pub").read_text("utf-8") == public.strip()
     for words in ({"key": public}, {}, {"config": config}):
         assert bring(one, **words) == (False, f"nothing to do: holds one ({_digest(one)[:8]}) with edgeclf 0")
-    other = _sign(kept_model, tmp_path / "other", tmp_path / "by another")
+    other = sign_model(kept_model, tmp_path / "other", tmp_path / "by another")
     forged = tmp_path / "forged"
     forged.write_bytes(one.read_bytes()[:-3] + b"00\n")
     for model, reason in (
@@ -143,7 +136,7 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
             bring(model)
         assert (current / "model.tflite").read_bytes() == one.read_bytes()
     changed = variant(kept_model, tmp_path / "new", card=lambda text: json.dumps({**json.loads(text), "name": "new"}))
-    assert bring(_sign(changed, key, tmp_path / "two"))[0]
+    assert bring(sign_model(changed, key, tmp_path / "two"))[0]
     assert (current / "trusted.pub").exists()
     assert (current / "run.toml").read_text("utf-8").count("trusted_key") == 1
     assert "take models of any signer" in bring(kept_model, check=True, key="none")[1]
@@ -198,9 +191,9 @@ def test_a_device_goes_back_to_its_former_release_and_a_second_run_changes_nothi
 def test_going_back_to_an_older_signed_model_needs_a_new_signature(
     root: Path, bring: Bring, go_back: Bring, kept_model: Path, key: Path, tmp_path: Path
 ) -> None:
-    one = _sign(kept_model, key, tmp_path / "one")
+    one = sign_model(kept_model, key, tmp_path / "one")
     two = variant(kept_model, tmp_path / "v", card=lambda text: text)
-    two = _sign(_sign(two, key, tmp_path / "two"), key, tmp_path / "two")
+    two = sign_model(sign_model(two, key, tmp_path / "two"), key, tmp_path / "two")
     bring(one, key=Path(f"{key}.pub").read_text("utf-8"))
     bring(two)
     current = root / "current"

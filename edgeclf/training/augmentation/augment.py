@@ -6,12 +6,10 @@ from typing import Any
 
 from edgeclf.frameworks import tensorflow
 
-__all__ = ["CROPPED_AREA", "CROPPED_AREA_OF_SETS", "augment", "grey"]
+__all__ = ["augment", "grey"]
 
-CROPPED_AREA = 0.45
-"""Least share of the image's area that a crop keeps."""
-CROPPED_AREA_OF_SETS = 0.8
-"""The same where an image may have several labels: none must lose what it names."""
+_AREA = 0.45  # least share of the image's area that a crop keeps
+_AREA_OF_SETS = 0.8  # the same where an image may have several labels: none must lose what it names
 _ASPECT = 1.25
 _JITTER = 0.25  # largest change of brightness, contrast and saturation, as a share
 
@@ -24,7 +22,7 @@ def augment(
     seed: Any,
     part: slice | None = None,
     count: int = 0,
-    area: float = CROPPED_AREA,
+    several_labels: bool = False,
 ) -> Any:
     """Augment a batch: crop, mirror, rotate and recolour its images at random.
 
@@ -36,7 +34,7 @@ def augment(
         seed: int32 ``[2]``; the same seed gives the same result.
         part, count: set if the images are this part of a batch of ``count``; each is then changed as in the whole
             batch.
-        area: least share of the image's area that a crop keeps.
+        several_labels: crop less, as each label must stay true.
 
     Returns:
         float32 ``[batch, size, size, 3]`` in 0..255.
@@ -45,7 +43,8 @@ def augment(
     batch = tf.shape(pixels)[0]
     whole, part = count or batch, part or slice(None)
     draw = tf.unstack(tf.random.stateless_uniform([8, whole], seed)[:, part], num=8)
-    area = area + draw[0] * (1 - area)
+    least = _AREA_OF_SETS if several_labels else _AREA
+    area = least + draw[0] * (1 - least)
     aspect = tf.exp((2 * draw[1] - 1) * tf.math.log(_ASPECT))
     height = tf.minimum(1.0, tf.sqrt(area / aspect))
     width = tf.minimum(1.0, tf.sqrt(area * aspect))

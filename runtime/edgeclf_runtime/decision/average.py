@@ -1,13 +1,43 @@
-"""Average the familiarity of frames over time."""
+"""Average scores and familiarity of frames over time."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-__all__ = ["FamiliarityAverage"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["FamiliarityAverage", "ScoreAverage"]
 
 _FLOOR = 0.02  # of the limit; smaller values are averaged as this: a very strange image must not count for longer
 _LIMIT = 0.05  # assumed if nothing is refused
+
+
+class ScoreAverage:
+    """The exponential moving average of the frames' scores.
+
+    Args:
+        seconds: time constant; 0 for no average.
+
+    Attributes:
+        value: the average, float32 ``[classes]``; None before the first frame.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._moment = seconds, 0.0
+        self.value: npt.NDArray[np.float32] | None = None
+
+    def add(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
+        """Add a frame, whose time is ``moment`` in seconds, and return the average."""
+        if self.value is None or not self._seconds:
+            self.value = scores
+        else:
+            kept = math.exp(-max(0.0, moment - self._moment) / self._seconds)
+            self.value = kept * self.value + (1 - kept) * scores
+        self._moment = moment
+        return self.value
 
 
 class FamiliarityAverage:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
-from edgeclf_runtime.decision.average import FamiliarityAverage
+from edgeclf_runtime.decision.average import FamiliarityAverage, ScoreAverage
 from edgeclf_runtime.decision.events import Events
 from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.prediction import NOTHING, UNDECIDED, UNFAMILIAR, UNKNOWN, Prediction
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["UNKNOWN", "Decider", "Decision", "DecisionRule"]
+__all__ = ["ROUNDING", "UNKNOWN", "Decider", "Decision", "DecisionRule"]
 
-_ROUNDING = 1e-6  # tolerance for differences of times, in seconds
+ROUNDING = 1e-6
+"""Tolerance for differences of times, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,7 @@ class Decider:
     def __init__(self, rule: DecisionRule, threshold: float | None = None) -> None:
         self._rule = rule
         self._threshold = rule.threshold if rule.threshold is not None else threshold or 0.0
-        self._scores: npt.NDArray[np.float32] | None = None
-        self._moment = 0.0
+        self._scores = ScoreAverage(rule.smoothing)
         self._familiarity = FamiliarityAverage(rule.smoothing)
         self._reason = UNDECIDED  # of the last frame that voted for "unknown"
         self._won: deque[str | None] = deque(maxlen=rule.window)  # None for "unknown"
@@ -162,7 +162,7 @@ class Decider:
 
     def forget(self) -> None:
         """Reset averages and votes after a gap; the answer stays until there is a new one."""
-        self._scores, self._familiarity.value = None, None
+        self._scores.value = self._familiarity.value = None
         self._won.clear()
         self._coming_since = None
 
@@ -208,14 +208,14 @@ class Decider:
             return True
         if self._coming_since is None or answer != self._coming:
             self._coming, self._coming_since = answer, moment
-        return moment - self._coming_since >= self._rule.hold - _ROUNDING
+        return moment - self._coming_since >= self._rule.hold - ROUNDING
 
     def _averages(self, prediction: Prediction, limit: float, moment: float) -> npt.NDArray[np.float32]:
         """Add a frame to the averages and return that of the scores."""
         self._familiarity.add(prediction.familiarity, limit, moment)
         if prediction.familiarity is not None and prediction.familiarity < limit:
-            return prediction.scores if self._scores is None else self._scores
-        return self._smoothed(prediction.scores, moment)
+            return prediction.scores if self._scores.value is None else self._scores.value
+        return self._scores.add(prediction.scores, moment)
 
     def _vote(self, prediction: Prediction, scores: npt.NDArray[np.float32], limit: float) -> tuple[str | None, float]:
         """Return the label that this frame votes for and its score; None, for "unknown", sets the reason."""
@@ -225,15 +225,6 @@ class Decider:
             self._reason = UNFAMILIAR
             return None, prediction.score
         return self._winner(scores, prediction.labels)
-
-    def _smoothed(self, scores: npt.NDArray[np.float32], moment: float) -> npt.NDArray[np.float32]:
-        if self._scores is None or not self._rule.smoothing:
-            self._scores = scores
-        else:
-            kept = math.exp(-max(0.0, moment - self._moment) / self._rule.smoothing)
-            self._scores = kept * self._scores + (1 - kept) * scores
-        self._moment = moment
-        return self._scores
 
     def _winner(self, scores: npt.NDArray[np.float32], labels: tuple[str, ...]) -> tuple[str | None, float]:
         """Return the label that the scores vote for, with hysteresis for the current answer; None for "unknown"."""

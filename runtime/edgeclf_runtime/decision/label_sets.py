@@ -9,19 +9,14 @@ import logging
 import math
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from edgeclf_runtime.decision.decision import Decision, DecisionRule
+from edgeclf_runtime.decision.average import ScoreAverage
+from edgeclf_runtime.decision.decision import ROUNDING, Decision, DecisionRule
 from edgeclf_runtime.prediction import UNDECIDED, UNKNOWN, Prediction, joined_labels
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["LabelSetDecider"]
 
 _log = logging.getLogger(__name__)
-_ROUNDING = 1e-6  # tolerance for differences of times, in seconds
 
 
 class LabelSetDecider:
@@ -38,6 +33,7 @@ class LabelSetDecider:
         self._labels: tuple[str, ...] = ()
         self._present: set[str] = set()
         self._answer: Decision | None = None
+        self._scores = ScoreAverage(rule.smoothing)
         self.forget()
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
@@ -51,8 +47,7 @@ class LabelSetDecider:
 
     def forget(self) -> None:
         """Reset averages and votes after a gap; the answers stay until there are new ones."""
-        self._scores: npt.NDArray[np.float32] | None = None
-        self._moment = 0.0
+        self._scores.value = None
         self._votes: dict[str, deque[bool]] = {}
         self._differs_since: dict[str, float] = {}
 
@@ -63,7 +58,7 @@ class LabelSetDecider:
         """
         if not math.isfinite(float(prediction.scores.sum())):
             return self._kept(moment)
-        scores, before = self._smoothed(prediction, moment), self._present
+        scores, before = self._scores.add(prediction.scores, moment), self._present
         is_first = self._answer is None or self._answer.refused
         limits = zip(prediction.labels, scores.tolist(), prediction.label_thresholds)
         lower = self._rule.hysteresis
@@ -92,15 +87,6 @@ class LabelSetDecider:
             return self._answer
         return replace(self._answer, changed=False, appeared=())
 
-    def _smoothed(self, prediction: Prediction, moment: float) -> npt.NDArray[np.float32]:
-        if self._scores is None or not self._rule.smoothing:
-            self._scores = prediction.scores
-        else:
-            kept = math.exp(-max(0.0, moment - self._moment) / self._rule.smoothing)
-            self._scores = kept * self._scores + (1 - kept) * prediction.scores
-        self._moment = moment
-        return self._scores
-
     def _is_present(self, label: str, vote: bool, moment: float) -> bool:
         """Return whether a label is an answer after this vote."""
         last = self._votes.setdefault(label, deque(maxlen=self._rule.window))
@@ -110,7 +96,7 @@ class LabelSetDecider:
             self._differs_since.pop(label, None)
             return is_present
         since = self._differs_since.setdefault(label, moment)
-        if moment - since < self._rule.hold - _ROUNDING:
+        if moment - since < self._rule.hold - ROUNDING:
             return is_present
         del self._differs_since[label]
         return not is_present

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.model.class_name import check_class_name, is_part
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
-from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, files_of, folder_name
+from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, class_folder, files_of, folder_name
 from edgeclf_runtime.system.made_folders import MadeFolders
 from edgeclf_runtime.system.moving import free_path, move
 from edgeclf_runtime.system.plain_text import plain, printable
@@ -107,7 +107,7 @@ class Pile:
             SinkError: all are gone, or one cannot be moved; those before it were.
             UsageError: an invalid class name.
         """
-        folder = self._folder_of(label)
+        folder = class_folder(label, self._labels, self.classes())
         return self._move(names, self.photos / folder, folder)
 
     def discard(self, names: Sequence[str]) -> Moved:
@@ -165,13 +165,6 @@ class Pile:
                 del self._moves[number]
                 raise SinkError("These images are gone; somebody may have sorted them already.")
         return Moved(number, folder, len(done))
-
-    def _folder_of(self, label: str) -> str:
-        if label in self._labels:  # labels may differ only in case
-            return folder_name(label)
-        classes = self.classes()
-        alike = next((other for other in classes if other.casefold() == label.strip().casefold()), None)
-        return folder_name(alike or check_class_name(label))
 
     def folders(self) -> list[str]:
         """Return the names of the folders of classes, sorted."""

@@ -11,15 +11,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from edgeclf_runtime.errors import SinkError
-from edgeclf_runtime.model.class_name import check_class_name
 from edgeclf_runtime.sinks.snapshots.name import (
     DELETED,
     DISCARDED,
     UNSORTED,
     WHOLE,
     Snapshot,
+    class_folder,
     deleted_names,
-    folder_name,
     read_name,
 )
 from edgeclf_runtime.system.atomic_file import sync, write_text
@@ -83,11 +82,11 @@ class Unsorted:
             SinkError: the image is gone, or cannot be moved.
             UsageError: invalid class name.
         """
-        return self._move(name, UNSORTED, self._label_folder(label))
+        return self._move(name, UNSORTED, class_folder(label, self.labels, self.labels))
 
     def unsort(self, name: str, label: str) -> str:
         """Move an image back; see ``sort``."""
-        return self._move(name, self._label_folder(label), UNSORTED)
+        return self._move(name, class_folder(label, self.labels, self.labels), UNSORTED)
 
     def discard(self, names: Sequence[str]) -> int:
         """Discard images and return their number; about the last hundred can be restored.
@@ -127,12 +126,6 @@ class Unsorted:
         for name in gone:
             for folder in (DISCARDED, WHOLE):
                 (self._folder / folder / name).unlink(missing_ok=True)
-
-    def _label_folder(self, label: str) -> str:
-        if label in self.labels:  # labels may differ only in case: ImageNet has a cardigan and a Cardigan (a dog)
-            return folder_name(label)
-        alike = next((other for other in self.labels if other.casefold() == label.strip().casefold()), None)
-        return folder_name(alike or check_class_name(label))
 
     def _move(self, name: str, source: str, target: str) -> str:
         path = self._path(source, name)

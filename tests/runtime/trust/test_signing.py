@@ -23,46 +23,38 @@ from edgeclf_runtime.model.rewrite import replace_files
 from edgeclf_runtime.trust.keys import TrustedKeys
 from edgeclf_runtime.trust.sealing import sealed_digest, split, unsigned
 from edgeclf_runtime.trust.statement import LENGTH
+from tests.signing import edgeclf, key_pairs
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1" / "model.tflite"
 FOREIGN = Path(__file__).parents[1] / "files" / "logits_int8.tflite"
 
 
-def _edgeclf(*words: object, status: int = 0) -> str:
-    done = CliRunner().invoke(cli, [*map(str, words)], catch_exceptions=False)
-    assert done.exit_code == status, done.output
-    return done.output
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the key pairs "mine" and "other"."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("mine", "other"):
-        _edgeclf("sign", "--new-key", folder / name)
-    return folder
+    return key_pairs(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
 def signed(keys: Path, tmp_path: Path) -> Path:
     path = tmp_path / "signed.tflite"
-    assert ": signed on 20" in _edgeclf("sign", KEPT, "--key", keys / "mine", "-o", path)
+    assert ": signed on 20" in edgeclf("sign", KEPT, "--key", keys / "mine", "-o", path)
     return path
 
 
 def test_a_key_is_private_and_never_overwritten(keys: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE((keys / "mine").stat().st_mode) == 0o600
     before = (keys / "mine").read_bytes()
-    assert "exists already, and a key is never overwritten" in _edgeclf("sign", "--new-key", keys / "mine", status=2)
+    assert "exists already, and a key is never overwritten" in edgeclf("sign", "--new-key", keys / "mine", status=2)
     (tmp_path / "new.pub").touch()  # also if only the public half is there
-    _edgeclf("sign", "--new-key", tmp_path / "new", status=2)
+    edgeclf("sign", "--new-key", tmp_path / "new", status=2)
     assert ((keys / "mine").read_bytes(), (tmp_path / "new").exists()) == (before, False)
 
 
 @pytest.mark.parametrize("source", [KEPT, FOREIGN], ids=["with a zip", "without"])
 def test_a_signed_file_is_still_one_model_file(source: Path, keys: Path, tmp_path: Path) -> None:
     path, content = tmp_path / "m.tflite", source.read_bytes()
-    _edgeclf("sign", source, "--key", keys / "mine", "-o", path)
+    edgeclf("sign", source, "--key", keys / "mine", "-o", path)
     done = path.read_bytes()
     assert unsigned(done) == content
     with zipfile.ZipFile(path) as archive:
@@ -92,7 +84,7 @@ def _outputs(content: bytes) -> int:
 def test_signing_again_is_newer_and_changes_only_the_signature(signed: Path, keys: Path) -> None:
     before = signed.read_bytes()
     for key in ("mine", "other"):
-        _edgeclf("sign", signed, "--key", keys / key)
+        edgeclf("sign", signed, "--key", keys / key)
         (old, first), (new, second) = split(before), split(signed.read_bytes())
         assert old == new
         assert first is not None
@@ -134,10 +126,10 @@ def test_each_refusal_is_one_line_with_its_reason(signed: Path, keys: Path, tmp_
     replace_files(other, {"labels.txt": b"".join(b"%d!\n" % number for number in range(10))})
     swapped, forged, foreign = (tmp_path / f"{name}.tflite" for name in ("swapped", "forged", "foreign"))
     for _ in range(2):  # newer than the other, even in the same millisecond
-        _edgeclf("sign", other, "--key", keys / "mine")
+        edgeclf("sign", other, "--key", keys / "mine")
     swapped.write_bytes(other.read_bytes()[:-LENGTH] + content[-LENGTH:])
     forged.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
-    _edgeclf("sign", signed, "--key", keys / "other", "-o", foreign)
+    edgeclf("sign", signed, "--key", keys / "other", "-o", foreign)
     mine, others = split(content)[1], split(foreign.read_bytes())[1]
     assert mine is not None
     assert others is not None
@@ -150,13 +142,13 @@ def test_each_refusal_is_one_line_with_its_reason(signed: Path, keys: Path, tmp_
         (foreign, "signed by another key"),
         (claims, "its signature is forged or damaged"),
     ):
-        output = _edgeclf("verify", path, "--trusted-key", keys / "mine.pub", status=1)
+        output = edgeclf("verify", path, "--trusted-key", keys / "mine.pub", status=1)
         assert len(output.splitlines()) == 1
         with pytest.raises(SignatureError, match=reason):
             TrustedKeys(keys / "mine.pub").check(path, path.read_bytes())
-    assert "as exported" in _edgeclf("verify", signed, "--trusted-key", keys / "mine.pub")
+    assert "as exported" in edgeclf("verify", signed, "--trusted-key", keys / "mine.pub")
     words = ["verify", signed, "--trusted-key", keys / "mine.pub", "--not-older-than", other]
-    assert "older than the model that was in use" in _edgeclf(*words, status=1)
+    assert "older than the model that was in use" in edgeclf(*words, status=1)
     both = tmp_path / "both.pub"
     both.write_bytes((keys / "other.pub").read_bytes() + (keys / "mine.pub").read_bytes())
     for path in (signed, foreign):
@@ -176,12 +168,12 @@ def test_a_wrong_key_file_is_one_line(keys: Path, tmp_path: Path) -> None:
     text.write_text("hello", "utf-8")
     subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-out", rsa], check=True, capture_output=True)
     for key in (text, rsa, keys / "mine.pub", tmp_path / "none"):
-        assert len(_edgeclf("sign", KEPT, "--key", key, "-o", tmp_path / "x", status=2).strip().splitlines()) <= 4
+        assert len(edgeclf("sign", KEPT, "--key", key, "-o", tmp_path / "x", status=2).strip().splitlines()) <= 4
     assert not (tmp_path / "x").exists()
     for key, reason in ((text, "no public key"), (keys / "mine", "a private key"), (tmp_path / "none", "No such file")):
-        assert reason in _edgeclf("verify", KEPT, "--trusted-key", key, status=2)
+        assert reason in edgeclf("verify", KEPT, "--trusted-key", key, status=2)
     (tmp_path / "cut.tflite").write_bytes(KEPT.read_bytes()[:5000])
-    assert "cop" in _edgeclf("sign", tmp_path / "cut.tflite", "--key", keys / "mine", status=1)
+    assert "cop" in edgeclf("sign", tmp_path / "cut.tflite", "--key", keys / "mine", status=1)
 
 
 def test_a_key_of_openssl_with_a_passphrase_signs(tmp_path: Path) -> None:

@@ -27,24 +27,17 @@ from tests.model_files import variant, wrong_golden
 from tests.runtime.replaced_model import Running
 from tests.runtime.still_camera import certificate
 from tests.runtime.update_server import UpdateServer
+from tests.signing import edgeclf, key_pairs
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 MODEL, IMAGE = KEPT / "model.tflite", next((KEPT / "photos" / "1").glob("*.png"))
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="apt-get install openssl")
 
 
-def _edgeclf(*words: object) -> str:
-    done = CliRunner().invoke(cli, [*map(str, words)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with key pairs and a certificate of 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("mine", "other"):
-        _edgeclf("sign", "--new-key", folder / name)
+    folder = key_pairs(tmp_path_factory.mktemp("keys"))
     certificate(folder)
     return folder
 
@@ -72,7 +65,7 @@ def server(tmp_path: Path, keys: Path) -> Iterator[UpdateServer]:
 @pytest.fixture
 def start(tmp_path: Path, keys: Path, models: dict[str, Path]) -> Iterator[Callable[[str], Running]]:
     """Return a function that runs the model "one", which looks for updates often."""
-    _edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
+    edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
     begun: list[Running] = []
 
     def started(origin: str) -> Running:
@@ -91,7 +84,7 @@ def start(tmp_path: Path, keys: Path, models: dict[str, Path]) -> Iterator[Calla
 
 def _publish(model: Path, folder: Path, key: Path) -> str:
     """Publish a model and return the name of its file."""
-    _edgeclf("publish", model, folder, "--key", key)
+    edgeclf("publish", model, folder, "--key", key)
     return f"{sealed_digest(model.read_bytes())}.tflite"
 
 
@@ -184,7 +177,7 @@ def test_the_last_update_is_used_after_a_start_and_a_stick_is_enough(
         kept.unlink(missing_ok=True)
     for kept in tmp_path.glob("..model.tflite.good-update*"):
         kept.unlink()
-    _edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
+    edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
     (tmp_path / ".model.tflite.good.version").write_text(f"{10**14}\n")  # the newest is lost: an older one is used
     once_more = start(str(stick))
     assert "0" not in once_more.stop()[-1]["answer"]

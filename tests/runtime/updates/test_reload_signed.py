@@ -9,43 +9,36 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from edgeclf_runtime.commands.sign import sign
 from tests.model_files import variant
 from tests.runtime.replaced_model import Running
+from tests.signing import key_pairs, sign_model
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 MODEL, IMAGE = KEPT / "model.tflite", next((KEPT / "photos" / "1").glob("*.png"))
 
 
-def _sign(model: Path, key: Path, output: Path) -> Path:
-    done = CliRunner().invoke(sign, [str(model), "--key", str(key), "-o", str(output)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return output
-
-
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    for name in ("mine", "other"):
-        assert CliRunner().invoke(sign, ["--new-key", str(tmp_path / name)]).exit_code == 0
-    return tmp_path / "mine"
+    return key_pairs(tmp_path) / "mine"
 
 
 def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> None:
-    old = _sign(MODEL, key, tmp_path / "old")
+    old = sign_model(MODEL, key, tmp_path / "old")
     config = tmp_path / "run.toml"
     config.write_text(f'trusted_key = "{key}.pub"\nreload = true\n', "utf-8")
     words = ["--config", str(config)]
-    present = _sign(old, key, tmp_path / "present")  # newer, even in the same millisecond
+    present = sign_model(old, key, tmp_path / "present")  # newer, even in the same millisecond
     running = Running(present, IMAGE, tmp_path, *words)
     try:
         running.wait(lambda line: "frame" in line)
-        newer = _sign(variant(MODEL, tmp_path / "v", labels=lambda text: text.replace("1", "one")), key, tmp_path / "n")
+        newer = sign_model(
+            variant(MODEL, tmp_path / "v", labels=lambda text: text.replace("1", "one")), key, tmp_path / "n"
+        )
         content = newer.read_bytes()
         (tmp_path / "forged").write_bytes(content[:3000] + bytes([content[3000] ^ 1]) + content[3001:])
         (tmp_path / "cut").write_bytes(content[:-1])
-        _sign(MODEL, tmp_path / "other", tmp_path / "by another")
+        sign_model(MODEL, tmp_path / "other", tmp_path / "by another")
         for name, reason in (
             ("forged", "was changed after it was signed"),
             ("cut", "has no signature at its end"),
@@ -66,7 +59,7 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
         assert "older than the model that was in use" in state["reason"]
         assert state["reason"].endswith("Started with the last good copy of it.")
         assert "one" in state["labels"]
-        back = again.put(_sign(old, key, tmp_path / "signed anew"))
+        back = again.put(sign_model(old, key, tmp_path / "signed anew"))
         assert (back["model"], back["labels"]) == ("adopted", [str(number) for number in range(10)])
         again.stop()
     finally:
@@ -74,7 +67,7 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
 
 
 def test_a_zones_model_must_be_signed_too(tmp_path: Path, key: Path) -> None:
-    signed, config = _sign(MODEL, key, tmp_path / "signed"), tmp_path / "run.toml"
+    signed, config = sign_model(MODEL, key, tmp_path / "signed"), tmp_path / "run.toml"
     models = {"a": signed, "b": MODEL}
     zones = [f'[[zone]]\nname = "{name}"\ncamera = "yard"\nmodel = "{file}"\n' for name, file in models.items()]
     config.write_text(

@@ -7,10 +7,12 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+from edgeclf_runtime.model.class_name import check_class_name
 
 __all__ = [
     "DELETED",
@@ -20,6 +22,7 @@ __all__ = [
     "WHOLE",
     "Snapshot",
     "all_snapshots",
+    "class_folder",
     "deleted_names",
     "discarded_names",
     "files_of",
@@ -96,6 +99,24 @@ def folder_name(label: str) -> str:
         mark = hashlib.sha256(label.encode()).hexdigest()[:8]
         safe = f"{safe.encode()[: _LONGEST - 9].decode('utf-8', 'ignore')} {mark}"
     return safe if safe.strip(". ") and not safe.startswith((".", "__")) else f"label {safe.lstrip('._ ')}"
+
+
+def class_folder(label: str, labels: Sequence[str], classes: Sequence[str]) -> str:
+    """Return the folder of a class that somebody chose or typed.
+
+    Args:
+        label: the class.
+        labels: labels of the model, which are always valid. They may differ only in case: ImageNet has a cardigan and
+            a Cardigan (a dog).
+        classes: the classes that there are; a name that differs only in case from one of them means that one.
+
+    Raises:
+        UsageError: a new class with an invalid name.
+    """
+    if label in labels:
+        return folder_name(label)
+    alike = next((other for other in classes if other.casefold() == label.strip().casefold()), None)
+    return folder_name(alike or check_class_name(label))
 
 
 def read_name(name: str) -> Snapshot | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.edgeclf_deploying import Wanted, deploy
-from ansible.module_utils.edgeclf_layout import ReleaseError
+from ansible.module_utils.edgeclf_module import NEEDED, SERVICE, WATCH, failing
 
 DOCUMENTATION = """
 module: edgeclf_release
@@ -15,28 +15,20 @@ short_description: Install a release of edgeclf, try it, switch to it, watch it,
 description: Called by the role edgeclf, which copies the model and the wheels to ROOT/incoming before.
 """
 
-_NEEDED = {"type": "str", "required": True}
 _ARGUMENTS = {
-    "root": {"type": "path", "required": True},
-    "service": _NEEDED,
-    "manager": {"type": "str", "choices": ["systemd", "runit", "none"], "required": True},
-    "runit_folder": {"type": "str", "default": "/etc/service"},
-    "run_as": {"type": "str", "default": ""},
-    "memory_limit": {"type": "str", "default": ""},
-    "python": _NEEDED,
-    "environment": _NEEDED,
+    **SERVICE,
+    **WATCH,
+    "python": NEEDED,
+    "environment": NEEDED,
     "system_packages": {"type": "bool", "default": False},
-    "archive_digest": _NEEDED,
+    "archive_digest": NEEDED,
     "offline": {"type": "bool", "default": False},
     "extras": {"type": "list", "elements": "str", "default": []},
-    "version": _NEEDED,
-    "model_name": _NEEDED,
-    "model_digest": _NEEDED,
+    "version": NEEDED,
+    "model_name": NEEDED,
+    "model_digest": NEEDED,
     "config": {"type": "str", "default": "", "no_log": True},
     "key": {"type": "str", "default": "", "no_log": False},
-    "watch_seconds": {"type": "float", "default": 20},
-    "start_seconds": {"type": "float", "default": 90},
-    "latency_ms": {"type": "float", "default": 0},
 }
 
 
@@ -46,12 +38,8 @@ def main() -> None:
     os.umask(0o022)
     given = dict(module.params)
     wanted = Wanted(root=Path(given.pop("root")), **given)
-    try:
+    with failing(module, wanted.root):
         changed, outcome = deploy(wanted, check=module.check_mode)
-    except ReleaseError as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or wanted.root}: {error.strerror}.")
     module.exit_json(changed=changed, outcome=outcome)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.edgeclf_condition import condition
-from ansible.module_utils.edgeclf_layout import Layout, ReleaseError
+from ansible.module_utils.edgeclf_layout import Layout
 from ansible.module_utils.edgeclf_managers import manager_named
+from ansible.module_utils.edgeclf_module import SERVICE, failing
 
 DOCUMENTATION = """
 module: edgeclf_status
@@ -15,13 +16,7 @@ short_description: Tell how a device is
 description: Changes nothing.
 """
 
-_ARGUMENTS = {
-    "root": {"type": "path", "required": True},
-    "service": {"type": "str", "required": True},
-    "manager": {"type": "str", "choices": ["systemd", "runit", "none"], "required": True},
-    "runit_folder": {"type": "str", "default": "/etc/service"},
-    "verify": {"type": "bool", "default": True},
-}
+_ARGUMENTS = {**SERVICE, "verify": {"type": "bool", "default": True}}
 
 
 def main() -> None:
@@ -30,12 +25,8 @@ def main() -> None:
     given = module.params
     layout = Layout(Path(given["root"]))
     manager = manager_named(given["manager"], layout, given["service"], {"runit_folder": given["runit_folder"]})
-    try:
+    with failing(module, layout.root):
         module.exit_json(changed=False, status=condition(layout, manager, verify=given["verify"]))
-    except ReleaseError as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or layout.root}: {error.strerror}.")
 
 
 if __name__ == "__main__":
