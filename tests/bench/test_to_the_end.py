@@ -57,7 +57,7 @@ TINY: dict[str, tuple[str, str]] = {
     ),
     "many": (
         "MODEL --cameras 2 --zones 2 --film 60 --seconds 2",
-        r"(?m)^one over many: \d+\.\d\d of the answers, \d+\.\d\d for the same work, \d\.\d\d of the memory$",
+        r"(?m)^one over processes, 0\.1: [\d.]+ of the answers, [\d.]+ for the same work, [\d.]+ of the memory$",
     ),
     "many_disturbed": (
         "MODEL --cameras 3 --zones 1 --fps 2 --seconds 5",

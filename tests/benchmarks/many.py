@@ -1,5 +1,8 @@
 """One process for many cameras, zones and models against a process for each zone, on the same videos.
 
+The processes are those of this version, and those of 0.1, which had one camera and one zone each and decoded each JPEG
+in full; they get the same networks in files that 0.1 reads.
+
 python -m tests.benchmarks.many MODEL [--second MODEL] [--cameras 8] [--zones 3] [--film 600] [--fps 30] [--seconds 240]
 
 Each camera is a Motion JPEG video of 1280x720 that plays at its own speed; zones are split evenly over the two models.
@@ -28,6 +31,7 @@ import click
 import cv2
 import numpy as np
 
+from tests.version_0_1 import unpacked, with_card
 from tests.videos import write_video
 
 _DIFFERENT = 100  # images in a video
@@ -36,7 +40,7 @@ RUN = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
 @dataclass(frozen=True)
 class Zone:
-    """A zone of a camera: the processes of today have one each."""
+    """A zone of a camera."""
 
     camera: str
     name: str
@@ -97,10 +101,25 @@ def _many(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def started_run(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
-    """Start ``edgeclf run`` in a folder."""
+def _old(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
+    """Start the processes of version 0.1, whose region and size of a log are in a file."""
+    runtime = unpacked(folder / "0.1")
+    models = {model: with_card(model, folder / f"old-{model.name}") for model in {zone.model for zone in zones}}
+    started = []
+    for zone in zones:
+        config = folder / f"{zone.name}.toml"
+        sinks = f'[sinks]\njsonl = "old-{zone.name}.jsonl"\nrotate = 1000000000\n'
+        config.write_text(f"[gate]\nregion = {list(zone.region)}\n{sinks}", "utf-8")
+        words = ["--config", config.name, "--source", f"{zone.camera}.avi", "--realtime"]
+        started.append(started_run(folder, [str(models[zone.model]), *words], runtime))
+    return started
+
+
+def started_run(folder: Path, words: list[str], runtime: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start ``edgeclf run`` in a folder; with another runtime if one is given."""
+    environment = {**os.environ, "PYTHONPATH": str(runtime)} if runtime else None
     with (folder / "messages.txt").open("ab") as messages:
-        return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
+        return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=messages, env=environment)
 
 
 def lines_so_far(folder: Path, way: str) -> list[dict[str, Any]]:
@@ -136,7 +155,7 @@ def _processor_time(processes: list[subprocess.Popen[bytes]]) -> float:
 
 
 def _measured(way: str, zones: list[Zone], folder: Path, seconds: float, film: float) -> Figures:
-    processes = (_one if way == "one" else _many)(zones, folder)
+    processes = WAYS[way](zones, folder)
     try:
         until = time.monotonic() + film
         while len({zone for zone, _, _ in answers_so_far(folder, way)}) < len(zones):
@@ -158,6 +177,9 @@ def _measured(way: str, zones: list[Zone], folder: Path, seconds: float, film: f
     ages = [age for _, age in answers]
     fairness = min(counts.values()) / max(counts.values())
     return Figures(len(answers) / seconds, len(answers) / spent, float(np.percentile(ages, 95)), fairness, memory)
+
+
+WAYS = {"one": _one, "many": _many, "old": _old}
 
 
 @click.command()
@@ -183,15 +205,15 @@ def main(model: Path, second: Path | None, cameras: int, zones_each: int, film: 
                 region = (round(part / zones_each, 3), 0.2, round(1 / zones_each - 0.001, 3), 0.6)
                 zones.append(Zone(f"camera{camera}", f"zone{camera}x{part}", region, models[len(zones) % 2]))
         click.echo(f"{cameras} videos of {fps} frames/s, {len(zones)} zones, 2 models, {seconds} s of counting")
-        click.echo("                   answers              (work)          PSS  age 95%  least/most served")
+        click.echo("                         answers              (work)          PSS  age 95%  least/most served")
         one = _measured("one", zones, folder, seconds, film)
-        click.echo(f"one process     {one}")
-        many = _measured("many", zones, folder, seconds, film)
-        click.echo(f"{len(zones):3} processes   {many}")
-        rate, work, memory = one.rate / many.rate, one.work / many.work, one.memory / many.memory
-        click.echo(
-            f"one over many: {rate:.2f} of the answers, {work:.2f} for the same work, {memory:.2f} of the memory"
-        )
+        click.echo(f"one process           {one}")
+        for way, what in (("many", "processes"), ("old", "processes, 0.1")):
+            many = _measured(way, zones, folder, seconds, film)
+            click.echo(f"{len(zones):3} {what:17} {many}")
+            rate, work, memory = one.rate / many.rate, one.work / many.work, one.memory / many.memory
+            shares = f"{rate:.2f} of the answers, {work:.2f} for the same work, {memory:.2f} of the memory"
+            click.echo(f"one over {what}: {shares}")
 
 
 if __name__ == "__main__":

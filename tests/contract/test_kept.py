@@ -9,10 +9,10 @@ of a run, a search and a comparison of the same images, whole but for their runs
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.renamed import KEYS
 from edgeclf_runtime.verification import verify
 from tests.model_files import variant
+from tests.version_0_1 import unpacked, with_card
 
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
 OLD_NAMES = KEPT.parent / "old-names"
@@ -193,32 +194,20 @@ def test_an_old_model_file_uses_its_region(old_names: Path) -> None:
 
 
 def _by_the_old_runtime(kept: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    old = kept / "old"
-    with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
-        wheel.extractall(old)
-    script = f"import sys; sys.path.insert(0, {str(old)!r}); from edgeclf_runtime.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
-
-
-def _with_card(model: Path, path: Path, jpeg: str = "full", view: View | None = None) -> Path:
-    """Write a copy of a model file whose card has this rule for JPEGs and this view."""
-
-    def changed(text: str) -> str:
-        card = ModelCard.from_json(text, ("0", "1", "2"))
-        return replace(card, view=view or View(), preprocessing=replace(card.preprocessing, jpeg=jpeg)).to_json()
-
-    return variant(model, path, card=changed)
+    command = [sys.executable, "-m", "edgeclf_runtime", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(unpacked(kept / "old"))}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_runtime_0_1_reads_current_files_with_full_decoding(kept: Path, model: Path) -> None:
-    done = _by_the_old_runtime(kept, "verify", _with_card(model, kept / "plain.tflite"))
+    done = _by_the_old_runtime(kept, "verify", with_card(model, kept / "plain.tflite"))
     assert done.returncode == 0, done.stderr
     assert "as exported" in done.stdout
 
 
 @pytest.mark.parametrize(("jpeg", "view"), [("full", View((0.25, 0.0, 0.5, 1.0))), ("reduced", View())])
 def test_runtime_0_1_refuses_files_with_reduced_decoding(kept: Path, model: Path, jpeg: str, view: View) -> None:
-    seeing = _with_card(model, kept / "seeing.tflite", jpeg, view)
+    seeing = with_card(model, kept / "seeing.tflite", jpeg, view)
     done = _by_the_old_runtime(kept, "classify", seeing, next((kept / "photos").rglob("*.*")))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip().endswith("seeing.tflite: Its card has another format: update edgeclf-runtime.")
