@@ -73,8 +73,8 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?m) 5 full +[\d.]+% +[\d.]+% +[+-]\d+\.\d\d \(",
     ),
     "soak": (
-        "--camera mjpeg --fps 100 --frames 800 --restart 300 --swaps 2 --growth 64 --age 60 --model MODEL",
-        r"camera reopened \d+ times, broker missed 0 times, models adopted \d+",
+        "--camera mjpeg --cameras 2 --fps 50 --frames 800 --restart 300 --swaps 2 --growth 64 --age 60 --model MODEL",
+        r"camera reopened \d+ times, broker or model missed 0 times, models adopted \d+",
     ),
     "speed": ("FOLDER --model MODEL --rounds 2 --plot OUT/speed.svg", r"(?m)^  ours-two +\d+\.\d\d \( *\d+\.\d\d\)"),
     "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),

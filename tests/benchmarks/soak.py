@@ -1,124 +1,28 @@
 """The whole product over many frames: camera, broker and model file are replaced, memory and age are measured.
 
-python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--camera rtsp|mjpeg] [--model FILE]
+python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--camera rtsp|mjpeg] [--cameras 1]
 
 A real ``edgeclf run`` reads RTSP, or Motion JPEG over HTTP, writes JSON lines, CSV, snapshots, MQTT and Prometheus's
-figures, and serves its page, which one watches and another asks for the state. Every ``--restart`` frames camera and
-mosquitto are stopped for a second, and the model file is replaced. Exit status 1 where memory grows steadily by more
-than ``--growth`` or at once by twice that, a reconnect is missing, or a frame is older than ``--age``.
+figures, and serves its page, which one watches and another asks for the state. Several cameras have two zones each.
+Every ``--restart`` frames a camera, in turn, and mosquitto are stopped for a second, and the model file is replaced.
+Exit status 1 where memory grows steadily by more than ``--growth`` or at once by twice that, a reconnect is missing, or
+a frame is older than ``--age``.
 """
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import cv2
 import numpy as np
 
+from tests.benchmarks.soak_product import ADOPTED, AGE, FRAMES, REOPENED, Product
 from tests.benchmarks.soak_world import Camera, Ear, Lookers, RtspCamera, known_digits, open_camera
-from tests.ports import free_port
 from tests.runtime.mqtt_broker import Broker
-
-ADOPTED = "edgeclf_models_total_adopted"
-
-CONFIG = """
-source = "{camera}"
-reload = true
-[camera]
-reopen = true
-wait = true
-[sinks]
-jsonl = "seen.jsonl"
-csv = "seen.csv"
-rotate_bytes = 1000000
-snapshots = "kept"
-snapshot_labels = ["*"]
-snapshot_every = 0.05
-snapshot_limit = 500
-snapshot_bytes_per_day = 0
-mqtt = "mqtt://127.0.0.1:{broker}"
-mqtt_device = "soak"
-metrics = {metrics}
-web = "{web}"
-"""
-
-
-class Product:
-    """The process under test."""
-
-    def __init__(self, folder: Path, model: Path, camera: str, broker: int, more: str) -> None:
-        self.model, self._new = folder / "model.tflite", model
-        shutil.copy(model, self.model)
-        self._metrics, self.web = free_port(), free_port()
-        text = CONFIG.format(camera=camera, broker=broker, metrics=self._metrics, web=self.web)
-        (folder / "soak.toml").write_text(text, "utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "edgeclf_runtime",
-            "run",
-            str(self.model),
-            "--config",
-            "soak.toml",
-        ]
-        self._log = (folder / "log").open("w")
-        self.process = subprocess.Popen(
-            [*command, *shlex.split(more)], cwd=folder, stdout=subprocess.DEVNULL, stderr=self._log
-        )
-
-    def figures(self) -> dict[str, float]:
-        """Return the sums of Prometheus's samples by name; empty before it serves."""
-        from prometheus_client.parser import text_string_to_metric_families
-
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
-        except OSError:
-            return {}
-        found: dict[str, float] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                name = "_".join([sample.name, *(v for k, v in sample.labels.items() if k == "outcome")])
-                found[name] = found.get(name, 0.0) + sample.value
-        return found
-
-    def memory(self) -> tuple[int, int]:
-        """Return RssAnon in KiB, and the number of threads."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
-        values = dict(line.split(":", 1) for line in lines)
-        return int(values["RssAnon"].split()[0]), int(values["Threads"])
-
-    def swap(self, times: int) -> None:
-        """Replace the model so often, each time until it is adopted: the allocator's blocks settle only after many."""
-        while self.process.poll() is None and not self.figures().get("edgeclf_frames_total"):
-            time.sleep(0.3)  # or the file would be replaced before it is first looked at
-        for _ in range(times):
-            before = self.figures().get(ADOPTED, 0)
-            self.replace_model()
-            while self.process.poll() is None and self.figures().get(ADOPTED, 0) == before:
-                time.sleep(0.3)
-
-    def replace_model(self) -> None:
-        beside = self.model.with_suffix(".part")
-        shutil.copy(self._new, beside)
-        beside.replace(self.model)
-
-    def close(self) -> tuple[int, float]:
-        """Send SIGTERM; return the exit status and the seconds until the end."""
-        start = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(20)
-        self._log.close()
-        return status, time.monotonic() - start
 
 
 class Record:
@@ -152,7 +56,8 @@ class Record:
 @click.option("--restart", default=5_000, show_default=True, help="Frames between two restarts of camera and broker.")
 @click.option("--swaps", default=40, show_default=True, help="Model files replaced before memory is measured.")
 @click.option("--camera", "kind", type=click.Choice(["rtsp", "mjpeg"]), default="rtsp", show_default=True)
-@click.option("--fps", default=250.0, show_default=True, help="Frames per second of the camera.")
+@click.option("--cameras", "count", default=1, show_default=True, help="Number of cameras.")
+@click.option("--fps", default=250.0, show_default=True, help="Frames per second of each camera.")
 @click.option("--model", type=click.Path(path_type=Path, exists=True), help="Model file (default: trains one).")
 @click.option("--more", default="", help="More options for edgeclf run.")
 @click.option("--growth", default=4.0, show_default=True, help="Steady growth of memory allowed over the run, in MiB.")
@@ -162,6 +67,7 @@ def main(
     restart: int,
     swaps: int,
     kind: str,
+    count: int,
     fps: float,
     model: Path | None,
     more: str,
@@ -171,25 +77,25 @@ def main(
     """Print the measurements, and those that break a promise."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        camera, broker = (
-            open_camera(kind, fps, folder),
-            Broker(folder, "max_packet_size 4096\n"),
-        )  # less than its images have
+        cameras = [open_camera(kind, fps, folder / f"camera{number}") for number in range(count)]
+        broker = Broker(folder, "max_packet_size 4096\n")  # less than its images have
         ear = Ear(broker.port)
-        product = Product(folder, model or _trained(folder), camera.url, broker.port, more)
+        urls = [camera.url for camera in cameras]
+        product = Product(folder, model or _trained(folder), urls, broker.port, more)
         lookers = Lookers(product.web)
         try:
             product.swap(swaps)
-            record, restarts, missed, figures = _soak(product, camera, broker, ear, frames, restart)
+            record, restarts, missed, figures = _soak(product, cameras, broker, ear, frames, restart)
             status, seconds = product.close()
         finally:
             product.process.kill()
             lookers.close()
             ear.close()
-            camera.stop()
+            for camera in cameras:
+                camera.stop()
             broker.stop()
     leaked, grown = record.trend(warm=frames / 5)
-    reopened, adopted = figures["edgeclf_source_reopened"], figures.get(ADOPTED, 0)
+    reopened, adopted = figures[REOPENED], figures.get(ADOPTED, 0)
     heard = f"messages heard {ear.messages}, {ear.pictures} of them pictures"
     click.echo(f"frames {record.frames[-1]:.0f}, {heard}, restarts {restarts}")
     click.echo(f"the page: {lookers.pictures} pieces of live pictures, {lookers.states} states")
@@ -198,7 +104,9 @@ def main(
     click.echo(f"from first to last {grown:+.2f} MiB, {2 * growth} allowed")
     oldest, usual = max(record.age), float(np.percentile(record.age, 95))
     click.echo(f"age of a frame at its answer: {usual * 1e3:.1f} ms (95% of samples), {oldest * 1e3:.1f} ms at most")
-    click.echo(f"camera reopened {reopened:.0f} times, broker missed {missed} times, models adopted {adopted:.0f}")
+    click.echo(
+        f"camera reopened {reopened:.0f} times, broker or model missed {missed} times, models adopted {adopted:.0f}"
+    )
     click.echo(f"after SIGTERM: exit status {status} in {seconds:.2f} s")
     wrong = [
         leaked > growth,
@@ -217,30 +125,31 @@ def main(
 
 
 def _soak(
-    product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear, frames: int, restart: int
+    product: Product, cameras: Sequence[Camera | RtspCamera], broker: Broker, ear: Ear, frames: int, restart: int
 ) -> tuple[Record, int, int, dict[str, float]]:
-    """Return all samples, the number of restarts, the number of missing reconnects, and the last figures."""
+    """Return all samples, the number of restarts, the number of missing reconnects or models, and the last figures."""
     record, restarts, missed, figures = Record(), 0, 0, dict[str, float]()
-    first = product.figures().get("edgeclf_frames_total", 0)
-    while figures.get("edgeclf_frames_total", 0) - first < frames:
+    first = product.figures().get(FRAMES, 0)
+    while figures.get(FRAMES, 0) - first < frames:
         if product.process.poll() is not None:
             raise click.ClickException(f"it ended with exit status {product.process.returncode}")
         time.sleep(0.5)
         figures = product.figures() or figures
-        done = figures.get("edgeclf_frames_total", first) - first
+        done = figures.get(FRAMES, first) - first
         if done <= 0:
             continue
         memory, threads = product.memory()
-        record.add(done, memory, figures["edgeclf_frame_age_seconds"])
+        record.add(done, memory, figures[AGE])
         if done >= (restarts + 1) * restart and done < frames - restart / 2:
-            missed += not _restarted(product, camera, broker, ear)
+            missed += not _restarted(product, cameras[restarts % len(cameras)], broker, ear)
             restarts += 1
             click.echo(f"{done:.0f} frames: {memory >> 10} MiB, {threads} threads", err=True)
     return record, restarts, missed, figures
 
 
 def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear) -> bool:
-    """Return whether the product publishes to the new broker."""
+    """Return whether the product adopts the new model file and publishes to the new broker."""
+    adopted = product.figures().get(ADOPTED, 0)
     product.replace_model()
     camera.stop()
     broker.stop()
@@ -248,7 +157,7 @@ def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ea
     ear.online.clear()
     broker.start()
     camera.start()
-    return ear.online.wait(60)
+    return ear.online.wait(60) and product.adopts(adopted, 60)
 
 
 def _trained(folder: Path) -> Path:

@@ -27,7 +27,7 @@ def open_camera(kind: str, fps: float, folder: Path) -> Camera | RtspCamera:
         raise SystemExit(
             "no RTSP server here (see tests/runtime/sources/test_rtsp.py for its packages): take --camera mjpeg"
         )
-    return RtspCamera(fps, folder / "camera") if kind == "rtsp" else Camera(fps)
+    return RtspCamera(fps, folder) if kind == "rtsp" else Camera(fps)
 
 
 class RtspCamera(Server):
