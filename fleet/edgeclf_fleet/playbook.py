@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -125,13 +125,25 @@ def run_playbook(
         events = folder / "events"
         events.touch()
         with (folder / "printed").open("w+b") as printed, events.open(encoding="utf-8") as file:
-            output = None if verbose else printed
-            process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(folder))
-            seen = _followed(process, file, tell)
+            with _started(command, folder, None if verbose else printed) as process:
+                seen = _followed(process, file, tell)
             if not any(event["host"] for event in seen):
                 printed.seek(0)
                 raise FleetError(_why_not_begun(printed.read().decode("utf-8", "replace"), seen))
     return seen
+
+
+@contextmanager
+def _started(command: Sequence[str], folder: Path, output: IO[bytes] | None) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Ansible with the end of a pipe: it ends with this process, also if that is killed; see the callback."""
+    read, write = os.pipe()
+    try:
+        environment = {**_environment(folder), "EDGECLF_PARENT": str(read)}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, pass_fds=[read])
+        yield process
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def _followed(

@@ -1,9 +1,14 @@
-"""Ansible callback: append what happens on each host to the file EDGECLF_EVENTS, a JSON object a line."""
+"""Ansible callback: append what happens on each host to the file EDGECLF_EVENTS, a JSON object a line.
+
+It also ends Ansible with the command that has started it, whose end closes the pipe EDGECLF_PARENT.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -18,6 +23,12 @@ description: Used by edgeclf deploy and edgeclf fleet; see edgeclf_fleet.events.
 _PASSED = ("msg", "changed", "outcome", "status", "module_stderr", "exception")
 
 
+def _end_with(parent: int) -> None:
+    """Wait for the end of the pipe, and end Ansible with its workers, which have sessions of their own."""
+    os.read(parent, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class CallbackModule(CallbackBase):  # type: ignore[misc]
     """Writes task names, and of results what a user is told."""
 
@@ -25,6 +36,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "edgeclf_events"
     CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        if parent := os.environ.get("EDGECLF_PARENT"):
+            threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         self._write("start", str(host.get_name()), str(task.get_name()), {})

@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -36,14 +36,12 @@ from edgeclf_runtime.commands.starting import (
     in_background,
     longest_gap,
     model_use,
+    opened_model,
     watch_memory,
 )
 from edgeclf_runtime.commands.zones import Printing, labels_reader, run_zones
 from edgeclf_runtime.renamed import FLAGS
 from edgeclf_runtime.system.plain_text import counted
-
-if TYPE_CHECKING:
-    from edgeclf_runtime.pipeline.watched import ModelFollower
 
 __all__ = ["run"]
 
@@ -188,9 +186,6 @@ def run(
     from edgeclf_runtime.system.cores import usable_cores
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
-    from edgeclf_runtime.updates.origin import origin_of
-    from edgeclf_runtime.updates.poll import UpdatePoll
-    from edgeclf_runtime.updates.reload import ModelWatch
 
     share_heaps()
     content = read_settings(config) if config else {}
@@ -217,16 +212,10 @@ def run(
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))
-    # Create the watch before opening the file, or a change could be missed.
     suits = functools.partial(check_labels, chosen.sinks)
     use = model_use(model, open_model, suits, chosen.trusted_key)
-    followers: list[ModelFollower] = [ModelWatch(use)] if chosen.reload else []
-    updates = (
-        UpdatePoll(origin_of(chosen.update, chosen.update_ca), use, chosen.update_every) if chosen.update else None
-    )
     endless = bool(chosen.reload or chosen.update) or chosen.camera.watch or not waits
-    classifier, refused = updates.open_newest(endless) if updates else use.start(endless)
-    followers += [updates] if updates else []
+    classifier, refused, followers = opened_model(use, chosen, endless, updates=True)
     with filtered_codec_lines(), classifier:
         say_if_nothing_is_refused(classifier, chosen.decision.reject)
         gap, cooldown = 0.0 if waits else longest_gap(chosen.gate, chosen.camera), chosen.decision.cooldown
@@ -269,8 +258,6 @@ def run(
             click.echo(
                 f"{model}: {counted(len(labels), 'label')}; backend {backend}; source {source.description}", err=True
             )
-            if updates:
-                click.echo(f"Updates: {updates.shown}", err=True)
             if view_line := wanted.describe(classifier.card.view, is_camera(source)):
                 click.echo(view_line, err=True)
             if refused:

@@ -14,6 +14,7 @@ import click
 from edgeclf_runtime.commands.options import Opener, words_of
 
 if TYPE_CHECKING:
+    from edgeclf_runtime.classifier import Classifier
     from edgeclf_runtime.config.settings import RunSettings
     from edgeclf_runtime.decision.gate import GateRule
     from edgeclf_runtime.pipeline.watched import ModelFollower, ModelUser, Watched
@@ -30,6 +31,7 @@ __all__ = [
     "in_background",
     "longest_gap",
     "model_use",
+    "opened_model",
     "watch_memory",
 ]
 
@@ -72,6 +74,34 @@ def model_use(
 
     admission = Admission(TrustedKeys(Path(trusted_key)), model)
     return ModelUse(model, functools.partial(open_model, admit=admission.check), words, suits, admission)
+
+
+def opened_model(
+    use: ModelUse, chosen: RunSettings, endless: bool, updates: bool
+) -> tuple[Classifier, str, list[ModelFollower]]:
+    """Open a model and return it, why its file was refused if another is used instead, and what follow it.
+
+    Args:
+        use: how its file is used.
+        chosen: whether it is reloaded, and where updates are.
+        endless: whether to fall back to a last good copy.
+        updates: whether this is the model that updates replace.
+
+    Raises:
+        EdgeclfError: neither the file nor a copy can be used.
+    """
+    from edgeclf_runtime.updates.origin import origin_of
+    from edgeclf_runtime.updates.poll import UpdatePoll
+    from edgeclf_runtime.updates.reload import ModelWatch
+
+    # Create the watch before opening the file, or a change could be missed.
+    followers: list[ModelFollower] = [ModelWatch(use)] if chosen.reload else []
+    if not (updates and chosen.update):
+        return *use.start(endless), followers
+    poll = UpdatePoll(origin_of(chosen.update, chosen.update_ca), use, chosen.update_every)
+    opened = poll.open_newest(endless)
+    click.echo(f"Updates: {poll.shown}", err=True)
+    return *opened, [*followers, poll]
 
 
 @contextmanager

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from edgeclf_runtime.config.settings import RunSettings
     from edgeclf_runtime.config.zones import CameraSettings, ZoneSettings
     from edgeclf_runtime.pipeline.shared_model import SharedModel
+    from edgeclf_runtime.pipeline.watched import ModelFollower
     from edgeclf_runtime.pipeline.zone import Zone
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sinks import Sink
     from edgeclf_runtime.sources import Source, StateListener
-    from edgeclf_runtime.updates.reload import ModelWatch
 
 __all__ = ["OpenModel", "ZonedRun", "gap_of"]
 
 
 @dataclass
 class OpenModel:
-    """A model file that is open: its classifier, why its last good copy is used if it is, and what follows it."""
+    """A model file that is open: its classifier, why its last good copy is used if it is, and what follow it."""
 
     classifier: Classifier
     refused: str
-    watch: ModelWatch | None
+    followers: Sequence[ModelFollower]
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ import click
 
 from edgeclf_runtime.commands.ending import ended_by_signals
 from edgeclf_runtime.commands.options import Opener
-from edgeclf_runtime.commands.starting import in_background, model_use
+from edgeclf_runtime.commands.starting import in_background, model_use, opened_model
 from edgeclf_runtime.commands.zoned_run import OpenModel, ZonedRun, gap_of
+from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
@@ -42,14 +43,24 @@ class Printing:
 
 
 def labels_reader(open_model: Opener) -> Callable[[Path], tuple[str, ...]]:
-    """Return a function that reads the labels of a model file with the options of the command line."""
+    """Return a function that reads the labels of a model file with the options of the command line.
+
+    Of a damaged file they are those of its last good copy, with which a service starts.
+    """
     given = getattr(open_model, "keywords", {})
     options = {name: given.get(name) for name in _OF_THE_FILE}
 
     def labels(path: Path) -> tuple[str, ...]:
+        from edgeclf_runtime.errors import ModelError
         from edgeclf_runtime.model.file import read_model
+        from edgeclf_runtime.updates.last_good import LastGood
 
-        return read_model(path, **options).card.labels
+        try:
+            return read_model(path, **options).card.labels
+        except ModelError:
+            if (copy := LastGood(path).find()) is None:
+                raise
+            return read_model(copy, **options).card.labels
 
     return labels
 
@@ -70,11 +81,17 @@ def run_zones(
 
     zones = {zone: zone.model or model for zone in chosen.zones}
     waits = {camera.name: camera.source == "-" or not is_live(camera.source) for camera in chosen.cameras}
-    endless = chosen.reload or not all(waits.values()) or any(camera.options.watch for camera in chosen.cameras)
+    if chosen.update and model not in zones.values():
+        raise UsageError(f"update: replaces {model}, which no zone uses.")
+    endless = (
+        bool(chosen.reload or chosen.update)
+        or not all(waits.values())
+        or any(camera.options.watch for camera in chosen.cameras)
+    )
     open_model = functools.partial(open_model, lanes=cores)
     with ExitStack() as stack:
         stack.enter_context(filtered_codec_lines())
-        opened = _opened(open_model, chosen, zones, [model] if changes else [], endless, stack)
+        opened = _opened(open_model, chosen, zones, model, bool(changes), endless, stack)
         gap = max(gap_of(zone, chosen, waits) for zone in chosen.zones)
         sinks = _sinks(chosen, printing, endless, gap, lambda: pipeline.stop(), changes)
 
@@ -97,21 +114,20 @@ def _opened(
     open_model: Opener,
     chosen: RunSettings,
     zones: Mapping[ZoneSettings, Path],
-    others: Sequence[Path],
+    main: Path,
+    needs_main: bool,
     endless: bool,
     stack: ExitStack,
 ) -> dict[Path, OpenModel]:
-    """Open each model file once, also ``others``, which zones may use later."""
+    """Open each model file once, the one of the command line also if zones may use it later; updates replace that."""
     from edgeclf_runtime.pipeline.zone_sinks import suit_zones
-    from edgeclf_runtime.updates.reload import ModelWatch
 
     models = {}
-    for path in dict.fromkeys([*zones.values(), *others]):
+    for path in dict.fromkeys([*zones.values(), *([main] * needs_main)]):
         suits = functools.partial(suit_zones, chosen, [zone for zone, own in zones.items() if own == path])
         use = model_use(path, open_model, suits, chosen.trusted_key)
-        watch = ModelWatch(use) if chosen.reload else None  # before the file is opened
-        classifier, refused = use.start(endless)
-        models[path] = OpenModel(stack.enter_context(classifier), refused, watch)
+        classifier, refused, followers = opened_model(use, chosen, endless, updates=path == main)
+        models[path] = OpenModel(stack.enter_context(classifier), refused, followers)
     return models
 
 
@@ -159,7 +175,7 @@ def _watched(
     """Send a service's heartbeats and follow the model files in the background."""
     from edgeclf_runtime.sinks import ModelState
 
-    watches = [(model.watch, models[path]) for path, model in opened.items() if model.watch is not None]
+    watches = [(follower, models[path]) for path, model in opened.items() for follower in model.followers]
     with in_background(pipeline, watches) as heartbeat:
         for path, model in opened.items():
             if model.refused:

@@ -91,7 +91,8 @@ class RunSettings:
         cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, and ``source``, ``camera``,
             ``decision`` and ``gate`` count only then.
         trusted_key: path of a file of public keys; model files that none of them signed are refused. Empty for none.
-        update: folder or https address that is looked at for new models; empty for none.
+        update: folder or https address that is looked at for new models, in place of the one of the command line;
+            empty for none.
         update_every: seconds from one look to the next; 0 for 3600 of an address and 10 of a folder.
         update_ca: file of the certificate authority that is trusted for it, in place of the system's.
         page_zones: the file of zones that are drawn on the page; empty if none can be drawn.
@@ -173,7 +174,7 @@ def settings(
     if type(reload) is not bool:
         reading.wrong.append(f"reload: expected true or false, got {reload!r}")
     above = {key: given.get("", {}).get(key) or content.get(key, default) for key, default in _UPDATE_KEYS.items()}
-    reading.wrong += _update_mistakes(above, zoned)
+    reading.wrong += _update_mistakes(above)
     if type(page_zones := content.get("page_zones", "")) is not str:
         reading.wrong.append(f"page_zones: expected the name of a file, got {page_zones!r}")
     parts: dict[str, Any] = {"page_zones": page_zones}
@@ -197,7 +198,7 @@ def settings(
     return RunSettings(str(source), reload, **parts, **above)
 
 
-def _update_mistakes(given: Mapping[str, Any], zoned: bool) -> list[str]:
+def _update_mistakes(given: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the keys of signed models and updates."""
     texts = ("trusted_key", "update", "update_ca")
     wrong = [f"{key}: expected a text, got {given[key]!r}" for key in texts if type(given[key]) is not str]
@@ -206,6 +207,4 @@ def _update_mistakes(given: Mapping[str, Any], zoned: bool) -> list[str]:
         wrong.append(f"update_every: expected seconds, at least 0, got {every!r}")
     if given["update"] and not given["trusted_key"]:
         wrong.append("update: needs trusted_key, the public key that signs the updates")
-    if given["update"] and zoned:
-        wrong.append("update: not yet with [[zone]]")
     return wrong

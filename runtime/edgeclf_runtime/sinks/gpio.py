@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, ClassVar
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.prediction import UNKNOWN
@@ -72,8 +74,46 @@ def _gpiozero() -> Any:
     return gpiozero
 
 
+class _Pin:
+    """A pin of this process: it obeys the first of its users, until that one leaves.
+
+    A zone that the page renames or moves is a new one, which is prepared before the old one ends.
+    """
+
+    opened: ClassVar[dict[str, _Pin]] = {}
+    _changing = threading.Lock()
+
+    def __init__(self, name: str, device: Any) -> None:
+        self._name, self._device, self._users = name, device, list[object]()
+
+    @classmethod
+    def shared(cls, name: str, user: object, open_device: Callable[[], Any]) -> _Pin:
+        """Return the pin of this name for another user; open its device if it is the first."""
+        with cls._changing:
+            pin = cls.opened.get(name) or cls(name, open_device())
+            cls.opened[name] = pin
+            pin._users.append(user)
+            return pin
+
+    def of(self, user: object) -> Any:
+        """Return the device; None while it obeys another user."""
+        return self._device if self._users[:1] == [user] else None
+
+    def leave(self, user: object) -> None:
+        """Switch it off if it obeys this user; the last one releases it."""
+        with self._changing:
+            if (device := self.of(user)) is not None:
+                device.off()
+            self._users.remove(user)
+            if not self._users:
+                del self.opened[self._name]
+                self._device.close()
+
+
 class GpioSink:
     """Switches on the pins of the answer, and all others off; also while the camera gives no frames, and at the end.
+
+    A pin that another sink of this process has obeys the new one once the other is closed.
 
     Args:
         outputs: ``PIN=LABEL``, with pins as gpiozero names them: 17 and GPIO17 are the chip's number, BOARD11 is the
@@ -82,7 +122,7 @@ class GpioSink:
         active_low: whether a pin that is on is at 0 V.
 
     Raises:
-        SinkError: gpiozero is not installed, this machine has no such pins, or one is in use.
+        SinkError: gpiozero is not installed, this machine has no such pins, or another program uses one.
     """
 
     pictures = False
@@ -93,13 +133,16 @@ class GpioSink:
         for pin, label in map(output_of, outputs):
             self._labels.setdefault(pin, set()).add(label)
         self.name, self._pulse = f"gpio {', '.join(self._labels)}", pulse
-        self._pins: dict[str, Any] = {}
+        self._pins: dict[str, _Pin] = {}
+
+        def device(pin: str) -> Any:
+            return gpiozero.DigitalOutputDevice(int(pin) if pin.isdecimal() else pin, active_high=not active_low)
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about each library for pins that is not installed
                 for pin in self._labels:
-                    number = int(pin) if pin.isdecimal() else pin
-                    self._pins[pin] = gpiozero.DigitalOutputDevice(number, active_high=not active_low)
+                    self._pins[pin] = _Pin.shared(pin, self, functools.partial(device, pin))
         except gpiozero.BadPinFactory:
             raise SinkError(f"GPIO: {_NO_PINS}.") from None
         except Exception as error:  # each library for pins raises its own
@@ -113,7 +156,7 @@ class GpioSink:
             if item.name != "running":
                 self._switch_off()
             return
-        for pin, device in self._pins.items():
+        for pin, device in self._devices():
             if item.decision.label not in self._labels[pin]:
                 device.off()
             elif not self._pulse:
@@ -121,12 +164,16 @@ class GpioSink:
             elif item.decision.changed:
                 device.blink(on_time=self._pulse, off_time=0, n=1)
 
+    def _devices(self) -> list[tuple[str, Any]]:
+        """Return the pins that obey this sink, by name."""
+        devices = [(name, pin.of(self)) for name, pin in self._pins.items()]
+        return [(name, device) for name, device in devices if device is not None]
+
     def _switch_off(self) -> None:
-        for device in self._pins.values():
+        for _, device in self._devices():
             device.off()
 
     def close(self) -> None:
         """Switch all pins off and release them."""
-        self._switch_off()
-        for device in self._pins.values():
-            device.close()
+        while self._pins:
+            self._pins.popitem()[1].leave(self)

@@ -93,10 +93,8 @@ def test_a_pulse_comes_with_each_change_alone(pins: Any) -> None:
 def test_what_cannot_be_switched_is_said_in_one_line(pins: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SinkError, match=r"^GPIO pin 99: .*99"):
         GpioSink(["17=cat", "99=dog"])
-    sink = GpioSink(["17=cat"])  # the first was released
-    with pytest.raises(SinkError, match=r"^GPIO pin 17: .*already in use"):
-        GpioSink(["17=dog"])
-    sink.close()
+    with gpiozero.DigitalOutputDevice(17), pytest.raises(SinkError, match=r"^GPIO pin 17: .*already in use"):
+        GpioSink(["17=dog"])  # the first was released
     with pytest.raises(UsageError, match="expected gpio a list of PIN=LABEL"):
         SinkSettings(gpio=("17",))
     with pytest.raises(UsageError, match="gpio_pulse 0 to 60 seconds"):
@@ -113,6 +111,23 @@ def test_without_gpiozero_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "gpiozero", None)
     with pytest.raises(SinkError, match=r"pip install 'edgeclf-runtime\[gpio\]'"):
         GpioSink(["17=cat"])
+
+
+def test_a_pin_obeys_the_next_zone_once_the_one_before_is_closed(pins: Any) -> None:
+    before, refused, after = GpioSink(["17=cat", "4=dog"]), GpioSink(["17=dog"]), GpioSink(["17=dog", "22=cat"])
+    pin = pins.pin(17)
+    for sink, label in ((before, "cat"), (after, "cat"), (refused, "cat")):
+        sink.take(seen(label))
+    assert bool(pin.state)
+    after.take(SourceState("lost", 0.0))
+    refused.close()
+    assert bool(pin.state)
+    before.close()
+    assert (bool(pin.state), pin.function, pins.pin(4).function) == (False, "output", "input")
+    after.take(_same("dog"))
+    assert bool(pin.state)
+    after.close()
+    assert pin.function == "input"
 
 
 ZONES = """
