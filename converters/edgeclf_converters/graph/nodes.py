@@ -267,4 +267,6 @@ def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> 
             for variable, value in zip(layer.weights, node.weights, strict=True):
                 variable.assign(value)
         tensors[node.name] = wrap(node, layer)(given)
-    return keras().Model(image, [tensors[name] for name in outputs] or tensors[nodes[-1].name]), variables
+    made = [tensors[name] for name in outputs] or tensors[nodes[-1].name]
+    # A converted file has the model's name in its tensors' names; tf_keras would number it.
+    return keras().Model(image, made, name="network"), variables

@@ -23,12 +23,13 @@ from edgeclf_converters.interrupts import remembered_interrupts
 from edgeclf_converters.parity.label_sets import compare_sets, set_log_loss
 from edgeclf_converters.parity.parity import compare
 from edgeclf_converters.parity.scores import Labelled, file_scores, log_loss, network_scores
-from edgeclf_converters.quantize.fake_quant import Ranges, quantized
+from edgeclf_converters.quantize.fake_quant import Ranges
 from edgeclf_converters.quantize.qat import Augment, QatConfig, train_epochs
 from edgeclf_converters.quantize.ranges import ESTIMATORS, Statistics, estimate, observe
+from edgeclf_converters.quantize.refill import RoundingConverter
 from edgeclf_converters.quantize.refine import correct_biases, equalize, equalized_pairs, rounded_kernels
 from edgeclf_converters.quantize.trials import Search, Step, Stop, Trial
-from edgeclf_converters.tflite.convert import check_model, check_pictures, convert, convert_rounding
+from edgeclf_converters.tflite.convert import check_model, check_pictures, convert
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 from edgeclf_runtime.system.plain_text import counted
 
@@ -148,6 +149,7 @@ class _MethodSearch:
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
         self._estimator = "mse"
+        self._convert = RoundingConverter(rule)
         self._refused = ""
 
     def follow(self, groups: Iterable[_Steps]) -> Search:
@@ -295,7 +297,7 @@ class _MethodSearch:
         return self._rounded(corrected, ranges, nodes)
 
     def _rounded(self, nodes: list[Node], ranges: Ranges, floats: list[Node] | None = None) -> Trial:
-        return self._trial(convert_rounding(quantized(nodes, ranges, kernels=False)[0], self._rule), floats or nodes)
+        return self._trial(self._convert(nodes, ranges), floats or nodes)
 
     def _trial(self, content: bytes, floats: list[Node] | None = None) -> Trial:
         scores = file_scores(content, self._judges.pixels, self._rule)
