@@ -70,7 +70,7 @@ class DeviceStatus:
             self.device,
             _text(self.status.get("processor")),
             _text(self.status.get("version")),
-            f"{_text(model.get('name'))} {_text(model.get('digest'))[:_DIGITS]}",
+            self._model(model),
             _text(self.status.get("golden")),
             self._camera(health),
             f"{spent:.1f}" if _is_number(spent) else "-",
@@ -83,6 +83,13 @@ class DeviceStatus:
     def _part(self, name: str) -> Mapping[str, Any]:
         part = self.status.get(name)
         return part if isinstance(part, Mapping) else {}
+
+    def _model(self, deployed: Mapping[str, Any]) -> str:
+        """Return the deployed model or, if another one runs, that one and where it comes from."""
+        running = self._part("running")
+        if running.get("from") in (None, "deployed"):
+            return _shown(deployed)
+        return f"{_shown(running)} ({_text(running['from'])}; deployed {_text(deployed.get('digest'))[:_DIGITS]})"
 
     def _camera(self, health: Mapping[str, Any]) -> str:
         if not health:
@@ -142,6 +149,10 @@ def table(devices: Iterable[DeviceStatus]) -> list[str]:
 
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _shown(model: Mapping[str, Any]) -> str:
+    return f"{_text(model.get('name'))} {_text(model.get('digest'))[:_DIGITS]}"
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import os
 import time
@@ -24,6 +25,7 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.features import with_features
 from edgeclf_runtime.model.file import GoldenVector, ModelFile, PathOrLabels, PerChannel, read_model
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, resize
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import Prediction
@@ -76,6 +78,7 @@ class Classifier:
         expectation: which accuracy to expect on a camera; None if the file has none.
         examples: training images to show; None if the file has none.
         statement: what is signed at the end of the file; checked only if ``load`` was given ``admit``.
+        identity: which file it is.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -87,6 +90,9 @@ class Classifier:
         self.score_rule = model.scores
         self.familiarity = model.familiarity
         self.expectation, self.examples, self.statement = model.expectation, model.examples, model.statement
+        signed = self.statement.digest if self.statement else ""
+        digest = hashlib.sha256(model.content).hexdigest()
+        self.identity = ModelIdentity(str(model.path), self.card.name, digest, signed)
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)

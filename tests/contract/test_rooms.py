@@ -57,7 +57,7 @@ FLOORS = {
         "web",
         "config",
         "pipeline",
-        "service updates",
+        "service shadow updates",
         "doctor",
         "commands",
     ),

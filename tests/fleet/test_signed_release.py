@@ -15,9 +15,10 @@ import pytest
 import tomllib
 from click.testing import CliRunner
 
-from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_deploying import Wanted, deploy
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_deploying import deploy
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_former import find_former, roll_back
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_layout import Layout, ReleaseError
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_wanted import Wanted
 from edgeclf_runtime.cli import cli
 from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
 from edgeclf_runtime.trust.sealing import split, unsigned

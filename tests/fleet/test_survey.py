@@ -41,6 +41,12 @@ def _row(status: dict[str, Any]) -> dict[str, str]:
     return dict(zip(COLUMNS, device.row(), strict=True))
 
 
+def test_the_model_that_runs_is_shown_with_the_deployed_one_if_it_is_another() -> None:
+    running = {"name": "waste", "digest": "99aabbccdd", "from": "update"}
+    assert _row(_status(running=running))["model"] == "waste 99aabbcc (update; deployed 1a2b3c4d)"
+    assert _row(_status(running={**running, "from": "deployed"}))["model"] == "rubbish 1a2b3c4d"
+
+
 def test_a_row_has_all_that_is_asked_of_a_device() -> None:
     assert _row(_status()) == {
         "device": "kitchen",

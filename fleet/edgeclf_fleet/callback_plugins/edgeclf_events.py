@@ -20,7 +20,7 @@ short_description: Append what happens on each host to a file
 description: Used by edgeclf deploy and edgeclf fleet; see edgeclf_fleet.events.
 """
 
-_PASSED = ("msg", "changed", "outcome", "status", "module_stderr", "exception")
+_PASSED = ("msg", "changed", "outcome", "status", "shadow", "module_stderr", "exception")
 
 
 def _end_with(parent: int) -> None:

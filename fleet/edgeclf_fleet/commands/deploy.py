@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeclf_fleet.commands.duration import Duration
 from edgeclf_fleet.commands.targets import Targets, rollout_options, target_options, tell_outcomes
 
 if TYPE_CHECKING:
@@ -34,6 +35,17 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--latency-ms", type=click.FloatRange(0), help="Take everything back if an image takes longer there.")
 @click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the new service for this time (default: 20).")
+@click.option(
+    "--shadow",
+    type=Duration(),
+    metavar="TIME",
+    help="Before the switch, run both models on the same frames for this time, such as 10m.",
+)
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 1),
+    help="Stop after --shadow if both gave the same answer on a smaller share of frames (default: 0.9).",
+)
 @rollout_options
 @target_options
 def deploy(
@@ -50,10 +62,13 @@ def deploy(
     Each device is looked at before anything is changed. The new version is installed beside the present one, tried
     there, switched to and watched; if something is wrong, the former one is back.
     """
+    from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.model.file import read_model
     from edgeclf_runtime.trust.keys import TrustedKeys
 
     targets.check()
+    if given["min_agreement"] is not None and given["shadow"] is None:
+        raise UsageError("--min-agreement is about a comparison: it needs --shadow.")
     read_model(model)  # a damaged file is refused before any device is touched
     if key is not None:
         key = _public(key)

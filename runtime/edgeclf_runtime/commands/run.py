@@ -230,6 +230,7 @@ def run(
             familiarity=has_familiarity,
             examples=classifier.examples,
             several_labels=classifier.card.has_several_labels,
+            models=(classifier.identity,),
         )
 
         is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))

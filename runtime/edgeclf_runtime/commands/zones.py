@@ -22,6 +22,7 @@ from edgeclf_runtime.system.plain_text import counted
 if TYPE_CHECKING:
     from edgeclf_runtime.config.settings import RunSettings
     from edgeclf_runtime.config.zones import ZoneSettings
+    from edgeclf_runtime.model.identity import ModelIdentity
     from edgeclf_runtime.pipeline.shared_model import SharedModel
     from edgeclf_runtime.pipeline.zone_changes import ZoneChanges
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
@@ -93,7 +94,8 @@ def run_zones(
         stack.enter_context(filtered_codec_lines())
         opened = _opened(open_model, chosen, zones, model, bool(changes), endless, stack)
         gap = max(gap_of(zone, chosen, waits) for zone in chosen.zones)
-        sinks = _sinks(chosen, printing, endless, gap, lambda: pipeline.stop(), changes)
+        models_used = tuple(model.classifier.identity for model in opened.values())
+        sinks = _sinks(chosen, printing, endless, gap, lambda: pipeline.stop(), changes, models_used)
 
         def open_camera(name: str, listener: StateListener) -> Source:
             return zoned.open_camera(name, listener)
@@ -138,13 +140,14 @@ def _sinks(
     gap: float,
     stop: Callable[[], None],
     changes: ZoneChanges | None,
+    models: tuple[ModelIdentity, ...],
 ) -> list[Sink]:
     """Open the sinks that all zones share."""
     from edgeclf_runtime.pipeline.zone_sinks import open_shared_sinks
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
 
-    shared = open_shared_sinks(chosen, endless, gap, changes)
+    shared = open_shared_sinks(chosen, endless, gap, changes, models)
     is_taken = any(name and is_output(Path(name)) for name in (chosen.sinks.jsonl, chosen.sinks.csv))
 
     def unread() -> None:

@@ -19,6 +19,7 @@ from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.renamed import KEYS, old_fields
 from edgeclf_runtime.sinks.calls import CallKeys
 from edgeclf_runtime.sinks.conditions_file import ConditionsFileKeys
+from edgeclf_runtime.sinks.frame_tap import FrameTapKeys
 from edgeclf_runtime.sinks.gpio import GpioKeys
 from edgeclf_runtime.sinks.health_file import HealthFileKeys
 from edgeclf_runtime.sinks.keys import SinkKeys
@@ -43,6 +44,7 @@ class SinkSettings(
     PageKeys,
     ConditionsFileKeys,
     HealthFileKeys,
+    FrameTapKeys,
     MetricsKeys,
     MqttKeys,
     GpioKeys,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Callable
 
 from edgeclf_runtime.backends.pool import in_order
@@ -253,10 +254,11 @@ class Pipeline:
         """Switch to a new classifier; results come in order, so none of the previous one is outstanding."""
         if (view := self._view_of(new)) != self._view_of(self._classifier):
             _log.warning("%s: the network now sees of each image: %s.", new.path, view)
-        self._classifier.close()
-        self._classifier = new
+        before, self._classifier = self._classifier, new
+        before.close()
         self._zone.adopt(new)
-        self.tell(ModelState("adopted", str(new.path), new.card.labels, examples=new.examples))
+        state = ModelState("adopted", str(new.path), new.card.labels, examples=new.examples, file=new.identity)
+        self.tell(replace(state, replaces=before.identity.path))
 
     def _hand_on(self, item: Observation) -> None:
         with self._handing:

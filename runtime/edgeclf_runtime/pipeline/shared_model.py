@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Callable
 
 from edgeclf_runtime.classifier import Classifier
@@ -59,7 +60,9 @@ class SharedModel:
             before, self._newest = self._newest, classifier
             self._users[classifier] = 0
             self._drop_unused(before)
-        self.tell(ModelState("adopted", str(classifier.path), classifier.card.labels, examples=classifier.examples))
+        labels, path = classifier.card.labels, str(classifier.path)
+        state = ModelState("adopted", path, labels, examples=classifier.examples, file=classifier.identity)
+        self.tell(replace(state, replaces=before.identity.path))
 
     def borrow(self) -> Classifier:
         """Return the classifier to use for a frame; give it back with ``give_back``."""

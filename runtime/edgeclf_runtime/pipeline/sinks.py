@@ -12,6 +12,7 @@ from edgeclf_runtime.config.settings import SINK_KINDS, SinkSettings
 from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.model.examples import Examples
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.sinks.keys import Opening
 from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
@@ -78,13 +79,14 @@ def open_sinks(
     page: str = "",
     editor: ZoneEditor | None = None,
     several_labels: bool = False,
+    models: tuple[ModelIdentity, ...] = (),
 ) -> list[Sink]:
     """Open all configured sinks, or none.
 
     Args:
         asked: settings of the sinks.
         labels, model, gap, cooldown, endless, familiarity, examples, zones, zone, is_first, control, page, editor,
-            several_labels: see ``Opening``.
+            several_labels, models: see ``Opening``.
 
     Raises:
         SinkError: a sink cannot be opened; those already open are closed.
@@ -92,7 +94,7 @@ def open_sinks(
     snapshots = Path(asked.snapshots) if asked.snapshots else None
     run = Opening(labels, model, gap, cooldown, endless, snapshots, _secrets(asked), familiarity, examples)
     run = replace(run, zones=zones, zone=zone, is_first=is_first, control=control, page=page, editor=editor)
-    run = replace(run, several_labels=several_labels)
+    run = replace(run, several_labels=several_labels, models=models)
     if several_labels and snapshots is not None:
         raise SinkError(
             f"snapshots {snapshots}: a folder has one label, but the model has several an image; remove it."

@@ -10,6 +10,7 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.config.settings import RunSettings, SinkSettings
 from edgeclf_runtime.config.zones import ZoneSettings
 from edgeclf_runtime.decision.control import ZoneControl
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
 from edgeclf_runtime.sinks import Sink
 from edgeclf_runtime.sinks.sink import ZoneName
@@ -78,7 +79,11 @@ def _shared(sinks: SinkSettings) -> SinkSettings:
 
 
 def open_shared_sinks(
-    chosen: RunSettings, endless: bool, gap: float = 0.0, editor: ZoneEditor | None = None
+    chosen: RunSettings,
+    endless: bool,
+    gap: float = 0.0,
+    editor: ZoneEditor | None = None,
+    models: tuple[ModelIdentity, ...] = (),
 ) -> list[Sink]:
     """Open the sinks that get the observations of all zones.
 
@@ -87,11 +92,13 @@ def open_shared_sinks(
         endless: see ``Opening``.
         gap: longest time between two answers of a zone, in seconds; 0 if no source is live.
         editor: by which the page changes zones; None if they are fixed.
+        models: the model files in use.
 
     Raises:
         SinkError: a sink cannot be opened.
     """
-    return open_sinks(_shared(chosen.sinks), (), "", gap, endless=endless, zones=_names(chosen), editor=editor)
+    own, zones = _shared(chosen.sinks), _names(chosen)
+    return open_sinks(own, (), "", gap, endless=endless, zones=zones, editor=editor, models=models)
 
 
 def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:

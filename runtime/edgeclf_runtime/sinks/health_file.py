@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.sinks.day_counts import DayCounts
+from edgeclf_runtime.sinks.frame_tap import shadow_figures
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
 from edgeclf_runtime.sources.source import SourceState
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.state_folder import service_folder
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.sinks.outlet import Outlet
 
 __all__ = ["HEALTH", "HealthFile", "HealthFileKeys"]
 
@@ -35,7 +40,7 @@ class HealthFileKeys(SinkKeys):
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
         if folder is not None and not run.zone.zone:  # one file of all zones
-            yield HealthFile(folder / HEALTH, run.gap)
+            yield HealthFile(folder / HEALTH, run.gap, run.models)
 
 
 class HealthFile:
@@ -44,20 +49,25 @@ class HealthFile:
     The file has a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
     source is a camera or stream; its ``state`` and the ``reason``, of several cameras those of one that runs; ``seen``
     and ``frames``, counts of the frames that came and of those classified; ``answer``; ``milliseconds`` of a frame;
-    why a model was ``refused``; and what ``DayCounts`` counted, also before a restart, as ``day``.
+    the ``models`` in use, as ``ModelIdentity``; why a model was ``refused``; what ``DayCounts`` counted, also before a
+    restart, as ``day``; and as ``shadow`` what a new model that runs beside this one has found so far, every second,
+    else None.
 
     Args:
         path: path of the file.
         gap: longest time between two answers, in seconds; 0 for a source that is not live.
+        models: the model files in use.
     """
 
     pictures = False
 
-    def __init__(self, path: Path, gap: float = 0.0) -> None:
+    def __init__(self, path: Path, gap: float = 0.0, models: Sequence[ModelIdentity] = ()) -> None:
         self._path, self.name = path, f"health {path}"
         self._begun, self._written_at = time.monotonic(), 0.0
-        self._seen, self._milliseconds = 0, 0.0
+        self._seen, self._milliseconds, self._told_trial = 0, 0.0, False
         self._sources: dict[str, SourceState] = {}
+        self._outlets: Sequence[Outlet] = ()
+        self._models = {model.path: model for model in models}
         self._day = DayCounts(_day_before(path))
         self._health: dict[str, Any] = {
             "process": os.getpid(),
@@ -74,6 +84,10 @@ class HealthFile:
         with suppress(OSError):  # a full disk must not keep a service from starting
             self._write()
 
+    def follow(self, outlets: Sequence[Outlet]) -> None:
+        """Also tell of a new model that is tried."""
+        self._outlets = outlets
+
     def glance(self, frame: object) -> None:
         """Count a frame that was not classified."""
         self._seen += 1
@@ -88,6 +102,9 @@ class HealthFile:
         if not isinstance(item, Observation):
             if item.is_offer:  # whoever deploys here wants to know of the model that is deployed
                 return None
+            if item.file is not None:
+                self._models.pop(item.replaces, None)
+                self._models[item.file.path] = item.file
             self._health["refused"] = "" if item.name == "adopted" else item.reason
             return self._write()
         spent = sum(item.prediction.milliseconds.values())
@@ -98,17 +115,25 @@ class HealthFile:
         if self._health["state"] == "opening":  # videos and folders do not report a state
             self._health["state"] = "running"
         now = time.monotonic()
-        every = _OFTEN if now - self._begun < _OFTEN_FOR else _LATER
+        is_tried = bool(shadow_figures(self._outlets))
+        is_news = is_tried or is_tried != self._told_trial
+        every = _OFTEN if is_news or now - self._begun < _OFTEN_FOR else _LATER
         if self._health["frames"] == 1 or now - self._written_at >= every:
             self._write()
 
     def _write(self) -> None:
-        frames = self._health["frames"]
-        moment, day = round(time.time(), 3), self._day.as_dict()
-        content = {**self._health, "seen": self._seen + frames, "time": moment, "day": day}
+        shadow, seen = shadow_figures(self._outlets), self._seen + self._health["frames"]
+        content = {
+            **self._health,
+            "models": [model._asdict() for model in self._models.values()],
+            "seen": seen,
+            "time": round(time.time(), 3),
+            "day": self._day.as_dict(),
+            "shadow": shadow or None,
+        }
         with written_beside(self._path) as hidden:
             hidden.write_text(json.dumps(content) + "\n", "utf-8")
-        self._written_at = time.monotonic()
+        self._written_at, self._told_trial = time.monotonic(), bool(shadow)
 
     def close(self) -> None:
         """The file stays."""

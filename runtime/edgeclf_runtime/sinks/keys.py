@@ -10,6 +10,7 @@ from typing import Any, Callable
 from edgeclf_runtime.decision.control import ZoneControl
 from edgeclf_runtime.errors import AddressError
 from edgeclf_runtime.model.examples import Examples
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.sinks.awaited import AwaitedSink
 from edgeclf_runtime.sinks.sink import NO_ZONE, Sink, ZoneName
 from edgeclf_runtime.sinks.zone_editor import ZoneEditor
@@ -46,6 +47,7 @@ class Opening:
         zones: all zones, so that what is written names them; empty in a run without zones.
         zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
         several_labels: whether an image may have several labels.
+        models: the model files in use.
         is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
         control: pauses the zone, and sets its threshold; None in a run without zones.
         page: address of the live page for other machines; empty if there is none.
@@ -68,6 +70,7 @@ class Opening:
     page: str = ""
     editor: ZoneEditor | None = field(default=None, repr=False)
     several_labels: bool = False
+    models: tuple[ModelIdentity, ...] = ()
 
     def listening(self, open_sink: Callable[[], Sink], pictures: bool) -> Sink:
         """Open a sink that listens at an address, in an endless run as soon as this machine has the address."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.awaited import cannot_listen
+from edgeclf_runtime.sinks.frame_tap import shadow_figures
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
 from edgeclf_runtime.system.packages import check_version
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Figures", "MetricsKeys", "MetricsSink"]
 
 _HOW = "prometheus-client is not installed: pip install 'edgeclf-runtime[metrics]'"
+_SHADOW = {
+    "frames": "Frames compared with the answers of a new model that is tried",
+    "agreement": "Share of them with the same answer",
+    "milliseconds": "Mean time of the new model per frame",
+}
 _BUCKETS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -145,8 +151,11 @@ class Figures:
             self._exported ^= {gauge}
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Also export the dropped items of these outlets; those of sinks of all zones have empty labels."""
+        """Also export the dropped items of these outlets, those of sinks of all zones with empty labels, and the trial
+        of a new model.
+        """
         self.registry.register(_Dropped(outlets, self._where))
+        self.registry.register(_Shadow(outlets))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -179,6 +188,22 @@ class _Dropped:
         for values, count in counts.items():
             family.add_metric(values, count)
         yield family
+
+
+class _Shadow:
+    """Collects what a new model that runs beside this one has found so far; nothing while none does."""
+
+    def __init__(self, outlets: Sequence[Outlet]) -> None:
+        self._outlets = outlets
+
+    def collect(self) -> Iterator[Any]:
+        """See prometheus_client's ``Collector``."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        figures = shadow_figures(self._outlets)
+        for name, about in _SHADOW.items():
+            if name in figures:
+                yield GaugeMetricFamily(f"edgeclf_shadow_{name}", about, figures[name])
 
 
 class MetricsSink:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, Union, runtime_checkable
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.decision.decision import Decision
 from edgeclf_runtime.model.examples import Examples
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.sources.source import SourceState
 
@@ -64,6 +65,8 @@ class ModelState:
         reason: for display; empty if adopted.
         time: in seconds since 1970.
         examples: training images that an adopted model's file holds; None if it has none.
+        file: the adopted file.
+        replaces: path of the file that was in use before an adopted one.
         is_offer: the refused file was only offered as an update; the device's own model file is not concerned.
     """
 
@@ -73,6 +76,8 @@ class ModelState:
     reason: str = ""
     time: float = field(default_factory=time.time, compare=False)
     examples: Examples | None = field(default=None, compare=False, repr=False)
+    file: ModelIdentity | None = field(default=None, compare=False, repr=False)
+    replaces: str = field(default="", compare=False, repr=False)
     is_offer: bool = field(default=False, compare=False, repr=False)
 
 

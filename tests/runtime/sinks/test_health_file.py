@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.health_file import HEALTH, HealthFile, HealthFileKeys
 from edgeclf_runtime.sinks.keys import Opening
@@ -100,3 +101,13 @@ def test_a_damaged_file_of_before_is_written_anew(content: str, tmp_path: Path) 
     (tmp_path / HEALTH).write_text(content)
     HealthFile(tmp_path / HEALTH).take(seen("cat"))
     assert _read(tmp_path / HEALTH)["day"]["labels"] == {"cat": 1}
+
+
+def test_it_tells_which_models_are_in_use(tmp_path: Path) -> None:
+    path = tmp_path / HEALTH
+    one, other = ModelIdentity("a.tflite", "a", "1a", ""), ModelIdentity("b.tflite", "b", "2b", "")
+    sink = HealthFile(path, models=[one, other])
+    new = ModelIdentity("a-update.tflite", "a2", "3c", "4d")
+    sink.take(ModelState("refused", "b.tflite", LABELS, "damaged"))
+    sink.take(ModelState("adopted", new.path, LABELS, file=new, replaces=one.path))
+    assert _read(path)["models"] == [other._asdict(), new._asdict()]

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.edgeclf_deploying import Wanted, deploy
+from ansible.module_utils.edgeclf_deploying import deploy, try_beside
 from ansible.module_utils.edgeclf_module import NEEDED, SERVICE, WATCH, failing
+from ansible.module_utils.edgeclf_wanted import Wanted
 
 DOCUMENTATION = """
 module: edgeclf_release
@@ -29,16 +30,20 @@ _ARGUMENTS = {
     "model_digest": NEEDED,
     "config": {"type": "str", "default": "", "no_log": True},
     "key": {"type": "str", "default": "", "no_log": False},
+    "shadow": {"type": "float", "default": 0},
+    "min_agreement": {"type": "float", "default": 0},
 }
 
 
 def main() -> None:
-    """Deploy, and tell Ansible the outcome in one line."""
+    """Deploy, and tell Ansible the outcome in one line; with ``shadow``, install and compare, and switch nothing."""
     module = AnsibleModule(argument_spec=_ARGUMENTS, supports_check_mode=True)
     os.umask(0o022)
     given = dict(module.params)
     wanted = Wanted(root=Path(given.pop("root")), **given)
     with failing(module, wanted.root):
+        if wanted.shadow and not module.check_mode:
+            module.exit_json(changed=False, shadow=try_beside(wanted))
         changed, outcome = deploy(wanted, check=module.check_mode)
     module.exit_json(changed=changed, outcome=outcome)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,16 @@ def call(words: Sequence[object], about: str, folder: Path | None = None, second
 
 def last_line(text: str, status: int) -> str:
     """Return the line of an output that says why the program failed."""
+    if status < 0:
+        return f"it is ended by {_signal(-status)}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "fatal"))]
     chosen = (errors or lines or [f"exit status {status}"])[-1]
     return chosen[len("Error: ") :] if chosen.startswith("Error: ") else chosen
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

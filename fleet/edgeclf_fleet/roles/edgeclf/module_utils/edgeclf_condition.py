@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
 import shutil
 from collections.abc import Mapping
@@ -43,6 +45,7 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
         "python": platform.python_version(),
         "version": about.get("version"),
         "model": {"name": about.get("name"), "digest": about.get("model")},
+        "running": _running(layout, health.get("models"), manager.health.parent) if is_present else None,
         "release": layout.current,
         "service": "runs" if process else "does not run" if manager.runs_service else "none",
         "health": _chosen(health, _OF_HEALTH) if is_present else None,
@@ -51,6 +54,27 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
         "temperature": _temperature(system),
         "disk": {"free": usage.free, "total": usage.total},
     }
+
+
+def _running(layout: Layout, models: object, state: Path) -> dict[str, str] | None:
+    """Return which model the service uses in the place of the deployed one, and where it comes from.
+
+    "deployed"; "replaced": its file is another now; "update": the service has brought it itself; or "last good copy".
+    None if the service does not tell.
+    """
+    deployed = layout.link / "model.tflite"
+    kept = hashlib.sha256(os.fsencode(deployed)).hexdigest()[:16]  # as in edgeclf_runtime/system/state_folder.py
+    for model in models if isinstance(models, list) else ():
+        name, digest, signed = (str(model.get(key, "")) for key in ("name", "digest", "signed"))
+        path = Path(str(model.get("path", "")))
+        if path == deployed:
+            is_same = digest == layout.about(layout.current).get("model")
+            return {"name": name, "digest": digest, "from": "deployed" if is_same else "replaced"}
+        if path.parent == state:  # of updates the digest is the one that was published
+            is_copy = path.name.startswith(f"{kept}-") and path.name != f"{kept}-update.tflite"
+            source = "last good copy" if is_copy else "update"
+            return {"name": name, "digest": digest if is_copy else signed or digest, "from": source}
+    return None
 
 
 def _golden(layout: Layout) -> str:

@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .edgeclf_calls import call
 from .edgeclf_environment import install_environment
 from .edgeclf_layout import Layout, ReleaseError
-from .edgeclf_managers import Manager, manager_named
+from .edgeclf_lock import locked
+from .edgeclf_managers import Manager
+from .edgeclf_shadowing import check_agreement, check_comparable, compared
+from .edgeclf_wanted import SHOWN, Wanted
 from .edgeclf_watch import Bounds, is_well, watch
 
-__all__ = ["Wanted", "deploy", "without_key"]
+__all__ = ["deploy", "try_beside", "without_key"]
 
 _FORMER_SECONDS = 90.0  # how long the former version may take until its first answer, at least
-_SHOWN = 8  # digits of a digest in messages
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be deployed; the fields are the arguments of the module edgeclf_release."""
-
-    root: Path
-    service: str
-    manager: str
-    runit_folder: str
-    run_as: str
-    memory_limit: str
-    python: str
-    environment: str
-    system_packages: bool
-    archive_digest: str
-    offline: bool
-    extras: list[str]
-    version: str
-    model_name: str
-    model_digest: str
-    config: str
-    watch_seconds: float
-    start_seconds: float
-    latency_ms: float
-    key: str = ""
-    rolled_back_from: str = ""
-
-    def identity(self, config: str, key: str) -> str:
-        """Return the id of the release, which is the same if nothing has changed."""
-        options = [self.service, self.manager, self.run_as, self.memory_limit]
-        parts = [self.environment, self.model_digest, config, *options, *([key] if key else [])]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-
-    @property
-    def model(self) -> str:
-        """Return the model for display."""
-        return f"{self.model_name} ({self.model_digest[:_SHOWN]})"
 
 
 def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
@@ -75,26 +35,29 @@ def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
         ReleaseError: it was refused, and the former release is in use.
     """
     layout = Layout(wanted.root)
-    options = {"run_as": wanted.run_as, "memory_limit": wanted.memory_limit, "runit_folder": wanted.runit_folder}
-    manager = manager_named(wanted.manager, layout, wanted.service, options)
+    manager = wanted.manager_of(layout)
     if check:
         return _Deployment(wanted, layout, manager).forecast()
     layout.make()
-    with _locked(layout):
+    with locked(layout):
         return _Deployment(wanted, layout, manager).run()
 
 
-@contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    """Hold the device; a second deployment at the same time is refused."""
-    with (layout.root / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise ReleaseError("another deployment to this device is running; wait for its end.") from None
-        yield
+def try_beside(wanted: Wanted) -> dict[str, Any]:
+    """Install a release and run its model beside the service's, without switching; return the report.
+
+    The release stays there for ``deploy``, which comes next. The report is empty if there is nothing to deploy.
+
+    Raises:
+        Disagreement: the models agree on too few frames; the new release is removed.
+        ReleaseError: it was refused, or there is no service to compare with.
+    """
+    layout = Layout(wanted.root)
+    manager = wanted.manager_of(layout)
+    check_comparable(manager, layout)
+    layout.make()
+    with locked(layout):
+        return _Deployment(wanted, layout, manager).compare()
 
 
 class _Deployment:
@@ -129,6 +92,8 @@ class _Deployment:
             steps.append("change the settings" if before else "write the settings")
         if self._key != self._present_key():
             steps.append("refuse models that the key has not signed" if self._key else "take models of any signer")
+        if wanted.shadow:
+            steps.append(f"compare it with the present model for {wanted.shadow:g} s")
         if self._manager.runs_service:
             steps.append("restart the service" if self._manager.definition() is not None else "install the service")
         return True, "would {}".format(", ".join(steps))
@@ -140,14 +105,31 @@ class _Deployment:
             self._layout.tidy([self._layout.current, self._before_current()])
             return False, f"nothing to do: {self._serves()}"
         before = self._layout.current
-        try:
+        with self._forgotten_on_failure(before):
             measured = self._install()
+        return True, self._switch(before, measured)
+
+    def compare(self) -> dict[str, Any]:
+        """Install the release and compare its model with the present one, or raise ReleaseError; switch nothing."""
+        self._take_back_what_was_cut_off()
+        if self._is_done():
+            return {}
+        wanted, layout = self._wanted, self._layout
+        with self._forgotten_on_failure(layout.current):
+            self._install()
+            report = compared(layout, self._manager, layout.releases / self._release, wanted.shadow)
+            check_agreement(report, wanted.min_agreement)
+        return report
+
+    @contextmanager
+    def _forgotten_on_failure(self, before: str) -> Iterator[None]:
+        try:
+            yield
         except BaseException as error:
             self._forget(before)
             if isinstance(error, ReleaseError):
-                raise ReleaseError(f"{_sentence(error)} {self._untouched(before)}") from None
+                error.args = (f"{_sentence(error)} {self._untouched(before)}",)
             raise
-        return True, self._switch(before, measured)
 
     def _is_done(self) -> bool:
         is_present = self._layout.current == self._release and self._layout.pending() is None
@@ -221,7 +203,7 @@ class _Deployment:
         verb = "serves" if self._manager.runs_service else "holds"
         old = self._layout.about(before)
         is_new = old and old.get("model") != self._wanted.model_digest
-        was = ", before {} ({})".format(old["name"], str(old["model"])[:_SHOWN]) if is_new else ""
+        was = ", before {} ({})".format(old["name"], str(old["model"])[:SHOWN]) if is_new else ""
         return f"{verb} {self._wanted.model} with edgeclf {self._wanted.version}{was}"
 
     def _take_back_what_was_cut_off(self) -> None:
@@ -253,7 +235,7 @@ class _Deployment:
 
     def _former_answers(self, before: str) -> str:
         about = self._layout.about(before)
-        name = "{} ({})".format(about["name"], str(about["model"])[:_SHOWN]) if about else "The former service"
+        name = "{} ({})".format(about["name"], str(about["model"])[:SHOWN]) if about else "The former service"
         if not about and not self._manager.health.exists():  # of a version that does not tell its health
             return f"{name} runs again." if self._manager.process() else f"{name} does not run."
         try:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .edgeclf_calls import call
-from .edgeclf_deploying import Wanted, deploy, without_key
+from .edgeclf_deploying import deploy, without_key
 from .edgeclf_layout import Layout, ReleaseError, digest_of
+from .edgeclf_wanted import Wanted
 
 __all__ = ["Former", "find_former", "roll_back"]
 

@@ -33,6 +33,6 @@ def failing(module: AnsibleModule, root: Path) -> Iterator[None]:
     try:
         yield
     except ReleaseError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **getattr(error, "facts", {}))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or root}: {error.strerror}.")

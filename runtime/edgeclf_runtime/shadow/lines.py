@@ -1,0 +1,32 @@
+"""The report of a trial for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeclf_runtime.system.plain_text import counted, plain
+
+__all__ = ["report_lines"]
+
+_LABELS = 10  # those that differ most often
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return what ``trial.compare`` has found, in lines."""
+    low, high = report["interval"]
+    spent, unknown, rate = report["milliseconds"], report["unknown"], report["rate"]
+    lines = [
+        f"the same answer on {report['agreement']:.1%} of {counted(report['frames'], 'frame')} "
+        f"(95% interval {low:.0%} to {high:.0%}) in {report['seconds']:.0f} s",
+        f"unknown: {unknown['before']:.1%} before, {unknown['new']:.1%} new; "
+        f"{spent['before']:.1f} ms an image before, {spent['new']:.1f} ms new",
+        f"the service gave {rate['during']:.1f} answers a second, {rate['usual']:.1f} before the trial",
+    ]
+    differing = [row for row in report["labels"] if row["same"] < row["frames"]]
+    for row in sorted(differing, key=lambda row: row["same"] - row["frames"])[:_LABELS]:
+        instead = ", ".join(f"{plain(str(label))} {count}" for label, count in row["instead"].items())
+        lines.append(f"{plain(str(row['label']))}: {row['same']} of {row['frames']} the same, else {instead}")
+    if count := len(report["images"]):
+        lines.append(f"{counted(count, 'image')} on which they differ: {plain(str(report['folder']))}")
+    return lines

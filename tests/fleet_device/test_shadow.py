@@ -1,0 +1,115 @@
+"""A new model runs beside the one of a service before it is deployed, over a real sshd."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.fleet_device.device import Device
+from tests.model_files import variant
+from tests.runtime.mjpeg_server import PASSWORD
+
+
+def _shadow_processes() -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"edgeclf_runtime.shadow" in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.fixture
+def other(models: dict[str, Path], tmp_path: Path) -> Path:
+    """A good model whose labels have other names."""
+    return variant(models["two"], tmp_path / "other.tflite", labels=lambda text: re.sub("(?m)^", "the ", text.strip()))
+
+
+def test_a_model_that_agrees_is_switched_to_after_its_trial(device: Device, models: dict[str, Path]) -> None:
+    """Meanwhile the service tells of it and goes on.
+
+    The camera shows noise, on which two labels often have the same score: then the answer before stays, which may be
+    another in the trial, as it began later.
+    """
+    process = device.health()["process"]
+    with device.begin(models["two"], "--shadow", "15s") as deployment:
+        device.wait(lambda: (device.health().get("shadow") or {}).get("frames"))
+        assert json.loads((device.root / "current" / "release.json").read_text())["name"] == "one"
+        during = device.health()
+        output, errors = deployment.communicate(timeout=600)
+    assert during["process"] == process
+    first, *others = output.splitlines()
+    assert first == "box: compared:", output + errors
+    assert re.search(
+        r"the same answer on (?:9\d|100)\.\d% of \d+ frames \(95% interval \d+% to \d+%\) in 1\d s", others[0]
+    )
+    assert "unknown: " in others[1]
+    assert re.search(r"the service gave [\d.]+ answers a second, [\d.]+ before", others[2])
+    assert others[-1].startswith("box: serves two ("), output
+    assert PASSWORD not in output + errors
+    assert device.health()["shadow"] is None
+    assert not _shadow_processes()
+
+
+def test_a_model_that_disagrees_is_not_switched_to_and_its_images_are_there(
+    device: Device, models: dict[str, Path], other: Path
+) -> None:
+    before, process = device.tree(), device.health()["process"]
+    ended = device.deploy(other, "--shadow", "10s", "--min-agreement", "0.5")
+    assert ended.status == 1
+    assert "the same answer as the present one on 0.0% of" in ended.text
+    assert ended.text.endswith("50% are asked for. one goes on."), ended.text
+    assert "the same, else the " in ended.text
+    assert device.health()["process"] == process
+    assert set(device.tree()) - {"shadow"} == set(before) - {"shadow"}
+    images = list((device.root / "shadow" / "__unsorted").glob("*.jpg"))
+    assert 1 <= len(images) <= 50
+    assert "on which they differ: " in ended.text
+    # The same command goes on to the end if that is what is wanted.
+    assert device.deploy(other, "--shadow", "5s", "--min-agreement", "0").status == 0
+
+
+@pytest.mark.parametrize("end", ["the new model crashes", "the service ends"])
+def test_what_ends_a_trial_leaves_the_service_as_it_was(end: str, device: Device, models: dict[str, Path]) -> None:
+    process, before = device.health()["process"], device.tree()
+    with device.begin(models["two"], "--shadow", "10m") as deployment:
+        device.wait(lambda: (device.health().get("shadow") or {}).get("frames"))
+        for number in _shadow_processes() if end == "the new model crashes" else [process]:
+            os.kill(number, signal.SIGSEGV)
+        _, errors = deployment.communicate(timeout=300)
+    assert deployment.returncode == 1
+    reason = {"the new model crashes": "is ended by SIGSEGV", "the service ends": "service has ended or took another"}
+    assert reason[end] in errors
+    assert errors.strip().endswith("one goes on.")
+    device.wait(lambda: device.health().get("frames"))  # runit has started the service again
+    assert (device.health()["process"] == process) == (end == "the new model crashes")
+    assert set(device.tree()) - {"shadow"} == set(before) - {"shadow"}
+
+
+def test_without_its_command_nothing_is_switched_and_the_next_one_ends_the_trial(
+    device: Device, models: dict[str, Path]
+) -> None:
+    before = sorted({*device.tree(), "shadow"})
+    with device.begin(models["two"], "--shadow", "10m") as deployment:
+        device.wait(lambda: (device.health().get("shadow") or {}).get("frames"))
+        deployment.kill()
+    assert _shadow_processes()
+    ended = device.deploy(models["one"])
+    assert ended.text.startswith("box: nothing to do: serves one ("), ended.text
+    device.wait(lambda: not _shadow_processes())
+    assert device.tree() == before
+
+
+def test_what_cannot_be_compared_is_said(device: Device, models: dict[str, Path]) -> None:
+    ended = device.deploy(models["two"], "--shadow", "10s", "--check")
+    assert "compare it with the present model for 10 s" in ended.text
+    ended = device.deploy(models["two"], "--shadow", "10s", edgeclf_service_manager="none")
+    assert "compares with the model of a service, and none runs here" in ended.text
