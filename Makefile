@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-collages bench-many bench-background bench-feed bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -50,6 +50,11 @@ bench-stages: setup
 # Images per second that training, quantization-aware training and features feed to a network that takes no time; a minute, quiet.
 bench-feed: setup
 	$(BIN)/python -m tests.benchmarks.feed
+
+# The backbones whose weights the user gives, from random ones: what int8 loses, latency, size, Edge TPU; half a day.
+# Shorter: python -m tests.benchmarks.networks FOLDER --size 96 --images 100
+bench-networks: setup
+	$(BIN)/python -m tests.benchmarks.networks $(DATA)
 
 # Published ImageNet networks in int8, without images and with 200, against the float network's answers; five minutes.
 bench-published: setup
@@ -157,6 +162,10 @@ test-fleet: need-fleet setup
 test-pi: need-pi setup .venv-tflite/ready
 	$(NAMED) -s tests/device
 
+# The networks against timm's own code, on random weights; two minutes, and the download of PyTorch.
+test-networks: setup .venv-torch/ready
+	$(NAMED) tests/networks
+
 # Every benchmark to its end, on a few small pictures; ten minutes.
 test-bench: setup
 	$(NAMED) tests/bench
@@ -176,6 +185,13 @@ need-fleet:
 .venv-tflite/ready:
 	$(PYTHON) -m venv .venv-tflite
 	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check -e './runtime[tflite-runtime]'
+	touch $@
+
+# timm without torchvision, which it imports for images only and which has no wheel beside PyTorch's for processors alone.
+.venv-torch/ready:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 safetensors==0.8.0 numpy==2.4.6 pillow==13.0.0 pyyaml==6.0.4 huggingface_hub==2.4.0
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps timm==1.0.31
 	touch $@
 
 .venv-wheels/ready:
@@ -208,4 +224,4 @@ release:
 	@echo "Tagged v$(VERSION). Its files are in dist/."
 
 clean:
-	rm -rf .venv .venv-mediapipe .venv-tflite .venv-wheels .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mediapipe .venv-torch .venv-tflite .venv-wheels .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

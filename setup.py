@@ -25,6 +25,7 @@ setup(
         "pillow-heif>=1.0,<2",
         "pydantic>=2.7,<3",
         "rich>=13.7,<16",
+        "safetensors>=0.5,<1",
         "scikit-learn>=1.4,<2",
         "scipy>=1.12,<2",
         "tensorflow>=2.21,<2.22",

@@ -36,7 +36,11 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     help="Export a pretrained backbone with its 1,000 ImageNet classes instead of a run.",
 )
-@click.option("--weights", type=_PATH, help="Weights file for --pretrained (default: from the installed package).")
+@click.option(
+    "--weights",
+    type=_PATH,
+    help="Weights file for --pretrained; some backbones need one (default: from the installed package).",
+)
 @click.option("--calibration", type=_PATH, metavar="DIR", help="Images to calibrate --pretrained --int8 on.")
 @config_option
 @click.option("--edgetpu/--no-edgetpu", default=None, help="Also compile the int8 file for a Coral Edge TPU.")

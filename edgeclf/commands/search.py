@@ -28,7 +28,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--latency-ms", type=float, help="Maximum latency per image of the int8 model on this machine, in ms.")
 @click.option("--trials", type=int, help="Stop after this many trials.")
 @click.option(
-    "--backbone", "--backbones", "backbones", multiple=True, help="Backbone to try; repeat for several (default: all)."
+    "--backbone",
+    "--backbones",
+    "backbones",
+    multiple=True,
+    help="Backbone to try; repeat for several (default: all that need no --weights).",
 )
 @click.option(
     "--size", "--sizes", "sizes", type=int, multiple=True, help="Input size to try, in pixels; repeat for several."

@@ -71,7 +71,11 @@ _SECTIONS = {
 )
 @config_option
 @click.option("--backbone", type=click.Choice([*BACKBONES]), help="Pretrained network (default: efficientnet-lite0).")
-@click.option("--weights", type=_PATH, help="File with its ImageNet weights (default: from the installed package).")
+@click.option(
+    "--weights",
+    type=_PATH,
+    help="File with its ImageNet weights; some backbones need one (default: from the installed package).",
+)
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
 @click.option("--train-size", type=int, help="Image size in fine-tuning steps (default: 6/7 of --size).")
 @click.option("--full-size-epochs", type=float, help="Share of final epochs trained at full --size (default: 0.3).")

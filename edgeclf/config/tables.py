@@ -53,7 +53,8 @@ class SearchConfig(Options):
         budget_minutes: wall-clock time in minutes. A trial that would exceed it is not started, except the first.
         latency_ms: maximum latency of the int8 file's interpreter per image, in ms, on this machine; None for no limit.
         trials: maximum number of trials; None for no limit.
-        backbones: names of backbones; those whose weights are not available are skipped.
+        backbones: names of backbones; those whose weights are not available are skipped. By default all that need no
+            ``weights`` of the user.
         sizes: heights and widths of the input to try, in pixels.
         tunes: which parts of the network to train; from ``config.train.TUNES``.
     """
@@ -61,7 +62,9 @@ class SearchConfig(Options):
     budget_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     latency_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     trials: Annotated[int, Field(ge=1)] | None = None
-    backbones: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(BACKBONES)
+    backbones: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(
+        name for name, entry in BACKBONES.items() if not entry.repository
+    )
     sizes: Annotated[tuple[Annotated[int, Field(ge=32, le=1024)], ...], Field(min_length=1)] = (96, 128, 160, 192, 224)
     tunes: Annotated[tuple[str, ...], Field(min_length=1)] = TUNES
 

@@ -33,7 +33,8 @@ class TrainConfig(Options):
 
     Attributes:
         backbone: name of the pretrained network.
-        weights: a file of ImageNet weights for the backbone; None takes the installed package's.
+        weights: a file of ImageNet weights for the backbone, which some need (``Backbone.repository``); None takes the
+            installed package's.
         size: height and width of the model's input in pixels; None takes the backbone's own.
         train_size: height and width of the images in fine-tuning steps; None takes 6/7 of ``size``. Objects in random
             crops of smaller images are about as large as in the whole images that the network is used on (Touvron et
@@ -253,5 +254,5 @@ def trained_otherwise(config: TrainConfig, tune: str, init: str = "imagenet", **
 
 def preprocessing(config: TrainConfig) -> Preprocessing:
     """Return the preprocessing that a model trained with this config expects."""
-    size, mean, std = config.input_size, config.network.mean, config.network.std
-    return Preprocessing(size, size, mean=(mean,) * 3, std=(std,) * 3, jpeg=config.jpeg)
+    size, network = config.input_size, config.network
+    return Preprocessing(size, size, mean=network.mean, std=network.std, jpeg=config.jpeg)

@@ -110,7 +110,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
     seed_everything(0)
     network, fingerprints = backbone(_BACKBONE), Fingerprints.of(len(listed.files))
     reporter.say(f"Computing on {device_in_use()}.")
-    rule = Preprocessing(network.size, network.size, mean=(network.mean,) * 3, std=(network.std,) * 3)
+    rule = Preprocessing(network.size, network.size, mean=network.mean, std=network.std)
     pictures, unread = decode(listed, rule, 0, folder / ".pictures", reporter, fingerprints)
     with pictures:
         if not fingerprints.readable.any():

@@ -23,14 +23,23 @@ from edgeclf.frameworks import refuse_unrepeatable
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.model.backbones.imagenet import imagenet_classes
 from edgeclf.model.backbones.registry import backbone
-from edgeclf.model.network import build_classifier, pretrained_classifier, set_weights, with_sigmoid, with_softmax
+from edgeclf.model.network import (
+    build_classifier,
+    pretrained_classifier,
+    published_preprocessing,
+    set_weights,
+    with_sigmoid,
+    with_softmax,
+)
 from edgeclf.progress import Quiet, Reporter
 from edgeclf.reports.label_sets import label_thresholds
 from edgeclf.reports.report import note_parity, write_report
+from edgeclf.runs.environment import file_origin
 from edgeclf.runs.predictions import Answers, read_answers
 from edgeclf.runs.run import Run
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.distribution import Distribution
+from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.export import Conversion, convert_int8, export
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.model.card import ModelCard
@@ -173,12 +182,11 @@ def export_pretrained(
     start_tensorflow(reporter)
     network = backbone(name)
     model = pretrained_classifier(network, weights)
-    mean, std = (network.mean,) * 3, (network.std,) * 3
-    rule = Preprocessing(network.size, network.size, resize="crop", crop=network.crop, mean=mean, std=std)
+    rule = published_preprocessing(network)
     ids, labels = imagenet_classes()
     provenance = {
         "backbone": name,
-        "weights": "ImageNet, as published",
+        **({"weights": "ImageNet, as published"} if weights is None else file_origin(weights)),
         "edgeclf": importlib.metadata.version("edgeclf"),
     }
     card = ModelCard(f"{name} ImageNet", labels, rule, label_ids=ids, provenance=provenance)
@@ -193,14 +201,18 @@ def export_pretrained(
         reporter.say(f"Converting to int8 on {count} of {photographs}, judged by the float network's answers to them.")
         return convert_int8(with_softmax(model), calibration, path, card, golden=golden, method="ptq", say=reporter.say)
     reporter.say(f"Converting to {mode}{', by the statistics of its batch norms' if mode == 'int8' else ''}.")
-    with reporter.bar(f"Converting to {mode}", 0):
-        return export(with_softmax(model), path, card, mode=mode, golden=golden)
+    try:
+        with reporter.bar(f"Converting to {mode}", 0):
+            return export(with_softmax(model), path, card, mode=mode, golden=golden)
+    except ConversionError as error:
+        raise ConversionError(f"{name}: {error}{' Pass --calibration DIR.' if mode == 'int8' else ''}") from error
 
 
 def _provenance(run: Run) -> dict[str, str]:
     environment, config = run.read_json("environment"), run.config
     return {
         "backbone": config.backbone,
+        **environment.get("weights", {}),
         "seed": str(config.seed),
         "command": str(environment["command"]),
         **_run_before(run),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeclf.errors import WeightsError
 from edgeclf.frameworks import keras
 from edgeclf.model.backbones.registry import Backbone
+from edgeclf_runtime.pictures.preprocess import Preprocessing
 
 __all__ = [
     "HEAD",
@@ -21,6 +22,7 @@ __all__ = [
     "build_classifier",
     "get_weights",
     "pretrained_classifier",
+    "published_preprocessing",
     "set_weights",
     "tempered",
     "with_sigmoid",
@@ -70,6 +72,12 @@ def pretrained_classifier(backbone: Backbone, weights: Path | None = None) -> An
         raise WeightsError(f"The weights of {backbone.name} do not include its ImageNet classifier.")
     model.get_layer(HEAD).set_weights(list(head))
     return model
+
+
+def published_preprocessing(backbone: Backbone) -> Preprocessing:
+    """Return the preprocessing with which the accuracy of the published ImageNet classifier was measured."""
+    size = backbone.size
+    return Preprocessing(size, size, resize="crop", crop=backbone.crop, mean=backbone.mean, std=backbone.std)
 
 
 def with_sigmoid(model: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import platform
 import shlex
@@ -10,13 +11,27 @@ from pathlib import Path
 
 from edgeclf_runtime.system.cores import usable_cores
 
-__all__ = ["environment"]
+__all__ = ["environment", "file_digest", "file_origin"]
 
 _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "scikit-learn")
 
 
-def environment() -> dict[str, object]:
-    """Return the content of ``environment.json``."""
+def file_origin(weights: Path) -> dict[str, str]:
+    """Return what identifies a file of pretrained weights: its name and its SHA-256."""
+    return {"weights": weights.name, "weights_sha256": file_digest(weights).hex()}
+
+
+def file_digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
+
+
+def environment(weights: Path | None = None) -> dict[str, object]:
+    """Return the content of ``environment.json`` of a training, with the origin of a given file of weights."""
 
     def version(name: str) -> str:
         try:
@@ -31,4 +46,5 @@ def environment() -> dict[str, object]:
         "machine": platform.machine(),
         "cores": usable_cores(),
         "packages": {name: version(name) for name in _PACKAGES},
+        **({"weights": file_origin(weights)} if weights is not None and weights.is_file() else {}),
     }

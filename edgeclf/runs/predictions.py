@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from edgeclf.metrics.label_sets import sigmoid
 from edgeclf.metrics.scoring import softmax
 from edgeclf.model.network import build_classifier, set_weights
 from edgeclf.progress import Reporter
+from edgeclf.runs.environment import file_digest
 from edgeclf.runs.run import Run
 from edgeclf_converters.parity.scores import NetworkScores
 
@@ -105,8 +105,4 @@ def probabilities(logits: Scores, data: Dataset) -> Scores:
 
 def weights_digest(run: Run) -> npt.NDArray[np.uint8]:
     """Return the SHA-256 of the weights file, uint8 ``[32]``."""
-    digest = hashlib.sha256()
-    with (run.path / "weights.npz").open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return np.frombuffer(digest.digest(), np.uint8)
+    return np.frombuffer(file_digest(run.path / "weights.npz"), np.uint8)

@@ -69,7 +69,7 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, config, [source.resolve() for source in paths_of(data)])
         write_text(path / "config.toml", config_text(run.sources, config))
-        run.write_json("environment", environment())
+        run.write_json("environment", environment(config.weights))
         return run
 
     def abandon(self) -> None:

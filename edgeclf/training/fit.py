@@ -17,6 +17,7 @@ from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_insi
 from edgeclf.errors import RunError
 from edgeclf.framework_errors import start_tensorflow, tensorflow_errors
 from edgeclf.frameworks import device_in_use, has_gpu, seed_everything
+from edgeclf.model.network import Weights
 from edgeclf.progress import Quiet, Reporter
 from edgeclf.reports.report import write_report
 from edgeclf.runs.follower import Follower
@@ -172,7 +173,7 @@ def _in_folder(
     started = time.monotonic()
     with tensorflow_errors(functools.partial(_kept, run)):
         with reporter.bar("Loading the network", 0):  # first: weights may be missing
-            model = starting_network(run.config, len(listed.labels), distribution)
+            model = starting_network(run.config, len(listed.labels), distribution, _started_from(run))
             if (start := Start.of(run)) is not None:
                 start.fill(model, listed.labels)
         margin = 0 if run.config.tune == "head" else _MARGIN
@@ -187,6 +188,11 @@ def _in_folder(
                 data = _first(distribution, make) or _as_kept(run, listed)
             Training(run, model, data, pictures, reporter, started, distribution, start).complete()
     return run
+
+
+def _started_from(run: Run) -> Weights | None:
+    """Return the weights that an interrupted training started from, if it kept them: their file may be gone."""
+    return run.read_arrays("start") if run.has_arrays("state") and run.has_arrays("start") else None
 
 
 def _all_read(run: Run, listed: Dataset, unread: list[Skipped]) -> Dataset:

@@ -7,14 +7,20 @@ from typing import Any
 from edgeclf.config.train import TrainConfig
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import precision
-from edgeclf.model.network import build_classifier
+from edgeclf.model.network import Weights, build_classifier, set_weights
 from edgeclf_converters.distribution import Distribution
 
 __all__ = ["check_replicas", "starting_network"]
 
 
-def starting_network(config: TrainConfig, classes: int, distribution: Distribution) -> Any:
+def starting_network(config: TrainConfig, classes: int, distribution: Distribution, kept: Weights | None = None) -> Any:
     """Build the network that training starts from, with pretrained or random weights in its backbone.
+
+    Args:
+        config: the options of the training.
+        classes: number of outputs.
+        distribution: where training runs.
+        kept: all weights to start from, of a training that is resumed; None reads the pretrained ones.
 
     The weights of a training that begins from a run are not pretrained ones, see ``Start.fill``.
 
@@ -26,7 +32,9 @@ def starting_network(config: TrainConfig, classes: int, distribution: Distributi
         raise ConfigError("Options: xla cannot be combined with --distribute.")
     with distribution.scope(), precision(config.precision):
         model = build_classifier(config.network, None, classes, config.head)
-    if config.init == "imagenet" and config.from_run is None:
+    if kept is not None:
+        set_weights(model, kept)
+    elif config.init == "imagenet" and config.from_run is None:
         config.network.load(model, config.backbone, config.weights)
     return model
 

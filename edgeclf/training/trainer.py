@@ -236,7 +236,7 @@ class Training:
 
     def _save(self, tuner: FineTuner, done: int) -> None:
         weights = {f"weights/{name}": value for name, value in get_weights(self._model).items()}
-        if done == 0 and self._config.alpha:
+        if done == 0 and (self._config.alpha or self._config.weights is not None):
             self._run.write_arrays("start", get_weights(self._model))
         progress = {"epoch": np.array(done), "seconds": np.array(time.monotonic() - self._started)}
         self._run.write_arrays("state", {**weights, **tuner.state(), **self._selection.state(), **progress})

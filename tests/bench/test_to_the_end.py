@@ -64,6 +64,10 @@ TINY: dict[str, tuple[str, str]] = {
         r"(?s)undisturbed +[\d.]+ answers/s of 1 zones.*disturbed +[\d.]+ answers/s.*the others lost -?[\d.]+% of",
     ),
     "memory": ("--counts 60,80 --size 64 --place OUT", r"growth a picture: peak -?\d+\.\d\d KiB"),
+    "networks": (
+        "FOLDER --backbones mobilenetv4-conv-small --size 64 --images 10 --out OUT",
+        r"(?s)as published, [\d.]+ ms, [\d.]+ MB, Edge TPU: \d+ of \d+ oper.*int8 by qat [\d.]+%, points lost [+-]\d",
+    ),
     "published": (
         "FOLDER --backbones efficientnet-lite0 --count 4",
         r"(?s)two photographs +[\d.]+% \(.*batch norms +[\d.]+% \(.*200 images +[\d.]+% \(",

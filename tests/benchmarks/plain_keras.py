@@ -41,7 +41,11 @@ def plain_keras(folder: Path, test: Labelled, config: TrainConfig, epochs: int) 
     base = backbone.build(backbone.name, size)
     backbone.load(base, backbone.name, None)
     image = layers.Input((size, size, 3))
-    x = base(layers.Rescaling(1 / backbone.std, -backbone.mean / backbone.std)(image), training=False)
+    scales, shifts = (
+        [1 / std for std in backbone.std],
+        [-m / std for m, std in zip(backbone.mean, backbone.std, strict=True)],
+    )
+    x = base(layers.Rescaling(scales, shifts)(image), training=False)
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
     model = keras().Model(image, layers.Dense(int(test.targets.max()) + 1)(x))
     loss = keras().losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from edgeclf.exporting.export import sample_crops
 from edgeclf.metrics.scoring import wilson
 from edgeclf.model.backbones.registry import backbone
-from edgeclf.model.network import pretrained_classifier, with_softmax
+from edgeclf.model.network import pretrained_classifier, published_preprocessing, with_softmax
 from edgeclf_converters.parity.scores import file_scores, network_scores
 from edgeclf_converters.quantize.data_free import convert_data_free
 from edgeclf_converters.quantize.int8 import search_int8
@@ -43,8 +43,7 @@ def main(folders: tuple[Path, ...], backbones: str, count: int) -> None:
     for name in backbones.split(","):
         network = backbone(name)
         model = with_softmax(pretrained_classifier(network, None))
-        mean, std = (network.mean,) * 3, (network.std,) * 3
-        rule = Preprocessing(network.size, network.size, resize="crop", crop=network.crop, mean=mean, std=std)
+        rule = published_preprocessing(network)
         judged = np.stack(_images([folder / "test" for folder in folders], count, rule))
         before = network_scores(model, judged, rule)
         for title, make in _ways(model, folders, rule).items():
