@@ -81,11 +81,11 @@ def _read(path: Path) -> Tensors:
         data = path.read_bytes()
     except OSError as error:
         raise UnfitError(f"cannot be read ({error.strerror})") from None
-    if data.startswith(_PICKLES):
-        raise UnfitError("is a pickle, which could run a program")
     try:
         tensors = load(data)
     except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:
+        if data.startswith(_PICKLES):  # asked now, as the length of a .safetensors header can begin with any byte
+            raise UnfitError("is a pickle, which could run a program") from None
         raise UnfitError(f"is damaged or no .safetensors file ({error})") from None
     named = {_our_name(key): value for key, value in tensors.items() if not key.endswith(_UNUSED)}
     if odd := next((key for key, value in named.items() if value.dtype.kind != "f"), None):

@@ -102,6 +102,12 @@ def test_another_file_is_refused(
     assert all((a == b).all() for a, b in zip(before, after, strict=True))  # refused before anything was changed
 
 
+def test_a_header_may_begin_like_a_pickle(network: Any, tensors: Tensors, tmp_path: Path) -> None:
+    made = (save(tensors, {"made by": "a" * count}) for count in range(0, 300, 8))
+    (tmp_path / "model.safetensors").write_bytes(next(content for content in made if content[0] == 0x80))
+    _load(network, tmp_path / "model.safetensors")
+
+
 def test_without_a_file_the_command_that_fetches_it_is_named(network: Any, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=rf"^{NAME} comes without weights.*{FETCH} and pass --weights "):
         _load(network, None)
