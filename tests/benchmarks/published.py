@@ -76,6 +76,8 @@ def _images(folders: list[Path], count: int, rule: Preprocessing) -> list[Pixels
 
 
 def _share(right: npt.NDArray[np.bool_]) -> str:
+    if not len(right):  # a few images may hold none it is sure of
+        return "none"
     low, high = wilson(int(right.sum()), len(right))
     return f"{right.mean():.1%} ({low:.1%} to {high:.1%})"
 
