@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-import test-import bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
@@ -83,6 +83,10 @@ bench-frigate: setup
 # Near-duplicates: independent images that are grouped, copies that are missed; two minutes.
 bench-groups: setup
 	$(BIN)/python -m tests.benchmarks.groups $(DATA) $(dir $(DATA))pets
+
+# timm architectures with random weights through edgeclf import: float and int8 against PyTorch; half an hour.
+bench-import: setup .venv-import/ready .venv-torch/ready
+	$(BIN)/python -m tests.benchmarks.import_networks $(DATA)
 
 # Several labels an image: mAP of the float and int8 files on collages of TrashNet's test part; half an hour.
 bench-collages: setup
@@ -166,8 +170,12 @@ test-pi: need-pi setup .venv-tflite/ready
 test-networks: setup .venv-torch/ready
 	$(NAMED) tests/networks
 
+# ONNX files of each kind through edgeclf import, by the real converter; five minutes.
+test-import: setup .venv-import/ready
+	$(NAMED) tests/importing
+
 # Every benchmark to its end, on a few small pictures; ten minutes.
-test-bench: setup
+test-bench: setup .venv-import/ready .venv-torch/ready
 	$(NAMED) tests/bench
 
 # Before anything is built for it.
@@ -187,10 +195,17 @@ need-fleet:
 	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check -e './runtime[tflite-runtime]'
 	touch $@
 
+# onnx2tf needs Python 3.12 or newer.
+PYTHON_ONNX ?= python3.12
+.venv-import/ready:
+	$(PYTHON_ONNX) -m venv .venv-import
+	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check onnx2tf==2.6.9
+	touch $@
+
 # timm without torchvision, which it imports for images only and which has no wheel beside PyTorch's for processors alone.
 .venv-torch/ready:
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 safetensors==0.8.0 numpy==2.4.6 pillow==13.0.0 pyyaml==6.0.4 huggingface_hub==2.4.0
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 safetensors==0.8.0 numpy==2.4.6 pillow==13.0.0 pyyaml==6.0.4 huggingface_hub==2.4.0 onnx==1.20.1 onnxscript==0.7.2
 	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps timm==1.0.31
 	touch $@
 
@@ -224,4 +239,4 @@ release:
 	@echo "Tagged v$(VERSION). Its files are in dist/."
 
 clean:
-	rm -rf .venv .venv-mediapipe .venv-torch .venv-tflite .venv-wheels .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-import .venv-mediapipe .venv-torch .venv-tflite .venv-wheels .venv-window build dist demo .pi .mypy_cache .pytest_cache .ruff_cache

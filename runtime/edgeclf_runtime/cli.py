@@ -22,7 +22,7 @@ __all__ = ["cli", "main"]
 
 _GROUP = "edgeclf.commands"
 _READERS = ("frames", "ahead", "lane", "sink")  # name prefixes of threads that may block in libraries
-_DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "promote", "compare", "search")
+_DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "import", "promote", "compare", "search")
 """Commands of the desktop package, to name it when it is not installed."""
 
 _FLEET = ("deploy", "fleet")

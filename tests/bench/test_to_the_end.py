@@ -42,6 +42,10 @@ TINY: dict[str, tuple[str, str]] = {
         "FOLDER --seeds 0,1 --epochs 1 --size 64 --out OUT",
         r"(?s)seed 0, 0 added: .*seed 1, 1 added: .*points lost .*: [+-]\d+\.\d\d \(.*\); time \d+% of training anew",
     ),
+    "import_networks": (
+        "FOLDER --networks mobilenetv3_small_100 --size 64 --kept OUT",
+        r"(?s)mobilenetv3_small_100 +float [\d.]+e-\d\d, same label 100%.*int8 score error .*Edge TPU",
+    ),
     "int8": (
         "FOLDER --nets efficientnet-lite0 --seeds 0 --size 64 --epochs 1 --plain-epochs 2 --out OUT"
         " --methods 'guide;qat;Adam 1e-4, cosine'",

@@ -25,7 +25,7 @@ FLOORS = {
         "evaluation reports",
         "training",
         "comparison datacheck exporting",
-        "demo searching",
+        "demo importing searching",
         "api",
         "commands",
     ),

@@ -34,7 +34,7 @@ def _absent(name: str) -> type:
     return _Absent(name, (), {})
 
 
-class _Torchvision(MetaPathFinder, Loader):
+class Torchvision(MetaPathFinder, Loader):
     """Stands for torchvision, which timm imports for its images and these networks do not need.
 
     There is no torchvision for the PyTorch of processors alone that every platform can install.
@@ -80,7 +80,7 @@ def _images(count: int, size: int) -> torch.Tensor:
 
 
 def main(folder: Path, named: dict[str, str]) -> None:
-    sys.meta_path.insert(0, _Torchvision())
+    sys.meta_path.insert(0, Torchvision())
     import timm
     from safetensors.torch import save_file
 

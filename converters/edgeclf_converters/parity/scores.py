@@ -40,11 +40,13 @@ class Labelled:
         targets: int64 ``[images]``, indices into the labels; or which labels each image has, bool ``[images, labels]``,
             if it may have several.
         thresholds: scores from which on a label is an answer, if images may have several; empty for 0.5 each.
+        source: where the targets are from, for a report.
     """
 
     pixels: Pixels
     targets: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
     thresholds: tuple[float, ...] = ()
+    source: str = "their labels"
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[3] != 3:

@@ -33,13 +33,16 @@ from edgeclf_converters.tflite.convert import check_model, check_pictures, conve
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["AIM", "METHODS", "SearchOptions", "search_int8"]
+__all__ = ["AIM", "FLOAT_ANSWERS", "METHODS", "SearchOptions", "search_int8"]
 
 METHODS = ("auto", "ptq", "qat")
 """All steps until one is within the limit; only steps without training; only quantization-aware training."""
 
 AIM = 0.5
 """Allowed accuracy loss in percentage points if no limit is given; or the loss of one image, if that is more."""
+
+FLOAT_ANSWERS = "the float network's answers"
+"""The source of targets where images have no labels."""
 
 Progress = Callable[[str, int], AbstractContextManager[Any]]
 """Called with (title, total); returns a context manager whose value has ``advance(steps)``."""
@@ -141,8 +144,8 @@ class _MethodSearch:
         self._model, self._calibration, self._rule, self._say = model, calibration, rule, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
         self._before = network_scores(model, pixels, rule)
-        self._judges = validation or Labelled(pixels, self._before.argmax(axis=1))
-        self._judged_by = "their labels" if validation else "the float network's answers"
+        self._judges = validation or Labelled(pixels, self._before.argmax(axis=1), source=FLOAT_ANSWERS)
+        self._judged_by = self._judges.source
         self._bound = self._allowed(max_drop)
         self._trials: list[Trial] = []
         self._step, self._started = "", 0.0  # the current step, and when it started

@@ -19,6 +19,7 @@ __all__ = [
     "Command",
     "Opener",
     "SectionedCommand",
+    "channels",
     "insecure_option",
     "json_option",
     "model_argument",
@@ -39,7 +40,8 @@ Opener = Callable[..., "Classifier"]
 """A command's ``open_model``: opens the model at a path (with ``lanes``) with the user's options."""
 
 
-def _channels(value: str) -> tuple[float, ...]:
+def channels(value: str) -> tuple[float, ...]:
+    """Read one number, or one for each channel, separated by commas."""
     try:
         numbers = tuple(float(piece) for piece in value.split(","))
     except ValueError:
@@ -83,12 +85,12 @@ _READING = (
     ),
     click.option(
         "--mean",
-        type=_channels,
+        type=channels,
         metavar="N|R,G,B",
         help="Override the model's mean; its input is (pixel - mean) / std.",
     ),
     click.option(
-        "--std", type=_channels, metavar="N|R,G,B", help="Override the model's standard deviation; see --mean."
+        "--std", type=channels, metavar="N|R,G,B", help="Override the model's standard deviation; see --mean."
     ),
     click.option("--color", type=click.Choice(["RGB", "BGR"]), help="Override the model's channel order."),
     click.option(

@@ -1,0 +1,1 @@
+"""Import networks of other frameworks."""

@@ -1,0 +1,88 @@
+"""Choose images to calibrate an imported network on, and others to judge its int8 file on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeclf.data.layout import class_name
+from edgeclf.errors import DataError
+from edgeclf.progress import Reporter
+from edgeclf_runtime.errors import ImageError
+from edgeclf_runtime.model.golden import small
+from edgeclf_runtime.pictures.images import find_images, read_image
+from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
+from edgeclf_runtime.system.native_lines import without_codec_lines
+
+__all__ = ["ImportImages", "read_images"]
+
+_CALIBRATION, _JUDGED = 200, 300
+_FEWEST = 20
+_GOLDEN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class ImportImages:
+    """Images of one folder, as the network sees them.
+
+    Attributes:
+        calibration: uint8 RGB ``[images, height, width, 3]``.
+        judged: other images, uint8 RGB of the same size.
+        calibration_files, judged_files: where they are.
+        names: of the judged images in the folder.
+        targets: classes of the judged images, int64, if all are in folders with the names of labels; or None.
+        golden: some of the judged images, of at most ``golden.GOLDEN_SIDE`` pixels a side.
+    """
+
+    calibration: Pixels
+    judged: Pixels
+    calibration_files: tuple[Path, ...]
+    judged_files: tuple[Path, ...]
+    names: tuple[str, ...]
+    targets: npt.NDArray[np.int64] | None
+    golden: tuple[Pixels, ...]
+
+
+def read_images(folder: Path, rule: Preprocessing, labels: Sequence[str], reporter: Reporter) -> ImportImages:
+    """Read at most 200 images to calibrate on, and 300 others, chosen with a fixed seed.
+
+    Raises:
+        DataError: there are fewer than 20 images, or one cannot be read.
+    """
+    try:
+        found = sorted(find_images(folder))
+        if len(found) < _FEWEST:
+            raise DataError(f"{folder}: has {len(found)} images; give at least {_FEWEST}, better some hundred.")
+        order = np.random.default_rng(0).permutation(len(found))
+        count = min(_CALIBRATION, len(found) // 2)
+        chosen = [found[row] for row in order[: count + _JUDGED]]
+        golden: list[Pixels] = []
+        rows: list[Pixels] = []
+        with reporter.bar("Reading images", len(chosen)) as bar, without_codec_lines():
+            for number, file in enumerate(chosen):
+                pixels = read_image(file)
+                golden += [small(pixels)] if count <= number < count + _GOLDEN else []
+                rows.append(resize(pixels, rule))
+                bar.advance(1)
+    except ImageError as error:
+        raise DataError(str(error)) from None
+    judged = chosen[count:]
+    names = tuple(str(file.relative_to(folder)) for file in judged)
+    return ImportImages(
+        np.stack(rows[:count]),
+        np.stack(rows[count:]),
+        tuple(chosen[:count]),
+        tuple(judged),
+        names,
+        _targets(judged, list(labels)),
+        tuple(golden),
+    )
+
+
+def _targets(files: Sequence[Path], labels: list[str]) -> npt.NDArray[np.int64] | None:
+    named = [class_name(file.parent) for file in files]
+    return np.array([labels.index(name) for name in named]) if set(named) <= set(labels) else None
