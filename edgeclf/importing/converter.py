@@ -47,7 +47,7 @@ class OnnxConverter:
 
     def __init__(self, model: Path, environment: Path, folder: Path) -> None:
         _check_file(model)
-        self._python = environment / "bin" / "python"
+        self._python = environment.absolute() / "bin" / "python"
         if not self._python.is_file():
             raise ConfigError(
                 f"{environment}: there is no environment with onnx2tf, which reads ONNX files. Make it with: "

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_converters.errors import ConversionError
+from edgeclf_converters.frameworks import quiet
 from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 
 __all__ = ["FloatGraph", "Operator", "read_float_graph"]
@@ -21,49 +22,6 @@ _TYPES: dict[int, np.dtype[Any]] = {
     4: np.dtype(np.int64),
     6: np.dtype(np.bool_),
 }
-_NAMES = {
-    0: "ADD",
-    1: "AVERAGE_POOL_2D",
-    2: "CONCATENATION",
-    3: "CONV_2D",
-    4: "DEPTHWISE_CONV_2D",
-    6: "DEQUANTIZE",
-    9: "FULLY_CONNECTED",
-    14: "LOGISTIC",
-    17: "MAX_POOL_2D",
-    18: "MUL",
-    19: "RELU",
-    20: "RELU_N1_TO_1",
-    21: "RELU6",
-    22: "RESHAPE",
-    25: "SOFTMAX",
-    28: "TANH",
-    32: "CUSTOM",
-    34: "PAD",
-    39: "TRANSPOSE",
-    40: "MEAN",
-    41: "SUB",
-    42: "DIV",
-    43: "SQUEEZE",
-    45: "STRIDED_SLICE",
-    49: "SPLIT",
-    55: "MAXIMUM",
-    57: "MINIMUM",
-    60: "PADV2",
-    65: "SLICE",
-    70: "EXPAND_DIMS",
-    74: "SUM",
-    75: "SQRT",
-    76: "RSQRT",
-    78: "POW",
-    92: "SQUARE",
-    99: "SQUARED_DIFFERENCE",
-    114: "QUANTIZE",
-    117: "HARD_SWISH",
-    126: "BATCH_MATMUL",
-    150: "GELU",
-    152: "RELU_0_TO_1",
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +29,7 @@ class Operator:
     """One operator.
 
     Attributes:
-        kind: its name in TensorFlow Lite's schema, or "operator N" if that is not known here.
+        kind: its name in TensorFlow Lite's schema, or "operator N" if it is newer than the schema.
         name: of the first tensor that it makes.
         inputs: indices of tensors; -1 where an optional one is absent.
         outputs: indices of tensors.
@@ -127,14 +85,22 @@ def read_float_graph(content: bytes) -> FloatGraph:
     )
 
 
+def _names() -> dict[int, str]:
+    """Return the schema's names of operators by their codes."""
+    with quiet():
+        from tensorflow.lite.python import schema_py_generated as schema
+    return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+
+
 def _operators(model: Table, graph: Table, tensors: list[Table]) -> Iterator[Operator]:
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
+    names = _names()
     for operator in graph.tables(3):
         code, outputs = codes[operator.scalar(0, "I")], operator.integers(2, "i")
         if not outputs or min(outputs) < 0:
-            raise ConversionError(f"{_NAMES.get(code, f'Operator {code}')} makes no tensor; the file is damaged.")
+            raise ConversionError(f"{names.get(code, f'Operator {code}')} makes no tensor; the file is damaged.")
         name = tensors[outputs[0]].text(3)
-        kind = _NAMES.get(code, f"operator {code}")
+        kind = names.get(code, f"operator {code}")
         yield Operator(kind, name, operator.integers(1, "i"), outputs, operator.table(4))
 
 
