@@ -40,7 +40,7 @@ def test_the_role_deploys_and_does_nothing_the_second_time(
     hosts = {"box": {}, "yard": {"edgeclf_root": str(other), "edgeclf_service_manager": "none"}}
     device._write_inventory(hosts)
     inventory = yaml.safe_load(device._inventory.read_text("utf-8"))
-    inventory["all"]["vars"]["ansible_python_interpreter"] = "/usr/bin/python3"  # Ansible may find one that does not run
+    inventory["all"]["vars"]["ansible_python_interpreter"] = "/usr/bin/python3"  # discovery may find a broken one
     inventory["all"]["children"] = {"shop": {"hosts": dict.fromkeys(hosts)}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), "utf-8")
     (tmp_path / "site.yml").write_text(yaml.safe_dump([DEPLOY]), "utf-8")
