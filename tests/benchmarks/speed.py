@@ -22,6 +22,7 @@ from photographs import require
 from speed_agreement import agreements
 from speed_plot import draw
 from speed_start import starts
+from speed_still import still
 
 from edgeclf_runtime.pictures.images import find_images, read_image, swapped
 
@@ -85,6 +86,9 @@ def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | 
                     found[name] = _interleaved(model, source, threads, rounds)
                     _print(name, found[name])
         _print_growth(folder, Path(place), model, rounds)
+    click.echo("\nA video of JPEGs with motion = 5:")
+    for line in still(model, rounds):
+        click.echo(f"  {line}")
     click.echo("")
     for line in starts(model, find_images(folder / "test")[0]):
         click.echo(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -183,11 +184,12 @@ def run(
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
     from edgeclf_runtime.sources import is_camera, is_live, open_source
-    from edgeclf_runtime.system.cores import usable_cores
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
     share_heaps()
+    # A thread that returns from OpenCV or the interpreter would wait for another's Python code for 5 ms.
+    sys.setswitchinterval(0.0005)
     content = read_settings(config) if config else {}
     options, labels_of = by_table(given), labels_reader(open_model)
     chosen, zone_changes = settings_and_changes(content, options, str(config or ""), model, labels_of)
@@ -208,7 +210,7 @@ def run(
     only_changes = changes or not (as_json or every_frame)
     if chosen.zones:
         printing = Printing(top, as_json, only_changes)
-        return run_zones(open_model, model, chosen, printing, max_frames, interpreters or usable_cores(), zone_changes)
+        return run_zones(open_model, model, chosen, printing, max_frames, interpreters, zone_changes)
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgeclf_runtime.sinks import Sink
     from edgeclf_runtime.sources import Source, StateListener
 
-__all__ = ["Printing", "labels_reader", "run_zones"]
+__all__ = ["Printing", "frames_at_once", "labels_reader", "run_zones"]
 
 _OF_THE_FILE = ("labels", "mean", "std", "color", "resize", "scores")
 
@@ -72,12 +72,18 @@ def run_zones(
     chosen: RunSettings,
     printing: Printing,
     max_frames: int | None,
-    cores: int,
+    interpreters: int | None,
     changes: ZoneChanges | None,
 ) -> None:
-    """Classify the zones of all cameras in one process; ``cores`` frames at once; ``changes`` come from the page."""
+    """Classify the zones of all cameras in one process.
+
+    Args:
+        interpreters: of each model; by default one for each core.
+        changes: what the page may change.
+    """
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sources import is_live
+    from edgeclf_runtime.system.cores import usable_cores
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
     zones = {zone: zone.model or model for zone in chosen.zones}
@@ -89,7 +95,8 @@ def run_zones(
         or not all(waits.values())
         or any(camera.options.watch for camera in chosen.cameras)
     )
-    open_model = functools.partial(open_model, lanes=cores)
+    at_once = frames_at_once(interpreters, usable_cores())
+    open_model = functools.partial(open_model, lanes=interpreters or usable_cores())
     with ExitStack() as stack:
         stack.enter_context(filtered_codec_lines())
         opened = _opened(open_model, chosen, zones, model, bool(changes), endless, stack)
@@ -101,15 +108,24 @@ def run_zones(
             return zoned.open_camera(name, listener)
 
         cameras = {camera.name: functools.partial(open_camera, camera.name) for camera in chosen.cameras}
-        pipeline = ZonesPipeline(cameras, sinks, cores, lossless=all(waits.values()))
+        pipeline = ZonesPipeline(cameras, sinks, at_once, lossless=all(waits.values()))
         stack.callback(pipeline.close)
-        models = _shared_models(opened, pipeline)
+        models = _shared_models(opened, pipeline, at_once)
         zoned = ZonedRun(chosen, model, opened, models, waits, pipeline, printing.as_json)
         zoned.add_all()
         with ended_by_signals(pipeline), _watched(pipeline, opened, models):
             zoned.open_cameras()
             _tell_start(chosen, opened, pipeline)
             pipeline.run(max_frames, None if changes is None else lambda: changes.begin(zoned.change))
+
+
+def frames_at_once(interpreters: int | None, cores: int) -> int:
+    """Return how many frames of all zones to work on at once: as many as there are interpreters of a model.
+
+    By default it is one more than there are cores: its thread works while another waits for Python's lock, which all
+    need between the steps of a frame, and while another has the interpreter that it needs.
+    """
+    return interpreters or (cores + 1 if cores > 1 else 1)
 
 
 def _opened(
@@ -158,14 +174,15 @@ def _sinks(
     return [TerminalSink(printing.top, printing.as_json, printing.only_changes, is_silent, unread), *shared]
 
 
-def _shared_models(opened: Mapping[Path, OpenModel], pipeline: ZonesPipeline) -> dict[Path, SharedModel]:
+def _shared_models(opened: Mapping[Path, OpenModel], pipeline: ZonesPipeline, at_once: int) -> dict[Path, SharedModel]:
     from edgeclf_runtime.pipeline.scheduler import Device
     from edgeclf_runtime.pipeline.shared_model import SharedModel
 
     models: dict[Path, SharedModel] = {}
     for path, model in opened.items():
         backend = model.classifier.backend
-        device = Device(backend.lanes, on_cores=not backend.name.startswith("edgetpu"))
+        on_cores = not backend.name.startswith("edgetpu")
+        device = Device(at_once if on_cores else backend.lanes, on_cores)
         models[path] = SharedModel(model.classifier, device, pipeline.tell)
         pipeline.share(models[path])
     return models

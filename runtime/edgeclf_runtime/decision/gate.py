@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
@@ -14,7 +15,10 @@ from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.view import Region, View, region_mistakes
 
-__all__ = ["Gate", "GateRule", "has_moved", "reduced"]
+__all__ = ["Gate", "GateRule", "Glimpse", "has_moved", "reduced"]
+
+Glimpse = Callable[[tuple[int, int]], "npt.NDArray[np.uint8] | None"]
+"""Decodes a frame at a size that keeps a width and a height; returns None if it cannot, or if it is damaged."""
 
 _SMALL = (32, 24)  # the size at which two images are compared
 _PART = 0.005  # share of the cells that a small object changes
@@ -74,30 +78,56 @@ class Gate:
             self._seen = None
         return not self._rule.max_fps or moment - self._last >= 0.95 / self._rule.max_fps
 
-    def admit(self, frame: Frame, delay: Callable[[float], object] | None = None) -> Frame | None:
+    def admit(
+        self, frame: Frame, delay: Callable[[float], object] | None = None, has_opened: bool = False
+    ) -> Frame | None:
         """Return the frame cropped to the region, or None to skip it.
 
         Args:
             frame: the next frame of the source.
             delay: waits a number of seconds; for sources that can wait, whose frames are delayed for ``max_fps``.
+            has_opened: whether ``look`` has said yes.
         """
         rule = self._rule
         if not self.is_due(frame.moment) and delay is None:
             return None
-        waited = frame.moment - self._last
         cut = self._cut(frame)
-        if rule.motion:
-            small = reduced(cut.pixels)
-            if self._seen is None or has_moved(self._seen, small, rule.motion):
-                self._moved, self._seen = frame.moment, small
-            elif frame.moment - self._moved >= rule.linger and waited < rule.refresh:
-                return None
+        if rule.motion and not has_opened and not self._opens(frame.moment, reduced(cut.pixels)):
+            return None
         self._last = frame.moment
         if delay is not None and rule.max_fps:
             now = time.monotonic()
             delay(max(0.0, self._due - now))
             self._due = max(now, self._due) + 1 / rule.max_fps
         return cut
+
+    def look(self, moment: float, glimpse: Glimpse, view: View, skips: bool) -> bool | None:
+        """Return whether to classify a frame, before it is decoded; None if only ``admit`` can tell.
+
+        To be asked for every frame, in order, in place of ``is_due``.
+
+        Args:
+            moment: of the frame, in seconds.
+            glimpse: decodes the frame, as the camera sent it, at a smaller size that keeps a width and a height.
+            view: what is classified of it.
+            skips: whether ``max_fps`` skips frames of its source.
+        """
+        if not self.is_due(moment) and skips:
+            return False
+        if not self._rule.motion:
+            return None
+        part = view if self._rule.region is None else View(self._rule.region)
+        _, _, width, height = part.region
+        needed = math.ceil(2 * _SMALL[0] / width), math.ceil(2 * _SMALL[1] / height)
+        pixels = glimpse(view.before_turning(needed))
+        return None if pixels is None else self._opens(moment, reduced(part.cut(view.turn(pixels))))
+
+    def _opens(self, moment: float, small: npt.NDArray[np.float32]) -> bool:
+        rule = self._rule
+        if self._seen is None or has_moved(self._seen, small, rule.motion):
+            self._moved, self._seen = moment, small
+            return True
+        return moment - self._moved < rule.linger or moment - self._last >= rule.refresh
 
     def _cut(self, frame: Frame) -> Frame:
         view = frame.view if self._rule.region is None else View(self._rule.region)

@@ -63,8 +63,10 @@ class View:
         return self != View()
 
     def see(self, pixels: _Pixels) -> _Pixels:
-        """Return the part of a camera's image, uint8 RGB ``[height, width, 3]``, that is classified."""
-        return self.cut(self.turn(pixels))
+        """Return the part of a camera's image, uint8 RGB ``[height, width, 3]``, that is classified; it is a copy."""
+        import numpy as np
+
+        return np.ascontiguousarray(self.cut(self.turn(pixels)))
 
     def turn(self, pixels: _Pixels) -> _Pixels:
         """Return the whole image, rotated and mirrored."""
@@ -85,7 +87,10 @@ class View:
         return size[::-1] if self.rotate in (90, 270) else size
 
     def cut(self, pixels: _Pixels) -> _Pixels:
-        """Crop an image that ``turn`` returned to the region, at least one pixel, and mask it outside the polygon."""
+        """Crop an image that ``turn`` returned to the region, at least one pixel, and mask it outside the polygon.
+
+        Without a polygon, nothing is copied.
+        """
         if self.region == WHOLE and not self.polygon:
             return pixels
         import numpy as np
@@ -97,7 +102,7 @@ class View:
         last_column = max(first_column + 1, round((left + width) * columns))
         part = pixels[first_row:last_row, first_column:last_column]
         if not self.polygon:
-            return np.ascontiguousarray(part)
+            return part
         import cv2
 
         corners = np.round(np.array(self.polygon) * (columns, rows)) - (first_column, first_row)

@@ -1,44 +1,70 @@
-"""Take the frames of a source; of a camera, do not decode those that ``max_fps`` skips."""
+"""Take the frames of a source; do not decode those that ``max_fps`` skips, nor at full size those without motion."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Callable
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from edgeclf_runtime.decision.gap import Gaps
 from edgeclf_runtime.decision.gate import Gate
 from edgeclf_runtime.frame import Frame, FrameOnDemand
-from edgeclf_runtime.sources import Source
+from edgeclf_runtime.pictures.view import View
+from edgeclf_runtime.sources import Offering, Source
 
-__all__ = ["due_frames"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["DueFrame", "due_frames"]
 
 Decode = Callable[[], "Frame | None"]
+
+
+class DueFrame(NamedTuple):
+    """A frame that may be classified.
+
+    Attributes:
+        frame: the frame.
+        follows_gap: whether a gap of the source precedes it.
+        has_opened: whether the gate has said yes already; see ``Gate.look``.
+    """
+
+    frame: Frame
+    follows_gap: bool
+    has_opened: bool = False
 
 
 def due_frames(
     source: Source,
     gate: Gate,
+    view: Callable[[], View],
     glance: Callable[[FrameOnDemand], object],
     glimpsed: Callable[[Decode], Frame | None],
-) -> Iterator[tuple[Frame, bool]]:
-    """Yield the frames that may be classified, and whether a gap of the source precedes each.
+) -> Iterator[DueFrame]:
+    """Yield the frames that may be classified.
 
     Args:
-        source: its frames are decoded one by one if it can offer them undecoded, as cameras do.
-        gate: decides by a frame's time.
+        source: its frames are decoded one by one if it is ``Offering``, as cameras are.
+        gate: decides by a frame's time, and by a small image of it.
+        view: what is classified of the next frame.
         glance: gets the frames that are not decoded.
         glimpsed: decodes such a frame for whoever looks at it.
     """
-    gaps, offered = Gaps(), getattr(source, "offered", None)
-    if offered is None:
-        yield from ((frame, gaps.ends_at(frame.moment)) for frame in source)
+    gaps = Gaps()
+    if not isinstance(source, Offering):
+        yield from (DueFrame(frame, gaps.ends_at(frame.moment)) for frame in source)
         return
-    follows_gap = False
-    for moment, decode in offered():
+    follows_gap, skips = False, getattr(source, "skips", source.live)
+    for moment, decode in source.offered():
         follows_gap = gaps.ends_at(moment) or follows_gap
-        if source.live and not gate.is_due(moment):
+        passes = gate.look(moment, getattr(decode, "glimpse", _nothing), view(), skips)
+        if passes is False:
             glance(FrameOnDemand(moment, functools.partial(glimpsed, decode)))
         elif (frame := decode()) is not None:
-            yield frame, follows_gap
+            yield DueFrame(frame, follows_gap, passes is True)
             follows_gap = False
+
+
+def _nothing(min_size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+    return None

@@ -12,7 +12,7 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pipeline.scheduler import Scheduler
 from edgeclf_runtime.pipeline.shared_frame import SharedFrame
 from edgeclf_runtime.pipeline.zone_turn import ZoneTurn
-from edgeclf_runtime.sources import Source, Undecoded, is_camera
+from edgeclf_runtime.sources import Offering, Source, Undecoded, is_camera
 
 __all__ = ["Feed"]
 
@@ -39,6 +39,7 @@ class Feed:
         self.source: Source | None = None
         self.error: SourceError | None = None
         self.is_live, self.is_camera, self.has_pauses, self.is_over = True, True, True, False
+        self.skips = True
         self._stopping = threading.Event()
         self._turns: Sequence[ZoneTurn] = ()
         self._scheduler: Scheduler | None = None
@@ -72,13 +73,20 @@ class Feed:
         """
         source = self._open()
         self.is_live, self.is_camera = source.live, is_camera(source)
+        self.skips = getattr(source, "skips", source.live)
         self.has_pauses = not getattr(source, "at_rest", False)
         self.source = source
 
     def taken(self) -> None:
-        """Wake whoever waits for a frame to be taken or decoded."""
+        """Go on: a source that can wait offers its next frame once all zones have taken the last."""
+        if not self.is_live:
+            self.decoded()
+
+    def decoded(self) -> None:
+        """Wake the zones that wait for a frame to be decoded."""
         if self._scheduler is not None:
-            self._scheduler.wake()
+            with self._scheduler.changed:
+                self._scheduler.changed.notify_all()
 
     def _work(self) -> None:
         assert self._scheduler is not None
@@ -96,7 +104,7 @@ class Feed:
         finally:
             with self._scheduler.changed:
                 self.is_over = True
-                self._scheduler.changed.notify_all()
+                self._scheduler.wake()
 
     def _offer_all(self, source: Source, scheduler: Scheduler) -> None:
         self._decode_for(source)
@@ -136,7 +144,8 @@ class Feed:
     def stop(self) -> None:
         """Offer no more frames, and close the source, which may take a second."""
         self._stopping.set()
-        self.taken()
+        if self._scheduler is not None:
+            self._scheduler.wake()
         if self.source is not None:
             self.source.close()
 
@@ -148,8 +157,8 @@ class Feed:
 
 def _frames(source: Source) -> Iterator[tuple[float | None, _Decode]]:
     """Yield a source's frames undecoded, if it can offer them so, with their times, if those are known."""
-    if (offered := getattr(source, "offered", None)) is not None:
-        yield from offered()
+    if isinstance(source, Offering):
+        yield from source.offered()
     elif isinstance(source, Undecoded):
         yield from ((None, decode) for decode in source.undecoded())
     else:

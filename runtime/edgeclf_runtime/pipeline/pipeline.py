@@ -201,14 +201,15 @@ class Pipeline:
         An offered classifier replaces the previous one from the first frame that is prepared for it.
         """
         after_gap, pauses = False, not getattr(source, "at_rest", False)
-        for frame, follows_gap in due_frames(source, self._gate, self._glance, self._glimpsed):
+        frames = due_frames(source, self._gate, lambda: self._current()[1], self._glance, self._glimpsed)
+        for frame, follows_gap, has_opened in frames:
             if self.stopping.is_set():
                 return
             after_gap = (pauses and follows_gap) or after_gap
             classifier, view = self._current()
             delay = None if source.live or frame.film_time is not None else self.stopping.wait
             frame = viewed(frame, classifier, view)
-            admitted = self._gate.admit(frame, delay)
+            admitted = self._gate.admit(frame, delay, has_opened)
             if admitted is None:
                 self._glance(frame)
             else:

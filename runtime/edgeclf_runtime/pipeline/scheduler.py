@@ -50,6 +50,11 @@ class Scheduler:
     Args:
         turns: all turns.
         cores: turns that may use the processor at once.
+
+    Attributes:
+        changed: the lock; notified when a turn has become ready or has ended.
+        rested: the same lock; notified when no turn runs any more, after an error, and by ``wake``.
+        error: what a turn raised; None if none did.
     """
 
     def __init__(self, turns: Sequence[Turn], cores: int) -> None:
@@ -59,7 +64,9 @@ class Scheduler:
         self._began: dict[int, float] = {}  # of the turns that run
         self._waiting: set[int] = set()  # turns that were ready when last looked at
         self._clock, self._on_cores = 0.0, 0
-        self.changed = threading.Condition()
+        lock = threading.RLock()
+        # The thread that waits for the end is not woken for each turn.
+        self.changed, self.rested = threading.Condition(lock), threading.Condition(lock)
         self._closing = False
         self.error: BaseException | None = None
         self._threads: list[threading.Thread] = []
@@ -83,9 +90,10 @@ class Scheduler:
             thread.start()
 
     def wake(self) -> None:
-        """Say that a turn may have become ready."""
+        """Say that a turn may have become ready, or that all are to end."""
         with self.changed:
             self.changed.notify_all()
+            self.rested.notify_all()
 
     def add(self, turn: Turn) -> None:
         """Share the time with another turn; to be called with ``changed`` held."""
@@ -139,6 +147,8 @@ class Scheduler:
         device.running -= 1
         self._on_cores -= device.on_cores
         self.changed.notify_all()
+        if not self._began or self.error is not None:
+            self.rested.notify_all()
 
     def _next(self) -> int | None:
         """Return the number of the turn to run; None if none can run now, or at the end."""

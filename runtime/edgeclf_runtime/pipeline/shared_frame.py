@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.pipeline.zone import viewed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["SharedFrame"]
 
@@ -35,6 +39,7 @@ class SharedFrame:
         self.moment, self._decode, self._left, self._finish = moment, decode, zones, finish
         self._lock = threading.Lock()
         self._variants: dict[_Key, Frame] = {}
+        self._glimpses: dict[tuple[int, int], npt.NDArray[np.uint8] | None] = {}
         self._frame: Frame | None = None
         self._is_decoded = False
 
@@ -42,6 +47,16 @@ class SharedFrame:
     def is_being_decoded(self) -> bool:
         """Whether a zone that asked for it now would have to wait."""
         return self._lock.locked()
+
+    def glimpse(self, min_size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+        """Return it as ``UndecodedJpeg.glimpse`` does; None if it is no JPEG, or damaged."""
+        glimpse = getattr(self._decode, "glimpse", None)
+        if glimpse is None:
+            return None
+        with self._lock:
+            if min_size not in self._glimpses:
+                self._glimpses[min_size] = glimpse(min_size)
+            return self._glimpses[min_size]
 
     def frame(self) -> Frame | None:
         """Return it as the source decodes it; None if it is damaged."""

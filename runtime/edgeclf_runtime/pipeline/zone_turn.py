@@ -24,11 +24,14 @@ class Camera(Protocol):
     is_live: bool
     is_camera: bool
     has_pauses: bool
+    skips: bool
 
     @property
     def count(self) -> Callable[[], bool]: ...
 
     def taken(self) -> None: ...
+
+    def decoded(self) -> None: ...
 
 
 class ZoneTurn:
@@ -105,21 +108,23 @@ class ZoneTurn:
             frame.done()
 
     def _look_at(self, shared: SharedFrame) -> None:
-        classifier, live = self.zone.classifier, self._feed.is_live
+        classifier, passes = self.zone.classifier, None
         view = self.zone.view_of(classifier, self._feed.is_camera)
         if shared.moment is not None:
             self._note_gap(shared.moment)
-            if live and not self.zone.gate.is_due(shared.moment):
+            passes = self.zone.gate.look(shared.moment, shared.glimpse, view, self._feed.skips)
+            if passes is False:
+                self._feed.decoded()
                 decode = functools.partial(shared.viewed, classifier, view)
                 return self._glance(FrameOnDemand(shared.moment, decode))
         frame = shared.viewed(classifier, view)
-        self._feed.taken()  # others need not wait for it to be decoded any more
+        self._feed.decoded()
         if frame is None:
             return
         if shared.moment is None:
             self._note_gap(frame.moment)
-        delay = None if live or frame.film_time is not None else self._rest
-        admitted = self.zone.gate.admit(frame, delay)
+        delay = None if self._feed.skips or frame.film_time is not None else self._rest
+        admitted = self.zone.gate.admit(frame, delay, passes is True)
         if admitted is None:
             return self._glance(frame)
         prepared = Prepared(frame, classifier.fit(admitted), classifier, self._follows_gap)

@@ -31,7 +31,7 @@ class ZonesPipeline:
     Args:
         cameras: opens each camera, by name; called with what is to be told of its states.
         shared: sinks of all zones.
-        cores: frames that are classified on the processor at once.
+        cores: frames that are worked on at once on the processor.
         lossless: wait for slow sinks instead of dropping observations; if all sources can wait.
 
     Attributes:
@@ -167,7 +167,7 @@ class ZonesPipeline:
                 if began is not None:
                     began()
                 while not (self.stopping.is_set() or self._is_over(scheduler)):
-                    scheduler.changed.wait(0.5)
+                    scheduler.rested.wait(0.5)
         finally:
             self.close()
         if scheduler.error is not None:
@@ -184,7 +184,10 @@ class ZonesPipeline:
             if self.stopping.is_set() or (self._limit and self.frames >= self._limit):
                 return False
             self.frames += 1
-            return True
+            is_last = self.frames == self._limit
+        if is_last and self._scheduler is not None:
+            self._scheduler.wake()
+        return True
 
     def stop(self) -> None:
         """End ``run``; call it from another thread, not from a signal handler: it blocks."""

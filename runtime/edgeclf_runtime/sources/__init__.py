@@ -7,10 +7,19 @@ from pathlib import Path
 from edgeclf_runtime.errors import SourceError
 from edgeclf_runtime.sources.registry import SCHEME, SCHEMES, SOURCES
 from edgeclf_runtime.sources.request import Request, SourceSpec
-from edgeclf_runtime.sources.source import Source, SourceOptions, SourceState, StateListener, Undecoded, is_camera
+from edgeclf_runtime.sources.source import (
+    Offering,
+    Source,
+    SourceOptions,
+    SourceState,
+    StateListener,
+    Undecoded,
+    is_camera,
+)
 from edgeclf_runtime.system.plain_text import printable
 
 __all__ = [
+    "Offering",
     "Source",
     "SourceOptions",
     "SourceSpec",

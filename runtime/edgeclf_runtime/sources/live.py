@@ -15,7 +15,7 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.sources.connection import Capture
 from edgeclf_runtime.sources.source import SourceOptions, SourceState, StateListener
 from edgeclf_runtime.sources.turning import turned
-from edgeclf_runtime.sources.undecoded import JpegDecoder, is_jpeg
+from edgeclf_runtime.sources.undecoded import JpegDecoder, UndecodedJpeg, is_jpeg
 
 __all__ = ["LiveSource"]
 
@@ -93,10 +93,7 @@ class LiveSource:
                 yield frame
 
     def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
-        """Yield the time of each frame, as ``Frame.time``, with a function that decodes it; it returns None if damaged.
-
-        Frames that nobody looks at need not be decoded.
-        """
+        """See ``Offering``."""
         while True:
             with self._fresh:
                 while not (self._newest or self._failure or self._closing.is_set()):
@@ -110,7 +107,8 @@ class LiveSource:
                 (capture, picture, moment, number), self._newest = self._newest, None
                 self._fresh.notify_all()
             jpeg = self._decoder.completed(picture) if is_jpeg(picture) else None
-            yield moment, functools.partial(self._decoded, capture, picture, jpeg, moment, number)
+            decode = functools.partial(self._decoded, capture, picture, jpeg, moment, number)
+            yield moment, decode if jpeg is None or self._options.turns else UndecodedJpeg(decode, jpeg)
 
     def _decoded(self, capture: Capture, picture: Any, jpeg: bytes | None, moment: float, number: int) -> Frame | None:
         try:

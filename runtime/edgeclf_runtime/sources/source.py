@@ -13,7 +13,7 @@ from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.pictures.view import turn_mistakes
 from edgeclf_runtime.renamed import KEYS, old_fields
 
-__all__ = ["Source", "SourceOptions", "SourceState", "StateListener", "Undecoded", "is_camera"]
+__all__ = ["Offering", "Source", "SourceOptions", "SourceState", "StateListener", "Undecoded", "is_camera"]
 
 
 class Source(Protocol):
@@ -60,6 +60,21 @@ class Undecoded(Protocol):
         """Yield a function for each frame that decodes it; call it once, in any thread. Replaces ``__iter__``.
 
         The function returns None for a damaged frame, after logging it, and raises SourceError if all were damaged.
+        """
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A source that knows the time of a frame before it is decoded.
+
+    Frames that nobody looks at need not be decoded. ``max_fps`` skips the frames of a source that is live or has the
+    attribute ``skips``, and delays those of others.
+    """
+
+    def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
+        """Yield ``Frame.moment`` of each frame, with a function that decodes it and returns None if it is damaged.
+
+        The function of a JPEG is an ``UndecodedJpeg``, if the source does not turn its images. Replaces ``__iter__``.
         """
 
 

@@ -6,7 +6,7 @@ about 30 levels at coloured edges. Here, the images of a video are decoded in th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,10 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.images import decode_image
 from edgeclf_runtime.pictures.jpeg_end import END
 
-__all__ = ["JpegDecoder", "ask_undecoded", "is_jpeg"]
+if TYPE_CHECKING:
+    from edgeclf_runtime.frame import Frame
+
+__all__ = ["JpegDecoder", "UndecodedJpeg", "ask_undecoded", "is_jpeg"]
 
 _PADDING = 4096  # bytes that may follow the end marker
 _HABIT = 5  # images in a row
@@ -37,6 +40,32 @@ def ask_undecoded(video: Any) -> bool:
 def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
     """Whether ``read`` returned the bytes of a JPEG (one row) rather than pixels."""
     return picture.ndim == 2 and bytes(picture[0, :2]) == b"\xff\xd8"
+
+
+class UndecodedJpeg:
+    """A frame that came as a JPEG: a call decodes it, and ``glimpse`` does so at a smaller size.
+
+    Args:
+        decode: decodes it; returns None if it is damaged.
+        jpeg: the complete JPEG.
+    """
+
+    def __init__(self, decode: Callable[[], Frame | None], jpeg: bytes) -> None:
+        self._decode, self._jpeg = decode, jpeg
+
+    def __call__(self) -> Frame | None:
+        return self._decode()
+
+    def glimpse(self, min_size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+        """Decode it, not turned, to 1/8 of its size, or to the next larger one that keeps this width and height.
+
+        Returns:
+            uint8 RGB, ``[height, width, 3]``; None if it is damaged, which a call then reports.
+        """
+        try:
+            return decode_image(self._jpeg, "", min_size=min_size)
+        except ImageError:
+            return None
 
 
 class JpegDecoder:

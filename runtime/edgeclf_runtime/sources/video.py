@@ -18,7 +18,7 @@ from edgeclf_runtime.pictures.opencv import quiet, readable_name
 from edgeclf_runtime.sources.request import Request
 from edgeclf_runtime.sources.source import SourceOptions
 from edgeclf_runtime.sources.turning import turned
-from edgeclf_runtime.sources.undecoded import JpegDecoder, ask_undecoded
+from edgeclf_runtime.sources.undecoded import JpegDecoder, UndecodedJpeg, ask_undecoded
 from edgeclf_runtime.system.plain_text import printable
 
 __all__ = ["VideoSource", "open_request"]
@@ -54,7 +54,7 @@ class VideoSource:
         SourceError: not a video; while iterating: it has no frame, or none that can be decoded.
     """
 
-    live, is_camera = False, True
+    live, is_camera, skips = False, True, True
 
     def __init__(self, path: Path, options: SourceOptions | None = None) -> None:
         import cv2
@@ -86,6 +86,10 @@ class VideoSource:
 
     def undecoded(self) -> Iterator[Callable[[], Frame | None]]:
         """See ``Undecoded``."""
+        return (decode for _, decode in self.offered())
+
+    def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
+        """See ``Offering``."""
         number, given, begin = 0, 0, 0.0
         before = moment = 0.0
         while True:
@@ -105,7 +109,9 @@ class VideoSource:
             self._closing.wait(max(0.0, -late))
             if self._undecoded:  # also if it is too damaged to look like a JPEG
                 picture = self._decoder.completed(picture)
-            yield functools.partial(self._frame, picture, time.monotonic(), number - 1, moment)
+            decode = functools.partial(self._frame, picture, time.monotonic(), number - 1, moment)
+            is_seen_as_sent = self._undecoded and not self._options.turns
+            yield moment, UndecodedJpeg(decode, picture) if is_seen_as_sent else decode
         if number == 0 and not self._closing.is_set():
             raise SourceError(f"{self.description}: a video without a frame that can be read.{self._codec}")
         with self._counting:

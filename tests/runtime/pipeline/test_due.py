@@ -15,6 +15,7 @@ from edgeclf_runtime import Classifier, Frame, Pipeline, SourceError
 from edgeclf_runtime.decision.gate import Gate, GateRule
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import FrameOnDemand
+from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.pipeline.due import due_frames
 from edgeclf_runtime.sinks import Item, Observation
 from edgeclf_runtime.sources import SourceOptions
@@ -49,8 +50,8 @@ def _taken(source: _Offering, rule: GateRule) -> tuple[list[tuple[float, bool]],
     """Return time and gap of the frames that are classified, and the frames that are not decoded."""
     gate, glanced = Gate(rule), list[FrameOnDemand]()
     found = []
-    for frame, follows_gap in due_frames(source, gate, glanced.append, lambda decode: decode()):  # type: ignore[arg-type]
-        if gate.admit(frame) is not None:
+    for frame, follows_gap, has_opened in due_frames(source, gate, View, glanced.append, lambda decode: decode()):  # type: ignore[arg-type]
+        if gate.admit(frame, None, has_opened) is not None:
             found.append((frame.time, follows_gap))
     return found, glanced
 

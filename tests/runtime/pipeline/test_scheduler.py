@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from edgeclf_runtime.commands.zones import frames_at_once
 from edgeclf_runtime.pipeline.scheduler import Device, Scheduler
 
 
@@ -83,6 +84,25 @@ def test_turns_come_and_go_while_others_go_on() -> None:
         scheduler.remove(late)
         assert scheduler.is_idle
     scheduler.close(5)
+
+
+@pytest.mark.parametrize(("interpreters", "cores", "at_once"), [(None, 1, 1), (None, 4, 5), (2, 4, 2), (1, 1, 1)])
+def test_by_default_a_thread_more_than_cores_works(interpreters: int | None, cores: int, at_once: int) -> None:
+    assert frames_at_once(interpreters, cores) == at_once
+
+
+def test_who_waits_for_the_end_is_woken_by_it_and_not_by_each_turn() -> None:
+    enough = threading.Event()
+    turns = [_Turn(Device(2, True), 0.001, enough) for _ in range(2)]
+    scheduler = Scheduler(turns, 2)
+    woken = 0
+    with scheduler.changed:
+        scheduler.start()
+        while not enough.is_set() or not scheduler.is_idle:
+            assert scheduler.rested.wait(60)
+            woken += 1
+    scheduler.close(5)
+    assert woken < min(turn.count for turn in turns)
 
 
 def test_an_error_ends_the_turns() -> None:
