@@ -141,8 +141,10 @@ class Classifier:
             admit(model.path, model.content)
         if reject is not None:
             model = replace(model, card=replace(model.card, reject=reject))
-        content = with_features(model.content) if features or model.familiarity else None
-        return cls(model, open_backend(backend, content or model.content, threads, lanes))
+        content = with_features(model.content, model.network) if features or model.familiarity else None
+        content = content or model.content[: model.network]
+        model = replace(model, content=b"")  # frees it before the interpreter needs as much
+        return cls(model, open_backend(backend, content, threads, lanes))
 
     def classify(self, picture: Picture) -> Prediction:
         """Classify one image.

@@ -9,14 +9,17 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeclf_runtime import __version__
 from edgeclf_runtime.errors import EdgeclfError, UsageError
 from edgeclf_runtime.system.plain_text import plain
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["cli", "main"]
 
@@ -28,23 +31,28 @@ _DESKTOP = ("demo", "data", "train", "report", "evaluate", "export", "import", "
 _FLEET = ("deploy", "fleet")
 """Commands of the fleet package."""
 
+_RUNNING = (
+    "doctor",
+    "capture",
+    "sort",
+    "teach",
+    "background",
+    "init-config",
+    "run",
+    "classify",
+    "service",
+    "inspect",
+    "verify",
+    "bench",
+)
+_BRINGING = ("sign", "publish")
+_OWN = frozenset((*_RUNNING, *_BRINGING))
+"""Commands of this package; they are entry points, too, but to look these up takes 3 MiB and some time."""
+
 _SECTIONS = {
     "Train and export, on a desktop": _DESKTOP,
-    "Run, on a Raspberry Pi, a Coral board or here": (
-        "doctor",
-        "capture",
-        "sort",
-        "teach",
-        "background",
-        "init-config",
-        "run",
-        "classify",
-        "service",
-        "inspect",
-        "verify",
-        "bench",
-    ),
-    "Bring it to devices": ("sign", "publish", *_FLEET),
+    "Run, on a Raspberry Pi, a Coral board or here": _RUNNING,
+    "Bring it to devices": (*_BRINGING, *_FLEET),
 }
 """Commands by section, in the order in which they are usually used; the help lists them so."""
 
@@ -71,13 +79,12 @@ class _Group(click.Group):
                     formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        entry = _entries().get(name)
-        if entry is None:
+        if name not in _OWN and name not in _entries():
             return None
         try:
-            command = entry.load()
+            command = _own(name) if name in _OWN else _entries()[name].load()
             if not isinstance(command, click.Command):
-                raise TypeError(f"{entry.value}: expected a click.Command, got {type(command).__name__}")
+                raise TypeError(f"{_entries()[name].value}: expected a click.Command, got {type(command).__name__}")
         except Exception as error:  # an import error of one package must not break the help of the others
             return _broken(name, error)
         return command
@@ -85,9 +92,10 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, entries = args[0], _entries()
-        if name not in entries and not name.startswith("-") and not ctx.resilient_parsing:
-            raise _unknown(name, entries, ctx)
+        name = args[0]
+        is_known = name in _OWN or name.startswith("-") or ctx.resilient_parsing or name in _entries()
+        if not is_known:
+            raise _unknown(name, _entries(), ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -143,9 +151,16 @@ def _leave(code: object) -> None:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+def _own(name: str) -> Any:
+    name = name.replace("-", "_")
+    return getattr(import_module(f"edgeclf_runtime.commands.{name}"), name)
+
+
 @functools.cache
 def _entries() -> dict[str, EntryPoint]:
     """Find the entry points once: this reads a file of every installed package, and the help needs all commands."""
+    from importlib.metadata import entry_points
+
     if sys.version_info >= (3, 10):
         entries = entry_points(group=_GROUP)
     else:

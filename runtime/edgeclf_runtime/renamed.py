@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import sys
 import warnings
@@ -94,6 +93,8 @@ def arguments_in_new_names(
 
 def meant(name: str, choices: Iterable[str], names: Names) -> str:
     """Return the most similar of ``choices``, or the new name for a misspelt old one; empty if none is similar."""
+    import difflib
+
     near = difflib.get_close_matches(name, [*choices, *names], n=1)
     return names.get(near[0], near[0]) if near else ""
 

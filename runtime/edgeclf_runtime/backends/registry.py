@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -51,6 +50,8 @@ def installed_backends() -> list[str]:
 
 def title(name: str) -> str:
     """Return a backend's name with the version of its package, such as "litert 2.3.0"."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"{name} {version(BACKENDS[name].distribution)}"
     except PackageNotFoundError:  # installed by the system's package manager

@@ -183,7 +183,7 @@ def run(
     from edgeclf_runtime.sinks import ModelState
     from edgeclf_runtime.sinks.line_file import is_output
     from edgeclf_runtime.sinks.lines import TerminalSink
-    from edgeclf_runtime.sources import is_camera, is_live, open_source
+    from edgeclf_runtime.sources import is_camera, is_live, is_one_image, open_source
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
 
@@ -213,7 +213,8 @@ def run(
         return run_zones(open_model, model, chosen, printing, max_frames, interpreters, zone_changes)
     waits = chosen.source == "-" or not is_live(chosen.source)
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
-    open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if waits else 1))
+    several = waits and not is_one_image(chosen.source)
+    open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if several else 1))
     suits = functools.partial(check_labels, chosen.sinks)
     use = model_use(model, open_model, suits, chosen.trusted_key)
     endless = bool(chosen.reload or chosen.update) or chosen.camera.watch or not waits

@@ -90,14 +90,16 @@ def opened_model(
     Raises:
         EdgeclfError: neither the file nor a copy can be used.
     """
-    from edgeclf_runtime.updates.origin import origin_of
-    from edgeclf_runtime.updates.poll import UpdatePoll
-    from edgeclf_runtime.updates.reload import ModelWatch
+    followers: list[ModelFollower] = []
+    if chosen.reload:
+        from edgeclf_runtime.updates.reload import ModelWatch
 
-    # Create the watch before opening the file, or a change could be missed.
-    followers: list[ModelFollower] = [ModelWatch(use)] if chosen.reload else []
+        followers.append(ModelWatch(use))  # before the file is opened, or a change could be missed
     if not (updates and chosen.update):
         return *use.start(endless), followers
+    from edgeclf_runtime.updates.origin import origin_of
+    from edgeclf_runtime.updates.poll import UpdatePoll
+
     poll = UpdatePoll(origin_of(chosen.update, chosen.update_ca), use, chosen.update_every)
     opened = poll.open_newest(endless)
     click.echo(f"Updates: {poll.shown}", err=True)

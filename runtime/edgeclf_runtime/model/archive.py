@@ -35,6 +35,11 @@ class Archive:
                 raise ModelError(_DAMAGED) from None
 
     @property
+    def start(self) -> int | None:
+        """Where the zip begins in the model file; None if there is no file in it."""
+        return min((info.header_offset for info in self._zip.infolist()), default=None) if self._zip else None
+
+    @property
     def names(self) -> list[str]:
         """Names of the files in it."""
         return self._zip.namelist() if self._zip else []

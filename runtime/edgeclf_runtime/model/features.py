@@ -25,11 +25,12 @@ _OFFSET_LIMIT = 1 << 31  # readers of flatbuffers refuse larger files
 _OUTPUTS = 2  # field of a graph
 
 
-def with_features(content: bytes) -> bytes | None:
+def with_features(content: bytes, size: int | None = None) -> bytes | None:
     """Return the model with its features as a second output; None if it has none that can be found.
 
     Args:
-        content: a .tflite file that ``read_flat_model`` has checked; what follows the flatbuffer is kept.
+        content: a .tflite file that ``read_flat_model`` has checked.
+        size: bytes of it to keep, at least the whole flatbuffer; None keeps what follows, too.
 
     Raises:
         ModelError: damaged.
@@ -39,13 +40,12 @@ def with_features(content: bytes) -> bytes | None:
     outputs = graph.integers(_OUTPUTS, "i")
     if found is None or place is None or len(outputs) != 1:
         return None
-    start = (len(content) + 3) // 4 * 4
+    whole = memoryview(content)[:size]
+    start = (len(whole) + 3) // 4 * 4
     if start - place >= _OFFSET_LIMIT:
         return None
-    longer = bytearray(content)
-    longer += bytes(start - len(content)) + struct.pack("<3i", 2, outputs[0], found[0])
-    struct.pack_into("<I", longer, place, start - place)
-    return bytes(longer)
+    longer = bytes(start - len(whole)) + struct.pack("<3i", 2, outputs[0], found[0])
+    return b"".join((whole[:place], struct.pack("<I", start - place), whole[place + 4 :], longer))
 
 
 def feature_tensor(content: bytes) -> tuple[int, TensorInfo] | None:

@@ -54,6 +54,7 @@ class ModelFile:
     Attributes:
         path: path of the file.
         content: its bytes, as an interpreter takes them.
+        network: number of these bytes that an interpreter needs; the zip follows them.
         card: its model card, with the values given by the caller.
         golden: test images with their expected scores; empty for a foreign file.
         tolerance: largest acceptable difference from such a score.
@@ -75,6 +76,7 @@ class ModelFile:
     expectation: Expectation | None = None
     examples: Examples | None = None
     statement: Statement | None = None
+    network: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def _read(path: Path, given: _Given) -> ModelFile:
     familiarity = _familiarity(archive, content, len(card.labels))
     examples = None if familiarity is None else read_examples(archive, len(card.labels), familiarity.size)
     expectation, (_, statement) = read_expectation(archive), split(content)
-    return ModelFile(path, content, card, golden, tolerance, scores, familiarity, expectation, examples, statement)
+    read = golden, tolerance, scores, familiarity, expectation, examples, statement, archive.start
+    return ModelFile(path, content, card, *read)
 
 
 def _familiarity(archive: Archive, content: bytes, labels: int) -> Familiarity | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError, ModelError
 from edgeclf_runtime.model.archive import Archive
-from edgeclf_runtime.pictures.images import decode_image
+from edgeclf_runtime.pictures.images import checked_header, decode_image
 from edgeclf_runtime.pictures.preprocess import Preprocessing, resize
 
 __all__ = ["COUNT_LIMIT", "DEFAULT_TOLERANCE", "GOLDEN_SIDE", "GoldenVector", "golden_files", "read_golden", "small"]
@@ -41,6 +41,25 @@ class GoldenVector:
 
     pixels: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
+
+
+class _Stored(GoldenVector):
+    """One in a model file; a run looks at none, so each is decoded when it is looked at."""
+
+    def __init__(self, data: bytes, name: str, scores: npt.NDArray[np.float32]) -> None:
+        object.__setattr__(self, "_data", data)
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "scores", scores)
+
+    _data: bytes
+    _name: str
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        try:
+            return decode_image(self._data, self._name, limit=_PIXELS_LIMIT)
+        except ImageError as error:
+            raise ModelError(str(error)) from None
 
 
 def small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -91,15 +110,16 @@ def read_golden(archive: Archive, classes: int) -> tuple[tuple[GoldenVector, ...
         raise ModelError(f"Its golden scores: expected a tolerance above 0 and at most {COUNT_LIMIT} images.")
     if any(row.shape != (classes,) or not np.isfinite(row).all() for row in scores):
         raise ModelError(f"Its golden scores: expected {classes} finite numbers per image.")
-    return tuple(GoldenVector(_picture(archive, index), row) for index, row in enumerate(scores)), tolerance
+    return tuple(_vector(archive, index, row) for index, row in enumerate(scores)), tolerance
 
 
-def _picture(archive: Archive, index: int) -> npt.NDArray[np.uint8]:
+def _vector(archive: Archive, index: int, scores: npt.NDArray[np.float32]) -> GoldenVector:
     name = f"golden/{index}.png"
     data = archive.read(name, _PICTURE_LIMIT)
     if data is None:
         raise ModelError(f"{name} is missing from the model file; copy the file again.")
     try:
-        return decode_image(data, f"{name} in it", limit=_PIXELS_LIMIT)
+        checked_header(data, f"{name} in it", limit=_PIXELS_LIMIT)
+        return _Stored(data, f"{name} in it", scores)
     except ImageError as error:
         raise ModelError(str(error)) from None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +44,8 @@ def picture_file(content: bytes | None) -> Iterator[str]:
     folder = None
     try:
         if content is not None:
+            import tempfile
+
             folder = Path(tempfile.mkdtemp(prefix="edgeclf-"))
             (folder / "seen.jpg").write_bytes(content)
         path = "" if folder is None else str(folder / "seen.jpg")
@@ -61,6 +61,8 @@ def picture_file(content: bytes | None) -> Iterator[str]:
 
 def multipart(event: bytes, picture: bytes | None) -> tuple[str, bytes]:
     """Return content type and body of a form: ``event``, JSON, and ``picture``, a JPEG if there is one."""
+    import secrets
+
     boundary = secrets.token_hex(16)
     parts = [('name="event"', "application/json", event)]
     if picture is not None:

@@ -14,10 +14,9 @@ from edgeclf_runtime.sinks.call_pictures import call_picture, picture_file
 from edgeclf_runtime.sinks.calling import Calls
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.sink import Item, Observation, Sink
-from edgeclf_runtime.sinks.webhook import WebhookSink
 from edgeclf_runtime.system.process_group import ProcessGroup
 
-__all__ = ["CallKeys", "CommandSink", "WebhookSink"]
+__all__ = ["CallKeys", "CommandSink"]
 
 _SECONDS = 30.0  # time limit of a command
 _GRACE, _GRACE_AT_END = 2.0, 0.2  # seconds from SIGTERM to SIGKILL
@@ -43,6 +42,8 @@ class CallKeys(SinkKeys):
         if self.command:
             yield lambda: CommandSink(self.command)
         if self.webhook:
+            from edgeclf_runtime.sinks.webhook import WebhookSink
+
             yield lambda: WebhookSink(self.webhook, token=self.webhook_token)
 
     def open(self, run: Opening) -> Iterator[Sink]:
@@ -51,6 +52,8 @@ class CallKeys(SinkKeys):
                 self.command, self.on, run.cooldown, run.secrets, after=self.after, picture=self.command_picture
             )
         if self.webhook:
+            from edgeclf_runtime.sinks.webhook import WebhookSink
+
             yield WebhookSink(
                 self.webhook,
                 self.on,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,6 @@ from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.sinks.keys import Opening, SinkKeys, key
 from edgeclf_runtime.sinks.sink import Item, ModelState, Observation, Sink
-from edgeclf_runtime.system.packages import check_version
 
 __all__ = ["GpioKeys", "GpioSink", "output_of"]
 
@@ -64,8 +62,12 @@ def output_of(text: str) -> tuple[str, str]:
 
 
 def _gpiozero() -> Any:
+    from edgeclf_runtime.system.packages import check_version
+
     check_version("gpiozero", SinkError)
     # lgpio makes a pipe in this folder, by default the working folder, which a service may not write to.
+    import tempfile
+
     os.environ.setdefault("LG_WD", tempfile.gettempdir())
     try:
         import gpiozero

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import io
 import json
@@ -242,6 +241,8 @@ class CsvSink:
             row = (*item.zone, *row[:-1], decision.reason, measured, row[-1])
         elif familiarity is not None:
             row = (*row, decision.reason, f"{familiarity:.6f}")
+        import csv
+
         csv.writer(text, lineterminator="\n").writerow(row)
         self._file.write(text.getvalue())
 

@@ -28,6 +28,7 @@ __all__ = [
     "Undecoded",
     "is_camera",
     "is_live",
+    "is_one_image",
     "open_source",
 ]
 
@@ -63,6 +64,13 @@ def is_live(spec: SourceSpec) -> bool:
     request = Request(spec)
     is_known = any(entry.live and entry.matches(request) for entry in SOURCES.values())
     return is_known or SCHEME.match(request.word) is not None
+
+
+def is_one_image(spec: SourceSpec) -> bool:
+    """Whether a source is a single image file, so that there is nothing to do in parallel."""
+    from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
+
+    return Path(str(spec)).suffix.lower() in IMAGE_SUFFIXES and Path(str(spec)).is_file()
 
 
 def _nothing(text: str) -> SourceError:

@@ -6,7 +6,6 @@ can read: a config of mode 0600 stays private to its owner, and the service stil
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -20,6 +19,8 @@ def credential_name(path: Path) -> str:
     It is derived from the absolute path, so that a config that later names another file does not get the old copy.
     """
     whole = os.path.abspath(path)
+    import hashlib
+
     mark = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
     return f"{mark}-{re.sub('[^A-Za-z0-9._-]', '_', Path(whole).name)[:64]}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from edgeclf_runtime.errors import EdgeclfError
 
@@ -46,6 +45,8 @@ OPTIONAL = {
 
 def installed_version(package: str) -> str:
     """Return the version of an installed package; empty if it is not installed or has no version."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package) or ""  # None in a damaged installation
     except PackageNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -29,4 +28,6 @@ def kept_beside(model: Path) -> tuple[Path, str]:
     own = service_folder()
     if own is None:
         return model.parent, f".{model.name}.good"
+    import hashlib
+
     return own, hashlib.sha256(os.fsencode(model)).hexdigest()[:16]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -127,6 +126,8 @@ class TrustedKeys:
         if statement is None or statement.kind != kind:
             how = f" Sign it: edgeclf sign {path} --key KEY" if kind == MODEL else ""
             raise SignatureError(f"{path}: has no signature at its end, and {self.path} asks for one.{how}")
+        import hashlib
+
         return self.check_statement(path, statement, hashlib.sha256(body).hexdigest())
 
     def check_statement(self, path: Path | str, statement: Statement, digest: str) -> Statement:
@@ -182,6 +183,8 @@ def _content(path: Path) -> bytes:
 
 def _fingerprint(key: Ed25519PublicKey) -> str:
     """Return the first 16 digits of the SHA-256 of a key."""
+    import hashlib
+
     from cryptography.hazmat.primitives import serialization as forms
 
     return hashlib.sha256(key.public_bytes(forms.Encoding.Raw, forms.PublicFormat.Raw)).hexdigest()[:16]

@@ -7,7 +7,6 @@ the beginning; a file without a zip gets an empty one.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 import zipfile
@@ -52,6 +51,8 @@ def attached(content: bytes, statement: Statement) -> bytes:
 
 def sealed_digest(content: bytes) -> str:
     """Return the SHA-256 that a statement about a model file has; whoever signs it, and whenever, it stays the same."""
+    import hashlib
+
     return hashlib.sha256(to_sign(content)).hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -64,6 +63,8 @@ class LastGood:
         try:
             content = self._model.read_bytes()
             if judged is not None and version(self._model) == judged:
+                import hashlib
+
                 self._write(content, hashlib.sha256(content).hexdigest(), labels)
         except OSError as error:
             text = f"{error.filename or self._folder}: {error.strerror}"
@@ -73,6 +74,8 @@ class LastGood:
         copies = self._copies()
         path = self._folder / f"{self._stem}-{digest}.tflite"
         text = "".join(f"{label}\n" for label in labels).encode()
+        import hashlib
+
         if hashlib.sha256(text).hexdigest() != _digest(path.with_suffix(".txt")):
             with written_beside(path.with_suffix(".txt")) as hidden:  # first, so that a model always has its labels
                 hidden.write_bytes(text)
@@ -94,6 +97,8 @@ class LastGood:
 
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file; empty if it cannot be read."""
+    import hashlib
+
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

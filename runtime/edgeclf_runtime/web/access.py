@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
@@ -138,6 +137,8 @@ def _is_page(request: Request) -> bool:
 
 def _digest(token: str) -> str:
     """Return the value of the cookie: a digest of fixed length, which does not reveal the token."""
+    import hashlib
+
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import platform
 import re
-import secrets
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +68,8 @@ def listen(address: str, token: str = "", *, secure: bool = False, needs_token: 
     loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
     generated = not token and (needs_token or not loopback)
     url = f"{'https' if secure else 'http'}://{_shown(host)}:{port}/"
+    import secrets
+
     return Listener(bound, url, loopback, secrets.token_urlsafe(18) if generated else token, generated)
 
 

@@ -17,8 +17,9 @@ from edgeclf_runtime.decision.decision import Decider, DecisionRule
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.pipeline.sinks import open_sinks
 from edgeclf_runtime.sinks import calls
-from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
+from edgeclf_runtime.sinks.calls import CommandSink
 from edgeclf_runtime.sinks.outlet import Outlet
+from edgeclf_runtime.sinks.webhook import WebhookSink
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.webhook import Webhook
 

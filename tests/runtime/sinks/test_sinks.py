@@ -18,12 +18,13 @@ import pytest
 from edgeclf_runtime.decision.conditions import Conditions
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks import ModelState
-from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
+from edgeclf_runtime.sinks.calls import CommandSink
 from edgeclf_runtime.sinks.lines import CsvSink, JsonLinesSink, TerminalSink
 from edgeclf_runtime.sinks.metrics import Figures, MetricsSink
 from edgeclf_runtime.sinks.snapshots.name import own_snapshots
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink, folder_name
 from edgeclf_runtime.sinks.video.sink import VideoSink
+from edgeclf_runtime.sinks.webhook import WebhookSink
 from edgeclf_runtime.sources import SourceState
 from edgeclf_runtime.web.unsorted import Unsorted
 from tests.runtime.observations import LABELS, seen

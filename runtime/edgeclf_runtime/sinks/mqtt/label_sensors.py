@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -43,4 +42,6 @@ def with_label_sensors(
 
 def _key(label: str) -> str:
     """Return a key that stays the same whatever other labels a model has."""
+    import hashlib
+
     return f"label_{hashlib.sha256(label.encode()).hexdigest()[:12]}"

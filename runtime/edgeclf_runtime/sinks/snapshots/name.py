@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -96,6 +95,8 @@ def folder_name(label: str) -> str:
     """Return a label as a safe folder name: not hidden, and without path separators."""
     safe = "".join(sign if ord(sign) > 127 else quote(sign, safe=" !#$&'()+,;=@[]{}~^-_.") for sign in label)
     if len(safe.encode()) > _LONGEST:
+        import hashlib
+
         mark = hashlib.sha256(label.encode()).hexdigest()[:8]
         safe = f"{safe.encode()[: _LONGEST - 9].decode('utf-8', 'ignore')} {mark}"
     return safe if safe.strip(". ") and not safe.startswith((".", "__")) else f"label {safe.lstrip('._ ')}"

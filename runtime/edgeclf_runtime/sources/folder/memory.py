@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import threading
@@ -39,12 +38,16 @@ def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
     own = service_folder()
     if own is not None:
         words.insert(0, os.path.abspath(model))
+    import hashlib
+
     digest = hashlib.sha256(b"\0".join(map(os.fsencode, words))).hexdigest()[:16]
     return model.absolute().parent / f".{model.name}.{digest}.seen" if own is None else own / f"{digest}.seen"
 
 
 def mark_of(name: str, version: tuple[int, int]) -> Mark:
     """Return the mark for an image's name within the folder and its version (modification time in ns, size)."""
+    import hashlib
+
     return hashlib.blake2b(b"%d %d " % version + os.fsencode(name), digest_size=_SIZE).digest()
 
 
