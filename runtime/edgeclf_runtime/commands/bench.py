@@ -6,12 +6,16 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeclf_runtime.commands.options import Opener, model_argument, untimed_model_options
 from edgeclf_runtime.system.cores import usable_cores
 from edgeclf_runtime.system.plain_text import counted
+
+if TYPE_CHECKING:
+    from edgeclf_runtime.threads import ThreadChoice
 
 __all__ = ["bench"]
 
@@ -28,6 +32,18 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
 
 def _most() -> int:
     return min(64, max(2, usable_cores()))
+
+
+def _camera_choice(open_model: Opener, model: Path) -> ThreadChoice | None:
+    """Measure how many threads ``run`` uses for a camera, and keep that for it; None on an Edge TPU."""
+    from edgeclf_runtime.threads import choose_threads, keep_choice, runs_on_cores
+
+    backend = getattr(open_model, "keywords", {}).get("backend") or "auto"
+    if not runs_on_cores(model, backend):
+        return None
+    choice = choose_threads(lambda number: open_model(model, threads=number))
+    keep_choice(choice, model, backend=backend)
+    return choice
 
 
 @click.command()
@@ -59,7 +75,8 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     if sys.stderr is not None and sys.stderr.isatty():  # nothing else is printed until the end
         click.echo(f"Measuring for about {_STAGES * seconds * len(numbers):.0f} s.", err=True)
     timings = time_model(lambda number: open_model(model, threads=number), numbers, (int(width), int(height)), seconds)
-    facts = machine_facts()
+    choice = _camera_choice(open_model, model)
+    facts = {**machine_facts(), "camera_threads": choice.threads if choice else None}
     if as_json:
         click.echo(json.dumps({**facts, "frame": size, "timings": [asdict(timing) for timing in timings]}))
         return
@@ -70,3 +87,5 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
     for timing in timings:
         figures = f"{timing.median:8.2f} {timing.p90:8.2f} {timing.p99:8.2f}"
         click.echo(f"{timing.threads:>7}  {timing.stage:<7} {figures} {f'{timing.cpu:.2f}' if timing.cpu else '':>8}")
+    if choice is not None:
+        click.echo(f"For a camera, edgeclf run takes {choice}.")

@@ -186,6 +186,7 @@ def run(
     from edgeclf_runtime.sources import is_camera, is_live, is_one_image, open_source
     from edgeclf_runtime.system.memory import share_heaps
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
+    from edgeclf_runtime.threads import CameraOpener
 
     share_heaps()
     # A thread that returns from OpenCV or the interpreter would wait for another's Python code for 5 ms.
@@ -215,6 +216,8 @@ def run(
     # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
     several = waits and not is_one_image(chosen.source)
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if several else 1))
+    if not waits and interpreters is None and open_model.keywords.get("threads") is None:
+        open_model = CameraOpener(open_model, model, open_model.keywords.get("backend") or "auto")
     suits = functools.partial(check_labels, chosen.sinks)
     use = model_use(model, open_model, suits, chosen.trusted_key)
     endless = bool(chosen.reload or chosen.update) or chosen.camera.watch or not waits
@@ -259,6 +262,8 @@ def run(
                 pipeline.close()
                 raise
             backend = f"{classifier.backend.name} ({classifier.backend.reason})"
+            if isinstance(open_model, CameraOpener) and open_model.choice is not None:
+                backend += f", {open_model.choice}"
             click.echo(
                 f"{model}: {counted(len(labels), 'label')}; backend {backend}; source {source.description}", err=True
             )
