@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 import cv2
 import pytest
 
+import edgeclf_runtime
 from edgeclf import Run
-from edgeclf_runtime.cli import cli
+from edgeclf_runtime.cli import _OWN, cli
 from tests.model_files import bare
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
@@ -32,6 +35,28 @@ def test_help_lists_the_commands_of_both_packages() -> None:
     text = _edgeclf("--help").stdout
     names = ("run", "classify", "inspect", "verify", "doctor", "bench", "train", "data", "search", "export", "demo")
     assert all(name in text for name in (*names, "report", "compare", "capture"))
+
+
+def test_the_commands_of_the_runtime_are_its_entry_points() -> None:
+    entries = [entry for entry in entry_points(group="edgeclf.commands") if entry.value.startswith("edgeclf_runtime.")]
+    assert {entry.name for entry in entries} == _OWN
+    for entry in entries:
+        assert cli.get_command(click.Context(cli), entry.name) is entry.load()
+
+
+def test_a_run_loads_only_what_it_uses(model: Path, digits: Path) -> None:
+    heavy = {"csv", "hashlib", "importlib.metadata", "ssl", "statistics", "urllib.request"}
+    code = (
+        "import sys; from edgeclf_runtime.cli import main\n"
+        f"try: main()\nfinally: print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
+    )
+    image = next(digits.rglob("*.png"))
+    command = [sys.executable, "-S", "-c", code, "run", model, "--source", image]
+    # Without the finder of editable installs, which imports more.
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(edgeclf_runtime.__file__).parents[1]), *sys.path])}
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, env=paths)
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert "backend litert (" in done.stderr  # one interpreter is enough for one image
 
 
 def test_no_summary_is_cut_and_each_option_begins_with_a_verb() -> None:

@@ -11,6 +11,7 @@ import pytest
 from edgeclf_runtime import Classifier, ModelError
 from edgeclf_runtime.backends.opening import open_backend
 from edgeclf_runtime.model.features import feature_tensor, with_features
+from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.flatbuffer import read_flat_model
 from tests.model_files import bare
 
@@ -31,6 +32,13 @@ def test_scores_stay_and_features_are_the_last_layers_input(kind: str, request: 
     assert features is not None
     assert np.array_equal(features.reshape(-1), reference(batch, found[0]))
     assert plain.invoke_with_features(batch)[1] is None
+    file = read_model(request.getfixturevalue(kind))
+    assert file.network is not None
+    assert file.network < len(content)
+    short = with_features(content, file.network)  # without the zip
+    assert short is not None
+    assert len(short) <= file.network + 16
+    assert np.array_equal(open_backend("auto", short, 1).invoke_with_features(batch)[1], features)
     assert with_features(bare(request.getfixturevalue(kind))) is not None
 
 
