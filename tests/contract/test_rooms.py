@@ -52,7 +52,7 @@ FLOORS = {
         "frame model __main__",
         "backends prediction sources",
         "classifier decision formatting",
-        "benchmark sinks verification",
+        "benchmark sinks threads verification",
         "learning sorting",
         "web",
         "config",
