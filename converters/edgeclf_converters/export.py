@@ -14,7 +14,8 @@ from typing_extensions import Unpack
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.familiarity import array_familiarity
 from edgeclf_converters.quantize.data_free import convert_data_free
-from edgeclf_converters.quantize.int8 import SearchOptions, search_int8
+from edgeclf_converters.quantize.int8 import search_int8
+from edgeclf_converters.quantize.options import SearchOptions
 from edgeclf_converters.quantize.trials import Search
 from edgeclf_converters.report import ParityReport
 from edgeclf_converters.tflite.convert import check_model, convert

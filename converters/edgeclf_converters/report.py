@@ -121,7 +121,7 @@ def parity_report(
         pictures: images, uint8 RGB of the input's size, to measure layers and latency.
         test, measure: see ``ParityReport``.
     """
-    content, float_content = search.best.content, convert(model, "float32", (), rule)
+    content, float_content = search.best.content, search.float_content or convert(model, "float32", (), rule)
     float_ms, int8_ms = invoke_milliseconds([float_content, content], pictures, rule)
     return ParityReport(
         tuple(labels),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgeclf.commands.options import interruptible
+from edgeclf.commands.options import cache_option, interruptible
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import Command
 
@@ -58,6 +58,7 @@ def _numbers(lowest: int, highest: int) -> Callable[[click.Context, click.Parame
 @click.option("--backbone", help="Backbone (default: efficientnet-lite0).")
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
 @click.option("--flip/--no-flip", default=None, help="Mirror training images at random.")
+@cache_option
 def compare(
     data: tuple[Path, ...],
     out: Path,
@@ -68,6 +69,7 @@ def compare(
     backbone: str | None,
     size: int | None,
     flip: bool | None,
+    cache: Path | None,
 ) -> None:
     """Compare transfer learning, training from scratch and HOG.
 
@@ -79,6 +81,7 @@ def compare(
     from edgeclf.comparison.page import comparison_table
     from edgeclf.config.file import configure
     from edgeclf.config.tables import TrainTable
+    from edgeclf.data.decoded_cache import using_cache
     from edgeclf.progress import Terminal
 
     given = {"epochs": epochs, "backbone": backbone, "size": size, "flip": flip}
@@ -86,7 +89,7 @@ def compare(
     options = {name: value for name, value in given.items() if value is not None}
     config = configure(TrainTable, options, None, reporter.say).config()
     chosen = tuple(METHODS) if methods is None else tuple(methods.split(","))
-    with interruptible(lambda: _kept(out)):
+    with interruptible(lambda: _kept(out)), using_cache(cache, reporter.say):
         cells = begin(data, out, config, reporter, methods=chosen, percentages=percentages, seeds=seeds)
     click.echo(comparison_table(cells))
     click.echo(f"Page: {out / 'compare.html'}")

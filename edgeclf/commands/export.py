@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf.commands.options import config_option, distribute_option, interruptible, verbose_option
+from edgeclf.commands.options import cache_option, config_option, distribute_option, interruptible, verbose_option
 from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ _PATH = click.Path(path_type=Path)
 )
 @verbose_option
 @distribute_option("Run quantization-aware training")
+@cache_option
 def export(
     run: Path | None,
     mode: str | None,
@@ -79,17 +80,21 @@ def export(
     config: Path | None,
     distribute: str,
     verbose: bool,
+    cache: Path | None,
 ) -> None:
     """Convert RUN to a TFLite model file and measure its accuracy.
 
     RUN is the folder of a training. If a quantization method fails, or you press Ctrl-C, the best file so far is kept.
     """
+    from edgeclf.data.decoded_cache import using_cache
     from edgeclf_runtime.errors import UsageError
 
     if (run is None) == (pretrained is None):
         raise UsageError("Give RUN, the folder of a training, or --pretrained NAME.")
     if run is not None and (weights or calibration):
         raise UsageError("--weights and --calibration need --pretrained; a run has its own weights and images.")
+    if cache is not None and run is None:
+        raise UsageError("--cache keeps the images of a run: give RUN.")
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
         raise UsageError("--method and --max-drop apply to the int8 file of a run only.")
     options = _options(config, {"mode": mode, "method": method, "max_drop": max_drop, "edgetpu": edgetpu})
@@ -110,7 +115,8 @@ def export(
     if run is None:
         path = _export_pretrained(str(pretrained), options.mode, output, weights, calibration)
     else:
-        path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute, verbose)
+        with using_cache(cache, lambda line: click.echo(line, err=True)):
+            path = _export_run(run, options.mode, output, options.method, options.max_drop, distribute, verbose)
     if compiles and path is not None:
         _compile(path)
     if frigate is not None and path is not None:

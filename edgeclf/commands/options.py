@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-__all__ = ["config_option", "distribute_option", "interruptible", "verbose_option"]
+__all__ = ["cache_option", "config_option", "distribute_option", "interruptible", "verbose_option"]
 
 _CLEAR = "\r\x1b[2K"  # erases the line of a terminal
 
@@ -19,6 +19,14 @@ config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
     help="Read options from this TOML file (default: edgeclf.toml, if it exists).",
+)
+
+
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep decoded images in DIR, up to 20 GB, so that the next training on them starts at once (default: off).",
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf.commands.options import config_option, interruptible
+from edgeclf.commands.options import cache_option, config_option, interruptible
 from edgeclf.renamed import FLAG_VALUES, FLAGS
 from edgeclf_runtime.commands.options import Command
 
@@ -53,12 +53,14 @@ _PATH = click.Path(path_type=Path)
     help="Folder of the search; resumes a search that is in it.",
 )
 @config_option
-def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: Any) -> None:
+@cache_option
+def search(data: tuple[Path, ...], out: Path, config: Path | None, cache: Path | None, **options: Any) -> None:
     """Find the best backbone, input size and training for DATA.
 
     Trains and exports one candidate after another within the time budget and compares the accuracy and latency of
     their int8 models. All other training options come from the table [train] of the config file.
     """
+    from edgeclf.data.decoded_cache import using_cache
     from edgeclf.progress import Terminal
     from edgeclf.searching.page import write_search
     from edgeclf.searching.search import search as begin
@@ -72,7 +74,8 @@ def search(data: tuple[Path, ...], out: Path, config: Path | None, **options: An
     chosen = data or training.data
     if chosen is None:
         raise UsageError("Give DATA, the folder of photographs.")
-    with interruptible(lambda: "; nothing is finished yet. Start again with the same command."):
+    nothing = "; nothing is finished yet. Start again with the same command."
+    with interruptible(lambda: nothing), using_cache(cache, reporter.say):
         result = begin(chosen, out, settings, training.config(), reporter)
     _conclude(result, write_search(result), chosen)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeclf.commands.options import config_option, distribute_option, interruptible
+from edgeclf.commands.options import cache_option, config_option, distribute_option, interruptible
 from edgeclf.commands.train_outcome import conclude, what_is_kept
 from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.renamed import FLAG_VALUES, FLAGS
@@ -47,7 +47,7 @@ _SECTIONS = {
         "dropout",
     ),
     "Augmentation": ("camera", "mixup", "cutmix", "rand_augment"),
-    "Computation": ("precision", "xla", "deterministic", "distribute"),
+    "Computation": ("precision", "xla", "deterministic", "distribute", "cache"),
 }
 
 
@@ -212,6 +212,7 @@ _SECTIONS = {
     "the model file.",
 )
 @distribute_option("Train")
+@cache_option
 def train(
     data: tuple[Path, ...],
     out: Path | None,
@@ -219,6 +220,7 @@ def train(
     from_frigate: Path | None,
     config: Path | None,
     distribute: str,
+    cache: Path | None,
     whole: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -239,7 +241,7 @@ def train(
     if resume is not None:
         if data or out is not None or from_frigate is not None or config is not None or given:
             raise UsageError("--resume continues with the options of the run: give it alone.")
-        return _resume(resume, distribute)
+        return _resume(resume, distribute, cache)
     if distribute == "multi-worker" and out is None:
         raise UsageError("--distribute multi-worker needs --out, a folder that all workers share.")
     if from_frigate is not None:
@@ -249,14 +251,20 @@ def train(
         dataset = frigate_dataset(from_frigate)
         out = out or new_folder(data or (dataset.parent,))
         data = (*data, dataset)
-    _train(data, out, config, given, distribute)
+    _train(data, out, config, given, distribute, cache)
 
 
 def _train(
-    data: tuple[Path, ...], out: Path | None, file: Path | None, options: dict[str, object], distribute: str
+    data: tuple[Path, ...],
+    out: Path | None,
+    file: Path | None,
+    options: dict[str, object],
+    distribute: str,
+    cache: Path | None,
 ) -> None:
     from edgeclf.config.file import configure
     from edgeclf.config.tables import TrainTable
+    from edgeclf.data.decoded_cache import using_cache
     from edgeclf.data.sources import paths_of
     from edgeclf.progress import Terminal
     from edgeclf.runs.run import new_folder
@@ -271,15 +279,17 @@ def _train(
     if not chosen:
         raise UsageError("Give DATA, the folder of photographs, or --resume RUN.")
     folder = out or new_folder(chosen)
-    with interruptible(lambda: what_is_kept(folder)):
+    with interruptible(lambda: what_is_kept(folder)), using_cache(cache, reporter.say):
         run = begin(chosen, folder, table.config(), reporter, distribute)
     conclude(run)
 
 
-def _resume(path: Path, distribute: str) -> None:
+def _resume(path: Path, distribute: str, cache: Path | None) -> None:
+    from edgeclf.data.decoded_cache import using_cache
     from edgeclf.progress import Terminal
     from edgeclf.training.fit import resume
 
-    with interruptible(lambda: what_is_kept(path)):
-        run = resume(path, Terminal(), distribute)
+    reporter = Terminal()
+    with interruptible(lambda: what_is_kept(path)), using_cache(cache, reporter.say):
+        run = resume(path, reporter, distribute)
     conclude(run)

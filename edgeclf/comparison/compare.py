@@ -17,6 +17,7 @@ from edgeclf.comparison.methods import HANDCRAFTED_RULE, METHODS, Cell, measure_
 from edgeclf.comparison.page import write_comparison
 from edgeclf.config.train import TrainConfig, make_config
 from edgeclf.data.dataset import Dataset
+from edgeclf.data.decoded_cache import cache_for_now
 from edgeclf.data.division import split
 from edgeclf.data.fingerprints import Fingerprints
 from edgeclf.data.image_cache import decode
@@ -79,7 +80,7 @@ def compare(
     wanted = [(method, percent, seed) for seed in seeds for percent in percentages for method in methods]
     start_tensorflow(reporter)
     reporter.say(f"Computing on {device_in_use()}.")
-    with reporter.bar("Comparing methods", len(wanted)) as bar:
+    with reporter.bar("Comparing methods", len(wanted)) as bar, cache_for_now(folder.path / ".kept", reporter.say):
         for key in wanted:
             if key not in cells:
                 method, percent, seed = key

@@ -60,7 +60,8 @@ class Cell:
         pictures: number of training images.
         count, correct: number of images of the test part, and of right answers.
         accuracy, low, high: accuracy on the test part, with its 95% interval (Wilson).
-        seconds: time from the files to the trained model, including validation.
+        seconds: time from the files to the trained model, including validation. Images and a head that an earlier cell
+            has decoded or fitted are taken from it.
         bytes: size of the model's parameters in float32.
         trained: number of parameters that were trained.
     """

@@ -150,6 +150,10 @@ class Dataset:
             return source.path(name)
         return self.root / file
 
+    def view_of(self, file: str) -> View:
+        """Return the rotation and region that are applied to one file."""
+        return self._of(file)[0].view if self.sources else self.view
+
     def _of(self, file: str) -> tuple[Dataset, str]:
         number, _, name = file.partition("/")
         return self.sources[int(number) - 1], name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,9 +67,34 @@ class Fingerprints:
         if fitted is None or fitted.shape[:2] != (FITTED.height, FITTED.width):
             fitted = resize(pixels, FITTED)
         self.sizes[row] = pixels.shape[:2]
-        self.digests[row] = content_digest(content)
         self.hashes[row] = _perceptual_hash(fitted)
         self.thumbs[row], self.details[row] = thumbnail(fitted)
+        self._note_file(row, file, content)
+
+    def kept(self, row: int) -> bytes:
+        """Return what ``add`` computed from an image's pixels, for ``restore``."""
+        return b"".join(values[row].tobytes() for values in self._of_pixels)
+
+    def restore(self, row: int, file: str, content: bytes, kept: bytes) -> None:
+        """Do what ``add`` does, with the result of ``kept`` in place of the pixels."""
+        start = 0
+        for values in self._of_pixels:
+            size = values[row].nbytes
+            values[row] = np.frombuffer(kept[start : start + size], values.dtype).reshape(values.shape[1:])
+            start += size
+        self._note_file(row, file, content)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Length of what ``kept`` returns."""
+        return sum(values.itemsize * int(np.prod(values.shape[1:])) for values in self._of_pixels)
+
+    @property
+    def _of_pixels(self) -> tuple[npt.NDArray[Any], ...]:
+        return self.sizes, self.hashes, self.thumbs, self.details
+
+    def _note_file(self, row: int, file: str, content: bytes) -> None:
+        self.digests[row] = content_digest(content)
         self.times[row] = capture_time(file, content)
         self.readable[row] = True
 

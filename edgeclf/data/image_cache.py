@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.data.decoded_cache import cache_in_use
 from edgeclf.data.fingerprints import Fingerprints
+from edgeclf.data.kept_image import KeptImage
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.progress import Reporter
 from edgeclf_runtime.errors import ImageError
@@ -94,22 +96,30 @@ def _decoded(
     is_reduced_otherwise = rule.jpeg != "full" and (rule.width, rule.height) != (FITTED.width, FITTED.height)
     as_fingerprinted = replace(FITTED, jpeg=rule.jpeg) if fingerprints is not None and is_reduced_otherwise else None
 
-    def one(row: int) -> None:
-        try:
-            content = data.content(files[row])
-            pixels = data.decoded(files[row], content, rule)
-            shown = pixels
-            if as_fingerprinted is not None and not _is_decoded_alike(content, rule, as_fingerprinted):
-                shown = data.decoded(files[row], content, as_fingerprinted)
-        except ImageError as error:
-            skipped.append(Skipped(files[row], str(error)))
-            return
+    cache = cache_in_use()
+
+    def decoded(row: int, content: bytes) -> None:
+        pixels = data.decoded(files[row], content, rule)
+        shown = pixels
+        if as_fingerprinted is not None and not _is_decoded_alike(content, rule, as_fingerprinted):
+            shown = data.decoded(files[row], content, as_fingerprinted)
         fitted = resize(pixels, rule)
         pictures.inputs.write(row, fitted)
         if margin:
             pictures.larger.write(row, resize(pixels, wide))
         if fingerprints is not None:
             fingerprints.add(row, files[row], content, shown, fitted)
+
+    def one(row: int) -> None:
+        try:
+            content = data.content(files[row])
+            kept = None if cache is None else KeptImage(cache, content, rule, data.view_of(files[row]))
+            if kept is None or not kept.read(row, files[row], pictures.inputs, pictures.larger, fingerprints):
+                decoded(row, content)
+                if kept is not None:
+                    kept.write(row, pictures.inputs, pictures.larger, fingerprints)
+        except ImageError as error:
+            skipped.append(Skipped(files[row], str(error)))
 
     threads = ThreadPoolExecutor(usable_cores())
     with without_codec_lines(), reporter.bar("Reading", len(files)) as bar, threads as pool:

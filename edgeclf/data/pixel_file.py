@@ -34,17 +34,22 @@ class PixelFile:
 
     def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
         self._path, self._picture = path, (*shape[1:], 3)
-        self._size = int(np.prod(self._picture))
+        self._bytes = int(np.prod(self._picture))
         self._rows: Indices = np.arange(shape[0])
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, self._file)
         os.unlink(path)  # it stays readable while open, and vanishes with this process, however that ends
         if shape[0]:
             with naming(path):
-                _take_room(self._file, shape[0] * self._size)
+                _take_room(self._file, shape[0] * self._bytes)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self._picture[0], self._picture[1]
 
     @overload
     def __getitem__(self, key: int) -> Pixels: ...
@@ -55,7 +60,7 @@ class PixelFile:
         rows = np.atleast_1d(self._rows[key])
         pixels = np.empty((len(rows), *self._picture), np.uint8)
         for target, row in zip(pixels, rows, strict=True):
-            if _read_into(self._file, target.data, int(row) * self._size) != self._size:
+            if _read_into(self._file, target.data, int(row) * self._bytes) != self._bytes:
                 raise OSError("The file of decoded images is shorter than when it was written.")
         return pixels[0] if np.ndim(self._rows[key]) == 0 else pixels
 
@@ -67,11 +72,11 @@ class PixelFile:
 
     def write(self, row: int, pixels: Pixels) -> None:
         """Write one image to its row."""
-        os.pwrite(self._file, np.ascontiguousarray(pixels).data, int(self._rows[row]) * self._size)
+        os.pwrite(self._file, np.ascontiguousarray(pixels).data, int(self._rows[row]) * self._bytes)
 
     def mapped(self) -> Pixels:
         """Return all rows as one memory-mapped array."""
-        pages = mmap.mmap(self._file, len(self._rows) * self._size, prot=mmap.PROT_READ)
+        pages = mmap.mmap(self._file, len(self._rows) * self._bytes, prot=mmap.PROT_READ)
         return np.frombuffer(pages, np.uint8).reshape(len(self._rows), *self._picture)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.data.dataset import Dataset, Skipped
+from edgeclf.data.kept_image import input_picture
 from edgeclf.errors import DataError
 from edgeclf.metrics.refusals import Refusals, count_refusals
 from edgeclf.metrics.scoring import Score, score
@@ -218,7 +219,7 @@ def files_of_dataset(classifier: Classifier, data: Dataset) -> tuple[list[Path],
     names = {data.path(file): file for file in data.files}
 
     def read(path: Path) -> Pixels:
-        return data.picture(names[path], classifier.card.preprocessing)
+        return input_picture(data, names[path], classifier.card.preprocessing)
 
     return list(names), read
 

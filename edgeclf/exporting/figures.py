@@ -9,7 +9,7 @@ from edgeclf.errors import DataError
 from edgeclf.evaluation.measuring import Measurement, measure_dataset
 from edgeclf.metrics.calibration import acceptance
 from edgeclf.progress import Reporter
-from edgeclf.runs.predictions import Answers
+from edgeclf.runs.predictions import Answers, Scores
 from edgeclf_converters.parity.parity import Parity, compare
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.system.plain_text import counted
@@ -43,6 +43,11 @@ class FileFigures:
         self._answers, self._mode, self._threshold, self._reporter = answers, mode, threshold, reporter
         self.validation: Measurement | None = None
         self.test: Parity | None = None
+
+    @property
+    def float_scores(self) -> Scores | None:
+        """The float network's scores of the validation images; None if they are not known."""
+        return self._answers["validation"].scores if "validation" in self._answers else None
 
     def __call__(self, classifier: Classifier) -> dict[str, float]:
         """Return the file's accuracy on each part.

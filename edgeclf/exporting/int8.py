@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeclf.config.train import TrainConfig
 from edgeclf.data.dataset import Dataset
+from edgeclf.data.decoded_cache import cache_for_now
 from edgeclf.data.image_cache import decode
 from edgeclf.errors import DataError
 from edgeclf.exporting.familiarity import RunFamiliarity
@@ -68,7 +69,7 @@ def quantize(
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)
     judged = [int(row) for row in data.rows("validation")]
-    with work_folder(path, "pictures") as folder:
+    with work_folder(path, "pictures") as folder, cache_for_now(folder / "kept", reporter.say):
 
         def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
             part = data.take(rows)
@@ -92,6 +93,7 @@ def quantize(
                 max_drop=max_drop,
                 method=method,
                 validation=validation,
+                float_scores=figures.float_scores,
                 training=lambda: decoded([int(row) for row in data.rows("train")], _MARGIN, "training"),
                 qat=qat_config(config, data),
                 augment=qat_augment(config),

@@ -9,7 +9,7 @@ from edgeclf.errors import DataError
 from edgeclf.evaluation.label_sets import SetMeasurement, measure_label_sets
 from edgeclf.metrics.label_sets import score_sets
 from edgeclf.progress import Reporter
-from edgeclf.runs.predictions import Answers
+from edgeclf.runs.predictions import Answers, Scores
 from edgeclf_converters.parity.label_sets import compare_sets
 from edgeclf_converters.parity.parity import Parity
 from edgeclf_runtime.classifier import Classifier
@@ -36,6 +36,11 @@ class SetFigures:
     def __init__(self, answers: Mapping[str, Answers], mode: str, reporter: Reporter) -> None:
         self._answers, self._mode, self._reporter = answers, mode, reporter
         self.test: Parity | None = None
+
+    @property
+    def float_scores(self) -> Scores | None:
+        """The float network's scores of the validation images; None if they are not known."""
+        return self._answers["validation"].scores if "validation" in self._answers else None
 
     def __call__(self, classifier: Classifier) -> dict[str, float]:
         """Return the file's mean average precision on each part.

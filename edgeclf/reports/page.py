@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeclf.config.train import preprocessing
+from edgeclf.data.kept_image import input_picture
 from edgeclf.errors import DataError
 from edgeclf.metrics.calibration import Bin, Reliability
 from edgeclf.metrics.confusion import matrix
@@ -90,7 +91,7 @@ def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> l
     model = build_classifier(run.config.network, run.config.input_size, len(shown.data.labels), run.config.head)
     set_weights(model, run.read_arrays("weights"))
     try:
-        pixels = np.stack([resize(shown.data.picture(item["file"], rule), rule) for item in items])
+        pixels = np.stack([resize(input_picture(shown.data, item["file"], rule), rule) for item in items])
     except ImageError as error:
         raise DataError(f"{error} The model was trained with it; restore the file.") from None
     maps = class_activation(model, pixels, [int(shown.chosen[item["row"]]) for item in items], rule)

@@ -20,7 +20,7 @@ from edgeclf.runs.environment import file_digest
 from edgeclf.runs.run import Run
 from edgeclf_converters.parity.scores import NetworkScores
 
-__all__ = ["JUDGED", "Answers", "probabilities", "read_answers", "weights_digest", "write_scores"]
+__all__ = ["JUDGED", "Answers", "Scores", "probabilities", "read_answers", "weights_digest", "write_scores"]
 
 JUDGED = ("validation", "test")  # parts that are evaluated; choices are made on the first
 

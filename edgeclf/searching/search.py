@@ -14,6 +14,7 @@ from pathlib import Path
 from edgeclf.config.tables import SearchConfig
 from edgeclf.config.train import TrainConfig, preprocessing
 from edgeclf.data.dataset import Dataset
+from edgeclf.data.decoded_cache import cache_for_now
 from edgeclf.data.division import split
 from edgeclf.data.sources import SourcePaths, paths_of, read_source, refuse_inside
 from edgeclf.exporting.export import export_run
@@ -78,7 +79,8 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
     searching = _Searching(data, out, settings, base, log, reporter, len(listed.files))
     interrupted = False
     try:
-        searching.run()
+        with cache_for_now(out / ".kept", reporter.say):
+            searching.run()
     except KeyboardInterrupt:
         interrupted = True
     return SearchResult(

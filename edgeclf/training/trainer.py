@@ -28,6 +28,7 @@ from edgeclf.training.growing import Start
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.history import History
 from edgeclf.training.judged import ACCURACY, MEAN_AVERAGE_PRECISION, Judged, judge
+from edgeclf.training.kept_head import kept_or_fitted
 from edgeclf.training.linear_probe import Head, features, fit_head, fit_label_heads
 from edgeclf.training.starting_network import check_replicas
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
@@ -64,6 +65,7 @@ class Training:
         self._run, self._config, self._data, self._distribution = run, run.config, data, distribution
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
+        self._head_rows = np.concatenate([self._rows["train"], self._rows["validation"]])
         self._model = model
         self._logits = NetworkScores(self._model, preprocessing(run.config))
         self._measure_name = ACCURACY if data.presence is None else MEAN_AVERAGE_PRECISION
@@ -115,16 +117,19 @@ class Training:
         self._validate_first("Network of the run before")
 
     def _fit_head(self) -> None:
-        if self._data.presence is not None:
-            head = fit_label_heads(*self._features(), self._reporter)
-        else:
-            head = fit_head(*self._features(), self._weights, self._reporter)
+        inputs, rows, wanted = self._pictures.inputs, self._head_rows, self._data.wanted[self._head_rows]
+        head = kept_or_fitted(self._model, inputs, rows, wanted, self._weights, self._fitted_head)
         self._model.get_layer(HEAD).set_weights([head.kernel, head.bias])
         self._validate_first("Head on frozen features")
 
+    def _fitted_head(self) -> Head:
+        if self._data.presence is not None:
+            return fit_label_heads(*self._features(), self._reporter)
+        return fit_head(*self._features(), self._weights, self._reporter)
+
     def _features(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """Return the features and targets of the training images, and of the validation images."""
-        backbone, rows = self._config.network, np.concatenate([self._rows["train"], self._rows["validation"]])
+        backbone, rows = self._config.network, self._head_rows
         computed = features(self._model, self._pictures.inputs, rows, backbone, self._distribution, self._reporter)
         count, targets = len(self._rows["train"]), self._data.wanted[rows]
         return (computed[:count], targets[:count]), (computed[count:], targets[count:])
@@ -186,15 +191,13 @@ class Training:
         self._distribution.agree(0)
         # The kept weights include the temperature; the starting weights do not.
         untempered = tempered(self._run.read_arrays("tuned"), 1 / self._history.kept["temperature"])
-        before, after = self._run.read_arrays("start"), untempered
+        before, epoch = self._run.read_arrays("start"), int(self._history.kept["epoch"])
         rule = preprocessing(self._config)
         meter = StatisticsMeter(self._model, lambda batch: normalized(batch, rule))
-        trains_norms = self._config.trains_batch_norm
-        epoch = int(self._history.kept["epoch"])  # of the fine-tuned weights
         with self._reporter.bar("Alpha", len(ALPHAS)) as bar:
             for alpha in ALPHAS:
-                set_weights(self._model, interpolated(before, after, alpha))
-                if trains_norms:
+                set_weights(self._model, interpolated(before, untempered, alpha))
+                if self._config.trains_batch_norm:
                     meter.measure(self._pictures.inputs, self._rows["train"])
                 judged = self._validated()
                 better = judged.log_loss < self._history.kept["validation_log_loss"]

@@ -18,7 +18,7 @@ from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, Preprocess
 from edgeclf_runtime.system.cores import usable_cores
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["Labelled", "NetworkScores", "PixelRows", "file_scores", "log_loss", "network_scores"]
+__all__ = ["Labelled", "NetworkScores", "PixelRows", "Scores", "file_scores", "log_loss", "network_scores"]
 
 Scores = npt.NDArray[np.float32]
 _BATCH = 32

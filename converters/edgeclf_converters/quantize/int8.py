@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from typing import Any, TypedDict
+from contextlib import closing, nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -22,18 +22,19 @@ from edgeclf_converters.graph.nodes import Node, check_logits, flatten
 from edgeclf_converters.interrupts import remembered_interrupts
 from edgeclf_converters.parity.label_sets import compare_sets, set_log_loss
 from edgeclf_converters.parity.parity import compare
-from edgeclf_converters.parity.scores import Labelled, file_scores, log_loss, network_scores
+from edgeclf_converters.parity.scores import Labelled, Scores, file_scores, log_loss, network_scores
 from edgeclf_converters.quantize.fake_quant import Ranges
+from edgeclf_converters.quantize.options import Progress
 from edgeclf_converters.quantize.qat import Augment, QatConfig, train_epochs
 from edgeclf_converters.quantize.ranges import ESTIMATORS, Statistics, estimate, observe
 from edgeclf_converters.quantize.refill import RoundingConverter
 from edgeclf_converters.quantize.refine import correct_biases, equalize, equalized_pairs, rounded_kernels
 from edgeclf_converters.quantize.trials import Search, Step, Stop, Trial
-from edgeclf_converters.tflite.convert import check_model, check_pictures, convert
+from edgeclf_converters.tflite.convert import check_model, check_pictures, convert_with_float
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["AIM", "FLOAT_ANSWERS", "METHODS", "SearchOptions", "search_int8"]
+__all__ = ["AIM", "FLOAT_ANSWERS", "METHODS", "search_int8"]
 
 METHODS = ("auto", "ptq", "qat")
 """All steps until one is within the limit; only steps without training; only quantization-aware training."""
@@ -44,22 +45,6 @@ AIM = 0.5
 FLOAT_ANSWERS = "the float network's answers"
 """The source of targets where images have no labels."""
 
-Progress = Callable[[str, int], AbstractContextManager[Any]]
-"""Called with (title, total); returns a context manager whose value has ``advance(steps)``."""
-
-
-class SearchOptions(TypedDict, total=False):
-    """Keyword arguments that ``convert_int8`` passes on to ``search_int8``."""
-
-    validation: Labelled | None
-    training: Callable[[], Labelled] | None
-    method: str
-    qat: QatConfig | None
-    augment: Augment | None
-    say: Callable[[str], None]
-    progress: Progress | None
-    distribution: Distribution | None
-
 
 def search_int8(
     model: Any,
@@ -67,6 +52,7 @@ def search_int8(
     rule: Preprocessing,
     *,
     validation: Labelled | None = None,
+    float_scores: Scores | None = None,
     training: Callable[[], Labelled] | None = None,
     method: str = "auto",
     max_drop: float | None = None,
@@ -83,8 +69,8 @@ def search_int8(
         calibration: images, uint8 RGB of the input's size, of the kind that the model will see; a hundred or more.
         rule: the model's preprocessing.
         validation: images of the input's size to evaluate steps on, by mean average precision if they may have several
-            labels; by default the calibration images with the float
-            network's answers as targets.
+            labels; by default the calibration images with the float network's answers as targets.
+        float_scores: the network's scores for them, float32 ``[images, classes]``, if they are known.
         training: returns images to train on, of any size that ``augment`` accepts; called when they are needed. Without
             it there is no quantization-aware training.
         method: one of ``METHODS``.
@@ -111,8 +97,8 @@ def search_int8(
     check_pictures(calibration, rule)
     if validation is not None:
         validation.check("Validation images", model.output_shape[1], (rule.height, rule.width))
-    distribution = distribution or Distribution()
-    search = _MethodSearch(model, calibration, rule, validation, max_drop, say, distribution)
+    where = distribution or Distribution()
+    search = _MethodSearch(model, calibration, rule, validation, float_scores, max_drop, say, where)
     trained = search.trained(training, qat or QatConfig(), augment, progress)
     if method == "qat":
         return search.follow([trained])
@@ -136,6 +122,7 @@ class _MethodSearch:
         calibration: Sequence[Pixels],
         rule: Preprocessing,
         validation: Labelled | None,
+        float_scores: Scores | None,
         max_drop: float | None,
         say: Callable[[str], None],
         distribution: Distribution,
@@ -143,17 +130,17 @@ class _MethodSearch:
         self._distribution = distribution
         self._model, self._calibration, self._rule, self._say = model, calibration, rule, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
-        self._before = network_scores(model, pixels, rule)
+        self._before = network_scores(model, pixels, rule) if float_scores is None else float_scores
         self._judges = validation or Labelled(pixels, self._before.argmax(axis=1), source=FLOAT_ANSWERS)
         self._judged_by = self._judges.source
         self._bound = self._allowed(max_drop)
         self._trials: list[Trial] = []
+        self._float_content: bytes | None = None
         self._step, self._started = "", 0.0  # the current step, and when it started
         self._nodes: list[Node] | None = None
         self._statistics: Statistics | None = None
-        self._estimator = "mse"
+        self._estimator, self._refused = "mse", ""
         self._convert = RoundingConverter(rule)
-        self._refused = ""
 
     def follow(self, groups: Iterable[_Steps]) -> Search:
         """Try one group of steps after another until a file is within the limit."""
@@ -172,7 +159,7 @@ class _MethodSearch:
             stop = Stop.of(self._step, error)
         if stop is not None:  # outside of the handler: its error keeps the step's memory alive
             self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
-        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop)
+        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop, self._float_content)
 
     def _take(self, group: _Steps, check: Callable[[], None]) -> None:
         """Try one group of steps; skip it if it does not support the network."""
@@ -215,7 +202,8 @@ class _MethodSearch:
     def plain(self) -> _Steps:
         """Try plain post-training quantization by TensorFlow's converter, for any network."""
         self._begin("ptq")
-        yield self._trial(convert(self._model, "int8", self._calibration, self._rule))
+        file, self._float_content = convert_with_float(self._model, self._calibration, self._rule)
+        yield self._trial(file)
 
     def ranged(self) -> _Steps:
         """Try the ranges of all estimators other than plain extremes; later steps use the best."""
@@ -311,6 +299,5 @@ class _MethodSearch:
         else:
             parity = compare_sets(self._before, scores, presence, self._judges.thresholds)
             loss = set_log_loss(scores, presence)
-        seconds = time.monotonic() - self._started
-        step = Step(self._step, parity.int8_accuracy, parity.drop, loss, seconds)
+        step = Step(self._step, parity.int8_accuracy, parity.drop, loss, time.monotonic() - self._started)
         return Trial(step, content, parity, floats)

@@ -86,6 +86,7 @@ class Search:
         judged_by: what determines the right answers, to be shown. If several files were tried, the best was chosen on
             these images, so its figures are a little too good; evaluate it on others.
         stop: why steps were omitted; None if the search was completed.
+        float_content: bytes of the float32 file, if they were made on the way.
     """
 
     best: Trial
@@ -93,6 +94,7 @@ class Search:
     within: bool
     judged_by: str
     stop: Stop | None = None
+    float_content: bytes | None = field(default=None, repr=False)
 
     @property
     def route(self) -> tuple[Step, ...]:

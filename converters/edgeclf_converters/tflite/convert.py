@@ -14,7 +14,7 @@ from edgeclf_converters.frameworks import quiet, tensorflow
 from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 
-__all__ = ["MODES", "check_model", "check_pictures", "convert", "convert_rounding"]
+__all__ = ["MODES", "check_model", "check_pictures", "convert", "convert_rounding", "convert_with_float"]
 
 MODES = ("int8", "float32", "float16", "dynamic")
 """Full integer; float; float with weights in 16 bits; integer weights with float activations."""
@@ -45,19 +45,45 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     tf = tensorflow()
     converter = _converter(model, shape)
     if mode == "int8":
-        check_pictures(calibration, preprocessing)
-        pictures = _with_extremes(calibration)
-        converter.representative_dataset = lambda: _batches(pictures, preprocessing)
-        _full_integer(converter)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    elif mode == "float16":
+        return _calibrated(converter, calibration, preprocessing)
+    if mode == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     elif mode == "dynamic":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return _converted(converter)
+
+
+def convert_with_float(
+    model: Any, calibration: Sequence[Pixels], preprocessing: Preprocessing
+) -> tuple[bytes, bytes | None]:
+    """Convert a network to int8 and return the float32 file, too, that the converter makes on the way there.
+
+    Returns:
+        the bytes of ``convert`` for int8; and those for float32, without notes on the conversion, or None if this
+        version of TensorFlow does not show them.
+    """
+    check_model(model, preprocessing)
+    converter, floats = _converter(model, (preprocessing.height, preprocessing.width, 3)), []
+    quantize = getattr(converter, "_optimize_tflite_model", None)
+
+    def watched(content: Any, *args: Any, **options: Any) -> Any:
+        floats.append(bytes(content))
+        return quantize(content, *args, **options)  # type: ignore[misc]
+
+    if quantize is not None:
+        converter._optimize_tflite_model = watched
+    return _calibrated(converter, calibration, preprocessing), floats[0] if floats else None
+
+
+def _calibrated(converter: Any, calibration: Sequence[Pixels], preprocessing: Preprocessing) -> bytes:
+    check_pictures(calibration, preprocessing)
+    pictures = _with_extremes(calibration)
+    converter.representative_dataset = lambda: _batches(pictures, preprocessing)
+    _full_integer(converter)
+    converter.target_spec.supported_ops = [tensorflow().lite.OpsSet.TFLITE_BUILTINS_INT8]
     content = _converted(converter)
-    if mode == "int8":
-        _check_integer(content)
+    _check_integer(content)
     return content
 
 
