@@ -158,7 +158,8 @@ test-faults: setup
 test-supply: setup .venv-wheels/ready
 	$(NAMED) -s tests/supply
 
-# Deployments over a real sshd on a loopback port to a service under runit; five minutes.
+# Deployments over a real sshd to services under runit, updates over a bad link, and kills of either side at random moments (as root;
+# EDGECLF_ROUNDS=5 for fewer); an hour.
 test-fleet: need-fleet setup
 	$(NAMED) -s tests/fleet_device
 

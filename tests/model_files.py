@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["bare", "last_layer_integers", "variant", "without_familiarity", "wrong_golden"]
+from edgeclf_runtime.model.flatbuffer import Table
+
+__all__ = ["bare", "crashing", "last_layer_integers", "variant", "without_familiarity", "wrong_golden"]
 
 _ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
 
@@ -54,6 +57,25 @@ def wrong_golden(text: str) -> str:
     content = json.loads(text)
     content["scores"] = [row[::-1] for row in content["scores"]]
     return json.dumps(content)
+
+
+def crashing(model: Path, path: Path) -> Path:
+    """Write a file that crashes the interpreter: the sum of two tensors lacks its scale, which is taken for granted."""
+    content = bytearray(model.read_bytes())
+    root = Table.root(bytes(content), b"TFL3")
+    graph, codes = next(root.tables(2)), list(root.tables(1))
+    sums = [
+        op
+        for op in graph.tables(3)
+        if max(codes[op.scalar(0, "I")].scalar(0, "b"), codes[op.scalar(0, "I")].scalar(3, "i")) == 0
+    ]
+    quantization = list(graph.tables(0))[sums[0].integers(2, "i")[0]].table(4)
+    assert quantization is not None
+    scale = struct.pack("<If", 1, quantization.numbers(2, "f")[0])  # a vector of one
+    place = content.index(scale, quantization._position)
+    content[place : place + 4] = bytes(4)
+    path.write_bytes(content)
+    return path
 
 
 def last_layer_integers(network: bytes, batch: np.ndarray) -> tuple[Any, Any]:

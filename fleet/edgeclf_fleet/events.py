@@ -46,7 +46,9 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
         elif event["kind"] == "start":
             begun.setdefault(host, event["task"])
         elif event["kind"] == "unreachable":
-            ended[host] = Outcome(host, False, why_unreachable(str(event.get("msg", "")), host))
+            is_first = event["task"] == begun.get(host, event["task"])
+            why = why_unreachable if is_first else _why_lost
+            ended[host] = Outcome(host, False, why(str(event.get("msg", "")), host))
         elif event["kind"] == "failed":
             ended[host] = Outcome(host, False, _why_failed(event))
         elif event.get("outcome"):
@@ -69,8 +71,18 @@ def why_unreachable(message: str, host: str) -> str:
     for pattern, text in _SSH.items():
         if re.search(pattern, message):
             return f"not reached: {text.format(host=host)} Nothing was changed."
+    return f"not reached: {_last_line(message)}. Try: ssh {host}"
+
+
+def _why_lost(message: str, _host: str) -> str:
+    """Return what is known of a device whose connection ended after something may have been changed there."""
+    end = "It serves as before, or ends by itself what it has begun: the same command finds out and goes on."
+    return f"the connection was lost ({_last_line(message)}). {end}"
+
+
+def _last_line(message: str) -> str:
     lines = message.removeprefix("Failed to connect to the host via ssh:").strip().splitlines()
-    return f"not reached: {_line(lines[-1] if lines else '')} Try: ssh {host}"
+    return _line(lines[-1] if lines else "").rstrip(".")
 
 
 _SSH = {

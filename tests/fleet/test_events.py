@@ -23,7 +23,7 @@ CHANGED = (
         ("ssh: connect to host kitchen port 22: Connection timed out", "no answer"),
         ("ssh: connect to host kitchen port 22: No route to host", "no answer"),
         ("pi@kitchen: Permission denied (publickey,password).", "refuses this user or key.*ssh-copy-id pi@kitchen"),
-        ("something new", "something new Try: ssh pi@kitchen"),
+        ("something new", "something new\\. Try: ssh pi@kitchen"),
         ("", "no reason given"),
     ],
 )
@@ -56,3 +56,14 @@ def test_a_crash_of_a_module_shows_its_last_line() -> None:
     assert outcome.text == "Install: KeyError: 'x'"
     (outcome,) = outcomes([{"kind": "failed", "host": "a", "task": "Look", "msg": "Missing sudo password"}])
     assert "--ask-become-pass" in outcome.text
+
+
+def test_a_connection_that_is_lost_later_may_have_changed_something() -> None:
+    events = [
+        {"kind": "start", "host": "a", "task": "Look"},
+        {"kind": "ok", "host": "a", "task": "Look", "changed": False},
+        {"kind": "start", "host": "a", "task": "Install"},
+        {"kind": "unreachable", "host": "a", "task": "Install", "msg": f"{PREFIX}Broken pipe"},
+    ]
+    (outcome,) = outcomes(events)
+    assert outcome.text.startswith("the connection was lost (Broken pipe). It serves as before, or ends by itself")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.fleet_device.box import Box
 from tests.fleet_device.device import Device, Ended
 from tests.fleet_device.needs import lacking
-from tests.model_files import variant, wrong_golden
+from tests.fleet_device.speaking import ALL_ANSWERS, speaking_models
 from tests.ports import free_port
 from tests.runtime.mjpeg_server import PASSWORD, USER
-
-KEPT = Path(__file__).parents[1] / "kept" / "0.1" / "model.tflite"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,18 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def _named(name: str, text: str) -> str:
-    return json.dumps({**json.loads(text), "name": name})
-
-
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Model files: "one" and "two" are good, "lies" does not give its golden scores."""
-    folder = tmp_path_factory.mktemp("models")
-    good = {
-        name: variant(KEPT, folder / f"{name}.tflite", card=functools.partial(_named, name)) for name in ("one", "two")
-    }
-    return {**good, "lies": variant(KEPT, folder / "lies.tflite", golden=wrong_golden)}
+    """Model files: "one" and "two" are good, "lies" does not give its golden scores; see ``speaking_models``."""
+    return speaking_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +52,35 @@ def config(camera: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("config") / "run.toml"
     path.write_text(f'source = "{camera}"\nreload = true\n[gate]\nmax_fps = 5\n', "utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def telling(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Settings of a service that always answers, and keeps all answers; see ``Box.answers``."""
+    path = tmp_path_factory.mktemp("telling") / "run.toml"
+    path.write_text(f"{config.read_text()}{ALL_ANSWERS}", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def image(models: dict[str, Path], telling: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A device that is off; on its disk is the service of the model "one", deployed from nothing."""
+    if reason := lacking(boxes=True):
+        pytest.skip(reason)
+    with closing(Box(tmp_path_factory.mktemp("image"))) as box:
+        ended = box.deploy(models["one"], "--config", telling)
+        assert ended.status == 0, ended.printed
+        (box.root / "data/answers.jsonl").unlink()
+        box.cut_power()
+        yield box
+
+
+@pytest.fixture
+def box(image: Box, tmp_path: Path) -> Iterator[Box]:
+    """A device like that one, which answers."""
+    with closing(Box(tmp_path, image)) as box:
+        box.wait(lambda: box.answer_since(0))
+        yield box
 
 
 @pytest.fixture(scope="session")

@@ -13,17 +13,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from tests.fleet_device.needs import PATH
 from tests.ports import free_port
 
-__all__ = ["Device", "Ended"]
+__all__ = ["Device", "Ended", "below", "kill", "kill_all"]
 
 EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
-_SSHD = """\
+_SETTINGS = """\
 Port {port}
 ListenAddress 127.0.0.1
 HostKey {folder}/host
@@ -52,16 +52,12 @@ class Device:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    patience: ClassVar[float] = 900  # seconds for a command
 
     def __post_init__(self) -> None:
         self.root, self.service = self.folder / "root", self.folder / "service"
+        self._write_keys(self.folder)
         self.service.mkdir()
-        for name in ("host", "user", "stranger"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)], check=True)
-        (self.folder / "sshd_config").write_text(_SSHD.format(port=self.port, folder=self.folder), "utf-8")
-        Path("/run/sshd").mkdir(exist_ok=True)
-        self.known = self.folder / "known_hosts"
-        self.known.write_text(self.known_line(self.folder / "host.pub"), "utf-8")
         programs = {name: str(shutil.which(name, path=PATH)) for name in ("sshd", "runsvdir")}
         environment = {"PATH": PATH, "HOME": str(self.folder)}
         sshd = [programs["sshd"], "-D", "-e", "-f", str(self.folder / "sshd_config")]
@@ -72,14 +68,27 @@ class Device:
                 for command in commands
             ]
 
-    def known_line(self, public: Path) -> str:
-        """Return the line of a known_hosts file with this key for the device."""
-        return f"[127.0.0.1]:{self.port} {' '.join(public.read_text().split()[:2])}\n"
+    def _write_keys(self, there: Path) -> None:
+        """Write keys, and settings of its sshd that name them below this folder."""
+        for name in ("host", "user", "stranger"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)], check=True)
+        (self.folder / "sshd_config").write_text(_SETTINGS.format(port=self.port, folder=there), "utf-8")
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self.known = self.folder / "known_hosts"
+        self.known.write_text(self.known_line(self.folder / "host.pub"), "utf-8")
+
+    def known_line(self, public: Path, port: int = 0) -> str:
+        """Return the line of a known_hosts file with this key for the device, or for what it has at another port."""
+        return f"[127.0.0.1]:{port or self.port} {' '.join(public.read_text().split()[:2])}\n"
+
+    def know(self, port: int) -> None:
+        """Take its key at another port, too, such as a relay's."""
+        self.known.write_text(self.known.read_text() + self.known_line(self.folder / "host.pub", port), "utf-8")
 
     def deploy(self, model: Path, *words: object, **variables: Any) -> Ended:
         """Deploy, with these variables of the role or of Ansible."""
         with self.begin(model, *words, **variables) as process:
-            output, errors = process.communicate(timeout=900)
+            output, errors = process.communicate(timeout=self.patience)
         return Ended(process.returncode, (output + errors).strip(), output + errors)
 
     def deploy_all(self, model: Path, hosts: dict[str, dict[str, Any]], *words: object) -> dict[str, str]:
@@ -90,39 +99,50 @@ class Device:
 
     def roll_out(self, model: Path, hosts: dict[str, dict[str, Any]], *words: object) -> tuple[int, dict[str, str]]:
         """Deploy under several names, each with its variables; return the exit status and the line of each."""
-        self._write_inventory(hosts)
-        with self._begun(model, *words) as process:
-            output, errors = process.communicate(timeout=900)
+        with self.begin_all(model, hosts, *words) as process:
+            output, errors = process.communicate(timeout=self.patience)
         lines = (output + errors).strip().splitlines()
         assert len(lines) == len(hosts), lines
         return process.returncode, dict(line.split(": ", 1) for line in lines)
 
     def begin(self, model: Path, *words: object, **variables: Any) -> subprocess.Popen[str]:
         """Begin a deployment."""
-        self._write_inventory({"box": variables})
-        return self._begun(model, *words)
+        return self.begin_all(model, {"box": variables}, *words)
+
+    def begin_all(self, model: Path, hosts: dict[str, dict[str, Any]], *words: object) -> subprocess.Popen[str]:
+        """Begin a deployment under several names, each with its variables."""
+        self.write_inventory(hosts)
+        return self._started("deploy", model, "--inventory", self._inventory, *words)
 
     @property
     def _inventory(self) -> Path:
         return self.folder / "hosts.yml"
 
-    def _write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
-        mine = {
+    def reached_by(self, key: Path, user: str = "root") -> dict[str, Any]:
+        """Return the variables of an inventory with which ssh connects."""
+        return {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
-            "ansible_user": "root",
-            "ansible_ssh_private_key_file": str(self.folder / "user"),
+            "ansible_user": user,
+            "ansible_ssh_private_key_file": str(key),
             "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={self.known} -o ControlPersist=5s",
-            "edgeclf_root": str(self.root),
-            "edgeclf_service_manager": "runit",
-            "edgeclf_runit_folder": str(self.service),
             "edgeclf_python": "/usr/bin/python3",
             "edgeclf_watch_seconds": 2,
         }
-        self._inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": mine}}), "utf-8")
 
-    def _begun(self, model: Path, *words: object) -> subprocess.Popen[str]:
-        return self._started("deploy", model, "--inventory", self._inventory, *words)
+    def variables(self) -> dict[str, Any]:
+        """Return the variables of an inventory for this device."""
+        return {
+            **self.reached_by(self.folder / "user"),
+            "edgeclf_root": str(self.root),
+            "edgeclf_service_manager": "runit",
+            "edgeclf_runit_folder": str(self.service),
+        }
+
+    def write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
+        """Write the inventory of the next command: hosts, and what is special to each."""
+        content = {"all": {"hosts": hosts, "vars": self.variables()}}
+        self._inventory.write_text(yaml.safe_dump(content), "utf-8")
 
     def fleet(self, command: str, *words: object, **variables: Any) -> Ended:
         """Run a command of ``edgeclf fleet`` for this device, with these variables."""
@@ -131,19 +151,17 @@ class Device:
     def fleet_of(self, hosts: dict[str, dict[str, Any]], command: str, *words: object) -> Ended:
         """Run a command of ``edgeclf fleet`` for several names of this device, each with its variables."""
         with self.begin_fleet(hosts, command, *words) as process:
-            output, errors = process.communicate(timeout=300)
+            output, errors = process.communicate(timeout=self.patience)
         return Ended(process.returncode, output.strip(), output + errors)
 
     def begin_fleet(self, hosts: dict[str, dict[str, Any]], command: str, *words: object) -> subprocess.Popen[str]:
         """Begin a command of ``edgeclf fleet``."""
-        self._write_inventory(hosts)
+        self.write_inventory(hosts)
         return self._started("fleet", command, "--inventory", self._inventory, *words)
 
     def cut_off(self) -> None:
         """End all connections, as a link does that is lost."""
-        for number in _below(self._processes[0].pid):
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+        kill(*below(self._processes[0].pid))
 
     def _started(self, *words: object) -> subprocess.Popen[str]:
         command = [*EDGECLF, *map(str, words)]
@@ -151,13 +169,6 @@ class Device:
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
         )
-
-    @staticmethod
-    def kill(process: subprocess.Popen[str]) -> None:
-        """Kill a deployment here with all its processes; Ansible's have sessions of their own."""
-        for number in [*_below(process.pid), process.pid]:
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
 
     def health(self) -> dict[str, Any]:
         """Return the health of the service, of the process that runs now; empty if there is none."""
@@ -189,12 +200,24 @@ class Device:
             process.wait(20)
 
 
-def _below(number: int) -> list[int]:
-    """Return the processes that a process has started, and theirs."""
+def kill(*numbers: int) -> None:
+    """Kill processes at once."""
+    for number in numbers:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def kill_all(number: int) -> None:
+    """Kill a process with all that it has started; Ansible's have sessions of their own."""
+    kill(*below(number), number)
+
+
+def below(number: int) -> list[int]:
+    """Return the numbers of the processes that a process has started, and of theirs."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parent = int(path.read_text().rpartition(")")[2].split()[1])
             if parent == number:
-                found += [int(path.parent.name), *_below(int(path.parent.name))]
+                found += [int(path.parent.name), *below(int(path.parent.name))]
     return found

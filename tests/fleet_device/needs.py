@@ -16,10 +16,12 @@ _PACKAGES = "openssh-server openssh-client runit faketime sudo"
 _PROGRAMS = ("sshd", "ssh", "ssh-keygen", "runsvdir", "sv", "svlogd", "faketime", "sudo")
 
 
-def lacking() -> str:
-    """Return why the tests cannot run, and what to do; empty if they can."""
+def lacking(boxes: bool = False) -> str:
+    """Return why the tests, or those of devices with a root filesystem of their own, cannot run; empty if they can."""
     missing = [program for program in _PROGRAMS if shutil.which(program, path=PATH) is None]
-    return f"no {', '.join(missing)}: apt-get install {_PACKAGES}" if missing else ""
+    if missing:
+        return f"no {', '.join(missing)}: apt-get install {_PACKAGES}"
+    return "needs root, for mount and chroot" if boxes and os.geteuid() != 0 else ""
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.fleet_device.device import Device
+from tests.fleet_device.device import Device, kill_all
 from tests.fleet_device.placed import NO_SERVICE, place
 
 SEED = 0
@@ -105,7 +105,7 @@ def test_what_is_cut_off_leaves_nothing_half_and_goes_on(
     with machine.begin_fleet({"kitchen": hosts["kitchen"]}, "pull", "-o", new) as process:
         machine.wait(lambda: len(list(arrivals.glob("*/*.jpg"))) > 3)
         if end == "killed":
-            machine.kill(process)
+            kill_all(process.pid)
         else:
             machine.wait(lambda: machine.cut_off() or process.poll() is not None)
         _, errors = process.communicate(timeout=120)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
-from tests.fleet_device.device import Device, Ended
+from tests.fleet_device.device import Device, Ended, kill, kill_all
 from tests.runtime.mjpeg_server import PASSWORD
 
 
@@ -112,7 +110,7 @@ def test_a_full_disk_leaves_the_former_version(device: Device, models: dict[str,
 def test_a_lost_desktop_leaves_a_device_that_serves(device: Device, models: dict[str, Path]) -> None:
     with device.begin(models["two"], edgeclf_watch_seconds=5) as process:
         Device.wait((device.root / "pending.json").exists)
-        device.kill(process)
+        kill_all(process.pid)
     Device.wait(lambda: not (device.root / "pending.json").exists())
     assert device.deploy(models["two"]).text.startswith("box: nothing to do: serves two (")
 
@@ -123,9 +121,8 @@ def test_a_deployment_that_was_killed_on_the_device_is_taken_back_first(
     with device.begin(models["two"], edgeclf_watch_seconds=600) as process:
         Device.wait((device.root / "pending.json").exists)
         Device.wait(lambda: device.health().get("frames"))
-        for number in _modules():
-            os.kill(number, signal.SIGKILL)
-        device.kill(process)
+        kill(*_modules())
+        kill_all(process.pid)
     assert (device.root / "pending.json").exists()
     Device.wait(lambda: device.health().get("frames"))  # it still answers
     ended = device.deploy(models["one"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import ssl
 import threading
 from pathlib import Path
 
-__all__ = ["UpdateServer"]
+__all__ = ["UpdateServer", "update_settings"]
 
 
 class UpdateServer:
@@ -86,3 +87,14 @@ class UpdateServer:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def update_settings(port: int, keys: Path, every: float) -> str:
+    """Return settings of a device that looks for updates at this port; keys and certificate are in a folder."""
+    settings = {
+        "update": f"https://127.0.0.1:{port}",
+        "update_every": every,
+        "update_ca": f"{keys}/certificate.pem",
+        "trusted_key": f"{keys}/mine.pub",
+    }
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

@@ -13,7 +13,7 @@ import pytest
 from edgeclf_runtime.model.flatbuffer import Table
 from edgeclf_runtime.system.isolation import run_isolated
 from edgeclf_runtime.updates.trial import try_model
-from tests.model_files import bare, variant, wrong_golden
+from tests.model_files import bare, crashing, variant, wrong_golden
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
 
@@ -56,22 +56,7 @@ def test_a_file_that_wants_too_much_memory_is_refused(
 
 
 def test_a_file_that_crashes_the_interpreter_is_refused(model: Path, tmp_path: Path) -> None:
-    """The sum of two tensors lacks its scale, which the interpreter takes for granted."""
-    content = bytearray(model.read_bytes())
-    root = Table.root(bytes(content), b"TFL3")
-    graph, codes = next(root.tables(2)), list(root.tables(1))
-    sums = [
-        op
-        for op in graph.tables(3)
-        if max(codes[op.scalar(0, "I")].scalar(0, "b"), codes[op.scalar(0, "I")].scalar(3, "i")) == 0
-    ]
-    quantization = list(graph.tables(0))[sums[0].integers(2, "i")[0]].table(4)
-    assert quantization is not None
-    scale = struct.pack("<If", 1, quantization.numbers(2, "f")[0])  # a vector of one
-    place = content.index(scale, quantization._position)
-    content[place : place + 4] = bytes(4)
-    (tmp_path / "crash.tflite").write_bytes(content)
-    assert "crash.tflite: the interpreter crashes (SIG" in try_model(tmp_path / "crash.tflite")
+    assert "crash.tflite: the interpreter crashes (SIG" in try_model(crashing(model, tmp_path / "crash.tflite"))
 
 
 def test_a_trial_that_lasts_too_long_is_ended(model: Path) -> None:

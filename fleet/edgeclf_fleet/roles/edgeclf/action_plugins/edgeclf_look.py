@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from edgeclf_fleet.bundle import Bundle, make_bundle
+from edgeclf_fleet.connection import notice_a_lost_link
 from edgeclf_runtime.errors import EdgeclfError
 
 MARK = "EDGECLF "
@@ -29,6 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Look at one host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        notice_a_lost_link(self._connection)  # for all tasks, as they share it
         given = self._task.args
         bundle = self._bundle(given)
         asked = _asked(given, bundle)

@@ -13,6 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from edgeclf_fleet.connection import notice_a_lost_link
 from edgeclf_fleet.remote_snapshots import LARGEST, RemoteSnapshot, Wanted, wanted
 from edgeclf_fleet.snapshot_store import Arrivals
 from edgeclf_runtime.system.atomic_file import put_in_place
@@ -21,7 +22,6 @@ from edgeclf_runtime.system.plain_text import counted
 MARK = "EDGECLF "
 LIST = Path(__file__).parents[1] / "files" / "list_snapshots.py"
 _AGAIN = "The same command goes on from there."
-_ALIVE = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"  # or a lost link would not be noticed for hours
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -46,10 +46,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _prepare_connection(self) -> None:
         """Use sftp alone, whose other ways read a whole file into memory, and notice a lost link."""
         connection = self._connection
-        if connection.transport != "ssh":
-            return
-        connection.set_option("ssh_extra_args", f"{connection.get_option('ssh_extra_args') or ''} {_ALIVE}".strip())
-        if connection.get_option("ssh_transfer_method") == "smart":
+        notice_a_lost_link(connection)
+        if connection.transport == "ssh" and connection.get_option("ssh_transfer_method") == "smart":
             connection.set_option("ssh_transfer_method", "sftp")
 
     def _listed(self, given: dict[str, Any]) -> dict[str, Any]:

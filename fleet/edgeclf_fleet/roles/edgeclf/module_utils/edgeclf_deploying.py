@@ -13,6 +13,7 @@ from typing import Any
 from .edgeclf_calls import call
 from .edgeclf_environment import install_environment
 from .edgeclf_layout import Layout, ReleaseError
+from .edgeclf_leftovers import remove_leftovers
 from .edgeclf_lock import locked
 from .edgeclf_managers import Manager
 from .edgeclf_shadowing import check_agreement, check_comparable, compared
@@ -40,6 +41,7 @@ def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
         return _Deployment(wanted, layout, manager).forecast()
     layout.make()
     with locked(layout):
+        remove_leftovers(layout.jobs)
         return _Deployment(wanted, layout, manager).run()
 
 

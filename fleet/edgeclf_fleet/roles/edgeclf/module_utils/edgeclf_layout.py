@@ -6,6 +6,7 @@ ROOT/releases/ID/                  environment -> ..., model.tflite -> ..., run.
 ROOT/current -> releases/ID        the one link that is switched
 ROOT/data/                         working folder of the service; kept
 ROOT/incoming/                     what has been copied and not been checked
+ROOT/jobs/                         Ansible's files of deployments that go on by themselves
 ROOT/pending.json                  a switch that is neither kept nor taken back yet
 """
 
@@ -67,6 +68,7 @@ class Layout:
         self.root = root
         self.environments, self.models, self.releases = (root / name for name in ("environments", "models", "releases"))
         self.incoming, self.data, self.link = root / "incoming", root / "data", root / "current"
+        self.jobs = root / "jobs"
         self._pending = root / "pending.json"
 
     def make(self) -> None:

@@ -1,0 +1,54 @@
+"""Remove what deployments left on the device that were killed, or lost their connection."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["remove_leftovers"]
+
+_OURS = ("AnsiballZ_edgeclf_*.py", "AnsiballZ_async_wrapper.py", ".source.tflite", ".source.tar")
+
+
+def remove_leftovers(jobs: Path) -> None:
+    """Remove the files of jobs that have ended, and Ansible's temporary folders with files of ours, but those in use.
+
+    The device must be locked for this deployment.
+
+    Args:
+        jobs: folder of Ansible's files of jobs in the background.
+    """
+    for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*"):  # of release and rollback
+        if not any(folder.name in path for path in sys.path):  # this process's own is in use
+            shutil.rmtree(folder, ignore_errors=True)
+    commands = _commands()
+    for job in jobs.iterdir() if jobs.is_dir() else ():
+        word = job.name.partition(".")[0]  # the file's name also has a number of a process
+        if not any(word in command for command in commands):
+            job.unlink()
+    temporary = _temporary()
+    for folder in temporary.glob("ansible-tmp-*") if temporary is not None else ():
+        in_use = any(folder.name in command for command in commands)
+        if not in_use and any(True for pattern in _OURS for _ in folder.glob(pattern)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _commands() -> list[str]:
+    """Return the commands of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            found.append(path.read_bytes().decode("utf-8", "replace"))
+    return found
+
+
+def _temporary() -> Path | None:
+    """Return the folder of Ansible's temporary folders, from which this process was started."""
+    for word in Path("/proc/self/cmdline").read_bytes().decode("utf-8", "replace").split("\0"):
+        folder = Path(word).parent
+        if folder.name.startswith("ansible-tmp-"):
+            return folder.parent
+    return None

@@ -1,0 +1,40 @@
+"""What deployments left on a device that were killed is removed by the next one, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from edgeclf_fleet.roles.edgeclf.module_utils import edgeclf_leftovers
+
+_MODULE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from edgeclf_leftovers import remove_leftovers
+remove_leftovers(Path(sys.argv[1]))
+"""
+
+
+def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
+    jobs, temporary = tmp_path / "jobs", tmp_path / "tmp"
+    files = ("lost/.source.tar", "killed/AnsiballZ_edgeclf_release.py", "others/AnsiballZ_copy.py", "mine/module.py")
+    for name in files:
+        (temporary / f"ansible-tmp-{name}").parent.mkdir(parents=True)
+        (temporary / f"ansible-tmp-{name}").touch()
+    (temporary / "notes").mkdir()
+    jobs.mkdir()
+    for name in ("j81818181.1", "j92929292.2"):
+        (jobs / name).touch()
+    own = temporary / "ansible-tmp-mine/module.py"
+    own.write_text(_MODULE.format(folder=str(Path(edgeclf_leftovers.__file__).parent)), "utf-8")
+    (own.parent / ".source.tflite").touch()
+    killed = tmp_path / "ansible_edgeclf_release_payload_x"
+    killed.mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)
+    assert not killed.exists()
+    assert {path.name for path in temporary.iterdir()} == {"ansible-tmp-others", "ansible-tmp-mine", "notes"}
+    assert [path.name for path in jobs.iterdir()] == ["j92929292.2"]
