@@ -16,7 +16,7 @@ from edgeclf.frameworks import keras
 from edgeclf.model.backbones.timm_weights import Tensors, UnfitError, load_timm
 from edgeclf.model.backbones.torch_layers import affine, conv, depthwise, norm, pool, relu
 
-__all__ = ["build_hgnetv2", "load_hgnetv2"]
+__all__ = ["build_hgnetv2", "load_hgnetv2", "with_scales_moved"]
 
 _LAYERS = 3  # convolutions of a block
 _FEATURES = 2048
@@ -75,14 +75,17 @@ def build_hgnetv2(name: str, size: int | None) -> Any:
 
 def load_hgnetv2(model: Any, name: str, repository: str, weights: Path | None) -> tuple[Any, Any]:
     """Fill the network from a weights file and return its ImageNet classifier; see ``load_timm``."""
-    return load_timm(model, name, repository, weights, _with_scales_moved)
+    return load_timm(model, name, repository, weights, with_scales_moved)
 
 
-def _with_scales_moved(tensors: Tensors) -> Tensors:
+def with_scales_moved(tensors: Tensors) -> Tensors:
     """Move the scale of the affine layer at the end of residual blocks into the norm before its ReLU.
 
     ``scale * relu(x) + bias + input`` is computed as ``(relu(scale * x) + input) + bias``: TensorFlow's optimizer of
     graphs fails at a depthwise convolution with a bias right before an addition.
+
+    Raises:
+        UnfitError: a scale is not above 0, and so cannot be moved.
     """
     moved = dict(tensors)
     for lab in _AFTER_ADDITION:

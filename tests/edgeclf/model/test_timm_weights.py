@@ -11,8 +11,9 @@ import pytest
 from safetensors.numpy import save, save_file
 
 from edgeclf.errors import WeightsError
+from edgeclf.model.backbones.hgnetv2 import with_scales_moved
 from edgeclf.model.backbones.registry import BACKBONES
-from edgeclf.model.backbones.timm_weights import expected_tensors
+from edgeclf.model.backbones.timm_weights import UnfitError, expected_tensors
 from edgeclf.model.network import build_classifier
 
 NAME = "mobilenetv4-conv-small"
@@ -113,6 +114,16 @@ def test_without_a_file_the_command_that_fetches_it_is_named(network: Any, tmp_p
         _load(network, None)
     with pytest.raises(WeightsError, match=rf"gone: cannot be read \(No such file or directory\).*{FETCH}$"):
         _load(network, tmp_path / "gone")
+
+
+def test_the_scale_after_a_residual_block_moves_into_its_norm() -> None:
+    layer = "stages_2_blocks_1_aggregation_1"  # the only residual block of hgnetv2-b0
+    numbers = {"lab.scale": [2.0], "lab.bias": [5.0], "bn.weight": [1.0, -3.0], "bn.bias": [0.5, 4.0]}
+    given = {f"{layer}_{part}": np.array(values, np.float32) for part, values in numbers.items()}
+    moved = {name.removeprefix(f"{layer}_"): value.tolist() for name, value in with_scales_moved(given).items()}
+    assert moved == {"lab.scale": [1.0], "lab.bias": [5.0], "bn.weight": [2.0, -6.0], "bn.bias": [1.0, 8.0]}
+    with pytest.raises(UnfitError, match=r"aggregation_1_lab\.scale is not above 0"):
+        with_scales_moved({**given, f"{layer}_lab.scale": np.array([-2.0], np.float32)})
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "mobilenet-v2"])
