@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import os
 import time
@@ -30,6 +29,7 @@ from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, resize
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.prediction import Prediction
 from edgeclf_runtime.system.ahead import Ahead
+from edgeclf_runtime.system.digest import sha256
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -91,8 +91,7 @@ class Classifier:
         self.familiarity = model.familiarity
         self.expectation, self.examples, self.statement = model.expectation, model.examples, model.statement
         signed = self.statement.digest if self.statement else ""
-        digest = hashlib.sha256(model.content).hexdigest()
-        self.identity = ModelIdentity(str(model.path), self.card.name, digest, signed)
+        self.identity = ModelIdentity(str(model.path), self.card.name, model.digest or sha256(model.content), signed)
         self._is_checked = False  # whether raw outputs were checked to be probabilities
         tensor = backend.input
         self._encode = InputEncoder(self.card.preprocessing, tensor.dtype, tensor.scale, tensor.zero_point)
@@ -143,7 +142,9 @@ class Classifier:
             model = replace(model, card=replace(model.card, reject=reject))
         content = with_features(model.content, model.network) if features or model.familiarity else None
         content = content or model.content[: model.network]
-        model = replace(model, content=b"")  # frees it before the interpreter needs as much
+        model = replace(
+            model, content=b"", digest=sha256(model.content)
+        )  # frees it before the interpreter needs as much
         return cls(model, open_backend(backend, content, threads, lanes))
 
     def classify(self, picture: Picture) -> Prediction:

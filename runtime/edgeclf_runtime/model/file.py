@@ -31,7 +31,7 @@ from edgeclf_runtime.model.labels import (
     parse_labels,
 )
 from edgeclf_runtime.model.metadata import Metadata, read_metadata
-from edgeclf_runtime.model.not_a_file import why_no_model
+from edgeclf_runtime.model.not_a_file import not_tflite, why_no_model
 from edgeclf_runtime.model.scores import SCORES, ScoreRule, score_rule
 from edgeclf_runtime.pictures.preprocess import Preprocessing
 from edgeclf_runtime.trust.sealing import split
@@ -54,6 +54,7 @@ class ModelFile:
     Attributes:
         path: path of the file.
         content: its bytes, as an interpreter takes them.
+        digest: SHA-256 of the content, for one that was freed; empty where the content is there.
         network: number of these bytes that an interpreter needs; the zip follows them.
         card: its model card, with the values given by the caller.
         golden: test images with their expected scores; empty for a foreign file.
@@ -77,6 +78,7 @@ class ModelFile:
     examples: Examples | None = None
     statement: Statement | None = None
     network: int | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,18 +192,8 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise ModelError(f"{error.strerror or error}.") from error
     if content[4:8] != b"TFL3":
-        raise ModelError(_not_tflite(content))
+        raise ModelError(not_tflite(content))
     return content
-
-
-def _not_tflite(content: bytes) -> str:
-    if not content:
-        return "The file is empty."
-    if content.startswith(b"PK\x03\x04"):
-        return "A zip (a .keras model, a .task bundle or an archive), expected a .tflite file; unpack or convert it."
-    if content.startswith(b"\x89HDF"):
-        return "A Keras HDF5 file, expected a .tflite file; convert it."
-    return "Not a TensorFlow Lite file."
 
 
 def _input(model: FlatModel) -> TensorInfo:

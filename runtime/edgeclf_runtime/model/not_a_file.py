@@ -1,4 +1,4 @@
-"""Explain a path that is not a model file: a folder, or nothing at all."""
+"""Explain a path that is not a model file: a folder, nothing at all, or a file of another kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import shlex
 from pathlib import Path
 
-__all__ = ["is_run_folder", "near_names", "why_no_model"]
+__all__ = ["is_run_folder", "near_names", "not_tflite", "why_no_model"]
 
 _SUFFIX = ".tflite"
 _MODEL = "model.tflite"  # the file that an export writes into a run folder
@@ -59,3 +59,14 @@ def _models(folder: Path) -> list[Path]:
 
 def _export(folder: Path) -> str:
     return f"Write it with: {shlex.join(['edgeclf', 'export', '--int8', str(folder)])}"
+
+
+def not_tflite(content: bytes) -> str:
+    """Return what a file is whose content does not begin as a .tflite file's does."""
+    if not content:
+        return "The file is empty."
+    if content.startswith(b"PK\x03\x04"):
+        return "A zip (a .keras model, a .task bundle or an archive), expected a .tflite file; unpack or convert it."
+    if content.startswith(b"\x89HDF"):
+        return "A Keras HDF5 file, expected a .tflite file; convert it."
+    return "Not a TensorFlow Lite file."
