@@ -67,7 +67,7 @@ def import_onnx(
     environment: Path | None,
     verbose: bool,
 ) -> None:
-    """Convert MODEL, a classifier as an ONNX file, to an int8 model file.
+    """Convert MODEL, an ONNX classifier, to an int8 model file.
 
     MODEL takes one RGB image and gives a score of each label. It is converted by onnx2tf, in an environment of its own.
     """

@@ -86,6 +86,7 @@ TINY: dict[str, tuple[str, str]] = {
     ),
     "speed": ("FOLDER --model MODEL --rounds 2 --plot OUT/speed.svg", r"(?m)^  ours-two +\d+\.\d\d \( *\d+\.\d\d\)"),
     "speed_agreement": ("FOLDER MODEL", r"960 pixels wide: the same label at a part [\d.]+%"),
+    "speed_still": ("MODEL --rounds 1", r"(?m)^1920x1080, nothing moves: [\d.]+ ms of a processor a frame, [\d.]+ if"),
     "stages": ("FOLDER --epochs 1 --size 64", r"(?m)^in all +[\d.]+ +100% +\d+%"),
     "teach": (
         "FOLDER --counts 1,5 --seeds 0 --fine-tune 0 --out OUT",
