@@ -126,7 +126,8 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
         assert bring(one, **words) == (False, f"nothing to do: holds one ({_digest(one)[:8]}) with edgeclf 0")
     other = sign_model(kept_model, tmp_path / "other", tmp_path / "by another")
     forged = tmp_path / "forged"
-    forged.write_bytes(one.read_bytes()[:-3] + b"00\n")
+    signed = one.read_bytes()
+    forged.write_bytes(signed[:-3] + (b"11\n" if signed.endswith(b"00\n") else b"00\n"))
     for model, reason in (
         (kept_model, "has no signature"),
         (other, "signed by another key"),

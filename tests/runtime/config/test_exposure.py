@@ -111,7 +111,7 @@ def test_a_config_of_mode_0600_and_a_brokers_key_are_carried(
     assert "SSL_CERT_FILE=" in own
 
 
-READ_AS_ANOTHER = """import os, sys, tomllib
+READ_AS_ANOTHER = """import hashlib, os, sys, tomllib  # which the other user may not be able to read
 from pathlib import Path
 from edgeclf_runtime.config.settings import read_settings
 os.setgroups([]), os.setgid(2), os.setuid(2)

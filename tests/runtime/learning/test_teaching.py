@@ -178,7 +178,7 @@ def test_a_class_is_added_to_those_of_the_file(
         shutil.copy(file, tmp_path / "photos" / "7")
     taught = _more(model, tmp_path / "photos", tmp_path / "new.tflite", exact)
     assert taught.kept is not None
-    assert (taught.kept.classes, taught.kept.after / taught.kept.count > 0.9) == (3, True)
+    assert (taught.kept.classes, taught.kept.after / taught.kept.before > 0.9) == (3, True)
     with Classifier.load(tmp_path / "new.tflite") as new, Classifier.load(model) as old:
         assert new.card.labels == ("0", "1", "2", "7")
         assert verify(new).passed

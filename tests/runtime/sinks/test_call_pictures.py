@@ -16,8 +16,9 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.pipeline.sinks import check_labels, open_sinks
 from edgeclf_runtime.sinks import Observation
-from edgeclf_runtime.sinks.calls import CommandSink, WebhookSink
+from edgeclf_runtime.sinks.calls import CommandSink
 from edgeclf_runtime.sinks.outlet import Outlet
+from edgeclf_runtime.sinks.webhook import WebhookSink
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.webhook import Webhook
 
