@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeclf_runtime.model.flatbuffer import Table
 
-__all__ = ["bare", "crashing", "last_layer_integers", "variant", "without_familiarity", "wrong_golden"]
+__all__ = ["bare", "crashing", "last_layer_integers", "slow", "variant", "without_familiarity", "wrong_golden"]
 
 _ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
 
@@ -76,6 +76,21 @@ def crashing(model: Path, path: Path) -> Path:
     content[place : place + 4] = bytes(4)
     path.write_bytes(content)
     return path
+
+
+def slow(model: Path, path: Path, size: int) -> Path:
+    """Write the same network for larger images, without golden scores; its input is square."""
+    with zipfile.ZipFile(model) as archive:
+        entries = {info.filename: archive.read(info) for info in archive.infolist()}
+    entries = {name: content for name, content in entries.items() if not name.startswith("golden/")}
+    card = json.loads(entries["edgeclf.json"])
+    content, old = bytearray(bare(model)), card["preprocessing"]["width"]
+    graph = next(Table.root(bytes(content), b"TFL3").tables(2))
+    shape = struct.pack("<4i", 1, old, old, 3)
+    first = list(graph.tables(0))[graph.integers(1, "i")[0]]
+    struct.pack_into("<4i", content, content.index(shape, first._position), 1, size, size, 3)
+    card["preprocessing"].update(width=size, height=size)
+    return _written(bytes(content), {**entries, "edgeclf.json": json.dumps(card).encode()}, path)
 
 
 def last_layer_integers(network: bytes, batch: np.ndarray) -> tuple[Any, Any]:

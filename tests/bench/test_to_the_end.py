@@ -10,6 +10,7 @@ import cv2
 import pytest
 
 from tests.benchmark_scripts import SCRIPTS, run_script
+from tests.fleet_device.needs import lacking
 
 # Words, in which FOLDER, OUT and MODEL stand for what the fixtures make; what is then printed, numbers and all.
 TINY: dict[str, tuple[str, str]] = {
@@ -32,6 +33,10 @@ TINY: dict[str, tuple[str, str]] = {
     "feed": (
         "--images 12 --size 64 --batch 6 --rounds 1",
         r"(?s)default +\d+ images/s +[\d.]+ ms .*rand-augment.*--camera.*quantization-aware.*features +\d+ images/s",
+    ),
+    "fleet": (
+        "MODEL FOLDER --devices 2",
+        r"(?s)whole model: [\d.]+ kB.*from nothing: \d+ s.*new model, 2 devices: \d+ s.*nothing to do: [\d.]+ kB",
     ),
     "frigate": (
         "FOLDER --model MODEL --seeds 0 --epochs 1 --out OUT",
@@ -123,6 +128,8 @@ def folder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_benchmark_finishes_and_prints_figures(name: str, folder: Path, model: Path, tmp_path: Path) -> None:
     assert name in TINY, f"Say in TINY how tests/benchmarks/{name}.py runs in a minute, and what it prints."
+    if name == "fleet" and (reason := lacking(boxes=True)):
+        pytest.skip(reason)
     words, printed = TINY[name]
     for mark, path in (("FOLDER", folder), ("OUT", tmp_path), ("MODEL", model)):
         words = words.replace(mark, str(path))

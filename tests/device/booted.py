@@ -16,7 +16,7 @@ from tests.ports import free_port
 
 __all__ = ["Booted", "booted"]
 
-_UP = 600.0  # seconds until ssh answers, on a busy machine
+_UP = 1800.0  # seconds until ssh answers, on a busy machine
 _LOOK = 0.5
 
 

@@ -21,7 +21,7 @@ _SIZE = "3G"  # sparse: it takes what is in it
 _PACKAGES = """
 base-files base-passwd bash dash coreutils sed grep findutils login passwd mount util-linux libpam-modules
 libpam-runtime systemd systemd-sysv dbus udev kmod openssh-server openssh-sftp-server iproute2 procps sudo e2fsprogs
-busybox-static
+busybox-static python3-venv
 """
 _MERGED = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
 _DEBIAN = replace(ARM64, folder="disk", packages=",".join([ARM64.packages, *_PACKAGES.split()]), options=(_MERGED,))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.device.needs import PATH
 
-__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "tool", "userland"]
+__all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "tool", "userland", "wheels_for"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -104,14 +104,27 @@ def install(kind: Userland, root: Path, name: str, wheel: Path | str, *others: s
         alone: its requirements come from Debian or from ``others``.
     """
     target = root / "opt" / name
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--root-user-action=ignore"]
-    pip += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(target), "--upgrade"]
-    pip += ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
-    pip += [word for platform in (*kind.platforms, "any") for word in ("--platform", platform)]
+    pip = [*_pip("install", kind), "--no-compile", "--root-user-action=ignore", "--target", str(target), "--upgrade"]
     if not target.exists():
         tool(*pip, *(["--no-deps"] if alone else []), wheel, *others)
     tool(*pip, "--no-deps", wheel)
     return f"/opt/{name}"
+
+
+def wheels_for(kind: Userland, wheel: Path, extras: str) -> Path:
+    """A folder below ``.pi`` with our wheel and all that it asks for, as wheels for this machine."""
+    folder = CACHE / f"wheels-{kind.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    pinned = ["-c", str(ROOT / "constraints.txt")]
+    tool(*_pip("download", kind), "--dest", folder, f"{wheel}[{extras}]", *pinned)
+    return folder
+
+
+def _pip(command: str, kind: Userland) -> list[str]:
+    """The command of pip for another machine's wheels."""
+    pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
+    pip += ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
+    return pip + [word for platform in (*kind.platforms, "any") for word in ("--platform", platform)]
 
 
 def run(kind: Userland, root: Path, site: str, *words: str) -> str:

@@ -1,0 +1,48 @@
+"""Models that no device may serve: each answer that it gave is looked at in the end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.fleet_device.box import Box
+from tests.fleet_device.speaking import speaking
+from tests.model_files import crashing, slow
+from tests.signing import key_pairs, sign_model
+
+TIMES = 10  # how much slower than allowed a model is
+
+
+def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: Path, tmp_path: Path) -> None:
+    keys = key_pairs(tmp_path)
+    mine, other = keys / "mine", keys / "other"
+    good = sign_model(models["one"], mine, tmp_path / "good.tflite")
+    ended = box.deploy(good, "--key", f"{mine}.pub")
+    assert ended.status == 0, ended.printed
+    allowed = TIMES * float(re.search(r", ([0-9.]+) ms an image", ended.text)[1])  # type: ignore[index]
+
+    spoken = speaking(model, tmp_path / "named.tflite", "bad")
+    bad = {
+        "crashes": sign_model(crashing(spoken, tmp_path / "crash"), mine, tmp_path / "crashes"),
+        "lies": sign_model(models["lies"], mine, tmp_path / "lies"),
+        "slow": sign_model(slow(spoken, tmp_path / "large", 512), mine, tmp_path / "slow"),
+        "forged": sign_model(models["two"], other, tmp_path / "forged"),
+        "cut": tmp_path / "cut",
+    }
+    bad["cut"].write_bytes(bad["lies"].read_bytes()[:-1000])
+    reasons = {
+        "crashes": "the model fails its check on the device: .*",
+        "lies": "the model fails its check on the device: .*differs on this device",
+        "slow": r"an image takes [0-9.]+ ms on the device, [0-9.]+ ms are allowed\.",
+        "forged": "is not signed|was signed by another key|signed with a key",
+        "cut": "has no signature|cut|end",
+    }
+    there, process = box.settled(), box.health()["process"]
+    for name, reason in reasons.items():
+        ended = box.deploy(bad[name], "--latency-ms", f"{allowed:g}")
+        print(f"\n{name}: {ended.text}")
+        assert ended.status != 0
+        assert len(ended.text.splitlines()) == 1, ended.text
+        assert re.search(reason, ended.text), ended.text
+        assert (box.settled(), box.health()["process"]) == (there, process)
+    assert {answer["answer"].split()[0] for answer in box.answers()} == {"one"}
