@@ -5,7 +5,7 @@ DATA ?= ../shared/data/trashnet
 # Tests asked for by name: an error where none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
-.PHONY: bench-import test-import bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
+.PHONY: bench-fleet bench-import test-import bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
 
 setup: .venv/ready
 
