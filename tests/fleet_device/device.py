@@ -20,7 +20,7 @@ import yaml
 from tests.fleet_device.needs import PATH
 from tests.ports import free_port
 
-__all__ = ["Device", "Ended", "below", "kill", "kill_all"]
+__all__ = ["Device", "Ended", "below", "kill", "kill_all", "processes"]
 
 EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
 _SETTINGS = """\
@@ -220,4 +220,14 @@ def below(number: int) -> list[int]:
             parent = int(path.read_text().rpartition(")")[2].split()[1])
             if parent == number:
                 found += [int(path.parent.name), *below(int(path.parent.name))]
+    return found
+
+
+def processes(is_meant: Callable[[list[bytes]], bool]) -> list[int]:
+    """Return the numbers of this machine's processes that are meant, by the words of their commands."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if is_meant(path.read_bytes().split(b"\0")):
+                found.append(int(path.parent.name))
     return found

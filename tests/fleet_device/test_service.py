@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet_device.device import Device, Ended, kill, kill_all
+from tests.fleet_device.device import Device, Ended, kill, kill_all, processes
 from tests.runtime.mjpeg_server import PASSWORD
 
 
@@ -133,12 +133,4 @@ def test_a_deployment_that_was_killed_on_the_device_is_taken_back_first(
 
 def _modules() -> list[int]:
     """Return the processes of Ansible's module on the device."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(b"edgeclf_release" in word or b"async_wrapper" in word for word in words):
-            found.append(int(path.parent.name))
-    return found
+    return processes(lambda words: any(b"edgeclf_release" in word or b"async_wrapper" in word for word in words))

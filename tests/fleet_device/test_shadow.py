@@ -10,21 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet_device.device import Device
+from tests.fleet_device.device import Device, processes
 from tests.model_files import variant
 from tests.runtime.mjpeg_server import PASSWORD
 
 
 def _shadow_processes() -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"edgeclf_runtime.shadow" in words:
-            found.append(int(path.parent.name))
-    return found
+    return processes(lambda words: b"edgeclf_runtime.shadow" in words)
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.frame import FrameOnDemand
 from edgeclf_runtime.pictures.view import View
 from edgeclf_runtime.pipeline.due import due_frames
-from edgeclf_runtime.sinks import Item, Observation
 from edgeclf_runtime.sources import SourceOptions
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.undecoded import JpegDecoder
 from edgeclf_runtime.web.broadcast import Picture
+from tests.runtime.pipeline.glances import Glances
 
 
 def _jpeg(level: int) -> bytes:
@@ -83,7 +83,7 @@ class _Camera:
 
     description = "grey"
 
-    def __init__(self, sink: _Glances) -> None:
+    def __init__(self, sink: Glances) -> None:
         self._sink, self._number = sink, 0
 
     def read(self) -> Any:
@@ -100,24 +100,6 @@ class _Camera:
         """Nothing is open."""
 
 
-class _Glances:
-    """A sink that keeps what it is shown."""
-
-    name, pictures = "glances", False
-
-    def __init__(self) -> None:
-        self.classified, self.glanced = 0, list[Frame | FrameOnDemand]()
-
-    def take(self, item: Item) -> None:
-        self.classified += isinstance(item, Observation)
-
-    def glance(self, frame: Frame | FrameOnDemand) -> None:
-        self.glanced.append(frame)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def test_a_run_decodes_a_skipped_jpeg_when_it_is_looked_at(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded, decode = list[bytes](), JpegDecoder.decoded
 
@@ -126,7 +108,7 @@ def test_a_run_decodes_a_skipped_jpeg_when_it_is_looked_at(model: Path, monkeypa
         return decode(self, data, rule)
 
     monkeypatch.setattr(JpegDecoder, "decoded", counting)
-    sink = _Glances()
+    sink = Glances()
     source = LiveSource(lambda: _Camera(sink), SourceOptions(rotate=90))
     with Classifier.load(model) as classifier, pytest.raises(SourceError, match="lost"):
         Pipeline(classifier, [sink], gate=GateRule(max_fps=0.01)).run(source)

@@ -14,12 +14,11 @@ import pytest
 
 from edgeclf_runtime import Classifier, Frame, Pipeline, SourceError
 from edgeclf_runtime.decision.gate import Gate, GateRule
-from edgeclf_runtime.frame import FrameOnDemand
 from edgeclf_runtime.pictures.view import View
-from edgeclf_runtime.sinks import Item, Observation
 from edgeclf_runtime.sources import SourceOptions, open_source
 from edgeclf_runtime.sources.live import LiveSource
 from edgeclf_runtime.sources.undecoded import JpegDecoder, UndecodedJpeg
+from tests.runtime.pipeline.glances import Glances
 from tests.runtime.pipeline.zone_cameras import KeptItems, LiveCamera, zones_pipeline
 from tests.videos import write_video
 
@@ -89,7 +88,7 @@ class _Camera:
 
     description = "scene"
 
-    def __init__(self, sink: _Glances) -> None:
+    def __init__(self, sink: Glances) -> None:
         self._sink, self._number = sink, 0
 
     def read(self) -> Any:
@@ -97,27 +96,11 @@ class _Camera:
         self._number += 1
         if self._sink.classified >= 2:
             raise SourceError("scene: lost.")
-        moves = self._sink.glanced >= 3
+        moves = len(self._sink.glanced) >= 3
         return np.frombuffer(_jpeg(_scene(200 if moves else 0, 200 if moves else 0, self._number)), np.uint8)[None]
 
     def rgb(self, image: Any) -> Any:
         raise NotImplementedError
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class _Glances:
-    name, pictures = "glances", False
-
-    def __init__(self) -> None:
-        self.classified = self.glanced = 0
-
-    def take(self, item: Item) -> None:
-        self.classified += isinstance(item, Observation)
-
-    def glance(self, frame: Frame | FrameOnDemand) -> None:
-        self.glanced += 1
 
     def close(self) -> None:
         """Nothing is open."""
@@ -137,22 +120,22 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def test_a_run_decodes_the_frames_with_motion_alone(model: Path, decoded: list[bytes]) -> None:
-    sink = _Glances()
+    sink = Glances()
     source = LiveSource(lambda: _Camera(sink), SourceOptions())
     with Classifier.load(model) as classifier, pytest.raises(SourceError, match="lost"):
         Pipeline(classifier, [sink], gate=_STILL).run(source)
     assert sink.classified == len(decoded) == 2
-    assert sink.glanced >= 3
+    assert len(sink.glanced) >= 3
 
 
 def test_a_video_is_looked_at_by_its_own_time(model: Path, tmp_path: Path, decoded: list[bytes]) -> None:
     images = [_scene(300 * (number >= 8), 200 * (number >= 8), number) for number in range(12)]
     write_video(tmp_path / "scene.avi", 10, iter(images))
-    sink = _Glances()
+    sink = Glances()
     with Classifier.load(model) as classifier:
         Pipeline(classifier, [sink], gate=_STILL, lossless=True).run(open_source(tmp_path / "scene.avi"))
     assert sink.classified == len(decoded) == 2
-    assert sink.glanced == 10
+    assert len(sink.glanced) == 10
 
 
 class _Zoned(LiveCamera):
