@@ -1,6 +1,9 @@
 """Where the time of a training and of its int8 export goes, and how busy the processors are meanwhile.
 
-python tests/benchmarks/stages.py FOLDER [--epochs 3] [--size PIXELS]     (FOLDER holds train/)
+python tests/benchmarks/stages.py FOLDER [--epochs 3] [--size PIXELS] [--run RUN]     (FOLDER holds train/)
+
+The export is measured with post-training quantization alone, and with every step tried, as a limit that none keeps
+makes it do. With a finished run nothing is trained.
 
 "busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share of it
 that the system took. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is memory mapped anew in each step.
@@ -14,16 +17,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
 from photographs import require
 
-from edgeclf import Terminal, export, make_config, train
+from edgeclf import Run, Terminal, export, make_config, train
 from edgeclf.frameworks import tensorflow
 from edgeclf.progress import Bar
 
+_EXPORTS: dict[str, dict[str, Any]] = {"export --method ptq": {"method": "ptq"}, "every step": {"max_drop": -100.0}}
 _CORES = len(os.sched_getaffinity(0))
 
 
@@ -73,21 +78,26 @@ class Clock(Terminal):
 @click.option("--epochs", default=3, show_default=True)
 @click.option("--size", default=None, type=int, help="Input size (default: the network's own).")
 @click.option("--seed", default=0, show_default=True)
-def main(folder: Path, epochs: int, size: int | None, seed: int) -> None:
-    """Print a table of a training's stages and one of its export's."""
+@click.option("--run", "finished", default=None, type=click.Path(path_type=Path, exists=True), help="Export this run.")
+def main(folder: Path, epochs: int, size: int | None, seed: int, finished: Path | None) -> None:
+    """Print a table of a training's stages, and of those of its export: the usual one, and with every step."""
     require(folder, "train")
     clock = Clock()
     tensorflow()
     clock.take("TensorFlow's start")
     with tempfile.TemporaryDirectory() as place:
-        config = make_config({"seed": seed, "epochs": epochs, "size": size})
-        run = train(folder / "train", Path(place) / "run", config, clock)
-        clock.table("training")
-        done = export(run, Path(place) / "model.tflite", "int8", clock)
-        clock.table("export")
-    assert done.search is not None
-    files = [trial.content for trial in done.search.trials]
-    click.echo(f"\n{len(files)} conversions, {len(set(files))} different files; kept: {done.search.best.step.name}")
+        if finished is None:
+            config = make_config({"seed": seed, "epochs": epochs, "size": size})
+            run = train(folder / "train", Path(place) / "run", config, clock)
+            clock.table("training")
+        else:
+            run = Run.open(finished)
+        for number, (heading, wanted) in enumerate(_EXPORTS.items()):
+            done = export(run, Path(place) / f"{number}.tflite", "int8", clock, **wanted)
+            clock.table(heading)
+            assert done.search is not None
+            files = [trial.content for trial in done.search.trials]
+            click.echo(f"{len(files)} files, {len(set(files))} different; kept: {done.search.best.step.name}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _MODULE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from edgeclf_leftovers import remove_leftovers
+from module_utils.edgeclf_leftovers import remove_leftovers
 remove_leftovers(Path(sys.argv[1]))
 """
 
@@ -29,7 +29,7 @@ def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
     for name in ("j81818181.1", "j92929292.2"):
         (jobs / name).touch()
     own = temporary / "ansible-tmp-mine/module.py"
-    own.write_text(_MODULE.format(folder=str(Path(edgeclf_leftovers.__file__).parent)), "utf-8")
+    own.write_text(_MODULE.format(folder=str(Path(edgeclf_leftovers.__file__).parents[1])), "utf-8")
     (own.parent / ".source.tflite").touch()
     killed = tmp_path / "ansible_edgeclf_release_payload_x"
     killed.mkdir()

@@ -20,27 +20,22 @@ from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.graph.fold import fold
 from edgeclf_converters.graph.nodes import Node, check_logits, flatten
 from edgeclf_converters.interrupts import remembered_interrupts
-from edgeclf_converters.parity.label_sets import compare_sets, set_log_loss
-from edgeclf_converters.parity.parity import compare
-from edgeclf_converters.parity.scores import Labelled, Scores, file_scores, log_loss, network_scores
+from edgeclf_converters.parity.scores import Labelled, Scores, network_scores
 from edgeclf_converters.quantize.fake_quant import Ranges
+from edgeclf_converters.quantize.judge import AIM, Judge
 from edgeclf_converters.quantize.options import Progress
 from edgeclf_converters.quantize.qat import Augment, QatConfig, train_epochs
 from edgeclf_converters.quantize.ranges import ESTIMATORS, Statistics, estimate, observe
 from edgeclf_converters.quantize.refill import RoundingConverter
 from edgeclf_converters.quantize.refine import correct_biases, equalize, equalized_pairs, rounded_kernels
-from edgeclf_converters.quantize.trials import Search, Step, Stop, Trial
+from edgeclf_converters.quantize.trials import Search, Stop, Trial
 from edgeclf_converters.tflite.convert import check_model, check_pictures, convert_with_float
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
-from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["AIM", "FLOAT_ANSWERS", "METHODS", "search_int8"]
 
 METHODS = ("auto", "ptq", "qat")
 """All steps until one is within the limit; only steps without training; only quantization-aware training."""
-
-AIM = 0.5
-"""Allowed accuracy loss in percentage points if no limit is given; or the loss of one image, if that is more."""
 
 FLOAT_ANSWERS = "the float network's answers"
 """The source of targets where images have no labels."""
@@ -130,10 +125,9 @@ class _MethodSearch:
         self._distribution = distribution
         self._model, self._calibration, self._rule, self._say = model, calibration, rule, say
         pixels = validation.pixels if validation else np.stack(list(calibration))
-        self._before = network_scores(model, pixels, rule) if float_scores is None else float_scores
-        self._judges = validation or Labelled(pixels, self._before.argmax(axis=1), source=FLOAT_ANSWERS)
-        self._judged_by = self._judges.source
-        self._bound = self._allowed(max_drop)
+        before = network_scores(model, pixels, rule) if float_scores is None else float_scores
+        images = validation or Labelled(pixels, before.argmax(axis=1), source=FLOAT_ANSWERS)
+        self._judge = Judge(images, before, rule, max_drop, say)
         self._trials: list[Trial] = []
         self._float_content: bytes | None = None
         self._step, self._started = "", 0.0  # the current step, and when it started
@@ -159,7 +153,7 @@ class _MethodSearch:
             stop = Stop.of(self._step, error)
         if stop is not None:  # outside of the handler: its error keeps the step's memory alive
             self._say(f"{stop}. Keeping the best file so far: {self._best().step}.")
-        return Search(self._best(), tuple(self._trials), self._within(), self._judged_by, stop, self._float_content)
+        return Search(self._best(), tuple(self._trials), self._within(), self._judge.source, stop, self._float_content)
 
     def _take(self, group: _Steps, check: Callable[[], None]) -> None:
         """Try one group of steps; skip it if it does not support the network."""
@@ -181,23 +175,11 @@ class _MethodSearch:
         for trial in new if len(self._trials) > 1 else ():
             self._say(f"{trial.step}, {trial.step.seconds:.0f} s")
 
-    def _allowed(self, max_drop: float | None) -> float:
-        """Return the allowed loss in percentage points, by default at least one of the images."""
-        count = len(self._judges.targets)
-        if max_drop is not None or 100 / count <= AIM:
-            return AIM if max_drop is None else max_drop
-        images = f"Evaluating on {counted(count, 'image')}"
-        if self._judges.presence is not None:
-            self._say(f"{images}: a loss of {100 / count:.1f} points of mAP is accepted.")
-        else:
-            self._say(f"{images}: one is {100 / count:.1f} points, so a loss of one image is accepted.")
-        return 100 / count
-
     def _best(self) -> Trial:
         return max(self._trials, key=lambda trial: (trial.step.accuracy, -trial.step.log_loss))
 
     def _within(self) -> bool:
-        return self._best().parity.drop <= self._bound + 1e-9  # rounding may put a drop of 0.5 slightly above
+        return self._judge.allows(self._best())
 
     def plain(self) -> _Steps:
         """Try plain post-training quantization by TensorFlow's converter, for any network."""
@@ -234,7 +216,7 @@ class _MethodSearch:
             return
         self._begin("qat epoch 1")
         nodes = self._folded()
-        check_logits(nodes, self._judges.presence is not None)
+        check_logits(nodes, self._judge.has_several)
         try:
             data = training()
             size = None if augment else (self._rule.height, self._rule.width)
@@ -291,13 +273,4 @@ class _MethodSearch:
         return self._trial(self._convert(nodes, ranges), floats or nodes)
 
     def _trial(self, content: bytes, floats: list[Node] | None = None) -> Trial:
-        scores = file_scores(content, self._judges.pixels, self._rule)
-        presence = self._judges.presence
-        if presence is None:
-            classes = self._judges.classes
-            parity, loss = compare(self._before, scores, classes), log_loss(scores, classes)
-        else:
-            parity = compare_sets(self._before, scores, presence, self._judges.thresholds)
-            loss = set_log_loss(scores, presence)
-        step = Step(self._step, parity.int8_accuracy, parity.drop, loss, time.monotonic() - self._started)
-        return Trial(step, content, parity, floats)
+        return self._judge.trial(self._step, content, floats, self._started)

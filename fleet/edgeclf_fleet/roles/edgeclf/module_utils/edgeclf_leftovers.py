@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
+
+from .edgeclf_processes import commands
 
 __all__ = ["remove_leftovers"]
 
@@ -24,25 +26,16 @@ def remove_leftovers(jobs: Path) -> None:
     for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*"):  # of release and rollback
         if not any(folder.name in path for path in sys.path):  # this process's own is in use
             shutil.rmtree(folder, ignore_errors=True)
-    commands = _commands()
+    words = [os.fsdecode(word) for command in commands().values() for word in command]
     for job in jobs.iterdir() if jobs.is_dir() else ():
-        word = job.name.partition(".")[0]  # the file's name also has a number of a process
-        if not any(word in command for command in commands):
+        name = job.name.partition(".")[0]  # the file's name also has a number of a process
+        if not any(name in word for word in words):
             job.unlink()
     temporary = _temporary()
     for folder in temporary.glob("ansible-tmp-*") if temporary is not None else ():
-        in_use = any(folder.name in command for command in commands)
+        in_use = any(folder.name in word for word in words)
         if not in_use and any(True for pattern in _OURS for _ in folder.glob(pattern)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _commands() -> list[str]:
-    """Return the commands of all processes."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended
-            found.append(path.read_bytes().decode("utf-8", "replace"))
-    return found
 
 
 def _temporary() -> Path | None:

@@ -12,6 +12,7 @@ from typing import Any
 from .edgeclf_calls import call
 from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_managers import Manager
+from .edgeclf_processes import commands
 
 __all__ = ["Disagreement", "check_agreement", "check_comparable", "compared", "end_trial"]
 
@@ -62,12 +63,11 @@ def check_agreement(report: dict[str, Any], least: float) -> None:
 def end_trial(layout: Layout) -> bool:
     """End the trial of a deployment whose command may be gone; return whether there was one."""
     model = os.fsencode(layout.releases) + b"/"
-    numbers = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if _ITS_NAME in words and any(word.startswith(model) for word in words):
-                numbers.append(int(path.parent.name))
+    numbers = [
+        number
+        for number, words in commands().items()
+        if _ITS_NAME in words and any(word.startswith(model) for word in words)
+    ]
     for number in numbers:
         with suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)

@@ -1,0 +1,17 @@
+"""The commands of the processes on the device."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["commands"]
+
+
+def commands() -> dict[int, list[bytes]]:
+    """Return the words of each process's command, by the process's number."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            found[int(path.parent.name)] = path.read_bytes().split(b"\0")
+    return found
