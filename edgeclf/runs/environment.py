@@ -39,8 +39,10 @@ def environment(weights: Path | None = None) -> dict[str, object]:
         except importlib.metadata.PackageNotFoundError:
             return "not installed"
 
+    program = Path(sys.argv[0])
+    is_ours = program.name == "__main__.py" and program.parent.name == "edgeclf_runtime"  # python -m edgeclf_runtime
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(["edgeclf" if is_ours else program.name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),

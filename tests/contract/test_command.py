@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -180,6 +181,8 @@ def test_compare_prints_its_table(digits: Path, tmp_path: Path) -> None:
         ["HOG,", "colours,", "SVM", share, "100.0%"] for share in ("50%", "100%")
     ]
     assert lines[3] == "Page: c/compare.html"
+    written = json.loads((tmp_path / "c/environment.json").read_text("utf-8"))
+    assert written["command"] == shlex.join(["edgeclf", *map(str, words)])
     assert _edgeclf(*words, cwd=tmp_path).stdout.splitlines() == lines
 
 
