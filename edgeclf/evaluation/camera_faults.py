@@ -209,16 +209,20 @@ FAULTS: dict[str, CameraFault] = {
         _noise, (8, 15, 30), "{:g} levels", "Add light, or allow a longer exposure and less gain (ISO)."
     ),
     "motion blur": CameraFault(
-        _motion, (0.02, 0.04, 0.08), "{:.0%} of the side", "Shorten the exposure, add light, fix the camera.", True
+        _motion,
+        (0.02, 0.04, 0.08),
+        "{:.0%} of the side",
+        "Shorten the exposure, add light, mount the camera firmly.",
+        True,
     ),
     "out of focus": CameraFault(
-        _focus, (0.006, 0.012, 0.024), "radius {:.1%} of the side", "Focus at the distance of the things, and lock it."
+        _focus, (0.006, 0.012, 0.024), "radius {:.1%} of the side", "Focus at the distance of the objects, and lock it."
     ),
     "dark": CameraFault(
         _brightness, (0.6, 0.35, 0.2), "{:.0%} of the brightness", "Add a lamp, or lengthen the exposure."
     ),
     "overexposed": CameraFault(
-        _brightness, (1.4, 1.8, 2.5), "{:.0%} of the brightness", "Meter on the things, or shorten the exposure."
+        _brightness, (1.4, 1.8, 2.5), "{:.0%} of the brightness", "Meter on the objects, or shorten the exposure."
     ),
     "colour cast": CameraFault(
         _cast, (0.12, 0.25, 0.4), "red and blue by {:.0%}", "Set the white balance by hand, under the lamps in use."
@@ -227,7 +231,7 @@ FAULTS: dict[str, CameraFault] = {
         _grey, (0.5, 0.8, 1.0), "{:.0%} of the colour lost", "Leave night mode: it has no colours. Add visible light."
     ),
     "low contrast": CameraFault(
-        _low_contrast, (0.6, 0.4, 0.2), "{:.0%} of the contrast", "Clean the lens, keep mist and backlight away."
+        _low_contrast, (0.6, 0.4, 0.2), "{:.0%} of the contrast", "Clean the lens, avoid mist and backlight."
     ),
     "JPEG": CameraFault(
         _jpeg, (30, 15, 7), "quality {:g}", "Raise the camera's JPEG quality or bit rate, or lower its size.", True
@@ -237,13 +241,13 @@ FAULTS: dict[str, CameraFault] = {
         _low_resolution, (0.6, 0.4, 0.25), "{:g} of the network's pixels", "Raise the camera's size, or set a region."
     ),
     "further away": CameraFault(
-        _further_away, (0.8, 0.6, 0.4), "{:g} of the size", "Set a region around the things, or move closer."
+        _further_away, (0.8, 0.6, 0.4), "{:g} of the size", "Set a region around the objects, or move closer."
     ),
     "cut off": CameraFault(
         _cut_off,
         (0.15, 0.3, 0.45),
         "{:.0%} of the image",
-        "Aim the camera so that its image has all of a thing.",
+        "Aim the camera so that the whole object is in the image.",
         True,
     ),
     "glare": CameraFault(

@@ -128,7 +128,7 @@ def _wheels(wheels: Path | None, offline: Path | None, temporary: Path) -> list[
 def _version(files: list[Path]) -> str:
     versions = [match[1] for file in files if (match := _RUNTIME_WHEEL.fullmatch(file.name))]
     if len(versions) > 1:
-        raise FleetError(f"Several versions of the runtime ({', '.join(versions)}): leave one wheel of it.")
+        raise FleetError(f"Several versions of the runtime ({', '.join(versions)}): keep only one of the wheels.")
     return versions[0]
 
 

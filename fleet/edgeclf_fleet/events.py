@@ -57,7 +57,9 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
         ended[host] = Outcome(host, False, "not finished; deploy again to see its state.")
     for host in planned:
         if host not in begun and host not in ended:
-            ended[host] = Outcome(host, False, "not begun, as the roll-out stopped before; the same command goes on.")
+            ended[host] = Outcome(
+                host, False, "not started, because the roll-out stopped; run the same command to continue."
+            )
     return list(ended.values())
 
 
@@ -76,7 +78,7 @@ def why_unreachable(message: str, host: str) -> str:
 
 def _why_lost(message: str, _host: str) -> str:
     """Return what is known of a device whose connection ended after something may have been changed there."""
-    end = "It serves as before, or ends by itself what it has begun: the same command finds out and goes on."
+    end = "The device serves as before or finishes by itself; run the same command to find out and continue."
     return f"the connection was lost ({_last_line(message)}). {end}"
 
 
@@ -86,17 +88,17 @@ def _last_line(message: str) -> str:
 
 
 _SSH = {
-    r"REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another than before. If the device was set up anew, "
-    "remove the old key (ssh-keygen -R {host}) and connect once with ssh; otherwise somebody may be in between.",
+    r"REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key has changed. If the device was set up again, "
+    "remove the old key (ssh-keygen -R {host}) and connect once with ssh; otherwise another machine may be answering.",
     r"Host key verification failed|host key is known": "its host key is not known yet. Connect once with ssh {host}, "
     "compare the key, and accept it.",
-    r"Could not resolve hostname": "there is no host of this name. Check its spelling, or give its address.",
-    r"Connection refused": "nothing answers to ssh there. Enable it on the device: sudo systemctl enable --now ssh",
+    r"Could not resolve hostname": "no host has this name. Check the spelling, or use its address.",
+    r"Connection refused": "no ssh server answers. Enable it on the device: sudo systemctl enable --now ssh",
     r"[Tt]imed out|No route to host|Network is unreachable": "no answer. Is it switched on, and in this network?",
-    r"Permission denied \(": "it refuses this user or key. Bring your key there: ssh-copy-id {host}",
+    r"Permission denied \(": "it refuses this user or key. Copy your key to it: ssh-copy-id {host}",
     r"[Ii]ncorrect (sudo|become|su) password|Sorry, try again": "sudo refuses the password.",
-    r"[Mm]issing sudo password": "sudo wants a password: give it with --ask-become-pass.",
-    r"sshpass": "a password for ssh needs the program sshpass. Better bring your key there: ssh-copy-id {host}",
+    r"[Mm]issing sudo password": "sudo asks for a password: give it with --ask-become-pass.",
+    r"sshpass": "ssh with a password needs the program sshpass. Better copy your key to it: ssh-copy-id {host}",
 }
 
 

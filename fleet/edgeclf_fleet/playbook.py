@@ -180,4 +180,4 @@ def _why_not_begun(printed: str, seen: list[dict[str, Any]]) -> str:
         return "No host matches --limit; ansible-inventory --inventory FILE --list shows the names."
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     wrong = [line for line in lines if "error:" in line.lower() or line.startswith(("ERROR", "[ERROR]"))]
-    return f"Ansible did not begin: {' '.join((wrong or lines or ['no reason given'])[:2])}"
+    return f"Ansible did not start: {' '.join((wrong or lines or ['no reason given'])[:2])}"

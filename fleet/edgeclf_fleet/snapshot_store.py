@@ -108,7 +108,7 @@ class SnapshotStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise FleetError(f"{folder}: another command brings images to it; wait for its end.") from None
+            raise FleetError(f"{folder}: another command is copying images to it; wait until it ends.") from None
         self._database = sqlite3.connect(folder / _HIDDEN / "images.db", timeout=60)
         try:
             self._database.execute(_TABLE)

@@ -99,7 +99,7 @@ class DeviceStatus:
         reason = f" ({_text(health['reason'])})" if health.get("reason") else ""
         written = health.get("time")
         old = _is_number(written) and time.time() - written > _OLD
-        return f"{_text(health.get('state'))}{reason}" + (", silent for hours" if old else "")
+        return f"{_text(health.get('state'))}{reason}" + (", no report for over 2 h" if old else "")
 
     def _day(self, health: Mapping[str, Any]) -> tuple[str, str]:
         """Return the most frequent labels of the device's day with their shares, and the share unfamiliar."""
@@ -120,7 +120,7 @@ class DeviceStatus:
         if not conditions:
             return "-"
         accuracy = conditions.get("accuracy")
-        expected = f", {accuracy:.0%} expected right" if _is_number(accuracy) else ""
+        expected = f", expected accuracy {accuracy:.0%}" if _is_number(accuracy) else ""
         return ("unlike training" if conditions.get("is_unlike") else "as in training") + expected
 
 

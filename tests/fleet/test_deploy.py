@@ -66,7 +66,7 @@ def test_a_host_without_sshd_is_one_line(kept_model: Path) -> None:
         done = _deploy(kept_model, host)
     assert done.returncode == 1
     assert done.stderr == (
-        f"{host}: not reached: nothing answers to ssh there. Enable it on the device: sudo systemctl enable --now ssh "
+        f"{host}: not reached: no ssh server answers. Enable it on the device: sudo systemctl enable --now ssh "
         "Nothing was changed.\n"
     )
 

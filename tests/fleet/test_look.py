@@ -91,7 +91,7 @@ def test_each_lack_is_a_sentence_with_the_way_out(asked: dict[str, Any], change:
 def test_a_device_without_systemd_is_told_of_others(asked: dict[str, Any]) -> None:
     asked["manager"] = "systemd"
     assert _found(asked)["lacks"] == [
-        "systemd does not run here. Set edgeclf_service_manager to runit, or to none for no service."
+        "systemd is not running. Set edgeclf_service_manager to runit, or to none for no service."
     ]
 
 

@@ -60,7 +60,7 @@ def test_a_rollout_stops_when_too_many_failed(
     lines = _rolled_out(tmp_path, Rollout(tuple(batches.split(",")), max_failed), failing, lost)
     assert sorted(lines) == HOSTS  # each has a line
     assert sum(text == "done" for text in lines.values()) == done, lines
-    waiting = [name for name, text in lines.items() if text.startswith("not begun, as the roll-out stopped before")]
+    waiting = [name for name, text in lines.items() if text.startswith("not started, because the roll-out stopped")]
     assert len(waiting) == 10 - done - len(failing.split()) - len(lost.split())
 
 
@@ -71,4 +71,4 @@ def test_wrong_sizes_are_one_line(kept_model: Path) -> None:
     with pytest.raises(UsageError, match="--max-failed many: expected a number"):
         Rollout(("1",), "many")
     done = CliRunner().invoke(cli, ["deploy", str(kept_model), "pi@a", "--max-failed", "1"])
-    assert (done.exit_code, "it needs --batches" in done.output) == (2, True)
+    assert (done.exit_code, "--max-failed needs --batches" in done.output) == (2, True)

@@ -134,14 +134,16 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
         (forged, "its signature is forged"),
         (older, "older than the model that was in use"),
     ):
-        with pytest.raises(ReleaseError, match=rf"the model fails its check on the device: .*{reason}.* goes on\.$"):
+        with pytest.raises(
+            ReleaseError, match=rf"the model fails its check on the device: .*{reason}.* is still in use\.$"
+        ):
             bring(model)
         assert (current / "model.tflite").read_bytes() == one.read_bytes()
     changed = variant(kept_model, tmp_path / "new", card=lambda text: json.dumps({**json.loads(text), "name": "new"}))
     assert bring(sign_model(changed, key, tmp_path / "two"))[0]
     assert (current / "trusted.pub").exists()
     assert (current / "run.toml").read_text("utf-8").count("trusted_key") == 1
-    assert "take models of any signer" in bring(kept_model, check=True, key="none")[1]
+    assert "accept unsigned models" in bring(kept_model, check=True, key="none")[1]
     assert bring(kept_model, key="none")[0]
     assert "trusted_key" not in (current / "run.toml").read_text("utf-8")
     assert not (current / "trusted.pub").exists()
@@ -173,20 +175,20 @@ def test_a_device_goes_back_to_its_former_release_and_a_second_run_changes_nothi
     with pytest.raises(ReleaseError, match="nothing is deployed here"):
         go_back()
     bring(kept_model, config='source = "a"\n')
-    with pytest.raises(ReleaseError, match="no former release is kept here; deploy its model instead"):
+    with pytest.raises(ReleaseError, match="no previous release is kept on this device; deploy its model instead"):
         go_back()
     bring(two, config='source = "b"\n')
     current = root / "current"
     assert go_back(check=True)[1] == f"would install model ({_digest(kept_model)[:8]}), change the settings"
     assert (current / "model.tflite").read_bytes() == two.read_bytes()
     changed, text = go_back()
-    assert (changed, text.startswith("holds model ("), "before two (" in text) == (True, True, True)
+    assert (changed, text.startswith("holds model ("), "previously two (" in text) == (True, True, True)
     assert (current / "model.tflite").read_bytes() == kept_model.read_bytes()
     assert (current / "run.toml").read_text("utf-8") == 'source = "a"\n'
-    present = f"nothing to do: model ({_digest(kept_model)[:8]}) is in use already."
+    present = f"nothing to do: model ({_digest(kept_model)[:8]}) is already in use."
     assert go_back() == go_back(_digest(kept_model)[:8]) == (False, present)
     assert go_back(_digest(two)[:10])[0]  # by its name it goes forward again
-    with pytest.raises(ReleaseError, match=r"no release with a model abc123 is kept here, only .*two \("):
+    with pytest.raises(ReleaseError, match=r"no release with the model abc123 is kept on this device, only .*two \("):
         go_back("abc123")
 
 
@@ -199,13 +201,15 @@ def test_going_back_to_an_older_signed_model_needs_a_new_signature(
     bring(one, key=Path(f"{key}.pub").read_text("utf-8"))
     bring(two)
     current = root / "current"
-    with pytest.raises(ReleaseError, match=r"models must be signed here, and the former one is older: .* --key KEY"):
+    with pytest.raises(
+        ReleaseError, match=r"this device accepts signed models only, and none signed before .* --key KEY"
+    ):
         go_back()
-    with pytest.raises(ReleaseError, match=r"signed by another key .* goes on\.$"):
+    with pytest.raises(ReleaseError, match=r"signed by another key .* is still in use\.$"):
         go_back(key=tmp_path / "other")
     assert (current / "model.tflite").read_bytes() == two.read_bytes()
     assert go_back(key=key)[0]
     content = (current / "model.tflite").read_bytes()
     assert unsigned(content) == kept_model.read_bytes()
     assert TrustedKeys(current / "trusted.pub").check("it", content).version > split(two.read_bytes())[1].version  # type: ignore[union-attr]
-    assert go_back() == (False, f"nothing to do: one ({hashlib.sha256(content).hexdigest()[:8]}) is in use already.")
+    assert go_back() == (False, f"nothing to do: one ({hashlib.sha256(content).hexdigest()[:8]}) is already in use.")

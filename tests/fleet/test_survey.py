@@ -59,7 +59,7 @@ def test_a_row_has_all_that_is_asked_of_a_device() -> None:
         "temperature": "51 C",
         "today": "glass 60%, unknown 30%, metal 10%",
         "unfamiliar": "25%",
-        "images": "as in training, 91% expected right",
+        "images": "as in training, expected accuracy 91%",
         "disk": "9.4 GB free",
     }
 
@@ -85,7 +85,7 @@ def test_an_unreachable_device_is_a_row_with_its_reason() -> None:
     ]
     title, attic, cellar, shed, yard = table(devices)
     assert title.split()[:2] == ["device", "processor"]
-    assert attic.split(maxsplit=1)[1].startswith("not reached: nothing answers to ssh there.")
+    assert attic.split(maxsplit=1)[1].startswith("not reached: no ssh server answers.")
     assert not attic.endswith("Nothing was changed.")
     assert cellar.split(maxsplit=1)[1] == "nothing is deployed in /opt/edgeclf; bring it."
     assert shed.split(maxsplit=1)[1].startswith("not finished")
@@ -96,7 +96,7 @@ def test_what_needs_a_look_is_not_well() -> None:
     running = _status()["health"]
     for changed in (
         {"golden": "scores differ by 0.5"},
-        {"health": None, "service": "does not run"},
+        {"health": None, "service": "not running"},
         {"health": {**running, "state": "lost", "reason": "cable"}},
         {"health": {**running, "refused": "golden scores differ"}},
         {"conditions": {"is_unlike": True, "accuracy": None}},
@@ -104,8 +104,8 @@ def test_what_needs_a_look_is_not_well() -> None:
         (device,) = device_statuses(_events(kitchen=_status(**changed)))
         assert not device.is_well, changed
     assert _row(_status(health={**running, "state": "lost", "reason": "cable"}))["camera"] == "lost (cable)"
-    assert _row(_status(health=None, service="does not run"))["camera"] == "service does not run"
-    assert _row(_status(health={**running, "time": 1.0}))["camera"] == "running, silent for hours"
+    assert _row(_status(health=None, service="not running"))["camera"] == "service not running"
+    assert _row(_status(health={**running, "time": 1.0}))["camera"] == "running, no report for over 2 h"
 
 
 def test_the_page_has_all_rows_and_runs_nothing_of_a_device() -> None:

@@ -62,7 +62,7 @@ def test_a_service_that_answers_is_well(supervisor: Supervisor) -> None:
         ({"state": "stalled"}, "its source is stalled"),
         ({"refused": "golden scores differ"}, "the service refuses the model: golden scores differ"),
         ({"frames": 0, "refused": "golden"}, "the service refuses the model: golden"),
-        ({"milliseconds": 60.0}, "it takes 60.0 ms an image, 50 ms are allowed"),
+        ({"milliseconds": 60.0}, "it takes 60.0 ms per image, but 50 ms are allowed"),
         ({"process": 1}, "no answer within 0 s: Error: no such camera"),
     ],
 )
@@ -95,5 +95,5 @@ def test_a_crash_of_the_version_before_is_not_held_against_it(supervisor: Superv
 def test_a_service_that_ends_again_and_again_is_not_waited_for(supervisor: Supervisor) -> None:
     supervisor.child.kill()
     supervisor.seconds = "0"
-    with pytest.raises(ReleaseError, match="the service ends by itself: Error: no such camera"):
+    with pytest.raises(ReleaseError, match="the service ended by itself: Error: no such camera"):
         watch(supervisor, Bounds(600, 0))

@@ -78,7 +78,7 @@ def test_only_new_images_come_and_no_copies(machine: Device, hosts: dict[str, An
     seen_before = (_kitchen(machine) / "20261128-193007-000-glass-0.50-000007.jpg").read_bytes()
     (_yard(machine) / "20261128-200000-000-glass-0.50-000008.jpg").write_bytes(seen_before)
     ended = machine.fleet_of(hosts, "pull", "-o", new)
-    assert f"{new}: 1 new image; 1 left out as the same scene came before" in ended.text
+    assert f"{new}: 1 new image; 1 left out as near-duplicates" in ended.text
     assert len(_images(new)) == 1
     assert "yard: 0 new images" in machine.fleet_of(hosts, "pull", "-o", new).text
 
@@ -111,7 +111,7 @@ def test_what_is_cut_off_leaves_nothing_half_and_goes_on(
         _, errors = process.communicate(timeout=120)
     if end == "connection lost":
         assert process.returncode == 1
-        assert "The same command goes on from there." in errors or "not reached" in errors, errors
+        assert "Run the same command to continue." in errors or "not reached" in errors, errors
     for path in [*new.glob("*.jpg"), *arrivals.glob("*/*.jpg")]:
         assert cv2.imread(str(path)) is not None
     brought = len(_images(new)) + len(list(arrivals.glob("*/*.jpg")))
@@ -139,8 +139,8 @@ def test_a_hostile_device_reaches_no_file_here(machine: Device, hosts: dict[str,
     evil.chmod(0o755)
     ended = machine.fleet_of({"yard": {**hosts["yard"], "edgeclf_python": str(evil)}}, "pull", "-o", new)
     assert "yard: 1 new image, " in ended.text
-    assert "2 files passed over" in ended.text
-    assert "2 images did not come" in ended.text
+    assert "2 files skipped" in ended.text
+    assert "2 images could not be copied" in ended.text
     assert not (tmp_path / "ran").exists()
     left = [path for path in new.rglob("*") if path.is_file() and path.name not in ("images.db", "lock")]
     assert [path.name for path in left] == [f"yard-{good.name}"]
@@ -151,5 +151,5 @@ def test_a_device_without_snapshots_says_so(machine: Device, hosts: dict[str, An
     bare = {**hosts["kitchen"], "edgeclf_root": str(tmp_path)}
     ended = machine.fleet_of({"bare": bare, "lost": lost}, "pull", "-o", tmp_path / "new")
     assert ended.status == 1
-    assert "bare: the runtime there cannot be used" in ended.printed
-    assert "lost: not reached: there is no host of this name." in ended.printed
+    assert "bare: the runtime on the device cannot be used" in ended.printed
+    assert "lost: not reached: no host has this name." in ended.printed

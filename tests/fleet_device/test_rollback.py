@@ -17,7 +17,7 @@ def test_a_service_goes_back_to_the_former_model(device: Device, models: dict[st
     assert device.health()["process"] == process
     ended = device.fleet("rollback")
     assert ended.text.startswith("box: serves one ("), ended.printed
-    assert "before two (" in ended.text
+    assert "previously two (" in ended.text
     process, before = device.health()["process"], device.tree()
     ended = device.fleet("rollback")
     assert (ended.status, ended.text.startswith("box: nothing to do: one (")) == (0, True), ended.printed
@@ -42,7 +42,7 @@ def test_a_rollout_stops_and_goes_on_where_it_was_stopped(
     assert status == 1
     assert "an image takes" in lines["h2"]
     assert all(lines[name].startswith("holds one (") for name in ("h0", "h1", "h3")), lines
-    assert all(lines[f"h{number}"].startswith("not begun") for number in range(4, 10)), lines
+    assert all(lines[f"h{number}"].startswith("not started") for number in range(4, 10)), lines
     assert not any((tmp_path / str(number) / "current").exists() for number in (2, *range(4, 10)))
 
     del hosts["h2"]["edgeclf_latency_ms"]

@@ -43,8 +43,8 @@ def test_a_model_that_agrees_is_switched_to_after_its_trial(device: Device, mode
     assert re.search(
         r"the same answer on (?:9\d|100)\.\d% of \d+ frames \(95% interval \d+% to \d+%\) in 1\d s", others[0]
     )
-    assert "unknown: " in others[1]
-    assert re.search(r"the service gave [\d.]+ answers a second, [\d.]+ before", others[2])
+    assert re.search(r'current model: [\d.]+% "unknown", .* new model: [\d.]+% "unknown"', others[1])
+    assert re.search(r"the service gave [\d.]+ answers per second meanwhile, [\d.]+ before", others[2])
     assert others[-1].startswith("box: serves two ("), output
     assert PASSWORD not in output + errors
     assert device.health()["shadow"] is None
@@ -57,14 +57,14 @@ def test_a_model_that_disagrees_is_not_switched_to_and_its_images_are_there(
     before, process = device.tree(), device.health()["process"]
     ended = device.deploy(other, "--shadow", "10s", "--min-agreement", "0.5")
     assert ended.status == 1
-    assert "the same answer as the present one on 0.0% of" in ended.text
-    assert ended.text.endswith("50% are asked for. one goes on."), ended.text
-    assert "the same, else the " in ended.text
+    assert "the same answer as the current one on 0.0% of" in ended.text
+    assert ended.text.endswith("50% are required. one is still in use."), ended.text
+    assert "the same, otherwise the " in ended.text
     assert device.health()["process"] == process
     assert set(device.tree()) - {"shadow"} == set(before) - {"shadow"}
     images = list((device.root / "shadow" / "__unsorted").glob("*.jpg"))
     assert 1 <= len(images) <= 50
-    assert "on which they differ: " in ended.text
+    assert "with different answers: " in ended.text
     # The same command goes on to the end if that is what is wanted.
     assert device.deploy(other, "--shadow", "5s", "--min-agreement", "0").status == 0
 
@@ -78,9 +78,12 @@ def test_what_ends_a_trial_leaves_the_service_as_it_was(end: str, device: Device
             os.kill(number, signal.SIGSEGV)
         _, errors = deployment.communicate(timeout=300)
     assert deployment.returncode == 1
-    reason = {"the new model crashes": "is ended by SIGSEGV", "the service ends": "service has ended or took another"}
+    reason = {
+        "the new model crashes": "was ended by SIGSEGV",
+        "the service ends": "service ended or switched to another",
+    }
     assert reason[end] in errors
-    assert errors.strip().endswith("one goes on.")
+    assert errors.strip().endswith("one is still in use.")
     device.wait(lambda: device.health().get("frames"))  # runit has started the service again
     assert (device.health()["process"] == process) == (end == "the new model crashes")
     assert set(device.tree()) - {"shadow"} == set(before) - {"shadow"}

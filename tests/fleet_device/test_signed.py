@@ -53,7 +53,7 @@ def test_only_what_the_key_has_signed_is_served(
     for model, reason in ((models["two"], "has no signature at its end"), (signed["old-one"], "older than the model")):
         ended = device.deploy(model)
         assert (ended.status, reason in ended.text, len(ended.text.splitlines())) == (1, True, 1), ended.text
-        assert ended.text.endswith("one goes on.")
+        assert ended.text.endswith("one is still in use.")
     # Going back needs a new signature.
     assert device.deploy(signed["two"]).status == 0
     assert "sign it anew with --key KEY" in device.fleet("rollback").printed
@@ -66,7 +66,7 @@ def test_only_what_the_key_has_signed_is_served(
     broken.write_text(f'{config.read_text()}[sinks]\njsonl = "/dev/null/answers.jsonl"\n')
     ended = device.deploy(signed["two"], "--config", broken, edgeclf_start_seconds=20)
     assert ended.status == 1
-    assert ended.text.endswith(") is back and answers."), ended.text
+    assert ended.text.endswith(") is in use again and answers."), ended.text
     # A file that is put in its place on the device, past the deployment, is refused by the service itself.
     served, process = (device.root / "current" / "model.tflite").resolve(), device.health()["process"]
     kept = served.read_bytes()

@@ -25,7 +25,7 @@ def test_status_of_a_device(bare: Device, models: dict[str, Path]) -> None:
     assert ended.status == 1
     assert ended.text.splitlines()[1].split(maxsplit=1) == [
         "box",
-        f"nothing is deployed in {bare.root}; bring it with edgeclf deploy.",
+        f"nothing is deployed in {bare.root}; use edgeclf deploy first.",
     ]
     layout = place(bare, models["one"], 'source = "0"\n')
     page = bare.folder / "fleet.html"

@@ -43,13 +43,13 @@ def test_a_roll_out_stops_at_its_canary_goes_on_and_is_repeated(ten: dict[str, B
     assert status == 1
     assert "the model fails its check on the device" in lines.pop("box0")
     assert len(lines) == 9
-    assert all(line.startswith("not begun") for line in lines.values()), lines
+    assert all(line.startswith("not started") for line in lines.values()), lines
     assert _served(ten) == {"one"}
 
     ten["box5"].cut_power()
     status, lines = _rolled_out(ten, models["two"], "--max-failed", "1")
     assert status == 1
-    assert lines.pop("box5").startswith("not reached: nothing answers to ssh there")
+    assert lines.pop("box5").startswith("not reached: no ssh server answers")
     assert all(line.startswith("serves two (") for line in lines.values()), lines
 
     ten["box5"].boot()

@@ -24,27 +24,33 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--config", type=_FILE, help="Run the service with this run.toml (default: the one on the device).")
 @click.option("--check", is_flag=True, help="Print what would be done and change nothing.")
 @click.option(
-    "--wheels", type=_FOLDER, help="Take the runtime's wheel from this folder (default: from the installation here)."
+    "--wheels", type=_FOLDER, help="Take the runtime's wheel from this folder (default: the installed runtime)."
 )
-@click.option("--offline", type=_FOLDER, help="Install everything from this folder of wheels, nothing from an index.")
+@click.option(
+    "--offline", type=_FOLDER, help="Install all packages from this folder of wheels instead of a package index."
+)
 @click.option(
     "--key",
     type=_FILE,
     metavar="KEY.pub",
-    help="Let the devices refuse models that were not signed with this key, from now on.",
+    help="From now on, let the devices refuse models that this key has not signed.",
 )
-@click.option("--latency-ms", type=click.FloatRange(0), help="Take everything back if an image takes longer there.")
+@click.option(
+    "--latency-ms",
+    type=click.FloatRange(0),
+    help="Maximum latency per image on the device, in ms; above it, the deployment fails.",
+)
 @click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the new service for this time (default: 20).")
 @click.option(
     "--shadow",
     type=Duration(),
     metavar="TIME",
-    help="Before the switch, run both models on the same frames for this time, such as 10m.",
+    help="Before the switch, run the new model beside the current one on the same frames for this time, such as 10m.",
 )
 @click.option(
     "--min-agreement",
     type=click.FloatRange(0, 1),
-    help="Stop after --shadow if both gave the same answer on a smaller share of frames (default: 0.9).",
+    help="Switch after --shadow only if both models gave the same answer on this share of frames (default: 0.9).",
 )
 @rollout_options
 @target_options
@@ -59,8 +65,9 @@ def deploy(
 ) -> None:
     """Install MODEL on devices over ssh and run it as a service.
 
-    Each device is looked at before anything is changed. The new version is installed beside the present one, tried
-    there, switched to and watched; if something is wrong, the former one is back.
+    Each device is examined before anything is changed. The new version is installed beside the current one and tested
+    on the device. Then the service switches to it and is watched; if something is wrong, the previous version is
+    restored.
     """
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.model.file import read_model
@@ -68,7 +75,7 @@ def deploy(
 
     targets.check()
     if given["min_agreement"] is not None and given["shadow"] is None:
-        raise UsageError("--min-agreement is about a comparison: it needs --shadow.")
+        raise UsageError("--min-agreement needs --shadow.")
     read_model(model)  # a damaged file is refused before any device is touched
     if key is not None:
         key = _public(key)

@@ -13,7 +13,7 @@ __all__ = ["fleet"]
 
 @click.group()
 def fleet() -> None:
-    """See how devices are, bring their snapshots here, or go back."""
+    """Show the status of devices, copy their snapshots, or roll back."""
 
 
 fleet.add_command(status)

@@ -18,29 +18,31 @@ __all__ = ["pull"]
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to bring the images to.",
+    help="Folder to copy the images to.",
 )
 @click.option(
     "--max-images",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Bring at most this many images from each device.",
+    help="Maximum number of images to copy from each device.",
 )
 @click.option(
     "--max-mb",
     type=click.FloatRange(0, min_open=True),
     default=500,
     show_default=True,
-    help="Bring at most this many megabytes from each device.",
+    help="Maximum number of megabytes to copy from each device.",
 )
-@click.option("--snapshots", metavar="PATH", help="Take them from this folder of the devices (default: of run.toml).")
+@click.option(
+    "--snapshots", metavar="PATH", help="Folder of the snapshots on the devices (default: the one in run.toml)."
+)
 @target_options
 def pull(targets: Targets, output: Path, max_images: int, max_mb: float, snapshots: str | None) -> None:
-    """Bring the devices' new snapshots here, to sort them.
+    """Copy the devices' new snapshots here, to sort them.
 
-    Images that came before are not brought again, also if they were sorted or discarded since, and copies of the same
-    scene are left out. After a lost connection the same command goes on.
+    An image is copied only once, even if it has been sorted or discarded since. Near-duplicates of earlier images are
+    left out. After a lost connection, run the same command to continue.
     """
     from edgeclf_fleet.events import outcomes
     from edgeclf_fleet.snapshot_store import SnapshotStore
@@ -58,7 +60,7 @@ def pull(targets: Targets, output: Path, max_images: int, max_mb: float, snapsho
     for outcome in ended:
         click.echo(f"{outcome.host}: {outcome.text}", err=not outcome.ok)
     parts = [counted(adopted.new, "new image")]
-    parts += [f"{adopted.copies} left out as the same scene came before"] * (adopted.copies > 0)
+    parts += [f"{adopted.copies} left out as near-duplicates"] * (adopted.copies > 0)
     parts += [f"{counted(adopted.damaged, 'damaged file')} left out"] * (adopted.damaged > 0)
     click.echo(f"{output}: {'; '.join(parts)}")
     if adopted.new:

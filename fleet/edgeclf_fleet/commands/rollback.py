@@ -17,11 +17,11 @@ __all__ = ["rollback"]
 
 
 @click.command()
-@click.option("--to", default="", metavar="DIGEST", help="Go back to the model whose digest begins so.")
+@click.option("--to", default="", metavar="DIGEST", help="Go back to the model whose digest starts with these digits.")
 @click.option(
     "--key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Sign the former model anew with this private key, for devices that take signed models only.",
+    help="Sign the previous model again with this private key, for devices that accept signed models only.",
 )
 @click.option("--check", is_flag=True, help="Print what would be done and change nothing.")
 @click.option("--watch-seconds", type=click.FloatRange(0), help="Watch the service for this time (default: 20).")
@@ -30,16 +30,16 @@ __all__ = ["rollback"]
 def rollback(
     targets: Targets, rollout: Rollout | None, to: str, key: Path | None, check: bool, watch_seconds: float | None
 ) -> None:
-    """Go back to the release before the present one.
+    """Go back to the previous release.
 
-    Model, settings and runtime are those of before. They are tried and watched as in a deployment; if something is
-    wrong, the present release goes on. A second run changes nothing.
+    Restores its model, settings and runtime. They are tested and watched as in a deployment; if something is wrong, the
+    current release stays in use. A second run changes nothing.
     """
     from edgeclf_runtime.errors import UsageError
 
     targets.check()
     if to and not set(to.lower()) <= set("0123456789abcdef"):
-        raise UsageError(f"--to {to}: expected the first digits of a digest, as edgeclf fleet status shows it.")
+        raise UsageError(f"--to {to}: expected the first digits of a digest, as shown by edgeclf fleet status.")
     statements = _statements(targets, to, key) if key is not None else {}
     variables = {"edgeclf_to": to, "edgeclf_statements": statements, "edgeclf_watch_seconds": watch_seconds}
     tell_outcomes(targets.run("rollback", variables, ["--check"] if check else [], rollout))

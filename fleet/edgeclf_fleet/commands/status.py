@@ -14,13 +14,15 @@ __all__ = ["status"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page to this file.")
-@click.option("--no-verify", is_flag=True, help="Leave out the golden check, which takes some seconds.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the table to this file, as a web page."
+)
+@click.option("--no-verify", is_flag=True, help="Skip the golden check, which takes some seconds.")
 @target_options
 def status(targets: Targets, as_json: bool, html: Path | None, no_verify: bool) -> None:
-    """Show how devices are: their model, service, camera and disk.
+    """Show the status of devices: model, service, camera and disk.
 
-    Exits with status 1 if a device cannot be asked or needs a look.
+    Exits with status 1 if a device cannot be reached or needs attention.
     """
     from edgeclf_fleet.survey import device_statuses, table
     from edgeclf_fleet.survey_page import survey_page

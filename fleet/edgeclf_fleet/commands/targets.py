@@ -26,17 +26,17 @@ _OPTIONS = (
         "inventories",
         multiple=True,
         type=click.Path(exists=True, path_type=Path),
-        help="Take the hosts of an Ansible inventory; several may be given.",
+        help="Use the hosts of an Ansible inventory; repeat for several.",
     ),
-    click.option("--limit", metavar="PATTERN", help="Take these hosts or groups of the inventory only."),
-    click.option("--ask-become-pass", "-K", is_flag=True, help="Ask for the password of sudo."),
+    click.option("--limit", metavar="PATTERN", help="Use only these hosts or groups of the inventory."),
+    click.option("--ask-become-pass", "-K", is_flag=True, help="Ask for the sudo password."),
     click.option(
         "--ansible",
-        metavar="WORDS",
+        metavar="OPTIONS",
         default="",
         help="Pass further options to ansible-playbook, such as '--forks 20 -e edgeclf_root=/srv/edgeclf'.",
     ),
-    click.option("--verbose", "-v", is_flag=True, help="Show what Ansible prints, too."),
+    click.option("--verbose", "-v", is_flag=True, help="Also show Ansible's output."),
 )
 _NAMES = ("hosts", "inventories", "limit", "ask_become_pass", "ansible", "verbose")
 
@@ -45,12 +45,12 @@ _ROLLOUT_OPTIONS = (
     click.option(
         "--batches",
         metavar="N|P%,...",
-        help="Take so many devices at a time, such as 1,10%,100%; go on only if they are well.",
+        help="Sizes of the batches, such as 1,10%,100%; the next batch starts only if the last one succeeded.",
     ),
     click.option(
         "--max-failed",
         metavar="N|P%",
-        help="Go on with --batches although so many devices failed in all (default: 0).",
+        help="Continue with the next batch if at most this many devices have failed in all (default: 0).",
     ),
 )
 
@@ -63,7 +63,7 @@ def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
         from edgeclf_fleet.rollout import Rollout
 
         if batches is None and max_failed is not None:
-            raise UsageError("--max-failed stops between batches: it needs --batches.")
+            raise UsageError("--max-failed needs --batches.")
         sizes = None if batches is None else tuple(batches.replace(" ", "").split(","))
         command(rollout=Rollout(sizes, max_failed or "0") if sizes else None, **given)
 

@@ -71,8 +71,8 @@ class Frames:
             self._socket = connected(state / SOCKET)
         except OSError as error:
             raise ServiceError(
-                f"{state / SOCKET}: {error.strerror}: no service runs there, or one that is too old for this; deploy "
-                "once without --shadow."
+                f"{state / SOCKET}: {error.strerror}: no service runs there, or its version is too old to compare "
+                "with; deploy once without --shadow."
             ) from None
         self._file = self._socket.makefile("rb")
         self._socket.settimeout(60)
@@ -110,7 +110,7 @@ class Frames:
 
     def _ended(self, why: str = "") -> ServiceError:
         after = f"after {time.monotonic() - self._begun:.0f} s"
-        return ServiceError(f"the service has ended or took another model {after}{f' ({why})' if why else ''}.")
+        return ServiceError(f"the service ended or switched to another model {after}{f' ({why})' if why else ''}.")
 
     def _seen(self, about: dict[str, Any]) -> Seen:
         shape = tuple(map(int, about["shape"]))

@@ -19,14 +19,14 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"the same answer on {report['agreement']:.1%} of {counted(report['frames'], 'frame')} "
         f"(95% interval {low:.0%} to {high:.0%}) in {report['seconds']:.0f} s",
-        f"unknown: {unknown['before']:.1%} before, {unknown['new']:.1%} new; "
-        f"{spent['before']:.1f} ms an image before, {spent['new']:.1f} ms new",
-        f"the service gave {rate['during']:.1f} answers a second, {rate['usual']:.1f} before the trial",
+        f'current model: {unknown["before"]:.1%} "unknown", {spent["before"]:.1f} ms per image; '
+        f'new model: {unknown["new"]:.1%} "unknown", {spent["new"]:.1f} ms per image',
+        f"the service gave {rate['during']:.1f} answers per second meanwhile, {rate['usual']:.1f} before",
     ]
     differing = [row for row in report["labels"] if row["same"] < row["frames"]]
     for row in sorted(differing, key=lambda row: row["same"] - row["frames"])[:_LABELS]:
         instead = ", ".join(f"{plain(str(label))} {count}" for label, count in row["instead"].items())
-        lines.append(f"{plain(str(row['label']))}: {row['same']} of {row['frames']} the same, else {instead}")
+        lines.append(f"{plain(str(row['label']))}: {row['same']} of {row['frames']} the same, otherwise {instead}")
     if count := len(report["images"]):
-        lines.append(f"{counted(count, 'image')} on which they differ: {plain(str(report['folder']))}")
+        lines.append(f"{counted(count, 'image')} with different answers: {plain(str(report['folder']))}")
     return lines

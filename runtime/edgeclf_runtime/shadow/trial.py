@@ -53,7 +53,7 @@ def compare(classifier: Classifier, chosen: RunSettings, state: Path, seconds: f
                 images.offer(seen, frame, new)
             pace.wait(time.monotonic() - began, until - time.monotonic())
     if agreement.frames < _LEAST:
-        raise ServiceError(f"only {agreement.frames} frames came in {seconds:g} s, {_LEAST} are needed to compare.")
+        raise ServiceError(f"only {agreement.frames} frames came in {seconds:g} s, but a comparison needs {_LEAST}.")
     rates = {"usual": round(frames.rate, 2), "during": round(pace.rate, 2)}
     return {**agreement.as_dict(), "rate": rates, "folder": str(output), "images": images.as_list()}
 
@@ -71,7 +71,7 @@ def _zones(classifier: Classifier, chosen: RunSettings) -> Mapping[ZoneName, Zon
             view = GivenView(zone.region, own.rotate, own.flip, zone.polygon)
             made[name] = Zone(classifier, zone.decision, zone.gate, view, name)
     if not made:
-        raise UsageError("each zone has a model file of its own: there is nothing to compare.")
+        raise UsageError("each zone has a model file of its own, so there is nothing to compare.")
     return made
 
 
@@ -106,7 +106,7 @@ class _Trial:
         """Return a frame as the new model sees it, and its answer."""
         frame = viewed(seen.frame, self._zone.classifier, self._view)
         if (frame.view.rotate, frame.view.flip) != (self._view.rotate, self._view.flip):
-            raise UsageError("the new model sees images turned otherwise: --shadow cannot compare it; deploy without.")
+            raise UsageError("the new model rotates or flips images differently; deploy it without --shadow.")
         self._count, self._now = self._count + 1, frame.moment
         self._began = self._began if self._count > 1 else frame.moment
         fitted = self._zone.classifier.fit(frame)

@@ -192,5 +192,5 @@ def _copy(
 def _why(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate is not to be trusted ({tls.reason(reason)}); one of your own: update_ca"
+        return f"its certificate is not trusted ({tls.reason(reason)}); one of your own: update_ca"
     return str(getattr(reason, "strerror", None) or reason or type(reason).__name__).rstrip(".")

@@ -127,8 +127,8 @@ def test_the_same_model_says_the_same_and_another_is_seen_to_differ(run: _Run, t
     assert (kept["before"], kept["new"], snapshot and snapshot.answer) == (answer, "another", "another")
     assert [path.name for path in (tmp_path / "differ" / UNSORTED).iterdir()] == [kept["file"]]  # one in five seconds
     text = "\n".join(report_lines(report))
-    assert f"{answer}: 0 of {row['frames']} the same, else another {row['frames']}" in text
-    assert f"1 image on which they differ: {tmp_path / 'differ'}" in text
+    assert f"{answer}: 0 of {row['frames']} the same, otherwise another {row['frames']}" in text
+    assert f"1 image with different answers: {tmp_path / 'differ'}" in text
     run.answers(1)
 
 
@@ -172,9 +172,9 @@ def test_it_ends_with_the_model_or_the_run(run: _Run) -> None:
         with Frames(run.folder) as frames:
             assert frames.next({}, 60) is not None
             end()
-            with pytest.raises(ServiceError, match="the service has ended or took another model after"):
+            with pytest.raises(ServiceError, match="the service ended or switched to another model after"):
                 _all_left(frames)
-    with pytest.raises(ServiceError, match="no service runs there, or one that is too old"):
+    with pytest.raises(ServiceError, match="no service runs there, or its version is too old"):
         Frames(run.folder)
 
 

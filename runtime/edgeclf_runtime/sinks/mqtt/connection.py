@@ -191,7 +191,7 @@ def _remedy(error: BaseException | None) -> str:
             return f"its certificate is for another name ({why}); use that name in the address"
         if "expired" in why or "not yet valid" in why:
             return f"its certificate is not valid today ({why}); check this device's clock, then the certificate"
-        return f"its certificate is not to be trusted ({why}); {_TRUST}"
+        return f"its certificate is not trusted ({why}); {_TRUST}"
     if isinstance(error, ssl.SSLError):
         if "WRONG_VERSION" in str(error) or "RECORD_LAYER" in str(error):
             return f"it does not speak TLS; {_PLAIN}"

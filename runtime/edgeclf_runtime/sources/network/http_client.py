@@ -68,7 +68,7 @@ class HttpClient:
                 return self._request()
             except ssl.SSLCertVerificationError as error:
                 self.close()
-                what = f"its certificate is not to be trusted ({tls.reason(error)})"
+                what = f"its certificate is not trusted ({tls.reason(error)})"
                 raise SourceError(f"{self.shown}: {what}. {tls.HOW_UNVERIFIED}") from None
             except (ConnectionError, http.client.BadStatusLine) as error:
                 self.close()

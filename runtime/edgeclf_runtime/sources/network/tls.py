@@ -48,9 +48,7 @@ def check_certificate(address: str, shown: str, timeout: float) -> None:
         with socket.create_connection((host, port), timeout) as plain:
             context(insecure=False).wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
-        raise SourceError(
-            f"{shown}: its certificate is not to be trusted ({reason(error)}). {HOW_UNVERIFIED}"
-        ) from None
+        raise SourceError(f"{shown}: its certificate is not trusted ({reason(error)}). {HOW_UNVERIFIED}") from None
     except OSError as error:
         raise SourceError(f"{shown}: no video stream there. Check the address and the camera. ({error})") from None
 

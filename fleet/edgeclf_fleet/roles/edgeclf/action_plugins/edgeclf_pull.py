@@ -21,7 +21,7 @@ from edgeclf_runtime.system.plain_text import counted
 
 MARK = "EDGECLF "
 LIST = Path(__file__).parents[1] / "files" / "list_snapshots.py"
-_AGAIN = "The same command goes on from there."
+_AGAIN = "Run the same command to continue."
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             chosen = wanted(self._listed(given), host, arrivals.known(), given["max_images"], given["max_mb"] * 1e6)
         except ValueError as error:
-            raise AnsibleActionFail(f"What the device says of its snapshots cannot be used: {error}.") from None
+            raise AnsibleActionFail(f"The device's list of snapshots cannot be used: {error}.") from None
         with _small_files():
             brought, failed = self._bring(chosen, arrivals)
         return {**result, "changed": bool(brought), "outcome": _outcome(chosen, brought, failed)}
@@ -61,7 +61,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(f"The snapshots cannot be listed: {last}")
         said = json.loads(lines[-1][len(MARK) :])
         if not isinstance(said, dict) or said.get("error"):
-            raise AnsibleActionFail(str(said.get("error") if isinstance(said, dict) else "it says nothing"))
+            raise AnsibleActionFail(
+                str(said.get("error") if isinstance(said, dict) else "the list of snapshots is empty")
+            )
         return said
 
     def _bring(self, chosen: Wanted, arrivals: Arrivals) -> tuple[list[RemoteSnapshot], list[str]]:
@@ -72,15 +74,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             try:
                 self._connection.fetch_file(image.path, str(part))
                 if part.stat().st_size != image.size:
-                    raise AnsibleError(f"{image.path}: not as large as it was said to be")
+                    raise AnsibleError(f"{image.path}: its size is not the one listed")
                 put_in_place(part, arrivals.complete(image.name))
             except AnsibleConnectionFailure:
-                raise AnsibleActionFail(f"{len(brought)} images came, then the connection was lost. {_AGAIN}") from None
+                raise AnsibleActionFail(
+                    f"The connection was lost after {counted(len(brought), 'image')}. {_AGAIN}"
+                ) from None
             except (AnsibleError, OSError) as error:
                 reason = str(error).strip().splitlines()[-1]
                 if "No space left" in reason or "quota" in reason.lower():
                     raise AnsibleActionFail(
-                        f"{len(brought)} images came, then the disk here was full. {_AGAIN}"
+                        f"The disk here is full after {counted(len(brought), 'image')}. {_AGAIN}"
                     ) from None
                 if not _is_gone(reason):
                     failed.append(reason)
@@ -89,7 +93,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             finally:
                 part.unlink(missing_ok=True)
         if failed and not brought:
-            raise AnsibleActionFail(f"No image came: {_readable(failed[0])}.")
+            raise AnsibleActionFail(f"No image could be copied: {_readable(failed[0])}.")
         return brought, failed
 
 
@@ -100,16 +104,14 @@ def _is_gone(reason: str) -> bool:
 
 def _readable(reason: str) -> str:
     is_denied = "permission denied" in reason.lower()
-    return f"{reason.rstrip('.')}; connect as the user of the service" if is_denied else reason.rstrip(".")
+    return f"{reason.rstrip('.')}; connect as the user that runs the service" if is_denied else reason.rstrip(".")
 
 
 def _outcome(chosen: Wanted, brought: list[RemoteSnapshot], failed: list[str]) -> str:
     parts = [f"{counted(len(brought), 'new image')}, {sum(image.size for image in brought) / 1e6:.1f} MB"]
     parts += [f"{chosen.later} left for the next time"] if chosen.later else []
-    parts += [f"{counted(chosen.refused, 'file')} passed over whose names are not those of snapshots"] * (
-        chosen.refused > 0
-    )
-    parts += [f"{counted(len(failed), 'image')} did not come ({_readable(failed[0])})"] if failed else []
+    parts += [f"{counted(chosen.refused, 'file')} skipped (not named like a snapshot)"] * (chosen.refused > 0)
+    parts += [f"{counted(len(failed), 'image')} could not be copied ({_readable(failed[0])})"] if failed else []
     return "; ".join(parts)
 
 

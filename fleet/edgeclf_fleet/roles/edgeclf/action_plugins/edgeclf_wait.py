@@ -22,8 +22,8 @@ MARK = "EDGECLF "
 _LOOK = 2.0  # seconds between two looks
 _LOST = 120.0  # seconds without a connection after which it is given up
 _DIED = (
-    "it was ended on the device before it was done; was the device switched off, or out of memory? "
-    "The same command finds out how it stands, and goes on."
+    "the deployment was ended on the device before it was done; was the device switched off, or out of memory? "
+    "Run the same command to continue."
 )
 
 

@@ -47,7 +47,7 @@ def listed(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         folder = folder_of(asked)
         if not folder:
-            return {"error": 'run.toml names no folder of snapshots; add snapshots = "snapshots" to [sinks].'}
+            return {"error": 'run.toml has no folder for snapshots; add snapshots = "snapshots" to [sinks].'}
         if not os.path.isdir(folder):
             return {"folder": folder, "files": []}  # none was stored yet
         files = []
@@ -57,7 +57,7 @@ def listed(asked: dict[str, Any]) -> dict[str, Any]:
                 break
         return {"folder": folder, "files": files}
     except ImportError as error:
-        return {"error": f"the runtime there cannot be used ({error}); name the folder with --snapshots."}
+        return {"error": f"the runtime on the device cannot be used ({error}); give the folder with --snapshots."}
     except OSError as error:
         return {"error": f"{error.filename}: {error.strerror}."}
     except Exception as error:  # settings that are not valid

@@ -48,9 +48,9 @@ def python_lack() -> str:
     version = sys.version_info[:2]
     shown = "Python {}.{}".format(*version)
     if version < (3, 9):
-        return f"{shown} is too old: 3.9 or newer is needed. Update the system, or name another with edgeclf_python."
+        return f"{shown} is too old: 3.9 or newer is needed. Update the system, or set edgeclf_python."
     if struct.calcsize("P") == 4 and version > (3, 11):
-        return f"{shown} on 32 bits: there is no interpreter for it. Use Python 3.9 to 3.11, or a 64-bit system."
+        return f"{shown} on 32 bits has no TensorFlow Lite interpreter. Use Python 3.9 to 3.11, or a 64-bit system."
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -118,7 +118,7 @@ def right_lack(asked: Dict[str, Any]) -> str:
         if not asked["has_become_password"]:
             done = subprocess.run(["sudo", "-n", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: UP022
             if done.returncode:
-                return f"sudo wants a password of {user}, or refuses {user}. Give it with --ask-become-pass (-K)."
+                return f"sudo asks for the password of {user}, or refuses {user}. Give it with --ask-become-pass (-K)."
     elif not asked["become"] and not os.access(existing(asked["root"]), os.W_OK):
         return "{} may not write to {}. Set edgeclf_root to a folder that it may write to.".format(
             user, existing(asked["root"])
@@ -129,7 +129,7 @@ def right_lack(asked: Dict[str, Any]) -> str:
 def manager_lack(asked: Dict[str, Any]) -> str:
     """Return whether the service manager does not run."""
     if asked["manager"] == "systemd" and not os.path.isdir("/run/systemd/system"):
-        return "systemd does not run here. Set edgeclf_service_manager to runit, or to none for no service."
+        return "systemd is not running. Set edgeclf_service_manager to runit, or to none for no service."
     if asked["manager"] == "runit":
         if shutil.which("sv") is None:
             return "runit is not installed: sudo apt install runit"

@@ -40,7 +40,7 @@ def call(words: Sequence[object], about: str, folder: Path | None = None, second
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ReleaseError(f"{about}: not ended after {seconds:.0f} s") from None
+        raise ReleaseError(f"{about}: did not end within {seconds:.0f} s") from None
     except OSError as error:
         raise ReleaseError(f"{about}: {words[0]}: {error.strerror}") from None
     if done.returncode:
@@ -51,7 +51,7 @@ def call(words: Sequence[object], about: str, folder: Path | None = None, second
 def last_line(text: str, status: int) -> str:
     """Return the line of an output that says why the program failed."""
     if status < 0:
-        return f"it is ended by {_signal(-status)}"
+        return f"it was ended by {_signal(-status)}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "fatal"))]
     chosen = (errors or lines or [f"exit status {status}"])[-1]

@@ -36,7 +36,7 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
     """
     about = layout.about(layout.current)
     if not about:
-        raise ReleaseError(f"nothing is deployed in {layout.root}; bring it with edgeclf deploy.")
+        raise ReleaseError(f"nothing is deployed in {layout.root}; use edgeclf deploy first.")
     process = manager.process()
     health, usage = _object(manager.health), shutil.disk_usage(layout.root)
     is_present = bool(process) and health.get("process") == process
@@ -47,7 +47,7 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
         "model": {"name": about.get("name"), "digest": about.get("model")},
         "running": _running(layout, health.get("models"), manager.health.parent) if is_present else None,
         "release": layout.current,
-        "service": "runs" if process else "does not run" if manager.runs_service else "none",
+        "service": "runs" if process else "not running" if manager.runs_service else "none",
         "health": _chosen(health, _OF_HEALTH) if is_present else None,
         "conditions": _chosen(_object(manager.health.with_name("conditions.json")), _OF_CONDITIONS),
         "golden": _golden(layout) if verify else None,

@@ -85,7 +85,7 @@ class _Deployment:
         before = layout.about(layout.current)
         steps = []
         if layout.pending() is not None:
-            steps.append("take back a switch that was cut off")
+            steps.append("undo an interrupted switch")
         if not (layout.environments / wanted.environment / "complete").exists():
             steps.append(f"install edgeclf-runtime {wanted.version}")
         if before.get("model") != wanted.model_digest:
@@ -93,9 +93,9 @@ class _Deployment:
         if self._config != self._present_config:
             steps.append("change the settings" if before else "write the settings")
         if self._key != self._present_key():
-            steps.append("refuse models that the key has not signed" if self._key else "take models of any signer")
+            steps.append("refuse models that the key has not signed" if self._key else "accept unsigned models")
         if wanted.shadow:
-            steps.append(f"compare it with the present model for {wanted.shadow:g} s")
+            steps.append(f"compare it with the current model for {wanted.shadow:g} s")
         if self._manager.runs_service:
             steps.append("restart the service" if self._manager.definition() is not None else "install the service")
         return True, "would {}".format(", ".join(steps))
@@ -173,7 +173,7 @@ class _Deployment:
         timings = json.loads(call(words, "the model cannot be measured"))["timings"]
         milliseconds = next(float(one["median"]) for one in timings if one["stage"] == "frame")
         if wanted.latency_ms and milliseconds > wanted.latency_ms:
-            text = "an image takes {:.1f} ms on the device, {:g} ms are allowed."
+            text = "an image takes {:.1f} ms on the device, but {:g} ms are allowed."
             raise ReleaseError(text.format(milliseconds, wanted.latency_ms))
         if self._manager.runs_service:
             options = ["--config", folder / "run.toml", "--dry-run"]
@@ -199,13 +199,13 @@ class _Deployment:
         layout.tidy([self._release, self._before_current()])
         spent = health.get("milliseconds") or measured
         frames = ", {} frames watched".format(health["frames"]) if health.get("frames") else ""
-        return f"{self._serves(before)}, {spent:.1f} ms an image{frames}"
+        return f"{self._serves(before)}, {spent:.1f} ms per image{frames}"
 
     def _serves(self, before: str = "") -> str:
         verb = "serves" if self._manager.runs_service else "holds"
         old = self._layout.about(before)
         is_new = old and old.get("model") != self._wanted.model_digest
-        was = ", before {} ({})".format(old["name"], str(old["model"])[:SHOWN]) if is_new else ""
+        was = ", previously {} ({})".format(old["name"], str(old["model"])[:SHOWN]) if is_new else ""
         return f"{verb} {self._wanted.model} with edgeclf {self._wanted.version}{was}"
 
     def _take_back_what_was_cut_off(self) -> None:
@@ -218,7 +218,7 @@ class _Deployment:
         noted = layout.pending() or {"before": "", "service": None}
         before, definition = str(noted["before"]), noted["service"]
         layout.switch(before)
-        text = "Nothing was there before, and nothing is left."
+        text = "Nothing was installed before, and nothing is left behind."
         if manager.runs_service:
             for record in manager.health.parent.glob("*.version"):  # or the former model would be refused as older
                 record.unlink()
@@ -227,9 +227,9 @@ class _Deployment:
                 if definition is not None:
                     text = self._former_answers(before)
             except ReleaseError as error:
-                text = f"The former version is back, but: {_sentence(error)}"
+                text = f"The previous version is in use again, but: {_sentence(error)}"
         elif before:
-            text = "The former version is back."
+            text = "The previous version is in use again."
         layout.settle()
         if forget:
             self._forget(before)
@@ -237,18 +237,18 @@ class _Deployment:
 
     def _former_answers(self, before: str) -> str:
         about = self._layout.about(before)
-        name = "{} ({})".format(about["name"], str(about["model"])[:SHOWN]) if about else "The former service"
+        name = "{} ({})".format(about["name"], str(about["model"])[:SHOWN]) if about else "The previous service"
         if not about and not self._manager.health.exists():  # of a version that does not tell its health
             return f"{name} runs again." if self._manager.process() else f"{name} does not run."
         try:
             watch(self._manager, Bounds(max(_FORMER_SECONDS, self._wanted.start_seconds), 0))
         except ReleaseError as error:
-            return f"{name} is back, but: {_sentence(error)}"
-        return f"{name} is back and answers."
+            return f"{name} is in use again, but: {_sentence(error)}"
+        return f"{name} is in use again and answers."
 
     def _untouched(self, before: str) -> str:
         if before:
-            return "{} goes on.".format(self._layout.about(before).get("name", "The former version"))
+            return "{} is still in use.".format(self._layout.about(before).get("name", "The previous version"))
         return "Nothing was switched."
 
     def _forget(self, before: str) -> None:

@@ -51,7 +51,7 @@ def install_environment(
     try:
         _unpack(archive, wheels)
         words = ["--system-site-packages"] if system_packages else []
-        call([python, "-m", "venv", *words, folder], "the environment cannot be made")
+        call([python, "-m", "venv", *words, folder], "the environment cannot be created")
         source = ["--no-index"] if offline else []
         chosen = "edgeclf-runtime[{}]=={}".format(",".join(_all_extras(extras)), version)
         pip = [

@@ -54,7 +54,7 @@ def find_former(layout: Layout, to: str = "") -> Former:
     if not layout.current:
         raise ReleaseError("nothing is deployed here.")
     if layout.pending() is not None:
-        raise ReleaseError("a deployment was cut off or goes on; deploy again to see its state.")
+        raise ReleaseError("a deployment was interrupted or is still running; deploy again to see its state.")
     present = layout.about(layout.current)
     if to:
         release = _with_model(layout, to)
@@ -66,7 +66,7 @@ def find_former(layout: Layout, to: str = "") -> Former:
         return Former("", present)
     about = layout.about(release)
     if not about:
-        raise ReleaseError("no former release is kept here; deploy its model instead.")
+        raise ReleaseError("no previous release is kept on this device; deploy its model instead.")
     needs_signature = (layout.link / "trusted.pub").exists()
     return Former(release, about, _seal(layout, layout.releases / release) if needs_signature else "")
 
@@ -80,7 +80,9 @@ def _with_model(layout: Layout, to: str) -> str:
         if any(digest.startswith(to.lower()) for digest in digests):
             return release
     shown = ", ".join("{} ({})".format(about["name"], about["model"][:8]) for about in kept.values() if about)
-    raise ReleaseError(f"no release with a model {to} is kept here, only {shown}; deploy the model instead.")
+    raise ReleaseError(
+        f"no release with the model {to} is kept on this device, only {shown}; deploy the model instead."
+    )
 
 
 def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None = None) -> str:
@@ -106,12 +108,15 @@ def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check:
     former = find_former(layout, to)
     about = former.about
     if not former.release:
-        return False, "nothing to do: {} ({}) is in use already.".format(about["name"], str(about["model"])[:8])
+        return False, "nothing to do: {} ({}) is already in use.".format(about["name"], str(about["model"])[:8])
     folder, digest = layout.releases / former.release, str(about["model"])
     if former.digest:
         statement = statements.get(former.digest, "")
         if not statement:
-            raise ReleaseError("models must be signed here, and the former one is older: sign it anew with --key KEY.")
+            raise ReleaseError(
+                "this device accepts signed models only, and none signed before the current one: sign the previous "
+                "model again with --key KEY."
+            )
         digest = digest if check else _signed_again(layout, folder, statement)
     wanted = {
         **given,

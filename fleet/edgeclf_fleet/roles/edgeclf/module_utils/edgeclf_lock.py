@@ -28,7 +28,7 @@ def locked(layout: Layout) -> Iterator[None]:
         until = time.monotonic() + (_TRIAL_ENDS if not _taken(file) and end_trial(layout) else 0.0)
         while not _taken(file):
             if time.monotonic() >= until:
-                raise ReleaseError("another deployment to this device is running; wait for its end.")
+                raise ReleaseError("another deployment to this device is running; wait until it ends.")
             time.sleep(0.2)
         yield
 

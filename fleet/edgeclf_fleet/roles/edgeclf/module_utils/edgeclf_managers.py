@@ -142,7 +142,7 @@ class Runit(Manager):
 
     def start(self) -> None:
         if self._link.exists() and not self._link.is_symlink():
-            raise ReleaseError(f"{self._link}: not made by edgeclf; choose another name of the service.")
+            raise ReleaseError(f"{self._link}: was not created by edgeclf; choose another name for the service.")
         log, state = self.layout.root / "log", self._state
         for folder in (self._folder / "log", log, state):
             folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ class Runit(Manager):
         until = time.monotonic() + _SUPERVISED_AFTER
         while not self.process():
             if time.monotonic() > until:
-                raise ReleaseError(f"runit does not start {self._link}: does runsvdir run?")
+                raise ReleaseError(f"runit does not start {self._link}: is runsvdir running?")
             time.sleep(0.2)
 
     def _remove(self) -> None:

@@ -48,7 +48,7 @@ def compared(layout: Layout, manager: Manager, folder: Path, seconds: float) -> 
     words: list[object] = [folder / "environment/bin/python", "-m", "edgeclf_runtime.shadow"]
     words += [folder / "model.tflite", manager.health.parent, "--config", folder / "run.toml"]
     words += ["--seconds", seconds, "-o", layout.root / "shadow"]
-    printed = call(words, "the new model cannot be compared with the present one", layout.data, seconds + _AFTER)
+    printed = call(words, "the new model cannot be compared with the current one", layout.data, seconds + _AFTER)
     report: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
     return report
 
@@ -56,7 +56,7 @@ def compared(layout: Layout, manager: Manager, folder: Path, seconds: float) -> 
 def check_agreement(report: dict[str, Any], least: float) -> None:
     """Raise Disagreement if the models agree on a smaller share of frames."""
     if report["agreement"] < least:
-        text = "the new model gives the same answer as the present one on {:.1%} of {} frames, {:.0%} are asked for."
+        text = "the new model gives the same answer as the current one on {:.1%} of {} frames, but {:.0%} are required."
         raise Disagreement(text.format(report["agreement"], report["frames"], least), report)
 
 
@@ -77,4 +77,4 @@ def end_trial(layout: Layout) -> bool:
 def check_comparable(manager: Manager, layout: Layout) -> None:
     """Raise ReleaseError if there is no service to compare with."""
     if not manager.runs_service or not layout.current or not manager.process():
-        raise ReleaseError("--shadow compares with the model of a service, and none runs here: deploy without it.")
+        raise ReleaseError("--shadow compares with the model of a service, but none is running: deploy without it.")

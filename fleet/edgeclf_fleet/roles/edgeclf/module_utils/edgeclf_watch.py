@@ -61,7 +61,7 @@ def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
         raise ReleaseError("its source is {}{}".format(health.get("state"), _reason(health)))
     spent = health.get("milliseconds") or 0.0
     if bounds.latency_ms and spent > bounds.latency_ms:
-        raise ReleaseError(f"it takes {spent:.1f} ms an image, {bounds.latency_ms:g} ms are allowed")
+        raise ReleaseError(f"it takes {spent:.1f} ms per image, but {bounds.latency_ms:g} ms are allowed")
     return health
 
 
@@ -87,7 +87,7 @@ def _no_answer(health: dict[str, Any], bounds: Bounds, manager: Manager) -> str:
 
 def _ended(manager: Manager) -> str:
     words = manager.last_words()
-    return "the service ends by itself{}".format(f": {words}" if words else "")
+    return "the service ended by itself{}".format(f": {words}" if words else "")
 
 
 def _reason(health: dict[str, Any]) -> str:
