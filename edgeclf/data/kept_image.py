@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import cv2
 import numpy as np
 
 from edgeclf.data.dataset import Dataset
@@ -28,7 +29,7 @@ class KeptImage:
 
     def __init__(self, cache: DecodedCache, content: bytes, rule: Preprocessing, view: View) -> None:
         self._cache, self._content = cache, content
-        self._key = (hashlib.blake2b(content, digest_size=32).digest(), rule, view)
+        self._key = (hashlib.blake2b(content, digest_size=32).digest(), rule, view, cv2.__version__)
 
     def pixels(self, height: int, width: int) -> Pixels | None:
         """Return the image, uint8 RGB ``[height, width, 3]``; None if it is not kept."""

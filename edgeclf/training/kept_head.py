@@ -13,6 +13,7 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.frameworks import has_gpu
 from edgeclf.model.network import HEAD
 from edgeclf.training.linear_probe import Head, Indices
+from edgeclf_runtime import __version__
 
 __all__ = ["kept_or_fitted"]
 
@@ -24,7 +25,8 @@ def kept_or_fitted(
 ) -> Head:
     """Return the head that ``fit`` returns; if the cache in use has it from a training before, without fitting.
 
-    It is named after all that it follows from: the network's weights and the images' pixels, not their files.
+    It is named after all that it follows from: our version, the network's weights and the images' pixels, not their
+    files.
 
     Args:
         model: the network whose frozen part gives the features.
@@ -39,7 +41,14 @@ def kept_or_fitted(
     frozen = [weight for layer in model.layers if layer.name != HEAD for weight in layer.get_weights()]
     layers = [(layer.name, type(layer).__name__) for layer in model.layers]
     name = cache.name(
-        "head", layers, _digest(frozen), _digest(_batches(inputs, rows)), _digest([targets]), list(weights), has_gpu()
+        "head",
+        __version__,
+        layers,
+        _digest(frozen),
+        _digest(_batches(inputs, rows)),
+        _digest([targets]),
+        list(weights),
+        has_gpu(),
     )
     shape = model.get_layer(HEAD).kernel.shape
     kept = cache.get(name, 4 * (shape[0] + 1) * shape[1] + 8)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgeclf_runtime.shadow.lines import report_lines
 from edgeclf_runtime.system.plain_text import plain
 
-__all__ = ["Outcome", "outcomes", "why_unreachable"]
+__all__ = ["Outcome", "comparison", "outcomes", "why_unreachable"]
 
 _TAGS = re.compile(r"\x1b\[[0-9;]*m|^(Task failed: |Action failed: |Module failed: )+")
 
@@ -61,6 +62,15 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
                 host, False, "not started, because the roll-out stopped; run the same command to continue."
             )
     return list(ended.values())
+
+
+def comparison(event: Mapping[str, Any]) -> str:
+    """Return what two models have answered on a device, as lines; its report may be of another version, or made up."""
+    try:
+        lines = report_lines(event["shadow"])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        lines = ["what it tells of the comparison cannot be read"]
+    return "\n    ".join([f"{event['host']}: compared:", *lines])
 
 
 def why_unreachable(message: str, host: str) -> str:

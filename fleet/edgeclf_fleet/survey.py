@@ -32,6 +32,7 @@ _LABELS = 3  # labels of the day in a row
 _DIGITS = 8  # of a digest
 _OLD = 2 * 3600.0  # seconds; a service writes its health at least every hour
 _LONGEST = 40  # characters of a text from a device in a cell
+_LARGEST = 1e18
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def table(devices: Iterable[DeviceStatus]) -> list[str]:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value from a device is a number that can be shown; whole ones of JSON may have thousands of digits."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _shown(model: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeclf_fleet.events import Outcome, outcomes, why_unreachable
+from edgeclf_fleet.events import Outcome, comparison, outcomes, why_unreachable
 
 PREFIX = "Failed to connect to the host via ssh: "
 CHANGED = (
@@ -69,3 +69,9 @@ def test_a_connection_that_is_lost_later_may_have_changed_something() -> None:
     assert outcome.text.startswith(
         "the connection was lost (Broken pipe). The device serves as before or finishes by itself"
     )
+
+
+@pytest.mark.parametrize("report", [5, ["frames"], {"agreement": 1}, {"interval": "ab"}, {"interval": [10**400, 1]}])
+def test_a_comparison_that_cannot_be_read_does_not_end_a_rollout(report: object) -> None:
+    lines = comparison({"kind": "ok", "host": "box", "task": "compare", "shadow": report})
+    assert lines == "box: compared:\n    what it tells of the comparison cannot be read"

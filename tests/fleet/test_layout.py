@@ -71,3 +71,20 @@ def test_an_open_switch_is_noted_until_it_is_settled(layout: Layout) -> None:
     assert Layout(layout.root).pending() == {"before": "one", "service": None}
     layout.settle()
     assert layout.pending() is None
+
+
+def test_what_is_put_in_place_stays_there_in_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout, synced, sync = Layout(tmp_path), set[str](), os.fsync
+    layout.make()
+
+    def noted(descriptor: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    digest = MODELS["one"]
+    (layout.incoming / f"{digest}.tflite").write_text("one")
+    layout.take_model(digest)
+    layout.write_release("one", "one", digest, "", {})
+    folders = {str(path) for path in (layout.models, layout.releases, layout.releases / "one")}
+    assert folders <= synced

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,14 +16,18 @@ import pytest
 import tomllib
 from click.testing import CliRunner
 
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_condition import condition, updates_kept
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_deploying import deploy
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_former import find_former, roll_back
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_layout import Layout, ReleaseError
+from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_managers import Manager
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_wanted import Wanted
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.system.state_folder import kept_beside
 from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
 from edgeclf_runtime.trust.sealing import split, unsigned
 from edgeclf_runtime.trust.statement import MODEL
+from edgeclf_runtime.updates.last_good import LastGood, version
 from tests.model_files import variant
 from tests.signing import key_pairs, sign_model
 
@@ -213,3 +218,75 @@ def test_going_back_to_an_older_signed_model_needs_a_new_signature(
     assert unsigned(content) == kept_model.read_bytes()
     assert TrustedKeys(current / "trusted.pub").check("it", content).version > split(two.read_bytes())[1].version  # type: ignore[union-attr]
     assert go_back() == (False, f"nothing to do: one ({hashlib.sha256(content).hexdigest()[:8]}) is already in use.")
+
+
+def test_a_former_model_that_was_never_signed_is_not_signed_by_going_back(
+    bring: Bring, go_back: Bring, kept_model: Path, key: Path, tmp_path: Path
+) -> None:
+    bring(kept_model)
+    bring(sign_model(kept_model, key, tmp_path / "signed"), key=Path(f"{key}.pub").read_text("utf-8"))
+    with pytest.raises(ReleaseError, match="the previous one was never signed: sign its file and deploy it"):
+        go_back()
+
+
+def test_what_a_switch_that_was_cut_off_brought_is_not_taken_over(
+    root: Path, bring: Bring, kept_model: Path, key: Path, tmp_path: Path
+) -> None:
+    layout, public = Layout(root), Path(f"{key}.pub").read_text("utf-8")
+    models = [sign_model(kept_model, key, tmp_path / name) for name in ("one", "two", "three")]
+    bring(models[0], config='source = "a"\n', key=public)
+    before = layout.current
+    bring(models[1], config='source = "b"\n', key="none")
+    layout.note_pending(before, None)  # as if it had been killed before it was settled
+    bring(models[2])
+    settings = tomllib.loads((layout.link / "run.toml").read_text("utf-8"))
+    assert settings == {"source": "a", "trusted_key": str(layout.link.resolve() / "trusted.pub")}
+
+
+def test_a_switch_that_cannot_be_noted_leaves_nothing(
+    root: Path, bring: Bring, kept_model: Path, tmp_path: Path
+) -> None:
+    bring(kept_model, config='source = "a"\n')
+    before = sorted(path for path in root.rglob("*") if path.name != "incoming")
+    (root / ".pending.json.new").mkdir()  # in its place a full disk, which nobody can write to either
+    with pytest.raises(OSError, match="pending"):
+        bring(variant(kept_model, tmp_path / "two", card=lambda text: text))
+    (root / ".pending.json.new").rmdir()
+    assert sorted(path for path in root.rglob("*") if path.name != "incoming") == before
+
+
+def test_the_updates_of_a_service_are_found(tmp_path: Path, kept_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout, state = Layout(tmp_path / "root"), tmp_path / "edgeclf-models" / "edgeclf"
+    state.mkdir(parents=True)
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    folder, stem = kept_beside(layout.link / "model.tflite")
+    arrived = folder / f"{stem}-update.tflite"
+    for model in (layout.link / "model.tflite", arrived):  # a copy of the deployed model is no update
+        model.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kept_model, model)
+        LastGood(model).keep(version(model), ["a"])
+    arrived.unlink()
+    assert updates_kept(layout, state) == [LastGood(arrived).find()]
+
+
+def test_root_imports_nothing_from_a_folder_of_others(
+    root: Path,
+    bring: Bring,
+    go_back: Bring,
+    kept_model: Path,
+    key: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layout = Layout(root)
+    bring(kept_model)
+    for folder in (layout.data, tmp_path / "home"):  # of the service's user, and of the one who connects
+        folder.mkdir(exist_ok=True)
+        for name in ("edgeclf_runtime", "click", "json"):
+            (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\n", "utf-8")
+    monkeypatch.chdir(tmp_path / "home")
+    signed = sign_model(kept_model, key, tmp_path / "signed")
+    bring(signed, key=Path(f"{key}.pub").read_text("utf-8"))
+    find_former(layout)
+    assert condition(layout, Manager(layout, "edgeclf", {}))["golden"] == "ok"
+    assert not (tmp_path / "ran").exists()

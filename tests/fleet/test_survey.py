@@ -129,3 +129,22 @@ def test_nonsense_of_a_device_is_a_dash_or_one_line() -> None:
     for day in ({"labels": {"a": "b"}}, {"labels": []}, "today", None):
         row = _row(_status(health={"state": "running", "milliseconds": None, "day": day}))
         assert (row["today"], row["unfamiliar"], row["ms"]) == ("-", "-", "-")
+
+
+def test_numbers_that_no_device_has_are_not_shown() -> None:
+    huge = 10**400
+    health = {
+        "state": "running",
+        "milliseconds": huge,
+        "time": huge,
+        "day": {"labels": {"a": huge}, "unfamiliar": huge},
+    }
+    row = _row(_status(health=health, temperature=-huge, disk={"free": huge}, conditions={"accuracy": float("inf")}))
+    assert [row[name] for name in ("ms", "temperature", "today", "unfamiliar", "images", "disk")] == [
+        "-",
+        "-",
+        "-",
+        "-",
+        "as in training",
+        "-",
+    ]

@@ -43,3 +43,19 @@ def test_an_update_is_shown_beside_the_deployed_model(
     assert running() == {"name": "two", "digest": offered, "from": "update"}
     text = device.fleet("status", "--no-verify").text
     assert f"two {offered[:8]} (update; deployed {deployed[:8]})" in text
+
+
+def test_a_model_older_than_the_update_in_use_is_refused(
+    updating: Device, models: dict[str, Path], tmp_path: Path
+) -> None:
+    device, one = updating, tmp_path / "one.tflite"
+    older = sign_model(models["three"], tmp_path / "mine", tmp_path / "three.tflite")
+    edgeclf("publish", models["two"], tmp_path / "made", "--key", tmp_path / "mine")
+    shutil.move(tmp_path / "made", tmp_path / "stick")
+    device.wait(lambda: any(model["name"] == "two" for model in device.health().get("models", ())))
+    ended = device.deploy(one)
+    assert (ended.status, "box: nothing to do: holds one (" in ended.text) == (0, True), ended.text
+    assert "; the service uses two (" in ended.text
+    ended = device.deploy(older)
+    assert (ended.status, "older than the model that was in use" in ended.text) == (1, True), ended.text
+    assert [model["name"] for model in device.health()["models"]] == ["two"]

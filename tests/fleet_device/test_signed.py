@@ -56,7 +56,7 @@ def test_only_what_the_key_has_signed_is_served(
         assert ended.text.endswith("one is still in use.")
     # Going back needs a new signature.
     assert device.deploy(signed["two"]).status == 0
-    assert "sign it anew with --key KEY" in device.fleet("rollback").printed
+    assert "sign the previous model again with --key KEY" in device.fleet("rollback").printed
     ended = device.fleet("rollback", "--key", key)
     assert ended.text.startswith("box: serves one ("), ended.printed
     device.wait(lambda: device.health().get("frames"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +46,9 @@ def rollback(
 
 def _statements(targets: Targets, to: str, key: Path) -> dict[str, str]:
     """Ask the devices which models they would go back to, and sign these anew; the private key stays here."""
+    from edgeclf_fleet.signing import signed_anew
     from edgeclf_runtime.commands.sign import asked_passphrase
     from edgeclf_runtime.trust.keys import SigningKey
-    from edgeclf_runtime.trust.statement import MODEL
 
     signing = SigningKey(key, asked_passphrase)
-    events = targets.run("rollback", {"edgeclf_to": to, "edgeclf_ask": True})
-    digests = {event["status"]["digest"] for event in events if event.get("status")} - {""}
-    version = int(time.time() * 1000)
-    return {digest: signing.statement(MODEL, digest, version).to_bytes().decode() for digest in sorted(digests)}
+    return signed_anew(targets.run("rollback", {"edgeclf_to": to, "edgeclf_ask": True}), signing)

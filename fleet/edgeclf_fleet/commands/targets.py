@@ -139,13 +139,13 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _progress() -> Callable[[dict[str, Any]], None]:
     """Return a function that shows what two models have answered and, on a terminal, what begins on which host."""
-    from edgeclf_runtime.shadow.lines import report_lines
+    from edgeclf_fleet.events import comparison
 
     is_shown = sys.stderr is not None and sys.stderr.isatty()
 
     def tell(event: dict[str, Any]) -> None:
         if event.get("shadow"):
-            click.echo("\n    ".join([f"{event['host']}: compared:", *report_lines(event["shadow"])]))
+            click.echo(comparison(event))
         if is_shown and event["kind"] == "start":
             task = event["task"].partition(" : ")[2] or event["task"]
             click.echo(f"{event['host']}: {task} ...", err=True)

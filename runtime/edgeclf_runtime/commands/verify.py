@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
@@ -25,12 +26,13 @@ __all__ = ["verify"]
 @click.option(
     "--not-older-than",
     type=click.Path(path_type=Path),
+    multiple=True,
     metavar="FILE",
-    help="Refuse a model file that was signed before this one, too.",
+    help="Refuse a model file that was signed before this one, too; may be repeated.",
 )
 @model_options
 def verify(
-    open_model: Opener, model: Path, allow_no_golden: bool, trusted_key: Path | None, not_older_than: Path | None
+    open_model: Opener, model: Path, allow_no_golden: bool, trusted_key: Path | None, not_older_than: tuple[Path, ...]
 ) -> None:
     """Check that MODEL still gives the scores of its export.
 
@@ -58,7 +60,7 @@ def verify(
     click.echo(f"{model}: as exported, with {name}: {text}.")
 
 
-def _admission(trusted_key: Path | None, not_older_than: Path | None) -> Callable[[Path, bytes], None] | None:
+def _admission(trusted_key: Path | None, not_older_than: Sequence[Path]) -> Callable[[Path, bytes], None] | None:
     """Return what checks a signature; None if none is asked for."""
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.trust.admission import check_not_older
@@ -66,12 +68,12 @@ def _admission(trusted_key: Path | None, not_older_than: Path | None) -> Callabl
     from edgeclf_runtime.trust.sealing import split
 
     if trusted_key is None:
-        if not_older_than is not None:
+        if not_older_than:
             raise UsageError("--not-older-than compares signatures: it needs --trusted-key.")
         return None
     keys = TrustedKeys(trusted_key)
-    other = split(not_older_than.read_bytes())[1] if not_older_than is not None else None
-    newest = other.version if other is not None else 0
+    others = [split(path.read_bytes())[1] for path in not_older_than]
+    newest = max((other.version for other in others if other is not None), default=0)
 
     def admit(path: Path, content: bytes) -> None:
         check_not_older(path, keys.check(path, content), newest)

@@ -13,12 +13,13 @@ from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.system.atomic_file import write_text
 from edgeclf_runtime.system.state_folder import service_folder
 
-__all__ = ["page_file", "placed", "read_page_zones", "with_page_zones", "write_page_zones"]
+__all__ = ["page_file", "placed", "read_page_zones", "rounded", "with_page_zones", "write_page_zones"]
 
 _PLACE = ("region", "polygon")
 _KEYS = ("name", "camera", *_PLACE)
 _MOST_POINTS = 64  # checking whether sides cross takes time with the square of it
 _MOST_ZONES = 64
+_DIGITS = 4  # of shares, after the point
 _HEAD = """\
 # Zones drawn on the page of edgeclf run, which writes this file anew. run.toml includes it by page_zones.
 # A zone that run.toml has, too, gets its place from here and all else from there.
@@ -72,6 +73,17 @@ def placed(zones: Any) -> list[dict[str, Any]]:
     return zones
 
 
+def rounded(zones: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return zones with shares as the file has them: what is checked must still be valid when it is read again."""
+    return [{key: _rounded(value) if key in _PLACE else value for key, value in zone.items()} for zone in zones]
+
+
+def _rounded(value: Any, depth: int = 2) -> Any:
+    if isinstance(value, list) and depth:
+        return [_rounded(each, depth - 1) for each in value]
+    return round(value, _DIGITS) if isinstance(value, float) else value
+
+
 def with_page_zones(content: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return run.toml's content with the drawn zones: one of a name that it has replaces its camera and place."""
     written = content.get("zone", [])
@@ -100,9 +112,9 @@ def write_page_zones(path: Path, zones: Sequence[ZoneSettings]) -> None:
 def _table(zone: ZoneSettings) -> str:
     lines = ["", "[[zone]]", *(f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in _names(zone))]
     if zone.polygon:
-        lines.append(f"polygon = {[[round(share, 4) for share in point] for point in zone.polygon]}")
+        lines.append(f"polygon = {[[round(share, _DIGITS) for share in point] for point in zone.polygon]}")
     elif zone.region is not None:
-        lines.append(f"region = {[round(share, 4) for share in zone.region]}")
+        lines.append(f"region = {[round(share, _DIGITS) for share in zone.region]}")
     return "\n".join([*lines, ""])
 
 

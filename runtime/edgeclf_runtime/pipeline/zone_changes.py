@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable
 
-from edgeclf_runtime.config.page_zones import page_file, placed, read_page_zones, with_page_zones, write_page_zones
+from edgeclf_runtime.config.page_zones import (
+    page_file,
+    placed,
+    read_page_zones,
+    rounded,
+    with_page_zones,
+    write_page_zones,
+)
 from edgeclf_runtime.config.settings import RunSettings, settings
 from edgeclf_runtime.config.zones import ZoneSettings
 from edgeclf_runtime.errors import SinkError, UsageError
@@ -112,7 +119,7 @@ class ZoneChanges:
 
     def _checked(self, zones: Any) -> RunSettings:
         try:
-            tables = placed(zones)
+            tables = rounded(placed(zones))
         except UsageError as error:
             raise UsageError(f"{error}.") from None
         names = [zone.get("name") for zone in tables]

@@ -40,6 +40,10 @@ class Admission:
     @property
     def newest(self) -> int:
         """Return the newest version that was in use; 0 if none was."""
+        present = self.present.version if self.present is not None else 0  # also if it could not be noted
+        return max(present, self._recorded())
+
+    def _recorded(self) -> int:
         try:
             return int(self._record.read_text("utf-8"))
         except (OSError, ValueError):
@@ -54,7 +58,7 @@ class Admission:
         if statement is None:
             return
         self.present = statement
-        if statement.version <= self.newest:
+        if statement.version <= self._recorded():
             return
         try:
             write_text(self._record, f"{statement.version}\n")

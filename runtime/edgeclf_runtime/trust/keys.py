@@ -90,6 +90,16 @@ class SigningKey:
         text = Statement(kind, version, digest, self.fingerprint)
         return Statement(kind, version, digest, self.fingerprint, self._key.sign(text.signed))
 
+    def has_signed(self, statement: Statement) -> bool:
+        """Whether this key has made a statement."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._key.public_key().verify(statement.signature, statement.signed)
+        except InvalidSignature:
+            return False
+        return True
+
     def signed(self, content: bytes, version: int) -> bytes:
         """Return a model file signed with this version."""
         return attached(content, self.statement(MODEL, sealed_digest(content), version))

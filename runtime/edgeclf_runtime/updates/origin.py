@@ -143,7 +143,8 @@ class WebFolder:
         with self._answer(name, {"Range": f"bytes={have}-"} if have else {}) as answer, target.open("ab") as file:
             goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             if not goes_on:
-                file.truncate(0)
+                file.seek(0)
+                file.truncate()
             _copy(answer.read1, file, size, _MODEL_SECONDS, is_ended)
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -194,6 +195,7 @@ class UpdatePoll:
             if other != part:
                 other.unlink()
         if _size(part) < size:
+            _check_room(part, size)
             self._origin.fetch(name, part, size, self._closing.is_set)
         if _size(part) < size:
             came = f"{_size(part)} of {size} bytes came"
@@ -227,6 +229,14 @@ class UpdatePoll:
 
 class _Refused(ModelError):
     """An offer is refused until another one takes its place."""
+
+
+def _check_room(part: Path, size: int) -> None:
+    """Raise UpdateError, and give back what was brought, if the disk has no room for it and two copies of the model."""
+    needed, free = 3 * size - _size(part), shutil.disk_usage(part.parent).free
+    if free < needed:
+        part.unlink(missing_ok=True)
+        raise UpdateError(f"{part.parent}: {free / 1e6:.0f} MB free, an update needs {needed / 1e6:.0f} MB.")
 
 
 def _size(path: Path) -> int:

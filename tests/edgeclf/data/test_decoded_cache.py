@@ -90,6 +90,16 @@ def test_another_rule_view_or_content_is_decoded_anew(images: Dataset, tmp_path:
     assert _same(changed, _decoded(images, tmp_path))
 
 
+def test_what_another_opencv_decoded_is_decoded_anew(
+    images: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with using_cache(tmp_path / "cache", print):
+        _decoded(images, tmp_path)
+        monkeypatch.setattr(cv2, "__version__", "9.9")
+        with _undecodable(monkeypatch), pytest.raises(AssertionError, match="an image was decoded"):
+            _decoded(images, tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "another's"])
 def test_a_damaged_entry_is_decoded_again_and_said_once(images: Dataset, tmp_path: Path, damage: str) -> None:
     plain, cache, lines = _decoded(images, tmp_path), tmp_path / "cache", list[str]()

@@ -234,3 +234,21 @@ def test_a_service_keeps_drawn_zones_in_its_state_folder(monkeypatch: pytest.Mon
     assert page_file({"page_zones": "zones.toml"}) == Path("/var/lib/edgeclf-models/edgeclf/zones.toml")
     assert page_file({"page_zones": "/srv/zones.toml"}) == Path("/srv/zones.toml")
     assert page_file({}) is None
+
+
+def test_drawn_zones_are_checked_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "drawn.toml"
+    content = tomllib.loads(f'page_zones = "{file}"\n{TWO}')
+    _, changes = settings_and_changes(content, {}, "run.toml", Path("model.tflite"), _labels)
+    assert changes is not None
+    changes.begin(lambda chosen, keep: keep())
+    written = [{"name": name, "camera": "yard"} for name in ("gate", "bay")]
+    close = [[0.1, 0.1], [0.10002, 0.1], [0.9, 0.1], [0.5, 0.9]]  # the first two are one point in the file
+    for place in ({"polygon": close}, {"region": [0.1, 0.1, 0.00004, 0.5]}):
+        with pytest.raises(UsageError, match="zone new: "):
+            changes.save(0, [*written, {"name": "new", "camera": "yard", **place}])
+    assert not file.exists()
+    changes.save(0, [*written, {"name": "new", "camera": "yard", "region": [0.123456, 0.1, 0.2, 0.2]}])
+    assert changes.listed()["zones"][2]["region"] == (0.1235, 0.1, 0.2, 0.2)
+    again, _ = settings_and_changes(content, {}, "run.toml", Path("model.tflite"), _labels)
+    assert again.zones[2].region == (0.1235, 0.1, 0.2, 0.2)

@@ -20,7 +20,8 @@ from edgeclf_runtime.cli import cli
 from edgeclf_runtime.errors import ModelError, SignatureError
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.rewrite import replace_files
-from edgeclf_runtime.trust.keys import TrustedKeys
+from edgeclf_runtime.trust.admission import Admission
+from edgeclf_runtime.trust.keys import SigningKey, TrustedKeys
 from edgeclf_runtime.trust.sealing import sealed_digest, split, unsigned
 from edgeclf_runtime.trust.statement import LENGTH
 from tests.signing import edgeclf, key_pairs
@@ -204,3 +205,23 @@ def test_without_cryptography_one_line_says_what_to_install(signed: Path, keys: 
 def test_a_model_is_refused_before_an_interpreter_gets_it(keys: Path) -> None:
     with pytest.raises(ModelError, match="has no signature"):
         Classifier.load(KEPT, backend="no such backend", admit=TrustedKeys(keys / "mine.pub").check)
+
+
+def test_an_older_model_is_refused_even_if_the_newest_could_not_be_noted(keys: Path, tmp_path: Path) -> None:
+    signing, model = SigningKey(keys / "mine", lambda: ""), tmp_path / "model.tflite"
+    (tmp_path / ".model.tflite.good.version").mkdir()  # in the place of a full disk
+    admission = Admission(TrustedKeys(keys / "mine.pub"), model)
+    older, newer = (signing.signed(KEPT.read_bytes(), version) for version in (1000, 2000))
+    admission.note(split(newer)[1])
+    admission.check(model, newer)
+    with pytest.raises(SignatureError, match="older than the model that was in use"):
+        admission.check(model, older)
+
+
+def test_several_models_may_be_named_that_none_must_be_older_than(keys: Path, tmp_path: Path) -> None:
+    signing, files = SigningKey(keys / "mine", lambda: ""), [tmp_path / name for name in ("one", "two", "three")]
+    for version, file in enumerate(files, 1):
+        file.write_bytes(signing.signed(KEPT.read_bytes(), version))
+    words = ["--trusted-key", keys / "mine.pub", "--not-older-than", files[0], "--not-older-than", files[2]]
+    assert "older than the model that was in use" in edgeclf("verify", files[1], *words, status=1)
+    assert "as exported" in edgeclf("verify", files[2], *words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import shutil
@@ -11,18 +12,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
 
+from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.cli import cli
 from edgeclf_runtime.errors import SignatureError, UpdateError, UsageError
+from edgeclf_runtime.pipeline.watched import ModelUser
+from edgeclf_runtime.trust.admission import Admission
 from edgeclf_runtime.trust.keys import TrustedKeys
 from edgeclf_runtime.trust.sealing import sealed_digest
 from edgeclf_runtime.trust.statement import LENGTH
 from edgeclf_runtime.updates.offer import OFFER, Offer
 from edgeclf_runtime.updates.origin import Folder, WebFolder, origin_of
-from edgeclf_runtime.updates.poll import delay
+from edgeclf_runtime.updates.poll import UpdatePoll, delay
+from edgeclf_runtime.updates.use import ModelUse
 from tests.model_files import variant, wrong_golden
 from tests.runtime.replaced_model import Running
 from tests.runtime.still_camera import certificate
@@ -219,9 +226,10 @@ def test_any_server_of_static_files_will_do(keys: Path, tmp_path: Path) -> None:
         assert found is not None
         assert origin.offer(found[1]) is None  # it has no tags, but says when the file was changed
         offer, part = Offer.read("there", found[0], TrustedKeys(keys / "mine.pub")), tmp_path / "part"
-        part.write_bytes(b"begun")
-        origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so it begins anew
-        assert sealed_digest(part.read_bytes()) == offer.statement.digest
+        for begun in (b"begun", bytes(offer.size - 3)):
+            part.write_bytes(begun)
+            origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so it begins anew
+            assert sealed_digest(part.read_bytes()) == offer.statement.digest
         server.shutdown()
 
 
@@ -271,3 +279,24 @@ def test_failures_are_tried_again_later_and_later() -> None:
 def test_update_needs_a_trusted_key(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["run", str(MODEL), "--update", "/media/stick"])
     assert (done.exit_code, "update: needs trusted_key" in done.output) == (2, True)
+
+
+def test_an_update_that_does_not_fit_leaves_the_disk_to_others(
+    tmp_path: Path,
+    keys: Path,
+    models: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = _publish(models["two"], tmp_path / "stick", keys / "mine")
+    model, size = tmp_path / "model.tflite", (tmp_path / "stick" / file).stat().st_size
+    edgeclf("sign", models["one"], "--key", keys / "mine", "-o", model)
+    part = tmp_path / f".model.tflite.good-update-{hashlib.sha256(file.encode()).hexdigest()[:16]}.part"
+    part.write_bytes(bytes(1000))  # of an attempt before
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * size - 1001))
+    use = ModelUse(model, Classifier.load, [], print, Admission(TrustedKeys(keys / "mine.pub"), model))
+    poll = UpdatePoll(Folder(tmp_path / "stick"), use, every=0.05)
+    poll.start(cast(ModelUser, SimpleNamespace(labels=(), backend="cpu")))
+    _until(lambda: "an update needs" in caplog.text)
+    poll.close()
+    assert [path.name for path in tmp_path.iterdir() if path.name != "stick"] == ["model.tflite"]

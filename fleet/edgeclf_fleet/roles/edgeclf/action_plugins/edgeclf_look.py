@@ -35,7 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         bundle = self._bundle(given)
         asked = _asked(given, bundle)
         asked["has_become_password"] |= bool(getattr(self._play_context, "become_pass", None))
-        words = ["exec", shlex.quote(given["python"]), "-", shlex.quote(json.dumps(asked))]
+        words = ["exec", shlex.quote(given["python"]), "-I", "-", shlex.quote(json.dumps(asked))]
         done = self._low_level_execute_command(" ".join(words), sudoable=False, in_data=LOOK.read_bytes())
         found = _found(done, given["python"])
         if found["lacks"]:

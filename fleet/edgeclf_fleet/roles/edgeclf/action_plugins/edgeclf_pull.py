@@ -54,7 +54,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         asked = json.dumps({"root": given["root"], "folder": given["snapshots"]})
         deployed, other = shlex.quote(f"{given['root']}/current/environment/bin/python"), shlex.quote(given["python"])
         python = f"$(test -x {deployed} && echo {deployed} || echo {other})"
-        done = self._low_level_execute_command(f"exec {python} - {shlex.quote(asked)}", in_data=LIST.read_bytes())
+        done = self._low_level_execute_command(f"exec {python} -I - {shlex.quote(asked)}", in_data=LIST.read_bytes())
         lines = [line for line in done["stdout"].splitlines() if line.startswith(MARK)]
         if not lines:
             last = (done["stderr"].strip().splitlines() or [f"exit status {done['rc']}"])[-1]

@@ -13,7 +13,7 @@ from ansible.module_utils.edgeclf_module import SERVICE, WATCH, failing
 DOCUMENTATION = """
 module: edgeclf_rollback
 short_description: Go back to the former release of edgeclf, try it, switch to it, watch it
-description: Called by edgeclf fleet rollback; with ask, it returns only which digest has to be signed.
+description: Called by edgeclf fleet rollback; with ask, it returns only what has to be signed anew.
 """
 
 _ARGUMENTS = {
@@ -34,7 +34,7 @@ def main() -> None:
     with failing(module, given["root"]):
         if ask:
             former = find_former(Layout(given["root"]), to)
-            module.exit_json(changed=False, status={"digest": former.digest})
+            module.exit_json(changed=False, status={"statement": former.statement})
         changed, outcome = roll_back(given, to, statements, check=module.check_mode)
     module.exit_json(changed=changed, outcome=outcome)
 

@@ -17,7 +17,8 @@ def call(words: Sequence[object], about: str, folder: Path | None = None, second
     """Run a program and return what it printed.
 
     Args:
-        words: the program and its arguments.
+        words: the program and its arguments; of Python begin with ``-I``, or root would import what the user of the
+            service has put into the working folder.
         about: what it is for, which begins the message of an error.
         folder: working folder.
         seconds: time-out.

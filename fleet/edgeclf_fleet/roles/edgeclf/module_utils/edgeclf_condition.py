@@ -15,7 +15,7 @@ from .edgeclf_calls import call
 from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_managers import Manager
 
-__all__ = ["condition"]
+__all__ = ["condition", "running_model", "updates_kept"]
 
 _OF_HEALTH = ("state", "reason", "frames", "answer", "milliseconds", "refused", "time", "day")
 _OF_CONDITIONS = ("is_unlike", "views", "accuracy", "error", "time")
@@ -37,18 +37,17 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
     about = layout.about(layout.current)
     if not about:
         raise ReleaseError(f"nothing is deployed in {layout.root}; use edgeclf deploy first.")
-    process = manager.process()
-    health, usage = _object(manager.health), shutil.disk_usage(layout.root)
-    is_present = bool(process) and health.get("process") == process
+    process, usage = manager.process(), shutil.disk_usage(layout.root)
+    health = _health(manager, process)
     return {
         "processor": platform.machine(),
         "python": platform.python_version(),
         "version": about.get("version"),
         "model": {"name": about.get("name"), "digest": about.get("model")},
-        "running": _running(layout, health.get("models"), manager.health.parent) if is_present else None,
+        "running": _running(layout, health.get("models"), manager.health.parent),
         "release": layout.current,
         "service": "runs" if process else "not running" if manager.runs_service else "none",
-        "health": _chosen(health, _OF_HEALTH) if is_present else None,
+        "health": _chosen(health, _OF_HEALTH),
         "conditions": _chosen(_object(manager.health.with_name("conditions.json")), _OF_CONDITIONS),
         "golden": _golden(layout) if verify else None,
         "temperature": _temperature(system),
@@ -56,14 +55,35 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
     }
 
 
-def _running(layout: Layout, models: object, state: Path) -> dict[str, str] | None:
+def running_model(layout: Layout, manager: Manager) -> dict[str, str] | None:
     """Return which model the service uses in the place of the deployed one, and where it comes from.
 
     "deployed"; "replaced": its file is another now; "update": the service has brought it itself; or "last good copy".
-    None if the service does not tell.
+    None if the service does not run, or does not tell.
     """
+    return _running(layout, _health(manager, manager.process()).get("models"), manager.health.parent)
+
+
+def updates_kept(layout: Layout, state: Path) -> list[Path]:
+    """Return the copies of the update that the service has brought in the place of the deployed model, if any."""
+    arrived = state / f"{_mark(layout.link / 'model.tflite')}-update.tflite"
+    return sorted(state.glob(f"{_mark(arrived)}-*.tflite"))
+
+
+def _mark(path: Path) -> str:
+    """Return how the names begin of what a service keeps about a file, as in edgeclf_runtime/system/state_folder.py."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _health(manager: Manager, process: int) -> dict[str, Any]:
+    """Return the health that this process wrote; empty if it has not."""
+    health = _object(manager.health)
+    return health if process and health.get("process") == process else {}
+
+
+def _running(layout: Layout, models: object, state: Path) -> dict[str, str] | None:
     deployed = layout.link / "model.tflite"
-    kept = hashlib.sha256(os.fsencode(deployed)).hexdigest()[:16]  # as in edgeclf_runtime/system/state_folder.py
+    kept = _mark(deployed)
     for model in models if isinstance(models, list) else ():
         name, digest, signed = (str(model.get(key, "")) for key in ("name", "digest", "signed"))
         path = Path(str(model.get("path", "")))
@@ -81,7 +101,7 @@ def _golden(layout: Layout) -> str:
     """Return "ok", or why the model fails its check."""
     python = layout.link / "environment/bin/python"
     try:
-        call([python, "-m", "edgeclf_runtime", "verify", layout.link / "model.tflite"], "verify", layout.data, 120)
+        call([python, "-I", "-m", "edgeclf_runtime", "verify", layout.link / "model.tflite"], "verify", seconds=120)
     except ReleaseError as error:
         return str(error)
     return "ok"

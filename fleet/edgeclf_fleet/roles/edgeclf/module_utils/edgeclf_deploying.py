@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .edgeclf_calls import call
+from .edgeclf_condition import running_model, updates_kept
 from .edgeclf_environment import install_environment
 from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_leftovers import remove_leftovers
@@ -65,6 +66,11 @@ def try_beside(wanted: Wanted) -> dict[str, Any]:
 class _Deployment:
     def __init__(self, wanted: Wanted, layout: Layout, manager: Manager) -> None:
         self._wanted, self._layout, self._manager = wanted, layout, manager
+        self._read_present()
+
+    def _read_present(self) -> None:
+        """Read the settings and the key of the present release, which hold where no others are given."""
+        wanted, layout = self._wanted, self._layout
         given = wanted.config.rstrip("\n") + "\n" if wanted.config else ""  # Ansible's lookups strip the last newline
         self._key = "" if wanted.key == "none" else wanted.key.strip() or self._present_key()
         self._present_config = self._without_key(_text(layout.link / "run.toml"))
@@ -106,10 +112,11 @@ class _Deployment:
         if self._is_done():
             self._layout.tidy([self._layout.current, self._before_current()])
             return False, f"nothing to do: {self._serves()}"
-        before = self._layout.current
+        before, definition = self._layout.current, self._manager.definition()
         with self._forgotten_on_failure(before):
             measured = self._install()
-        return True, self._switch(before, measured)
+            self._layout.note_pending(before, definition)
+        return True, self._switch(before, definition, measured)
 
     def compare(self) -> dict[str, Any]:
         """Install the release and compare its model with the present one, or raise ReleaseError; switch nothing."""
@@ -163,11 +170,11 @@ class _Deployment:
         folder = layout.write_release(
             self._release, wanted.environment, wanted.model_digest, self._config, about, self._key
         )
-        edgeclf = [folder / "environment/bin/python", "-m", "edgeclf_runtime"]
+        edgeclf = [folder / "environment/bin/python", "-I", "-m", "edgeclf_runtime"]
         model = folder / "model.tflite"
         signed = ["--trusted-key", folder / "trusted.pub"] if self._key else []
-        if self._key and (layout.link / "model.tflite").exists():
-            signed += ["--not-older-than", layout.link / "model.tflite"]
+        for path in self._in_use() if self._key else ():
+            signed += ["--not-older-than", path]
         call([*edgeclf, "verify", model, "--allow-no-golden", *signed], "the model fails its check on the device")
         words = [*edgeclf, "bench", model, "--threads", "1", "--seconds", "0.5", "--json"]
         timings = json.loads(call(words, "the model cannot be measured"))["timings"]
@@ -180,10 +187,15 @@ class _Deployment:
             call([*edgeclf, "service", "install", model, *options], "the service would not start", layout.data)
         return milliseconds
 
-    def _switch(self, before: str, measured: float) -> str:
+    def _in_use(self) -> list[Path]:
+        """Return the present model, and the update that the service has brought itself, whichever it uses."""
+        present = self._layout.link / "model.tflite"
+        updates = updates_kept(self._layout, self._manager.health.parent) if self._manager.runs_service else []
+        return [path for path in (present, *updates) if path.exists()]
+
+    def _switch(self, before: str, definition: str | None, measured: float) -> str:
         """Switch and watch; on any failure take it back and raise ReleaseError."""
         layout, manager, wanted = self._layout, self._manager, self._wanted
-        layout.note_pending(before, manager.definition())
         try:
             layout.switch(self._release)
             health: dict[str, Any] = {}
@@ -191,7 +203,8 @@ class _Deployment:
                 manager.start()
                 health = watch(manager, Bounds(wanted.start_seconds, wanted.watch_seconds, wanted.latency_ms))
         except BaseException as error:
-            text = self._take_back()
+            text = self._take_back(before, definition)
+            self._forget(before)
             if isinstance(error, (ReleaseError, OSError)):
                 raise ReleaseError(f"{_sentence(error)} {text}") from None
             raise
@@ -202,26 +215,29 @@ class _Deployment:
         return f"{self._serves(before)}, {spent:.1f} ms per image{frames}"
 
     def _serves(self, before: str = "") -> str:
-        verb = "serves" if self._manager.runs_service else "holds"
+        running = running_model(self._layout, self._manager) if self._manager.runs_service else None
+        is_own = running is None or running["from"] == "deployed"
+        verb = "serves" if self._manager.runs_service and is_own else "holds"
         old = self._layout.about(before)
         is_new = old and old.get("model") != self._wanted.model_digest
         was = ", previously {} ({})".format(old["name"], str(old["model"])[:SHOWN]) if is_new else ""
-        return f"{verb} {self._wanted.model} with edgeclf {self._wanted.version}{was}"
+        other = "" if running is None or is_own else "; the service uses {name} ({digest:.8}; {from})".format(**running)
+        return f"{verb} {self._wanted.model} with edgeclf {self._wanted.version}{was}{other}"
 
     def _take_back_what_was_cut_off(self) -> None:
-        if self._layout.pending() is not None:
-            self._take_back(forget=False)
+        if (noted := self._layout.pending()) is not None:
+            self._take_back(str(noted["before"]), noted["service"])
+            self._read_present()
 
-    def _take_back(self, forget: bool = True) -> str:
-        """Restore what pending.json says; return how that went, for the user."""
+    def _take_back(self, before: str, definition: str | None) -> str:
+        """Go back to a release and the definition of its service; return how that went, for the user."""
         layout, manager = self._layout, self._manager
-        noted = layout.pending() or {"before": "", "service": None}
-        before, definition = str(noted["before"]), noted["service"]
         layout.switch(before)
         text = "Nothing was installed before, and nothing is left behind."
         if manager.runs_service:
             for record in manager.health.parent.glob("*.version"):  # or the former model would be refused as older
-                record.unlink()
+                with suppress(OSError):  # whatever is there, the former service is started
+                    record.unlink()
             try:
                 manager.restore(definition)
                 if definition is not None:
@@ -231,8 +247,6 @@ class _Deployment:
         elif before:
             text = "The previous version is in use again."
         layout.settle()
-        if forget:
-            self._forget(before)
         return text
 
     def _former_answers(self, before: str) -> str:

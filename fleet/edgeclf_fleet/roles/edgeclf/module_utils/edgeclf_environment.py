@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tarfile
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .edgeclf_calls import call
-from .edgeclf_layout import Layout, ReleaseError, digest_of
+from .edgeclf_layout import Layout, ReleaseError, digest_of, write_synced
 
 __all__ = ["install_environment"]
 
@@ -51,11 +52,12 @@ def install_environment(
     try:
         _unpack(archive, wheels)
         words = ["--system-site-packages"] if system_packages else []
-        call([python, "-m", "venv", *words, folder], "the environment cannot be created")
+        call([python, "-I", "-m", "venv", *words, folder], "the environment cannot be created")
         source = ["--no-index"] if offline else []
         chosen = "edgeclf-runtime[{}]=={}".format(",".join(_all_extras(extras)), version)
         pip = [
             folder / "bin/python",
+            "-I",
             "-m",
             "pip",
             "install",
@@ -66,8 +68,11 @@ def install_environment(
         words32 = ["linux32"] if _is_32_bits_on_64() else []  # pip asks the kernel
         command = [*words32, *pip, *source, "--find-links", wheels, chosen, *_pins(system_packages)]
         call(command, "the runtime cannot be installed", seconds=3600)
-        call([folder / "bin/python", "-c", "import cv2, numpy, edgeclf_runtime"], "the runtime cannot be imported")
-        (folder / "complete").touch()
+        call(
+            [folder / "bin/python", "-I", "-c", "import cv2, numpy, edgeclf_runtime"], "the runtime cannot be imported"
+        )
+        os.sync()  # or a power cut could leave empty files behind a mark that says all are there
+        write_synced(folder / "complete", "")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -107,6 +112,4 @@ def _pins(system_packages: bool) -> list[str]:
 
 
 def _is_32_bits_on_64() -> bool:
-    import os
-
     return sys.maxsize < 1 << 32 and os.uname().machine in ("aarch64", "x86_64")

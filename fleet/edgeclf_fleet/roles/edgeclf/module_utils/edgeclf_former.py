@@ -16,11 +16,13 @@ __all__ = ["Former", "find_former", "roll_back"]
 _SEAL = """
 import sys
 from pathlib import Path
-from edgeclf_runtime.trust.sealing import attached, sealed_digest
+from edgeclf_runtime.trust.sealing import attached, sealed_digest, split
 from edgeclf_runtime.trust.statement import Statement
 
 content = Path(sys.argv[1]).read_bytes()
+statement = split(content)[1]
 print(sealed_digest(content))
+print(statement.to_bytes().decode() if statement else "")
 if len(sys.argv) > 2:
     Path(sys.argv[3]).write_bytes(attached(content, Statement.read(sys.argv[2].strip().encode() + b"\\n")))
 """
@@ -34,11 +36,13 @@ class Former:
         release: its id; empty if there is nothing to do.
         about: what its release.json says.
         digest: SHA-256 that a signature of its model is about; empty if models need not be signed.
+        statement: what is signed at the end of its model now; empty if nothing is, or if models need not be signed.
     """
 
     release: str
     about: dict[str, Any]
     digest: str = ""
+    statement: str = ""
 
 
 def find_former(layout: Layout, to: str = "") -> Former:
@@ -68,7 +72,7 @@ def find_former(layout: Layout, to: str = "") -> Former:
     if not about:
         raise ReleaseError("no previous release is kept on this device; deploy its model instead.")
     needs_signature = (layout.link / "trusted.pub").exists()
-    return Former(release, about, _seal(layout, layout.releases / release) if needs_signature else "")
+    return Former(release, about, *(_seal(layout, layout.releases / release) if needs_signature else ()))
 
 
 def _with_model(layout: Layout, to: str) -> str:
@@ -76,7 +80,7 @@ def _with_model(layout: Layout, to: str) -> str:
     for release, about in kept.items():
         digests = [str(about.get("model", ""))]
         if (layout.releases / release / "trusted.pub").exists():
-            digests.append(_seal(layout, layout.releases / release))
+            digests.append(_seal(layout, layout.releases / release)[0])
         if any(digest.startswith(to.lower()) for digest in digests):
             return release
     shown = ", ".join("{} ({})".format(about["name"], about["model"][:8]) for about in kept.values() if about)
@@ -85,11 +89,13 @@ def _with_model(layout: Layout, to: str) -> str:
     )
 
 
-def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None = None) -> str:
-    """Return the digest that a signature is about, and write the model with this statement."""
+def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None = None) -> tuple[str, str]:
+    """Return the digest that a signature is about, and its statement; write the model with another one to a file."""
     words = [statement, target] if statement else []
     python = layout.link / "environment/bin/python"
-    return call([python, "-c", _SEAL, folder / "model.tflite", *words], "the model cannot be read").strip()
+    said = call([python, "-I", "-c", _SEAL, folder / "model.tflite", *words], "the model cannot be read")
+    digest, _, present = said.partition("\n")
+    return digest, present.strip()
 
 
 def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check: bool = False) -> tuple[bool, str]:
@@ -113,10 +119,7 @@ def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check:
     if former.digest:
         statement = statements.get(former.digest, "")
         if not statement:
-            raise ReleaseError(
-                "this device accepts signed models only, and none signed before the current one: sign the previous "
-                "model again with --key KEY."
-            )
+            raise ReleaseError(f"this device accepts signed models only, and {_how_to_sign(former)}")
         digest = digest if check else _signed_again(layout, folder, statement)
     wanted = {
         **given,
@@ -129,6 +132,14 @@ def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check:
     }
     unused = {"python": "", "archive_digest": "", "offline": False, "extras": [], "system_packages": False}
     return deploy(Wanted(**{**unused, **wanted}), check)
+
+
+def _how_to_sign(former: Former) -> str:
+    if former.statement:
+        return (
+            "none signed before the current one: sign the previous model again with --key KEY, the key that signed it."
+        )
+    return "the previous one was never signed: sign its file and deploy it."
 
 
 def _signed_again(layout: Layout, folder: Path, statement: str) -> str:

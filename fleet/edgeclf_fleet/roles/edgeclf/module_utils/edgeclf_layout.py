@@ -111,6 +111,7 @@ class Layout:
         with copied.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(copied, path)
+        _sync_folder(self.models)
 
     def write_release(
         self, release: str, environment: str, model: str, config: str, about: dict[str, Any], key: str = ""
@@ -126,6 +127,7 @@ class Layout:
             config = f"trusted_key = {json.dumps(str(folder / 'trusted.pub'))}\n{config}"
         write_synced(folder / "run.toml", config, 0o600)  # it may have passwords
         write_synced(folder / "release.json", json.dumps({"environment": environment, "model": model, **about}) + "\n")
+        _sync_folder(self.releases)
         return folder
 
     def switch(self, release: str) -> None:

@@ -17,6 +17,7 @@ __all__ = ["Manager", "Runit", "Systemd", "manager_named"]
 
 _STATE = "edgeclf-models"  # as in edgeclf_runtime/system/state_folder.py
 _UNITS = Path("/etc/systemd/system")
+_PATIENCE = 20  # seconds that sv waits
 _SUPERVISED_AFTER = 30.0  # seconds; runsvdir looks for new services every five
 
 
@@ -85,7 +86,7 @@ class Systemd(Manager):
         current, user = self.layout.link, self.options["run_as"] or os.environ.get("SUDO_USER", "root")
         if user != "root":  # files that the settings name without a folder are written there
             shutil.chown(self.layout.data, user)
-        words = [python, "-m", "edgeclf_runtime", "service", "install", current / "model.tflite"]
+        words = [python, "-I", "-m", "edgeclf_runtime", "service", "install", current / "model.tflite"]
         words += ["--config", current / "run.toml", "--name", self.service]
         for name in ("run_as", "memory_limit"):
             if self.options[name]:
@@ -99,7 +100,8 @@ class Systemd(Manager):
                 self._unit.unlink()
             call(["systemctl", "daemon-reload"], "systemd")
             return
-        write_synced(self._unit, definition)
+        if self.definition() != definition:  # also goes back if the disk is full
+            write_synced(self._unit, definition)
         for words in (["daemon-reload"], ["reset-failed", self.service], ["restart", self.service]):
             call(["systemctl", *words], "the former service cannot be started")
 
@@ -157,13 +159,15 @@ class Runit(Manager):
         if definition is None:
             self._remove()
             return
-        write_synced(self._folder / "run", definition, 0o755)
+        if self.definition() != definition:  # also goes back if the disk is full
+            write_synced(self._folder / "run", definition, 0o755)
+        before = self.process() if self._link.is_symlink() else 0
         if self._link.is_symlink():
-            self._call("restart")
+            self._call("force-restart")  # kills one that does not end, which would be taken for the new one
         else:
             os.symlink(self._folder, self._link)
         until = time.monotonic() + _SUPERVISED_AFTER
-        while not self.process():
+        while self.process() in (0, before):
             if time.monotonic() > until:
                 raise ReleaseError(f"runit does not start {self._link}: is runsvdir running?")
             time.sleep(0.2)
@@ -179,7 +183,9 @@ class Runit(Manager):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _call(self, word: str) -> str:
-        done = subprocess.run(["sv", "-w", "20", word, str(self._folder)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sv", "-w", str(_PATIENCE), word, str(self._folder)], capture_output=True, text=True, check=False
+        )
         return done.stdout
 
     def process(self) -> int:

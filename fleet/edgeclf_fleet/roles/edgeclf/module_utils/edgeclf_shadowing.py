@@ -45,7 +45,7 @@ def compared(layout: Layout, manager: Manager, folder: Path, seconds: float) -> 
         ReleaseError: the new model crashes, the service is none that can be compared with, or another deployment has
             ended the trial.
     """
-    words: list[object] = [folder / "environment/bin/python", "-m", "edgeclf_runtime.shadow"]
+    words: list[object] = [folder / "environment/bin/python", "-I", "-m", "edgeclf_runtime.shadow"]
     words += [folder / "model.tflite", manager.health.parent, "--config", folder / "run.toml"]
     words += ["--seconds", seconds, "-o", layout.root / "shadow"]
     printed = call(words, "the new model cannot be compared with the current one", layout.data, seconds + _AFTER)
