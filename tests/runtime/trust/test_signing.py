@@ -222,6 +222,6 @@ def test_several_models_may_be_named_that_none_must_be_older_than(keys: Path, tm
     signing, files = SigningKey(keys / "mine", lambda: ""), [tmp_path / name for name in ("one", "two", "three")]
     for version, file in enumerate(files, 1):
         file.write_bytes(signing.signed(KEPT.read_bytes(), version))
-    words = ["--trusted-key", keys / "mine.pub", "--not-older-than", files[0], "--not-older-than", files[2]]
+    words = ["--trusted-key", keys / "mine.pub", "--not-older-than", files[2], "--not-older-than", files[0]]
     assert "older than the model that was in use" in edgeclf("verify", files[1], *words, status=1)
     assert "as exported" in edgeclf("verify", files[2], *words)
