@@ -86,9 +86,8 @@ class UpdatePoll:
                 self._use.adopted(classifier)
                 return classifier, f"{wrong} Started with the last update." if wrong else ""
         former = LastGood(self._use.path).find()
-        there = [signed, *(self._version_of(path)[0] for path in (copy, former) if path is not None)]
-        if max(there) < self._admission.newest:
-            # The newest model was lost. It will be brought again; until then an older one is better than none.
+        if max(signed, self._version_of(former)[0] if former is not None else 0) < self._admission.newest:
+            # The newest model was lost, or cannot be used now: until then an older one is better than none.
             self._admission.forget()
         return self._use.start(endless)
 

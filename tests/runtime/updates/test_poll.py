@@ -26,6 +26,7 @@ from edgeclf_runtime.trust.admission import Admission
 from edgeclf_runtime.trust.keys import TrustedKeys
 from edgeclf_runtime.trust.sealing import sealed_digest
 from edgeclf_runtime.trust.statement import LENGTH
+from edgeclf_runtime.updates.last_good import LastGood, version
 from edgeclf_runtime.updates.offer import OFFER, Offer
 from edgeclf_runtime.updates.origin import Folder, WebFolder, origin_of
 from edgeclf_runtime.updates.poll import UpdatePoll, delay
@@ -300,3 +301,27 @@ def test_an_update_that_does_not_fit_leaves_the_disk_to_others(
     _until(lambda: "an update needs" in caplog.text)
     poll.close()
     assert [path.name for path in tmp_path.iterdir() if path.name != "stick"] == ["model.tflite"]
+
+
+def test_an_update_that_cannot_be_opened_leaves_the_deployed_model_in_use(
+    tmp_path: Path, keys: Path, models: dict[str, Path]
+) -> None:
+    model, arrived = tmp_path / "model.tflite", tmp_path / ".model.tflite.good-update.tflite"
+    for name, file in (("one", model), ("two", arrived)):
+        edgeclf("sign", models[name], "--key", keys / "mine", "-o", file)
+    LastGood(arrived).keep(version(arrived), ["two"])
+    arrived.unlink()
+    admission = Admission(TrustedKeys(keys / "mine.pub"), model)
+
+    def suits(labels: tuple[str, ...]) -> None:
+        if labels[0] == "two":
+            raise UsageError("the settings name a label that it has not")
+
+    opened = functools.partial(Classifier.load, admit=admission.check)
+    for fits, label in ((lambda labels: None, "two"), (suits, "one")):
+        poll = UpdatePoll(Folder(tmp_path / "stick"), ModelUse(model, opened, [], fits, admission))
+        classifier, _ = poll.open_newest(endless=True)
+        with classifier:
+            assert classifier.card.labels[0] == label
+        admission = Admission(TrustedKeys(keys / "mine.pub"), model)  # as after a start
+        opened = functools.partial(Classifier.load, admit=admission.check)
