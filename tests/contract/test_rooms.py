@@ -38,7 +38,7 @@ FLOORS = {
         "export",
     ),
     "edgeclf_fleet": (
-        "callback_plugins connection errors",
+        "callback_plugins connection errors signing",
         "events remote_snapshots rollout wheel",
         "playbook",
         "bundle snapshot_store survey",
