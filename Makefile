@@ -119,9 +119,9 @@ GPU_PARTS := full-linear full-mixed batch-norm-linear batch-norm-mixed "not full
 test-gpu: setup
 	for part in $(GPU_PARTS); do EDGECLF_GPU_ALL=1 $(NAMED) tests/contract/test_gpu.py -k "$$part" || exit 1; done
 
-# Whole searches, which train many networks; minutes.
+# Whole searches, which train many networks, and single tests marked slow; a quarter of an hour.
 test-slow: setup
-	$(NAMED) tests/slow
+	$(NAMED) -m slow tests/slow tests/contract tests/edgeclf
 
 # The commands of README and docs, each page from top to bottom in a fresh folder; a quarter of an hour, downloads a device's packages.
 test-docs: setup

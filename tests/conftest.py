@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,24 @@ import pytest
 
 from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.demo import digit_picture
+from edgeclf.model.backbones.efficientnet_lite import Stage
+from edgeclf.model.backbones.registry import BACKBONES
 from tests.clean_copy import clean_copy
 from tests.edgeclf.several_labels import shapes_csv
 
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
+
+
+@pytest.fixture
+def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An EfficientNet-Lite0 of three blocks with random weights.
+
+    It has each kind of layer, and TensorFlow prepares it in a fraction of the time: most of what a training takes here.
+    """
+    stages = (Stage(1, 3, 1, 1, 16), Stage(2, 5, 2, 6, 24))
+    monkeypatch.setattr("edgeclf.model.backbones.efficientnet_lite._STAGES", stages)
+    lite = BACKBONES["efficientnet-lite0"]
+    monkeypatch.setitem(BACKBONES, lite.name, dataclasses.replace(lite, load=lambda model, name, weights: None))
 
 
 @pytest.fixture(scope="session")

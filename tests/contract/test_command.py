@@ -186,6 +186,7 @@ def test_compare_prints_its_table(digits: Path, tmp_path: Path) -> None:
     assert _edgeclf(*words, cwd=tmp_path).stdout.splitlines() == lines
 
 
+@pytest.mark.slow
 def test_an_exceeded_max_drop_exits_with_status_3(
     run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -92,7 +92,9 @@ def _without_kernel(operations: set[Operation]) -> list[str]:
 
 
 @pytest.mark.parametrize("row", _rows(), ids=lambda row: "-".join(map(str, row)))
-def test_every_operation_of_a_training_step_has_a_gpu_kernel(row: tuple[object, ...], tmp_path: Path) -> None:
+def test_every_operation_of_a_training_step_has_a_gpu_kernel(
+    row: tuple[object, ...], shallow: None, tmp_path: Path
+) -> None:
     """The step is traced, with its gradients; what precedes it, such as random crops, is run."""
     keras().backend.clear_session()
     config, distribution, rows = make_config(_options(row)), Distribution(), np.arange(6)
@@ -110,7 +112,7 @@ def test_every_operation_of_a_training_step_has_a_gpu_kernel(row: tuple[object, 
 
 @pytest.mark.parametrize("name", list(BACKBONES) if ALL else ["efficientnet-lite0"])
 def test_every_operation_outside_training_steps_has_a_gpu_kernel(
-    name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, shallow: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = {} if name.startswith("efficientnet-lite") else {"init": "scratch"}  # whose weights are not installed
     keras().backend.clear_session()
@@ -160,7 +162,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
     return switch
 
 
-def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(gpu: _Switch, photos: Path, tmp_path: Path) -> None:
+def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(
+    shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
+) -> None:
     with recorded() as operations:
         train(photos, tmp_path / "run", make_config(TINY), Quiet())
     assert not gpu.on
@@ -169,7 +173,7 @@ def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(gpu: _Switch, photo
 
 @pytest.mark.parametrize("options", [{"tune": "full"}, {"tune": "batch-norm", "head": "mixed"}, {"tune": "head"}])
 def test_deterministic_training_on_a_gpu_uses_no_refused_operation(
-    options: dict[str, object], gpu: _Switch, photos: Path, tmp_path: Path
+    options: dict[str, object], shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     with recorded() as operations:
         train(photos, tmp_path / "run", make_config({**TINY, **options, "deterministic": True}), Quiet())
@@ -179,7 +183,7 @@ def test_deterministic_training_on_a_gpu_uses_no_refused_operation(
 
 
 def test_deterministic_quantization_aware_training_is_refused_before_any_work(
-    gpu: _Switch, photos: Path, tmp_path: Path
+    shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     run = train(photos, tmp_path / "run", make_config({**TINY, "tune": "head", "deterministic": True}), Quiet())
     before = {path.name for path in tmp_path.iterdir()}
@@ -188,7 +192,9 @@ def test_deterministic_quantization_aware_training_is_refused_before_any_work(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_batch_norm_is_unchanged_on_a_cpu(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_norm_is_unchanged_on_a_cpu(
+    shallow: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fused: list[bool] = []
     epoch = FineTuner.epoch
 

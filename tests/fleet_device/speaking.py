@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.model_files import variant, wrong_golden
 
-__all__ = ["ALL_ANSWERS", "speaking", "speaking_models"]
+__all__ = ["ALL_ANSWERS", "named", "speaking", "speaking_models"]
 
 _KEPT = Path(__file__).parents[1] / "kept" / "0.1" / "model.tflite"
 ALL_ANSWERS = """\
@@ -22,7 +22,7 @@ jsonl = "answers.jsonl"
 """Settings of a service that always answers, and keeps all answers in its working folder."""
 
 
-def _named(name: str, text: str) -> str:
+def named(name: str, text: str) -> str:
     """Return a card with this name."""
     return json.dumps({**json.loads(text), "name": name})
 
@@ -33,7 +33,7 @@ def speaking(model: Path, path: Path, name: str, **changed: Callable[[str], str]
     def labels(text: str) -> str:
         return "".join(f"{name} {label}\n" for label in text.splitlines())
 
-    return variant(model, path, card=functools.partial(_named, name), labels=labels, **changed)
+    return variant(model, path, card=functools.partial(named, name), labels=labels, **changed)
 
 
 def speaking_models(folder: Path) -> dict[str, Path]:

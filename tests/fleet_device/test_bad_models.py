@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+import timeit
 from pathlib import Path
 
+import numpy as np
+
+from edgeclf_runtime import Classifier
 from tests.fleet_device.box import Box
 from tests.fleet_device.speaking import speaking
 from tests.model_files import crashing, slow
 from tests.signing import key_pairs, sign_model
 
-TIMES = 10  # how much slower than allowed a model is
+
+def _least_milliseconds(path: Path) -> float:
+    """Return the shortest time that the model needs here for an image."""
+    with Classifier.load(path) as classifier:
+        image = np.zeros((64, 64, 3), np.uint8)
+        return min(timeit.repeat(lambda: classifier.classify(image), number=1, repeat=5)) * 1000
 
 
 def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: Path, tmp_path: Path) -> None:
@@ -19,7 +28,6 @@ def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: P
     good = sign_model(models["one"], mine, tmp_path / "good.tflite")
     ended = box.deploy(good, "--key", f"{mine}.pub")
     assert ended.status == 0, ended.printed
-    allowed = TIMES * float(re.search(r", ([0-9.]+) ms per image", ended.text)[1])  # type: ignore[index]
 
     spoken = speaking(model, tmp_path / "named.tflite", "bad")
     bad = {
@@ -29,6 +37,7 @@ def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: P
         "forged": sign_model(models["two"], other, tmp_path / "forged"),
         "cut": tmp_path / "cut",
     }
+    allowed = _least_milliseconds(bad["slow"]) / 2  # a busy machine makes it only slower
     bad["cut"].write_bytes(bad["lies"].read_bytes()[:-1000])
     reasons = {
         "crashes": "the model fails its check on the device: .*",

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fleet_device.box import Box
 from tests.fleet_device.device import Ended
+from tests.fleet_device.speaking import speaking
 from tests.relay import Relay
 
 
@@ -37,15 +38,18 @@ def _settles(box: Box, models: dict[str, Path]) -> None:
     assert not (box.root / "incoming").exists()
 
 
-def test_a_slow_link_with_losses_and_cuts(box: Box, relay: Relay, models: dict[str, Path]) -> None:
+def test_a_slow_link_with_losses_and_cuts(box: Box, relay: Relay, models: dict[str, Path], tmp_path: Path) -> None:
     relay.delay, relay.loss = 0.05, 0.05
     ended = _ended(box, relay, models["two"])
     assert ended.text.startswith("box: serves two ("), ended.printed
     whole = relay.passed
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         assert box.deploy(models["one"]).status == 0
+        fresh = speaking(
+            models["two"], tmp_path / f"{share}.tflite", f"two {share}"
+        )  # the device has the others already
         relay.passed, relay.cut_at = 0, round(share * whole)
-        ended = _ended(box, relay, models["two"])
+        ended = _ended(box, relay, fresh)
         assert relay.cut_at == 0, "it was not cut"
         assert ended.status == 1
         assert "Traceback" not in ended.printed

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet_device.device import Device, processes
+from tests.fleet_device.speaking import named
 from tests.model_files import variant
 from tests.runtime.mjpeg_server import PASSWORD
 
@@ -20,19 +21,25 @@ def _shadow_processes() -> list[int]:
 
 
 @pytest.fixture
+def agreeing(models: dict[str, Path], tmp_path: Path) -> Path:
+    """A model named "two" that gives the answers of "one"."""
+    return variant(models["one"], tmp_path / "two.tflite", card=lambda text: named("two", text))
+
+
+@pytest.fixture
 def other(models: dict[str, Path], tmp_path: Path) -> Path:
     """A good model whose labels have other names."""
     return variant(models["two"], tmp_path / "other.tflite", labels=lambda text: re.sub("(?m)^", "the ", text.strip()))
 
 
-def test_a_model_that_agrees_is_switched_to_after_its_trial(device: Device, models: dict[str, Path]) -> None:
+def test_a_model_that_agrees_is_switched_to_after_its_trial(device: Device, agreeing: Path) -> None:
     """Meanwhile the service tells of it and goes on.
 
     The camera shows noise, on which two labels often have the same score: then the answer before stays, which may be
     another in the trial, as it began later.
     """
     process = device.health()["process"]
-    with device.begin(models["two"], "--shadow", "15s") as deployment:
+    with device.begin(agreeing, "--shadow", "15s") as deployment:
         device.wait(lambda: (device.health().get("shadow") or {}).get("frames"))
         assert json.loads((device.root / "current" / "release.json").read_text())["name"] == "one"
         during = device.health()

@@ -13,6 +13,8 @@ from edgeclf.data.dataset import Dataset
 from edgeclf.data.decoded_cache import using_cache
 from edgeclf_runtime.model.rewrite import network_of
 
+pytestmark = pytest.mark.slow
+
 HEAD_ONLY: dict[str, object] = {"size": 64, "tune": "head", "test": 0.15}
 
 

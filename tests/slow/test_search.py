@@ -28,6 +28,8 @@ from edgeclf.searching.study import Outcome, SearchLog
 from edgeclf_runtime import Classifier
 from tests.listening import Interrupting, Listening
 
+pytestmark = pytest.mark.slow
+
 LITE0 = "efficientnet-lite0"
 BASE = make_config({"epochs": 2, "batch_size": 16, "flip": False, "validation": 0.3})
 HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")

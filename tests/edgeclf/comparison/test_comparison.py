@@ -96,7 +96,7 @@ def test_a_stopped_comparison_resumes(digits: Path, tmp_path: Path) -> None:
         compare(digits, out, make_config({**OPTIONS, "epochs": 2}), Quiet())
 
 
-def test_an_interrupted_training_gives_no_result(digits: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_gives_no_result(shallow: None, digits: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         compare(
             digits,
@@ -110,6 +110,7 @@ def test_an_interrupted_training_gives_no_result(digits: Path, tmp_path: Path) -
     assert not (tmp_path / "c" / "work").exists()
 
 
+@pytest.mark.slow
 def test_scratch_batch_norm_and_full_training_finish(digits: Path, tmp_path: Path) -> None:
     cells = compare(
         digits,

@@ -67,7 +67,9 @@ def test_training_batch_norm_trains_few_parameters(scaled: Run) -> None:
 
 
 @pytest.mark.parametrize(("options", "last"), [({}, 1.0), ({"ema": 0}, 0.0), ({"tune": "full"}, 0.0)])
-def test_averaged_scales_keep_a_high_rate(options: dict[str, object], last: float, tmp_path: Path) -> None:
+def test_averaged_scales_keep_a_high_rate(
+    shallow: None, options: dict[str, object], last: float, tmp_path: Path
+) -> None:
     config = make_config({**SMALL, "tune": "batch-norm", "learning_rate": 1e-3, **options})
     pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
     targets = np.arange(42) % 3
@@ -90,7 +92,7 @@ def test_the_alpha_of_the_lowest_loss_is_kept(scaled: Run) -> None:
     assert {path.name for path in scaled.path.glob("*.npz")} == {"weights.npz", "scores.npz", "digests.npz"}
 
 
-def test_ctrl_c_while_alphas_are_tried_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
+def test_ctrl_c_while_alphas_are_tried_leaves_a_usable_run(shallow: None, digits: Path, tmp_path: Path) -> None:
     config = make_config({**SMALL, "epochs": 1, "alpha": True})
     run = train(digits, tmp_path / "run", config, Interrupting("Alpha", after=3))
     assert run.read_json("metrics")["status"] == "interrupted"
@@ -195,6 +197,7 @@ def test_training_from_scratch_uses_no_pretrained_weights(digits: Path, tmp_path
         make_config({"decay_towards": "pretrained", "tune": "batch-norm"})
 
 
+@pytest.mark.slow
 def test_training_in_half_precision_reaches_the_same_accuracy(digits: Path, tmp_path: Path) -> None:
     changed = {"precision": "mixed_bfloat16", "decay_towards": "pretrained", "xla": True, "epochs": 1}
     config = make_config({**SMALL, **changed})

@@ -20,7 +20,7 @@ from tests.listening import Interrupting
     "options", [{"tune": "full", "learning_rate": 0.02}, {"tune": "batch-norm", "learning_rate": 0.02}]
 )
 def test_the_corrected_average_contains_no_initial_weights(
-    options: dict[str, object], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: None, options: dict[str, object], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values: list[float] = []
     averages: list[tuple[float, float, float]] = []
@@ -53,7 +53,7 @@ def test_the_corrected_average_contains_no_initial_weights(
 
 
 def test_the_average_with_the_lower_validation_loss_is_kept(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: None, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[float] = []
     validated = Training._validated
@@ -92,7 +92,7 @@ def _noted(averaged: Any, biases: list[float]) -> Any:
     return noted
 
 
-def test_alpha_1_gives_the_tuned_network(digits: Path, tmp_path: Path) -> None:
+def test_alpha_1_gives_the_tuned_network(shallow: None, digits: Path, tmp_path: Path) -> None:
     run = train(digits, tmp_path / "run", make_config({**SMALL, "epochs": 1, "alpha": True}), Quiet())
     history = run.read_json("history")
     tuned = [item for item in history if item["kept"] and "alpha" not in item][-1]

@@ -72,7 +72,7 @@ def test_the_kept_weights_include_the_temperature(run: Run) -> None:
 
 
 def test_the_last_epochs_train_at_the_full_input_size(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: None, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
 
@@ -161,7 +161,7 @@ def test_the_state_includes_the_loss_scale_of_float16(tmp_path: Path) -> None:
     assert not tuners[1].knows({name: value for name, value in state.items() if name != last})
 
 
-def test_patience_ignores_the_head(digits: Path, tmp_path: Path) -> None:
+def test_patience_ignores_the_head(shallow: None, digits: Path, tmp_path: Path) -> None:
     """With a learning rate that ruins the network, every epoch is worse than the head; patience counts only epochs."""
     config = make_config({**SMALL, "epochs": 6, "patience": 1, "learning_rate": 0.03, "ema": 0.0})
     listening = Listening()
