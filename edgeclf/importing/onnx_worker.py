@@ -109,15 +109,18 @@ def _read(path: Path) -> Any:
 
 def _check_external(model: Any, path: Path) -> None:
     """Refuse weights outside of the file unless they are in ordinary files next to it."""
-    total = path.stat().st_size
-    names = {entry.value for t in _tensors(model) for entry in t.external_data if entry.key == "location"}
-    for name in sorted(names):
+    outside = [{entry.key: entry.value for entry in t.external_data} for t in _tensors(model) if t.external_data]
+    sizes: dict[str, int] = {}
+    for name in sorted({tensor.get("location", "") for tensor in outside}):
         file = path.parent / name
         if name != file.name or name in ("", ".", ".."):
             raise Refused(f"Its weights are in {name!r}; expected a file next to it.")
         if file.is_symlink() or not file.is_file():
             raise Refused(f"Its weights are in {name!r}, which is not a file next to it; copy both.")
-        total += file.stat().st_size
+        sizes[name] = file.stat().st_size
+    # Each tensor reads its own part, also if it is the same as that of others.
+    parts = (tensor.get("length") or str(sizes[tensor.get("location", "")]) for tensor in outside)
+    total = path.stat().st_size + sum(int(part) if part.isdecimal() else _LIMIT + 1 for part in parts)
     if total > _LIMIT:
         raise Refused(f"It has {total / 1e6:.0f} MB of weights, at most {_LIMIT / 1e6:.0f} are read.")
 

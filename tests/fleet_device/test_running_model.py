@@ -49,7 +49,7 @@ def test_a_model_older_than_the_update_in_use_is_refused(
     updating: Device, models: dict[str, Path], tmp_path: Path
 ) -> None:
     device, one = updating, tmp_path / "one.tflite"
-    older = sign_model(models["three"], tmp_path / "mine", tmp_path / "three.tflite")
+    older = sign_model(models["two"], tmp_path / "mine", tmp_path / "two.tflite")
     edgeclf("publish", models["two"], tmp_path / "made", "--key", tmp_path / "mine")
     shutil.move(tmp_path / "made", tmp_path / "stick")
     device.wait(lambda: any(model["name"] == "two" for model in device.health().get("models", ())))

@@ -66,6 +66,7 @@ def test_a_network_becomes_a_complete_model_file(
         ("quantized", "Layer 'odd' is QuantizeLinear: the network is quantized already; export the float network."),
         ("two-inputs", "It has 2 inputs (image, mask), expected one."),
         ("open", "The size of its input is open; give it with --size."),
+        ("again", "It has 2400 MB of weights, at most 1074 are read."),
         ("outside", "Its weights are in '../weights.bin'; expected a file next to it."),
     ],
 )
