@@ -44,7 +44,7 @@ class ParityReport:
         multiply_accumulates: number of multiplications per image.
         stop: why methods were omitted; empty if none was.
         test: the comparison on images that were not used for any choice, if there are any.
-        measure: what the accuracies are: "accuracy", or "mAP" (mean average precision) for several labels an image.
+        measure: what the accuracies are: "accuracy", or "mAP" (mean average precision) for several labels per image.
     """
 
     labels: tuple[str, ...]

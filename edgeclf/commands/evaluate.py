@@ -43,13 +43,13 @@ _ADVICE = 5  # lines
 @click.option(
     "--reject",
     type=click.FloatRange(0, 1),
-    help="Refuse unfamiliar images; this share of familiar ones may be refused (default: stored in the model; 0 turns "
-    "it off).",
+    help="Refuse unfamiliar images; up to this share of familiar images may be refused, too (default: stored in the "
+    "model; 0 turns it off).",
 )
 @click.option(
     "--camera-faults",
     is_flag=True,
-    help="Measure the accuracy under 16 faults of cameras, such as blur and darkness, on up to 200 of the images.",
+    help="Also measure the accuracy under 16 camera faults, such as blur and darkness, on up to 200 of the images.",
 )
 @click.option(
     "--against",
@@ -73,13 +73,14 @@ def evaluate(
 ) -> None:
     """Measure the accuracy of a model file on labelled images.
 
-    RUN, the folder of a training, stands for its int8 model. DATA is a folder with one sub-folder of images per label,
-    a CSV of file,label[,part], or a folder of shards; if it has parts, its test part is used. Without DATA, RUN's own
-    test part is used. A sub-folder or label _none has images of none of the classes; their right answer is "unknown".
-    For a model with several labels an image, DATA is a CSV of file,label|label.
+    RUN is the folder of a training, whose int8 model is evaluated. DATA is a folder with one sub-folder of images per
+    label, a CSV file of file,label[,part], or a folder of shards; if it is split, its test part is used. Without DATA,
+    the run's own test part is used. Images of none of the classes have the label _none; the right answer to them is
+    "unknown". For a model with several labels per image, DATA is a CSV file of file,label|label.
 
-    With --against, MODEL is worse if the accuracy on the classes of both is lower (its 95% interval is below 0), if one
-    of these classes loses significantly, or if a class is gone. New classes are shown, but not judged.
+    With --against, MODEL is worse if the accuracy on the common classes is lower (the 95% interval of the difference is
+    below 0), if one of these classes loses significantly, or if a class is missing. New classes are shown, but not
+    judged.
     """
     if page is not None:
         _check_page(page)
@@ -130,7 +131,7 @@ def _evaluated(
         raise UsageError(f"MODEL comes first: {shlex.join(['edgeclf', 'evaluate', str(source), str(path)])}")
     run = Run.open(path) if path.is_dir() else None
     if run is None and source is None:
-        raise UsageError("Give DATA, the images to evaluate on; only a run folder has a test part of its own.")
+        raise UsageError("Give DATA, the images to evaluate on; only a run has a test part of its own.")
     if whole and source is None:
         raise UsageError("--whole needs DATA; a run's test part is always prepared as in its training.")
     model = path if run is None else on.model_of_run(run)
@@ -141,7 +142,7 @@ def _evaluated(
         if classifier.card.has_several_labels:
             given = {"--page": page, "--whole": whole, "--reject": reject, "--against": against}
             if wrong := [name for name, value in {**given, "--camera-faults": camera_faults}.items() if value]:
-                raise UsageError(f"{', '.join(wrong)}: not available for a model with several labels an image.")
+                raise UsageError(f"{', '.join(wrong)}: not available for a model with several labels per image.")
             name, data = label_set_images(source or Run.open(path), classifier.card)
             return SetEvaluation(printable(model), name, measure_label_sets(classifier, data, reporter))
         say_if_nothing_is_refused(classifier, reject)
@@ -212,7 +213,7 @@ def _refusal_lines(outcome: Measurement) -> list[str]:
         lines.append(f'Answered "unknown": {share}, {reasons}{others}')
     if refusals.nothing:
         share = f"{refusals.nothing_refused} of {refusals.nothing} ({refusals.nothing_refused / refusals.nothing:.1%})"
-        lines.append(f'Of the images of nothing, {share} are answered "unknown"')
+        lines.append(f'Images of none of the classes answered "unknown": {share}')
     return lines
 
 

@@ -47,15 +47,15 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--method",
     type=click.Choice(["auto", "ptq", "qat"]),
-    help="How to quantize to int8: auto tries the cheapest methods first (default), ptq is post-training quantization, "
-    "qat quantization-aware training.",
+    help="Method for int8: try the cheapest first (auto, the default), post-training quantization (ptq), or "
+    "quantization-aware training (qat).",
 )
 @click.option(
     "--max-drop",
     type=click.FloatRange(-100, 100),
     metavar="POINTS",
-    help="Maximum loss of validation accuracy by int8, in percentage points; exit with status 3 if no method stays "
-    "within. By default the aim is 0.5, and the loss of a single image is accepted.",
+    help="Maximum loss of validation accuracy by int8, in percentage points; exit with status 3 if every method loses "
+    "more. Without it, methods are tried until the loss is at most 0.5 points or a single image.",
 )
 @click.option(
     "--frigate",
@@ -92,7 +92,7 @@ def export(
     if (run is None) == (pretrained is None):
         raise UsageError("Give RUN, the folder of a training, or --pretrained NAME.")
     if run is not None and (weights or calibration):
-        raise UsageError("--weights and --calibration need --pretrained; a run has its own weights and images.")
+        raise UsageError("--weights and --calibration need --pretrained: a run has its own weights and images.")
     if cache is not None and run is None:
         raise UsageError("--cache keeps the images of a run: give RUN.")
     if (method is not None or max_drop is not None) and (run is None or mode not in (None, "int8")):
@@ -132,7 +132,7 @@ def _say_what_frigate_lacks(folder: Path) -> None:
 
     run = Run.open(folder)
     if run.config.several_labels:
-        raise UsageError("--frigate: Frigate takes one label an image, but this run has several.")
+        raise UsageError("--frigate: Frigate takes one label per image, but this run has several.")
     doubts = frigate_doubts(run.config.input_size, run.read_split().labels, run.config.view == View())
     for line in doubts:
         click.echo(f"Warning: {line}", err=True)

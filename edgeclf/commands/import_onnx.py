@@ -23,24 +23,26 @@ _PATH = click.Path(path_type=Path)
     type=channels,
     required=True,
     metavar="N|R,G,B",
-    help="Subtract this from pixels; the network's input is (pixel - mean) / std. Pixels are from 0 to 255; if std is "
-    "below 1, both are taken as PyTorch's, for pixels from 0 to 1.",
+    help="Mean to subtract; the network's input is (pixel - mean) / std. If std is below 1, both are for pixels from 0 "
+    "to 1, as in PyTorch; otherwise for pixels from 0 to 255.",
 )
-@click.option("--std", type=channels, required=True, metavar="N|R,G,B", help="Divide by this; see --mean.")
-@click.option("--size", type=int, help="Set height and width in pixels, if the file leaves them open.")
+@click.option(
+    "--std", type=channels, required=True, metavar="N|R,G,B", help="Standard deviation to divide by; see --mean."
+)
+@click.option("--size", type=int, help="Height and width of the input in pixels, if the file does not fix them.")
 @click.option(
     "--crop",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="SHARE",
-    help="Use the centre of images, this share of the largest crop; PyTorch's Resize(256), CenterCrop(224) is 0.875. "
-    "By default the whole image is stretched.",
+    help="Use only the centre of images, this share of the largest crop: PyTorch's Resize(256), CenterCrop(224) is "
+    "0.875. By default, the whole image is stretched to the input.",
 )
 @click.option(
     "--calibration",
     type=_PATH,
     required=True,
     metavar="DIR",
-    help="Images to calibrate and judge the int8 file on; folders with the names of labels tell their labels.",
+    help="Images to calibrate and judge the int8 file on; images in folders named after labels count as labelled.",
 )
 @click.option(
     "--max-drop",
@@ -69,7 +71,8 @@ def import_onnx(
 ) -> None:
     """Convert MODEL, an ONNX classifier, to an int8 model file.
 
-    MODEL takes one RGB image and gives a score of each label. It is converted by onnx2tf, in an environment of its own.
+    MODEL takes one RGB image and returns a score for each label. It is converted by onnx2tf, which needs an environment
+    of its own.
     """
     from edgeclf.framework_errors import tensorflow_errors
     from edgeclf.importing import converter

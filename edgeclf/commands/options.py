@@ -26,7 +26,7 @@ cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep decoded images in DIR, up to 20 GB, so that the next training on them starts at once (default: off).",
+    help="Keep decoded images in DIR, up to 20 GB, so that the next run on them starts at once (default: off).",
 )
 
 

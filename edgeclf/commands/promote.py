@@ -24,12 +24,12 @@ _PATH = click.Path(path_type=Path)
 def promote(new: Path, old: Path, data: Path, whole: bool) -> None:
     """Replace a model file, unless the new one is worse.
 
-    OLD is replaced by NEW if NEW is not worse on DATA. NEW is a model file, or the folder of a training, which stands
-    for its int8 model. DATA has labelled images, as for edgeclf evaluate, on which neither was trained.
+    Replaces OLD with NEW unless NEW is worse on DATA, and keeps the old file as OLD.before. NEW is a model file, or the
+    folder of a training, whose int8 model is used. DATA has labelled images, as for edgeclf evaluate, that neither
+    model was trained on. Devices that run with --reload switch to the new file.
 
-    NEW is worse if the accuracy on the classes of both is lower (its 95% interval is below 0), if one of these classes
-    loses significantly, or if a class is gone. Then nothing changes, and the exit status is 1. The old file is kept as
-    OLD.before. Devices that run with --reload take the new one.
+    NEW is worse if the accuracy on the common classes is lower (the 95% interval of the difference is below 0), if one
+    of these classes loses significantly, or if a class is missing. Then nothing is changed, and the exit status is 1.
     """
     from edgeclf.evaluation.evaluate import about_stale, model_file
     from edgeclf.evaluation.promotion import check_promotable, compare_files, put_in_place_of
@@ -41,7 +41,7 @@ def promote(new: Path, old: Path, data: Path, whole: bool) -> None:
     if new.is_dir() and (stale := about_stale(Run.open(new), file)):
         click.echo(f"Warning: {stale}", err=True)
     if not check_promotable(file, old):
-        click.echo(f"{old}: is the same model as {file} already; nothing to do.")
+        click.echo(f"{old}: is already the same model as {file}; nothing to do.")
         return
     with interruptible(lambda: f"; {old} was not changed. Start again with the same command."):
         comparison = compare_files(new, old, data, Terminal(), whole=whole)

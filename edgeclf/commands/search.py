@@ -55,7 +55,7 @@ _PATH = click.Path(path_type=Path)
 @config_option
 @cache_option
 def search(data: tuple[Path, ...], out: Path, config: Path | None, cache: Path | None, **options: Any) -> None:
-    """Find the best backbone, input size and training for DATA.
+    """Find the best backbone, input size and --tune for DATA.
 
     Trains and exports one candidate after another within the time budget and compares the accuracy and latency of
     their int8 models. All other training options come from the table [train] of the config file.

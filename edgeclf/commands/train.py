@@ -60,21 +60,21 @@ _SECTIONS = {
     "from_run",
     type=_PATH,
     metavar="RUN",
-    help="Begin from a finished training: keep its network, options and split; add images and classes (default: begin "
-    "from --init).",
+    help="Start from a finished training: keep its network, options and split, and add images or classes (default: "
+    "start from --init).",
 )
 @click.option(
     "--from-frigate",
     type=_PATH,
     metavar="CLIPS",
-    help="Also train on the images sorted in Frigate for one of its models: its folder clips/NAME, or clips.",
+    help="Also train on images that were sorted in Frigate: the folder clips/NAME of one of its models, or clips.",
 )
 @config_option
 @click.option("--backbone", type=click.Choice([*BACKBONES]), help="Pretrained network (default: efficientnet-lite0).")
 @click.option(
     "--weights",
     type=_PATH,
-    help="File with its ImageNet weights; some backbones need one (default: from the installed package).",
+    help="File with ImageNet weights for the backbone; some backbones need one (default: from the installed package).",
 )
 @click.option("--size", type=int, help="Input height and width in pixels (default: the backbone's).")
 @click.option("--train-size", type=int, help="Image size in fine-tuning steps (default: 6/7 of --size).")
@@ -85,19 +85,19 @@ _SECTIONS = {
     "--group",
     type=click.Choice(["none", "near", "time"]),
     help="Images to keep in one part of the split: only groups named in DATA (none), also near-duplicates of a class "
-    "(near), also images of a class taken within 2 s of one another (time, the default).",
+    "(near), or also images of a class taken within 2 s of one another (time, the default).",
 )
 @click.option(
     "--several-labels/--no-several-labels",
     default=None,
-    help="An image may have several labels, or none: DATA is a CSV with labels such as a|b, _none for no label, or a "
-    "line for each label (default: each image has one label).",
+    help="Allow several labels per image, or none: DATA is a CSV file with labels such as a|b, with _none for no "
+    "label, or with one line per label (default: one label per image).",
 )
 @click.option(
     "--label-precision",
     type=float,
-    help="Choose each label's threshold so that this share of its answers on the validation set is right, with "
-    "--several-labels (default: 0.9).",
+    help="With --several-labels, choose each label's threshold for this precision on the validation set (default: "
+    "0.9).",
 )
 @click.option("--seed", type=int, help="Random seed (default: 0).")
 @click.option(
@@ -108,7 +108,7 @@ _SECTIONS = {
 @click.option(
     "--tune",
     type=click.Choice(["full", "batch-norm", "head"]),
-    help="What to train: all weights (full, the default), batch norm's scale and shift per channel and the head "
+    help="What to train: all weights (full, the default), the scales and shifts of batch norm and the head "
     "(batch-norm), or only the new head, in seconds (head).",
 )
 @click.option(
@@ -119,7 +119,7 @@ _SECTIONS = {
 @click.option(
     "--head",
     type=click.Choice(["linear", "mixed"]),
-    help="Head: one dense layer (linear, the default), or with a layer of nonlinear features before it (mixed).",
+    help="Head: a dense layer (linear, the default), or a dense layer with nonlinear features before it (mixed).",
 )
 @click.option(
     "--init",
@@ -129,7 +129,8 @@ _SECTIONS = {
 @click.option(
     "--alpha/--no-alpha",
     default=None,
-    help="Interpolate between pretrained and fine-tuned weights, by validation results (default: off).",
+    help="Choose the best interpolation between pretrained and fine-tuned weights, on the validation set (default: "
+    "off).",
 )
 @click.option("--epochs", type=int, help="Maximum number of fine-tuning epochs (default: 10).")
 @click.option("--patience", type=int, help="Stop after this many epochs that are clearly worse (default: 5).")
@@ -140,7 +141,7 @@ _SECTIONS = {
 @click.option(
     "--batch-norm",
     type=click.Choice(["frozen", "train"]),
-    help="Keep ImageNet's batch-norm statistics (frozen, the default) or update them (train).",
+    help="Keep the batch-norm statistics of ImageNet (frozen, the default) or update them (train).",
 )
 @click.option("--weight-decay", type=float, help="Decoupled weight decay (default: 0.02).")
 @click.option(
@@ -159,24 +160,24 @@ _SECTIONS = {
 @click.option(
     "--camera/--no-camera",
     default=None,
-    help="Give training images faults of cameras at random: noise, darkness, blur, things further away (default: off).",
+    help="Add camera faults to training images at random: noise, darkness, blur, greater distance (default: off).",
 )
 @click.option("--label-smoothing", type=float, help="Label smoothing (default: 0.1).")
 @click.option("--dropout", type=float, help="Dropout rate before the head (default: 0).")
 @click.option(
     "--flip/--no-flip",
     default=None,
-    help="Mirror images at random; turn off for letters, or left against right (default: on).",
+    help="Mirror images at random; turn this off for letters, or to tell left from right (default: on).",
 )
 @click.option(
     "--rotate90/--no-rotate90",
     default=None,
-    help="Rotate images by quarter turns at random, for things seen from above (default: off).",
+    help="Rotate images by quarter turns at random, for objects seen from above (default: off).",
 )
 @click.option(
     "--class-weights",
     type=click.Choice(["auto", "none"]),
-    help="Give rare classes more weight (auto, the default) or not (none).",
+    help="Give rare classes more weight (auto, the default), or all classes the same (none).",
 )
 @click.option(
     "--jpeg",
@@ -207,9 +208,9 @@ _SECTIONS = {
     flag_value="",
     multiple=True,
     metavar="[SOURCE]",
-    help="Treat DATA, or only this SOURCE of it, as uncropped camera images: rotate and crop them, too (default: off). "
-    "Without it they already show what the network is to see; --region, --rotate and --camera-flip are only stored in "
-    "the model file.",
+    help="Rotate and crop the images of DATA, or only of this SOURCE, as given by --region, --rotate and --camera-flip "
+    "(default: the images already show what the network will see, and these options are only stored in the model "
+    "file).",
 )
 @distribute_option("Train")
 @cache_option
@@ -229,8 +230,8 @@ def train(
     DATA is a folder with one sub-folder of photographs per class, a CSV file of file,label[,part][,group], or a folder
     written by edgeclf data shard. Give several to train on all of them, such as photographs and sorted snapshots.
 
-    With --from, the photographs are all that the model is to know, the old ones and the new ones: images that RUN was
-    trained on are never held out, and classes without images are dropped.
+    With --from, give all photographs that the model is to know, both old and new: images that RUN was trained on are
+    never used for validation, and classes without images are dropped.
     """
     from edgeclf_runtime.errors import UsageError
 

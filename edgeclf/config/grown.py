@@ -29,7 +29,7 @@ def grown(config: TrainConfig, before: TrainConfig, old: Sequence[Path], sources
         ConfigError: options contradict the run before, whose network and preprocessing are kept.
     """
     if before.several_labels:
-        raise ConfigError(f"Options: --from {config.from_run}: has several labels an image, which --from cannot yet.")
+        raise ConfigError(f"Options: --from {config.from_run}: has several labels per image, which --from cannot yet.")
     given = config.model_fields_set
     wrong = [
         f"{name} {getattr(config, field)}, but {config.from_run} has {getattr(before, field)}"

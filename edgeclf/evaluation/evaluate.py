@@ -82,7 +82,7 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
     """
     if card.has_several_labels:
         raise DataError(
-            f"{card.name}: the model has several labels an image, so it has no accuracy. Measure it with: edgeclf "
+            f"{card.name}: the model has several labels per image, so it has no accuracy. Measure it with: edgeclf "
             "evaluate MODEL photos.csv"
         )
     if source.is_file() or (source / INDEX).is_file():

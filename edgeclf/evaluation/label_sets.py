@@ -46,7 +46,7 @@ class SetMeasurement:
 
 @dataclass(frozen=True, eq=False)
 class SetEvaluation:
-    """What ``edgeclf evaluate`` shows of a model with several labels an image.
+    """What ``edgeclf evaluate`` shows of a model with several labels per image.
 
     Attributes:
         model: the model file.
@@ -108,7 +108,7 @@ def label_set_images(source: Path | Run, card: ModelCard) -> tuple[str, Dataset]
         read_source(source, training=False, several_labels=True)[0] if isinstance(source, Path) else source.read_split()
     )
     if data.presence is None:
-        raise DataError(f"{printable(path)}: has one label an image, but the model has several.")
+        raise DataError(f"{printable(path)}: has one label per image, but the model has several.")
     if other := next((label for label in data.labels if label not in card.labels), None):
         raise DataError(f"{printable(path)}: {other}: not a label of this model. Its labels: {', '.join(card.labels)}.")
     part = "test" if not isinstance(source, Path) else chosen_part(path, [part for part in PARTS if part in data.parts])

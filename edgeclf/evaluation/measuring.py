@@ -114,8 +114,8 @@ def measure(
     """
     if classifier.card.has_several_labels:
         raise DataError(
-            f"{classifier.path}: has several labels an image, so it has no accuracy. Measure it with: edgeclf evaluate "
-            f"{classifier.path} photos.csv"
+            f"{classifier.path}: has several labels per image, so it has no accuracy. Measure it with: edgeclf "
+            f"evaluate {classifier.path} photos.csv"
         )
     rows, predictions, skipped = classify_files(classifier, files, reporter, read, title)
     kept, labels = tuple(files[row] for row in rows), classifier.card.labels

@@ -145,7 +145,7 @@ def _judged(card: ModelCard, run: Run, answers: Mapping[str, Answers]) -> ModelC
 def _measures(
     run: Run, data: Dataset, card: ModelCard, answers: Mapping[str, Answers], mode: str, reporter: Reporter
 ) -> tuple[FileFigures | SetFigures, RunFamiliarity | None]:
-    """Return what evaluates the file, and what fits its familiarity, which needs one label an image."""
+    """Return what evaluates the file, and what fits its familiarity, which needs one label per image."""
     if run.config.several_labels:
         reporter.say("Without familiarity: it needs images with one label each.")
         return SetFigures(answers, mode, reporter), None

@@ -171,7 +171,7 @@ def with_scores(network: Any) -> Any:
     if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
         raise DataError(
             f"Layer {last.name!r}: the network ends in a sigmoid, for images with several labels; only networks for "
-            "one label an image are imported."
+            "one label per image are imported."
         )
     return network if type(last).__name__ == "Softmax" else with_softmax(network)
 

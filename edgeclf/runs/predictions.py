@@ -99,7 +99,7 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
 
 
 def probabilities(logits: Scores, data: Dataset) -> Scores:
-    """Return the probabilities of a network's answers: by a softmax, or sigmoids for several labels an image."""
+    """Return the probabilities of a network's answers: by a softmax, or sigmoids for several labels per image."""
     return softmax(logits) if data.presence is None else sigmoid(logits)
 
 

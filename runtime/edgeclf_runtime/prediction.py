@@ -106,7 +106,7 @@ class Prediction:
     def answers(self) -> tuple[str, ...]:
         """All labels that are answers, in label order: those whose scores are at least their thresholds.
 
-        For a model with one label an image it is the answer alone; empty if there is none.
+        For a model with one label per image it is the answer alone; empty if there is none.
         """
         if self.reason is not None:
             return ()

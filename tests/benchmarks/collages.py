@@ -1,4 +1,4 @@
-"""Several labels an image: train on collages of TrashNet, export, and measure float and int8 files on the test part.
+"""Several labels per image: train on collages of TrashNet, export, and measure float and int8 files on the test part.
 
 python -m tests.benchmarks.collages FOLDER [--seeds 0] [--size 128] [--epochs 8] [--out RUNS]   (FOLDER: train/, test/)
 

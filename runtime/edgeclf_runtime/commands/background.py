@@ -37,12 +37,10 @@ __all__ = ["background"]
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="How long to look, by the camera's or video's own time.",
+    help="How long to watch the scene, in the camera's or video's own time.",
 )
-@click.option("--add", is_flag=True, help="Keep what was learned before, such as the same scene by day.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write another model file (default: replace MODEL when done)."
-)
+@click.option("--add", is_flag=True, help="Keep scenes that were learned before, such as the same scene by day.")
+@click.option("--out", type=click.Path(path_type=Path), help="Model file to write (default: replace MODEL when done).")
 @size_option
 @turn_options
 @region_option
@@ -61,10 +59,10 @@ def background(
     flip: str | None,
     region: Region | None,
 ) -> None:
-    """Teach MODEL what a camera sees when nothing is there.
+    """Teach MODEL the empty scene of a camera.
 
-    Leave the scene empty while it looks. Frames like these are then answered with "unknown". Nothing is trained: the
-    network stays as it is, and what was learned is kept in the model file.
+    Leave the scene empty while the command runs. Frames of the empty scene are then answered with "unknown". The
+    network is not trained: the scene is stored in the model file.
     """
     from edgeclf_runtime.learning.background import check_familiarity, learn_background, still_frames
     from edgeclf_runtime.model.rewrite import with_files

@@ -88,4 +88,4 @@ def bench(open_model: Opener, model: Path, numbers: list[int], size: str, second
         figures = f"{timing.median:8.2f} {timing.p90:8.2f} {timing.p99:8.2f}"
         click.echo(f"{timing.threads:>7}  {timing.stage:<7} {figures} {f'{timing.cpu:.2f}' if timing.cpu else '':>8}")
     if choice is not None:
-        click.echo(f"For a camera, edgeclf run takes {choice}.")
+        click.echo(f"For a camera, edgeclf run uses {choice}.")

@@ -36,14 +36,14 @@ _NO_SOURCE = "none"
     "--source",
     default="0",
     show_default=True,
-    help="Camera, csi, video or address (see edgeclf run), or none: a phone's camera only.",
+    help="Camera, csi, video or address (see edgeclf run), or none to use only phones' cameras.",
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
     help="Take photographs of a zone of this run.toml, as the network will see it.",
 )
-@click.option("--zone", metavar="NAME", default="", help="Zone to begin with (with --config; default: the first).")
+@click.option("--zone", metavar="NAME", default="", help="Zone to start with (with --config; default: the first).")
 @click.option(
     "--classes", callback=class_names, default="", metavar="A,B,...", help="Classes to offer; the page can add more."
 )
@@ -55,7 +55,7 @@ _NO_SOURCE = "none"
     "base",
     type=click.Path(path_type=Path),
     metavar="BASE.tflite",
-    help="Teach this model file the images, on the page; see edgeclf teach.",
+    help="Let the page teach the images to this model file; see edgeclf teach.",
 )
 @tls_option
 @size_option
@@ -102,11 +102,10 @@ def capture(
 ) -> None:
     """Take training images with a camera, from a web page.
 
-    Hold a button on the page to take images. DIR gets one subfolder per class, as edgeclf train expects. With --region,
-    only that part of each image is stored, which is what the network will see; with --config, a zone of run.toml, and
-    the page offers its others. A phone that opens the page over HTTPS
-    (--tls) can use its own camera instead. With --teach, the page also teaches a model, in seconds, and shows its
-    answers; the model is DIR/taught.tflite.
+    Hold a button on the page to take images. DIR gets one sub-folder per class, as edgeclf train expects. With
+    --region, only this part of each image is saved, as the network will see it. With --config, a zone of run.toml is
+    saved, and the page offers the other zones. A phone that opens the page over HTTPS (--tls) can use its own camera.
+    With --teach, the page also teaches a model, in seconds, and shows its answers; the model is DIR/taught.tflite.
     """
     from edgeclf_runtime.sources import SourceOptions
     from edgeclf_runtime.system.native_lines import filtered_codec_lines
@@ -115,11 +114,11 @@ def capture(
     if (every is None) != (label is None):
         raise UsageError("Give --every and --label together.")
     if base is not None and every is not None:
-        raise UsageError("--teach is for the page: omit --every, and teach with `edgeclf teach` afterwards.")
+        raise UsageError("--teach needs the page: omit --every, and use `edgeclf teach` afterwards.")
     if source == _NO_SOURCE and (every or size or fps or format_ or rotate or flip or region):
-        raise UsageError("--source none: a phone's photographs are kept as they come, and taken on the page alone.")
+        raise UsageError("--source none: photographs from phones are taken on the page and saved without changes.")
     if config is None and zone:
-        raise UsageError("--zone: give its run.toml, too, with --config.")
+        raise UsageError("--zone needs --config, the run.toml with this zone.")
     if config is not None and (wrong := _given_beside_config()):
         raise UsageError(f"--config: the camera and its zones are those of {config}; omit {', '.join(wrong)}.")
     view = View(region or WHOLE, int(rotate or 0), flip or "none")
@@ -212,9 +211,9 @@ def _by_hand(
         if frames is not None:
             _show(page, frames)
         else:
-            click.echo(f"No camera here. Open {page.invitation} on a phone, say, and end with Ctrl-C.", err=True)
+            click.echo(f"No camera here. Open {page.invitation} on a phone and press Ctrl-C to stop.", err=True)
             if page.invitation.startswith("http:") and not is_local(web):
-                click.echo("Browsers give a page their camera only over HTTPS or from localhost: see --tls.", err=True)
+                click.echo("Browsers allow the camera only over HTTPS or from localhost: see --tls.", err=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         pass
@@ -230,7 +229,7 @@ def _show(page: CapturePage, frames: Frames) -> None:
 
     def opened(description: str) -> None:
         descriptions.append(description)
-        click.echo(f"Source {description}. Open {page.invitation} and end with Ctrl-C.", err=True)
+        click.echo(f"Source {description}. Open {page.invitation} and press Ctrl-C to stop.", err=True)
 
     try:
         for frame in frames(page.tell, opened):
@@ -238,4 +237,4 @@ def _show(page: CapturePage, frames: Frames) -> None:
     except SourceError as error:
         if descriptions:
             raise
-        raise SourceError(f"{error} For a phone's camera alone: --source none.") from None
+        raise SourceError(f"{error} To use only phones' cameras: --source none.") from None

@@ -33,8 +33,8 @@ __all__ = ["classify"]
 @click.option(
     "--reject",
     type=click.FloatRange(0, 1),
-    help='Answer "unknown" for unfamiliar images; this share of familiar ones may be refused (default: stored in the '
-    "model; 0 turns it off).",
+    help='Answer "unknown" for unfamiliar images; up to this share of familiar images may be refused, too (default: '
+    "stored in the model; 0 turns it off).",
 )
 @click.option(
     "--whole",

@@ -104,7 +104,7 @@ def _text(content: dict[str, Any]) -> str:
 
 def _limits_text(content: dict[str, Any]) -> str:
     limits = zip(content["labels"], content["label_thresholds"])
-    return f"several labels an image, from a score of {', '.join(f'{value:.2f} {label}' for label, value in limits)}"
+    return f"several labels per image, from a score of {', '.join(f'{value:.2f} {label}' for label, value in limits)}"
 
 
 def _refused_text(content: dict[str, Any]) -> str:

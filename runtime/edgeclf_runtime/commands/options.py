@@ -118,13 +118,13 @@ tls_option = click.option(
     "--tls",
     nargs=2,
     metavar="CERT KEY",
-    help="Serve the page over HTTPS with this certificate and its key, PEM files.",
+    help="Serve the page over HTTPS, with the PEM files of a certificate and its key.",
 )
 trusted_key_option = click.option(
     "--trusted-key",
     type=click.Path(path_type=Path),
     metavar="KEY.pub",
-    help="Refuse a model file that was not signed with this key (edgeclf sign).",
+    help="Refuse model files that this public key has not signed (see edgeclf sign).",
 )
 region_option = click.option(
     "--region",
@@ -250,7 +250,7 @@ def _read(path: Path, **options: Any) -> ModelFile:
 def say_if_nothing_is_refused(classifier: Classifier, reject: float | None) -> None:
     """Say that ``reject`` has no effect if the user asks for it and the model has no familiarity."""
     if reject and classifier.familiarity is None:
-        how = "A new export has it, a file compiled for the Edge TPU has not"
+        how = "Export the run again; a file compiled for the Edge TPU cannot have it"
         click.echo(f"{classifier.path}: has no familiarity, so reject refuses nothing. {how}.", err=True)
 
 

@@ -27,10 +27,10 @@ _WORTH = 0.5  # largest share of the model's bytes that a delta may have
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--key", type=click.Path(path_type=Path), required=True, help="Sign the update with this private key.")
 def publish(model: Path, folder: Path, key: Path) -> None:
-    """Offer MODEL to the devices that look for updates in DIR.
+    """Publish MODEL for devices that check DIR for updates.
 
-    They run edgeclf run --update. DIR is a folder of a web server with HTTPS, or is copied to a stick. The models of
-    before stay in it: to go back to one, publish it again.
+    These devices use edgeclf run --update. DIR is a folder of a web server with HTTPS, or is copied to a USB stick.
+    Earlier models stay in it: to go back to one, publish its file again.
     """
     from edgeclf_runtime.model.file import checked_content
     from edgeclf_runtime.system.atomic_file import written_beside
@@ -55,8 +55,8 @@ def publish(model: Path, folder: Path, key: Path) -> None:
     when = shown_version(version)
     click.echo(f"{folder}: offers {offer.shown}, signed on {when} with the key {signing.fingerprint}.")
     for old, size in offer.deltas.items():
-        kilobytes = f"{size / 1000:.1f} kB in place of {offer.size / 1000:.1f} kB"
-        click.echo(f"Devices with the model {old[:8]} bring {kilobytes}.")
+        kilobytes = f"{size / 1000:.1f} kB instead of {offer.size / 1000:.1f} kB"
+        click.echo(f"Devices with the model {old[:8]} download {kilobytes}.")
 
 
 def _with_deltas(offer: Offer, folder: Path, content: bytes) -> Offer:

@@ -111,20 +111,18 @@ _SECTIONS = {
 @click.option(
     "--reject",
     type=float,
-    help='Answer "unknown" for unfamiliar images; this share of familiar ones may be refused (default: stored in the '
-    "model; 0 turns it off).",
+    help='Answer "unknown" for unfamiliar images; up to this share of familiar images may be refused, too (default: '
+    "stored in the model; 0 turns it off).",
 )
-@click.option("--margin", type=float, help='Answer "unknown" if the best score leads the second by less.')
+@click.option("--margin", type=float, help='Answer "unknown" if the best score is less than this above the second.')
 @click.option("--smoothing", type=float, metavar="SECONDS", help="Time constant of the moving average over scores.")
 @click.option("--hold", type=float, metavar="SECONDS", help="How long a new answer must last before it counts.")
 @click.option(
     "--cooldown", type=float, metavar="SECONDS", help="Minimum time between two calls of --command or --webhook."
 )
 @click.option("--max-fps", type=float, help="Maximum number of frames classified per second.")
-@click.option("--motion", type=float, help="Skip frames that differ by fewer grey levels from the last.")
-@click.option(
-    "--fast-decode", is_flag=True, default=None, help="Decode JPEGs at reduced size where that is large enough."
-)
+@click.option("--motion", type=float, help="Skip frames that differ from the last one by fewer grey levels than this.")
+@click.option("--fast-decode", is_flag=True, default=None, help="Decode JPEGs at reduced size if this is large enough.")
 @click.option(
     "--interpreters",
     type=click.IntRange(1, 64),
@@ -156,7 +154,7 @@ _SECTIONS = {
 @click.option(
     "--update",
     metavar="URL|DIR",
-    help="Look for new signed models at an https address or in a folder, such as a mounted stick (edgeclf publish).",
+    help="Check an https address or a folder, such as a USB stick, for new signed models (see edgeclf publish).",
 )
 @model_options
 def run(
@@ -278,4 +276,4 @@ def run(
 def _about_changes(as_json: bool) -> str:
     if as_json:
         return "--changes with --json is now: --jsonl - --jsonl-every change"
-    return "--changes is the default now: leave it out. Each frame's line is printed with --every-frame."
+    return "--changes is now the default: leave it out. To print a line for every frame, use --every-frame."

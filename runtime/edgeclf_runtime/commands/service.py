@@ -53,7 +53,7 @@ def service() -> None:
 @_name
 @_user
 @click.option(
-    "--run-as", metavar="USER", help="User to run as (default: the sudo caller, else a dynamic user of systemd)."
+    "--run-as", metavar="USER", help="User to run as (default: the sudo caller, or a dynamic user of systemd)."
 )
 @click.option("--memory-limit", default="", metavar="512M", help="Restart the service if it uses more memory.")
 @click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")

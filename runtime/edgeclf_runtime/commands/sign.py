@@ -16,21 +16,23 @@ _PATH = click.Path(path_type=Path)
 @click.argument("model", type=_PATH, required=False)
 @click.option("--key", type=_PATH, help="Sign MODEL with this private key (ed25519, PEM).")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="Write the signed file here (default: MODEL itself).")
-@click.option("--new-key", type=_PATH, metavar="FILE", help="Make a key: FILE is private, FILE.pub for devices.")
+@click.option("--new-key", type=_PATH, metavar="FILE", help="Create a key: FILE is private, FILE.pub is for devices.")
 def sign(model: Path | None, key: Path | None, output: Path | None, new_key: Path | None) -> None:
-    """Sign MODEL, so that devices can refuse any other file.
+    """Sign MODEL, so that devices can refuse unsigned files.
 
-    A file that is signed later counts as newer, and a device never goes back to an older one. To go back, sign the
-    old file again.
+    A file that is signed later counts as newer, and devices refuse older ones. To go back to an old file, sign it
+    again.
     """
     from edgeclf_runtime.errors import UsageError
 
     if new_key is not None:
         if model or key or output:
-            raise UsageError("--new-key makes a key and takes no other argument; sign with it afterwards.")
+            raise UsageError("--new-key creates a key and takes no other arguments; sign with the key afterwards.")
         return _make_key(new_key)
     if model is None or key is None:
-        raise UsageError("Name a model and a key: edgeclf sign MODEL --key KEY. A key: edgeclf sign --new-key KEY")
+        raise UsageError(
+            "Give a model and a key: edgeclf sign MODEL --key KEY. To create a key: edgeclf sign --new-key KEY"
+        )
     _sign(model, key, output or model)
 
 
@@ -38,7 +40,9 @@ def _make_key(path: Path) -> None:
     from edgeclf_runtime.trust.keys import write_key_pair
 
     public, fingerprint = write_key_pair(path)
-    click.echo(f"{path}: private, keep it secret and keep a copy; {public}: for devices. The key is {fingerprint}.")
+    click.echo(
+        f"{path}: private key, keep it secret and keep a copy; {public}: for devices. Fingerprint: {fingerprint}."
+    )
 
 
 def _sign(model: Path, key: Path, output: Path) -> None:

@@ -28,9 +28,9 @@ __all__ = ["sort"]
     "photos",
     type=click.Path(path_type=Path),
     metavar="PHOTOS",
-    help="Move images to sub-folders of this folder (default: of FOLDER).",
+    help="Folder with the class folders to move images to (default: FOLDER).",
 )
-@click.option("--model", type=click.Path(path_type=Path), help="Propose the classes of this model file.")
+@click.option("--model", type=click.Path(path_type=Path), help="Model file that proposes classes.")
 @click.option("--classes", callback=class_names, default="", metavar="A,B,...", help="Offer these classes, too.")
 @click.option(
     "--web", default="8080", show_default=True, metavar="[HOST:]PORT", help="Address of the page; see edgeclf run."
@@ -46,10 +46,10 @@ def sort(
     web: str,
     tls: tuple[str, str] | None,
 ) -> None:
-    """Sort images into the folders of classes, on a page.
+    """Sort images into class folders, on a web page.
 
-    The page shows the images of FOLDER, or those that a snapshot sink left unsorted in it, in groups of images that
-    are alike, the least familiar first. A click moves a group to PHOTOS/CLASS/, as edgeclf train expects it.
+    The page shows the images of FOLDER, which may be a folder of snapshots, in groups of similar images, the least
+    familiar first. A click moves a group to PHOTOS/CLASS/, as edgeclf train expects.
     """
     from edgeclf_runtime.web import check_installed
 
@@ -67,7 +67,7 @@ def sort(
         stack.callback(looking.close)
         page = SortPage(pile, looking, model.name if model else "", web, tls=server_context(tls))
         stack.callback(page.close)
-        click.echo(f"{counted(looking.refresh(), 'image')}. Open {page.invitation} and end with Ctrl-C.", err=True)
+        click.echo(f"{counted(looking.refresh(), 'image')}. Open {page.invitation} and press Ctrl-C to stop.", err=True)
         with terminated(), suppress(KeyboardInterrupt):
             threading.Event().wait()
     _report(pile)

@@ -31,15 +31,14 @@ _SHOWN = 5  # mistakes
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Model file to write.")
-@click.option("--keep", is_flag=True, help="Add the classes to those of BASE, which are rehearsed.")
-@click.option("--keep-exact", is_flag=True, help="Add the classes, and leave the logits of BASE's own as they are.")
+@click.option("--keep", is_flag=True, help="Keep the classes of BASE and add those of PHOTOS.")
+@click.option("--keep-exact", is_flag=True, help="As --keep, but do not change the logits of the classes of BASE.")
 @model_options
 def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool, keep_exact: bool) -> None:
     """Teach BASE the classes of PHOTOS, in seconds.
 
-    PHOTOS has a sub-folder of images for each class; ten of each will do. The network of BASE stays as it is, and only
-    its last layer is fitted. Any model file of edgeclf can be BASE, such as one that `edgeclf export --pretrained`
-    writes.
+    PHOTOS has one sub-folder of images per class; about ten images per class are enough. Only the last layer of the
+    network is fitted. BASE is any model file of edgeclf, such as one from `edgeclf export --pretrained`.
     """
     from edgeclf_runtime.learning.photographs import list_photographs
     from edgeclf_runtime.learning.taught_file import write_taught
@@ -105,7 +104,7 @@ def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iter
     for each in judgement.classes:
         yield f"  {each.label:<{width}}  {_share(each)}"
     if judgement.mistakes:
-        yield "Wrong when left out, the surest first; look whether they are in the right folder:"
+        yield "Wrong when left out, the most confident first; check whether they are in the right folder:"
     for mistake in judgement.mistakes[:_SHOWN]:
         file = examples.files[mistake.index].relative_to(photos)
         yield f"  {plain(printable(file))}: answered {mistake.answer} ({mistake.score:.0%})"

@@ -20,7 +20,7 @@ __all__ = ["verify"]
 @click.command(cls=Command, renamed=FLAGS["verify"])
 @model_argument
 @click.option(
-    "--allow-no-golden", is_flag=True, help="If the file has no golden images, only check that it opens and answers."
+    "--allow-no-golden", is_flag=True, help="If the file has no golden images, only check that it opens and works."
 )
 @trusted_key_option
 @click.option(
@@ -28,7 +28,7 @@ __all__ = ["verify"]
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="FILE",
-    help="Refuse a model file that was signed before this one, too; may be repeated.",
+    help="Also refuse a model file that was signed before this one; repeat for several.",
 )
 @model_options
 def verify(
@@ -55,7 +55,7 @@ def verify(
     on = counted(report.count, "golden image")
     text = f"largest difference {report.worst:.4f} ({report.tolerance:.4f} allowed) on {on}"
     if not report.passed:
-        top = "" if report.same_top1 else ", another class wins"
+        top = "" if report.same_top1 else ", and another class has the best score"
         raise ModelError(f"{model}: differs on this device with {name}: {text}{top}. Try another --backend.")
     click.echo(f"{model}: as exported, with {name}: {text}.")
 
@@ -69,7 +69,7 @@ def _admission(trusted_key: Path | None, not_older_than: Sequence[Path]) -> Call
 
     if trusted_key is None:
         if not_older_than:
-            raise UsageError("--not-older-than compares signatures: it needs --trusted-key.")
+            raise UsageError("--not-older-than needs --trusted-key.")
         return None
     keys = TrustedKeys(trusted_key)
     others = [split(path.read_bytes())[1] for path in not_older_than]

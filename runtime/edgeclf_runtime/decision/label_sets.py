@@ -1,4 +1,4 @@
-"""Turn the scores of frames into a stable set of labels, for a model with several labels an image.
+"""Turn the scores of frames into a stable set of labels, for a model with several labels per image.
 
 Each label is decided by itself: smoothing, hysteresis, votes and hold as for one label, against its own threshold.
 """
@@ -29,7 +29,7 @@ class LabelSetDecider:
     def __init__(self, rule: DecisionRule) -> None:
         self._rule = rule
         if rule.margin or rule.count_period:
-            _log.warning("margin and count_period have no effect: the model has several labels an image.")
+            _log.warning("margin and count_period have no effect: the model has several labels per image.")
         self._labels: tuple[str, ...] = ()
         self._present: set[str] = set()
         self._answer: Decision | None = None

@@ -44,7 +44,7 @@ def check_familiarity(classifier: Classifier) -> Familiarity:
         ModelError: it has none.
     """
     if classifier.card.has_several_labels:
-        raise ModelError(f"{classifier.path}: has several labels an image; a background needs one label an image.")
+        raise ModelError(f"{classifier.path}: has several labels per image; a background needs one label per image.")
     if classifier.familiarity is None:
         raise ModelError(
             f"{classifier.path}: has no familiarity, which the background is learned for; export its run again with "

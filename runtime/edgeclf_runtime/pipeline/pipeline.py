@@ -96,7 +96,7 @@ class Pipeline:
 
     @property
     def has_several_labels(self) -> bool:
-        """Whether the model in use gives several labels an image."""
+        """Whether the model in use gives several labels per image."""
         return self._classifier.card.has_several_labels
 
     @property

@@ -35,7 +35,7 @@ class SharedModel:
 
     @property
     def has_several_labels(self) -> bool:
-        """Whether the newest model gives several labels an image."""
+        """Whether the newest model gives several labels per image."""
         return self._newest.card.has_several_labels
 
     @property

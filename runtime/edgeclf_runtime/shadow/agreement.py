@@ -13,7 +13,7 @@ from edgeclf_runtime.sinks.sink import ZoneName
 __all__ = ["Agreement"]
 
 _SPAN = 10.0  # seconds; frames within it show much the same
-_PAIRS = 1000  # of labels that are counted each; there may be more with several labels an image
+_PAIRS = 1000  # of labels that are counted each; there may be more with several labels per image
 
 
 class Agreement:

@@ -65,7 +65,7 @@ class ModelUse:
                 classifier = self.opened(path)
                 reason = why_not(classifier)
                 if not reason and classifier.card.has_several_labels != user.has_several_labels:
-                    reason = f"{path}: one of it and the model in use has several labels an image: restart to use it."
+                    reason = f"{path}: one of it and the model in use has several labels per image: restart to use it."
                 self.suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)

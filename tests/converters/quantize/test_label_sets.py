@@ -1,4 +1,4 @@
-"""Int8 of a network with several labels an image: by sigmoids, judged by the mean average precision."""
+"""Int8 of a network with several labels per image: by sigmoids, judged by the mean average precision."""
 
 from __future__ import annotations
 

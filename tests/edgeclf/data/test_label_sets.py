@@ -1,4 +1,4 @@
-"""Several labels an image: how a CSV says so, what is refused, and how such images are split."""
+"""Several labels per image: how a CSV says so, what is refused, and how such images are split."""
 
 from __future__ import annotations
 

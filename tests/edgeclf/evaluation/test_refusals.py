@@ -47,7 +47,7 @@ def test_refusals_are_printed_and_shown_on_the_page(model: Path, strangers: Path
     done = run_evaluate(model, strangers, "--reject", 1, "--page", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
     assert 'Answered "unknown": 60 of 60 (100.0%), 60 unfamiliar, 0 undecided\n' in done.stdout
-    assert 'Of the images of nothing, 5 of 5 (100.0%) are answered "unknown"' in done.stdout
+    assert 'Images of none of the classes answered "unknown": 5 of 5 (100.0%)' in done.stdout
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "60 unfamiliar and 0 undecided of 60" in page
     assert "5 of 5 are answered “unknown”, as is right" in page

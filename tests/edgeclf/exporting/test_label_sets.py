@@ -1,4 +1,4 @@
-"""A model file of several labels an image: int8 without and with training, its card, and its evaluation."""
+"""A model file of several labels per image: int8 without and with training, its card, and its evaluation."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_evaluate_shows_each_label(label_run: Run, label_model: Path, tmp_path: 
 
 
 def test_what_needs_one_label_an_image_refuses_such_models(label_run: Run, label_model: Path, digits: Path) -> None:
-    with Classifier.load(label_model) as classifier, pytest.raises(DataError, match="has several labels an image"):
+    with Classifier.load(label_model) as classifier, pytest.raises(DataError, match="has several labels per image"):
         measure_dataset(classifier, label_run.read_split(), Quiet())
-    with pytest.raises(DataError, match="the model has several labels an image, so it has no accuracy"):
+    with pytest.raises(DataError, match="the model has several labels per image, so it has no accuracy"):
         compare_files(label_model, label_model, digits, Quiet())
     refused = CliRunner().invoke(export_command, [str(label_run.path), "--int8", "--frigate", "x"])
-    assert "Frigate takes one label an image" in str(refused.exception)
+    assert "Frigate takes one label per image" in str(refused.exception)

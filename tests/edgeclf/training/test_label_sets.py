@@ -96,7 +96,7 @@ def test_other_trainings_refuse_the_option() -> None:
 
 
 def test_beginning_from_such_a_run_is_refused(label_run: Run, digits: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has several labels an image, which --from cannot yet"):
+    with pytest.raises(ConfigError, match="has several labels per image, which --from cannot yet"):
         train(digits, tmp_path / "run", make_config({"from_run": label_run.path}), Quiet())
 
 

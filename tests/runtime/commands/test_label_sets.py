@@ -1,4 +1,4 @@
-"""The commands with a model file of several labels an image."""
+"""The commands with a model file of several labels per image."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_needs_one_label_an_image_refuses_in_one_line(label_model: Path, im
     assert refused.stderr.splitlines()[-1].startswith("Error: snapshots kept: a folder has one label")
     refused = _edgeclf("background", label_model, "--source", images)
     assert refused.stderr.splitlines()[-1].endswith(
-        "has several labels an image; a background needs one label an image."
+        "has several labels per image; a background needs one label per image."
     )
     for label in ("a", "b"):
         (tmp_path / "photos" / label).mkdir(parents=True)

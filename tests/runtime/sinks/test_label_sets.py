@@ -1,4 +1,4 @@
-"""Sinks that get several labels an image."""
+"""Sinks that get several labels per image."""
 
 from __future__ import annotations
 

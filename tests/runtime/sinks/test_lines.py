@@ -149,7 +149,7 @@ def test_a_line_for_each_answer_that_changed_or_for_every_frame(images: Path, tm
     assert [int(line.split()[0]) for line in every] == list(range(12))
     old = _run(*source, "--changes", folder=tmp_path)
     assert [int(line.split()[0]) for line in old.stdout.splitlines()] == changed
-    assert old.stderr.count("--changes is the default now: leave it out.") == 1
+    assert old.stderr.count("--changes is now the default: leave it out.") == 1
     old = _run(*source, "--changes", "--json", folder=tmp_path)
     assert [json.loads(line)["frame"] for line in old.stdout.splitlines()] == changed
     assert old.stderr.count("--jsonl - --jsonl-every change") == 1

@@ -210,10 +210,10 @@ def test_without_a_page_by_the_clock(video: Path, tmp_path: Path) -> None:
         (["--every", "1"], "Give --every and --label together", 2),
         (["--classes", "a/b"], "a class's name is that of a folder", 2),
         (["--source", "nowhere.avi"], "nowhere.avi: no such camera", 1),
-        (["--source", "nowhere.avi"], "For a phone's camera alone: --source none.", 1),
+        (["--source", "nowhere.avi"], "To use only phones' cameras: --source none.", 1),
         (["--web", "x"], "expected [HOST:]PORT", 1),
         (["--size", "12"], "expected WIDTHxHEIGHT", 2),
-        (["--source", "none", "--rotate", "90"], "--source none: a phone's photographs are kept as they come", 2),
+        (["--source", "none", "--rotate", "90"], "--source none: photographs from phones are taken on the page", 2),
         (["--tls", "none.pem", "none.key"], "TLS certificate none.pem: no such file", 1),
     ],
 )

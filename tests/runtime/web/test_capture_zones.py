@@ -58,7 +58,7 @@ def test_photographs_show_the_zone_alone(config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--zone", "gate"], "--zone: give its run.toml, too, with --config."),
+        (["--zone", "gate"], "--zone needs --config, the run.toml with this zone."),
         (["--config", "run.toml", "--zone", "gat"], "run.toml: no zone 'gat'; did you mean gate?"),
         (["--config", "run.toml", "--source", "0", "--rotate", "90"], "omit --source, --rotate."),
         (["--config", "none.toml"], "none.toml: no such file."),

@@ -1,4 +1,4 @@
-"""Home Assistant's discovery for a model with several labels an image: a binary sensor for each label."""
+"""Home Assistant's discovery for a model with several labels per image: a binary sensor for each label."""
 
 from __future__ import annotations
 
