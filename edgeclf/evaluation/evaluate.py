@@ -118,7 +118,7 @@ def images_of_run(run: Run, card: ModelCard) -> Images:
         )
     if gone := next((source for source in run.sources if not source.exists()), None):
         raise DataError(
-            f"{run.path}: its photographs, {gone}, are missing. Restore them, or set data in "
+            f"{run.path}: its photographs ({gone}) are missing. Restore them, or set data in "
             f"{run.path / 'config.toml'} to where they are now, or evaluate on other images: "
             f"edgeclf evaluate {shlex.quote(str(run.path))} DATA"
         )

@@ -50,7 +50,7 @@ class OnnxConverter:
         self._python = environment.absolute() / "bin" / "python"
         if not self._python.is_file():
             raise ConfigError(
-                f"{environment}: there is no environment with onnx2tf, which reads ONNX files. Make it with: "
+                f"{environment}: has no onnx2tf, which converts ONNX files. Install it with: "
                 f"python3.12 -m venv {environment} && {self._python} -m pip install {ONNX2TF}"
             )
         self._model, self._folder = model, folder
@@ -93,7 +93,7 @@ class OnnxConverter:
         said = _said(command, self._folder)
         if not result.is_file():
             raise DataError(
-                f"{self._model}: the converter failed: {said}. If something is missing there: "
+                f"{self._model}: the converter failed: {said}. If a package is missing: "
                 f"{self._python} -m pip install {ONNX2TF}"
             )
         read: dict[str, Any] = json.loads(result.read_text("utf-8"))
@@ -105,13 +105,13 @@ class OnnxConverter:
 def _check_file(model: Path) -> None:
     if model.suffix.lower() in _PICKLED:
         raise DataError(
-            f"{model}: weights of PyTorch, which may run any code when they are read. Export the network as ONNX with "
-            'the program that made them: torch.onnx.export(network.eval(), torch.zeros(1, 3, 224, 224), "model.onnx")'
+            f"{model}: weights of PyTorch; reading them can run any code. Export the network as ONNX with the program "
+            'that trained it: torch.onnx.export(network.eval(), torch.zeros(1, 3, 224, 224), "model.onnx")'
         )
     if not model.is_file():
         raise DataError(f"{model}: {'is a folder' if model.is_dir() else 'there is no such file'}.")
     if model.stat().st_size > _LIMIT:
-        raise DataError(f"{model}: has {model.stat().st_size / 1e6:.0f} MB; at most {_LIMIT / 1e6:.0f} MB are read.")
+        raise DataError(f"{model}: has {model.stat().st_size / 1e6:.0f} MB, expected at most {_LIMIT / 1e6:.0f} MB.")
 
 
 def _said(command: Sequence[str], folder: Path) -> str:

@@ -56,7 +56,7 @@ def read_images(folder: Path, rule: Preprocessing, labels: Sequence[str], report
     try:
         found = sorted(find_images(folder))
         if len(found) < _FEWEST:
-            raise DataError(f"{folder}: has {len(found)} images; give at least {_FEWEST}, better some hundred.")
+            raise DataError(f"{folder}: has {len(found)} images; give at least {_FEWEST}, better a few hundred.")
         order = np.random.default_rng(0).permutation(len(found))
         count = min(_CALIBRATION, len(found) // 2)
         chosen = [found[row] for row in order[: count + _JUDGED]]

@@ -122,8 +122,8 @@ def import_onnx(
     network = float_network(content)
     difference = check_agreement(network, wanted, given, preprocessing)
     reporter.say(
-        f"Converted by {made_by}. On {counted(len(wanted), 'image')} the largest difference from ONNX Runtime is "
-        f"{difference:.1e} of the scores' spread."
+        f"Converted by {made_by}. On {counted(len(wanted), 'image')}, the scores differ from ONNX Runtime by at most "
+        f"{difference:.1e} of their standard deviation."
     )
     provenance = {
         "imported from": model.name,
@@ -153,8 +153,8 @@ def check_agreement(network: Any, wanted: npt.NDArray[np.float32], given: Import
     difference = float(np.abs(scores - wanted).max() / max(float(wanted.std()), 1e-9))
     if not difference <= _AGREE:  # also if it is not a number
         raise DataError(
-            f"The converted network differs from ONNX Runtime by {difference:.2g} of the scores' spread, more than by "
-            "rounding: the converter makes another network of it. Nothing was written."
+            f"The scores of the converted network differ from ONNX Runtime by {difference:.2g} of their standard "
+            "deviation, more than rounding explains: the conversion is wrong. Nothing was written."
         )
     return difference
 
@@ -167,7 +167,7 @@ def with_scores(network: Any) -> Any:
     """
     last = network.get_layer(network.output_names[0])
     if len(network.output_shape) != 2:
-        raise DataError(f"The network's output is {list(network.output_shape)}, expected a score of each label.")
+        raise DataError(f"The network's output is {list(network.output_shape)}, expected a score for each label.")
     if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
         raise DataError(
             f"Layer {last.name!r}: the network ends in a sigmoid, for images with several labels; only networks for "

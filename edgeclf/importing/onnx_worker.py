@@ -99,9 +99,9 @@ def _read(path: Path) -> Any:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:
-        raise Refused(f"It is not an ONNX file, or is damaged: {str(error).splitlines()[0]}") from error
+        raise Refused(f"It is not an ONNX file, or it is damaged: {str(error).splitlines()[0]}") from error
     if not model.graph.node:
-        raise Refused("It is not an ONNX file, or is empty.")
+        raise Refused("It is not an ONNX file, or it is empty.")
     _check_external(model, path)
     onnx.load_external_data_for_model(model, str(path.parent))
     return model
@@ -122,7 +122,7 @@ def _check_external(model: Any, path: Path) -> None:
     parts = (tensor.get("length") or str(sizes[tensor.get("location", "")]) for tensor in outside)
     total = path.stat().st_size + sum(int(part) if part.isdecimal() else _LIMIT + 1 for part in parts)
     if total > _LIMIT:
-        raise Refused(f"It has {total / 1e6:.0f} MB of weights, at most {_LIMIT / 1e6:.0f} are read.")
+        raise Refused(f"It has {total / 1e6:.0f} MB of weights, expected at most {_LIMIT / 1e6:.0f} MB.")
 
 
 def _tensors(message: Any) -> Iterator[Any]:
@@ -141,7 +141,7 @@ def _check_operators(graph: Any) -> None:
         if node.domain not in _OWN:
             raise Refused(f"{named}, which is not one of ONNX's own operators.")
         if "QuantizeLinear" in node.op_type or node.op_type.startswith(("QLinear", "QGemm")):
-            raise Refused(f"{named}: the network is quantized already; export the float network.")
+            raise Refused(f"{named}: the network is already quantized; export the float network.")
 
 
 def _only(values: Any, what: str) -> list[Any]:
@@ -162,7 +162,7 @@ def _input(graph: Any, size: list[int] | None) -> tuple[str, list[int]]:
         raise Refused(f"Its input {value.name!r} has the shape {shape}, expected [1, 3, height, width].")
     fixed = shape[2:]
     if size is None and None in fixed:
-        raise Refused("The size of its input is open; give it with --size.")
+        raise Refused("The file does not fix the size of its input; give it with --size.")
     if size is not None and any(side not in (None, given) for side, given in zip(fixed, size, strict=True)):
         raise Refused(f"Its input is {fixed[1]}x{fixed[0]}, not {size[1]}x{size[0]}: export it with this size.")
     return value.name, [side for side in (fixed if size is None else size) if side is not None]

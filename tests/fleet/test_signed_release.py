@@ -165,12 +165,12 @@ def test_a_model_that_the_key_has_not_signed_is_refused_before_any_device(
     words = ["deploy", str(kept_model), "pi@nowhere.invalid", "--key"]
     words[3:3] = ["--config", str(tmp_path / "run.toml")]  # the key that updates need is brought, too
     done = CliRunner().invoke(cli, [*words, f"{key}.pub"])
-    assert (done.exit_code, "has no signature at its end" in done.output) == (1, True), done.output
+    assert (done.exit_code, "is not signed, but" in done.output) == (1, True), done.output
     done = CliRunner().invoke(cli, [*words, str(key)])  # of a private key, the public one beside it is meant
-    assert (done.exit_code, f"and {key}.pub asks for one" in done.output) == (1, True), done.output
+    assert (done.exit_code, f"but {key}.pub requires a signature" in done.output) == (1, True), done.output
     Path(f"{key}.pub").unlink()
     done = CliRunner().invoke(cli, [*words, str(key)])
-    assert (done.exit_code, "a private key, which belongs to the signer alone" in done.output) == (2, True)
+    assert (done.exit_code, "a private key, which only the signer may have" in done.output) == (2, True)
 
 
 def test_a_device_goes_back_to_its_former_release_and_a_second_run_changes_nothing(

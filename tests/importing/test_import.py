@@ -63,10 +63,10 @@ def test_a_network_becomes_a_complete_model_file(
     ("kind", "reason"),
     [
         ("foreign", "Layer 'odd' is acme.Gadget, which is not one of ONNX's own operators."),
-        ("quantized", "Layer 'odd' is QuantizeLinear: the network is quantized already; export the float network."),
+        ("quantized", "Layer 'odd' is QuantizeLinear: the network is already quantized; export the float network."),
         ("two-inputs", "It has 2 inputs (image, mask), expected one."),
-        ("open", "The size of its input is open; give it with --size."),
-        ("again", "It has 2400 MB of weights, at most 1074 are read."),
+        ("open", "The file does not fix the size of its input; give it with --size."),
+        ("again", "It has 2400 MB of weights, expected at most 1074 MB."),
         ("outside", "Its weights are in '../weights.bin'; expected a file next to it."),
     ],
 )

@@ -47,7 +47,7 @@ def check_familiarity(classifier: Classifier) -> Familiarity:
         raise ModelError(f"{classifier.path}: has several labels per image; a background needs one label per image.")
     if classifier.familiarity is None:
         raise ModelError(
-            f"{classifier.path}: has no familiarity, which the background is learned for; export its run again with "
+            f"{classifier.path}: has no familiarity, which learning the background needs; export its run again with "
             "`edgeclf export`. A file compiled for the Edge TPU cannot have it."
         )
     return classifier.familiarity

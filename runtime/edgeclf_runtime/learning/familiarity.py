@@ -56,7 +56,7 @@ def fit_familiarity(
     if not len(train) or (validation is not None and not len(validation)):
         raise ModelError("Familiarity needs training and validation images.")
     if not (np.isfinite(train).all() and (validation is None or np.isfinite(validation).all())):
-        raise ModelError("The network's features are not finite, so what is familiar cannot be told.")
+        raise ModelError("The network's features are not finite, so familiarity cannot be computed.")
     fitted = _fitted(train, targets)
     if validation is None:
         folds = _folds(targets, groups, alone=_ALONE)

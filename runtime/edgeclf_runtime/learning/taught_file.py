@@ -60,7 +60,7 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures
         hidden.write_bytes(content)
         with Classifier.load(hidden) as classifier:
             if classifier.card != taught.card or not verify(classifier).passed:
-                raise ModelError(f"{path}: the written file does not do what it should; nothing was replaced.")
+                raise ModelError(f"{path}: the new file does not give the expected scores; nothing was replaced.")
     return len(content)
 
 

@@ -98,7 +98,7 @@ class Teacher:
 
     def _reserve(self, stage: str) -> None:
         if not self._busy.acquire(blocking=False):
-            raise UsageError("A teaching is under way. Wait for its end.")
+            raise UsageError("A model is being taught. Wait until it is done.")
         self.stage, self.progress = stage, 0.0
 
     def _run(self) -> None:
@@ -108,7 +108,7 @@ class Teacher:
         except EdgeclfError as error:
             trouble = str(error)
         except OSError as error:
-            trouble = f"{error.filename or self.model}: {error.strerror}. The model before was kept."
+            trouble = f"{error.filename or self.model}: {error.strerror}. The previous model was kept."
         except MemoryError:
             trouble = "Not enough memory. Use fewer images, or a machine with more."
         except Exception as error:
@@ -122,7 +122,7 @@ class Teacher:
     def _teach(self) -> None:
         photographs = list_photographs(self._photos, fewest=1, without_empty=True)
         if len(photographs.labels) < 2:
-            raise UsageError("Take images of two classes, or of one class and none of these, then teach.")
+            raise UsageError('Take images of two classes, or of one class and of "None of these", then teach.')
         count, done = len(photographs.files), 0
 
         def advance(more: int) -> None:

@@ -121,7 +121,7 @@ class Base:
         """
         if keep and classifier.familiarity is None:
             raise ModelError(
-                f"{classifier.path}: has no prototypes of its classes, from which they are rehearsed. Export its run "
+                f"{classifier.path}: has no prototypes of its classes, which --keep needs. Export its run "
                 "again with `edgeclf export`, or teach all classes without --keep."
             )
         content = classifier.path.read_bytes()

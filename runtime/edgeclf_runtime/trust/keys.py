@@ -39,7 +39,7 @@ def write_key_pair(path: Path) -> tuple[Path, str]:
     public_path = path.with_name(f"{path.name}.pub")
     for file in (path, public_path):
         if os.path.lexists(file):
-            raise UsageError(f"{file}: exists already, and a key is never overwritten; choose another name.")
+            raise UsageError(f"{file}: already exists, and keys are never overwritten; choose another name.")
     private = Ed25519PrivateKey.generate()
     secret = private.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
     _write_new(path, secret, 0o600)
@@ -80,7 +80,7 @@ class SigningKey:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PrivateKey):
-            wrong = "its passphrase is another" if password else "not a private ed25519 key in PEM"
+            wrong = "wrong passphrase" if password else "not a private ed25519 key in PEM"
             raise UsageError(f"{path}: {wrong}. Make one: edgeclf sign --new-key FILE")
         self._key: Ed25519PrivateKey = key
         self.fingerprint = _fingerprint(key.public_key())
@@ -135,7 +135,7 @@ class TrustedKeys:
         body, statement = split(content)
         if statement is None or statement.kind != kind:
             how = f" Sign it: edgeclf sign {path} --key KEY" if kind == MODEL else ""
-            raise SignatureError(f"{path}: has no signature at its end, and {self.path} asks for one.{how}")
+            raise SignatureError(f"{path}: is not signed, but {self.path} requires a signature.{how}")
         import hashlib
 
         return self.check_statement(path, statement, hashlib.sha256(body).hexdigest())
@@ -147,7 +147,7 @@ class TrustedKeys:
         key = self._keys.get(statement.key)
         if key is None:
             trusted = ", ".join(self._keys)
-            raise SignatureError(f"{path}: signed by another key ({statement.key}); {self.path} has {trusted}.")
+            raise SignatureError(f"{path}: signed by another key ({statement.key}); {self.path} contains {trusted}.")
         try:
             key.verify(statement.signature, statement.signed)
         except InvalidSignature:
@@ -168,7 +168,7 @@ def _public_keys(path: Path) -> list[Ed25519PublicKey]:
 
     content = _content(path)
     if b"PRIVATE KEY" in content:
-        raise UsageError(f"{path}: a private key, which belongs to the signer alone; give the public one, {path}.pub.")
+        raise UsageError(f"{path}: a private key, which only the signer may have; give the public key, {path}.pub.")
     keys = []
     for block in _PUBLIC.findall(content):
         try:

@@ -68,7 +68,7 @@ class LastGood:
                 self._write(content, hashlib.sha256(content).hexdigest(), labels)
         except OSError as error:
             text = f"{error.filename or self._folder}: {error.strerror}"
-            _log.warning("%s: no copy is kept to start with, should it be damaged (%s).", self._model, text)
+            _log.warning("%s: a copy to start with if the file is damaged cannot be kept (%s).", self._model, text)
 
     def _write(self, content: bytes, digest: str, labels: Sequence[str]) -> None:
         copies = self._copies()

@@ -128,7 +128,7 @@ class WebFolder:
             while chunk := answer.read1(_CHUNK):
                 content += chunk
                 if len(content) > OFFER_LIMIT or time.monotonic() > until:
-                    raise UpdateError(f"{self.shown}/{OFFER}: not an offer: too large, or too slow.")
+                    raise UpdateError(f"{self.shown}/{OFFER}: not an update offer: it is too large or too slow.")
             return bytes(content), answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
     def fetch(self, name: str, target: Path, size: int, is_ended: Callable[[], bool]) -> None:
@@ -176,7 +176,7 @@ class _NoSuchRange(UpdateError):
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *words: Any) -> urllib.request.Request | None:
         if not words[-1].lower().startswith("https://"):
-            raise UpdateError(f"{words[0].full_url}: leads to an address that is not https.")
+            raise UpdateError(f"{words[0].full_url}: redirects to an address that is not https.")
         return super().redirect_request(*words)
 
 
@@ -193,5 +193,5 @@ def _copy(
 def _why(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({tls.reason(reason)}); one of your own: update_ca"
+        return f"its certificate is not trusted ({tls.reason(reason)}); for your own authority, set update_ca"
     return str(getattr(reason, "strerror", None) or reason or type(reason).__name__).rstrip(".")

@@ -148,9 +148,9 @@ class UpdatePoll:
         """Refuse an offer that is older, or that this device cannot run, before it is fetched."""
         check_not_older(offer.shown, offer.statement, self._admission.newest)
         if offer.card_format > NEWEST_FORMAT:
-            raise _Refused(f"{offer.shown}: has a newer format: update edgeclf-runtime.")
+            raise _Refused(f"{offer.shown}: has a newer format; update edgeclf-runtime.")
         if offer.edgetpu and not pipeline.backend.startswith("edgetpu"):
-            raise _Refused(f"{offer.shown}: was compiled for an Edge TPU, and the model in use runs on the processor.")
+            raise _Refused(f"{offer.shown}: was compiled for an Edge TPU, but this device runs its model on the CPU.")
 
     def _fetch(self, offer: Offer) -> None:
         """Put the model where it is tried, with the new statement: a file that is here, or one that is brought."""
@@ -177,7 +177,7 @@ class UpdatePoll:
             data = self._bring(offer.delta_file(present.digest), offer.deltas[present.digest])
             content = applied(to_sign(old), data, offer.size - LENGTH) + offer.statement.to_bytes()
         except UpdateError as error:
-            _log.warning("The whole model is brought, as its delta cannot be used: %s", error)
+            _log.warning("Downloading the whole model, because its delta cannot be used: %s", error)
             return None
         return content if sealed_digest(content) == offer.statement.digest else None
 
@@ -197,8 +197,8 @@ class UpdatePoll:
             _check_room(part, size)
             self._origin.fetch(name, part, size, self._closing.is_set)
         if _size(part) < size:
-            came = f"{_size(part)} of {size} bytes came"
-            raise UpdateError(f"{self._origin.shown}/{name}: {came}; the rest is brought next time.")
+            came = f"{_size(part)} of {size} bytes received"
+            raise UpdateError(f"{self._origin.shown}/{name}: {came}; the next download continues there.")
         content = part.read_bytes()
         part.unlink()
         return content

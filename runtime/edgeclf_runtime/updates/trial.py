@@ -50,7 +50,7 @@ def try_model(
     if ended.status is not None and ended.status > 0 and "MemoryError" not in ended.last:
         return ended.last
     bound = f", with at most {memory >> 20} MB of memory" if memory else ""
-    return f"{full}: the interpreter {_short(ended.fault)} on it, tried in another process{bound}."
+    return f"{full}: the interpreter {_short(ended.fault)} when the file is tested in another process{bound}."
 
 
 def _short(fault: str) -> str:

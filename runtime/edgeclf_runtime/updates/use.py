@@ -65,7 +65,8 @@ class ModelUse:
                 classifier = self.opened(path)
                 reason = why_not(classifier)
                 if not reason and classifier.card.has_several_labels != user.has_several_labels:
-                    reason = f"{path}: one of it and the model in use has several labels per image: restart to use it."
+                    several = "one label" if user.has_several_labels else "several labels"
+                    reason = f"{path}: has {several} per image, unlike the model in use; restart to use it."
                 self.suits(classifier.card.labels)
         except EdgeclfError as error:
             reason = str(error)

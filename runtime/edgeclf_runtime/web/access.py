@@ -112,7 +112,7 @@ class Access:
         headers = {"www-authenticate": "Bearer"}
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(read_file("token.html"), 401, headers)
-        return _refusal(401, "This needs the token that was given or printed when it started.", headers)
+        return _refusal(401, "This needs the token that was set, or printed at the start.", headers)
 
     def _is_token(self, digest: str) -> bool:
         return hmac.compare_digest(digest.encode("utf-8", "replace"), self._token.encode())

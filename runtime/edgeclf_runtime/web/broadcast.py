@@ -170,7 +170,7 @@ def live_response(live: Live, request: Request) -> Response:
     if request.method == "HEAD":
         return Response(media_type=_MEDIA)
     if live.viewers >= VIEWERS:
-        raise HTTPException(503, f"{VIEWERS} pages look at this already; close one of them.")
+        raise HTTPException(503, f"{VIEWERS} pages are already watching; close one of them.")
     live.viewers += 1
     return _LiveResponse(live, request.query_params.get("pictures") != "none")
 

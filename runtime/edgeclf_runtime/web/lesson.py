@@ -127,7 +127,7 @@ class Lesson:
             try:
                 content = await asyncio.to_thread(self._teaching.model.read_bytes)
             except OSError:
-                raise HTTPException(404, "There is no model yet. Press Teach.") from None
+                raise HTTPException(404, "There is no model yet. Press Teach first.") from None
             headers = {"content-disposition": f'attachment; filename="{self._teaching.model.name}"'}
             return Response(content, media_type="application/octet-stream", headers=headers)
 

@@ -27,7 +27,7 @@ __all__ = [
 _LONGEST = 4096  # maximum size of a request's body in bytes
 _LONGEST_LIST = 8192  # maximum size with a list, such as the names of all images on a page
 _PATIENCE = 10.0  # seconds for a body to arrive
-_LATE = "The request did not come to its end."
+_LATE = "The request is incomplete."
 _LONG = "Expected at most {} bytes."
 _NO_OBJECT = "Expected a JSON object."
 

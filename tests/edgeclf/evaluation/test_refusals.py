@@ -50,7 +50,7 @@ def test_refusals_are_printed_and_shown_on_the_page(model: Path, strangers: Path
     assert 'Images of none of the classes answered "unknown": 5 of 5 (100.0%)' in done.stdout
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "60 unfamiliar and 0 undecided of 60" in page
-    assert "5 of 5 are answered “unknown”, as is right" in page
+    assert "5 of 5 are rightly answered “unknown”" in page
     own = run_evaluate(model, strangers, "--reject", 0)
     assert "of the others" in own.stdout
 

@@ -65,7 +65,7 @@ def test_a_network_that_differs_from_onnx_is_refused(float_model: Path, digits: 
     network, given = float_network(network_of(float_model.read_bytes())), _images(digits, card)
     wanted = network_scores(network, given.judged[:4], card.preprocessing)
     assert check_agreement(network, wanted, given, card.preprocessing) < 1e-6
-    with pytest.raises(DataError, match="differs from ONNX Runtime by"):
+    with pytest.raises(DataError, match="differ from ONNX Runtime by"):
         check_agreement(network, wanted[:, ::-1] * np.float32(1.1), given, card.preprocessing)
 
 

@@ -46,7 +46,7 @@ def signed(keys: Path, tmp_path: Path) -> Path:
 def test_a_key_is_private_and_never_overwritten(keys: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE((keys / "mine").stat().st_mode) == 0o600
     before = (keys / "mine").read_bytes()
-    assert "exists already, and a key is never overwritten" in edgeclf("sign", "--new-key", keys / "mine", status=2)
+    assert "already exists, and keys are never overwritten" in edgeclf("sign", "--new-key", keys / "mine", status=2)
     (tmp_path / "new.pub").touch()  # also if only the public half is there
     edgeclf("sign", "--new-key", tmp_path / "new", status=2)
     assert ((keys / "mine").read_bytes(), (tmp_path / "new").exists()) == (before, False)
@@ -114,7 +114,7 @@ def test_a_flipped_bit_anywhere_is_refused(signed: Path, keys: Path) -> None:
 def test_what_is_cut_or_longer_is_refused(signed: Path, keys: Path) -> None:
     content, trusted = signed.read_bytes(), TrustedKeys(keys / "mine.pub")
     for length in [*range(0, len(content), len(content) // 50), *range(len(content) - LENGTH - 30, len(content))]:
-        with pytest.raises(SignatureError, match="has no signature at its end"):
+        with pytest.raises(SignatureError, match="is not signed, but"):
             trusted.check(signed, content[:length])
     for longer in (content + b"\0", b"\0" + content, content + content[-LENGTH:]):
         with pytest.raises(SignatureError):
@@ -137,7 +137,7 @@ def test_each_refusal_is_one_line_with_its_reason(signed: Path, keys: Path, tmp_
     claims = tmp_path / "claims.tflite"
     claims.write_bytes(foreign.read_bytes().replace(others.key.encode(), mine.key.encode()))
     for path, reason in (
-        (KEPT, "has no signature at its end, and .* asks for one. Sign it: edgeclf sign "),
+        (KEPT, "is not signed, but .* requires a signature. Sign it: edgeclf sign "),
         (swapped, "was changed after it was signed on 20"),
         (forged, "its signature is forged or damaged"),
         (foreign, "signed by another key"),
@@ -184,7 +184,7 @@ def test_a_key_of_openssl_with_a_passphrase_signs(tmp_path: Path) -> None:
     words = ["sign", str(KEPT), "--key", str(key), "-o", str(tmp_path / "x")]
     assert CliRunner().invoke(cli, words, input="secret\n").exit_code == 0
     wrong = CliRunner().invoke(cli, words, input="other\n")
-    assert (wrong.exit_code, "passphrase is another" in wrong.output) == (2, True)
+    assert (wrong.exit_code, "wrong passphrase" in wrong.output) == (2, True)
 
 
 def test_without_cryptography_one_line_says_what_to_install(signed: Path, keys: Path, tmp_path: Path) -> None:

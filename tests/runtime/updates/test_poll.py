@@ -197,14 +197,16 @@ def test_only_a_verified_server_is_asked(keys: Path, server: UpdateServer, tmp_p
     found = trusting.offer("")
     assert found is not None
     assert trusting.offer(found[1]) is None
-    with pytest.raises(UpdateError, match=r"its certificate is not trusted \(.*\); one of your own: update_ca"):
+    with pytest.raises(
+        UpdateError, match=r"its certificate is not trusted \(.*\); for your own authority, set update_ca"
+    ):
         WebFolder(server.address).offer("")
     with pytest.raises(UpdateError, match="its certificate is not trusted"):
         WebFolder(f"https://localhost:{server.port}", str(keys / "certificate.pem")).offer("")
     with pytest.raises(UpdateError, match=r"/none/edgeclf-update.json: status 404\.$"):
         WebFolder(f"{server.address}/none", str(keys / "certificate.pem")).offer("")
     server.fault = "endless offer"
-    with pytest.raises(UpdateError, match="not an offer: too large"):
+    with pytest.raises(UpdateError, match="not an update offer: it is too large"):
         trusting.offer("")
     server.fault = ""
     part = tmp_path / "part"

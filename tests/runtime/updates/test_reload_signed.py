@@ -41,7 +41,7 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
         sign_model(MODEL, tmp_path / "other", tmp_path / "by another")
         for name, reason in (
             ("forged", "was changed after it was signed"),
-            ("cut", "has no signature at its end"),
+            ("cut", "is not signed, but"),
             ("by another", "signed by another key"),
             ("old", "older than the model that was in use"),
         ):
@@ -76,7 +76,7 @@ def test_a_zones_model_must_be_signed_too(tmp_path: Path, key: Path) -> None:
     command = [sys.executable, "-m", "edgeclf_runtime", "run", str(signed), "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"Error: {MODEL}: has no signature at its end"), done.stderr
+    assert done.stderr.startswith(f"Error: {MODEL}: is not signed, but"), done.stderr
 
 
 def test_a_start_with_a_file_that_is_not_signed_is_one_line(key: Path) -> None:
@@ -85,5 +85,5 @@ def test_a_start_with_a_file_that_is_not_signed_is_one_line(key: Path) -> None:
         [*command, "--trusted-key", f"{key}.pub"], capture_output=True, text=True, check=False, env={**os.environ}
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {MODEL}: has no signature at its end, and {key}.pub asks for one. Sign it:")
+    assert done.stderr.startswith(f"Error: {MODEL}: is not signed, but {key}.pub requires a signature. Sign it:")
     assert (len(done.stderr.splitlines()), done.stdout) == (1, "")

@@ -61,7 +61,7 @@ def test_a_file_that_crashes_the_interpreter_is_refused(model: Path, tmp_path: P
 
 def test_a_trial_that_lasts_too_long_is_ended(model: Path) -> None:
     reason = try_model(model, seconds=0.05)
-    assert "the interpreter does not end within 0.05 s on it, tried in another process" in reason
+    assert "the interpreter does not end within 0.05 s when the file is tested in another process" in reason
 
 
 def test_how_a_process_ended_becomes_a_phrase(tmp_path: Path) -> None:

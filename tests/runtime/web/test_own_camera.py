@@ -45,7 +45,9 @@ def test_a_phone_takes_images_with_its_own_camera(browser: Browser, tmp_path: Pa
         browser.open(_named(url))
         browser.wait("document.getElementById('picture')?.naturalWidth")
         browser.wait("!document.getElementById('cameras').hidden")
-        assert "are kept whole: region 0,0,0.5,1" in browser.value("document.getElementById('about-cameras').innerText")
+        assert "are not cropped: region 0,0,0.5,1" in browser.value(
+            "document.getElementById('about-cameras').innerText"
+        )
         browser.click("#use-own")
         browser.wait("document.getElementById('own').videoWidth")
         width, height = browser.value(

@@ -50,7 +50,7 @@ def test_only_so_many_may_look_at_a_time(sink: WebSink) -> None:
             stack.callback(viewer.close)
             assert viewer.begin() == 200
         told = ask(sink, "/live")
-        assert (told[0], sentence(told)) == (503, f"{VIEWERS} pages look at this already; close one of them.")
+        assert (told[0], sentence(told)) == (503, f"{VIEWERS} pages are already watching; close one of them.")
         assert ask(sink, "/live", method="HEAD")[0] == 200
         assert json.loads(ask(sink, "/state.json")[2])["viewers"] == VIEWERS
         viewers[0].close()

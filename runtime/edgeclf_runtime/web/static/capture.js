@@ -64,7 +64,7 @@ async function offer({ camera, host, view }) {
   setText(element("use-theirs"), host ? `Camera of ${host}` : "The other camera");
   element("cameras").hidden = Boolean(own.against) || !camera;
   if (own.against) own.say("");
-  const whole = view ? `Images of this device’s camera are kept whole: ${view} applies to the other camera only.` : "";
+  const whole = view ? `Images from this device’s camera are not cropped: ${view} applies to the other camera only.` : "";
   const why = !own.against ? whole : camera && !window.isSecureContext ? own.against : "";
   setSentence(element("about-cameras"), why);
   element("about-cameras").hidden = !why;

@@ -76,7 +76,7 @@ export class Card {
     figure.dataset.id = id;
     const toggle = make("button", "pick");
     toggle.type = "button";
-    toggle.title = "Leave out of this group, or take in again";
+    toggle.title = "Exclude from this group, or include again";
     const image = make("img");
     image.loading = "lazy";
     image.alt = "";
@@ -115,7 +115,7 @@ export class Card {
     const others = buttons.filter(([label]) => label !== proposal && label !== NOTHING).slice(0, CHIPS);
     const chips = [...first.filter(([label]) => label !== NOTHING), ...others].map(([label, number]) => this.chip(label, label, number));
     const none = this.chip(NOTHING, "None of these", "0");
-    none.title = `Move to ${NOTHING}: trained on so, it is answered with "unknown"`;
+    none.title = `Move to ${NOTHING}: after training, the answer to such images is "unknown"`;
     const discard = this.button("chip discard", "Discard", "d", () => this.on.discard(this));
     this.chips.replaceChildren(...chips, none, typed || this.field(), discard);
     for (const button of this.chips.querySelectorAll("button")) button.disabled = !this.chosen.length;

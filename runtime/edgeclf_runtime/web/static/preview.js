@@ -5,7 +5,7 @@ import { Unsorted } from "./unsorted.js";
 
 const LONG = 18; // longer answers are shown in a smaller font
 const WHY = { unfamiliar: "Unfamiliar: unlike the images of the training", undecided: "Undecided: no answer is sure enough" };
-const UNLIKE = "The images are unlike those of the training. Clean the lens, check focus and light, and where the camera points.";
+const UNLIKE = "The images are unlike those of the training. Clean the lens, and check the focus, the light and the camera's direction.";
 const NAMES = { capture: "waiting for a frame", resize: "resize", invoke: "network" };
 
 let labels = [];
@@ -24,7 +24,7 @@ function greeting(told) {
 function state(told) {
   if (adopted !== null && told.adopted !== adopted) location.reload(); // another model, with its own labels
   adopted = told.adopted;
-  notice(showSource(told) || (told.refused && `A new model file was refused, the one before goes on. ${told.refused}`) || (told.conditions?.is_unlike && UNLIKE));
+  notice(showSource(told) || (told.refused && `A new model file was refused; the current model stays in use. ${told.refused}`) || (told.conditions?.is_unlike && UNLIKE));
   setText(element("fps"), told.fps ? told.fps.toFixed(1) : "–");
   setText(element("frames"), told.frames.toLocaleString("en"));
   element("warmth").hidden = told.temperature === null;

@@ -143,7 +143,7 @@ export class Unsorted {
     for (const label of [...known.filter((one) => one !== NOTHING), NOTHING]) {
       const chip = make("button", label === picture.answer ? "chip likely" : "chip", label === NOTHING ? "None of these" : label);
       chip.type = "button";
-      if (label === NOTHING) chip.title = `Move to ${NOTHING}: trained on so, it is answered with "unknown"`;
+      if (label === NOTHING) chip.title = `Move to ${NOTHING}: after training, the answer to such images is "unknown"`;
       chip.addEventListener("click", (event) => this.sort(picture, label, figure, event.detail ? "" : "figure"));
       chips.append(chip);
     }
