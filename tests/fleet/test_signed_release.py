@@ -134,7 +134,7 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
     signed = one.read_bytes()
     forged.write_bytes(signed[:-3] + (b"11\n" if signed.endswith(b"00\n") else b"00\n"))
     for model, reason in (
-        (kept_model, "has no signature"),
+        (kept_model, "is not signed"),
         (other, "signed by another key"),
         (forged, "its signature is forged"),
         (older, "older than the model that was in use"),

@@ -72,7 +72,7 @@ def test_only_what_the_key_has_signed_is_served(
     kept = served.read_bytes()
     shutil.copy(models["two"], served.with_suffix(".new"))
     served.with_suffix(".new").replace(served)
-    device.wait(lambda: "has no signature" in device.health().get("refused", ""))
+    device.wait(lambda: "is not signed" in device.health().get("refused", ""))
     assert device.health()["process"] == process
     served.with_suffix(".new").write_bytes(kept)
     served.with_suffix(".new").replace(served)

@@ -203,7 +203,7 @@ def test_without_cryptography_one_line_says_what_to_install(signed: Path, keys: 
 
 
 def test_a_model_is_refused_before_an_interpreter_gets_it(keys: Path) -> None:
-    with pytest.raises(ModelError, match="has no signature"):
+    with pytest.raises(ModelError, match="is not signed"):
         Classifier.load(KEPT, backend="no such backend", admit=TrustedKeys(keys / "mine.pub").check)
 
 

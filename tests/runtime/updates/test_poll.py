@@ -147,8 +147,8 @@ def test_a_device_follows_what_is_published(
     for content, text in (
         (replayed, "older than the model that was in use"),
         (replayed.replace(b'"card_format": 1', b'"card_format": 9'), "was changed after it was signed"),
-        (replayed[:-1], "has no signature"),
-        (b"x" * (1 << 10), "has no signature"),
+        (replayed[:-1], "is not signed"),
+        (b"x" * (1 << 10), "is not signed"),
     ):
         after = len(running.lines)
         (tmp_path / "new").write_bytes(content)
@@ -268,7 +268,7 @@ def test_an_offer_with_a_flipped_bit_is_refused(tmp_path: Path, keys: Path) -> N
         with pytest.raises(SignatureError):
             Offer.read("here", bytes(flipped), trusted)
     model = (tmp_path / file).read_bytes()
-    with pytest.raises(SignatureError, match="has no signature"):  # a model's statement says nothing about an offer
+    with pytest.raises(SignatureError, match="is not signed"):  # a model's statement says nothing about an offer
         Offer.read("here", data[:-LENGTH] + model[-LENGTH:], trusted)
 
 
