@@ -59,6 +59,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def quicker(request: pytest.FixtureRequest) -> None:
+    """By default a ``shallow`` network, whose layers are of the same kinds; all of it for ``make test-gpu``."""
+    if not ALL:
+        request.getfixturevalue("shallow")
+
+
 def _options(row: tuple[object, ...]) -> dict[str, object]:
     chosen = dict(zip(OPTIONS, row, strict=True))
     mix = str(chosen.pop("mix"))
@@ -93,7 +100,7 @@ def _without_kernel(operations: set[Operation]) -> list[str]:
 
 @pytest.mark.parametrize("row", _rows(), ids=lambda row: "-".join(map(str, row)))
 def test_every_operation_of_a_training_step_has_a_gpu_kernel(
-    row: tuple[object, ...], shallow: None, tmp_path: Path
+    row: tuple[object, ...], quicker: None, tmp_path: Path
 ) -> None:
     """The step is traced, with its gradients; what precedes it, such as random crops, is run."""
     keras().backend.clear_session()
@@ -112,7 +119,7 @@ def test_every_operation_of_a_training_step_has_a_gpu_kernel(
 
 @pytest.mark.parametrize("name", list(BACKBONES) if ALL else ["efficientnet-lite0"])
 def test_every_operation_outside_training_steps_has_a_gpu_kernel(
-    name: str, shallow: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, quicker: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = {} if name.startswith("efficientnet-lite") else {"init": "scratch"}  # whose weights are not installed
     keras().backend.clear_session()
@@ -163,7 +170,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> _Switch:
 
 
 def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(
-    shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
+    quicker: None, gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     with recorded() as operations:
         train(photos, tmp_path / "run", make_config(TINY), Quiet())
@@ -173,7 +180,7 @@ def test_a_training_on_a_gpu_is_seeded_but_not_deterministic(
 
 @pytest.mark.parametrize("options", [{"tune": "full"}, {"tune": "batch-norm", "head": "mixed"}, {"tune": "head"}])
 def test_deterministic_training_on_a_gpu_uses_no_refused_operation(
-    options: dict[str, object], shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
+    options: dict[str, object], quicker: None, gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     with recorded() as operations:
         train(photos, tmp_path / "run", make_config({**TINY, **options, "deterministic": True}), Quiet())
@@ -183,7 +190,7 @@ def test_deterministic_training_on_a_gpu_uses_no_refused_operation(
 
 
 def test_deterministic_quantization_aware_training_is_refused_before_any_work(
-    shallow: None, gpu: _Switch, photos: Path, tmp_path: Path
+    quicker: None, gpu: _Switch, photos: Path, tmp_path: Path
 ) -> None:
     run = train(photos, tmp_path / "run", make_config({**TINY, "tune": "head", "deterministic": True}), Quiet())
     before = {path.name for path in tmp_path.iterdir()}
@@ -193,7 +200,7 @@ def test_deterministic_quantization_aware_training_is_refused_before_any_work(
 
 
 def test_batch_norm_is_unchanged_on_a_cpu(
-    shallow: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quicker: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fused: list[bool] = []
     epoch = FineTuner.epoch
