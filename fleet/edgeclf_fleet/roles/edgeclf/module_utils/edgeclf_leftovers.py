@@ -12,6 +12,7 @@ from .edgeclf_processes import commands
 
 __all__ = ["remove_leftovers"]
 
+_MODULES = "AnsiballZ_edgeclf_r"  # release and rollback
 _OURS = ("AnsiballZ_edgeclf_*.py", "AnsiballZ_async_wrapper.py", ".source.tflite", ".source.tar")
 
 
@@ -23,25 +24,27 @@ def remove_leftovers(jobs: Path) -> None:
     Args:
         jobs: folder of Ansible's files of jobs in the background.
     """
-    for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*"):  # of release and rollback
+    words = [os.fsdecode(word) for command in commands().values() for word in command]
+    own = _own()
+    # Of these folders nothing tells whose they are: another deployment, to another root, may be importing from one.
+    is_alone = not any(_MODULES in word and (own is None or own.name not in word) for word in words)
+    for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*") if is_alone else ():
         if not any(folder.name in path for path in sys.path):  # this process's own is in use
             shutil.rmtree(folder, ignore_errors=True)
-    words = [os.fsdecode(word) for command in commands().values() for word in command]
     for job in jobs.iterdir() if jobs.is_dir() else ():
         name = job.name.partition(".")[0]  # the file's name also has a number of a process
         if not any(name in word for word in words):
             job.unlink()
-    temporary = _temporary()
-    for folder in temporary.glob("ansible-tmp-*") if temporary is not None else ():
+    for folder in own.parent.glob("ansible-tmp-*") if own is not None else ():
         in_use = any(folder.name in word for word in words)
         if not in_use and any(True for pattern in _OURS for _ in folder.glob(pattern)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary() -> Path | None:
-    """Return the folder of Ansible's temporary folders, from which this process was started."""
+def _own() -> Path | None:
+    """Return Ansible's temporary folder from which this process was started."""
     for word in Path("/proc/self/cmdline").read_bytes().decode("utf-8", "replace").split("\0"):
         folder = Path(word).parent
         if folder.name.startswith("ansible-tmp-"):
-            return folder.parent
+            return folder
     return None
