@@ -170,10 +170,18 @@ class Browser:
 
     def touch(self, selector: str, seconds: float) -> None:
         """Touch an element for this many seconds without moving, then release."""
+        with self.touching(selector):
+            time.sleep(seconds)
+
+    @contextmanager
+    def touching(self, selector: str) -> Iterator[None]:
+        """Touch an element meanwhile, without moving."""
         x, y = self._middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
-        time.sleep(seconds)
-        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        try:
+            yield
+        finally:
+            self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def _middle(self, selector: str) -> tuple[float, float]:
         """Return the position of an element's centre."""

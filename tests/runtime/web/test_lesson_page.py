@@ -112,8 +112,8 @@ def test_a_phone_holds_and_teaches_with_its_own_camera(
         browser.click("#turn-on")
         browser.wait("document.getElementById('source').textContent === 'this device'")
         browser.value("document.querySelector('.class[data-name=_none]').scrollIntoView({block: 'center'})")
-        browser.touch('.class[data-name="_none"]', 1.0)
-        until(lambda: len(files(photos / "_none")) >= 2)
+        with browser.touching('.class[data-name="_none"]'):
+            until(lambda: len(files(photos / "_none")) >= 2)
         browser.wait("document.getElementById('classes').ariaBusy === 'false'")
         browser.click("#teach")
         browser.wait(f"{_ANSWERED} === 'unknown'")
