@@ -69,7 +69,7 @@ def comparison(event: Mapping[str, Any]) -> str:
     try:
         lines = report_lines(event["shadow"])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
-        lines = ["what it tells of the comparison cannot be read"]
+        lines = ["its report of the comparison cannot be read"]
     return "\n    ".join([f"{event['host']}: compared:", *lines])
 
 

@@ -74,4 +74,4 @@ def test_a_connection_that_is_lost_later_may_have_changed_something() -> None:
 @pytest.mark.parametrize("report", [5, ["frames"], {"agreement": 1}, {"interval": "ab"}, {"interval": [10**400, 1]}])
 def test_a_comparison_that_cannot_be_read_does_not_end_a_rollout(report: object) -> None:
     lines = comparison({"kind": "ok", "host": "box", "task": "compare", "shadow": report})
-    assert lines == "box: compared:\n    what it tells of the comparison cannot be read"
+    assert lines == "box: compared:\n    its report of the comparison cannot be read"
