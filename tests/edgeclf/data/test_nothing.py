@@ -55,7 +55,7 @@ def test_nothing_is_trained_like_a_class_and_reported_separately(photographs: Pa
     (line,) = [line for line in reporter.lines if " images of " in line and "train" in line]
     assert line.startswith("60 images of 2 classes and of nothing (_none) (0, 1): ")
     report = (run.path / "report.html").read_text("utf-8")
-    assert "<b>_none</b> stands for images of nothing" in report
+    assert "<b>_none</b> stands for images of none of the classes" in report
 
 
 def test_nothing_is_never_an_answer(nothing_model: Path, photographs: Path) -> None:
