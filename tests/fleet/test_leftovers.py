@@ -47,3 +47,16 @@ def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
         subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)
     assert {path.name for path in temporary.iterdir()} == {"ansible-tmp-others", "ansible-tmp-mine", "notes"}
     assert [path.name for path in jobs.iterdir()] == ["j92929292.2"]
+
+
+def test_a_job_that_is_about_to_end_is_waited_for(tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    for name in ("j70707070.1", "j92929292.2"):
+        (jobs / name).touch()
+    own = tmp_path / "module.py"
+    own.write_text(_MODULE.format(folder=str(Path(edgeclf_leftovers.__file__).parents[1])), "utf-8")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", "j70707070"]):
+        subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)
+    assert [path.name for path in jobs.iterdir()] == ["j92929292.2"]

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from .edgeclf_processes import commands
@@ -13,6 +14,7 @@ from .edgeclf_processes import commands
 __all__ = ["remove_leftovers"]
 
 _MODULES = "AnsiballZ_edgeclf_r"  # release and rollback
+_ENDS = 10.0  # seconds that a job has to write its result
 _OURS = ("AnsiballZ_edgeclf_*.py", "AnsiballZ_async_wrapper.py", ".source.tflite", ".source.tar")
 
 
@@ -24,21 +26,42 @@ def remove_leftovers(jobs: Path) -> None:
     Args:
         jobs: folder of Ansible's files of jobs in the background.
     """
-    words = [os.fsdecode(word) for command in commands().values() for word in command]
+    words = _words_of_commands(jobs)
     own = _own()
     # Of these folders nothing tells whose they are: another deployment, to another root, may be importing from one.
     is_alone = not any(_MODULES in word and (own is None or own.name not in word) for word in words)
     for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*") if is_alone else ():
         if not any(folder.name in path for path in sys.path):  # this process's own is in use
             shutil.rmtree(folder, ignore_errors=True)
-    for job in jobs.iterdir() if jobs.is_dir() else ():
-        name = job.name.partition(".")[0]  # the file's name also has a number of a process
-        if not any(name in word for word in words):
-            job.unlink()
+    for job in _jobs(jobs):
+        if not _runs(job, words):
+            job.unlink(missing_ok=True)
     for folder in own.parent.glob("ansible-tmp-*") if own is not None else ():
         in_use = any(folder.name in word for word in words)
         if not in_use and any(True for pattern in _OURS for _ in folder.glob(pattern)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _words_of_commands(jobs: Path) -> list[str]:
+    """Return the words of all commands, once no job but this one runs.
+
+    A job that has let go of the lock, such as an ended trial, is about to write its result.
+    """
+    until = time.monotonic() + _ENDS
+    while True:
+        words = [os.fsdecode(word) for command in commands().values() for word in command]
+        if sum(_runs(job, words) for job in _jobs(jobs)) <= 1 or time.monotonic() > until:
+            return words
+        time.sleep(0.2)
+
+
+def _jobs(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _runs(job: Path, words: list[str]) -> bool:
+    name = job.name.partition(".")[0]  # the file's name also has a number of a process
+    return any(name in word for word in words)
 
 
 def _own() -> Path | None:
