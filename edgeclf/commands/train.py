@@ -96,8 +96,8 @@ _SECTIONS = {
 @click.option(
     "--label-precision",
     type=float,
-    help="With --several-labels, choose each label's threshold for this precision on the validation set (default: "
-    "0.9).",
+    help="Choose each label's threshold for this precision on the validation set, with --several-labels "
+    "(default: 0.9).",
 )
 @click.option("--seed", type=int, help="Random seed (default: 0).")
 @click.option(
@@ -209,7 +209,7 @@ _SECTIONS = {
     multiple=True,
     metavar="[SOURCE]",
     help="Rotate and crop the images of DATA, or only of this SOURCE, as given by --region, --rotate and --camera-flip "
-    "(default: the images already show what the network will see, and these options are only stored in the model "
+    "(default: off; the images already show what the network will see, and these options are only stored in the model "
     "file).",
 )
 @distribute_option("Train")

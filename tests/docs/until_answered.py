@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 
-_ENOUGH = re.compile(r"\d%|end with Ctrl-C|^\S+\.(?:jpg|png)$")
+_ENOUGH = re.compile(r"\d%|press Ctrl-C to stop|^\S+\.(?:jpg|png)$")
 _AT_MOST = 120.0  # seconds
 
 

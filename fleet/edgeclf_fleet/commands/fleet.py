@@ -13,7 +13,7 @@ __all__ = ["fleet"]
 
 @click.group()
 def fleet() -> None:
-    """Show the status of devices, copy their snapshots, or roll back."""
+    """Show the status of devices, copy snapshots, roll back."""
 
 
 fleet.add_command(status)

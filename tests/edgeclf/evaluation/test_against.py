@@ -172,7 +172,7 @@ def test_a_model_that_is_not_worse_takes_the_place_of_the_old(
     assert f"Go back with: mv {kept} {old}" in done.stdout
     again = _promote(sure_model, old, digits)
     assert (again.exit_code, kept.read_bytes()) == (0, wrong.read_bytes())
-    assert "is the same model" in again.stdout
+    assert "is already the same model" in again.stdout
 
 
 def test_a_worse_model_is_refused_and_nothing_changes(

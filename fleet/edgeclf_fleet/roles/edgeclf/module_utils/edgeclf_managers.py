@@ -167,9 +167,11 @@ class Runit(Manager):
         else:
             os.symlink(self._folder, self._link)
         until = time.monotonic() + _SUPERVISED_AFTER
-        while self.process() in (0, before):
+        while (process := self.process()) in (0, before):
             if time.monotonic() > until:
                 raise ReleaseError(f"runit does not start {self._link}: is runsvdir running?")
+            if process:  # sv counts in whole seconds: a service that has just started was taken for the new one
+                self._call("force-restart")
             time.sleep(0.2)
 
     def _remove(self) -> None:
