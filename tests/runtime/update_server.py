@@ -9,7 +9,10 @@ import ssl
 import threading
 from pathlib import Path
 
-__all__ = ["UpdateServer", "update_settings"]
+from edgeclf_runtime.trust.sealing import sealed_digest
+from tests.signing import edgeclf
+
+__all__ = ["UpdateServer", "publish", "update_settings"]
 
 
 class UpdateServer:
@@ -98,3 +101,9 @@ def update_settings(port: int, keys: Path, every: float) -> str:
         "trusted_key": f"{keys}/mine.pub",
     }
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def publish(model: Path, folder: Path, key: Path) -> str:
+    """Publish a model and return the name of its file."""
+    edgeclf("publish", model, folder, "--key", key)
+    return f"{sealed_digest(model.read_bytes())}.tflite"

@@ -92,17 +92,22 @@ class SigningKey:
 
     def has_signed(self, statement: Statement) -> bool:
         """Whether this key has made a statement."""
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            self._key.public_key().verify(statement.signature, statement.signed)
-        except InvalidSignature:
-            return False
-        return True
+        return _is_valid(statement, self._key.public_key())
 
     def signed(self, content: bytes, version: int) -> bytes:
         """Return a model file signed with this version."""
         return attached(content, self.statement(MODEL, sealed_digest(content), version))
+
+
+def _is_valid(statement: Statement, key: Ed25519PublicKey) -> bool:
+    """Whether the private key of a public one has made a statement."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(statement.signature, statement.signed)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class TrustedKeys:
@@ -142,18 +147,12 @@ class TrustedKeys:
 
     def check_statement(self, path: Path | str, statement: Statement, digest: str) -> Statement:
         """Return a statement whose signature is valid and which is about this digest; see ``check``."""
-        from cryptography.exceptions import InvalidSignature
-
         key = self._keys.get(statement.key)
         if key is None:
             trusted = ", ".join(self._keys)
             raise SignatureError(f"{path}: signed by another key ({statement.key}); {self.path} contains {trusted}.")
-        try:
-            key.verify(statement.signature, statement.signed)
-        except InvalidSignature:
-            raise SignatureError(
-                f"{path}: its signature is forged or damaged (it names the key {statement.key})."
-            ) from None
+        if not _is_valid(statement, key):
+            raise SignatureError(f"{path}: its signature is forged or damaged (it names the key {statement.key}).")
         if statement.digest != digest:
             raise SignatureError(
                 f"{path}: was changed after it was signed on {shown_version(statement.version)}; copy or sign it again."

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import http.server
 import json
 import shutil
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,34 +17,23 @@ from click.testing import CliRunner
 
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.cli import cli
-from edgeclf_runtime.errors import SignatureError, UpdateError, UsageError
+from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.pipeline.watched import ModelUser
 from edgeclf_runtime.trust.admission import Admission
 from edgeclf_runtime.trust.keys import TrustedKeys
-from edgeclf_runtime.trust.sealing import sealed_digest
-from edgeclf_runtime.trust.statement import LENGTH
 from edgeclf_runtime.updates.last_good import LastGood, version
-from edgeclf_runtime.updates.offer import OFFER, Offer
-from edgeclf_runtime.updates.origin import Folder, WebFolder, origin_of
+from edgeclf_runtime.updates.offer import OFFER
+from edgeclf_runtime.updates.origin import Folder
 from edgeclf_runtime.updates.poll import UpdatePoll, delay
 from edgeclf_runtime.updates.use import ModelUse
 from tests.model_files import variant, wrong_golden
 from tests.runtime.replaced_model import Running
-from tests.runtime.still_camera import certificate
-from tests.runtime.update_server import UpdateServer
-from tests.signing import edgeclf, key_pairs
+from tests.runtime.update_server import UpdateServer, publish
+from tests.signing import edgeclf
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 MODEL, IMAGE = KEPT / "model.tflite", next((KEPT / "photos" / "1").glob("*.png"))
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="apt-get install openssl")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with key pairs and a certificate of 127.0.0.1."""
-    folder = key_pairs(tmp_path_factory.mktemp("keys"))
-    certificate(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +46,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     good = {name: variant(MODEL, folder / name, labels=named(name)) for name in ("one", "two", "three")}
     return {**good, "lies": variant(MODEL, folder / "lies", labels=named("lies"), golden=wrong_golden)}
-
-
-@pytest.fixture
-def server(tmp_path: Path, keys: Path) -> Iterator[UpdateServer]:
-    (tmp_path / "served").mkdir()
-    server = UpdateServer(tmp_path / "served", keys)
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -90,12 +68,6 @@ def start(tmp_path: Path, keys: Path, models: dict[str, Path]) -> Iterator[Calla
         running.close()
 
 
-def _publish(model: Path, folder: Path, key: Path) -> str:
-    """Publish a model and return the name of its file."""
-    edgeclf("publish", model, folder, "--key", key)
-    return f"{sealed_digest(model.read_bytes())}.tflite"
-
-
 def _until(what: Callable[[], object]) -> None:
     until = time.monotonic() + 60
     while not what():
@@ -115,13 +87,13 @@ def test_a_device_follows_what_is_published(
     running = start(server.address)
 
     server.fault = "cut"
-    file = _publish(models["two"], served, mine)
+    file = publish(models["two"], served, mine)
     assert _state(running, 0) == ("adopted", "two", "")
     size = (served / file).stat().st_size
     assert server.firsts(file) == list(range(0, size, 10_000))  # each time from where it was cut
 
     after, server.fault, server.sent = len(running.lines), "rubbish", 0
-    file = _publish(models["three"], served, mine)
+    file = publish(models["three"], served, mine)
     _until(lambda: len(server.firsts(file)) > 1)
     server.fault = "endless"
     _until(lambda: server.sent > 1 << 20)
@@ -135,12 +107,12 @@ def test_a_device_follows_what_is_published(
     assert [path for path, *_ in server.asked[asked:] if path != OFFER][-1] == part
 
     after, replayed = len(running.lines), (served / OFFER).read_bytes()
-    _publish(models["lies"], served, mine)
+    publish(models["lies"], served, mine)
     name, label, reason = _state(running, after)
     assert (name, label, "differs on this device" in reason) == ("refused", "three", True)
 
     after, asked = len(running.lines), len(server.asked)
-    file = _publish(models["one"], served, mine)  # a roll-back is a newly signed offer of the old file
+    file = publish(models["one"], served, mine)  # a roll-back is a newly signed offer of the old file
     assert _state(running, after) == ("adopted", "one", "")
     assert file not in [path for path, *_ in server.asked[asked:]]  # this device still had it
 
@@ -156,7 +128,7 @@ def test_a_device_follows_what_is_published(
         name, label, reason = _state(running, after)
         assert (name, label, text in reason) == ("refused", "one", True), reason
     after = len(running.lines)
-    _publish(models["two"], served, keys / "other")
+    publish(models["two"], served, keys / "other")
     assert "signed by another key" in _state(running, after)[2]
 
     asked = len(server.asked)
@@ -171,7 +143,7 @@ def test_the_last_update_is_used_after_a_start_and_a_stick_is_enough(
 ) -> None:
     stick = tmp_path / "stick"
     running = start(str(stick))  # it is not plugged in yet
-    _publish(models["two"], tmp_path / "made", keys / "mine")
+    publish(models["two"], tmp_path / "made", keys / "mine")
     (tmp_path / "made").rename(stick)
     assert _state(running, 0) == ("adopted", "two", "")
     running.stop()
@@ -189,87 +161,6 @@ def test_the_last_update_is_used_after_a_start_and_a_stick_is_enough(
     (tmp_path / ".model.tflite.good.version").write_text(f"{10**14}\n")  # the newest is lost: an older one is used
     once_more = start(str(stick))
     assert "0" not in once_more.stop()[-1]["answer"]
-
-
-def test_only_a_verified_server_is_asked(keys: Path, server: UpdateServer, tmp_path: Path) -> None:
-    _publish(MODEL, tmp_path / "served", keys / "mine")
-    trusting = WebFolder(server.address, str(keys / "certificate.pem"))
-    found = trusting.offer("")
-    assert found is not None
-    assert trusting.offer(found[1]) is None
-    with pytest.raises(
-        UpdateError, match=r"its certificate is not trusted \(.*\); for your own authority, set update_ca"
-    ):
-        WebFolder(server.address).offer("")
-    with pytest.raises(UpdateError, match="its certificate is not trusted"):
-        WebFolder(f"https://localhost:{server.port}", str(keys / "certificate.pem")).offer("")
-    with pytest.raises(UpdateError, match=r"/none/edgeclf-update.json: status 404\.$"):
-        WebFolder(f"{server.address}/none", str(keys / "certificate.pem")).offer("")
-    server.fault = "endless offer"
-    with pytest.raises(UpdateError, match="not an update offer: it is too large"):
-        trusting.offer("")
-    server.fault = ""
-    part = tmp_path / "part"
-    part.write_bytes(bytes(1 << 20))
-    with pytest.raises(UpdateError, match="status 416"):
-        trusting.fetch(f"{sealed_digest(MODEL.read_bytes())}.tflite", part, 2 << 20, lambda: False)
-    assert not part.exists()  # the next time it begins anew
-
-
-def test_any_server_of_static_files_will_do(keys: Path, tmp_path: Path) -> None:
-    _publish(MODEL, tmp_path, keys / "mine")
-    handler = functools.partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(str(keys / "certificate.pem"), str(keys / "key.pem"))
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        origin = WebFolder(f"https://127.0.0.1:{server.server_address[1]}", str(keys / "certificate.pem"))
-        found = origin.offer("")
-        assert found is not None
-        assert origin.offer(found[1]) is None  # it has no tags, but says when the file was changed
-        offer, part = Offer.read("there", found[0], TrustedKeys(keys / "mine.pub")), tmp_path / "part"
-        for begun in (b"begun", bytes(offer.size - 3)):
-            part.write_bytes(begun)
-            origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so it begins anew
-            assert sealed_digest(part.read_bytes()) == offer.statement.digest
-        server.shutdown()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("http://example.org/models", "expected an https address or a folder, got http://example.org"),
-        ("ftp://example.org", "expected an https address"),
-        ("https://me:secret@example.org", "without a user, a password"),
-        ("https://example.org/?a=b", "without a user"),
-    ],
-)
-def test_other_addresses_are_refused(text: str, reason: str) -> None:
-    with pytest.raises(UsageError, match=reason) as raised:
-        origin_of(text)
-    assert "secret" not in str(raised.value)
-    assert isinstance(origin_of("/media/stick"), Folder)
-
-
-def test_an_offer_with_a_flipped_bit_is_refused(tmp_path: Path, keys: Path) -> None:
-    file = _publish(MODEL, tmp_path, keys / "mine")
-    data, trusted = (tmp_path / OFFER).read_bytes(), TrustedKeys(keys / "mine.pub")
-    offer = Offer.read("here", data, trusted)
-    assert (offer.file, offer.size, offer.edgetpu) == (file, (tmp_path / file).stat().st_size, False)
-    for position in range(len(data)):
-        flipped = bytearray(data)
-        flipped[position] ^= 1 << position % 8
-        with pytest.raises(SignatureError):
-            Offer.read("here", bytes(flipped), trusted)
-    model = (tmp_path / file).read_bytes()
-    with pytest.raises(SignatureError, match="is not signed"):  # a model's statement says nothing about an offer
-        Offer.read("here", data[:-LENGTH] + model[-LENGTH:], trusted)
 
 
 def test_failures_are_tried_again_later_and_later() -> None:
@@ -291,7 +182,7 @@ def test_an_update_that_does_not_fit_leaves_the_disk_to_others(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    file = _publish(models["two"], tmp_path / "stick", keys / "mine")
+    file = publish(models["two"], tmp_path / "stick", keys / "mine")
     model, size = tmp_path / "model.tflite", (tmp_path / "stick" / file).stat().st_size
     edgeclf("sign", models["one"], "--key", keys / "mine", "-o", model)
     part = tmp_path / f".model.tflite.good-update-{hashlib.sha256(file.encode()).hexdigest()[:16]}.part"
