@@ -89,8 +89,10 @@ def export(
     from edgeclf.data.decoded_cache import using_cache
     from edgeclf_runtime.errors import UsageError
 
-    if (run is None) == (pretrained is None):
+    if run is None and pretrained is None:
         raise UsageError("Give RUN, the folder of a training, or --pretrained NAME.")
+    if run is not None and pretrained is not None:
+        raise UsageError(f"{run}: --pretrained takes no RUN; its images are given by --calibration DIR.")
     if run is not None and (weights or calibration):
         raise UsageError("--weights and --calibration need --pretrained: a run has its own weights and images.")
     if cache is not None and run is None:

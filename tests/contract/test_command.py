@@ -271,6 +271,7 @@ def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
             "--distribute applies to the int8 file of a run only",
             2,
         ),
+        (["export", "photos", "--pretrained", "resnet50"], "photos: --pretrained takes no RUN", 2),
         (["export", "--pretrained", "resnet50"], "expected one of efficientnet-lite0", 1),
         (["run", "nowhere.tflite"], "nowhere.tflite: No such file", 1),
         (["report", "nowhere"], "not a run folder", 1),
