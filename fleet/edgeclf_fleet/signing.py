@@ -12,7 +12,7 @@ from edgeclf_runtime.trust.statement import MODEL, Statement
 __all__ = ["signed_anew"]
 
 
-def signed_anew(events: Iterable[Mapping[str, Any]], key: SigningKey) -> dict[str, str]:
+def signed_anew(events: Iterable[Mapping[str, Any]], key: SigningKey, check: bool = False) -> dict[str, str]:
     """Return a new statement for each model that a device would go back to, by the digest of the model.
 
     What a device says cannot be trusted: it shows the model's present statement, and only what this key has signed
@@ -21,9 +21,13 @@ def signed_anew(events: Iterable[Mapping[str, Any]], key: SigningKey) -> dict[st
     Args:
         events: of the play; the ``status`` of a device has its ``statement``.
         key: the private key.
+        check: sign nothing, and return an empty text for each model that would be signed. A statement must not leave
+            this machine then: with it, a device could use the model as newer than the one in use.
     """
     version = int(time.time() * 1000)
     old = {statement.digest for statement in _shown(events) if statement.kind == MODEL and key.has_signed(statement)}
+    if check:
+        return dict.fromkeys(sorted(old), "")
     return {digest: key.statement(MODEL, digest, version).to_bytes().decode() for digest in sorted(old)}
 
 

@@ -39,3 +39,9 @@ def test_a_device_gets_nothing_signed_that_the_key_has_not_signed_before(tmp_pat
     assert new is not None
     assert mine.has_signed(new)
     assert new.version > old.version
+
+
+def test_a_check_signs_nothing(tmp_path: Path) -> None:
+    mine = SigningKey(key_pairs(tmp_path) / "mine", lambda: "")
+    events = [_event(mine.statement(MODEL, GOOD, 1).to_bytes().decode())]
+    assert signed_anew(events, mine, check=True) == {GOOD: ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgeclf_runtime.cli import cli
+from edgeclf_runtime.trust.sealing import split
 from tests.fleet_device.device import Device
 
 
@@ -57,6 +59,12 @@ def test_only_what_the_key_has_signed_is_served(
     # Going back needs a new signature.
     assert device.deploy(signed["two"]).status == 0
     assert "sign the previous model again with --key KEY" in device.fleet("rollback").printed
+    ended = device.fleet("rollback", "--key", key, "--check", "--verbose", "--ansible", "-vvv")
+    assert "box: would install one (" in ended.text, ended.printed
+    present = split(signed["one"].read_bytes())[1]
+    assert present is not None
+    # Nothing newer than what the device has was sent to it.
+    assert set(re.findall(r"version ([0-9]{15})", ended.printed)) == {f"{present.version:015}"}
     ended = device.fleet("rollback", "--key", key)
     assert ended.text.startswith("box: serves one ("), ended.printed
     device.wait(lambda: device.health().get("frames"))

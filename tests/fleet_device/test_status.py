@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,4 +40,10 @@ def test_status_of_a_device(bare: Device, models: dict[str, Path]) -> None:
     assert 0 < status["disk"]["free"] < status["disk"]["total"]
     health = {"process": 1, "state": "running"}
     (bare.root / "health.json").write_text(json.dumps(health))  # of a process that has ended
-    assert json.loads(bare.fleet("status", "--json", "--no-verify", **NO_SERVICE).text)[0]["golden"] is None
+    (status,) = json.loads(bare.fleet("status", "--json", "--no-verify", **NO_SERVICE).text)
+    assert (status["golden"], status["health"]) == (None, None)
+    for name in ("health.json", "conditions.json"):  # the user of a service can put a pipe there, without a writer
+        (bare.root / name).unlink(missing_ok=True)
+        os.mkfifo(bare.root / name)
+    (status,) = json.loads(bare.fleet("status", "--json", "--no-verify", **NO_SERVICE).text)
+    assert (status["health"], status["conditions"]) == (None, None)

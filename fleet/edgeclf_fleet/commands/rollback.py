@@ -39,16 +39,19 @@ def rollback(
     targets.check()
     if to and not set(to.lower()) <= set("0123456789abcdef"):
         raise UsageError(f"--to {to}: expected the first digits of a digest, as shown by edgeclf fleet status.")
-    statements = _statements(targets, to, key) if key is not None else {}
+    statements = _statements(targets, to, key, check) if key is not None else {}
     variables = {"edgeclf_to": to, "edgeclf_statements": statements, "edgeclf_watch_seconds": watch_seconds}
     tell_outcomes(targets.run("rollback", variables, ["--check"] if check else [], rollout))
 
 
-def _statements(targets: Targets, to: str, key: Path) -> dict[str, str]:
-    """Ask the devices which models they would go back to, and sign these anew; the private key stays here."""
+def _statements(targets: Targets, to: str, key: Path, check: bool) -> dict[str, str]:
+    """Ask the devices which models they would go back to, and sign these anew; the private key stays here.
+
+    With ``check``, nothing is signed.
+    """
     from edgeclf_fleet.signing import signed_anew
     from edgeclf_runtime.commands.sign import asked_passphrase
     from edgeclf_runtime.trust.keys import SigningKey
 
     signing = SigningKey(key, asked_passphrase)
-    return signed_anew(targets.run("rollback", {"edgeclf_to": to, "edgeclf_ask": True}), signing)
+    return signed_anew(targets.run("rollback", {"edgeclf_to": to, "edgeclf_ask": True}), signing, check)

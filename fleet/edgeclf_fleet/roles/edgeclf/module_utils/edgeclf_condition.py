@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 from .edgeclf_calls import call
 from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_managers import Manager
+from .edgeclf_service_files import service_object
 
 __all__ = ["condition", "running_model", "updates_kept"]
 
@@ -48,7 +48,7 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
         "release": layout.current,
         "service": "runs" if process else "not running" if manager.runs_service else "none",
         "health": _chosen(health, _OF_HEALTH),
-        "conditions": _chosen(_object(manager.health.with_name("conditions.json")), _OF_CONDITIONS),
+        "conditions": _chosen(service_object(manager.health.with_name("conditions.json")), _OF_CONDITIONS),
         "golden": _golden(layout) if verify else None,
         "temperature": _temperature(system),
         "disk": {"free": usage.free, "total": usage.total},
@@ -77,7 +77,7 @@ def _mark(path: Path) -> str:
 
 def _health(manager: Manager, process: int) -> dict[str, Any]:
     """Return the health that this process wrote; empty if it has not."""
-    health = _object(manager.health)
+    health = service_object(manager.health)
     return health if process and health.get("process") == process else {}
 
 
@@ -116,14 +116,6 @@ def _temperature(system: Path) -> float | None:
         except (OSError, ValueError):  # some sensors answer only at times
             continue
     return max(degrees, default=None)
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _chosen(content: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:

@@ -191,7 +191,7 @@ class _Deployment:
         """Return the present model, and the update that the service has brought itself, whichever it uses."""
         present = self._layout.link / "model.tflite"
         updates = updates_kept(self._layout, self._manager.health.parent) if self._manager.runs_service else []
-        return [path for path in (present, *updates) if path.exists()]
+        return [path for path in (present, *updates) if path.is_file()]
 
     def _switch(self, before: str, definition: str | None, measured: float) -> str:
         """Switch and watch; on any failure take it back and raise ReleaseError."""

@@ -104,7 +104,7 @@ def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check:
     Args:
         given: further fields of ``Wanted``, with ``root``.
         to: see ``find_former``.
-        statements: newly signed statements by the digest of a model.
+        statements: newly signed statements by the digest of a model; with ``check``, what they say is not needed.
         check: change nothing, and return what would be done.
 
     Raises:
@@ -117,10 +117,9 @@ def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check:
         return False, "nothing to do: {} ({}) is already in use.".format(about["name"], str(about["model"])[:8])
     folder, digest = layout.releases / former.release, str(about["model"])
     if former.digest:
-        statement = statements.get(former.digest, "")
-        if not statement:
+        if former.digest not in statements:
             raise ReleaseError(f"this device accepts signed models only, and {_how_to_sign(former)}")
-        digest = digest if check else _signed_again(layout, folder, statement)
+        digest = digest if check else _signed_again(layout, folder, statements[former.digest])
     wanted = {
         **given,
         "environment": about["environment"],

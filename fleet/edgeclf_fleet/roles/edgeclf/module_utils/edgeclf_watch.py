@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from .edgeclf_layout import ReleaseError
 from .edgeclf_managers import Manager
+from .edgeclf_service_files import service_object
 
 __all__ = ["Bounds", "is_well", "watch"]
 
@@ -68,7 +68,7 @@ def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
 def is_well(manager: Manager) -> bool:
     """Whether a service that was started earlier runs and has not refused its model."""
     process = manager.process()
-    health = _read(manager)
+    health = service_object(manager.health)
     return bool(process) and health.get("process") == process and not health.get("refused") and _answers(health)
 
 
@@ -94,14 +94,6 @@ def _reason(health: dict[str, Any]) -> str:
     return " ({})".format(health["reason"]) if health.get("reason") else ""
 
 
-def _read(manager: Manager) -> dict[str, Any]:
-    try:
-        content = json.loads(manager.health.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 class _Processes:
     """The processes of the service since the watch began, of which so many may end."""
 
@@ -111,7 +103,7 @@ class _Processes:
 
     def health(self) -> dict[str, Any]:
         """Return the health that the present process wrote; empty if it has not yet."""
-        content = _read(self._manager)
+        content = service_object(self._manager.health)
         return content if content.get("process") == self._manager.process() else {}
 
     def check(self) -> None:
