@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,8 @@ import numpy.typing as npt
 from edgeclf.config.train import TrainConfig
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.data.prefetch import Prefetched
-from edgeclf.frameworks import has_gpu, keras, tensorflow
+from edgeclf.frameworks import keras, tensorflow
+from edgeclf.model.folded_norms import folded_norms
 from edgeclf.model.network import HEAD
 from edgeclf.model.trainable import adaptation, fix_early
 from edgeclf.training.augmentation.augment import augment
@@ -75,8 +76,6 @@ class FineTuner:
         for layer in model.layers:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
-                if config.deterministic and has_gpu():
-                    layer.fused = False  # its gradient with fixed statistics is not repeatable on a GPU
         self.input_wait = 0.0  # share of the last epoch's time spent waiting for images
         self.steps = math.ceil(len(rows) / config.batch_size)
         if config.freeze_stride:
@@ -85,7 +84,12 @@ class FineTuner:
             self._adaptation = adaptation(model, config.tune, config.decay_towards)
             self._optimizer = self._built_optimizer()
         self._began = [variable.numpy() for variable in self._adaptation.variables]
-        self._features = keras().Model(model.input, model.get_layer(HEAD).input)
+        features = model.get_layer(HEAD).input
+        self._features: Callable[[Any], Any] = (
+            functools.partial(keras().Model(model.input, features), training=True)
+            if self._trains_norms
+            else folded_norms(model, features)
+        )
         compiled = tensorflow().function
         self._share = compiled(self._compute, autograph=False, jit_compile=True) if config.xla else self._compute
         self._step = compiled(self._whole, autograph=False, reduce_retracing=True)
@@ -242,9 +246,9 @@ class FineTuner:
         return loss
 
     def _logits(self, images: Any, seed: Any) -> Any:
-        """Compute logits with dropout before the head; ``training`` affects batch norm only."""
+        """Compute logits with dropout before the head."""
         tf = tensorflow()
-        features = self._features(images, training=self._trains_norms)
+        features = self._features(images)
         if self._config.dropout:
             features = tf.nn.experimental.stateless_dropout(features, self._config.dropout, seed + 1)
         return self._model.get_layer(HEAD)(features)
