@@ -179,7 +179,7 @@ def promote(
         new: a model file; or a run or its folder, for its int8 file.
         old: the model file; it is kept as ``OLD.before``.
         data: labelled images that neither was trained on: a folder with one sub-folder per label, a CSV or shards.
-        whole: treat the images as whole ones of a camera.
+        whole: treat the images as whole camera images.
 
     Returns:
         the comparison. If it has ``losses``, or if both files are the same, nothing was replaced.

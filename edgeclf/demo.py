@@ -86,12 +86,12 @@ def digit_picture(image: npt.NDArray[np.float64], angle: float = 0.0, scale: flo
 
 
 def _prepare(out: Path) -> None:
-    if not is_utf8(out):  # a run could not record it, and OpenCV would end the process
+    if not is_utf8(out):  # a run could not record it, and OpenCV would abort the process
         raise DataError(f"{printable(out)}: the path is not UTF-8 text. Choose another --out.")
     if out.exists():
         if not (out / _MARKER).is_file() and any(out.iterdir() if out.is_dir() else [out]):
             raise DataError(f"{out}: already exists and is not an earlier demo. Choose another --out.")
-        for item in out.iterdir():  # keep the folder: it may be a link, or the current folder
+        for item in out.iterdir():  # keep the folder itself: it may be a link, or the current folder
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARKER).touch()
@@ -132,7 +132,7 @@ def _write_video(path: Path, images: list[npt.NDArray[np.float64]]) -> None:
 
 
 def _classify(model: Path, video: Path, shown: list[int], sheet: Path, reporter: Reporter) -> DemoResult:
-    """Classify the video through the same stream as a camera's frames."""
+    """Classify the video through the same stream as camera frames."""
     predictions = []
     with Classifier.load(model) as classifier, reporter.bar("Classifying", len(shown) * _FRAMES_EACH) as bar:
         for prediction in classifier.stream(video):

@@ -22,7 +22,7 @@ _WAYS_OUT = (
 
 
 def start_tensorflow(reporter: Reporter) -> None:
-    """Import TensorFlow, which takes seconds, while a bar is shown."""
+    """Import TensorFlow, which takes seconds, behind a progress bar."""
     with reporter.bar("Starting TensorFlow", 0):
         keras()
 

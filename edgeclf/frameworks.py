@@ -24,7 +24,7 @@ __all__ = [
 
 @functools.cache
 def device_in_use() -> str:
-    """Return one line that names the device TensorFlow uses."""
+    """Return one line that names the device that TensorFlow uses."""
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
@@ -53,12 +53,12 @@ def has_gpu() -> bool:
 def seed_everything(seed: int, deterministic: bool = False) -> None:
     """Set the random seeds of this process; called by commands, never by an import.
 
-    On a CPU all results are then repeatable bit for bit. On a GPU this must be requested: there, TensorFlow's
+    On a CPU all results are then reproducible bit for bit. On a GPU this must be requested: there, TensorFlow's
     determinism refuses operations that training needs.
 
     Args:
         seed: random seed of TensorFlow, NumPy and Python.
-        deterministic: make results on a GPU repeatable bit for bit, too.
+        deterministic: make results on a GPU reproducible bit for bit, too.
     """
     keras().utils.set_random_seed(seed)
     if deterministic or not has_gpu():
@@ -66,15 +66,15 @@ def seed_everything(seed: int, deterministic: bool = False) -> None:
 
 
 def refuse_unrepeatable(deterministic: bool, what: str, way_out: str) -> None:
-    """Refuse work that a GPU cannot repeat bit for bit, before it starts.
+    """Refuse work that a GPU cannot reproduce bit for bit, before it starts.
 
     Args:
-        deterministic: whether repeatable results were requested.
-        what: the work, to be shown.
+        deterministic: whether reproducible results were requested.
+        what: the work, for the message.
         way_out: what the user can do other than computing on the CPU.
 
     Raises:
-        ConfigError: repeatable results were requested and TensorFlow computes on a GPU.
+        ConfigError: reproducible results were requested and TensorFlow computes on a GPU.
     """
     if deterministic and has_gpu():
         raise ConfigError(

@@ -44,7 +44,7 @@ class Reporter(Protocol):
         """Show a bar during a ``with`` block.
 
         Args:
-            title: the task's name.
+            title: name of the task.
             total: number of steps; 0 if it is unknown, then the bar shows the elapsed time.
         """
 
@@ -62,7 +62,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console = Console(file=_own_terminal(), stderr=True, highlight=False)
-        self._progress: Progress | None = None  # set while there is a bar; a bar within another is a line below it
+        self._progress: Progress | None = None  # set while there is a bar; a nested bar is a line below it
 
     def say(self, line: str) -> None:
         self._console.print("\n".join(map(plain, line.split("\n"))), markup=False, soft_wrap=True)
@@ -72,12 +72,12 @@ class Terminal:
         with self._shown() as progress:
             task: TaskID | None = None
             try:
-                task = progress.add_task(title, total=total or None)  # draws it: Ctrl-C may come in here, too
+                task = progress.add_task(title, total=total or None)  # draws the bar: Ctrl-C may come here, too
                 yield _Task(progress, task)
             finally:
                 if task is not None:
                     progress.remove_task(task)
-                progress.refresh()  # or the next line would be written above a bar that is over
+                progress.refresh()  # or the next line would be written above a finished bar
 
     @contextmanager
     def _shown(self) -> Iterator[Progress]:
@@ -121,11 +121,11 @@ class Quiet:
     """A reporter that shows nothing."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         yield self
 
     def advance(self, steps: int) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Distribute training steps: one device, the GPUs of one machine, or several machines in step.
+"""Distribute training steps: over one device, the GPUs of one machine, or several machines in step.
 
 Each replica takes its share of every batch, gradients are summed, and the weights stay the same everywhere
 (tf.distribute; Goyal et al., 2017). Machines find one another through TF_CONFIG; all need the images and the run folder

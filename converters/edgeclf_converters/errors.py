@@ -1,7 +1,7 @@
 """Errors of a conversion.
 
 EdgeclfError (edgeclf_runtime.errors)
-└── ConversionError    the network, its calibration or the converter's result is not what was asked for
+└── ConversionError    the network, its calibration or the converter's result is not as required
 """
 
 from __future__ import annotations

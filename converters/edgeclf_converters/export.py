@@ -1,4 +1,4 @@
-"""Export a network in memory to a checked file on the disk."""
+"""Export a network in memory to a checked file on disk."""
 
 from __future__ import annotations
 
@@ -145,13 +145,13 @@ def export(
     """Convert a network and write one self-describing file; an older file is replaced only after all checks.
 
     Args:
-        model, mode, calibration: see ``convert``; int8 without calibration images is by ``convert_data_free``.
+        model, mode, calibration: see ``convert``; int8 without calibration images uses ``convert_data_free``.
         path: the file to write.
         card: the card to store in the file; what ``measure`` returns is added to its accuracy.
         golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
         measure: called with the opened file; returns figures for the card.
-        familiarity: called after ``measure``; its result is stored in the file, and the card suggests to refuse
-            ``learning.familiarity.REJECT``.
+        familiarity: called after ``measure``; its result is stored in the file, and the card suggests
+        ``learning.familiarity.REJECT`` as the refusal threshold.
 
     Raises:
         ConversionError: see ``convert`` and ``prepared``; or the written file does not reproduce its golden scores.

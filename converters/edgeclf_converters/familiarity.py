@@ -34,10 +34,10 @@ def image_features(classifier: Classifier, pictures: Iterable[Pixels]) -> Vector
 def array_familiarity(
     calibration: Sequence[Pixels], validation: Labelled | None, training: Callable[[], Labelled] | None
 ) -> Callable[[Classifier], Familiarity | None] | None:
-    """Return a function that fits the familiarity of an opened file to images in memory; None if none are labelled.
+    """Return a function that fits an opened file's familiarity to images in memory; None without labelled images.
 
     Args:
-        calibration: images to fit to if there is no ``training``; the network's answers are their classes.
+        calibration: images to fit to without ``training``; the network's answers are their classes.
         validation: images to calibrate on; without them, or if they may have several labels, there is no familiarity.
         training: returns the images to fit to.
     """

@@ -78,7 +78,7 @@ def quiet() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except EdgeclfError:  # explains itself
+        except EdgeclfError:  # needs no more explanation
             raise
         except Exception:  # the held-back messages say more than the error
             log.seek(0)

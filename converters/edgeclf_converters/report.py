@@ -34,7 +34,7 @@ class ParityReport:
 
     Attributes:
         labels: the model's labels.
-        judged_by: what determines the right answers.
+        judged_by: what determines the correct answers.
         parity: accuracies, the paired drop, and the rows of images whose label changed.
         method: the method that was kept.
         route: all methods that were tried.
@@ -152,7 +152,7 @@ def _layers(model: Any, best: Trial, pictures: Sequence[Pixels], rule: Preproces
 def invoke_milliseconds(contents: Sequence[bytes], pictures: Sequence[Pixels], rule: Preprocessing) -> list[float]:
     """Measure the interpreter's median latency per image in ms, on this machine.
 
-    The files take turns, so that a disturbance affects all of them.
+    The files take turns, so that a disturbance affects all alike.
 
     Args:
         contents: bytes of .tflite files with the same input size.

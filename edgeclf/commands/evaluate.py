@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 _PATH = click.Path(path_type=Path)
-_HARM = 3.0  # percentage points lost, from which on a fault is worth advice
+_HARM = 3.0  # percentage points lost, from which a fault is worth advice
 _ADVICE = 5  # lines
 
 
@@ -242,7 +242,7 @@ def _fault_lines(faults: UnderFaults) -> list[str]:
 
 
 def _check_page(page: Path) -> None:
-    """Check the page's name before the work starts: a page must not overwrite a model or an image."""
+    """Check the page's path before the work starts: a page must not overwrite a model or an image."""
     from edgeclf_converters.export import check_target
     from edgeclf_runtime.errors import UsageError
 
@@ -259,4 +259,4 @@ def _write_page(page: Path, evaluation: Evaluation, as_json: bool) -> None:
 
     with without_codec_lines(), Terminal().bar("Writing the page", 0):
         write_text(page, render_evaluation(evaluation))
-    click.echo(f"Page: {page}", err=as_json)  # with --json only JSON goes to standard output
+    click.echo(f"Page: {page}", err=as_json)  # with --json, only JSON goes to standard output

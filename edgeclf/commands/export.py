@@ -126,7 +126,7 @@ def export(
 
 
 def _say_what_frigate_lacks(folder: Path) -> None:
-    """Print it early: the search may take long."""
+    """Print what Frigate lacks early: the search may take long."""
     from edgeclf.exporting.frigate import frigate_doubts
     from edgeclf.runs.run import Run
     from edgeclf_runtime.errors import UsageError
@@ -151,7 +151,7 @@ def _write_for_frigate(path: Path, folder: Path) -> None:
 
 
 def _say_without_compiler() -> None:
-    """Print early that there is no compiler: the search may take long, and its file is useful anyway."""
+    """Print early that there is no compiler: the search may take long, and its file is usable anyway."""
     from edgeclf_converters.edgetpu.compiler import find_compiler
     from edgeclf_converters.errors import ConversionError
 
@@ -234,7 +234,7 @@ def _command(folder: Path, output: Path | None, method: str, max_drop: float | N
 
 
 def _interruptible(path: Path) -> AbstractContextManager[None]:
-    """Report what Ctrl-C leaves of an export to this file, which is written at the end."""
+    """Say on Ctrl-C what an export leaves; it writes the file only at its end."""
 
     def written() -> int | None:
         return path.stat().st_mtime_ns if path.exists() else None

@@ -108,7 +108,7 @@ def _written(path: Path) -> int | None:
 
 
 def _left(path: Path, before: int | None) -> str:
-    """Say what an interrupted import leaves."""
+    """Return what is left after an interrupted import."""
     if _written(path) != before:
         return f"{path} is complete and checked, but its page was not written."
     return f"{path} is unchanged." if before else "no model file was written."

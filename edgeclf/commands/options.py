@@ -13,7 +13,7 @@ import click
 
 __all__ = ["cache_option", "config_option", "distribute_option", "interruptible", "verbose_option"]
 
-_CLEAR = "\r\x1b[2K"  # erases the line of a terminal
+_CLEAR = "\r\x1b[2K"  # erases the terminal's current line
 
 config_option = click.option(
     "--config",
@@ -43,14 +43,14 @@ def interruptible(kept: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        # Ctrl-C while a bar is being written can leave a part of it on the line.
+        # Ctrl-C can leave a half-written progress bar on the line.
         is_drawn_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         click.echo(f"{_CLEAR if is_drawn_on else ''}Interrupted{kept()}", err=True)
         raise click.exceptions.Exit(130) from None
 
 
 def distribute_option(what: str) -> Callable[[Any], Any]:
-    """Return ``--distribute``, one of ``edgeclf_converters.distribution.WAYS``, without importing that for the help.
+    """Return ``--distribute`` with the choices ``edgeclf_converters.distribution.WAYS``, not imported for --help.
 
     Args:
         what: the start of the help text, such as "Train".

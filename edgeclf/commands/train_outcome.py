@@ -1,4 +1,4 @@
-"""What ``edgeclf train`` says at its end."""
+"""What ``edgeclf train`` prints at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def what_is_kept(folder: Path) -> str:
 
 
 def conclude(run: Run) -> None:
-    """Print the figures of a run, its report and what comes next; an interrupted one exits with status 130."""
+    """Print a run's figures, its report and the next command; if interrupted, exit with status 130."""
     from edgeclf_runtime.system.plain_text import counted
 
     metrics = run.read_json("metrics")

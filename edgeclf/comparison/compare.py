@@ -70,7 +70,7 @@ def compare(
         warn_about([f"methods: {method} is called {old[method]} now" for method in methods if method in old])
         methods = [old.get(method, method) for method in methods]
     refuse_inside(data, out)
-    if (out / "cells.json").exists():  # an earlier version may have begun it
+    if (out / "cells.json").exists():  # may be from an earlier version
         config = make_config({**config.model_dump(), "jpeg": Run.open(out).config.jpeg})
     configs = {(method, seed): method_config(config, method, seed) for method in methods for seed in seeds}
     folder = _opened(out, config if config.test else make_config({**config.model_dump(), "test": _TEST}), data)
@@ -94,7 +94,7 @@ def compare(
 
 
 def subset(data: Dataset, percent: int, seed: int) -> Dataset:
-    """Return the dataset with ``percent`` of each class's training images; smaller shares are within larger ones."""
+    """Return the dataset with ``percent`` of each class's training images; larger shares contain the smaller ones."""
     kept = [int(row) for part in ("validation", "test") for row in data.rows(part)]
     rows = data.rows("train")
     for target in range(len(data.labels)):
@@ -119,7 +119,7 @@ def _opened(out: Path, config: TrainConfig, data: SourcePaths) -> Run:
 
 
 def _split(folder: Run, reporter: Reporter) -> Dataset:
-    """Return the split, made once, of all readable images."""
+    """Return the split of all readable images; it is made only once."""
     if not (folder.path / "split.csv").exists():
         with reporter.bar("Listing", 0):
             listed, skipped = read_source(folder.sources, reporter.say)

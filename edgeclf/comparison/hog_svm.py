@@ -14,7 +14,7 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["SIDE", "HandCrafted", "describe", "fit_handcrafted"]
 
-SIDE = 128  # width and height of its images, in pixels
+SIDE = 128  # width and height of the images it sees, in pixels
 # HOG is computed here: OpenCV 5 no longer has it, and scikit-image's takes 56 MB more and 1.6 times as long.
 _CELL, _BLOCK, _ORIENTATIONS, _CLIP = 16, 2, 9, 0.2
 _COLOURS = (8, 4, 4)  # bins of hue, saturation and value
@@ -83,7 +83,7 @@ def fit_handcrafted(
 
 
 def _gradients(picture: Pixels) -> Floats:
-    """Compute HOG features from each pixel's strongest channel, with normalized and clipped blocks of cells."""
+    """Compute HOG features from each pixel's strongest channel, with normalized and clipped blocks."""
     values = picture.astype(np.float32) / 255
     across, down = np.zeros_like(values), np.zeros_like(values)
     across[:, 1:-1], down[1:-1] = values[:, 2:] - values[:, :-2], values[2:] - values[:-2]
@@ -95,7 +95,7 @@ def _gradients(picture: Pixels) -> Floats:
 
 
 def _cells(bin_position: Floats, strength: Floats) -> Floats:
-    """Share each pixel's strength between the two nearest orientations: ``[rows, columns, orientations]``."""
+    """Split each pixel's magnitude between the two nearest orientations: ``[rows, columns, orientations]``."""
     lower = np.floor(bin_position - 0.5)
     upper_share = bin_position - 0.5 - lower
     count = SIDE // _CELL
@@ -114,12 +114,12 @@ def _blocks(cells: Floats) -> Floats:
 
 
 def _colours(picture: Pixels) -> Floats:
-    """Return square roots of the colour bins, so that a large plain area does not outweigh all others."""
+    """Return square roots of the colour bins, so that a large uniform area does not outweigh the rest."""
     hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2HSV).reshape(-1, 3)
     counts, _ = np.histogramdd(hsv, bins=_COLOURS, range=((0, 180), (0, 256), (0, 256)))
     return _normalized(np.sqrt(counts.ravel()).astype(np.float32))
 
 
 def _normalized(rows: Floats) -> Floats:
-    """Normalize rows to a length of nearly 1; rows close to zero stay small."""
+    """Normalize rows to a length just below 1; rows close to zero stay small."""
     return np.asarray(rows / np.sqrt((rows**2).sum(axis=-1, keepdims=True) + 1e-6), np.float32)

@@ -1,4 +1,4 @@
-"""Compute one cell of a comparison: train a method on some images and evaluate it on others."""
+"""Compute one cell of a comparison: train one method on some images and evaluate it on others."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True)
 class Cell:
-    """The result of one method with one share and seed.
+    """The result of one method with one share and one seed.
 
     Attributes:
         method: one of ``METHODS``.
         percent: share of the training images, in percent.
         seed: random seed of the subset and the training.
         pictures: number of training images.
-        count, correct: number of images of the test part, and of right answers.
+        count, correct: number of test images, and of correct answers.
         accuracy, low, high: accuracy on the test part, with its 95% interval (Wilson).
-        seconds: time from the files to the trained model, including validation. Images and a head that an earlier cell
-            has decoded or fitted are taken from it.
+        seconds: time from the files to the trained model, including validation, but without decoding images and fitting
+        a head that an earlier cell has already done.
         bytes: size of the model's parameters in float32.
         trained: number of parameters that were trained.
     """
@@ -136,7 +136,7 @@ def _cleared(folder: Path) -> Iterator[None]:
 
 
 def _network(data: Dataset, folder: Path, config: TrainConfig, reporter: Reporter) -> tuple[int, float, int, int]:
-    """Train a network; return right answers, seconds, number of parameters, and number of trained parameters."""
+    """Train a network; return correct answers, seconds, number of parameters, and number of trained parameters."""
     run = Run.create(folder, config, data.root)
     train_dataset(run, data, reporter)
     metrics = run.read_json("metrics")
@@ -148,7 +148,7 @@ def _network(data: Dataset, folder: Path, config: TrainConfig, reporter: Reporte
 
 
 def _handcrafted(data: Dataset, folder: Path, reporter: Reporter) -> tuple[int, float, int, int]:
-    """Fit the classical model; return right answers, seconds, parameters and trained parameters."""
+    """Fit the classical model; return correct answers, seconds, parameters and trained parameters."""
     started = time.monotonic()
     pictures, unread = decode(data, HANDCRAFTED_RULE, 0, folder, reporter)
     with pictures:

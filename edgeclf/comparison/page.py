@@ -25,8 +25,8 @@ class Row:
     """The cells of one method and share, as means over their seeds.
 
     Attributes:
-        low, high: 95% interval of the mean accuracy for the number of test images (Wilson); as for a single seed,
-            because all seeds use the same test images.
+        low, high: 95% interval of the mean accuracy (Wilson). It is as wide as for one seed, because all seeds
+        use the same test images.
         spread: lowest and highest accuracy of the seeds, or None for one seed.
     """
 
@@ -100,7 +100,7 @@ def write_comparison(folder: Run, data: Dataset, cells: Sequence[Cell]) -> None:
         "counts": {part: len(data.rows(part)) for part in PARTS},
         "rows": rows,
         "best": max(row.accuracy for row in rows),
-        "plot": Markup(learning_plot(curves)),  # safe: contains only numbers and our own words
+        "plot": Markup(learning_plot(curves)),  # safe: contains only numbers and our own text
         "config": folder.config,
         "environment": folder.read_json("environment"),
     }

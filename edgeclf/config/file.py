@@ -48,7 +48,7 @@ def configure(
     path = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     given = _read(path) if path else {}
     if path and _is_of_a_run(path) and isinstance(given.get("train"), dict):
-        given["train"].setdefault("jpeg", "full")  # as every training did before there was this option
+        given["train"].setdefault("jpeg", "full")  # as all trainings did before this option existed
     content, notices, wrong = _in_new_names(given)
     wrong = [f"{path}: {item}" for item in (*wrong, *(item for table in content.items() for item in _in_table(*table)))]
     wrong += [f"--{name.replace('_', '-')}: {item}" for name, item in _in_flags(kind, flags)]
@@ -85,7 +85,7 @@ def config_text(data: Path | Sequence[Path], config: TrainConfig) -> str:
 
 
 def _is_of_a_run(path: Path) -> bool:
-    """Return whether ``config_text`` wrote the file: then users are not asked to rename options in it."""
+    """Return whether ``config_text`` wrote the file: users are not asked to rename options in such files."""
     return path.read_text("utf-8").startswith(_HEAD)
 
 
@@ -154,7 +154,7 @@ def _in_values(kind: type[BaseModel], table: Mapping[str, object]) -> list[tuple
 
 
 def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Check each flag by itself; their combination can only be checked together with the file's options."""
+    """Check each flag by itself; combinations can only be checked together with the file's options."""
     try:
         kind.model_validate(flags)
     except ValidationError as error:
@@ -163,7 +163,7 @@ def _in_flags(kind: type[BaseModel], flags: Mapping[str, object]) -> list[tuple[
 
 
 def _checked(kind: type[_Table], table: Mapping[str, object]) -> _Table:
-    """Check a table's known options, as JSON: there a quoted number is not a number, but a path is a string."""
+    """Check a table's known options as JSON: this rejects a quoted number, but accepts a string as a path."""
     options = {key: value for key, value in table.items() if key in kind.model_fields}
     return kind.model_validate_json(json.dumps(options, default=str), strict=True)
 
@@ -183,5 +183,5 @@ def _below(folder: Path, value: object) -> object:
 
 
 def _absolute(path: Path) -> Path:
-    """Return the path without dots, to compare it, but do not follow links: their targets may have other suffixes."""
+    """Return the path without ``.`` and ``..``, to compare it; links are kept: targets may have other suffixes."""
     return Path(os.path.abspath(path))

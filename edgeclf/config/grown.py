@@ -1,4 +1,4 @@
-"""The options of a training that begins from a finished run: its network, its preprocessing, and its other options."""
+"""The options of a training that starts from a finished run: its network, its preprocessing, and the rest."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from edgeclf.errors import ConfigError
 __all__ = ["grown"]
 
 _OF_THE_NETWORK = ("backbone", "input_size", "head", "init", "jpeg", "region", "rotate", "camera_flip")
-_EPOCHS = 0.3  # of the run before: with the images read, about a third of its time
+_EPOCHS = 0.3  # of the earlier run's: about a third of its time, including reading the images
 
 
 def grown(config: TrainConfig, before: TrainConfig, old: Sequence[Path], sources: Sequence[Path]) -> TrainConfig:
-    """Return the config with what was not set taken from the run before.
+    """Return the config with options that were not set taken from the earlier run.
 
-    By default there are 0.3 times its epochs, or as many if it began from a run itself. Sources that it treated as
-    whole images of a camera are treated so again.
+    By default, train for 0.3 times its epochs, or as many if it started from a run itself. Sources that it treated
+    as whole camera images are treated so again.
 
     Args:
         config: the options; those that are set explicitly are in ``model_fields_set``.
-        before: the config of the run before.
-        old, sources: the sources of the run before, and of this training.
+        before: the config of the earlier run.
+        old, sources: the sources of the earlier run, and of this training.
 
     Raises:
-        ConfigError: options contradict the run before, whose network and preprocessing are kept.
+        ConfigError: options contradict the earlier run, whose network and preprocessing are kept.
     """
     if before.several_labels:
         raise ConfigError(f"Options: --from {config.from_run}: has several labels per image, which --from cannot yet.")
@@ -42,7 +42,7 @@ def grown(config: TrainConfig, before: TrainConfig, old: Sequence[Path], sources
     if wrong:
         raise ConfigError(f"Options: {'; '.join(wrong)}. Leave them out, or train without --from.")
     tune = config.tune if "tune" in given else before.tune
-    is_short = before.from_run is not None or tune == "head"  # which has no epochs
+    is_short = before.from_run is not None or tune == "head"  # has no epochs
     epochs = before.epochs if is_short else max(1, round(_EPOCHS * before.epochs))
     whole = tuple(source for source in sources if source.resolve() in old and before.view_of(source).changes)
     defaults = {**before.model_dump(), "epochs": epochs, "weights": None, "whole": whole or False}

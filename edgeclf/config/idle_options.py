@@ -1,4 +1,4 @@
-"""Options that have no effect beside others."""
+"""Options that have no effect in combination with others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FINE_TUNING += ["rand_augment", "camera", "flip", "rotate90", "xla"]
 
 
 def without_effect(config: TrainConfig, parts: Collection[str]) -> dict[str, list[str]]:
-    """Return changed options that have no effect, by the reason; ``parts`` are the source's parts."""
+    """Return the changed options that have no effect, with the reason; ``parts`` are the source's parts."""
     given = [name for name, field in TrainConfig.model_fields.items() if getattr(config, name) != field.default]
     idle = {
         "tune is head": _FINE_TUNING if config.tune == "head" else [],

@@ -1,4 +1,4 @@
-"""What all tables of options share: old names go on to work, and mistakes are named by option."""
+"""What all tables of options share: old names still work, and each mistake names its option."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Options(BaseModel):
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:
-    """Return option and mistake for each mistake; the name is empty if options do not fit together."""
+    """Return option and message for each mistake; the option is empty if options contradict each other."""
     return [
         (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ").rstrip("."))
         for item in error.errors()

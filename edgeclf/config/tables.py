@@ -51,10 +51,10 @@ class SearchConfig(Options):
 
     Attributes:
         budget_minutes: wall-clock time in minutes. A trial that would exceed it is not started, except the first.
-        latency_ms: maximum latency of the int8 file's interpreter per image, in ms, on this machine; None for no limit.
+        latency_ms: maximum inference time of the int8 file per image, in ms, on this machine; None for no limit.
         trials: maximum number of trials; None for no limit.
         backbones: names of backbones; those whose weights are not available are skipped. By default all that need no
-            ``weights`` of the user.
+        ``weights`` file.
         sizes: heights and widths of the input to try, in pixels.
         tunes: which parts of the network to train; from ``config.train.TUNES``.
     """

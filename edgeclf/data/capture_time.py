@@ -15,7 +15,7 @@ __all__ = ["bursts", "capture_time"]
 
 _GAP = 2.0  # maximum seconds between two images of one burst or video: EXIF often counts whole seconds
 _SHARE = 0.05  # maximum share of a class's images in one group, so that a long video can be split
-_SHORTEST = 5  # images that a group may have even where the share allows fewer
+_SHORTEST = 5  # size that a group may always have
 
 # 20261127-193012-123, IMG_20261127_193012 or 2026-11-27T19-30-12.123; below, seconds or milliseconds since 1970.
 _DATE = re.compile(
@@ -32,7 +32,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def capture_time(file: str, content: bytes) -> float:
-    """Return the time in seconds on the camera's own clock; NaN if neither EXIF's DateTimeOriginal nor the name has it.
+    """Return the time in seconds on the camera's clock, by EXIF's DateTimeOriginal or the file name; NaN if unknown.
 
     Args:
         file: the file's name.
@@ -51,8 +51,8 @@ def bursts(times: npt.NDArray[np.float64], targets: Indices) -> list[Indices]:
         targets: their classes, int64 ``[images]``.
 
     Returns:
-        the rows of each group of two or more images, in the order of their times. No group has more than a twentieth of
-        its class, or five images if that is more.
+        the rows of each group of two or more images, in order of time. No group has more than a twentieth of its
+        class, or five images if that is more.
     """
     taken_together: list[Indices] = []
     for target in np.unique(targets):

@@ -28,7 +28,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a CSV, its cells stripped; a label that begins with NUL says which columns the line has."""
+    """One line of a CSV, its cells stripped; if the label begins with NUL, the rest names the line's columns."""
 
     line: int
     file: str
@@ -49,7 +49,7 @@ def read_manifest(
     Args:
         path: the CSV file.
         training: whether the images are for training. If not, one label is enough, and the train part may lack labels.
-        min_classes: minimum number of classes for training.
+        several_labels: False: ``a|b`` is one label; None: the same, unless ``a`` or ``b`` is also a label of its own.
         several_labels: False: ``a|b`` is one label; None: so, but not where ``a`` or ``b`` is a label elsewhere, too.
 
     Raises:
@@ -89,7 +89,7 @@ def csv_error(path: Path, wrong: Sequence[tuple[int, str]]) -> DataError:
 
 
 def _refuse_unclear(path: Path, labels: set[str]) -> None:
-    """Refuse labels with ``|`` whose pieces are labels elsewhere."""
+    """Refuse labels with ``|`` whose parts are also labels of their own."""
     pieces = Counter(piece.strip() for label in labels for piece in label.split("|"))
     for label in sorted(labels):
         if "|" in label and any(pieces[piece.strip()] > 1 for piece in label.split("|")):
@@ -176,7 +176,7 @@ def _relative(root: Path, file: str) -> str | None:
         ):
             if base in path.parents:
                 return path.relative_to(base).as_posix()
-    except (OSError, RuntimeError, ValueError):  # a name that is too long for the system, or links in a circle
+    except (OSError, RuntimeError, ValueError):  # a name too long for the system, or a cycle of links
         pass
     return None
 
@@ -232,5 +232,5 @@ def file_mistake(root: Path, row: Row, divided: bool) -> str | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that is too long for the system
+    except OSError:  # a name too long for the system
         return False

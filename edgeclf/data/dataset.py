@@ -80,11 +80,11 @@ class Dataset:
         targets: int64 ``[files]``, each an index into ``labels``.
         parts: one of ``PARTS`` for each file, or "" if the source does not say.
         groups: int64 ``[files]``; files with the same number must stay in one part, -1 means no group.
-        shards: the TFRecord shards with the images' bytes, if they are not in files of their own.
-        sources: the datasets that this one joins; its file names then begin with their numbers, from 1. Empty for a
-            single source.
+        shards: the TFRecord shards with the images' bytes, if these are not in separate files.
+        sources: the datasets joined in this one; its file names then begin with their numbers, from 1. Empty for a
+        single source.
         note: one line on how the source's layout was interpreted; empty if its names leave no doubt.
-        view: rotation and region that are applied to a camera's whole frames; unused if this joins other datasets.
+        view: rotation and region to apply to whole camera frames; unused if this joins other datasets.
         presence: bool ``[files, labels]``, which labels each file has, if it may have several; the targets then only
             number the distinct sets of labels. None if each file has one label.
     """
@@ -111,11 +111,11 @@ class Dataset:
 
     @property
     def wanted(self) -> Indices | npt.NDArray[np.bool_]:
-        """What a network is to answer: the targets, or ``presence`` if images may have several labels."""
+        """What a network is trained to answer: the targets, or ``presence`` if images may have several labels."""
         return self.targets if self.presence is None else self.presence
 
     def label_text(self, row: int) -> str:
-        """Return the label of one file; several as ``a|b``, and none of them as ``_none``."""
+        """Return the label of one file; ``a|b`` for several, ``_none`` for no label."""
         return (
             self.labels[self.targets[row]] if self.presence is None else joined_names(self.labels, self.presence[row])
         )
@@ -151,7 +151,7 @@ class Dataset:
         return self.root / file
 
     def view_of(self, file: str) -> View:
-        """Return the rotation and region that are applied to one file."""
+        """Return the rotation and region to apply to one file."""
         return self._of(file)[0].view if self.sources else self.view
 
     def _of(self, file: str) -> tuple[Dataset, str]:
@@ -163,8 +163,8 @@ class Dataset:
 
         Args:
             file: one of ``files``.
-            rule: the preprocessing of a network that is to see it, which says how JPEGs are decoded; None decodes them
-                at full size.
+            rule: the preprocessing of the network that the image is for, which says how JPEGs are decoded; None decodes
+            them at full size.
 
         Raises:
             ImageError: the file cannot be read or decoded.
@@ -172,7 +172,7 @@ class Dataset:
         return self.decoded(file, self.content(file), rule)
 
     def decoded(self, file: str, content: bytes, rule: Preprocessing | None = None) -> Pixels:
-        """Decode one file whose bytes were already read, as ``picture`` does."""
+        """Decode one file from bytes already read, as ``picture`` does."""
         if self.sources:
             source, name = self._of(file)
             return source.decoded(name, content, rule)

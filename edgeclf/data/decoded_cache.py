@@ -1,8 +1,8 @@
-"""Keep decoded images and what was fitted to them in a folder, for the next training or trial.
+"""Keep decoded images, and what was computed from them, in a folder for the next training or trial.
 
-An entry is a file named after all that determines it: the image's bytes, the rule it was decoded and resized by, and
-the version of these rules. It begins with that name and a checksum. Entries are written beside and renamed, so that
-several processes can share a folder; one that cannot be used is computed again.
+An entry is a file named by a hash of all that determines it: the image's bytes, the rule for decoding and resizing,
+and the version of these rules. It begins with that name and a checksum. Entries are written to a temporary file and
+renamed, so that several processes can share a folder; a damaged entry is computed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgeclf.errors import DataError
 
 __all__ = ["DecodedCache", "cache_for_now", "cache_in_use", "using_cache"]
 
-_VERSION = b"1"  # to be raised when images are decoded, resized or fingerprinted otherwise
+_VERSION = b"1"  # raise it when decoding, resizing or fingerprints change
 _LIMIT = 20 << 30  # bytes
 _MAGIC, _NAME = b"edgeclf cache\n", 16  # bytes
 _ENTRY = re.compile(r"[0-9a-f]{32}\.kept")
@@ -36,12 +36,12 @@ class DecodedCache:
     """Entries in a folder; safe to use from several threads.
 
     Args:
-        folder: is made if it is missing; other files in it are left alone.
-        say: called with a line if an entry is damaged, or nothing more can be written; once each.
-        limit: bytes that the entries may take. Beyond it, the oldest that this process has not used are removed.
+        folder: created if it is missing; other files in it are left alone.
+        say: called with one line if an entry is damaged, or if no more can be written; once each.
+        limit: maximum size of all entries in bytes. Beyond it, the oldest that this process has not used are removed.
 
     Raises:
-        DataError: the folder cannot be made or written to.
+        DataError: the folder cannot be created or written to.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], limit: int = _LIMIT) -> None:
@@ -59,7 +59,7 @@ class DecodedCache:
 
     @staticmethod
     def name(*parts: object) -> bytes:
-        """Return the name of what is determined by these bytes, numbers, strings and tuples of them."""
+        """Return a name for these bytes, numbers, strings and tuples of them: a hash."""
         digest = hashlib.blake2b(_VERSION, digest_size=_NAME)
         for part in parts:
             content = part if isinstance(part, bytes) else repr(part).encode()
@@ -67,11 +67,11 @@ class DecodedCache:
         return digest.digest()
 
     def get(self, name: bytes, size: int | None = None) -> bytes | None:
-        """Return an entry of so many bytes; None if there is none that is whole."""
+        """Return an entry of this many bytes; None if it is missing or damaged."""
         path = self._path(name)
         try:
             content = path.read_bytes()
-            os.utime(path)  # used: it is not among the next to be removed
+            os.utime(path)  # marks it as used, so that it is not removed next
         except OSError:
             return None
         head = len(_MAGIC) + _NAME + 4
@@ -82,7 +82,7 @@ class DecodedCache:
         return None
 
     def put(self, name: bytes, content: bytes) -> None:
-        """Keep an entry, unless the disk or the folder is full."""
+        """Store an entry, unless the disk or the folder is full."""
         path, size = self._path(name), len(_MAGIC) + _NAME + 4 + len(content)
         if not self._has_room(size):
             return
@@ -129,7 +129,7 @@ class DecodedCache:
         return fits
 
     def _removed_down_to(self, limit: int) -> int:
-        """Remove the entries that were used the longest ago and not by this process; return the bytes that are left."""
+        """Remove the least recently used entries, except this process's; return the number of bytes left."""
         entries = sorted(self._entries())
         left = sum(size for _, size, _ in entries)
         for used, size, path in entries:
@@ -141,7 +141,7 @@ class DecodedCache:
         return left
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield time, size and path of each entry, also of those that other processes wrote."""
+        """Yield time, size and path of each entry, including those of other processes."""
         for folder in self._folder.iterdir():
             if len(folder.name) != 2 or not folder.is_dir():
                 continue
@@ -156,13 +156,13 @@ def _head(name: bytes, content: bytes) -> bytes:
 
 
 def cache_in_use() -> DecodedCache | None:
-    """Return the cache of the ``using_cache`` block that runs; None outside of one."""
+    """Return the cache of the current ``using_cache`` block; None outside of one."""
     return _current.get()
 
 
 @contextmanager
 def using_cache(folder: Path | None, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep decoded images in a folder within a ``with`` block; with None, go on with the cache in use, if any.
+    """Keep decoded images in a folder within a ``with`` block; None continues with the current cache, if any.
 
     Raises:
         DataError: the folder cannot be used.
@@ -179,7 +179,7 @@ def using_cache(folder: Path | None, say: Callable[[str], None]) -> Iterator[Non
 
 @contextmanager
 def cache_for_now(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep decoded images within a ``with`` block: in the cache in use, or in a folder that is removed at its end."""
+    """Keep decoded images within a ``with`` block: in the current cache, or in a folder that is removed at its end."""
     if cache_in_use() is not None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Leave out what people discarded on the page of a device, also where a copy of it was sorted into a class."""
+"""Leave out images that were discarded on a device's page, even if a copy was sorted into a class."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["without_discarded"]
 
 
 def without_discarded(data: Dataset, sources: Iterable[Path]) -> tuple[Dataset, list[Skipped]]:
-    """Return the images without discarded ones, and those that are left out.
+    """Return the images without the discarded ones, and the images left out.
 
-    Snapshots are recognized by their names, which tell the time of the image to the millisecond.
+    Snapshots are recognized by their names, which contain the time to the millisecond.
 
     Args:
         data: the images.
-        sources: the sources; those that are folders of snapshots have the discarded ones in a sub-folder.
+        sources: the sources; folders of snapshots keep discarded images in a sub-folder.
     """
     names = {name for source in sources for name in discarded_names(source)}
     gone = [row for row, file in enumerate(data.files) if PurePosixPath(file).name in names]

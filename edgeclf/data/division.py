@@ -24,9 +24,9 @@ Shares = dict[str, float]
 def split(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
     """Assign a part to every file, with the same shares of each class as far as its groups allow.
 
-    Parts that the source has stay as they are; a missing one with a share is taken from the training part. Without
-    groups the shares of a class are exact. A group goes where its first image would go without the group if there is
-    room for all its images, otherwise to the training part; images without a group fill what is left.
+    Parts given by the source stay as they are; a missing part with a share is taken from the training part. Without
+    groups, the shares of each class are exact. A group goes where its first image would go on its own if all its images
+    fit there, otherwise to the training part; images without a group fill what is left.
 
     Args:
         data: the images.
@@ -68,7 +68,7 @@ def _order(data: Dataset, free: npt.NDArray[np.bool_], target: int, seed: int) -
 def _quota(count: int, shares: Shares) -> list[str]:
     """Return a part for each of ``count`` images of a class; every part gets at least one."""
     numbers = {part: max(1, round(count * share)) for part, share in shares.items()}
-    if sum(numbers.values()) >= count:  # after rounding up, nothing is left to train on
+    if sum(numbers.values()) >= count:  # after rounding up, nothing would be left to train on
         numbers[max(numbers, key=lambda part: numbers[part])] -= 1 + sum(numbers.values()) - count
     quota = [part for part, number in numbers.items() for _ in range(number)]
     return quota + ["train"] * (count - len(quota))
@@ -94,7 +94,7 @@ class _Division:
         self._room = {part: self._counts(np.flatnonzero(free & (planned == part))) for part in (*self._asked, "train")}
 
     def divided(self, orders: Sequence[Indices]) -> npt.NDArray[np.str_]:
-        """Place the groups, then single images, then fill parts in which a class has no image."""
+        """Place groups, then single images, then fill parts in which a class has no image."""
         for group in self._groups:
             part, need = str(self._planned[group[0]]), self._counts(group)
             self._put(group, part if (self._room[part] >= need).all() else "train")
@@ -112,7 +112,7 @@ class _Division:
         return self._parts
 
     def _fill(self) -> None:
-        """Move groups to parts with room for at least half of them, largest first: this brings shares closer."""
+        """Move groups to parts with room for at least half of them, largest first, to get closer to the shares."""
         for group in self._groups:
             if self._parts[group[0]] != "train":
                 continue
@@ -123,7 +123,7 @@ class _Division:
                     break
 
     def _stays(self, group: Indices) -> bool:
-        """Return whether the training part keeps an image of every class if this group leaves it."""
+        """Return whether the training part keeps an image of every class without this group."""
         taken = self._counts(group)
         return bool((self._has("train")[taken > 0] > taken[taken > 0]).all())
 

@@ -72,7 +72,7 @@ class Fingerprints:
         self._note_file(row, file, content)
 
     def kept(self, row: int) -> bytes:
-        """Return what ``add`` computed from an image's pixels, for ``restore``."""
+        """Return what ``add`` computes from an image's pixels, for ``restore``."""
         return b"".join(values[row].tobytes() for values in self._of_pixels)
 
     def restore(self, row: int, file: str, content: bytes, kept: bytes) -> None:
@@ -86,7 +86,7 @@ class Fingerprints:
 
     @property
     def kept_bytes(self) -> int:
-        """Length of what ``kept`` returns."""
+        """Number of bytes that ``kept`` returns."""
         return sum(values.itemsize * int(np.prod(values.shape[1:])) for values in self._of_pixels)
 
     @property
@@ -105,7 +105,7 @@ def content_digest(content: bytes) -> int:
 
 
 def _perceptual_hash(pixels: Pixels) -> int:
-    """64 bits: whether each of an image's 8x8 lowest frequencies is above their median (pHash: Zauner, 2010)."""
+    """Compute 64 bits: whether each of the 8x8 lowest frequencies is above their median (pHash: Zauner, 2010)."""
     from scipy.fft import dct
 
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

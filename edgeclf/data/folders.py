@@ -89,7 +89,7 @@ def refuse_one_class(root: Path) -> None:
 
 
 def _about_nested(root: Path, labels: Sequence[str], listed: Sequence[Listed]) -> str:
-    """Return a note if all images are one level below the class folders, as those may be the classes."""
+    """Return a note if all images are one level below the class folders: those sub-folders may be the classes."""
     inner = {tuple(PurePosixPath(item.file).parent.parts) for item in listed}
     if not inner or any(len(parts) < 2 for parts in inner) or len({parts[:2] for parts in inner}) <= len(labels):
         return ""

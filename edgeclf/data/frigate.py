@@ -1,7 +1,7 @@
-"""The images that were sorted in Frigate, for its custom classification (version 0.17 or newer).
+"""Images sorted in Frigate for its custom classification (version 0.17 or newer).
 
-Frigate keeps them as ``clips/NAME/dataset/CLASS/*.png``, and next to them, in ``clips/NAME/train``, recent images that
-nobody has sorted.
+Frigate keeps them as ``clips/NAME/dataset/CLASS/*.png``, and recent, unsorted images next to them in
+``clips/NAME/train``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def frigate_dataset(clips: Path) -> Path:
     """Return the folder with one sub-folder per class.
 
     Args:
-        clips: Frigate's ``clips`` if one model has sorted images, the model's folder in it, or its ``dataset``.
+        clips: Frigate's ``clips`` if only one model has sorted images, the model's folder in it, or its ``dataset``.
 
     Raises:
-        DataError: there are no sorted images, or those of several models.
+        DataError: there are no sorted images, or several models have some.
     """
     if not clips.is_dir():
         raise DataError(f"{clips}: no such folder. Frigate keeps its images in /media/frigate/clips.")

@@ -26,11 +26,11 @@ class Grouping:
         data: the images.
         fingerprints: the images' fingerprints.
         way: "none" keeps only the source's own groups; "near" adds near-duplicates within a class; "time" also adds
-            images of a class that were taken in a row. Where images may have several labels, all count as one class.
+        images of a class that were taken in a row. If images may have several labels, all count as one class.
 
     Attributes:
         near: each image's group of near-duplicates, int64 ``[images]``; -1 for none.
-        taken_in_a_row: the rows of each burst or piece of a video.
+        taken_in_a_row: the rows of each burst or segment of a video.
     """
 
     def __init__(self, data: Dataset, fingerprints: Fingerprints, way: str) -> None:
@@ -49,7 +49,7 @@ class Grouping:
         return replace(self._data, groups=joined(len(self._data.files), every, self._data.groups))
 
     def conflicts(self) -> list[Indices]:
-        """Return the rows of each photograph that is in several classes."""
+        """Return the rows of each photograph that is in more than one class."""
         return self._likeness.conflicts(self._data.targets)
 
     def remarks(self) -> Iterator[str]:

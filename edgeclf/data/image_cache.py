@@ -60,12 +60,12 @@ def decode(
 
     Args:
         data: the images.
-        rule: the model's preprocessing; its way to decode JPEGs holds for ``larger``, too, so that training sees the
-            pixels that a device will.
+        rule: the model's preprocessing. JPEGs are decoded by it for ``larger``, too, so that training sees the same
+        pixels as a device.
         margin: the size of ``larger`` as a multiple of the input size; 0 for none.
         folder: a new folder for the decoded images, on a disk with room for them.
         reporter: shows the progress.
-        fingerprints: filled with the images' fingerprints, if given.
+        fingerprints: if given, filled with the images' fingerprints.
 
     Returns:
         the images and the files that could not be read.
@@ -130,6 +130,6 @@ def _decoded(
 
 
 def _is_decoded_alike(content: bytes, one: Preprocessing, other: Preprocessing) -> bool:
-    """Whether an image is decoded at the same size for two networks, as every image is that is not a JPEG."""
+    """Return whether two networks decode an image at the same size, as is always the case unless it is a JPEG."""
     header = read_header(content)
     return decoded_part(header, one.min_decoded_size) == decoded_part(header, other.min_decoded_size)

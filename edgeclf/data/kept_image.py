@@ -1,4 +1,4 @@
-"""One image in the cache of decoded images: at the input's size, larger, and its fingerprint."""
+"""One image in the cache of decoded images: at input size, larger, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class KeptImage:
     """What the cache has of one image.
 
     Args:
-        cache: where it is kept.
+        cache: where it is stored.
         content: the image file's bytes.
-        rule: the preprocessing of the network that is to see it.
-        view: rotation and region that are applied to it.
+        rule: the preprocessing of the network that the image is for.
+        view: rotation and region to apply to it.
     """
 
     def __init__(self, cache: DecodedCache, content: bytes, rule: Preprocessing, view: View) -> None:
@@ -32,14 +32,14 @@ class KeptImage:
         self._key = (hashlib.blake2b(content, digest_size=32).digest(), rule, view, cv2.__version__)
 
     def pixels(self, height: int, width: int) -> Pixels | None:
-        """Return the image, uint8 RGB ``[height, width, 3]``; None if it is not kept."""
+        """Return the image, uint8 RGB ``[height, width, 3]``; None if it is not in the cache."""
         kept = self._cache.get(self._name("pixels", height, width), 3 * height * width)
         return None if kept is None else np.frombuffer(kept, np.uint8).reshape(height, width, 3)
 
     def read(
         self, row: int, file: str, inputs: PixelFile, larger: PixelFile, fingerprints: Fingerprints | None
     ) -> bool:
-        """Fill a row of both files and of the fingerprints; return False, having done less, if something is missing."""
+        """Fill the image's row in both files and in the fingerprints; return False if the cache lacks anything."""
         for pixel_file in _filled(inputs, larger):
             pixels = self.pixels(*pixel_file.size)
             if pixels is None:
@@ -53,7 +53,7 @@ class KeptImage:
         return kept is not None
 
     def write(self, row: int, inputs: PixelFile, larger: PixelFile, fingerprints: Fingerprints | None) -> None:
-        """Keep what a row holds."""
+        """Store the contents of a row."""
         for pixel_file in _filled(inputs, larger):
             self._cache.put(self._name("pixels", *pixel_file.size), pixel_file[row].tobytes())
         if fingerprints is not None:
@@ -68,13 +68,13 @@ def _filled(inputs: PixelFile, larger: PixelFile) -> list[PixelFile]:
 
 
 def input_picture(data: Dataset, file: str, rule: Preprocessing) -> Pixels:
-    """Return an image for a network: as it is kept at the input's size, or else decoded, to be resized.
+    """Return an image for a network: from the cache at input size, or else decoded and not yet resized.
 
     Raises:
         ImageError: the file cannot be read or decoded.
     """
     cache = cache_in_use()
-    if cache is None or (rule.resize, rule.color) != ("stretch", "RGB"):  # others would be cropped or turned twice
+    if cache is None or (rule.resize, rule.color) != ("stretch", "RGB"):  # others would be cropped or reordered twice
         return data.picture(file, rule)
     content = data.content(file)
     kept = KeptImage(cache, content, rule, data.view_of(file)).pixels(rule.height, rule.width)

@@ -15,10 +15,10 @@ _BETWEEN = "|"
 
 
 def split_names(cell: str) -> list[str]:
-    """Return the labels in a cell; none for ``_none``."""
+    """Return the labels in a cell; an empty result for ``_none``."""
     return [] if cell == NOTHING else [name.strip() for name in cell.split(_BETWEEN)]
 
 
 def joined_names(labels: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
-    """Write the labels that are present, bool ``[labels]``, as one cell."""
+    """Return the labels that are present, bool ``[labels]``, as one cell."""
     return _BETWEEN.join(labels[int(i)] for i in np.flatnonzero(present)) or NOTHING

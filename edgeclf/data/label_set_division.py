@@ -1,6 +1,6 @@
 """Split images that may have several labels, with about the same shares of each label and of each set of labels.
 
-By iterative stratification: the rarest label or set first, each image to the part that lacks it most (Sechidis et al.,
+Iterative stratification: the rarest label or set first, each image to the part most short of it (Sechidis et al.,
 ECML PKDD 2011). A group of images counts as one image with more weight.
 """
 
@@ -29,7 +29,7 @@ def split_label_sets(data: Dataset, validation: float, test: float, seed: int) -
     Every part gets images of each label.
 
     Raises:
-        DataError: a label is on too few images, or on nearly all, or its images all belong together.
+        DataError: a label is on too few images, on nearly all of them, or only on images of one group.
     """
     presence, ready = data.presence, set(data.parts) & set(PARTS)
     assert presence is not None
@@ -85,7 +85,7 @@ class _Division:
         self._labels = len(data.labels)
         totals, wanted = self._needs.sum(axis=0), np.array([*shares.values(), 0.0])
         wanted[-1] = 1 - wanted.sum()
-        self._open = np.outer(wanted, totals)  # [parts, columns], what each part still lacks
+        self._open = np.outer(wanted, totals)  # [parts, columns], what each part still needs
         self._open[:-1, : self._labels] = np.maximum(self._open[:-1, : self._labels], 1)
         self._room = wanted * count
         self._parts = np.full(len(units), -1, np.int64)
@@ -96,7 +96,7 @@ class _Division:
         """Return the part of each unit."""
         while len(left := self._order[self._parts[self._order] < 0]):
             counts = (self._needs[left] > 0).sum(axis=0)
-            if not counts.any():  # images without a label that are too few to count as a set
+            if not counts.any():  # images without a label, too few to count as a set
                 self._assign(left, None)
                 break
             column = int(np.argmin(np.where(counts > 0, counts, len(self._parts) + 1)))

@@ -1,4 +1,4 @@
-"""Read a CSV in which an image has several labels: ``a|b``, or a line for each label; ``_none`` for no label."""
+"""Read a CSV in which an image may have several labels: ``a|b``, or one line per label; ``_none`` for no label."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Presence = npt.NDArray[np.bool_]
 
 @dataclass
 class _Image:
-    """What the lines of one file say; ``lines`` has the line of each label."""
+    """What the lines of one file say; ``lines`` has the line number of each label."""
 
     first: Row
     lines: dict[str, int] = field(default_factory=dict)
 
 
 def read_label_sets(path: Path, *, training: bool = True) -> Dataset:
-    """Read the images that a CSV lists, each with any number of labels; columns as for ``read_manifest``.
+    """Read the images listed in a CSV, each with any number of labels; columns as for ``read_manifest``.
 
-    A label cell has one label, several with ``|`` between them, or ``_none``; a file may be on several lines, which
-    then agree in part and group.
+    A label cell has one label, several separated by ``|``, or ``_none``. A file may be on several lines, which must
+    agree in part and group.
 
     Args:
         path: the CSV file.

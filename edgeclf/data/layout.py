@@ -35,7 +35,7 @@ class Layout:
     """The layout of a folder of photographs.
 
     Attributes:
-        parts: the folder of the classes' folders, by part; its only key is "" if the source is not split.
+        parts: the folder with the class folders, by part; if the source is not split, its only key is "".
         note: one line on how the layout was interpreted; empty if the folder's names leave no doubt.
     """
 
@@ -48,8 +48,8 @@ def read_layout(root: Path) -> Layout:
 
     Raises:
         DataError: the folder is missing, or it is unclear whether its folders are parts or classes: two stand for the
-            same part, one next to several parts is not a part, one resembles a part under another name, or one has
-            parts of its own or repeats the classes.
+        same part, one among several parts is not a part, one resembles a part under another name, or one has parts
+        of its own or repeats the classes.
     """
     base = unwrapped(root)
     folders = subfolders(base)
@@ -70,19 +70,19 @@ def read_layout(root: Path) -> Layout:
 
 
 def unwrapped(folder: Path, labels: Collection[str] = ()) -> Path:
-    """Descend through folders that hold only one other folder, until there are several or one is named like a label."""
+    """Descend through folders that hold only one other folder, up to several folders or one named like a label."""
     for _ in range(_DEEPEST):
         inside = subfolders(folder)
         if len(inside) != 1 or class_name(inside[0]) in labels or loose_pictures(folder):
             break
-        if not subfolders(inside[0]) or loose_pictures(inside[0]):  # a class, even if it is the only one
+        if not subfolders(inside[0]) or loose_pictures(inside[0]):  # it is a class, even if it is the only one
             break
         folder = inside[0]
     return folder
 
 
 def subfolders(root: Path) -> list[Path]:
-    """Return the sub-folders that are not hidden, sorted by name, without an empty ``none``, which Frigate makes.
+    """Return the visible sub-folders, sorted by name, without an empty ``none``, which Frigate creates.
 
     Raises:
         DataError: no such folder.
@@ -102,13 +102,13 @@ def class_name(folder: Path) -> str:
 
 
 def loose_pictures(folder: Path) -> list[Path]:
-    """Return the images next to the classes' folders."""
+    """Return the images next to the class folders."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not ignored(path, folder)]
     return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def ignored(path: Path, below: Path) -> bool:
-    """Return whether a file is hidden, in a hidden folder, or one that operating systems leave behind."""
+    """Return whether a file is hidden, in a hidden folder, or a leftover of an operating system."""
     return any(map(_is_hidden, path.relative_to(below).parts)) or path.name.lower() in _IGNORED
 
 
@@ -144,7 +144,7 @@ def _parts_by_likeness(root: Path, folders: list[Path]) -> dict[str, Path]:
     others = [folder for folder in folders if folder not in parts.values() and not _is_unlabelled(folder)]
     labels = {part: _labels_below(folder) for part, folder in parts.items()}
     if len(likely) > len(parts) or others or any(not names <= labels["train"] for names in labels.values()):
-        return {}  # ambiguous, so it is refused later
+        return {}  # ambiguous; refused later
     return {part: parts[part] for part in _PART_WORDS if part in parts}
 
 

@@ -1,4 +1,4 @@
-"""Find copies of an image in two parts of a split: they make a result look better than it is."""
+"""Find copies of an image in two parts of a split: they make results look better than they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def leaks(data: Dataset) -> list[Indices]:
 
 
 def warn_of_leaks(data: Dataset, source: object, reporter: Reporter) -> None:
-    """Warn if parts of the source share images; log how many near-duplicates are kept together."""
+    """Warn if parts of the source share images; log how many near-duplicates were kept together."""
     leaking = leaks(data)
     if leaking:
         first = leaking[0][0]

@@ -5,8 +5,8 @@ nine bands of bits, so that only images that share a band are compared (multi-in
 2012). A hash alone would also pair different objects on the same background: a candidate counts only when the
 thumbnails agree as well, and no part of the image differs by more than resizing or a JPEG's quality can explain.
 
-A fixed camera's images look alike although none is a copy. So a group is one image and the images that resemble it,
-never a chain; all are of one class; and an image that resembles a fifth of its class is in no group.
+Images of a fixed camera look alike although none is a copy. So a group is one image and those that resemble it, never
+a chain; all are of one class; and an image that resembles a fifth of its class is in no group.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CELLS = 1 << 21  # pairs of hashes compared at once
 _GATHERED = 1 << 18  # pairs of thumbnails compared at once by the means of their quarters
 _VERIFIED = 1 << 13  # pairs of thumbnails compared at once, pixel by pixel
 
-# An image that resembles this many of its class (a share, within bounds) is from a fixed camera: a still scene.
+# An image that resembles this share of its class (within bounds) is from a fixed camera: a still scene.
 _STILL, _STILL_SHARE, _STILL_MOST = 3, 0.2, 64
 _SAME = 4  # maximum number of images that can be one photograph with several labels
 _SAME_DIFFERENCE, _SAME_LOCAL = 2.0, 6.0
@@ -51,13 +51,13 @@ class Likeness:
         targets: their classes, int64 ``[images]``.
 
     Attributes:
-        still: number of images by class that resemble too many of it to count as near-duplicates (a still scene).
+        still: by class, number of images that resemble too many others to count as near-duplicates (a still scene).
     """
 
     def __init__(self, fingerprints: Fingerprints, targets: Indices) -> None:
         self._fingerprints, self._targets = fingerprints, targets
         self._counts = np.bincount(targets[fingerprints.readable], minlength=int(targets.max(initial=0)) + 1)
-        self._linked = _linked(fingerprints)  # chains, also across classes; the groups are parts of these
+        self._linked = _linked(fingerprints)  # chains, also across classes; the groups are subsets of these
         self.still: dict[int, int] = {}
 
     def groups(self, apart: Indices | None = None) -> Indices:
@@ -101,10 +101,10 @@ class Likeness:
         return np.asarray(close[_agree(self._fingerprints, np.stack([np.full(len(close), first), close], axis=1))])
 
     def conflicts(self, targets: Indices | None = None) -> list[Indices]:
-        """Return the rows of each photograph in several classes: the same bytes, or hardly a difference.
+        """Return the rows of each photograph in several classes: the same bytes, or hardly any difference.
 
         Args:
-            targets: classes to look at in place of those that near-duplicates are grouped in.
+            targets: the classes to check, instead of those within which near-duplicates are grouped.
         """
         targets = self._targets if targets is None else targets
         conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(targets[rows])) > 1]

@@ -1,4 +1,4 @@
-"""Images of nothing: they are trained as a class of their own, ``NOTHING``, which is never an answer."""
+"""Images of nothing: trained as a class of their own, ``NOTHING``, which is never an answer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Store images of one size in a file and read them row by row.
 
-The file is not mapped: its pages would count as memory of this process, all of them once every image has been seen.
+The file is not memory-mapped: its pages would count as memory of this process, all of them after one pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PixelFile:
 
     Args:
         path: a new file. Its space is reserved at once, so that a full disk is an error here; its name is removed as
-            soon as it is open.
+        soon as it is open.
         shape: rows, height, width.
     """
 
@@ -38,7 +38,7 @@ class PixelFile:
         self._rows: Indices = np.arange(shape[0])
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, self._file)
-        os.unlink(path)  # it stays readable while open, and vanishes with this process, however that ends
+        os.unlink(path)  # stays readable while open, and vanishes with this process, however it ends
         if shape[0]:
             with naming(path):
                 _take_room(self._file, shape[0] * self._bytes)

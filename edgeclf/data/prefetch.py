@@ -1,4 +1,4 @@
-"""Prepare batches in a thread while the step before them computes."""
+"""Prepare batches in a thread while the step before them runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Join several sources of photographs, such as two cameras' folders, or photographs and sorted snapshots.
+"""Join several sources of photographs, such as the folders of two cameras, or photographs and sorted snapshots.
 
-Files of the first source are named ``1/NAME``, files of the second ``2/NAME``, and so on, so that equal names differ.
+Files of the first source are named ``1/NAME``, those of the second ``2/NAME``, and so on, so that names stay unique.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def refuse_the_same(paths: Sequence[Path]) -> None:
 
 
 def joined(paths: Sequence[Path], sources: Sequence[Dataset]) -> Dataset:
-    """Join the images of several sources; the labels are the union of theirs, and their groups stay separate.
+    """Join the images of several sources: their labels are united, and their groups stay separate.
 
     A folder of sorted snapshots named ``a%2Fb`` gets the label ``a/b`` if another source has that label.
 
@@ -66,10 +66,10 @@ def renamed(number: int, skipped: Sequence[Skipped]) -> list[Skipped]:
 
 
 def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> Dataset:
-    """Split the sources without parts next to sources that have them; existing parts stay as they are.
+    """Split the sources without parts separately from those with parts, which stay as they are.
 
-    A copy of an image that already has a part goes to that part. A class with too few images to split, or with too
-    few groups of them, goes to the training part if it has others.
+    A copy of an image that already has a part goes to that part. A class with too few images to split, or too few
+    groups of them, goes to the training part if it has others.
     """
     parts = np.array(data.parts, dtype="U10")
     given, free = np.isin(parts, PARTS), parts == ""
@@ -95,7 +95,7 @@ def divided_apart(data: Dataset, validation: float, test: float, seed: int) -> D
 
 
 def _units(groups: npt.NDArray[np.int64]) -> int:
-    """Count the images that can be apart from one another: a group counts as one."""
+    """Count the units that can be split: a group counts as one."""
     return int((groups < 0).sum()) + len(np.unique(groups[groups >= 0]))
 
 

@@ -1,4 +1,4 @@
-"""Write a source as TFRecord shards: a few large files in place of many small ones."""
+"""Write a source as TFRecord shards: a few large files instead of many small ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_shards(source: SourcePaths, out: Path, per_shard: int, reporter: Repor
     Args:
         source: see ``edgeclf.data.sources.read_source``.
         out: a new folder; it appears under this name only when it is complete.
-        per_shard: images in each shard but the last.
+        per_shard: number of images in each shard except the last.
 
     Raises:
         DataError: the source cannot be used, or ``out`` exists or is inside it.
@@ -88,7 +88,7 @@ def _write(
             rows = order[start : start + per_shard]
             try:
                 written.shards.append(_shard(data, _readable(data, rows, written.skipped, bar), folder / name))
-            except tensorflow().errors.OpError as error:  # TensorFlow's own errors, for a full disk too
+            except tensorflow().errors.OpError as error:  # TensorFlow's own errors, also for a full disk
                 raise DataError(f"{out / name}: cannot be written ({_reason(error)}).") from None
     targets = [target for shard in written.shards for target in shard.targets]
     if not targets:
@@ -99,7 +99,7 @@ def _write(
 
 
 def _reason(error: Any) -> str:
-    """Return TensorFlow's message without the name of the hidden file that it begins with."""
+    """Return TensorFlow's message without the hidden file's name at its beginning."""
     return " ".join(str(error.message).split()).rpartition("; ")[2]
 
 

@@ -55,7 +55,7 @@ class ShardIndex(BaseModel):
     skipped: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
     def wrong(self, root: Path) -> Iterator[str]:
-        """Yield what contradicts itself or the folder's files."""
+        """Yield each contradiction within the index or with the folder's files."""
         if len(set(self.labels)) != len(self.labels):
             yield "it has a label twice"
         for shard in self.shards:

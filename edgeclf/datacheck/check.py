@@ -50,7 +50,7 @@ class Finding:
         text: the problem in one line, with its count.
         way_out: what to do about it.
         groups: the files of each case: copies of an image, or a single file.
-        notes: a few words on each case.
+        notes: a short note on each case.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Check:
 
     @property
     def classes(self) -> str:
-        """Number of classes, as text; images of nothing are named apart."""
+        """Number of classes as text; images of nothing are named separately."""
         return classes_text(list(self.counts))
 
     def to_json(self) -> str:
@@ -97,7 +97,7 @@ def check(source: SourcePaths, folder: Path, reporter: Reporter) -> Check:
 
     Args:
         source: see ``edgeclf.data.sources.read_source``.
-        folder: the report's folder, where decoded images are stored meanwhile.
+        folder: the report's folder, which also holds decoded images during the check.
         reporter: shows the progress.
 
     Raises:

@@ -1,6 +1,6 @@
 """Find labels that are probably wrong, by confident learning (Northcutt, Jiang & Chuang, JAIR 2021).
 
-Every image is classified by a model that was not fitted to it: logistic regressions on the frozen backbone's features,
+Every image is classified by a model that was not fitted to it: logistic regression on the frozen backbone's features,
 cross-validated so that copies of an image are in the same fold. A label is doubted if the model gives another class at
 least the probability that this class's own images get on average.
 """
@@ -38,7 +38,7 @@ class Doubt:
 def folds(targets: Indices, groups: Indices) -> Folds:
     """Return pairs of rows to fit a model to and rows to classify with it, for up to five folds.
 
-    Args:
+    groups: int64 ``[images]``; images with the same number stay in the same fold, -1 means no group.
         targets: int64 ``[images]``; every class has at least one image.
         groups: int64 ``[images]``; images with the same number are in the same fold, -1 means no group.
 

@@ -1,9 +1,9 @@
 """Compare a new model with an old one on the same labelled images, and judge whether it is worse.
 
-The new model is worse if the 95% interval of the difference lies wholly below 0, on the images of the classes that both
-know; if one of these classes loses significantly (exact McNemar test, at 5% divided by the number of classes, or of
-many classes one would lose by chance: Bonferroni); or if there are images of a class that only the old model knows.
-Classes that only the new model knows are reported and not judged: the old model cannot answer them.
+The new model is worse if, on images of the classes that both know, the 95% interval of the difference is below 0; if
+one of these classes loses significantly (exact McNemar test at 5% divided by the number of classes, since with many
+classes one would lose by chance: Bonferroni); or if there are images of a class that only the old model knows. Classes
+that only the new model knows are reported but not judged: the old model cannot answer them.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from edgeclf_runtime.system.plain_text import counted, printable
 __all__ = ["Comparison", "compare_models"]
 
 _SIGNIFICANT = 0.05  # for all classes together
-_WIDE = 5.0  # percentage points that the interval may reach below 0 before more images are asked for
+_WIDE = 5.0  # percentage points that the interval may reach below 0 before more images are recommended
 
-_Answers = dict[Path, tuple[bool, bool]]  # whether each image's answer is right, and whether it is refused
-_Counts = dict[str, tuple[int, int]]  # by class: images, and how many are right
+_Answers = dict[Path, tuple[bool, bool]]  # whether each image's answer is correct, and whether it is refused
+_Counts = dict[str, tuple[int, int]]  # by class: number of images, and of correct answers
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A new model against an old one.
+    """A new model compared with an old one.
 
     Attributes:
-        old: the old model file, to be shown.
-        total: the difference on the images of classes that both know.
+        old: the old model file, for display.
+        total: the difference on images of the classes that both know.
         classes: the same by class.
-        added: by class that only the new model knows: number of images, and how many it got right.
-        gone: by class that only the old model knows: number of images, and how many it got right.
+        added: by class that only the new model knows: number of images, and of correct answers.
+        gone: by class that only the old model knows: number of images, and of correct answers.
         refused: number of images in ``total`` that the old and the new model answer with "unknown".
         seen: number of the images that the old model was trained or validated on, as far as is known.
     """
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def losses(self) -> list[str]:
-        """What is worse, one phrase each; empty if the new model is not worse."""
+        """What got worse, one phrase each; empty if the new model is not worse."""
         losses = [f"accuracy {_difference(self.total)}"] if self.total.high < 0 else []
         for label, item in self.classes.items():
             if item.lost > item.won and item.p_value * len(self.classes) < _SIGNIFICANT:
@@ -74,7 +74,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Whether the new model is worse, in one sentence."""
+        """Say in one sentence whether the new model is worse."""
         if self.losses:
             return f"Worse than {self.old}: {'; '.join(self.losses)}."
         more = "; more images make the interval narrower" if self.total.low < -_WIDE else ""
@@ -123,11 +123,11 @@ def compare_models(
 ) -> Comparison:
     """Measure the old model on the same images as the new one, and compare.
 
-    Args:
+    outcome: the new model's result on ``matched.images`` for it.
         outcome: of the new model, on ``matched.images`` of it.
         old: the old model.
-        matched: the labels of both.
-        data: images of both's classes; targets are indices into ``matched.labels``.
+        matched: the labels of both models.
+        data: images of the classes of both; targets are indices into ``matched.labels``.
         reporter: shows the progress.
         rule: which images are answered with "unknown".
 
@@ -160,7 +160,7 @@ def compare_models(
 
 
 def _seen_by(data: Dataset, view: View) -> Dataset:
-    """Return the images as another model sees them: whole images of a camera are cut as its own card says."""
+    """Return the images as the other model sees them: whole camera images are cropped by its own card."""
     sources = tuple(_seen_by(source, view) for source in data.sources)
     return replace(data, sources=sources, view=view if data.view.changes else data.view)
 

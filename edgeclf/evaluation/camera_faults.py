@@ -1,7 +1,7 @@
-"""Draw the faults of cameras into images: a function of the image, the strength and a seed (after Hendrycks &
-Dietterich, ICLR 2019, with what happens to a camera that stands somewhere for months).
+"""Add camera faults to images: functions of the image, a strength and a random generator (after Hendrycks &
+Dietterich, ICLR 2019, plus what happens to a camera that is left in place for months).
 
-Strengths are those of an image of the network's size: see ``camera_frame``.
+Strengths apply to images of the network's size: see ``camera_frame``.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, min_side
 __all__ = ["FAULTS", "REFERENCE", "CameraFault", "camera_frame", "with_fault"]
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
-_LONGEST = 4  # times the network's side: of a very long image the short side gets smaller
-_DROPS = 60  # drawn for every image; weaker faults take the first of them
+_LONGEST = 4  # as a multiple of the network's side; the short side of a very long image gets smaller
+_DROPS = 60  # drawn for every image; weaker faults use the first of them
 
 Drawn = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class CameraFault:
-    """A fault of a camera, its light or its place.
+    """A fault of a camera, its light or its position.
 
     Attributes:
-        draw: returns the pixels, to be rounded and clipped to 0..255, from an image, uint8 RGB ``[height, width, 3]``,
-            a strength and a random generator.
+        draw: takes an image, uint8 RGB ``[height, width, 3]``, a strength and a random generator; returns pixels still
+        to be rounded and clipped to 0..255.
         strengths: weak, middle and strong.
-        unit: of the strengths, to be shown, with a place for the number.
-        advice: what to do about it, one line.
+        unit: of the strengths, for display, with a placeholder for the number.
+        advice: what to do about it, in one line.
         is_held_out: whether training with ``camera`` never draws it.
     """
 
@@ -47,14 +47,14 @@ class CameraFault:
     is_held_out: bool = False
 
     def describe(self, level: int) -> str:
-        """Return a strength, 0 to 2, with its unit."""
+        """Return a strength, given as 0 to 2, with its unit."""
         return self.unit.format(self.strengths[level])
 
 
 def camera_frame(pixels: Pixels, rule: Preprocessing) -> Pixels:
     """Return the image at the size at which the network sees it, uncropped, with its own aspect ratio.
 
-    A fault of so many pixels is then equally strong for the photographs of a phone and for the frames of a webcam.
+    A fault measured in pixels is then equally strong in a phone's photographs and a webcam's frames.
     """
     height, width = pixels.shape[:2]
     scale = min_side(rule) * min(1 / min(height, width), _LONGEST / max(height, width))
@@ -65,13 +65,13 @@ def camera_frame(pixels: Pixels, rule: Preprocessing) -> Pixels:
 
 
 def with_fault(pixels: Pixels, name: str, level: int, seed: int = 0) -> Pixels:
-    """Draw a fault into an image; equal images, seeds and names draw the same, at any strength.
+    """Add a fault to an image; equal images, seeds and names draw the same random numbers at every strength.
 
     Args:
         pixels: uint8 RGB ``[height, width, 3]``.
         name: a key of ``FAULTS``.
         level: 0 weak, 1 middle, 2 strong.
-        seed: of places, directions and noise.
+        seed: random seed for places, directions and noise.
 
     Returns:
         uint8 RGB of the same shape.
@@ -148,13 +148,13 @@ def _further_away(pixels: Pixels, scale: float, _: np.random.Generator) -> Drawn
 
 
 def _cut_off(pixels: Pixels, share: float, rng: np.random.Generator) -> Drawn:
-    """Move the image out of the frame to one of its four sides."""
+    """Shift the image partly out of the frame on one of its four sides."""
     right, down = ((1, 0), (-1, 0), (0, 1), (0, -1))[int(rng.integers(4))]
     return _moved(pixels, right=right * share, down=down * share)
 
 
 def _moved(pixels: Pixels, degrees: float = 0, scale: float = 1, right: float = 0, down: float = 0) -> Drawn:
-    """Rotate, shrink and shift an image; around it its edges go on, blurred, as a wall or a table would.
+    """Rotate, shrink and shift an image; its edges are extended around it, blurred, like a wall or a table.
 
     Args:
         degrees: counterclockwise, about the centre.
@@ -170,13 +170,13 @@ def _moved(pixels: Pixels, degrees: float = 0, scale: float = 1, right: float = 
 
 
 def _glare(pixels: Pixels, share: float, rng: np.random.Generator) -> Drawn:
-    """Wash out the surroundings of a point."""
+    """Wash out the area around a point."""
     light = _spot(pixels, rng.uniform(0.15, 0.85, 2), share)[:, :, None]
     return pixels + (255 - pixels.astype(np.float32)) * light
 
 
 def _spot(pixels: Pixels, middle: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float32]:
-    """Return 1 at a point, less around it: ``[height, width]``."""
+    """Return 1 at a point, falling off around it: ``[height, width]``."""
     height, width = pixels.shape[:2]
     down = np.exp(-0.5 * ((np.arange(height) - middle[0] * height) / (share * height)) ** 2)
     across = np.exp(-0.5 * ((np.arange(width) - middle[1] * width) / (share * width)) ** 2)
@@ -184,7 +184,7 @@ def _spot(pixels: Pixels, middle: npt.NDArray[np.float64], share: float) -> npt.
 
 
 def _drops(pixels: Pixels, count: float, rng: np.random.Generator) -> Drawn:
-    """Cover parts of the lens with drops or specks: what is behind them is blurred and brownish."""
+    """Cover parts of the lens with drops or specks; behind them, the image is blurred and brownish."""
     height, width = pixels.shape[:2]
     side = min(height, width)
     mask = np.zeros((height, width), np.float32)

@@ -1,4 +1,4 @@
-"""Find the labelled images to evaluate a model file on: a folder, a CSV, shards, or the test part of a run."""
+"""Find the labelled images to evaluate a model on: a folder, a CSV, shards, or a run's test part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.system.plain_text import printable
 
-_COPIED = 1.0  # maximum seconds between the times of files that were copied together
+_COPIED = 1.0  # maximum difference in seconds between the times of files that were copied together
 
 __all__ = [
     "Images",
@@ -43,10 +43,10 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images with a name for the reader.
+    """Labelled images with a name for display.
 
     Attributes:
-        name: the source and its part, to be shown.
+        name: the source and its part.
         data: the images; their targets are indices into the model's labels.
     """
 
@@ -61,7 +61,7 @@ def evaluate(classifier: Classifier, root: Path, reporter: Reporter, rule: Decis
         classifier: the model.
         root: the source, see ``images_of_source``.
         reporter: shows the progress.
-        rule: which images are answered with "unknown"; by default those that the model's card refuses.
+        rule: which images are answered with "unknown"; by default those that the model card refuses.
 
     Raises:
         DataError: the source cannot be used (see ``images_of_source``), or no image can be read.
@@ -74,8 +74,8 @@ def images_of_source(source: Path, card: ModelCard) -> Images:
     """Return the images of a folder with one sub-folder per class, a CSV, or a folder of shards.
 
     If the source is split, its test part is used, or else its validation part. Its labels must be labels or label ids
-    of the model; some of them may be missing. ``NOTHING``, images of none of the classes, is always accepted: their
-    right answer is "unknown".
+    of the model, which may have more. ``NOTHING``, images of none of the classes, is always accepted: their correct
+    answer is "unknown".
 
     Raises:
         DataError: the source is missing, has no images or only a train part, or a label that the model lacks.
@@ -129,7 +129,7 @@ def model_file(path: Path) -> Path:
     """Return a model file, or the int8 file of a run.
 
     Raises:
-        RunError: the folder is no run, or its run was not exported yet.
+        RunError: the folder is not a run, or its run was not exported yet.
     """
     return model_of_run(Run.open(path)) if path.is_dir() else path
 
@@ -147,7 +147,7 @@ def model_of_run(run: Run) -> Path:
 
 
 def about_stale(run: Run, model: Path) -> str:
-    """Return a warning if the model file is older than the run's weights; else empty."""
+    """Return a warning if the model file is older than the run's weights, else an empty string."""
     weights = run.path / "weights.npz"
     if not weights.is_file() or weights.stat().st_mtime - model.stat().st_mtime <= _COPIED:
         return ""
@@ -156,7 +156,7 @@ def about_stale(run: Run, model: Path) -> str:
 
 
 def evaluation_folder(root: Path) -> Path:
-    """Return the folder of the classes: the ``test`` part if there is one, else the validation part, else the folder.
+    """Return the folder of the classes: the ``test`` part, else the validation part, else the folder itself.
 
     Raises:
         DataError: the folder has only a train part.
@@ -199,7 +199,7 @@ def _mapped(data: Dataset, source: Path, card: ModelCard) -> Dataset:
 
 
 def _labels(card: ModelCard, targets: Sequence[int]) -> tuple[str, ...]:
-    """Return the model's labels, and ``NOTHING`` if it has no such class and the images have."""
+    """Return the model's labels, plus ``NOTHING`` if the images have it and the model does not."""
     return (*card.labels, NOTHING) if len(card.labels) in targets else card.labels
 
 
@@ -210,7 +210,7 @@ def _unknown(what: str | Path, card: ModelCard) -> DataError:
 
 
 def _names(card: ModelCard) -> dict[str, int]:
-    """Return the class of each unambiguous label or label id; ImageNet has two "crane" labels with different ids.
+    """Return the class index of each unambiguous label or label id; ImageNet has two "crane" labels with different ids.
 
     ``NOTHING`` comes after the classes of a model that has no such class.
     """

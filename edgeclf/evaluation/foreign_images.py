@@ -11,12 +11,12 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 
 __all__ = ["FOREIGN", "foreign_images"]
 
-_SIDE = 256  # pixels
+_SIDE = 256  # width and height in pixels
 _OCTAVES = 6
 
 
 def foreign_images(name: str, count: int) -> list[Pixels]:
-    """Return images of one kind, uint8 RGB ``[256, 256, 3]``, the same ones each time.
+    """Return images of one kind, uint8 RGB ``[256, 256, 3]``, the same ones every time.
 
     Args:
         name: a key of ``FOREIGN``.
@@ -56,7 +56,7 @@ def _drawing(rng: np.random.Generator) -> np.ndarray:
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:
-    """Sum noise of several scales, in grey or in colour."""
+    """Sum noise at several scales, in grey or in colour."""
     total, channels = np.zeros((_SIDE, _SIDE, 3)), int(rng.choice([1, 3]))
     fall = rng.uniform(0.2, 1.2)
     for octave in range(1, _OCTAVES + 1):
@@ -72,7 +72,7 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
 
 
 def _empty_scene(rng: np.random.Generator) -> np.ndarray:
-    """Draw a wall, often above a table, in uneven light, with a camera's noise."""
+    """Draw a wall, often with a table in front, in uneven light with camera noise."""
     down = np.linspace(rng.uniform(0.6, 1), rng.uniform(0.8, 1.3), _SIDE)[:, None, None]
     across = np.linspace(rng.uniform(0.7, 1), rng.uniform(0.8, 1.2), _SIDE)[None, :, None]
     image = rng.uniform(40, 230, 3) * down * across

@@ -30,7 +30,7 @@ class SetMeasurement:
     """Figures of a model file.
 
     Attributes:
-        score: the figures, at the model file's thresholds.
+        score: the figures at the model file's thresholds.
         scores: score of each label, float32 ``[images, labels]``.
         presence: which labels each image has, bool ``[images, labels]``.
         skipped: files that cannot be read.
@@ -46,11 +46,11 @@ class SetMeasurement:
 
 @dataclass(frozen=True, eq=False)
 class SetEvaluation:
-    """What ``edgeclf evaluate`` shows of a model with several labels per image.
+    """The output of ``edgeclf evaluate`` for a model with several labels per image.
 
     Attributes:
         model: the model file.
-        name: of the images.
+        name: name of the images.
         outcome: the figures.
         warning: empty if there is none.
     """
@@ -72,7 +72,7 @@ class SetEvaluation:
         }
 
     def text(self) -> str:
-        """Return a line for each label, and one for all."""
+        """Return one line per label, and one for all labels."""
         from rich.cells import cell_len, set_cell_size
 
         score = self.outcome.score
@@ -95,13 +95,13 @@ def _share(value: float | None) -> str:
 
 
 def label_set_images(source: Path | Run, card: ModelCard) -> tuple[str, Dataset]:
-    """Return the images of a CSV, or of a run's test part, with the model's labels, and a name for them.
+    """Return the images of a CSV or of a run's test part, with the model's labels, and a name for the images.
 
     If the CSV has parts, its test part is used, or else its validation part. Its labels must be the model's; some may
     be missing.
 
     Raises:
-        DataError: the CSV cannot be used, the run has no test part, or a label is none of the model's.
+        DataError: the CSV cannot be used, the run has no test part, or the model lacks one of the labels.
     """
     path = source if isinstance(source, Path) else source.path
     data = (
@@ -124,10 +124,10 @@ def label_set_images(source: Path | Run, card: ModelCard) -> tuple[str, Dataset]
 def measure_label_sets(
     classifier: Classifier, data: Dataset, reporter: Reporter, title: str = "Evaluating"
 ) -> SetMeasurement:
-    """Classify every image of a dataset and score its labels, which are those of the model in its order.
+    """Classify every image of a dataset, whose labels must be the model's in its order, and score the labels.
 
     Raises:
-        DataError: none can be read.
+        DataError: no image can be read.
     """
     files, read = files_of_dataset(classifier, data)
     rows, predictions, skipped = classify_files(classifier, files, reporter, read, title)

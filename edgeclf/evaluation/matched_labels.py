@@ -1,4 +1,4 @@
-"""Match two models' labels by name, whatever their order, so that both are measured on the same images."""
+"""Match the labels of two models by name, in any order, so that both are evaluated on the same images."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class MatchedLabels:
     """The labels of two models.
 
     Args:
-        new, old: the cards of the new and of the old model.
+        new, old: the model cards.
 
     Attributes:
-        card: that of the new model, with the labels that only the old one knows after its own; to read images with.
-        labels: labels of ``card``, to be shown, then ``NOTHING`` if it is none of them: every model can give the right
-            answer to images of nothing, which is "unknown".
-        new, old: for each of ``labels`` its index in the model's labels, int64; -1 if the model does not know it.
+        card: the new model's card, with the labels that only the old model knows appended; for reading images.
+        labels: labels of ``card`` for display, plus ``NOTHING`` if it is not one of them: every model can answer images
+        of nothing correctly, with "unknown".
+        new, old: for each of ``labels``, its index in that model's labels, int64; -1 if the model does not know it.
 
     Raises:
         DataError: the models have no label in common.
@@ -53,7 +53,7 @@ class MatchedLabels:
 
     @property
     def shared(self) -> npt.NDArray[np.bool_]:
-        """Whether both models know the label, bool ``[labels]``."""
+        """Whether both models know each label, bool ``[labels]``."""
         return np.asarray((self.new >= 0) & (self.old >= 0))
 
     def check(self, data: Dataset) -> None:
@@ -64,12 +64,12 @@ class MatchedLabels:
 
     @staticmethod
     def images(data: Dataset, card: ModelCard, indices: npt.NDArray[np.int64]) -> Dataset:
-        """Return the images that a model can answer, with its own labels.
+        """Return the images that one model can answer, with its own labels.
 
         Args:
             data: images; targets are indices into ``labels``.
-            card: of the model.
-            indices: ``new`` or ``old``.
+            card: that model's card.
+            indices: ``new`` or ``old``, as for ``card``.
         """
         kept = data.take(np.flatnonzero(indices[data.targets] >= 0))
         targets = indices[kept.targets]
@@ -78,7 +78,7 @@ class MatchedLabels:
 
 
 def _keys(labels: Sequence[str]) -> list[tuple[str, int]]:
-    """Return each label, and how often it came before: ImageNet has two "crane"."""
+    """Return each label with the number of its earlier occurrences: ImageNet has two "crane"."""
     seen = Counter[str]()
     keys = []
     for label in labels:

@@ -1,4 +1,4 @@
-"""Evaluate a model file on labelled images with the runtime, as a device uses it."""
+"""Evaluate a model file on labelled images with the runtime, as on a device."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Measurement:
         milliseconds: median time per image for resizing and inference, without decoding, in ms.
         features: float32 ``[images, size]``; None if the classifier was opened without them.
         familiarity: float32 ``[images]``; None if the model has no familiarity.
-        reasons: why each image is answered with "unknown", or None; empty if measured without a rule.
+        reasons: why each image is answered with "unknown", None if it is not; empty if measured without a rule.
         nothing: index of the label ``NOTHING``; None if neither the model nor the images have it.
     """
 
@@ -71,9 +71,9 @@ class Measurement:
 
     @cached_property
     def answers(self) -> npt.NDArray[np.int64]:
-        """Index of each image's best label, int64 ``[images]``; of ``NOTHING`` if its image is refused, which is right.
+        """Index of each image's best label, int64 ``[images]``; of ``NOTHING`` if such an image is refused.
 
-        Refused images of other classes keep the best label: how many they are is in ``refusals``.
+        Refused images of other classes keep their best label; ``refusals`` counts them.
         """
         return _answers(self.scores, self.targets, self.reasons, self.nothing)
 
@@ -84,7 +84,7 @@ class Measurement:
 
     @property
     def refusals(self) -> Refusals:
-        """What is answered with "unknown"."""
+        """Figures of the answers "unknown"."""
         reasons = self.reasons or (None,) * len(self.targets)
         return count_refusals(reasons, self.answers == self.targets, self.is_nothing)
 
@@ -101,16 +101,16 @@ def measure(
     """Classify every image and score the answers.
 
     Args:
-        classifier: the model; with several lanes, so many images are classified at the same time.
+        classifier: the model; with several lanes, that many images are classified at a time.
         files: the images' files.
-        targets: the right label of each file, as an index into the card's labels; one more is ``NOTHING`` where the
-            model has no such class.
-        read: returns a file's pixels, uint8 RGB; raises ImageError. None reads it as the model's card says.
-        title: of the progress bar.
+        targets: the correct label of each file, as an index into the card's labels; one more is ``NOTHING`` if the
+        model has no such class.
+        read: returns a file's pixels, uint8 RGB; raises ImageError. None reads it as the model card says.
+        title: title of the progress bar.
         rule: which images are answered with "unknown"; None for none, not even those that the card refuses.
 
     Raises:
-        DataError: none can be read.
+        DataError: no image can be read.
     """
     if classifier.card.has_several_labels:
         raise DataError(
@@ -129,12 +129,12 @@ def classify_files(
     read: Callable[[Path], Pixels] | None = None,
     title: str = "Evaluating",
 ) -> tuple[list[int], list[Prediction], list[Skipped]]:
-    """Classify every image; return the indices of those that could be read, their predictions, and the others.
+    """Classify every image; return the indices of the readable ones, their predictions, and the skipped files.
 
     The arguments are those of ``measure``.
 
     Raises:
-        DataError: none can be read.
+        DataError: no image can be read.
     """
     read = read or partial(read_image, min_size=classifier.card.preprocessing.min_decoded_size)
     rows: list[int] = []
@@ -163,7 +163,7 @@ def outcome_of(
     files: tuple[Path, ...],
     skipped: tuple[Skipped, ...],
 ) -> Measurement:
-    """Score the predictions of images; the arguments are those of ``measure`` and the fields of ``Measurement``."""
+    """Score predictions; the arguments are those of ``measure`` and the fields of ``Measurement``."""
     scores = np.stack([prediction.scores for prediction in predictions])
     if targets.max() == len(labels):  # images of nothing, for a model without that class
         labels, scores = (*labels, NOTHING), np.pad(scores, ((0, 0), (0, 1)))
@@ -205,17 +205,17 @@ def measure_dataset(
     title: str = "Evaluating",
     rule: DecisionRule | None = None,
 ) -> Measurement:
-    """Classify every image of a dataset and score the answers; its targets are indices as ``measure`` takes them.
+    """Classify every image of a dataset and score the answers; its targets are as for ``measure``.
 
     Raises:
-        DataError: none can be read.
+        DataError: no image can be read.
     """
     files, read = files_of_dataset(classifier, data)
     return measure(classifier, files, data.targets.tolist(), reporter, read, title, rule)
 
 
 def files_of_dataset(classifier: Classifier, data: Dataset) -> tuple[list[Path], Callable[[Path], Pixels]]:
-    """Return the files of a dataset, in its order, and what reads one of them for a classifier."""
+    """Return the files of a dataset, in its order, and a function that reads one of them for a classifier."""
     names = {data.path(file): file for file in data.files}
 
     def read(path: Path) -> Pixels:

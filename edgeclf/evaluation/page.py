@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "render_evaluation", "thumbnail"]
 
-_WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; with more classes there is no matrix
+_WRONG, _CONFUSED, _SKIPPED, _CLASSES = 60, 30, 50, 60  # shown on the page; with more classes, no matrix
 _SIDE = 240  # maximum width and height of an image on the page, in pixels
-_EXAMPLE = 112  # width and height of the image that shows a fault
+_EXAMPLE = 112  # width and height of the example of a fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Evaluation:
     """The evaluation of a model on labelled images.
 
     Attributes:
-        model: the model file, to be shown.
+        model: the model file, for display.
         images: the images it was evaluated on.
         outcome: the scores.
         seen: number of these images in each part of the training; None if that is not known.
@@ -57,13 +57,13 @@ class Evaluation:
 
     @property
     def classes(self) -> list[ClassFigures]:
-        """Return the figures of classes that have images or answers."""
+        """Return the figures of the classes that have images or answers."""
         figures = class_figures(self.outcome.score.confusion, self.labels)
         return [item for item in figures if item.support or item.answers]
 
     @property
     def warning(self) -> str:
-        """Return a warning if the training has seen some of the images; else empty."""
+        """Return a warning if training used some of the images, else an empty string."""
         if self.seen is None or not any(self.seen.values()):
             return ""
         parts = " and ".join(
@@ -93,13 +93,13 @@ class Evaluation:
         }
 
     def wrong_rows(self) -> list[int]:
-        """Return the rows of images with a wrong answer, the most confident first; refused ones are among them."""
+        """Return the rows of images with a wrong answer, most confident first, including refused ones."""
         scores = self.outcome.scores
         rows = np.flatnonzero(self.outcome.answers != self.outcome.targets)
         return [int(row) for row in rows[np.argsort(-scores[rows].max(axis=1), kind="stable")]]
 
     def answer(self, row: int) -> dict[str, Any]:
-        """Return file, label and answer of one image, with the scores of both, why it is refused, and familiarity."""
+        """Return an image's file, label and answer, with the scores of both, why it is refused, and familiarity."""
         scores, target = self.outcome.scores[row], int(self.outcome.targets[row])
         familiarity, reasons = self.outcome.familiarity, self.outcome.reasons
         return {
@@ -135,7 +135,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
 
 
 def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return the confusion matrix of the classes that occur; None if they are too many for a page."""
+    """Return the confusion matrix of the classes that occur; None if there are too many for a page."""
     labels = {item.label for item in evaluation.classes}
     rows = [i for i, label in enumerate(evaluation.labels) if label in labels]
     if len(rows) > _CLASSES:
@@ -145,7 +145,7 @@ def _matrix(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _faults(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the faults, the most harmful first, with their figures by strength and an image that shows them."""
+    """Return the faults, most harmful first, with their figures by strength and an example image."""
     from edgeclf.evaluation.camera_faults import FAULTS, with_fault
 
     assert evaluation.faults is not None

@@ -1,4 +1,4 @@
-"""Put a new model file in the place of an old one, and keep the old one for the way back."""
+"""Replace an old model file by a new one, and keep the old one so that the change can be undone."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def check_promotable(new: Path, old: Path) -> bool:
     """Return whether the new file differs from the old one.
 
     Raises:
-        DataError: the old one is no file, or the new one has no labels in it: it would get those that lie next to the
-            old one.
+        DataError: the old one is not a file, or the new one contains no labels: it would get those next to the old
+        one.
     """
     if not old.is_file():
         what = "is a folder, expected the model file that the devices use" if old.is_dir() else "there is no such file"
@@ -48,11 +48,11 @@ def compare_files(new: Path, old: Path, data: Path, reporter: Reporter, *, whole
     """Compare two models on the labelled images of a source.
 
     Args:
-        new: a model file, or the folder of a run, which stands for its int8 file.
+        new: a model file, or the folder of a run, whose int8 file is used.
         old: a model file.
         data: see ``images_of_source``.
         reporter: shows the progress, what was skipped, and whether the new model was trained on some of the images.
-        whole: treat the images as whole ones of a camera.
+        whole: treat the images as whole camera images.
 
     Raises:
         DataError: the images cannot be used, or the models have no class in common.
@@ -74,10 +74,10 @@ def compare_files(new: Path, old: Path, data: Path, reporter: Reporter, *, whole
 
 
 def put_in_place_of(new: Path, old: Path) -> Path:
-    """Replace the old file by a copy of the new one; at any moment there is a complete file in its place.
+    """Replace the old file by a copy of the new one; at every moment there is a complete file in its place.
 
     Returns:
-        where the old file is kept; one that was kept there before is overwritten.
+        the path of the kept old file; one kept there before is overwritten.
 
     Raises:
         OSError: the disk is full or read-only; the old file is still in its place.

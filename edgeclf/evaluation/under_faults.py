@@ -1,4 +1,4 @@
-"""Measure a model file under the faults of cameras: what will hurt, by how much, and whether the model notices."""
+"""Evaluate a model file under camera faults: which ones hurt, how much, and whether the model notices."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MIDDLE = tuple(dict.fromkeys([*REFERENCE, *((name, 1) for name in FAULTS)]))
 
 @dataclass(frozen=True)
 class FaultFigures:
-    """How the model does under one fault at one strength.
+    """A model's figures under one fault at one strength.
 
     Attributes:
         fault, strength: name, and strength with its unit.
         level: 0 weak, 1 middle, 2 strong.
-        accuracy, confidence, refused: share of right answers, mean of the best scores, share of images of the model's
-            classes that are answered with "unknown"; in [0, 1].
+        accuracy, confidence, refused: share of correct answers, mean of the best scores, and share of images of the
+        model's classes that are answered with "unknown"; in [0, 1].
         lost, low, high: percentage points of accuracy lost to the fault, and their 95% interval by image.
         advice: what to do about it.
         is_held_out: whether training with ``camera`` never draws this fault.
@@ -67,7 +67,7 @@ class UnderFaults:
     Attributes:
         files: the images measured, as their dataset names them.
         total: number of images they were drawn from.
-        seed: of the drawing and of the faults.
+        seed: random seed of the sample and the faults.
         clean: the same images at the network's size, without a fault.
         cells: measurements by fault and strength.
     """
@@ -90,7 +90,7 @@ class UnderFaults:
 
     @property
     def held_out(self) -> tuple[float, float, float, float]:
-        """Return the same for all strengths of the faults that training with ``camera`` never draws."""
+        """Return the same means over all strengths of the faults that training with ``camera`` never draws."""
         return self.mean([cell for cell in self.cells if FAULTS[cell[0]].is_held_out])
 
     def mean(self, cells: Iterable[tuple[str, int]]) -> tuple[float, float, float, float]:
@@ -149,11 +149,11 @@ def measure_under_faults(
 
     Args:
         classifier: the model.
-        data: labelled images, as ``measure_dataset`` takes them.
+        data: labelled images, as for ``measure_dataset``.
         reporter: shows the progress.
         rule: which images are answered with "unknown"; None for none.
-        limit: maximum number of images; if there are more, so many are drawn by the seed.
-        seed: of the drawing and of the faults.
+        limit: maximum number of images; of more, a random sample of this size is used.
+        seed: random seed of the sample and the faults.
         cells: the faults and strengths (0 weak to 2 strong); ``REFERENCE`` must be among them.
 
     Raises:
@@ -168,7 +168,7 @@ def measure_under_faults(
         try:
             frame = camera_frame(data.picture(data.files[row], network), network)
         except ImageError:
-            return None  # the evaluation without faults says so
+            return None  # the evaluation without faults reports it
         drawn = (with_fault(frame, name, level, seed) for name, level in cells)
         return [classifier.fit(frame), *map(classifier.fit, drawn)]
 

@@ -1,4 +1,4 @@
-"""Run onnx2tf in its own environment: its packages contradict ours, and the file may come from a stranger."""
+"""Run onnx2tf in its own environment: its packages conflict with ours, and the file may be untrusted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OnnxConverter:
 
     Raises:
         DataError: it is not an ONNX file.
-        ConfigError: there is no such environment; the error has the commands that make it.
+        ConfigError: there is no such environment; the error has the commands that create it.
     """
 
     def __init__(self, model: Path, environment: Path, folder: Path) -> None:
@@ -56,16 +56,16 @@ class OnnxConverter:
         self._model, self._folder = model, folder
 
     def look(self, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Check the file and return what it says: ``input``, ``size`` (height, width), ``classes`` and ``opset``.
+        """Check the file and return its ``input``, ``size`` (height, width), ``classes`` and ``opset``.
 
-        Args:
+        size: height and width of the input, required if the file leaves them open.
             size: height and width of the input, needed if the file leaves them open.
         """
         self._found = self._run("look", {"size": None if size is None else list(size)})
         return self._found
 
     def convert(self, pixels: npt.NDArray[np.float32]) -> tuple[bytes, npt.NDArray[np.float32], str]:
-        """Convert the file; ``look`` comes first.
+        """Convert the file; call ``look`` first.
 
         Args:
             pixels: normalized images, float32 ``[images, height, width, 3]``.
@@ -115,7 +115,7 @@ def _check_file(model: Path) -> None:
 
 
 def _said(command: Sequence[str], folder: Path) -> str:
-    """Run a command to its end and return the last line that it printed; stop all it started if we are stopped."""
+    """Run a command to its end and return the last line of its output; if interrupted, stop everything it started."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
     process = subprocess.Popen(
         command,

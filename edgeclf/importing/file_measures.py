@@ -1,4 +1,4 @@
-"""Measure the int8 file of an imported network on image files, as a device reads them."""
+"""Measure the int8 file of an imported network on image files, read as on a device."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["FileMeasures"]
 
 
 class FileMeasures:
-    """The accuracy and the familiarity of a file; ``figures`` comes first.
+    """The accuracy and the familiarity of a file; call ``figures`` first.
 
-    The pixels that the search judged on are not used: of a rule with a crop, they are cut already.
+    The pixels that the search used are not reused: if the rule has a crop, they are already cropped.
     """
 
     def __init__(self, given: ImportImages) -> None:
@@ -37,7 +37,7 @@ class FileMeasures:
         return {"validation_int8": float((answers == self._given.targets).mean())}
 
     def familiarity(self, classifier: Classifier) -> Familiarity | None:
-        """Fit what is familiar to the calibration images by their answers; None if the file gives no features."""
+        """Fit familiarity to the calibration images, with the answers as labels; None if the file gives no features."""
         if any(answer.features is None for answer in self._judged):
             return None
         known = _answers(classifier, self._given.calibration_files)

@@ -1,4 +1,4 @@
-"""Choose images to calibrate an imported network on, and others to judge its int8 file on."""
+"""Choose images for calibrating an imported network, and others for judging its int8 file."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ImportImages:
     Attributes:
         calibration: uint8 RGB ``[images, height, width, 3]``.
         judged: other images, uint8 RGB of the same size.
-        calibration_files, judged_files: where they are.
-        names: of the judged images in the folder.
-        targets: classes of the judged images, int64, if all are in folders with the names of labels; or None.
-        golden: some of the judged images, of at most ``golden.GOLDEN_SIDE`` pixels a side.
+        calibration_files, judged_files: their paths.
+        names: paths of the judged images, relative to the folder.
+        targets: classes of the judged images, int64, if all are in folders named after labels; else None.
+        golden: some of the judged images, with sides of at most ``golden.GOLDEN_SIDE`` pixels.
     """
 
     calibration: Pixels
@@ -48,7 +48,7 @@ class ImportImages:
 
 
 def read_images(folder: Path, rule: Preprocessing, labels: Sequence[str], reporter: Reporter) -> ImportImages:
-    """Read at most 200 images to calibrate on, and 300 others, chosen with a fixed seed.
+    """Read up to 200 images for calibration and up to 300 others, chosen with a fixed seed.
 
     Raises:
         DataError: there are fewer than 20 images, or one cannot be read.

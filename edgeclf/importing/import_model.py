@@ -34,17 +34,17 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Imported", "InputRule", "check_agreement", "import_onnx", "with_scores", "write_int8"]
 
-_AGREE = 0.01  # of the scores' standard deviation; rounding gives about 0.0003
+_AGREE = 0.01  # as a share of the scores' standard deviation; rounding gives about 0.0003
 
 
 @dataclass(frozen=True)
 class InputRule:
-    """How the network was trained to see images.
+    """The preprocessing that the network was trained with.
 
     Attributes:
-        mean, std: of pixels from 0 to 255, one value or one per channel; its input is ``(pixel - mean) / std``.
-        crop: the share of the largest centre crop that is kept; None for the whole image, stretched.
-        size: height and width if the file leaves them open; or None.
+        mean, std: for pixels in 0..255, one value or one per channel; the input is ``(pixel - mean) / std``.
+        crop: share of the largest centre crop to keep; None for the whole image, stretched.
+        size: height and width if the file leaves them open, else None.
     """
 
     mean: tuple[float, ...]
@@ -53,7 +53,7 @@ class InputRule:
     size: int | None = None
 
     def preprocessing(self, height: int, width: int) -> Preprocessing:
-        """Return the rule for an input of this size."""
+        """Return the preprocessing for an input of this size."""
         mean, std = (values * 3 if len(values) == 1 else values for values in (self.mean, self.std))
         resize = "stretch" if self.crop is None else "crop"
         return Preprocessing(
@@ -93,16 +93,16 @@ def import_onnx(
     """Write the int8 model file of an ONNX classifier and the page that compares it with the float network.
 
     Args:
-        model: the ONNX file, with one image as input and a score of each label as output.
+        model: the ONNX file, with one image as input and one score per label as output.
         path: the file to write.
-        labels: in the order of the network's outputs.
-        images: a folder of photographs like those that the model will see; if all are in folders with the names of
-            labels, these are their labels.
+        labels: the labels in the order of the network's outputs.
+        images: a folder of photographs like those that the model will see; if all are in folders named after labels,
+        these are their labels.
         environment: see ``OnnxConverter``.
         max_drop: see ``edgeclf_converters.convert_int8``.
 
     Raises:
-        DataError: the file or the images cannot be used; a layer that cannot be converted is named.
+        DataError: the file or the images cannot be used; the error names a layer that cannot be converted.
         ConfigError: the converter is not installed.
         ConversionError: the network cannot be quantized.
     """
@@ -147,11 +147,11 @@ def check_agreement(network: Any, wanted: npt.NDArray[np.float32], given: Import
         the largest difference, as a share of the scores' standard deviation.
 
     Raises:
-        DataError: they differ by more than rounding does.
+        DataError: they differ by more than rounding explains.
     """
     scores = network_scores(network, given.judged[: len(wanted)], rule)
     difference = float(np.abs(scores - wanted).max() / max(float(wanted.std()), 1e-9))
-    if not difference <= _AGREE:  # also if it is not a number
+    if not difference <= _AGREE:  # also true for NaN
         raise DataError(
             f"The scores of the converted network differ from ONNX Runtime by {difference:.2g} of their standard "
             "deviation, more than rounding explains: the conversion is wrong. Nothing was written."
@@ -160,10 +160,10 @@ def check_agreement(network: Any, wanted: npt.NDArray[np.float32], given: Import
 
 
 def with_scores(network: Any) -> Any:
-    """Return the network with a softmax, unless it ends in one.
+    """Return the network with a softmax at its end.
 
     Raises:
-        DataError: it ends in a sigmoid, or not in a score of each label.
+        DataError: it ends in a sigmoid, or does not give one score per label.
     """
     last = network.get_layer(network.output_names[0])
     if len(network.output_shape) != 2:
@@ -179,12 +179,12 @@ def with_scores(network: Any) -> Any:
 def write_int8(
     network: Any, path: Path, card: ModelCard, given: ImportImages, reporter: Reporter, max_drop: float | None
 ) -> Imported:
-    """Quantize a network, write its model file and, next to it, the page that compares both.
+    """Quantize a network, write its model file and, next to it, the page that compares the two.
 
     Args:
         network: a tf_keras network that ends in probabilities.
-        card: what the file is to say, but for its accuracy.
-        given: images as the network sees them.
+        card: the card of the file, without accuracies.
+        given: the images as the network sees them.
     """
     scores = network_scores(network, given.judged, card.preprocessing)
     validation = Labelled(given.judged, scores.argmax(axis=1), source=FLOAT_ANSWERS)

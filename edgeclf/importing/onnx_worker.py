@@ -1,11 +1,11 @@
-"""Convert an ONNX file to a float TensorFlow Lite file; a program that the converter's own environment runs.
+"""Convert an ONNX file to a float TensorFlow Lite file; this program runs in the converter's own environment.
 
     PYTHON -I onnx_worker.py look|convert JOB.json
 
 It imports nothing of edgeclf, which is not installed there. The job is an object with ``model``, the ONNX file;
-``folder``, where everything is written; ``size``, height and width, or null; and, to convert, ``pixels``, an .npy file
-of normalized images, float32 ``[images, height, width, 3]``. What was found, or what is wrong as ``error``, is written
-to ``result.json``; ``convert`` also writes ``network.tflite``, and ``scores.npy`` by ONNX Runtime for the images.
+``folder``, where everything is written; ``size``, height and width, or null; and, for ``convert``, ``pixels``, an .npy
+file of normalized images, float32 ``[images, height, width, 3]``. The result, or an ``error``, is written to
+``result.json``; ``convert`` also writes ``network.tflite``, and ``scores.npy``, ONNX Runtime's scores of the images.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 _LIMIT = 1 << 30  # bytes of weights
 _OWN = ("", "ai.onnx")
-_ROWS = 64  # of scores that are compared
+_ROWS = 64  # maximum number of images whose scores are compared
 
 
 class Refused(Exception):
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 def main() -> None:
-    """Do the job; an error of the file is a result like others."""
+    """Do the job; an error in the file is reported as a result."""
     action, job = sys.argv[1], json.loads(Path(sys.argv[2]).read_text("utf-8"))
     folder = Path(job["folder"])
     try:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def look(job: dict[str, Any]) -> dict[str, Any]:
-    """Read and check the file, and write it as ``whole.onnx`` with its weights inside."""
+    """Read and check the file, and write it as ``whole.onnx`` with its weights embedded."""
     model = _read(Path(job["model"]))
     _check_operators(model.graph)
     name, size = _input(model.graph, job["size"])
@@ -56,7 +56,7 @@ def look(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def convert(job: dict[str, Any]) -> dict[str, Any]:
-    """Convert ``whole.onnx`` by onnx2tf, and compute its scores by ONNX Runtime."""
+    """Convert ``whole.onnx`` with onnx2tf, and compute its scores with ONNX Runtime."""
     import onnx2tf
 
     folder, found = Path(job["folder"]), job["found"]
@@ -84,12 +84,12 @@ def convert(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _simplify(file: Path, name: str, shape: list[int]) -> None:
-    """Compute what depends on the size alone, such as paddings; exporters leave that in the graph."""
+    """Precompute what depends only on the size, such as paddings, which exporters leave in the graph."""
     import onnxsim
 
     try:
         model, same = onnxsim.simplify(onnx.load(str(file)), overwrite_input_shapes={name: shape})
-    except Exception:  # it stays as it is, and the converter says what it cannot convert
+    except Exception:  # it stays as it is, and the converter reports what it cannot convert
         return
     if same:
         onnx.save(model, str(file))
@@ -108,7 +108,7 @@ def _read(path: Path) -> Any:
 
 
 def _check_external(model: Any, path: Path) -> None:
-    """Refuse weights outside of the file unless they are in ordinary files next to it."""
+    """Refuse external weights unless they are in regular files next to the model."""
     outside = [{entry.key: entry.value for entry in t.external_data} for t in _tensors(model) if t.external_data]
     sizes: dict[str, int] = {}
     for name in sorted({tensor.get("location", "") for tensor in outside}):
@@ -118,7 +118,7 @@ def _check_external(model: Any, path: Path) -> None:
         if file.is_symlink() or not file.is_file():
             raise Refused(f"Its weights are in {name!r}, which is not a file next to it; copy both.")
         sizes[name] = file.stat().st_size
-    # Each tensor reads its own part, also if it is the same as that of others.
+    # Each tensor reads its own range, even if several share it.
     parts = (tensor.get("length") or str(sizes[tensor.get("location", "")]) for tensor in outside)
     total = path.stat().st_size + sum(int(part) if part.isdecimal() else _LIMIT + 1 for part in parts)
     if total > _LIMIT:
@@ -126,7 +126,7 @@ def _check_external(model: Any, path: Path) -> None:
 
 
 def _tensors(message: Any) -> Iterator[Any]:
-    """Yield all tensors, also those in attributes of nodes and in their graphs."""
+    """Yield all tensors, including those in nodes' attributes and subgraphs."""
     if message.DESCRIPTOR.name == "TensorProto":
         yield message
         return
@@ -174,7 +174,7 @@ def _shape(value: Any) -> list[int | None]:
 
 
 def _reason(made: Path, failed: str) -> str:
-    """Return which layer could not be converted, from the converter's report."""
+    """Return which layer could not be converted, according to the converter's report."""
     reports = list(made.glob("*op_coverage_report.json"))
     report = json.loads(reports[0].read_text("utf-8")) if reports else {}
     for node in report.get("unsupported_nodes") or ():

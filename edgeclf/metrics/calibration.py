@@ -30,7 +30,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers whose best score is in ``(low, high]``: count, mean score, and share of right answers."""
+    """Answers whose best score is in ``(low, high]``: count, mean score, and share of correct answers."""
 
     low: float
     high: float
@@ -54,7 +54,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Effect of a threshold on ``count`` answers: how many are accepted, and how many of these are right."""
+    """The effect of a threshold on ``count`` answers: how many are accepted, and how many of these are correct."""
 
     count: int
     accepted: int
@@ -88,7 +88,7 @@ def suggest_threshold(scores: Scores, targets: Indices) -> float | None:
         scores, targets: see ``reliability``; of images that the network was not trained on.
 
     Returns:
-        a score, or None if no answer is wrong or no score separates wrong answers from right ones.
+        a score, or None if all answers are correct or no score separates wrong answers from correct ones.
     """
     wrong = float((scores.argmax(axis=1) != targets).mean())
     for hundredths in range(1, 100) if wrong else ():
@@ -99,7 +99,7 @@ def suggest_threshold(scores: Scores, targets: Indices) -> float | None:
 
 
 def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance:
-    """Count the answers whose best score is at least ``threshold``, and the right ones among them."""
+    """Count the answers whose best score is at least ``threshold``, and the correct ones among them."""
     kept = _best(scores) >= threshold
     return Acceptance(len(targets), int(kept.sum()), int((scores.argmax(axis=1) == targets)[kept].sum()))
 
@@ -107,7 +107,8 @@ def acceptance(scores: Scores, targets: Indices, threshold: float) -> Acceptance
 def fit_temperature(logits: Scores, targets: Indices) -> float:
     """Fit the temperature that minimizes the log loss of logits divided by it (Guo et al., ICML 2017).
 
-    One extra image with all labels equally likely is added: otherwise scores become 0 and 1 if no answer is wrong.
+    One extra image with all labels equally likely is added: otherwise scores would become 0 and 1 if all answers are
+    correct.
 
     Args:
         logits: ``[images, classes]``, of images that the network was not trained on.

@@ -14,9 +14,9 @@ from rich.cells import cell_len, set_cell_size
 __all__ = ["Confused", "confusion_lines", "matrix", "most_confused"]
 
 _COLUMNS, _WIDEST = 12, 100  # maximum columns and characters per line of a table for a terminal
-_LABEL = 14  # characters of a label in that table
+_LABEL = 14  # maximum characters of a label in that table
 _LISTED = 10  # confusions listed if there are too many classes for a table
-_SHOWN = 18  # characters of a label next to the matrix of a page
+_SHOWN = 18  # maximum characters of a label next to a page's matrix
 _CELL, _SMALL_CELL, _FEW = 40, 16, 24  # cell size in pixels with up to _FEW classes, and with more
 
 Counts = Sequence[Sequence[int]] | npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ class Confused:
 
 
 def most_confused(confusion: Counts, labels: Sequence[str], most: int) -> list[Confused]:
-    """Return up to ``most`` pairs of classes, the most often confused first."""
+    """Return up to ``most`` pairs of classes, most often confused first."""
     counts = np.array(confusion, np.int64)
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
@@ -46,7 +46,7 @@ def most_confused(confusion: Counts, labels: Sequence[str], most: int) -> list[C
 
 
 def confusion_lines(confusion: Counts, labels: Sequence[str]) -> list[str]:
-    """Return lines of a table, of the worst confusions if it has too many columns, or none if all answers are right."""
+    """Return a table, the worst confusions if it would have too many columns, or nothing if all answers are correct."""
     counts = np.array(confusion, np.int64)
     if counts.sum() == counts.trace():
         return []
@@ -65,7 +65,7 @@ def confusion_lines(confusion: Counts, labels: Sequence[str]) -> list[str]:
 
 
 def matrix(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
-    """Return a page's matrix; each non-empty cell has column, row, count, and the count's share of its row."""
+    """Return the matrix for a page; each non-empty cell has column, row, count, and the count's share of its row."""
     counts = np.array(confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = [(int(j), int(i), int(counts[i, j]), float(shares[i, j])) for i, j in np.argwhere(counts)]

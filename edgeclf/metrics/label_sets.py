@@ -32,11 +32,11 @@ class LabelFigures:
     """Figures of one label.
 
     Attributes:
-        label: its name.
+        label: the label's name.
         support: number of images that have it.
         answers: number of images whose score is at least the threshold.
-        threshold: the score from which on it is an answer.
-        precision: share of the answers that are right; None without answers.
+        threshold: the score from which on the label is an answer.
+        precision: share of the answers that are correct; None without answers.
         recall: share of the images with the label that got it; None without such images.
         average_precision: area under the curve of precision by recall; None without images that have the label.
     """
@@ -56,7 +56,7 @@ class SetScore:
 
     Attributes:
         count: number of images.
-        mean_average_precision: mean of the labels' average precisions (macro mAP), without labels that no image has.
+        mean_average_precision: mean of the labels' average precisions (macro mAP), except labels that no image has.
         exact: share of images whose answers are exactly their labels.
         log_loss: mean negative log probability of a label's presence or absence, in nats.
         labels: figures of each label.
@@ -75,7 +75,7 @@ def score_sets(scores: Scores, presence: Presence, labels: Sequence[str], thresh
     Args:
         scores: probability of each label.
         presence: which labels each image has, bool ``[images, labels]``.
-        labels: the names.
+        labels: names of the labels.
         thresholds: one for each label, see ``choose_thresholds``.
     """
     answers = scores >= np.asarray(thresholds, np.float32)
@@ -99,20 +99,20 @@ def _figures(label: str, scores: Scores, present: Presence, answers: Presence, t
 
 
 def set_losses(scores: Scores, presence: Presence) -> npt.NDArray[np.float64]:
-    """Return each image's negative log probability of its labels, mean over labels, in nats: ``[images]``."""
+    """Return each image's negative log probability of its labels, as a mean over labels, in nats: ``[images]``."""
     likely = np.where(presence, scores, 1 - scores).astype(np.float64)
     return np.asarray(-np.log(np.clip(likely, 1e-6, None)).mean(axis=1), np.float64)
 
 
 def choose_thresholds(scores: Scores, presence: Presence, precision: float) -> list[float]:
-    """Choose a threshold for each label: the lowest at which its answers have a precision.
+    """Choose a threshold for each label: the lowest at which its answers reach a precision.
 
-    A threshold is in the middle between two scores, so that quantization changes few answers. If no threshold reaches
-    the precision, it is the one with the best; a label that no image has gets 0.5.
+    A threshold is halfway between two scores, so that quantization changes few answers. If no threshold reaches the
+    precision, the one with the best precision is chosen; a label that no image has gets 0.5.
 
     Args:
         scores, presence: see ``score_sets``; of images that the network was not trained on.
-        precision: the precision wanted, in (0, 1].
+        precision: the target precision, in (0, 1].
     """
     return [_threshold(scores[:, i], presence[:, i], precision) for i in range(scores.shape[1])]
 
@@ -133,7 +133,8 @@ def _threshold(scores: Scores, present: Presence, precision: float) -> float:
 def fit_set_temperature(logits: Scores, presence: Presence) -> float:
     """Fit the temperature that minimizes the log loss of logits divided by it; see ``fit_temperature``.
 
-    One extra image with each label as likely as not is added: otherwise scores become 0 and 1 if no answer is wrong.
+    One extra image with each label as likely as not is added: otherwise scores would become 0 and 1 if all answers are
+    correct.
 
     Args:
         logits: ``[images, labels]``, of images that the network was not trained on.

@@ -14,15 +14,15 @@ __all__ = ["PairedDifference", "paired_difference"]
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference of two models' accuracies on the same images.
+    """The difference between two models' accuracies on the same images.
 
     Attributes:
         count: number of images.
         before, after: number of images that the old and the new model got right.
         lost, won: number of images that only the old model, or only the new one, got right.
-        points: accuracy of the new model minus that of the old one, in percentage points.
+        points: the new model's accuracy minus the old one's, in percentage points.
         low, high: its 95% interval (Agresti & Min, Statistics in Medicine 2005).
-        p_value: of the exact McNemar test, two-sided.
+        p_value: two-sided p-value of the exact McNemar test.
     """
 
     count: int
@@ -37,7 +37,7 @@ class PairedDifference:
 
 
 def paired_difference(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> PairedDifference:
-    """Compare whether each image, bool ``[images]``, was right before and is right after; at least one image."""
+    """Compare whether each image, bool ``[images]``, was right before and is right after; needs at least one image."""
     lost, won, count = int((before & ~after).sum()), int((after & ~before).sum()), len(before)
     low, high = paired_interval(won - lost, won + lost, count)
     p_value = mcnemar_p_value(lost, won)

@@ -15,14 +15,14 @@ __all__ = ["Refusals", "count_refusals"]
 
 @dataclass(frozen=True)
 class Refusals:
-    """What is answered with "unknown".
+    """Figures of the answers "unknown".
 
     Attributes:
         count: number of images of the model's classes.
-        unfamiliar, undecided: how many of them are refused for this reason.
-        right: how many of the others, the accepted ones, got the right label.
-        nothing: number of images of none of the classes, for which "unknown" is the right answer.
-        nothing_refused: how many of these are refused.
+        unfamiliar, undecided: number of these refused for this reason.
+        right: number of the others, the accepted ones, that got the right label.
+        nothing: number of images of none of the classes, for which "unknown" is the correct answer.
+        nothing_refused: number of these that are refused.
     """
 
     count: int
@@ -54,7 +54,7 @@ def count_refusals(
     """Count the refusals.
 
     Args:
-        reasons: for each image why it is refused, or None; see ``Prediction.reason``.
+        reasons: for each image, why it is refused, or None; see ``Prediction.reason``.
         right: bool ``[images]``, whether the best label is right.
         is_nothing: bool ``[images]``, whether the image shows none of the classes.
     """

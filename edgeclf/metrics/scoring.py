@@ -48,7 +48,7 @@ class ClassFigures:
         label: the class's name.
         support: number of images of this class.
         answers: number of images that got this label.
-        precision: share of the answers with this label that are right; None if there is no such answer.
+        precision: share of the answers with this label that are correct; None if there is no such answer.
         recall: share of this class's images that got the label; None if there is no such image.
         low, high: the recall's 95% interval (Wilson), or None.
         f1: harmonic mean of precision and recall; 0 if either is None.

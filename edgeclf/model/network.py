@@ -75,7 +75,7 @@ def pretrained_classifier(backbone: Backbone, weights: Path | None = None) -> An
 
 
 def published_preprocessing(backbone: Backbone) -> Preprocessing:
-    """Return the preprocessing with which the accuracy of the published ImageNet classifier was measured."""
+    """Return the preprocessing with which the published ImageNet classifier's accuracy was measured."""
     size = backbone.size
     return Preprocessing(size, size, resize="crop", crop=backbone.crop, mean=backbone.mean, std=backbone.std)
 

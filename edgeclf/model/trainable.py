@@ -2,7 +2,7 @@
 
 The scale is batch norm's ``gamma = gamma_pretrained * (1 + theta)``, where theta starts at 0 (scale-and-bias patches:
 Mudrakarta et al., ICLR 2019; SSF: Lian et al., NeurIPS 2022). The network's graph stays the same, so export folds batch
-norm as usual and nothing else. Weight decay pulls theta to 0, and so each scale to the pretrained one in proportion.
+norm as usual. Weight decay pulls theta to 0, and so each scale towards the pretrained one, in proportion.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _PROBE = 256  # pixels: input size at which layers' strides are computed
 
 
 class Adaptation(Protocol):
-    """The connection between a network's weights and the variables that an optimizer updates.
+    """The connection between a network's weights and the variables that the optimizer updates.
 
     Attributes:
         sources: weights of the network for which gradients are computed.
-        variables: what the optimizer updates; one for each source.
+        variables: what the optimizer updates, one for each source.
         decayed: the variables with weight decay, and the values they decay towards.
     """
 
@@ -45,7 +45,7 @@ class Full:
 
     Args:
         model: the network, with its pretrained weights.
-        towards: where kernels decay to: "zero", or "pretrained" (L2-SP: Li et al., ICML 2018; the head to zero).
+        towards: what kernels decay to: "zero", or "pretrained" (L2-SP: Li et al., ICML 2018; the head to zero).
     """
 
     def __init__(self, model: Any, towards: str) -> None:
@@ -103,8 +103,8 @@ class Scale:
 def fix_early(model: Any, stride: int) -> None:
     """Freeze weights and statistics of the layers whose output is at most ``stride`` times smaller than the input.
 
-    These layers find edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and take much of
-    the time of a step.
+    These layers detect edges and colours, which all photographs have (Yosinski et al., NeurIPS 2014), and take much of
+    a step's time.
     """
     shapes = keras().Model(model.input, [layer.output for layer in model.layers])
     shapes = shapes.compute_output_shape((1, _PROBE, _PROBE, 3))
@@ -119,7 +119,7 @@ def adaptation(model: Any, tune: str, towards: str) -> Adaptation:
 
 
 def trained_share(model: Any, tune: str) -> tuple[int, int]:
-    """Return how many parameters are trained, and how many there are, both without moving statistics."""
+    """Return the number of trained parameters and of all parameters, both without moving statistics."""
     total = _count(v for v in model.weights if not _name(v).startswith("moving_"))
     if tune == "full":
         return _count(model.trainable_variables), total

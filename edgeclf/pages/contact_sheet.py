@@ -19,7 +19,7 @@ _RIGHT, _WRONG = (38, 128, 84), (192, 57, 43)
 
 
 def contact_sheet(predictions: Sequence[Prediction], wanted: Sequence[str], columns: int) -> Pixels:
-    """Draw frames with label, score and a bar of the score, green if the label is right and red if not.
+    """Draw frames with label, score and a score bar, green if the label is right and red if not.
 
     Args:
         predictions: predictions with their frames.

@@ -80,8 +80,8 @@ def accuracy_plot(history: History, best: int, count: int, measure: str = "accur
     """Plot validation accuracy, or another measure, by epoch, with the best epoch marked.
 
     Args:
-        count: number of validation images; the axis is long enough that one of them makes a small step.
-        measure, name: the measure in the history, after ``validation_``, and what to call it.
+        count: number of validation images; the axis is long enough that one image makes a small step.
+        measure, name: key of the measure in the history, after ``validation_``, and its name for display.
     """
     figure, axes = figure_with_axes("epoch", f"validation {name}, %")
     epochs, shares = _points(history, f"validation_{measure}")
@@ -120,7 +120,7 @@ def threshold_plot(best: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], 
 
     Args:
         best: the best score of each image.
-        right: whether that answer is right.
+        right: whether that answer is correct.
     """
     figure, axes = figure_with_axes("threshold", "%")
     steps = [step / 100 for step in range(100) if (best >= step / 100).any()]
@@ -139,7 +139,7 @@ def learning_plot(curves: Mapping[str, Curve]) -> str:
     for number, (method, curve) in enumerate(curves.items()):
         colour, marker = SERIES[number]
         counts, shares, lows, highs = (np.array(column) for column in zip(*curve, strict=True))
-        shifted = counts * 1.03 ** (number - len(curves) // 2)  # so that no interval hides another
+        shifted = counts * 1.03 ** (number - len(curves) // 2)  # so that intervals do not hide each other
         lengths = 100 * np.maximum([shares - lows, highs - shares], 0)
         style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
         axes.errorbar(shifted, 100 * shares, lengths, elinewidth=0.7, capsize=2, label=method, **style)

@@ -49,7 +49,7 @@ def _maps(below: Any, above: Any, pixels: Pixels, classes: npt.NDArray[np.int64]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(features)
         logits = above(features, training=False)
-        # Do not use gather: TensorFlow refuses its gradient on a GPU if results must be repeatable.
+        # Do not use gather: TensorFlow refuses its gradient on a GPU if results must be reproducible.
         chosen = tf.reduce_sum(logits * tf.one_hot(classes, logits.shape[1]), axis=1)
     weights = tf.reduce_mean(tape.gradient(chosen, features), axis=[1, 2], keepdims=True)
     maps: Maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3)).numpy()

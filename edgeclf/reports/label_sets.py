@@ -26,13 +26,13 @@ _SHOWN = 12
 
 
 def label_thresholds(run: Run, answers: Mapping[str, Answers]) -> list[float]:
-    """Return each label's threshold, chosen on the validation part for the precision that the run's config asks for."""
+    """Return each label's threshold, chosen on the validation part for the precision in the run's config."""
     judged = answers["validation"]
     return choose_thresholds(judged.scores, judged.presence, run.config.label_precision)
 
 
 def label_set_figures(run: Run, answers: Mapping[str, Answers]) -> dict[str, Any]:
-    """Return the figures of each part, and the validation images with wrong answers, the most surprising first."""
+    """Return each part's figures, and the validation images with wrong answers, most surprising first."""
     shown, thresholds = answers["validation"], label_thresholds(run, answers)
     parts = {part: score_sets(own.scores, own.presence, own.data.labels, thresholds) for part, own in answers.items()}
     given = shown.scores >= np.asarray(thresholds, np.float32)
@@ -85,7 +85,7 @@ def _plots(content: Mapping[str, Any], count: int) -> list[dict[str, str]]:
         return []
     best = content["metrics"]["best_epoch"]
     curve = accuracy_plot(epochs, best, count, "mean_average_precision", "mAP")
-    # Safe: only numbers and our own words.
+    # Safe: only numbers and our own text.
     return [{"title": "Loss", "svg": Markup(loss_plot(epochs))}, {"title": "mAP", "svg": Markup(curve)}]
 
 

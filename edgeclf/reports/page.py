@@ -60,7 +60,7 @@ def render_report(run: Run, content: Mapping[str, Any], answers: Mapping[str, An
 
 
 def augmented_address(run: Run) -> str:
-    """Return the address of the training images as augmented; empty for a head alone, or if none were kept."""
+    """Return the address of the augmented training images; empty if only the head was trained, or none were kept."""
     path = run.path / AUGMENTED
     return jpeg_address(path.read_bytes()) if path.is_file() else ""
 
@@ -78,7 +78,7 @@ def _plots(content: Mapping[str, Any], shown: Answers) -> list[dict[str, str]]:
     if len(epochs) > 1:
         best = content["metrics"]["best_epoch"]
         plots = [("Loss", loss_plot(epochs)), ("Accuracy", accuracy_plot(epochs, best, len(shown.data.files))), *plots]
-    return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # safe: only numbers and our own words
+    return [{"title": title, "svg": Markup(svg)} for title, svg in plots]  # safe: only numbers and our own text
 
 
 def _reliability(figures: Mapping[str, Any]) -> Reliability:
@@ -86,7 +86,7 @@ def _reliability(figures: Mapping[str, Any]) -> Reliability:
 
 
 def _pictures(run: Run, shown: Answers, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return each image as the network sees it, also with the areas that support the answer."""
+    """Return each image as the network sees it, and with the areas that support the answer."""
     rule = preprocessing(run.config)
     model = build_classifier(run.config.network, run.config.input_size, len(shown.data.labels), run.config.head)
     set_weights(model, run.read_arrays("weights"))

@@ -35,7 +35,7 @@ _ELSEWHERE = (
     "thresholds",
     "parity",
     "camera_faults",
-)  # metrics that have a place of their own in report.json
+)  # metrics that have their own place in report.json
 
 
 def write_report(run: Run, reporter: Reporter) -> Path:
@@ -95,7 +95,7 @@ def note_parity(run: Run, path: Path) -> None:
 
 
 def repeat_command(run: Run) -> str:
-    """Return the command that repeats the training, whatever an edgeclf.toml says; the seed determines the split."""
+    """Return the command that repeats the training, whatever edgeclf.toml says; the seed determines the split."""
     return shlex.join(["edgeclf", "train", "--config", str(run.path.resolve() / "config.toml")])
 
 
@@ -139,7 +139,7 @@ def _part(predictions: Answers) -> dict[str, Any]:
 
 
 def _threshold(answers: Mapping[str, Answers]) -> dict[str, Any]:
-    """Suggest a threshold by the validation part and evaluate it on every part."""
+    """Suggest a threshold from the validation part and evaluate it on every part."""
     judged = answers["validation"]
     chosen = suggest_threshold(judged.scores, judged.data.targets)
     measured = {
@@ -161,7 +161,7 @@ def _parity(run: Run, noted: object) -> dict[str, Any] | None:
     sizes = {key: content[key] for key in ("method", "float_bytes", "int8_bytes", "float_milliseconds")}
     page = Path(name).with_suffix(".html").as_posix()
     changed, spent = len(content["parity"]["flips"]), content["int8_milliseconds"]
-    # Versions that did not evaluate the test part left it out.
+    # Versions that did not evaluate the test part omitted it.
     test = _without_flips(content["test"]) if content.get("test") else None
     return {**figures, **sizes, "int8_milliseconds": spent, "changed": changed, "page": page, "test": test}
 

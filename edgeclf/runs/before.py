@@ -1,4 +1,4 @@
-"""The finished run that a training begins from, and the split that it keeps."""
+"""The finished run that a training starts from, and the split inherited from it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["keep_split", "open_before"]
 
 
 def open_before(path: Path) -> Run:
-    """Open the run that a training begins from.
+    """Open the run that a training starts from.
 
     Raises:
-        RunError: it is no run, or not a finished one, or its weights are gone.
+        RunError: it is not a run, it is not finished, or its weights are missing.
     """
     if path.suffix == ".tflite":
         raise RunError(f"{path}: is a model file. Begin from the folder of its training, such as --from runs/NAME.")
@@ -35,15 +35,15 @@ def open_before(path: Path) -> Run:
 
 
 def keep_split(path: Path, data: Dataset, digests: npt.NDArray[np.uint64], reporter: Reporter) -> Dataset:
-    """Give the images that the run before had the parts that they had there, whatever their folder is now.
+    """Give the earlier run's images the parts that they had there, whatever folder they are in now.
 
-    Its network has seen the training images, so none of them may validate or test a network that begins from it; and
-    those held out stay comparable. Images are recognized by their bytes; where the run did not note their hashes and
-    its files are gone, by their names.
+    Its network has seen the training images, so these must not validate or test a network that starts from it; and the
+    held-out images stay comparable. Images are recognized by their bytes or, if the run did not record hashes and its
+    files are gone, by name.
 
     Args:
-        path: the run before.
-        data: the images; the part of those that cannot be read is "unreadable".
+        path: the earlier run's folder.
+        data: the images; the part of unreadable ones is "unreadable".
         digests: uint64 ``[images]``, see ``Fingerprints``.
 
     Returns:
@@ -72,7 +72,7 @@ def keep_split(path: Path, data: Dataset, digests: npt.NDArray[np.uint64], repor
 
 
 def _parts(before: Run) -> tuple[dict[int, str], dict[str, str]]:
-    """Return the part of each image by its hash; by its name if the hash is unknown and the file gone."""
+    """Return the part of each image by its hash, or by its name if the hash is unknown and the file gone."""
     split = before.read_split()
     noted = before.read_arrays("digests")["digests"].tolist() if before.has_arrays("digests") else None
     if noted is not None and len(noted) != len(split.files):  # the list was edited
@@ -89,7 +89,7 @@ def _parts(before: Run) -> tuple[dict[int, str], dict[str, str]]:
 
 
 def _first(part: str, other: str | None) -> str:
-    """Return the part of an image that was in two: an image that was trained on is never held out."""
+    """Return the part of an image that was in two parts: a training image is never held out."""
     return part if other is None else min(part, other, key=PARTS.index)
 
 
@@ -101,5 +101,5 @@ def _digest(data: Dataset, file: str) -> int | None:
 
 
 def _name(data: Dataset, file: str) -> str:
-    """Return the name of a file within its source."""
+    """Return a file's name within its source."""
     return file.partition("/")[2] if data.sources else file

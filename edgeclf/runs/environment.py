@@ -17,7 +17,7 @@ _PACKAGES = ("edgeclf", "tensorflow", "tf_keras", "numpy", "opencv-python-headle
 
 
 def file_origin(weights: Path) -> dict[str, str]:
-    """Return what identifies a file of pretrained weights: its name and its SHA-256."""
+    """Return what identifies a pretrained weights file: its name and SHA-256."""
     return {"weights": weights.name, "weights_sha256": file_digest(weights).hex()}
 
 
@@ -31,7 +31,7 @@ def file_digest(path: Path) -> bytes:
 
 
 def environment(weights: Path | None = None) -> dict[str, object]:
-    """Return the content of ``environment.json`` of a training, with the origin of a given file of weights."""
+    """Return the content of a training's ``environment.json``, with the origin of any weights file given."""
 
     def version(name: str) -> str:
         try:

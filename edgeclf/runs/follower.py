@@ -1,4 +1,4 @@
-"""The run folder as workers see it that do not write it."""
+"""The run folder for workers that do not write to it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Follower(Run):
     """Read-only run for non-chief workers: writing does nothing."""
 
     def abandon(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def write_json(self, name: str, content: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def write_split(
         self, data: Dataset, skipped: Sequence[Skipped], digests: npt.NDArray[np.uint64] | None = None
     ) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def remove_arrays(self, name: str) -> None:
-        """Nothing."""
+        """Do nothing."""

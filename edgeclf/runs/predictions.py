@@ -62,7 +62,7 @@ def write_scores(run: Run, scores: Mapping[str, Scores]) -> None:
 
 
 def read_answers(run: Run, reporter: Reporter) -> dict[str, Answers]:
-    """Return the predictions of the run's weights by part; compute and store them if those stored are out of date.
+    """Return the predictions of the run's weights by part; compute and store them if they are missing or outdated.
 
     Raises:
         RunError: the training has no weights or split yet.
@@ -99,7 +99,7 @@ def _computed(run: Run, data: Dataset, reporter: Reporter) -> Scores:
 
 
 def probabilities(logits: Scores, data: Dataset) -> Scores:
-    """Return the probabilities of a network's answers: by a softmax, or sigmoids for several labels per image."""
+    """Return the probabilities for a network's outputs: softmax, or sigmoids for several labels per image."""
     return softmax(logits) if data.presence is None else sigmoid(logits)
 
 

@@ -46,9 +46,9 @@ class Run:
     Files: ``config.toml``, ``split.csv`` (file, label, part, group), ``skipped.csv``, ``environment.json``,
     ``history.json``, ``weights.npz`` (the best so far), ``metrics.json``, ``scores.npz`` (of validation and test
     images), ``report.html``, ``report.json`` and ``augmented.jpg``. While fine-tuning is unfinished also ``state.npz``,
-    and if they are needed later, ``start.npz`` and ``tuned.npz``, the weights before and after fine-tuning.
-    ``digests.npz`` has a hash of each file of the split, from which a later training recognizes them. A training that
-    begins from a run has ``before.json``, what it took from it, and until it is finished ``before.npz``, its weights.
+    and, if they are needed later, ``start.npz`` and ``tuned.npz``, the weights before and after fine-tuning.
+    ``digests.npz`` has a hash of each file of the split, by which a later training recognizes them. A training that
+    starts from a run has ``before.json``, what it took from it, and until it is finished ``before.npz``, its weights.
     """
 
     def __init__(self, path: Path, config: TrainConfig, data: SourcePaths) -> None:
@@ -73,7 +73,7 @@ class Run:
         return run
 
     def abandon(self) -> None:
-        """Remove a new folder that holds nothing of value yet; keep it if there are other files in it."""
+        """Remove a new folder that holds nothing of value yet, unless there are other files in it."""
         if sorted(item.name for item in self.path.iterdir()) == sorted(_BEGINNING):
             for name in _BEGINNING:
                 (self.path / name).unlink()
@@ -117,7 +117,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the training came to its end."""
+        """Whether the training was completed."""
         if self.has_arrays("state") or not (self.path / "metrics.json").exists():
             return False
         return bool(self.read_json("metrics")["status"] == "finished")
@@ -128,7 +128,7 @@ class Run:
         """Write the part of each file, and the files that were skipped.
 
         Args:
-            digests: uint64 ``[files]``, see ``Fingerprints``; None if they are not known.
+            digests: uint64 ``[files]``, see ``Fingerprints``; None if unknown.
         """
         if digests is not None:
             self.write_arrays("digests", {"digests": digests})
@@ -166,7 +166,7 @@ class Run:
         return self.seen(listed)
 
     def _targets(self, cell: str, labels: tuple[str, ...]) -> list[int]:
-        """Return the classes in a cell of the split."""
+        """Return the classes named in a cell of the split."""
         return [labels.index(name) for name in (split_names(cell) if self.config.several_labels else [cell])]
 
     def seen(self, listed: Dataset) -> Dataset:
@@ -227,7 +227,7 @@ class Run:
 
 
 def _instead(path: Path) -> str:
-    """Return what a path is that is not a run folder, and what was probably meant."""
+    """Return what a path is if not a run folder, and what was probably meant."""
     if path.is_file():
         return (
             f" but a file. To evaluate it: edgeclf evaluate {path} DATA" if path.suffix == ".tflite" else " but a file."
@@ -242,7 +242,7 @@ def _instead(path: Path) -> str:
 
 
 def new_folder(data: SourcePaths) -> Path:
-    """Return ``runs/NAME-N`` with the first free N; NAME is that of the first source."""
+    """Return ``runs/NAME-N`` with the first free N; NAME is the name of the first source."""
     data = paths_of(data)[0]
     stem = (data.stem if data.is_file() else data.resolve().name) or "run"
     number = 1

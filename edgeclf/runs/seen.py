@@ -1,4 +1,4 @@
-"""Find images that a run has already seen in training: metrics on these are too good."""
+"""Find images that a run has already seen in training: figures on these are too good."""
 
 from __future__ import annotations
 

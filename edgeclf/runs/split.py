@@ -1,4 +1,4 @@
-"""Split a run's images into parts, once, and store the split."""
+"""Split a run's images into parts once, and store the split."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def divide(
     reporter: Reporter,
     prepare: Callable[[Dataset], Dataset] = lambda grouped: grouped,
 ) -> Dataset:
-    """Assign a part to every image, in the shares of the run's config, and write the split.
+    """Assign a part to every image by the shares in the run's config, and write the split.
 
     Args:
-        skipped, unread: skipped files, those in no supported format and those that cannot be read.
+        skipped, unread: skipped files: those of unsupported formats, and unreadable ones.
         fingerprints: the images' fingerprints, by which near-duplicates stay in one part.
         prepare: called once near-duplicates are known, to assign parts before the split.
 
@@ -76,7 +76,7 @@ def divide(
 
 
 def _divided(kept: Dataset, config: TrainConfig) -> Dataset:
-    """Split the images that have no part; take none from the training part of a run before, whose network knows it."""
+    """Split the images without a part; take none from the training part of an earlier run, whose network knows it."""
     apart = divided_apart(kept, config.validation, config.test, config.seed)
     if config.from_run is None or "" in apart.parts:
         return split(apart, config.validation, config.test, config.seed)
@@ -88,7 +88,7 @@ def _divided(kept: Dataset, config: TrainConfig) -> Dataset:
 
 
 def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, reporter: Reporter) -> None:
-    """Warn if a part has less than half of its share because groups are not divided."""
+    """Warn if a part has less than half of its share because groups stay together."""
     total = sum(part in PARTS for part in divided.parts)
     for part, share in (("validation", config.validation), ("test", config.test)):
         count, wanted = len(divided.rows(part)), round(total * share)

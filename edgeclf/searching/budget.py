@@ -14,13 +14,13 @@ __all__ = ["Budget"]
 class Budget:
     """Pass on lines and bars to another reporter; after the end time, every step of a bar acts like Ctrl-C.
 
-    Trainings and exports stop properly at Ctrl-C and keep what they have.
+    Trainings and exports stop cleanly on Ctrl-C and keep what they have.
 
     Args:
         end: the end time, as a value of ``time.monotonic()`` in seconds.
 
     Attributes:
-        spent: whether it has stopped something.
+        spent: whether the end time has stopped something.
     """
 
     def __init__(self, reporter: Reporter, end: float) -> None:

@@ -17,7 +17,7 @@ from edgeclf_runtime.pictures.preprocess import Pixels
 __all__ = ["forward_seconds", "missing_weights", "plain_picture", "untrained_milliseconds"]
 
 _BATCH = 16
-_CLASSES = 10  # of the untrained head, whose time is negligible
+_CLASSES = 10  # outputs of the untrained head, whose time is negligible
 
 
 def missing_weights(config: TrainConfig) -> str:
@@ -51,6 +51,6 @@ def forward_seconds(config: TrainConfig) -> float:
 
 
 def plain_picture(size: int) -> Pixels:
-    """Return a ramp from black to white, uint8 RGB: the image's content does not change the latency."""
+    """Return a ramp from black to white, uint8 RGB: the image's content does not affect the latency."""
     ramp = np.linspace(0, 255, size).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (size, size, 3)))

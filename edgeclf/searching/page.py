@@ -42,7 +42,7 @@ def write_search(result: SearchResult) -> Path:
 
 
 def search_table(result: SearchResult) -> str:
-    """Return the trials as lines of text, most accurate first; trials on the frontier have a star."""
+    """Return the trials as lines of text, most accurate first; a star marks trials on the frontier."""
     lines = [f"  {'trial':<36} {'int8':>6} {'95%':>13} {'ms':>7} {'MB':>5} {'minutes':>7}"]
     for item in result.ranked:
         star, interval = "*" if item in result.frontier else " ", f"{item.low:.1%}-{item.high:.1%}"

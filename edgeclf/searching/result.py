@@ -27,9 +27,9 @@ class SearchResult:
 
     Attributes:
         folder: the search's folder, with a run folder for each trial.
-        outcomes: all finished trials in order, also of earlier calls; of a trial that was repeated only the last.
+        outcomes: all finished trials in order, including earlier calls'; only the last of a repeated trial.
         frontier: trials that no other beats in both accuracy and latency, fastest first.
-        skipped: why other candidates were not tried, by their name.
+        skipped: reasons why other candidates were not tried, by name.
         latency_ms: the maximum latency per image in ms, or None.
         pictures: number of images in the validation part.
         interrupted: whether Ctrl-C ended the search.
@@ -60,7 +60,7 @@ class SearchResult:
 
     @property
     def none_within_bound(self) -> bool:
-        """Return whether there is no best trial because of latency, and not because all failed or none was tried."""
+        """Return whether there is no best trial because of latency, not because all failed or none was tried."""
         too_slow = any(OVER_BOUND in reason for reason in self.skipped.values())
         return self.best is None and bool(self.measured or too_slow)
 
@@ -90,7 +90,7 @@ def _rank(item: Outcome) -> tuple[float, float, int, int]:
 
 
 def _kind(reason: str) -> str:
-    """Return the kind of a reason, without its figures."""
+    """Return the kind of a reason, without its numbers."""
     if OVER_BOUND in reason:
         return "over the maximum latency"
     if reason.startswith(("would take", "no time", "its time")):

@@ -48,7 +48,7 @@ def search(data: SourcePaths, out: Path, settings: SearchConfig, base: TrainConf
 
     Args:
         data: the photographs; every trial uses the same split.
-        out: a new folder, or the folder of an earlier search, which is then continued.
+        out: a new folder, or the folder of an earlier search, which is then resumed.
         settings: the options of the search.
         base: the options of the trainings, except those that are searched.
         reporter: shows the progress.
@@ -111,7 +111,7 @@ class _Searching:
         self._log, self._reporter, self._images = log, reporter, images
         self._end = time.monotonic() + 60 * settings.budget_minutes
         self._with_weights: set[str] = set()
-        self._failed: set[Candidate] = set()  # in this call only: the reasons of an earlier one may be gone
+        self._failed: set[Candidate] = set()  # in this call only: causes of earlier failures may be gone
         self._forecast: dict[Candidate, float] = {}  # seconds
         self.skipped: dict[Candidate, str] = {}
 
@@ -169,7 +169,7 @@ class _Searching:
         return default if self._forecast[default] <= self._end - time.monotonic() else left[0]
 
     def _fits(self, candidate: Candidate) -> bool:
-        """Return whether a candidate can be tried; if not, set it aside with all to which the same reason applies."""
+        """Return whether a candidate can be tried; if not, set it aside with all others that the reason applies to."""
         name, size, left = candidate.backbone, candidate.size, self._end - time.monotonic()
         measured, bound = self._log.measured, self._settings.latency_ms
         if (measured or self._failed or self.skipped) and left <= 0:
@@ -189,7 +189,7 @@ class _Searching:
         return True
 
     def _untrained(self, candidate: Candidate) -> float:
-        """Return the latency of a candidate's backbone and size in ms, measured before any training."""
+        """Return the latency of a candidate's backbone and size in ms, measured before training."""
         key = f"{candidate.backbone} at {candidate.size} pixels"
         if key not in self._log.times:
             with self._reporter.bar("Measuring the latency", 0):
@@ -217,7 +217,7 @@ class _Searching:
             raise KeyboardInterrupt
         path = run.path / "model.tflite"
         count = metrics["validation"]["count"]
-        may_drop = max(_WORST_DROP, 100 / count)  # a limit below one image has no meaning
+        may_drop = max(_WORST_DROP, 100 / count)  # a limit below one image is meaningless
         done = export_run(run, path, "int8", reporter, method="ptq", max_drop=may_drop)
         if done.interrupted:
             raise KeyboardInterrupt
@@ -252,7 +252,7 @@ class _Searching:
         return invoke_milliseconds([content], [plain_picture(candidate.size)], rule)[0]
 
     def _trained(self, folder: Path, candidate: Candidate, reporter: Reporter) -> Run:
-        """Return a candidate's run: reuse or resume what an earlier search left in the folder, or train."""
+        """Return a candidate's run: reuse or resume one that an earlier search left in the folder, or train."""
         if (folder / "config.toml").is_file():
             run = Run.open(folder)
             if run.has_arrays("state"):
@@ -273,7 +273,7 @@ class _Searching:
         return run
 
     def _divided(self) -> Dataset | None:
-        """Return the split of an earlier trial of this search, if there is one."""
+        """Return the split of an earlier trial of this search, if any."""
         folders = [trial_folder(self._out, item) for item in self._all()]
         divided = next((folder for folder in folders if (folder / "split.csv").is_file()), None)
         return None if divided is None else Run.open(divided).read_split()
@@ -286,7 +286,7 @@ def _digest(listed: Dataset) -> str:
 
 
 def _rename(done: Conversion, path: Path) -> None:
-    """Rename a file that got another name because of its accuracy loss: here it is a result like others."""
+    """Rename a file that was named after its accuracy loss: here it is a result like any other."""
     for file in done.path.parent.glob(f"{done.path.stem}.*") if done.path != path else ():
         os.replace(file, file.with_name(file.name.replace(done.path.stem, path.stem)))
 

@@ -39,7 +39,7 @@ class Candidate:
 
 
 def trial_folder(search: Path, candidate: Candidate) -> Path:
-    """Return the folder of a candidate's run; one that was started by an earlier version keeps its old name."""
+    """Return the folder of a candidate's run; a folder of an earlier version keeps its old name."""
     old = {new: old for old, new in VALUES["tune"].items()}.get(candidate.tune, candidate.tune)
     before = search / f"{candidate.backbone}-{candidate.size}-{old}"
     return before if before.is_dir() else search / candidate.name
@@ -51,7 +51,7 @@ def candidates(backbones: Iterable[str], sizes: Iterable[int], tunes: Iterable[s
 
 
 def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
-    """Return the config of a candidate's training: other options as in ``base``, whose weights fit only its backbone.
+    """Return the config of a candidate's training: as ``base``, whose weights apply only to its own backbone.
 
     Raises:
         ConfigError: the options cannot be combined.
@@ -62,7 +62,7 @@ def train_config(candidate: Candidate, base: TrainConfig) -> TrainConfig:
 
 
 def work(candidate: Candidate, base: TrainConfig) -> float:
-    """Return a training's multiplications per image: one pass for the head, and the steps of every epoch."""
+    """Return the multiplications per image in training: one pass for the head, and the steps of all epochs."""
     config, once = train_config(candidate, base), multiplications(candidate.backbone, candidate.size)
     if candidate.tune == "head":
         return once

@@ -1,4 +1,4 @@
-"""Store the trials of a search in optuna's journal, so that it can be continued, and choose the next trial."""
+"""Store the trials of a search in optuna's journal, so that it can be resumed, and choose the next trial."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Outcome:
     """A finished trial.
 
     Attributes:
-        candidate: what was tried.
+        candidate: the candidate.
         accuracy, low, high: validation accuracy of its int8 file, and the 95% interval.
         float_accuracy: validation accuracy of the network before conversion.
         milliseconds: median latency of the int8 file's interpreter per image, in ms, on this machine; measured on the
@@ -37,7 +37,7 @@ class Outcome:
         bytes: size of the file.
         multiplications: number of multiplications per image.
         train_seconds, export_seconds: time of training and export.
-        reason: why it failed; then every figure is 0. Empty if it did not fail.
+        reason: why it failed; then all figures are 0. Empty if it did not fail.
         count: number of validation images.
     """
 
@@ -64,11 +64,11 @@ class SearchLog:
     Args:
         folder: the search's folder.
         space: the values of each attribute of ``Candidate``.
-        conditions: what else must be the same when the search is continued.
+        conditions: what else must be the same when the search is resumed.
         seed: random seed of the sampler.
 
     Attributes:
-        is_before_jpeg: the search was begun before there was the option ``jpeg``, so that its trials decode in full.
+        is_before_jpeg: the search was begun before the option ``jpeg`` existed, so that its trials decode at full size.
 
     Raises:
         ConfigError: optuna is not installed, or the folder holds other files or a search with other options.
@@ -100,7 +100,7 @@ class SearchLog:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Return all finished trials in order; of a failed trial that was repeated only the last."""
+        """Return all finished trials in order, and only the last of a repeated trial."""
         ended = (trial for trial in self._study.get_trials(deepcopy=False) if "outcome" in trial.user_attrs)
         return list({outcome.candidate: outcome for outcome in map(_outcome, ended)}.values())
 
@@ -129,7 +129,7 @@ class SearchLog:
         return self._ask()
 
     def propose(self, left: Collection[Candidate]) -> Candidate:
-        """Start a trial of the candidate that the sampler prefers; if it only repeats trials, take the first left."""
+        """Start a trial of the candidate that the sampler prefers; if it only repeats trials, of the first untried."""
         for _ in range(_ASKS):
             candidate = self._ask()
             if candidate in left:
@@ -138,7 +138,7 @@ class SearchLog:
         return self.take(next(iter(left)))
 
     def drop(self) -> None:
-        """Drop the started trial, which was not finished; it can be started again."""
+        """Drop the started trial without a result; it can be started again."""
         self._study.tell(self._trial, state=self._states.FAIL)
 
     def finish(self, outcome: Outcome) -> None:
@@ -169,7 +169,7 @@ class SearchLog:
 def _leave_out_later_options(kept: dict[str, Any], new: dict[str, Any]) -> None:
     """Remove options that the search's version did not have, if they change nothing.
 
-    That is so at their defaults; and for ``jpeg``, because such a search decodes in full to its end.
+    That is the case at their defaults; and for ``jpeg``, because such a search decodes at full size to its end.
     """
     for name in [name for name in new if name not in kept]:
         if name == "jpeg" or new[name] == TrainConfig.model_fields[name].default:
@@ -200,7 +200,7 @@ def _candidate(options: Mapping[str, Any]) -> Candidate:
 
 
 def _parsed(conditions: Mapping[str, str]) -> dict[str, Any]:
-    """Return a search's conditions with current names."""
+    """Return a search's conditions with current option names."""
     values: dict[str, Any] = {
         name: json.loads(text) if text.startswith(("[", "{")) else text for name, text in conditions.items()
     }

@@ -15,7 +15,7 @@ _UNBALANCED = 1.5  # ratio of images in the largest class to the smallest, above
 def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
     """Return loss weights, one per class; their mean over the training images is 1."""
     counts = data.counts("train").astype(np.float64)
-    if data.presence is not None:  # a threshold of its own makes up for a rare label
+    if data.presence is not None:  # each label's own threshold makes up for its rarity
         return [1.0] * len(counts)
     if config.class_weights == "none" or counts.max() <= _UNBALANCED * counts.min():
         return [1.0] * len(counts)
@@ -25,7 +25,7 @@ def class_weights(data: Dataset, config: TrainConfig) -> list[float]:
 
 
 def balanced_rows(data: Dataset, part: str, count: int) -> list[int]:
-    """Choose ``count`` images of a part, about equally many of each class or set of labels, with a fixed seed.
+    """Choose ``count`` images of a part, with about as many of each class or set of labels, with a fixed seed.
 
     Returns:
         their rows.

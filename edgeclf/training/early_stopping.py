@@ -17,14 +17,14 @@ Losses = npt.NDArray[np.float64]
 class Selection:
     """Keep the latest network that is not clearly worse than the best so far.
 
-    With a few hundred validation images, chance changes the mean log loss from one epoch to the next by more than the
-    last epochs differ. But with a learning rate that falls to zero, or averaged weights, later epochs are better. So a
-    later network is kept unless it is worse by more than one standard error of the paired difference (the
-    one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984).
+    With a few hundred validation images, chance changes the mean log loss between epochs by more than the last epochs
+    differ. But with a learning rate that falls to zero, or averaged weights, later epochs are better. So a later
+    network is kept unless it is worse by more than one standard error of the paired difference (the one-standard-error
+    rule: Breiman et al., Classification and Regression Trees, 1984).
 
     Attributes:
         waited: number of fine-tuned networks in a row that were clearly worse than the best fine-tuned one. The network
-            with only a fitted head does not count: early epochs, at high learning rates, are worse than it at first.
+        with only a fitted head does not count: early epochs, at high learning rates, are worse than it at first.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Selection:
         self.waited = 0
 
     def takes(self, losses: Losses, tuned: bool) -> bool:
-        """Return whether the next network replaces the one that is kept.
+        """Return whether the next network replaces the current one.
 
         Args:
             losses: log loss of each validation image in nats, ``[images]``; the same images every time.
@@ -47,7 +47,7 @@ class Selection:
         return taken
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the state for ``restore``."""
+        """Return the state, for ``restore``."""
         values = {"best": self._best, "tuned": self._tuned, "waited": np.array(self.waited)}
         return {f"selection/{name}": value for name, value in values.items()}
 
@@ -57,7 +57,7 @@ class Selection:
         return set(Selection().state()) <= set(state)
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Restore what ``state`` returned."""
+        """Restore a state from ``state``."""
         self._best, self._tuned = state["selection/best"], state["selection/tuned"]
         self.waited = int(state["selection/waited"])
 

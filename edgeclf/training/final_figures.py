@@ -12,7 +12,7 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["final_figures", "rare_labels"]
 
-_RARE = 0.25  # recall of a label at its threshold, below which it is worth a word
+_RARE = 0.25  # recall of a label at its threshold below which a note is printed
 
 
 def final_figures(
@@ -21,9 +21,9 @@ def final_figures(
     """Return the figures of each part.
 
     Args:
-        scores: probabilities of the images of each part, in the dataset's order; the validation part is among them.
+        scores: probabilities of the images of each part, in the dataset's order; must include the validation part.
         data: the images.
-        precision: for which the labels' thresholds are chosen on the validation part, if images may have several.
+        precision: target precision of the labels' thresholds on the validation part, if images may have several labels.
     """
     rows = {part: data.rows(part) for part in scores}
     if data.presence is None:
@@ -34,7 +34,7 @@ def final_figures(
 
 
 def rare_labels(figures: SetScore) -> Iterator[str]:
-    """Yield a line for each label that few of its validation images get, as its threshold is high."""
+    """Yield a line for each label that few of its validation images get, because its threshold is high."""
     for item in figures.labels:
         if item.recall is not None and item.recall < _RARE:
             yield (

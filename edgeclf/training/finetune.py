@@ -1,8 +1,8 @@
 """Stage two: fine-tune the network, starting from a fitted head (LP-FT: Kumar et al., ICLR 2022).
 
-By default batch norm keeps ImageNet's statistics: with the statistics of each batch, the network differs from the one
-that the head was fitted on, which costs epochs to make up for. Order and augmentation are functions of (seed, epoch,
-step), so a training that is resumed after any epoch gives the same result as one that was never stopped.
+By default batch norm keeps ImageNet's statistics: with each batch's own, the network would differ from the one that the
+head was fitted on, which takes epochs to make up for. Order and augmentation are functions of (seed, epoch, step), so a
+training resumed after any epoch gives the same result as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from edgeclf_converters.distribution import Distribution
 
 __all__ = ["FineTuner"]
 
-_MOMENTUM = 0.95  # of batch norm's moving averages, which must settle within a few hundred steps
+_MOMENTUM = 0.95  # momentum of batch norm's moving averages, which must settle within a few hundred steps
 _RATES = {"full": 5e-4, "frozen": 3e-4, "batch-norm": 5e-3, "scratch": 2e-3}
 _SHOWN = 18  # number of images in a preview
 _CLIP = 1.0  # maximum global norm of the gradients
@@ -49,8 +49,8 @@ class FineTuner:
         config: the training's options.
         pixels: uint8 RGB ``[images, height, width, 3]``, somewhat larger than the steps' size.
         rows: rows of the images to train on.
-        targets: int64 ``[images]``; or which labels each image has, bool ``[images, labels]``, if it may have several.
-        weights: loss weights, one per class; not used for images that may have several labels.
+        targets: int64 ``[images]``; or the labels of each image, bool ``[images, labels]``, if it may have several.
+        weights: loss weights, one per class; not used if images may have several labels.
         distribution: where the steps run.
     """
 
@@ -97,7 +97,7 @@ class FineTuner:
     def epoch(self, number: int) -> Iterator[tuple[int, Any]]:
         """Train one epoch, counted from 0; yield (images, loss) after each step.
 
-        The loss is a tensor: whoever reads its value waits for the step, which on a GPU may still be running.
+        The loss is a tensor: reading its value waits for the step, which may still be running on a GPU.
         """
         order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
         first, whole = number * self.steps, self.steps * self._config.epochs
@@ -128,7 +128,7 @@ class FineTuner:
 
     @property
     def bias(self) -> float:
-        """Return the starting network's share of the moving average: near 1 at first, 0 after some hundred steps."""
+        """Return the starting network's share of the moving average: near 1 at first, 0 after a few hundred steps."""
         average = self._config.average
         return float(average ** int(self._optimizer.iterations.numpy())) if average and self._began else 0.0
 
@@ -170,7 +170,7 @@ class FineTuner:
         return complete and bool(state.get("rate/stays high", False)) == (self._schedule is warmup)
 
     def restore(self, state: Arrays) -> None:
-        """Restore what ``state`` returned; states of version 0.1 lack the start, so only the plain average is used."""
+        """Restore a state from ``state``; those of version 0.1 lack the start, so only the plain average is used."""
         began = [state.get(f"began/{i}") for i in range(len(self._adaptation.variables))]
         self._began = [value for value in began if value is not None]
         for i, variable in enumerate(self._adaptation.variables):
@@ -203,10 +203,10 @@ class FineTuner:
         return optimizer
 
     def _read(self, rows: Indices, done: int, size: int, common: tuple[Any, Any, Any], part: slice) -> tuple[Any, ...]:
-        """Return one replica's part of a batch, augmented exactly as it would be on a single device."""
+        """Return one replica's part of a batch, augmented exactly as on a single device."""
         tf, config, targets = tensorflow(), self._config, self._targets[rows[part]]
         seed = tf.constant(np.random.default_rng([config.seed, 2, done]).integers(0, 2**31 - 1, 2, np.int32))
-        # Outside of the compiled step: there, TensorFlow's optimizer warns that it cannot estimate the crops' cost.
+        # Outside of the compiled step: in it, TensorFlow's optimizer warns that it cannot estimate the crops' cost.
         pixels = tf.constant(self._pixels[rows[part]])
         images = augment(pixels, size, config.flip, config.rotate90, seed, part, len(rows), self._several)
         if config.rand_augment:

@@ -61,7 +61,7 @@ def train(data: SourcePaths, out: Path, config: TrainConfig, reporter: Reporter,
         listed, skipped = read_source(data, reporter.say, several_labels=config.several_labels)
     if config.from_run is not None:
         say_classes(config.from_run, listed.labels, reporter)
-    given = () if "" in listed.parts else listed.parts  # if images lack a part, shares of them are split off
+    given = () if "" in listed.parts else listed.parts  # if images lack a part, shares are split off
     for reason, idle in without_effect(config, given).items():
         reporter.say(f"Options without effect, because {reason}: {', '.join(idle)}.")
     if config.view.changes:
@@ -128,10 +128,10 @@ def _reported(run: Run, distribution: Distribution, reporter: Reporter) -> Run:
 
 
 def _first(distribution: Distribution, make: Callable[[], Made]) -> Made | None:
-    """Call ``make`` on the first worker while the others wait; return None on the others.
+    """Call ``make`` on the first worker while the others wait; they return None.
 
     Raises:
-        RunError: on the others, if the first worker failed.
+        RunError: the first worker failed; raised on the others.
     """
     if not distribution.first:
         if distribution.agree(0.0):
@@ -191,7 +191,7 @@ def _in_folder(
 
 
 def _started_from(run: Run) -> Weights | None:
-    """Return the weights that an interrupted training started from, if it kept them: their file may be gone."""
+    """Return the weights that an interrupted training started from, if it kept them: their source may be gone."""
     return run.read_arrays("start") if run.has_arrays("state") and run.has_arrays("start") else None
 
 
@@ -204,7 +204,7 @@ def _all_read(run: Run, listed: Dataset, unread: list[Skipped]) -> Dataset:
 
 
 def _kept(run: Run) -> str:
-    """Return what is kept after an error of TensorFlow ended a training."""
+    """Return what is kept after a TensorFlow error ended a training."""
     if not run.has_arrays("weights"):
         return ""
     ways = [f"edgeclf export --int8 {run.path}"]

@@ -1,4 +1,4 @@
-"""Begin from the network of a finished run: classes in both keep their rows of the head, new ones get fitted rows."""
+"""Start from a finished run's network: classes in both keep their rows of the head, new ones get fitted rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["Start", "grown_config", "say_classes"]
 
 
 def grown_config(config: TrainConfig, path: Path, sources: Sequence[Path], reporter: Reporter) -> TrainConfig:
-    """Return the config with the options of the run at ``path``, from which it begins, where they are not set.
+    """Return the config with unset options taken from the run at ``path``, which the training starts from.
 
     Raises:
-        RunError: it is no run, or not a finished one.
+        RunError: it is not a run, or not finished.
         ConfigError: options contradict it.
     """
     before = open_before(path)
@@ -37,7 +37,7 @@ def grown_config(config: TrainConfig, path: Path, sources: Sequence[Path], repor
 
 
 def say_classes(path: Path, labels: Sequence[str], reporter: Reporter) -> None:
-    """Say which classes are new, and which the run at ``path`` has and these images lack."""
+    """Report which classes are new, and which the run at ``path`` has but these images lack."""
     before = open_before(path).read_split().labels
     if new := [label for label in labels if label not in before]:
         reporter.say(f"New classes: {', '.join(new)}.")
@@ -47,14 +47,14 @@ def say_classes(path: Path, labels: Sequence[str], reporter: Reporter) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """The network of the run before.
+    """The network of the earlier run.
 
-    It is copied into the new run's folder, so that a training that was interrupted resumes without the run before.
+    It is copied into the new run's folder, so that an interrupted training resumes without the earlier run.
 
     Attributes:
         weights: its weights.
         labels: its labels.
-        temperature: what the head's weights were divided by; fine-tuning begins without it, as smoothed labels ask for.
+        temperature: what the head's weights were divided by; fine-tuning starts without it, for label smoothing.
         digest: SHA-256 of its weights file.
     """
 
@@ -65,10 +65,10 @@ class Start:
 
     @classmethod
     def of(cls, run: Run) -> Start | None:
-        """Return what a training begins from; None if it does not begin from a run.
+        """Return what a training starts from; None if it does not start from a run.
 
         Raises:
-            RunError: the run before is gone, or is not finished.
+            RunError: the earlier run is gone or not finished.
         """
         if run.config.from_run is None:
             return None
@@ -80,7 +80,7 @@ class Start:
         return cls(before.read_arrays("weights"), before.read_split().labels, _temperature(before), digest)
 
     def keep(self, run: Run, labels: Sequence[str]) -> None:
-        """Copy it into the run's folder, unless it is there, and write what is taken from it for these labels."""
+        """Copy it into the run's folder, unless it is there, and record what is taken from it for these labels."""
         if run.has_arrays("before"):
             return
         content = {
@@ -95,10 +95,10 @@ class Start:
         run.write_arrays("before", {**self.weights, **others})
 
     def fill(self, model: Any, labels: Sequence[str]) -> None:
-        """Set a network's weights; the head's rows of new classes are zero.
+        """Set a network's weights; the head's rows of new classes become zero.
 
         Raises:
-            WeightsError: the weights are of another network.
+            WeightsError: the weights belong to another network.
         """
         old, new = self.shared(labels)
         head = {}
@@ -110,12 +110,12 @@ class Start:
         set_weights(model, {**self.weights, **head})
 
     def shared(self, labels: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Return the indices of the classes that are in both: in these labels, and in the others."""
+        """Return the indices of the common classes, in these labels and in the others."""
         pairs = [(self.labels.index(label), row) for row, label in enumerate(labels) if label in self.labels]
         return [old for old, _ in pairs], [new for _, new in pairs]
 
 
 def _temperature(run: Run) -> float:
-    """Return the temperature that is part of the run's head; version 0.1 noted none."""
+    """Return the temperature contained in the run's head; version 0.1 recorded none."""
     kept = [item for item in run.read_json("history") if item.get("kept")]
     return float(kept[-1].get("temperature", 1.0)) if kept else 1.0

@@ -13,7 +13,7 @@ from edgeclf.training.linear_probe import STRENGTHS, Head, standardise
 
 __all__ = ["grown_head"]
 
-_STEPS = 200  # of the optimizer; close enough, and chosen by validation
+_STEPS = 200  # optimizer steps; close enough, as validation chooses
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -30,8 +30,8 @@ def grown_head(
 ) -> Head:
     """Return the head with fitted rows for the classes that are not ``kept``.
 
-    It is a multinomial logistic regression in which the rows of the other classes are fixed. A softmax does not change
-    if all logits grow alike, so the new rows are regularized towards the mean of the fixed ones, not towards zero. The
+    This is a multinomial logistic regression in which the other classes' rows are fixed. A softmax does not change if
+    all logits change alike, so the new rows are regularized towards the mean of the fixed ones, not towards zero. The
     regularization is chosen by the log loss on the validation part.
 
     Args:
@@ -76,7 +76,7 @@ class _NewRows:
         self._wanted = self._targets[:, None] == new
 
     def fitted(self, start: Doubles, strength: float) -> Doubles:
-        """Return the rows with the smallest loss; ``strength`` is the inverse of the regularization."""
+        """Return the rows with the smallest loss; ``strength`` is the inverse regularization strength."""
         from scipy.optimize import minimize
 
         def loss(flat: Doubles) -> tuple[float, Doubles]:
@@ -97,7 +97,7 @@ class _NewRows:
 
 
 def _logits(values: Floats, rows: Doubles, known: Floats, kept: Sequence[int], new: Indices) -> Doubles:
-    """Return float64 ``[images, classes]``; those of new classes are measured from the mean of the others."""
+    """Return float64 ``[images, classes]``; those of new classes are relative to the mean of the others."""
     logits = np.empty((len(values), len(kept) + len(new)))
     logits[:, kept] = known
     logits[:, new] = known.mean(axis=1, keepdims=True) + values @ rows[:-1] + rows[-1]

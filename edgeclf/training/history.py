@@ -23,7 +23,7 @@ class History:
         """Add an entry; if the network is better, keep its weights with the temperature in the head.
 
         Returns:
-            Whether it is kept: several workers go by the first one's word.
+            Whether it is kept; several workers follow the first one's answer.
         """
         kept = bool(self._distribution.agree(float(better)))
         measured = {f"validation_{judged.measure}": judged.value, "validation_log_loss": judged.log_loss}
@@ -35,7 +35,7 @@ class History:
         return kept
 
     def read(self, epochs: int) -> None:
-        """Read the entries of a training that stopped after so many epochs, without those of its choice of alpha."""
+        """Read the entries of a training that stopped after this many epochs, without those of its choice of alpha."""
         entries = self._run.read_json("history")
         self._entries = [entry for entry in entries if entry["epoch"] <= epochs and "alpha" not in entry]
 
@@ -51,5 +51,5 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """How many epochs were trained."""
+        """Number of epochs trained."""
         return int(max(entry["epoch"] for entry in self._entries))

@@ -1,4 +1,4 @@
-"""A network judged on validation images."""
+"""Validation figures of a network."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Judged:
     """Validation figures of a network whose logits are divided by ``temperature``.
 
     Attributes:
-        measure: what ``value`` is: ``ACCURACY`` or ``MEAN_AVERAGE_PRECISION``.
-        value: the figure, in [0, 1].
+        measure: name of the main figure: ``ACCURACY`` or ``MEAN_AVERAGE_PRECISION``.
+        value: that figure, in [0, 1].
         log_loss: mean log loss, in nats.
         temperature: the temperature.
         losses: log loss of each image, in nats.
@@ -51,10 +51,10 @@ class Judged:
 def judge(
     logits: npt.NDArray[np.float32], wanted: npt.NDArray[np.int64] | npt.NDArray[np.bool_], labels: Sequence[str]
 ) -> Judged:
-    """Return figures of logits ``[images, classes]`` that are divided by the temperature with the lowest loss.
+    """Return the figures of logits ``[images, classes]``, divided by the temperature with the lowest loss.
 
     Args:
-        logits: the network's answers.
+        logits: the network's outputs.
         wanted: as ``Dataset.wanted``.
         labels: the labels.
     """

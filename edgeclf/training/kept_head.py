@@ -1,4 +1,4 @@
-"""Fit a head once: for the same features, targets and weights it is taken from the cache of decoded images."""
+"""Fit a head only once for the same features, targets and weights: later, take it from the cache of decoded images."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _BATCH = 64
 def kept_or_fitted(
     model: Any, inputs: PixelFile, rows: Indices, targets: Any, weights: Sequence[float], fit: Callable[[], Head]
 ) -> Head:
-    """Return the head that ``fit`` returns; if the cache in use has it from a training before, without fitting.
+    """Return the head from the current cache or, if it is not there, the one that ``fit`` returns.
 
-    It is named after all that it follows from: our version, the network's weights and the images' pixels, not their
+    It is stored under all that it depends on: our version, the network's weights and the images' pixels, but not their
     files.
 
     Args:
         model: the network whose frozen part gives the features.
         inputs, rows: the images, uint8 RGB ``[images, height, width, 3]``, and the rows used.
-        targets: what is to be answered for each of the rows.
+        targets: the target of each of the rows.
         weights: loss weights, one per class.
         fit: computes the features and fits the head.
     """

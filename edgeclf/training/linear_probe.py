@@ -47,7 +47,7 @@ def features(
         model: a network from ``build_classifier``.
         inputs, rows: uint8 RGB ``[images, height, width, 3]``, and the rows to use.
         backbone: the backbone, for its mean and std.
-        distribution: replicas that share the work; each gets the whole result.
+        distribution: replicas that share the work; each gets the complete result.
 
     Returns:
         float32 ``[rows, features]``.
@@ -135,13 +135,13 @@ def _best(
     loss: Callable[[Floats], float],
     reporter: Reporter,
 ) -> tuple[Floats, Floats, float, Any]:
-    """Fit a classifier with each regularization; return mean and spread of the features, and the best of them.
+    """Fit a classifier with each regularization; return mean and spread of the features, and the best classifier.
 
     Args:
-        train: features, which are standardized in place, and what scikit-learn is to learn of them.
+        train: features, which are standardized in place, and scikit-learn's targets.
         unseen: features of the validation part, which are standardized in place, too.
-        unfitted: returns a classifier of a regularization strength.
-        loss: of a classifier's probabilities for ``unseen``.
+        unfitted: returns a classifier with this regularization strength.
+        loss: returns the loss of a classifier's probabilities for ``unseen``.
     """
     mean, spread = standardise(train[0])
     unseen -= mean
@@ -160,16 +160,16 @@ def _best(
 
 
 def standardise(values: Floats) -> tuple[Floats, Floats]:
-    """Standardize every column to mean 0 and spread about 1, in place: 100,000 images' features take half a gigabyte.
+    """Standardize every column to mean 0 and spread about 1, in place: features of 100,000 images take half a gigabyte.
 
     Args:
         values: float32 ``[images, features]``.
 
     Returns:
-        the means and spreads ``[features]`` before that.
+        the previous means and spreads ``[features]``.
     """
     mean, starts = values.mean(axis=0), range(0, values.shape[1], _BATCH)
-    # Do some columns at a time: all at once needs a copy of all values.
+    # A few columns at a time: all at once would need a copy of all values.
     spread = np.concatenate([values[:, start : start + _BATCH].std(axis=0) for start in starts])
     # A feature that hardly varies would get a huge weight, at whose int8 scale all other weights would vanish.
     spread = np.maximum(spread, 0.2 * spread.mean() + 1e-6)

@@ -1,4 +1,4 @@
-"""The loss of a training step: of one class an image, or of several labels."""
+"""The loss of a training step: for one class per image, or for several labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["smoothed", "summed_loss"]
 
 
 def smoothed(targets: Any, classes: int, smoothing: float) -> Any:
-    """Return the wanted probabilities, float32 ``[batch, classes]``.
+    """Return the target probabilities, float32 ``[batch, classes]``.
 
     Args:
-        targets: classes, int64 ``[batch]``, or which labels are there, bool ``[batch, classes]``.
+        targets: classes, int64 ``[batch]``, or which labels are present, bool ``[batch, classes]``.
         classes: number of classes.
-        smoothing: share that is spread over all classes, or over "there" and "not there".
+        smoothing: share that is spread over all classes, or over "present" and "absent".
     """
     tf = tensorflow()
     if targets.dtype == tf.bool:

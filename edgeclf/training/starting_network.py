@@ -20,9 +20,9 @@ def starting_network(config: TrainConfig, classes: int, distribution: Distributi
         config: the options of the training.
         classes: number of outputs.
         distribution: where training runs.
-        kept: all weights to start from, of a training that is resumed; None reads the pretrained ones.
+        kept: all weights to start from when a training is resumed; None reads the pretrained ones.
 
-    The weights of a training that begins from a run are not pretrained ones, see ``Start.fill``.
+    The weights of a training that starts from a run are not pretrained, see ``Start.fill``.
 
     Raises:
         WeightsError: there are no pretrained weights.

@@ -41,7 +41,7 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["Training"]
 
-_BIAS = 0.01  # share of the starting network, below which both averages count as equal
+_BIAS = 0.01  # share of the starting network below which both averages count as equal
 
 
 class Training:
@@ -104,7 +104,7 @@ class Training:
         self._note_first(self._validated())
 
     def _grow_head(self, start: Start) -> None:
-        """Fit the head's rows of new classes to the features of the run before; the other classes keep theirs."""
+        """Fit the head's rows of new classes to the earlier run's features; the other classes keep theirs."""
         if self._distribution.first:
             start.keep(self._run, self._data.labels)
         kept = start.shared(self._data.labels)[1]
@@ -150,7 +150,7 @@ class Training:
         return FineTuner(self._model, self._config, larger, rows, self._data.wanted, self._weights, self._distribution)
 
     def _show_augmented(self, tuner: FineTuner) -> None:
-        """For the report: what the augmentation makes of training images."""
+        """Show in the report what the augmentation does to training images."""
         if self._distribution.first:
             with written_beside(self._run.path / AUGMENTED) as hidden:
                 hidden.write_bytes(jpeg(mosaic(tuner.preview(), columns=6), 85))
@@ -168,13 +168,13 @@ class Training:
                         bar.advance(count)
                     self._after_epoch(tuner, epoch + 1, float(np.mean([float(loss) for loss in losses])))
         except KeyboardInterrupt:
-            if self._distribution.way == "multi-worker":  # the others would wait in the middle of a step for ever
+            if self._distribution.way == "multi-worker":  # the others would wait in the middle of a step forever
                 raise
             return "interrupted"
         return "finished"
 
     def _choose_alpha(self) -> str:
-        """Choose the best on validation of networks between the pretrained one (with its head) and the fine-tuned."""
+        """Choose by validation among networks between the pretrained one (with its head) and the fine-tuned one."""
         try:
             self._try_alphas()
         except KeyboardInterrupt:
@@ -186,7 +186,7 @@ class Training:
     def _try_alphas(self) -> None:
         if not self._run.has_arrays("tuned"):
             self._run.write_arrays("tuned", self._run.read_arrays("weights"))
-        else:  # stopped at this point before; the network may have any alpha's weights
+        else:  # stopped at this point before; the network may have the weights of any alpha
             self._run.write_arrays("weights", self._run.read_arrays("tuned"))
         self._distribution.agree(0)
         # The kept weights include the temperature; the starting weights do not.

@@ -51,7 +51,7 @@ class StatisticsMeter:
         """Replace the moving statistics by the mean of the batches' statistics.
 
         Args:
-            pixels, rows: uint8 RGB ``[images, height, width, 3]``, and the rows to use, up to some hundred.
+            pixels, rows: uint8 RGB ``[images, height, width, 3]``, and the rows to use, up to a few hundred.
         """
         tf = tensorflow()
         chosen = np.random.default_rng(0).permutation(rows)[:_PICTURES]

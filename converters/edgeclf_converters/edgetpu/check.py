@@ -15,7 +15,7 @@ from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["EdgeTpuCheck", "check_edgetpu"]
 
-# code of a builtin operator: its name, and the newest version the compiler supports
+# by code: the operator's name, and the newest version that the compiler supports
 _SUPPORTED = {
     0: ("ADD", 4),
     1: ("AVERAGE_POOL_2D", 3),

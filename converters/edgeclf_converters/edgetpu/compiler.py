@@ -106,7 +106,7 @@ def compile_edgetpu(path: Path) -> EdgeTpuResult:
         # Some versions of the compiler drop what follows the flatbuffer, so it is added again.
         if not read_flat_model(content).metadata:
             content = with_metadata(content, model.card)
-        # Once compiled, the network gives no features, so there is nothing to compare with what is familiar.
+        # The compiled network gives no features to compare with what is familiar.
         familiarity = model.familiarity if feature_tensor(content) else None
         card = model.card if familiarity else replace(model.card, reject=None)
         made.write_bytes(pack(network_of(content), card, model.golden, model.tolerance, familiarity))

@@ -28,7 +28,7 @@ def compare_sets(
     Args:
         before, after: the scores.
         presence: which labels each image has, bool ``[images, labels]``.
-        thresholds: scores from which on a label is an answer; 0.5 each if empty.
+        thresholds: scores from which on a label is an answer; if empty, 0.5 for each.
     """
     limits = np.asarray(thresholds or [0.5] * presence.shape[1], np.float32)
     first, second = before >= limits, after >= limits
@@ -62,7 +62,7 @@ def _drop(before: npt.NDArray[Any], after: npt.NDArray[Any], presence: Presence)
 
 def _difference(before: npt.NDArray[Any], after: npt.NDArray[Any], presence: Presence) -> float:
     apart = average_precisions(before, presence) - average_precisions(after, presence)
-    return round(float(np.nanmean(apart)), 9)  # sums in another order differ in the last digits
+    return round(float(np.nanmean(apart)), 9)  # the order of summation changes the last digits
 
 
 def average_precisions(scores: npt.NDArray[Any], presence: Presence) -> npt.NDArray[np.float64]:

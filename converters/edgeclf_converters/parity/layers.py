@@ -88,7 +88,7 @@ def _watched(content: bytes) -> Any:
 def _named_outputs(interpreter: Any, nodes: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each operator's output that has the name of a node, with its details.
 
-    The converter joins the names of all nodes that it merged into one operator; its output is that of the last.
+    The converter joins the names of all nodes that it merged into an operator; its output is the last one's.
     """
     details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     seen: set[str] = set()

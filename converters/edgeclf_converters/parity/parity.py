@@ -59,7 +59,7 @@ class Parity:
 
 
 def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> Parity:
-    """Compare the scores before and after, ``[images, classes]``, given the right classes, int64 ``[images]``."""
+    """Compare the scores before and after, ``[images, classes]``, given the correct classes, int64 ``[images]``."""
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     right, still = first == targets, second == targets
     lost, won = int((right & ~still).sum()), int((~right & still).sum())
@@ -83,7 +83,7 @@ def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], targets: npt.NDAr
 def paired_interval(total: float, squares: float, count: int) -> tuple[float, float]:
     """Return the 95% interval of the mean difference of two shares on the same images, in percentage points.
 
-    It is Wald's interval with half a pair added to each of the table's four cells (Agresti & Min, 2005).
+    This is Wald's interval with half a pair added to each of the table's four cells (Agresti & Min, 2005).
 
     Args:
         total, squares: sums of the images' differences, each in [-1, 1], and of their squares.

@@ -33,14 +33,14 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images with their right classes.
+    """Images with their correct classes.
 
     Attributes:
         pixels: uint8 RGB ``[images, height, width, 3]``.
         targets: int64 ``[images]``, indices into the labels; or which labels each image has, bool ``[images, labels]``,
             if it may have several.
-        thresholds: scores from which on a label is an answer, if images may have several; empty for 0.5 each.
-        source: where the targets are from, for a report.
+        thresholds: scores from which on a label is an answer, if images may have several; if empty, 0.5 for each.
+        source: where the targets come from, for a report.
     """
 
     pixels: Pixels
@@ -78,7 +78,7 @@ class Labelled:
         """Check that the images and targets fit a network.
 
         Args:
-            what: their name in an error.
+            what: name of the images in an error.
             classes: number of the network's outputs.
             size: height and width of its input in pixels; None accepts any.
 

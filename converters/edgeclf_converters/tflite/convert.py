@@ -57,11 +57,11 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
 def convert_with_float(
     model: Any, calibration: Sequence[Pixels], preprocessing: Preprocessing
 ) -> tuple[bytes, bytes | None]:
-    """Convert a network to int8 and return the float32 file, too, that the converter makes on the way there.
+    """Convert a network to int8 and also return the float32 file that the converter makes on the way.
 
     Returns:
         the bytes of ``convert`` for int8; and those for float32, without notes on the conversion, or None if this
-        version of TensorFlow does not show them.
+        version of TensorFlow does not expose them.
     """
     check_model(model, preprocessing)
     converter, floats = _converter(model, (preprocessing.height, preprocessing.width, 3)), []
@@ -131,7 +131,7 @@ def _converter(model: Any, shape: tuple[int, ...]) -> Any:
     tf = tensorflow()
     function = tf.function(lambda pictures: model(pictures, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec([1, *shape], tf.float32, name="image"))
-    # The converter saves the object it is given. Of a whole Keras model, each layer is traced again, which takes four
+    # The converter saves the object it is given. In a whole Keras model, each layer is traced again, which takes four
     # times as long; the variables alone give the same file.
     variables = tf.Module()
     variables.used = concrete.variables

@@ -26,8 +26,8 @@ def pack(
         content: a .tflite flatbuffer with its TFLITE_METADATA.
         card: the card; each label must be one line.
         golden: images of at most ``golden.GOLDEN_SIDE`` pixels a side, with their scores.
-        tolerance: the largest difference of a score that is accepted.
-        familiarity: how familiar images are told from others.
+        tolerance: the largest accepted difference of a score.
+        familiarity: statistics that tell familiar images from others.
 
     Raises:
         ConversionError: a label is not one line, or a golden image is too large.

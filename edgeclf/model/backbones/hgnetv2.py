@@ -1,8 +1,8 @@
 """PP-HGNetV2-B0 (PaddleClas, 2023), robust to unusual images, as timm's ``hgnetv2_b0``.
 
-A block runs a chain of convolutions and joins the outputs of all of them by two 1x1 convolutions. Late blocks are
-light: each of their convolutions is a 1x1 and a depthwise one. After each ReLU comes ``scale * x + bias`` with two
-learned numbers.
+A block runs a chain of convolutions and joins all their outputs with two 1x1 convolutions. Late blocks are light: each
+of their convolutions is a 1x1 and a depthwise one. Each ReLU is followed by ``scale * x + bias`` with two learned
+numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FEATURES = 2048
 
 
 class Stage(NamedTuple):
-    """Blocks of one size, after the first stage with a depthwise convolution of stride 2 before them."""
+    """Blocks of one size; in all stages but the first, a depthwise convolution of stride 2 precedes them."""
 
     middle: int
     filters: int
@@ -81,11 +81,11 @@ def load_hgnetv2(model: Any, name: str, repository: str, weights: Path | None) -
 def with_scales_moved(tensors: Tensors) -> Tensors:
     """Move the scale of the affine layer at the end of residual blocks into the norm before its ReLU.
 
-    ``scale * relu(x) + bias + input`` is computed as ``(relu(scale * x) + input) + bias``: TensorFlow's optimizer of
-    graphs fails at a depthwise convolution with a bias right before an addition.
+    ``scale * relu(x) + bias + input`` is computed as ``(relu(scale * x) + input) + bias``: TensorFlow's graph optimizer
+    fails at a depthwise convolution with a bias right before an addition.
 
     Raises:
-        UnfitError: a scale is not above 0, and so cannot be moved.
+        UnfitError: a scale is not positive, and so cannot be moved.
     """
     moved = dict(tensors)
     for lab in _AFTER_ADDITION:

@@ -41,7 +41,7 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
         weights: the ``.h5`` file that keras publishes (without the top); None downloads it.
 
     Raises:
-        WeightsError: the weights cannot be downloaded, or the file is missing or of another network.
+        WeightsError: the weights cannot be downloaded, or the file is missing or belongs to another network.
     """
     try:
         with _without_messages():
@@ -56,7 +56,7 @@ def load_application(model: Any, name: str, weights: Path | None = None) -> None
 
 @contextmanager
 def _without_messages() -> Iterator[None]:
-    """Keras prints of a download from where it comes, and a bar of its own."""
+    """Silence Keras's own message and bar for a download."""
     utils = keras().utils
     was_interactive = utils.is_interactive_logging_enabled()
     utils.disable_interactive_logging()
@@ -77,7 +77,7 @@ def _construct(name: str, size: int | None, weights: str | None) -> Any:
 
 
 def _renamed(model: Any) -> Any:
-    """Rename layers without keras' process-wide counters, so that saved weights fit again."""
+    """Rename layers independently of keras' process-wide counters, so that saved weights fit again."""
     counts: dict[str, int] = {}
     for layer in model.layers:
         stem = layer.name.rstrip("0123456789").rstrip("_")

@@ -27,7 +27,7 @@ class Bottleneck(NamedTuple):
 
     Attributes:
         start, middle: kernels of the depthwise convolutions before and after the expansion; 0 for none.
-        stride: of the one after the expansion.
+        stride: stride of the second of these.
     """
 
     start: int

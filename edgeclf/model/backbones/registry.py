@@ -1,4 +1,4 @@
-"""The table of pretrained networks by name. A new one is one file and one line of the table."""
+"""The table of pretrained networks by name. To add one, add one file and one line of the table."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Backbone:
 
     Attributes:
         name: as given on the command line.
-        size: height and width that it was trained at, in pixels.
-        mean, std: one value a channel; its input is ``(pixel - mean) / std`` of RGB pixels in 0..255.
-        crop: share of the image, from its centre, that its published accuracy was measured on.
+        size: height and width of the images it was trained on, in pixels.
+        mean, std: one value per channel; its input is ``(pixel - mean) / std`` of RGB pixels in 0..255.
+        crop: share of the image, around its centre, that its published accuracy was measured on.
         build: ``build(name, size)`` returns the tf_keras network from ``[b, size, size, 3]`` to a feature map; size
             None leaves height and width open.
         load: ``load(model, name, weights_file)`` fills the network and returns the ImageNet classifier's kernel
             ``[features, 1000]`` and bias ``[1000]``, or None if the weights do not include it.
-        repository: the model repository with its weights, if the user has to give them as a file; else empty.
+        repository: the model repository with its weights, if the user must provide them as a file; else empty.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Backbone:
 
 
 def _function(module: str, name: str) -> Callable[..., Any]:
-    """Return a function of a module of this folder, which is imported by the first call: it needs TensorFlow."""
+    """Return a function of a module in this folder; its first call imports the module, which needs TensorFlow."""
     return lambda *words: getattr(import_module(f"edgeclf.model.backbones.{module}"), name)(*words)
 
 
 def _with_own(load: Callable[..., Any]) -> Callable[[Any, str, Path | None], Any]:
-    """Refuse a file of the backbones without weights of their own; such a file is easily given to another one."""
+    """Refuse a weights file of a backbone that has none of its own: users easily pass it to the wrong backbone."""
 
     def checked(model: Any, name: str, weights: Path | None) -> Any:
         if weights is not None and weights.suffix == ".safetensors":

@@ -1,6 +1,6 @@
-"""Fill a network of ``torch_layers`` from a ``.safetensors`` file of timm's, which the user gives.
+"""Fill a network of ``torch_layers`` from one of timm's ``.safetensors`` files, provided by the user.
 
-The file is plain tensors: a header in JSON and their numbers, read by the ``safetensors`` library, without PyTorch.
+The file holds plain tensors: a JSON header and the numbers, read by the ``safetensors`` library, without PyTorch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLASSES = 1000
 _UNUSED = "num_batches_tracked"
 _AXES = {"Conv2D": (2, 3, 1, 0), "DepthwiseConv2D": (2, 3, 0, 1)}
 """Where the axes of our kernels are in PyTorch's, which are output, input, height and width."""
-_PICKLES = (b"PK\x03\x04", b"\x80")  # what torch.save writes begins so
+_PICKLES = (b"PK\x03\x04", b"\x80")  # how files of torch.save begin
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -42,13 +42,13 @@ def load_timm(
         name: the backbone's name.
         repository: the model repository with its weights, for messages.
         weights: the ``.safetensors`` file.
-        adapt: turns its tensors into those of the network, of the same names; may raise ``UnfitError``.
+        adapt: converts the file's tensors to the network's, with the same names; may raise ``UnfitError``.
 
     Returns:
         kernel ``[features, 1000]`` and bias ``[1000]``, float32.
 
     Raises:
-        WeightsError: no file is given, it is missing, damaged or no ``.safetensors`` file, or it has other tensors.
+        WeightsError: no file is given, it is missing, damaged or not a ``.safetensors`` file, or it has other tensors.
     """
     fetch = f"Fetch them with: hf download {repository} model.safetensors --local-dir {name}"
     if weights is None:
@@ -67,11 +67,11 @@ def load_timm(
 
 
 class UnfitError(Exception):
-    """Why a file is not the weights of a network."""
+    """Says why a file does not hold the weights of a network."""
 
 
 def _read(path: Path) -> Tensors:
-    """Return a file's tensors by the names of our layers, ``LAYER.PART``; the classifier's is ``classifier``."""
+    """Return a file's tensors by our layers' names, ``LAYER.PART``; the classifier's is ``classifier``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> Tensors:
     try:
         tensors = load(data)
     except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:
-        if data.startswith(_PICKLES):  # asked now, as the length of a .safetensors header can begin with any byte
+        if data.startswith(_PICKLES):  # checked here: the length of a .safetensors header can begin with any byte
             raise UnfitError("is a pickle, which could run a program") from None
         raise UnfitError(f"is damaged or no .safetensors file ({error})") from None
     named = {_our_name(key): value for key, value in tensors.items() if not key.endswith(_UNUSED)}
@@ -99,7 +99,7 @@ def _our_name(key: str) -> str:
 
 
 def _check(tensors: Tensors, expected: dict[str, tuple[int, ...]], name: str) -> None:
-    """Refuse tensors that are missing, left over, or of another shape, and numbers that no weights have."""
+    """Refuse missing or extra tensors, wrong shapes, and values that weights cannot have."""
     missing, left = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing:
         raise UnfitError(f"not the weights of {name} ({len(missing)} of its {len(expected)} tensors are missing)")
@@ -117,7 +117,7 @@ def _check(tensors: Tensors, expected: dict[str, tuple[int, ...]], name: str) ->
 
 
 def expected_tensors(model: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor that a file has to have for a network, by name, ``LAYER.PART``."""
+    """Return the shape of each tensor that a file must have for a network, by name, ``LAYER.PART``."""
     features, shapes = 0, {}
     for layer in model.layers:
         if parts := _parts(layer):
@@ -128,7 +128,7 @@ def expected_tensors(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _parts(layer: Any) -> tuple[str, ...]:
-    """Return PyTorch's names of a layer's weights, in our order; nothing for the head, which is ours."""
+    """Return PyTorch's names of a layer's weights, in our order; empty for our own head."""
     kind = type(layer).__name__
     if kind == "BatchNormalization":
         return "weight", "bias", "running_mean", "running_var"

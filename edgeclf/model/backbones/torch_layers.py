@@ -1,6 +1,6 @@
-"""Convolutions with batch norm as PyTorch computes them, named like the tensors of a PyTorch checkpoint.
+"""Convolutions and batch norm computed as in PyTorch, and named after the tensors of a PyTorch checkpoint.
 
-A layer's name is that of its module, with ``_`` for the dots, by which ``timm_weights.fill`` finds its tensors.
+A layer's name is its module's, with ``_`` for dots; ``timm_weights.fill`` finds its tensors by it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _BN_MOMENTUM = 0.9  # PyTorch's 0.1
 
 
 def conv(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
-    """Return a convolution without bias of a feature map."""
+    """Return the convolution of a feature map, without bias."""
     x, padding = _padded(x, kernel, stride, name)
     return keras().layers.Conv2D(filters, kernel, stride, padding=padding, use_bias=False, name=name)(x)
 
 
 def depthwise(x: Any, kernel: int, stride: int, name: str) -> Any:
-    """Return a depthwise convolution without bias."""
+    """Return the depthwise convolution of a feature map, without bias."""
     x, padding = _padded(x, kernel, stride, name)
     return keras().layers.DepthwiseConv2D(kernel, stride, padding=padding, use_bias=False, name=name)(x)
 
@@ -39,23 +39,23 @@ def relu(x: Any, name: str) -> Any:
 
 
 def affine(x: Any, name: str) -> Any:
-    """Return ``scale * x + bias``, of which a checkpoint has one pair of numbers, and this layer a pair a channel.
+    """Return ``scale * x + bias``; a checkpoint has one pair of numbers, this layer one pair per channel.
 
-    It is a depthwise 1x1 convolution, which integer networks have, too.
+    It is a depthwise 1x1 convolution, which integer networks support.
     """
     return keras().layers.DepthwiseConv2D(1, depthwise_initializer="ones", name=name)(x)
 
 
 def pool(x: Any) -> Any:
-    """Return a map's average as a map of 1x1, for networks that have a convolution after it."""
+    """Return a feature map's average as a 1x1 map, for networks with a convolution after it."""
     return keras().layers.GlobalAveragePooling2D(keepdims=True, name="global_pool")(x)
 
 
 def _padded(x: Any, kernel: int, stride: int, name: str) -> tuple[Any, str]:
-    """Return what the layer is called on, and its padding.
+    """Return what to call the layer on, and its padding.
 
-    PyTorch pads all sides alike. With a stride, TensorFlow's "same" pads an even size on the right and below only, and
-    so sees other pixels.
+    PyTorch pads all sides alike. With a stride, TensorFlow's "same" pads an even size only on the right and below, so
+    that the layer would see other pixels.
     """
     if stride == 1 or kernel == 1:
         return x, "same"

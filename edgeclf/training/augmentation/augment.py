@@ -8,10 +8,10 @@ from edgeclf.frameworks import tensorflow
 
 __all__ = ["augment", "grey"]
 
-_AREA = 0.45  # least share of the image's area that a crop keeps
-_AREA_OF_SETS = 0.8  # the same where an image may have several labels: none must lose what it names
+_AREA = 0.45  # minimum share of the image's area that a crop keeps
+_AREA_OF_SETS = 0.8  # the same if an image may have several labels: none must lose its object
 _ASPECT = 1.25
-_JITTER = 0.25  # largest change of brightness, contrast and saturation, as a share
+_JITTER = 0.25  # maximum change of brightness, contrast and saturation, as a share
 
 
 def augment(
@@ -32,8 +32,8 @@ def augment(
         flip: mirror half of the images.
         rotate90: rotate images by zero to three quarter turns, each equally often.
         seed: int32 ``[2]``; the same seed gives the same result.
-        part, count: set if the images are this part of a batch of ``count``; each is then changed as in the whole
-            batch.
+        part, count: given if the images are this part of a batch of ``count``; each is then changed as in the whole
+        batch.
         several_labels: crop less, as each label must stay true.
 
     Returns:
@@ -51,7 +51,7 @@ def augment(
     top, left = draw[2] * (1 - height), draw[3] * (1 - width)
     bottom, right = top + height, left + width
     mirrored = tf.logical_and(draw[4] < 0.5, flip)
-    if rotate90:  # a quarter turn is a mirroring and a transposition; two are two mirrorings
+    if rotate90:  # a quarter turn is a reflection and a transposition; a half turn is two reflections
         quarters = tf.random.stateless_uniform([whole], seed + tf.constant([0, 21]), 0, 4, tf.int32)[part]
         mirrored = tf.not_equal(mirrored, tf.logical_or(quarters == 1, quarters == 2))
         top, bottom = tf.where(quarters >= 2, bottom, top), tf.where(quarters >= 2, top, bottom)

@@ -1,8 +1,8 @@
-"""Changes to training images like the faults of cameras, on a whole batch at once, as a pure function of the seed.
+"""Changes to training images like camera faults, on a whole batch at once, as a pure function of the seed.
 
-Which faults are learned: noise, darkness and overexposure, colour cast, loss of colour, low contrast, blur as of a lens
-out of focus or a low resolution, and things further away. ``HELD_OUT`` are never drawn, so that they tell how a network
-does under faults that its training does not know.
+The faults drawn: noise, under- and overexposure, colour cast, loss of colour, low contrast, blur as from a lens out of
+focus or a low resolution, and greater distance. ``HELD_OUT`` are never drawn, so that they show how a network copes
+with faults that its training did not include.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ NOISE = (4.0, 32.0)
 SCALE = (0.4, 0.9)
 """Factors of the size of what is further away."""
 
-_FIELDS = 4  # of noise in a batch, each shared by images; drawing one for every image takes as long as the crops
-_POOLS = (2, 4)  # pixels that a blurred image averages in each direction
+_FIELDS = 4  # noise fields per batch, each shared by several images; one per image would take as long as the crops
+_POOLS = (2, 4)  # side in pixels of the squares that blurred images average
 _DRAWS = 15  # random numbers for each image
 
 
 def camera_like(pixels: Any, seed: Any, part: slice | None = None, count: int = 0) -> Any:
-    """Give images some of a camera's faults at random; about a fifth of them stay as they are.
+    """Apply random camera faults to images; about a fifth of them stay as they are.
 
     Args:
         pixels: float32 RGB ``[batch, size, size, 3]`` in 0..255.
@@ -63,7 +63,7 @@ def camera_like(pixels: Any, seed: Any, part: slice | None = None, count: int = 
 
 
 def _further_away(pixels: Any, chosen: Any, amount: Any, across: Any, down: Any) -> Any:
-    """Shrink the chosen images to a random place; their edges go on around them, as a wall or a table would."""
+    """Shrink the chosen images to a random place; their edges are extended around them, like a wall or a table."""
     tf = tensorflow()
     rows = _rows(chosen)
     scale, across, down = (tf.gather(value, rows) for value in (_between(SCALE, amount), across, down))
@@ -82,7 +82,7 @@ def _further_away(pixels: Any, chosen: Any, amount: Any, across: Any, down: Any)
 
 
 def _blurred(pixels: Any, chosen: Any, amount: Any) -> Any:
-    """Shrink the chosen images to a half or a quarter of their pixels in each direction, and enlarge them again."""
+    """Shrink the chosen images to a half or a quarter of their width and height, and enlarge them again."""
     tf = tensorflow()
     size = tf.shape(pixels)[1:3]
     for number, pool in enumerate(_POOLS):
@@ -93,7 +93,7 @@ def _blurred(pixels: Any, chosen: Any, amount: Any) -> Any:
 
 
 def _recoloured(pixels: Any, draw: Any) -> Any:
-    """Change saturation, contrast, white balance and brightness, each of some images, in this order."""
+    """Change saturation, contrast, white balance and brightness, each in some images, in this order."""
     tf = tensorflow()
     light = tf.exp(_between((math.log(LIGHT[0]), math.log(LIGHT[1])), draw[1]))
     light = tf.where(draw[0] < SHARE, light, 1.0)
@@ -119,7 +119,7 @@ def _noisy(pixels: Any, chosen: Any, amount: Any, seed: Any) -> Any:
     shape = tf.concat([[_FIELDS], tf.shape(pixels)[1:]], axis=0)
     fields = tf.random.stateless_normal(shape, seed + tf.constant([0, 32]))
     levels = tf.gather(amount, rows)
-    number = tf.cast(levels * 1000.0, tf.int32) % _FIELDS  # digits of the amount that do not matter to it
+    number = tf.cast(levels * 1000.0, tf.int32) % _FIELDS  # digits of the amount that do not affect it
     noise = tf.gather(fields, number) * _between(NOISE, levels)[:, None, None, None]
     return tf.tensor_scatter_nd_add(pixels, rows[:, None], noise)
 
@@ -129,5 +129,5 @@ def _rows(chosen: Any) -> Any:
 
 
 def _between(limits: tuple[float, float], amount: Any) -> Any:
-    """Return values between two limits for amounts in 0..1."""
+    """Map amounts in 0..1 to values between two limits."""
     return limits[0] + amount * (limits[1] - limits[0])

@@ -1,4 +1,4 @@
-"""Mix images of a batch with one another, and their labels in the same shares (mixup and CutMix)."""
+"""Mix images of a batch with each other, and their labels in the same proportion (mixup and CutMix)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def draw(mixup: float, cutmix: float, size: int, rng: np.random.Generator) -> tu
         rng: random generator of this step.
 
     Returns:
-        the share of each image itself, and the box (top, left, bottom, right) in pixels that the other one fills; with
-        mixup the box is empty.
+        the share of each image itself, and the box (top, left, bottom, right) in pixels that the other image fills;
+        for mixup the box is empty.
     """
     if not mixup and not cutmix:
         return 1.0, (0, 0, 0, 0)

@@ -1,7 +1,7 @@
 """RandAugment on a batch, as a pure function of the seed (Cubuk et al., NeurIPS 2020).
 
-Every image gets two operations drawn from the list. Images are grouped by their operation, so that each operation is
-computed for its own images alone.
+Every image gets two operations drawn from the list. Images are grouped by operation, so that each operation runs only
+on its own images.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def rand_augment(pixels: Any, magnitude: float, seed: Any, part: slice | None = 
 
 
 def _changed(pixels: Any, chosen: Any, amount: Any) -> Any:
-    """Change each image by its operation, with an amount in [-1, 1]."""
+    """Apply to each image its operation, with an amount in [-1, 1]."""
     tf, kinds = tensorflow(), len(OPERATIONS)
     groups = zip(tf.dynamic_partition(pixels, chosen, kinds), tf.dynamic_partition(amount, chosen, kinds), strict=True)
     results = [
@@ -60,7 +60,7 @@ def _moved(
     shear: tuple[float, float] = (0, 0),
     shift: tuple[float, float] = (0, 0),
 ) -> Any:
-    """Rotate, shear or shift each image by a share of these radians and of its side; what moves in is grey."""
+    """Rotate, shear or shift each image by a share of these radians and of its side; uncovered areas are grey."""
     tf = tensorflow()
     side = tf.cast(tf.shape(pixels)[1], tf.float32)
     turn = amount * angle
@@ -81,7 +81,7 @@ def _moved(
 
 
 def _toned(change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return an operation that takes each image's amount shaped like its pixels."""
+    """Return an operation that gets each image's amount in the shape of its pixels."""
     return lambda pixels, amount: change(pixels, amount[:, None, None, None])
 
 
