@@ -56,4 +56,6 @@ def conversion(file: str, suffix: str | None = None) -> str:
     """
     _, command, on_mac = _BY_SUFFIX[(suffix or PurePath(file).suffix).lower()]
     stem = str(PurePath(file).with_suffix(""))
+    if file in (f"{stem}.jpg", f"{stem}.png"):  # its suffix is wrong: the command must not write over the file
+        stem += "-converted"
     return (on_mac if sys.platform == "darwin" else command).format(file=shlex.quote(file), stem=shlex.quote(stem))

@@ -20,6 +20,7 @@ _CUT = "cut short; copy the file again"
 _SHORT, _LONG = 3, 4  # TIFF's types of numbers that a size may have
 _SIDES = (256, 257, 322, 323)  # width and height of a TIFF, and of its tiles
 _EXTRA = 338  # meaning of the sample after the colours
+_BITS, _COLOURS, _SAMPLES, _PLANES = 258, 262, 277, 284
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class PictureHeader:
         turned: whether a HEIC file has its own rotation, so that the EXIF orientation is ignored.
         end: offset of a JPEG's end marker; 0 if it has none, see ``jpeg_end``.
         extra: a TIFF's fourth sample: 1, premultiplied alpha; 2, alpha that is not premultiplied; 0, unspecified.
+        clear: the value, as decoded, that is transparent in a grey PNG; -1 for none.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class PictureHeader:
     turned: bool = False
     end: int = 0
     extra: int = 0
+    clear: int = -1
 
 
 def read_header(data: bytes) -> PictureHeader:
@@ -76,6 +79,8 @@ def _read(data: bytes) -> PictureHeader:
         return _bmp(data)
     if data.startswith((b"II*\0", b"MM\0*")):
         return _tiff(data)
+    if data.startswith((b"II+\0", b"MM\0+")):
+        raise ImageError("a BigTIFF; convert it to PNG")
     if data[4:8] == b"ftyp":
         if not is_heif(data):
             raise ImageError("a video, not an image")
@@ -109,18 +114,22 @@ def _jpeg(data: bytes) -> PictureHeader:
 
 
 def _png(data: bytes) -> PictureHeader:
-    width, height, _, color = struct.unpack_from(">IIBB", data, 16)
-    alpha, position, orientation = color in (4, 6), 8, 1
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    alpha, position, orientation, clear = color in (4, 6), 8, 1, -1
     while True:
         length, name = struct.unpack_from(">I4s", data, position)
         start, position = position + 8, position + 12 + length
         if position > len(data):
             raise ImageError(_CUT)
-        alpha = alpha or name == b"tRNS"
+        if name == b"tRNS" and color == 0:  # OpenCV has no alpha for it
+            (value,) = struct.unpack_from(">H", data, start)
+            clear = value if depth == 16 else value * 255 // ((1 << depth) - 1)
+        elif name == b"tRNS":
+            alpha = True
         if name == b"eXIf":
             orientation = read_orientation(data[start : start + length])
         if name == b"IEND":
-            return PictureHeader("PNG", width, height, alpha, orientation=orientation)
+            return PictureHeader("PNG", width, height, alpha, orientation=orientation, clear=clear)
 
 
 def _webp(data: bytes) -> PictureHeader:
@@ -163,9 +172,22 @@ def _tiff(data: bytes) -> PictureHeader:
         tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * index)
         if tag in _SIDES and kind not in (_SHORT, _LONG):  # a decoder may read a different number
             raise ImageError("a TIFF with sizes of an unusual kind; convert it to PNG")
-        (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, start + 10 + 12 * index)
+        place = start + 10 + 12 * index
+        if tag == _BITS and struct.unpack_from(f"{order}I", data, place - 4)[0] > 2:  # stored elsewhere
+            (place,) = struct.unpack_from(f"{order}I", data, place)
+        (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, place)
         tags[tag] = max(value, tags.get(tag, 0))  # if a tag occurs twice, decoders differ in which one they use
+    _refuse_misread(tags)
     # Photometric interpretation 2 is RGB: the fourth sample is alpha, not the black of CMYK.
-    alpha = tags.get(277) == 4 and tags.get(262) == 2
+    alpha = tags.get(_SAMPLES) == 4 and tags.get(_COLOURS) == 2
     tile = tags.get(322, 0) * tags.get(323, 0)
     return PictureHeader("TIFF", tags.get(256, 0), tags.get(257, 0), alpha, tile, extra=tags.get(_EXTRA, 0))
+
+
+def _refuse_misread(tags: dict[int, int]) -> None:
+    """Refuse kinds of TIFF whose pixels OpenCV returns wrong, without an error."""
+    samples, deep = tags.get(_SAMPLES, 1), tags.get(_BITS, 1) == 16
+    if samples == 2 and tags.get(_COLOURS) in (0, 1) and tags.get(_EXTRA) in (1, 2):
+        raise ImageError("a grey TIFF with alpha; convert it to PNG")
+    if deep and (tags.get(_COLOURS) == 0 or (samples > 1 and tags.get(_PLANES) == 2)):
+        raise ImageError("a TIFF of 16 bits with separate planes, or with white as 0; convert it to PNG")

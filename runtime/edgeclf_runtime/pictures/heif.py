@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.foreign import conversion
+from edgeclf_runtime.pictures.images import eight_bits
 from edgeclf_runtime.pictures.orientation import read_orientation, upright
 from edgeclf_runtime.system.packages import unsuited
 
@@ -53,7 +54,8 @@ def decode_heif(data: bytes, header: PictureHeader, name: str) -> npt.NDArray[np
 def _heic(data: bytes, header: PictureHeader) -> npt.NDArray[np.uint8]:
     import pillow_heif
 
-    # The library returns the upper 8 of 10 bits per channel, and has applied the rotation stored in the file.
+    # The library returns the upper 8 of 10 bits per channel, of a grey image 16, and has applied the rotation stored in
+    # the file.
     opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
     picture = opened[opened.primary_index]
     if picture.size[0] * picture.size[1] > header.width * header.height:
@@ -81,7 +83,7 @@ def _channels(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
     if pixels.shape[2] < 3:
         pixels = np.concatenate([pixels[:, :, :1]] * 3 + [pixels[:, :, 1:]], axis=2)
-    return np.ascontiguousarray(pixels, np.uint8)
+    return np.ascontiguousarray(eight_bits(pixels))
 
 
 def _divided(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

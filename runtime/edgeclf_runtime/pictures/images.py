@@ -147,6 +147,8 @@ def _decoded(data: bytes, header: PictureHeader, name: str, min_size: int | tupl
 
         raise ImageError(f"{name}: damaged, or a kind of {header.kind} that OpenCV {cv2.__version__} cannot read.")
     pixels = eight_bits(stored)
+    if header.clear >= 0:
+        pixels = np.where(stored[:, :, :1] == header.clear, np.uint8(255), pixels)
     if header.kind == "JPEG" and has_grey_corner(pixels, side=2 if part == 1 else 1):
         refuse_missing(data[: header.end or -len(END)], name)
     if header.alpha:

@@ -26,8 +26,10 @@ _GREY = 128
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
-# Alternating bits, and an irregular sequence without 0xFF: at least one differs from whatever is missing.
-_TAILS = (b"\x55" * 512, bytes(value * value * 37 % 251 for value in range(1, 513)))
+# Alternating bits that begin with 0 and with 1, and an irregular sequence without 0xFF: at least one differs from
+# whatever is missing. Restart markers let a decoder go on that misses the next one.
+_RESTARTS = b"".join(bytes([0xFF, marker]) + b"\xaa" * 32 for marker in range(0xD0, 0xD8))
+_TAILS = (b"\x55" * 512, b"\xaa" * 512 + 2 * _RESTARTS, bytes(value * value * 37 % 251 for value in range(1, 513)))
 
 
 def whole_jpeg(data: bytes, name: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 __all__ = ["read_orientation", "upright"]
 
 _ORIENTATION = 274
-_SHORT = 3
+_FORMS = {3: "H", 4: "I"}  # SHORT, as the standard wants it, and LONG, as some programs write it
 _PREFIX = b"Exif\0\0"
 
 
@@ -25,8 +25,8 @@ def read_orientation(exif: bytes) -> int:
         (count,) = struct.unpack_from(f"{order}H", exif, start)
         for offset in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind = struct.unpack_from(f"{order}HH", exif, offset)
-            if tag == _ORIENTATION and kind == _SHORT:
-                (value,) = struct.unpack_from(f"{order}H", exif, offset + 8)
+            if tag == _ORIENTATION and kind in _FORMS:
+                (value,) = struct.unpack_from(order + _FORMS[kind], exif, offset + 8)
                 return int(value) if 1 <= value <= 8 else 1
     except struct.error:
         return 1
