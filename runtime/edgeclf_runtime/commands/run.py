@@ -253,7 +253,8 @@ def run(
         elif camera.fast_decode and not camera.min_decoded_size:
             camera = replace(camera, min_decoded_size=min_side(classifier.card.preprocessing, view.region[2:]))
         pipeline = Pipeline(classifier, sinks, chosen.decision, chosen.gate, lossless=waits, view=wanted)
-        with ended_by_signals(pipeline), in_background(pipeline, [(one, pipeline) for one in followers]) as heartbeat:
+        watches, probations = [(one, pipeline) for one in followers], [use.probation] if endless else []
+        with ended_by_signals(pipeline), in_background(pipeline, watches, probations) as heartbeat:
             try:
                 source = open_source(chosen.source, camera, pipeline.tell, watch_memory(model, chosen, as_json))
             except BaseException:

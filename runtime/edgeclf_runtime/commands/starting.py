@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import functools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeclf_runtime.pipeline.watched import ModelFollower, ModelUser, Watched
     from edgeclf_runtime.service.heartbeat import Heartbeat
     from edgeclf_runtime.sources import SourceOptions
+    from edgeclf_runtime.updates.probation import Probation
     from edgeclf_runtime.updates.use import ModelUse
 
 __all__ = [
@@ -63,17 +64,19 @@ def model_use(
         SignatureError: the package for signatures is missing.
     """
     from edgeclf_runtime.commands.verify import verify
+    from edgeclf_runtime.updates.probation import Probation
     from edgeclf_runtime.updates.use import ModelUse
 
     given = {**click.get_current_context().params, "trusted_key": Path(trusted_key) if trusted_key else None}
     words = words_of(verify, given)
     if not trusted_key:
-        return ModelUse(model, open_model, words, suits)
+        return ModelUse(model, open_model, words, suits, Probation(model))
     from edgeclf_runtime.trust.admission import Admission
     from edgeclf_runtime.trust.keys import TrustedKeys
 
     admission = Admission(TrustedKeys(Path(trusted_key)), model)
-    return ModelUse(model, functools.partial(open_model, admit=admission.check), words, suits, admission)
+    opened = functools.partial(open_model, admit=admission.check)
+    return ModelUse(model, opened, words, suits, Probation(model), admission)
 
 
 def opened_model(
@@ -107,8 +110,16 @@ def opened_model(
 
 
 @contextmanager
-def in_background(pipeline: Watched, watches: Sequence[tuple[ModelFollower, ModelUser]]) -> Iterator[Heartbeat]:
-    """Run the watchdog messages and, each with what uses its model, the model watches in the background."""
+def in_background(
+    pipeline: Watched, watches: Sequence[tuple[ModelFollower, ModelUser]], probations: Sequence[Probation]
+) -> Iterator[Heartbeat]:
+    """Run the watchdog messages and, each with what uses its model, the model watches in the background.
+
+    Args:
+        pipeline: the run.
+        watches: the model watches.
+        probations: of the models, whose deaths are counted.
+    """
     from edgeclf_runtime.service import Notifier
     from edgeclf_runtime.service.heartbeat import Heartbeat
 
@@ -116,14 +127,17 @@ def in_background(pipeline: Watched, watches: Sequence[tuple[ModelFollower, Mode
     if notifier.wanted:
         faulthandler.enable()  # the journal then shows where it was when the watchdog ended it
     heartbeat = Heartbeat(notifier, pipeline)
-    for watch, user in watches:
-        watch.start(user)
-    try:
-        yield heartbeat
-    finally:
-        for watch, _ in watches:
-            watch.close()
-        heartbeat.close()
+    with ExitStack() as stack:
+        for probation in probations:
+            stack.enter_context(probation.watching(pipeline))
+        for watch, user in watches:
+            watch.start(user)
+        try:
+            yield heartbeat
+        finally:
+            for watch, _ in watches:
+                watch.close()
+            heartbeat.close()
 
 
 def longest_gap(gate: GateRule, camera: SourceOptions) -> float:

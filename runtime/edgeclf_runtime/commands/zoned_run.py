@@ -21,17 +21,26 @@ if TYPE_CHECKING:
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sinks import Sink
     from edgeclf_runtime.sources import Source, StateListener
+    from edgeclf_runtime.updates.probation import Probation
 
 __all__ = ["OpenModel", "ZonedRun", "gap_of"]
 
 
 @dataclass
 class OpenModel:
-    """A model file that is open: its classifier, why its last good copy is used if it is, and what follow it."""
+    """A model file that is open.
+
+    Attributes:
+        classifier: of it, or of its last good copy.
+        refused: why the copy is used; empty if it is not.
+        followers: what offer new models.
+        probation: counts the deaths of the process; None in a run that ends.
+    """
 
     classifier: Classifier
     refused: str
     followers: Sequence[ModelFollower]
+    probation: Probation | None = None
 
 
 @dataclass

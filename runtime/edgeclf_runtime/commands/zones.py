@@ -145,7 +145,8 @@ def _opened(
         suits = functools.partial(suit_zones, chosen, [zone for zone, own in zones.items() if own == path])
         use = model_use(path, open_model, suits, chosen.trusted_key)
         classifier, refused, followers = opened_model(use, chosen, endless, updates=path == main)
-        models[path] = OpenModel(stack.enter_context(classifier), refused, followers)
+        probation = use.probation if endless else None
+        models[path] = OpenModel(stack.enter_context(classifier), refused, followers, probation)
     return models
 
 
@@ -196,7 +197,8 @@ def _watched(
     from edgeclf_runtime.sinks import ModelState
 
     watches = [(follower, models[path]) for path, model in opened.items() for follower in model.followers]
-    with in_background(pipeline, watches) as heartbeat:
+    probations = [model.probation for model in opened.values() if model.probation is not None]
+    with in_background(pipeline, watches, probations) as heartbeat:
         for path, model in opened.items():
             if model.refused:
                 labels = model.classifier.card.labels

@@ -1,1 +1,1 @@
-"""Replace a model while it is in use, and keep the last good copy."""
+"""Replace a model while it is in use, keep the last good copies, and go back to one."""

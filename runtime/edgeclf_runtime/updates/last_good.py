@@ -1,4 +1,4 @@
-"""Keep a copy of the last good model, with which a device starts if its model file is damaged."""
+"""Keep copies of the last good models, with which a device starts if its model file is damaged or refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Callable
 
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.state_folder import kept_beside
@@ -30,23 +31,35 @@ def version(path: Path) -> Version | None:
 
 
 class LastGood:
-    """The copy of a model file: a hidden file next to it, or in the service's state folder.
+    """The copies of a model file and of the one before: hidden files next to it, or in the service's state folder.
 
-    The name contains the SHA-256 of the content, so that a single rename replaces it and damage is detected.
+    The names contain the SHA-256 of the content, so that a single rename replaces a copy and damage is detected.
 
     Args:
-        model: path of the model file; each path has its own copy.
+        model: path of the model file; each path has its own copies.
+        refuses: whether the file of a SHA-256 must not be used any more, see ``Probation``.
     """
 
-    def __init__(self, model: Path) -> None:
-        self._model = model.absolute()
+    def __init__(self, model: Path, refuses: Callable[[str], bool] = lambda digest: False) -> None:
+        self._model, self._refuses = model.absolute(), refuses
         self._folder, self._stem = kept_beside(self._model)
         self._name = re.compile(rf"{re.escape(self._stem)}-([0-9a-f]{{64}})\.tflite")
 
     def find(self) -> Path | None:
-        """Return the newest undamaged copy; None if there is none."""
+        """Return the newest undamaged copy that is not refused; None if there is none."""
+        return next((path for path, digest in self._undamaged() if not self._refuses(digest)), None)
+
+    def has_another(self, digest: str) -> bool:
+        """Whether there is an undamaged copy that is not refused, of another content than this SHA-256."""
+        return any(known != digest and not self._refuses(known) for _, known in self._undamaged())
+
+    def all(self) -> list[Path]:
+        """Return the undamaged copies, the newest first, also refused ones."""
+        return [path for path, _ in self._undamaged()]
+
+    def _undamaged(self) -> list[tuple[Path, str]]:
         copies = [(path, digest) for path, digest in self._copies() if _digest(path) == digest]
-        return max((path for path, _ in copies), key=lambda path: path.stat().st_mtime_ns, default=None)
+        return sorted(copies, key=lambda copy: copy[0].stat().st_mtime_ns, reverse=True)
 
     def is_copied(self) -> bool:
         """Whether the model file has the same content as the copy."""
@@ -54,7 +67,7 @@ class LastGood:
         return any(digest == kept and _digest(path) == kept for path, kept in self._copies())
 
     def keep(self, judged: Version | None, labels: Sequence[str]) -> None:
-        """Copy the model file and remove older copies; log a warning if that fails.
+        """Copy the model file and remove older copies but one; log a warning if that fails.
 
         Args:
             judged: the version that passed its check; nothing is copied if the file was replaced since.
@@ -71,7 +84,6 @@ class LastGood:
             _log.warning("%s: a copy to start with if the file is damaged cannot be kept (%s).", self._model, text)
 
     def _write(self, content: bytes, digest: str, labels: Sequence[str]) -> None:
-        copies = self._copies()
         path = self._folder / f"{self._stem}-{digest}.tflite"
         text = "".join(f"{label}\n" for label in labels).encode()
         import hashlib
@@ -79,11 +91,15 @@ class LastGood:
         if hashlib.sha256(text).hexdigest() != _digest(path.with_suffix(".txt")):
             with written_beside(path.with_suffix(".txt")) as hidden:  # first, so that a model always has its labels
                 hidden.write_bytes(text)
-        if _digest(path) != digest:
+        undamaged = self._undamaged()
+        if (path, digest) not in undamaged:
             with written_beside(path) as hidden:
                 hidden.write_bytes(content)
-        for old, _ in copies:
-            if old != path:
+        elif undamaged[0] != (path, digest):
+            os.utime(path)  # the model before is in use again: it is the newest now
+        before = next((other for other, known in undamaged if other != path and not self._refuses(known)), None)
+        for old, _ in self._copies():
+            if old not in (path, before):
                 for file in (old, old.with_suffix(".txt")):
                     file.unlink(missing_ok=True)
 

@@ -64,7 +64,7 @@ class UpdatePoll:
         self._admission: Admission = use.admission
         folder, stem = kept_beside(use.path.absolute())
         self._arrived = folder / f"{stem}-update.tflite"
-        self._good = LastGood(self._arrived)
+        self._good = LastGood(self._arrived, use.probation.refuses)
         self._tag, self._settled, self._reported = "", b"", ""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,6 +77,9 @@ class UpdatePoll:
     def open_newest(self, endless: bool) -> tuple[Classifier, str]:
         """Open the newest model, the last update or the model file, as ``ModelUse.start`` does."""
         copy, (signed, wrong) = self._good.find(), self._version_of(self._use.path)
+        refused = self._refused(max(signed, self._version_of(copy)[0] if copy is not None else 0))
+        if refused:
+            self._admission.forget()  # the previous model is older
         if copy is not None and self._version_of(copy)[0] > signed:
             try:
                 classifier = open_suited(self._use.opened, copy, self._use.suits)
@@ -84,12 +87,22 @@ class UpdatePoll:
                 _log.warning("The last update cannot be used: %s", error)
             else:
                 self._use.adopted(classifier)
-                return classifier, f"{wrong} Started with the last update." if wrong else ""
-        former = LastGood(self._use.path).find()
+                used = "the previous update" if refused else "the last update"
+                return classifier, f"{refused or wrong} Started with {used}." if refused or wrong else ""
+        former = self._use.good.find()
         if max(signed, self._version_of(former)[0] if former is not None else 0) < self._admission.newest:
             # The newest model was lost, or cannot be used now: until then an older one is better than none.
             self._admission.forget()
-        return self._use.start(endless)
+        classifier, reason = self._use.start(endless)
+        return classifier, reason or (f"{refused} Started with the deployed model." if refused else "")
+
+    def _refused(self, signed: int) -> str:
+        """Return why the last update is not used; empty if it is, or if there is a model that was signed later."""
+        for copy in self._good.all():
+            if self._version_of(copy)[0] > signed:
+                shown = f"update {sealed_digest(copy.read_bytes())[:8]}"
+                return self._use.probation.why_refused(copy, shown)
+        return ""
 
     def _version_of(self, path: Path) -> tuple[int, str]:
         """Return the version of a model file; 0, and why, if it is not signed as it has to be."""
@@ -160,9 +173,9 @@ class UpdatePoll:
 
     def _kept(self, digest: str) -> bytes | None:
         """Return the model of this digest if it is in use, or was in use before."""
-        for path in (self._use.path, self._good.find()):
+        for path in (self._use.path, *self._good.all()):
             with suppress(OSError, ModelError):
-                content = path.read_bytes() if path is not None else b""
+                content = path.read_bytes()
                 if sealed_digest(content) == digest:
                     return content
         return None

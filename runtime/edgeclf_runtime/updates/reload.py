@@ -6,7 +6,7 @@ import threading
 
 from edgeclf_runtime.pipeline.watched import ModelUser
 from edgeclf_runtime.sinks import ModelState
-from edgeclf_runtime.updates.last_good import LastGood, version
+from edgeclf_runtime.updates.last_good import version
 from edgeclf_runtime.updates.use import ModelUse
 
 __all__ = ["ModelWatch"]
@@ -27,7 +27,7 @@ class ModelWatch:
     def __init__(self, use: ModelUse) -> None:
         self._use, self._path = use, use.path.absolute()
         self._judged = version(self._path)
-        self._good = LastGood(self._path)
+        self._good = use.good
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 

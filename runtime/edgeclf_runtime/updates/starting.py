@@ -1,4 +1,4 @@
-"""Open the model at the start: its file or, if that does not work, the last good copy."""
+"""Open the model at the start: its file or, if that does not work or is refused, the last good copy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ def start_model(
     words: Sequence[str],
     opened: Callable[[Path], Classifier],
     suits: Callable[[tuple[str, ...]], None],
+    good: LastGood,
+    refused: str = "",
 ) -> tuple[Classifier, str]:
-    """Open a model file; if it differs from the last good copy, try it in another process first.
+    """Open a model file; if it differs from the last good copies, try it in another process first.
 
     Args:
         model: path of the file.
         words: further options of ``edgeclf verify``.
         opened: opens a file for use.
         suits: raises EdgeclfError if the labels of a model do not fit the settings.
+        good: the copies of the file.
+        refused: why the file must not be used, see ``Probation``; it is used in spite of that if there is no copy.
 
     Returns:
         The classifier, owned by the caller, and why the file was refused if the copy is used instead, else "".
@@ -37,9 +41,13 @@ def start_model(
     Raises:
         EdgeclfError: the file cannot be used, and there is no usable copy.
     """
-    good, judged = LastGood(model), version(model)
+    judged = version(model)
     copy, is_copied = good.find(), good.is_copied()
-    reason = "" if copy is None or is_copied else try_model(model, words, seconds=_SECONDS)
+    reason = refused
+    if copy is None:
+        reason = ""
+    elif not refused and not is_copied:
+        reason = try_model(model, words, seconds=_SECONDS)
     if not reason:
         try:
             classifier = open_suited(opened, model, suits)
@@ -51,8 +59,9 @@ def start_model(
             _keep(good, judged, classifier, is_copied)
             return classifier, ""
     assert copy is not None
+    used = "the previous model" if refused else "the last good copy of it"
     try:
-        return open_suited(opened, copy, suits), f"{reason} Started with the last good copy of it."
+        return open_suited(opened, copy, suits), f"{reason} Started with {used}."
     except EdgeclfError:
         raise ModelError(reason) from None
 

@@ -12,6 +12,8 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.errors import EdgeclfError
 from edgeclf_runtime.pipeline.watched import ModelUser
 from edgeclf_runtime.trust.admission import Admission
+from edgeclf_runtime.updates.last_good import LastGood
+from edgeclf_runtime.updates.probation import Probation
 from edgeclf_runtime.updates.starting import open_suited, start_model, why_not
 from edgeclf_runtime.updates.trial import try_model
 
@@ -30,6 +32,7 @@ class ModelUse:
         opened: opens a file in its place for use.
         words: further options of ``edgeclf verify``, which tries a file in another process.
         suits: raises EdgeclfError if the labels of a model do not fit the settings.
+        probation: refuses files with which the process died again and again.
         admission: refuses files without a trusted signature; None admits all.
     """
 
@@ -37,15 +40,24 @@ class ModelUse:
     opened: Callable[[Path], Classifier]
     words: list[str]
     suits: Callable[[tuple[str, ...]], None]
+    probation: Probation
     admission: Admission | None = None
+
+    @property
+    def good(self) -> LastGood:
+        """Return the last good copies of the file."""
+        return LastGood(self.path, self.probation.refuses)
 
     def start(self, endless: bool) -> tuple[Classifier, str]:
         """Open the classifier; an endless run falls back to the last good copy, and the reason is returned, too."""
         if endless:
-            classifier, refused = start_model(self.path, self.words, self.opened, self.suits)
+            refused = self.probation.why_refused(self.path)
+            if refused and self.admission is not None:
+                self.admission.forget()  # the previous model is older
+            classifier, refused = start_model(self.path, self.words, self.opened, self.suits, self.good, refused)
         else:
             classifier, refused = open_suited(self.opened, self.path, self.suits), ""
-        self.adopted(classifier)
+        self.adopted(classifier, counted=self.good.has_another(classifier.identity.digest))
         return classifier, refused
 
     def judged(self, path: Path, user: ModelUser, cancelled: threading.Event) -> tuple[Classifier | None, str]:
@@ -60,7 +72,9 @@ class ModelUse:
         classifier: Classifier | None = None
         try:
             is_tried_here = user.backend.startswith("edgetpu")
-            reason = "" if is_tried_here else try_model(path, self.words, nice=_NICE, cancelled=cancelled)
+            reason = self.probation.why_refused(path)
+            if not reason and not is_tried_here:
+                reason = try_model(path, self.words, nice=_NICE, cancelled=cancelled)
             if not reason:
                 classifier = self.opened(path)
                 reason = why_not(classifier)
@@ -83,7 +97,13 @@ class ModelUse:
         if self.admission is not None:
             self.admission.check(self.path, content)
 
-    def adopted(self, classifier: Classifier) -> None:
-        """Note that a model is in use, so that older ones are refused."""
+    def adopted(self, classifier: Classifier, counted: bool = True) -> None:
+        """Note that a model is in use, so that older ones are refused.
+
+        Args:
+            classifier: the model.
+            counted: whether the process's deaths are counted; not without another model that could be used instead.
+        """
+        self.probation.use(classifier.identity.digest if counted else "")
         if self.admission is not None:
             self.admission.note(classifier.statement)

@@ -39,7 +39,9 @@ def _cut(path: Path, model: Path) -> None:
 
 
 def _copies(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.suffix == ".tflite" and path.name != "model.tflite"]
+    """Return the copies, the newest first."""
+    copies = [path for path in folder.iterdir() if path.suffix == ".tflite" and path.name != "model.tflite"]
+    return sorted(copies, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _refused(running: Running) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def test_a_file_that_crashes_the_interpreter_does_not_crash_the_device(
 def test_what_is_adopted_is_what_is_kept_and_a_good_file_takes_over(start: Start, model: Path, tmp_path: Path) -> None:
     running = start("--reload")
     better = variant(model, tmp_path / "better", labels=lambda text: text.replace("0", "nought"))
-    content = better.read_bytes()
+    before, content = model.read_bytes(), better.read_bytes()
     assert running.put(better)["model"] == "adopted"
     bad = tmp_path / "bad"
     _cut(bad, model)
@@ -96,13 +98,13 @@ def test_what_is_adopted_is_what_is_kept_and_a_good_file_takes_over(start: Start
     again = start("--reload")
     state = _refused(again)
     assert (state["model"], state["labels"][0]) == ("refused", "nought")
-    assert [path.read_bytes() for path in _copies(tmp_path)] == [content]
+    assert [path.read_bytes() for path in _copies(tmp_path)] == [content, before]
     best = variant(model, tmp_path / "best", labels=lambda text: text.replace("0", "none"))
-    content = best.read_bytes()
+    before, content = content, best.read_bytes()
     state = again.put(best)
     assert (state["model"], state["labels"][0]) == ("adopted", "none")
     again.stop()
-    assert [path.read_bytes() for path in _copies(tmp_path)] == [content]
+    assert [path.read_bytes() for path in _copies(tmp_path)] == [content, before]
 
 
 def test_a_service_keeps_it_in_its_own_folder(start: Start, model: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from edgeclf_runtime.updates.last_good import LastGood, version
 from edgeclf_runtime.updates.offer import OFFER
 from edgeclf_runtime.updates.origin import Folder
 from edgeclf_runtime.updates.poll import UpdatePoll, delay
+from edgeclf_runtime.updates.probation import Probation
 from edgeclf_runtime.updates.use import ModelUse
 from tests.model_files import variant, wrong_golden
 from tests.runtime.replaced_model import Running
@@ -188,7 +189,9 @@ def test_an_update_that_does_not_fit_leaves_the_disk_to_others(
     part = tmp_path / f".model.tflite.good-update-{hashlib.sha256(file.encode()).hexdigest()[:16]}.part"
     part.write_bytes(bytes(1000))  # of an attempt before
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * size - 1001))
-    use = ModelUse(model, Classifier.load, [], print, Admission(TrustedKeys(keys / "mine.pub"), model))
+    use = ModelUse(
+        model, Classifier.load, [], print, Probation(model), Admission(TrustedKeys(keys / "mine.pub"), model)
+    )
     poll = UpdatePoll(Folder(tmp_path / "stick"), use, every=0.05)
     poll.start(cast(ModelUser, SimpleNamespace(labels=(), backend="cpu")))
     _until(lambda: "an update needs" in caplog.text)
@@ -212,7 +215,7 @@ def test_an_update_that_cannot_be_opened_leaves_the_deployed_model_in_use(
 
     opened = functools.partial(Classifier.load, admit=admission.check)
     for fits, label in ((lambda labels: None, "two"), (suits, "one")):
-        poll = UpdatePoll(Folder(tmp_path / "stick"), ModelUse(model, opened, [], fits, admission))
+        poll = UpdatePoll(Folder(tmp_path / "stick"), ModelUse(model, opened, [], fits, Probation(model), admission))
         classifier, _ = poll.open_newest(endless=True)
         with classifier:
             assert classifier.card.labels[0] == label
