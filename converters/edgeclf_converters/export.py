@@ -151,7 +151,7 @@ def export(
         golden: images, uint8 RGB of at most 320 pixels a side, stored in the file with their scores.
         measure: called with the opened file; returns figures for the card.
         familiarity: called after ``measure``; its result is stored in the file, and the card suggests
-        ``learning.familiarity.REJECT`` as the refusal threshold.
+            ``learning.familiarity.REJECT`` as the refusal threshold.
 
     Raises:
         ConversionError: see ``convert`` and ``prepared``; or the written file does not reproduce its golden scores.

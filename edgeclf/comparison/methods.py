@@ -61,7 +61,7 @@ class Cell:
         count, correct: number of test images, and of correct answers.
         accuracy, low, high: accuracy on the test part, with its 95% interval (Wilson).
         seconds: time from the files to the trained model, including validation, but without decoding images and fitting
-        a head that an earlier cell has already done.
+            a head that an earlier cell has already done.
         bytes: size of the model's parameters in float32.
         trained: number of parameters that were trained.
     """

@@ -25,8 +25,8 @@ class Row:
     """The cells of one method and share, as means over their seeds.
 
     Attributes:
-        low, high: 95% interval of the mean accuracy (Wilson). It is as wide as for one seed, because all seeds
-        use the same test images.
+        low, high: 95% interval of the mean accuracy (Wilson). It is as wide as for one seed, because all seeds use the
+            same test images.
         spread: lowest and highest accuracy of the seeds, or None for one seed.
     """
 

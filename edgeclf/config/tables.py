@@ -54,7 +54,7 @@ class SearchConfig(Options):
         latency_ms: maximum inference time of the int8 file per image, in ms, on this machine; None for no limit.
         trials: maximum number of trials; None for no limit.
         backbones: names of backbones; those whose weights are not available are skipped. By default all that need no
-        ``weights`` file.
+            ``weights`` file.
         sizes: heights and widths of the input to try, in pixels.
         tunes: which parts of the network to train; from ``config.train.TUNES``.
     """

@@ -37,18 +37,18 @@ class TrainConfig(Options):
             installed package's.
         size: height and width of the model's input in pixels; None takes the backbone's own.
         train_size: height and width of the images in fine-tuning steps; None takes 6/7 of ``size``. Objects in random
-        crops of these smaller images appear about as large as in the whole images seen in use (Touvron et al.,
-        NeurIPS 2019), and steps are faster.
+            crops of these smaller images appear about as large as in the whole images seen in use (Touvron et al.,
+            NeurIPS 2019), and steps are faster.
         full_size_epochs: share of final epochs with images of ``size`` pixels whatever ``train_size`` is, so that the
-        last layers adapt to the features of larger images (the final fine-tuning of that paper).
+            last layers adapt to the features of larger images (the final fine-tuning of that paper).
         validation, test: shares of the images to hold out if the source has no such part.
         group: images that stay in one part of the split: ``none``, only groups of the source; ``near``, also
             near-duplicates within a class; ``time``, also images of a class taken within 2 s of one another according
             to EXIF data or file names.
         several_labels: an image may have several labels or none, listed in a CSV (``edgeclf.data.label_sets``). None:
-        each has one label, and a CSV that may list several is refused.
+            each has one label, and a CSV that may list several is refused.
         label_precision: with ``several_labels``, target precision of each label on the validation set, for which its
-        threshold is chosen.
+            threshold is chosen.
         seed: random seed of the split, the order of the images and their augmentation.
         deterministic: make training on a GPU reproducible bit for bit, as it always is on a CPU; slower.
         tune: what is trained: ``full``, every weight; ``batch-norm``, scale and shift per channel and the head, with
@@ -74,7 +74,7 @@ class TrainConfig(Options):
         mixup, cutmix: parameters of the Beta distribution by which two images are mixed; 0 for none.
         rand_augment: strength of two more random changes to every image, up to 10; 0 for none.
         camera: add random camera faults to training images: noise, over- or underexposure, colour cast, loss of colour,
-        low contrast, blur, greater distance; never those in ``edgeclf.training.augmentation.camera.HELD_OUT``.
+            low contrast, blur, greater distance; never those in ``edgeclf.training.augmentation.camera.HELD_OUT``.
         flip: mirror images at random; not for digits, letters, or classes that differ only in left and right.
         rotate90: rotate images by random quarter turns, for objects that appear in any orientation, such as from above.
         class_weights: ``auto`` gives rare classes more weight if the largest has over 1.5 times the images of the
@@ -88,10 +88,10 @@ class TrainConfig(Options):
         region: the part of the camera's image that the network sees on the device, as shares: left, top, width,
             height; None for all. It is stored in the model file, as are ``rotate`` and ``camera_flip``.
         rotate: degrees clockwise by which camera images are rotated first: 0, 90, 180 or 270.
-        camera_flip: how they are mirrored next: ``none``, ``horizontal`` (left and right) or ``vertical`` (top
-        and bottom).
+        camera_flip: how they are mirrored next: ``none``, ``horizontal`` (left and right) or ``vertical`` (top and
+            bottom).
         whole: which photographs are whole camera images and need rotation, mirroring and cropping, too: all of them, or
-        those of these sources. The others already show only the region.
+            those of these sources. The others already show only the region.
         from_run: folder of a finished run to start from, see ``edgeclf.config.grown``; None starts from ``init``.
     """
 

@@ -82,7 +82,7 @@ class Dataset:
         groups: int64 ``[files]``; files with the same number must stay in one part, -1 means no group.
         shards: the TFRecord shards with the images' bytes, if these are not in separate files.
         sources: the datasets joined in this one; its file names then begin with their numbers, from 1. Empty for a
-        single source.
+            single source.
         note: one line on how the source's layout was interpreted; empty if its names leave no doubt.
         view: rotation and region to apply to whole camera frames; unused if this joins other datasets.
         presence: bool ``[files, labels]``, which labels each file has, if it may have several; the targets then only
@@ -164,7 +164,7 @@ class Dataset:
         Args:
             file: one of ``files``.
             rule: the preprocessing of the network that the image is for, which says how JPEGs are decoded; None decodes
-            them at full size.
+                them at full size.
 
         Raises:
             ImageError: the file cannot be read or decoded.

@@ -26,7 +26,7 @@ class Grouping:
         data: the images.
         fingerprints: the images' fingerprints.
         way: "none" keeps only the source's own groups; "near" adds near-duplicates within a class; "time" also adds
-        images of a class that were taken in a row. If images may have several labels, all count as one class.
+            images of a class that were taken in a row. If images may have several labels, all count as one class.
 
     Attributes:
         near: each image's group of near-duplicates, int64 ``[images]``; -1 for none.

@@ -61,7 +61,7 @@ def decode(
     Args:
         data: the images.
         rule: the model's preprocessing. JPEGs are decoded by it for ``larger``, too, so that training sees the same
-        pixels as a device.
+            pixels as a device.
         margin: the size of ``larger`` as a multiple of the input size; 0 for none.
         folder: a new folder for the decoded images, on a disk with room for them.
         reporter: shows the progress.

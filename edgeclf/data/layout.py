@@ -48,8 +48,8 @@ def read_layout(root: Path) -> Layout:
 
     Raises:
         DataError: the folder is missing, or it is unclear whether its folders are parts or classes: two stand for the
-        same part, one among several parts is not a part, one resembles a part under another name, or one has parts
-        of its own or repeats the classes.
+            same part, one among several parts is not a part, one resembles a part under another name, or one has parts
+            of its own or repeats the classes.
     """
     base = unwrapped(root)
     folders = subfolders(base)

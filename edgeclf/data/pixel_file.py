@@ -28,7 +28,7 @@ class PixelFile:
 
     Args:
         path: a new file. Its space is reserved at once, so that a full disk is an error here; its name is removed as
-        soon as it is open.
+            soon as it is open.
         shape: rows, height, width.
     """
 

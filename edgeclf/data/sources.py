@@ -38,11 +38,11 @@ def read_source(
 
     Args:
         data: a folder with one sub-folder per class, or with parts that have them; a CSV (see ``read_manifest``); a
-        folder written by ``edgeclf data shard``; or several of these, whose classes are joined.
+            folder written by ``edgeclf data shard``; or several of these, whose classes are joined.
         say: called with notes: how an ambiguous folder was interpreted, and what each of several sources has.
         training: whether the images are for training. If not, a CSV may have a single label and no train part.
         several_labels: whether an image may have several labels, which only a CSV can list; None: one label, and a CSV
-        that may list several is refused.
+            that may list several is refused.
 
     Returns:
         the images, and the files that were skipped.

@@ -33,7 +33,7 @@ class CameraFault:
 
     Attributes:
         draw: takes an image, uint8 RGB ``[height, width, 3]``, a strength and a random generator; returns pixels still
-        to be rounded and clipped to 0..255.
+            to be rounded and clipped to 0..255.
         strengths: weak, middle and strong.
         unit: of the strengths, for display, with a placeholder for the number.
         advice: what to do about it, in one line.

@@ -29,7 +29,7 @@ class MatchedLabels:
     Attributes:
         card: the new model's card, with the labels that only the old model knows appended; for reading images.
         labels: labels of ``card`` for display, plus ``NOTHING`` if it is not one of them: every model can answer images
-        of nothing correctly, with "unknown".
+            of nothing correctly, with "unknown".
         new, old: for each of ``labels``, its index in that model's labels, int64; -1 if the model does not know it.
 
     Raises:

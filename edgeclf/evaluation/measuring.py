@@ -104,7 +104,7 @@ def measure(
         classifier: the model; with several lanes, that many images are classified at a time.
         files: the images' files.
         targets: the correct label of each file, as an index into the card's labels; one more is ``NOTHING`` if the
-        model has no such class.
+            model has no such class.
         read: returns a file's pixels, uint8 RGB; raises ImageError. None reads it as the model card says.
         title: title of the progress bar.
         rule: which images are answered with "unknown"; None for none, not even those that the card refuses.

@@ -32,8 +32,7 @@ def check_promotable(new: Path, old: Path) -> bool:
     """Return whether the new file differs from the old one.
 
     Raises:
-        DataError: the old one is not a file, or the new one contains no labels: it would get those next to the old
-        one.
+        DataError: the old one is not a file, or the new one contains no labels: it would get those next to the old one.
     """
     if not old.is_file():
         what = "is a folder, expected the model file that the devices use" if old.is_dir() else "there is no such file"

@@ -41,7 +41,7 @@ class FaultFigures:
         fault, strength: name, and strength with its unit.
         level: 0 weak, 1 middle, 2 strong.
         accuracy, confidence, refused: share of correct answers, mean of the best scores, and share of images of the
-        model's classes that are answered with "unknown"; in [0, 1].
+            model's classes that are answered with "unknown"; in [0, 1].
         lost, low, high: percentage points of accuracy lost to the fault, and their 95% interval by image.
         advice: what to do about it.
         is_held_out: whether training with ``camera`` never draws this fault.

@@ -97,7 +97,7 @@ def import_onnx(
         path: the file to write.
         labels: the labels in the order of the network's outputs.
         images: a folder of photographs like those that the model will see; if all are in folders named after labels,
-        these are their labels.
+            these are their labels.
         environment: see ``OnnxConverter``.
         max_drop: see ``edgeclf_converters.convert_int8``.
 

@@ -24,7 +24,7 @@ class Selection:
 
     Attributes:
         waited: number of fine-tuned networks in a row that were clearly worse than the best fine-tuned one. The network
-        with only a fitted head does not count: early epochs, at high learning rates, are worse than it at first.
+            with only a fitted head does not count: early epochs, at high learning rates, are worse than it at first.
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ def augment(
         rotate90: rotate images by zero to three quarter turns, each equally often.
         seed: int32 ``[2]``; the same seed gives the same result.
         part, count: given if the images are this part of a batch of ``count``; each is then changed as in the whole
-        batch.
+            batch.
         several_labels: crop less, as each label must stay true.
 
     Returns:
