@@ -74,11 +74,11 @@ class Classifier:
         golden, tolerance: images with the scores they must give, for ``verification.verify``.
         path: path of the model file.
         score_rule: how the network's outputs become scores.
-        familiarity: how familiar images are told from others; None if the file has none.
-        expectation: which accuracy to expect on a camera; None if the file has none.
-        examples: training images to show; None if the file has none.
-        statement: what is signed at the end of the file; checked only if ``load`` was given ``admit``.
-        identity: which file it is.
+        familiarity: tells familiar images from others; None if the file has none.
+        expectation: the accuracy to expect on a camera; None if the file has none.
+        examples: training images for display; None if the file has none.
+        statement: the signed statement at the end of the file; checked only if ``load`` was given ``admit``.
+        identity: identifies the file.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -117,16 +117,16 @@ class Classifier:
         """Open a .tflite file.
 
         Args:
-            path: of the file.
-            labels, mean, std, color, resize, scores: values that replace those of the file; see ``read_model``.
+            path: path of the file.
+            labels, mean, std, color, resize, scores: values that override those of the file; see ``read_model``.
             backend: see ``backends.open_backend``.
             threads, lanes: see ``backends.open_backend``; 1 lane serves one thread at a time.
-            features: give each prediction its features, too (``Prediction.features``); always so for a file with
+            features: also compute each prediction's features (``Prediction.features``); always done for a file with
                 familiarity.
-            reject: familiarity below which images are answered with "unknown", 0 to 1, in place of the card's; 0
-                refuses none.
+            reject: familiarity below which images are answered with "unknown", 0 to 1, overriding the card's; 0 refuses
+                none.
             admit: called with the path and the content before an interpreter gets it; raises SignatureError to refuse
-                it, as ``trust.keys.TrustedKeys.check`` does.
+                the file, as ``trust.keys.TrustedKeys.check`` does.
 
         Raises:
             ModelError: the file is not an image classifier, or lacks a value that must be given here.
@@ -155,8 +155,8 @@ class Classifier:
                 ``read_image`` does; a Pillow image, which is turned upright, laid over white and converted to RGB in
                 the same way; or a Frame, of which the region of its view is used. Everything but a Frame is classified
                 as it is: the card's region and rotation for cameras are not applied. A JPEG file, and a Frame that came
-                as a JPEG, is decoded by the card's rule (``Preprocessing.jpeg``); arrays and Pillow images have been
-                decoded before and are taken as they are.
+                as a JPEG, is decoded by the card's rule (``Preprocessing.jpeg``); arrays and Pillow images are already
+                decoded and used as they are.
 
         Returns:
             A Prediction with ``milliseconds`` for "resize" and "invoke"; reading a file is not included.
@@ -202,7 +202,7 @@ class Classifier:
         )
 
     def _check(self, scores: npt.NDArray[np.float32]) -> None:
-        """Warn once if the scores are not probabilities, so that a threshold would make no sense."""
+        """Warn once if the scores are not probabilities, because a threshold is then meaningless."""
         if self.score_rule.misfit(scores):
             self._is_checked = True
             _log.warning(
@@ -213,7 +213,7 @@ class Classifier:
             )
 
     def warm_up(self) -> None:
-        """Classify a grey image: the first call takes longer, and shows that the model works at all."""
+        """Classify a grey image: the first call takes longer, and shows whether the model works at all."""
         rule = self.card.preprocessing
         self.classify(np.full((rule.height, rule.width, 3), 128, np.uint8))
 
@@ -222,7 +222,7 @@ class Classifier:
 
         Args:
             source: a Source, or anything that ``open_source`` opens: a camera number, a path, an address.
-            whole: whether to rotate and crop its images as the card says for a camera; None does so for cameras,
+            whole: whether to rotate and crop the images as the card says for a camera; None does so for cameras,
                 streams and videos, but not for image files.
 
         Yields:

@@ -3,14 +3,14 @@
 EdgeclfError
 ├── ModelError        a model file: missing, truncated, not TFLite, not an image classifier
 │   ├── LabelsError   labels: missing, or not as many as outputs
-│   └── SignatureError  a model file that no trusted key signed, that was changed since, or that is older
+│   └── SignatureError  a model file that no trusted key signed, that was changed since, or that is too old
 ├── ImageError        an image: missing, truncated, not an image
 ├── SourceError       a camera, video, folder or stream: missing, lost, unreadable
 │   └── SourceEnded   the end of a source that cannot be reopened
 ├── SinkError         a file, broker or address to which observations cannot be written
 │   └── AddressError  an address that this machine does not have, or not yet
 ├── BackendError      no interpreter, or it refuses the model
-├── UpdateError       an update cannot be brought: no answer, cut off, not what was offered
+├── UpdateError       an update cannot be fetched: no answer, cut off, not what was offered
 ├── ServiceError      systemd: not running, or it refuses
 └── UsageError        arguments that contradict each other
 """
@@ -79,7 +79,7 @@ class ServiceError(EdgeclfError, OSError):
 
 
 class UpdateError(EdgeclfError, OSError):
-    """An update cannot be brought."""
+    """An update cannot be fetched."""
 
 
 class UsageError(EdgeclfError, ValueError):

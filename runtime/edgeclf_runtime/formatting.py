@@ -11,7 +11,7 @@ __all__ = ["answer_text", "content", "doubt", "json_line", "rounded", "text_line
 
 
 def answer_text(prediction: Prediction, answer: str, reason: str | None) -> str:
-    """Format as ``unknown (unfamiliar)``, or without the reason if the model has no familiarity: then it is clear."""
+    """Format as ``unknown (unfamiliar)``; without the reason if the model has no familiarity, as there is only one."""
     is_shown = reason == UNFAMILIAR or (reason and prediction.familiarity is not None)
     return f"{answer} ({reason})" if is_shown else answer
 
@@ -37,7 +37,7 @@ def rounded(score: float, digits: int) -> float:
 
 
 def content(prediction: Prediction, top: int) -> dict[str, object]:
-    """Return label, score, the best ``scores`` and milliseconds, for JSON; all ``answers`` if there may be several."""
+    """Return label, score, the best ``scores`` and milliseconds for JSON; all ``answers`` if there may be several."""
     answers = {"answers": list(prediction.answers)} if prediction.label_thresholds else {}
     return {
         **answers,

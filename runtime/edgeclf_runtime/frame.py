@@ -24,11 +24,11 @@ class Frame:
         time: time of capture, in seconds of ``time.monotonic()``; for a file, when it was read.
         number: position in the source's sequence, from 0; frames dropped by a live source leave gaps.
         source: where it came from: a device, a path, an address without its password.
-        jpeg: the original JPEG, if it came as one.
+        jpeg: the original JPEG, if the image came as one.
         film_time: position in the video, in seconds; None for other sources.
         view: the rotation already applied, and the region that is classified; by default the whole image.
         unturned: the original JPEG of a rotated or mirrored image, as the camera sent it.
-        min_size: the width and height that decoding at reduced size kept at least, before rotation, by the rule of a
+        min_size: the minimum width and height, before rotation, that decoding at reduced size kept, by the rule of a
             model card; (0, 0) for other images.
     """
 
@@ -44,7 +44,7 @@ class Frame:
 
     @property
     def moment(self) -> float:
-        """Time for frame rates, averages and pauses, in seconds: the position in the video, else ``time``."""
+        """Time for frame rates, averages and gaps, in seconds: the position in the video, else ``time``."""
         return self.time if self.film_time is None else self.film_time
 
     def viewed(self, view: View, min_size: tuple[int, int] = (0, 0)) -> Frame:
@@ -69,7 +69,7 @@ class Frame:
                 reduced size by its own option.
 
         Returns:
-            this frame if its pixels are those already, or if it did not come as a JPEG.
+            this frame if its pixels are right already, or if it did not come as a JPEG.
         """
         from edgeclf_runtime.errors import ImageError
         from edgeclf_runtime.pictures.header import read_header
@@ -101,7 +101,7 @@ class Frame:
         """Return the classified region at full size, uint8 RGB.
 
         Raises:
-            ImageError: it is damaged where the smaller one was not.
+            ImageError: the JPEG is damaged in a part that decoding at reduced size skipped.
         """
         return self.view.cut(self.whole())
 
@@ -109,7 +109,7 @@ class Frame:
         """Return the whole image at full size, uint8 RGB.
 
         Raises:
-            ImageError: it is damaged where the smaller one was not.
+            ImageError: the JPEG is damaged in a part that decoding at reduced size skipped.
         """
         data = self.jpeg or self.unturned
         if data is None:
@@ -124,10 +124,10 @@ class Frame:
 
 
 class FrameOnDemand:
-    """A camera's frame that is decoded only if somebody looks at it; has everything that a ``Frame`` has.
+    """A camera's frame that is decoded only when accessed; has everything that a ``Frame`` has.
 
     Args:
-        time: as ``Frame.time``.
+        time: see ``Frame.time``.
         decode: returns the frame, or None if it is damaged; called at most once.
     """
 
@@ -142,7 +142,7 @@ class FrameOnDemand:
         """The decoded frame.
 
         Raises:
-            ImageError: damaged.
+            ImageError: it is damaged.
         """
         with self._lock:
             if not self._is_decoded:

@@ -44,8 +44,8 @@ class Prediction:
             no familiarity.
         reject: familiarity below which the answer is "unknown"; 0 for none.
         features: float32 ``[size]``, the input of the network's last layer; None if it was not computed.
-        label_thresholds: if an image may have several labels, the score of each from which on it is an answer; empty if
-            it has one.
+        label_thresholds: if an image may have several labels, for each label the score from which on it is an answer;
+            else empty.
     """
 
     scores: npt.NDArray[np.float32]
@@ -94,7 +94,7 @@ class Prediction:
 
     @property
     def answer(self) -> str:
-        """Label of the best class, or "unknown" if there is a ``reason`` for that.
+        """Label of the best class, or "unknown" if there is a ``reason``.
 
         With several labels: the ``answers`` as ``a|b``, or ``NOTHING``.
         """

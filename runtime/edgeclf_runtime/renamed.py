@@ -1,4 +1,4 @@
-"""Accept old names of options and keys: a notice shows the new name; the old and the new one together are refused."""
+"""Accept old names of options and keys: a notice gives the new name; using both names is an error."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def in_new_names(
 
     Args:
         options: values by name.
-        names: new name of an option by its old one.
-        values: new name of a value by its old one, by the option's new name.
+        names: new option name by old name.
+        values: new value by old value, by the option's new name.
 
     Returns:
         The options; a notice for each old name, such as "adapt is called tune now"; and an error for each option given
@@ -100,10 +100,10 @@ def meant(name: str, choices: Iterable[str], names: Names) -> str:
 
 
 def old_keywords(names: Names) -> Callable[[_Call], _Call]:
-    """Make a function accept the old names of its keywords, too.
+    """Make a function also accept old names of its keyword arguments.
 
     Args:
-        names: new keyword by old one.
+        names: new keyword by old keyword.
     """
 
     def decorated(call: _Call) -> _Call:
@@ -121,10 +121,10 @@ def old_keywords(names: Names) -> Callable[[_Call], _Call]:
 
 
 def old_fields(names: Names) -> Callable[[type[_Kind]], type[_Kind]]:
-    """Make a dataclass accept and return its fields by their old names, too.
+    """Make a dataclass also accept and return its fields by their old names.
 
     Args:
-        names: new field by old one.
+        names: new field by old field.
     """
 
     def decorated(kind: type[_Kind]) -> type[_Kind]:
@@ -155,7 +155,7 @@ def _doubled(old: str, new: str) -> str:
 
 
 def _values(value: Any, new_values: Names) -> tuple[Any, list[str]]:
-    """Return a value, or several, by their new names, and the old names found."""
+    """Return one or several values by their new names, and the old names found."""
     if isinstance(value, (list, tuple)):
         old_values = list(dict.fromkeys(item for item in value if isinstance(item, str) and item in new_values))
         return type(value)(new_values[item] if item in old_values else item for item in value), old_values

@@ -1,4 +1,4 @@
-"""How many threads of the interpreter answer a camera soonest: measured once for a model and a machine, then kept."""
+"""Find how many interpreter threads answer a camera soonest: measured once per model and machine, then stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 _TRIED = (1, 2, 4)
 _WORTH = 0.9  # share of the time with fewer threads, above which more threads only cost processor time
-_SECONDS, _LEAST, _MOST = 0.25, 5, 50  # of each measurement: duration, and numbers of runs
+_SECONDS, _LEAST, _MOST = 0.25, 5, 50  # of each measurement: duration, minimum and maximum number of runs
 _LONGEST = 1.5  # seconds after which no further number is tried
 
 
@@ -42,7 +42,7 @@ class ThreadChoice:
     """The number of threads for a camera.
 
     Attributes:
-        threads: of the interpreter; see ``fewest_worth``.
+        threads: number of interpreter threads; see ``fewest_worth``.
         milliseconds: median time of the network alone, by number of threads.
     """
 
@@ -55,7 +55,7 @@ class ThreadChoice:
 
 
 def choose_threads(load: Callable[[int], Classifier]) -> ThreadChoice:
-    """Measure a model; takes one to two seconds at most.
+    """Measure a model, in at most two seconds.
 
     Args:
         load: opens the model with a number of threads; it must not run on an Edge TPU.
@@ -71,7 +71,7 @@ def choose_threads(load: Callable[[int], Classifier]) -> ThreadChoice:
 
 
 def fewest_worth(times: Mapping[int, float]) -> int:
-    """Return the number of threads to use, of their times in ascending order: more only if they save a tenth."""
+    """Return the number of threads to use, given times by ascending number: more threads must save a tenth."""
     chosen = min(times)
     for number, value in times.items():
         chosen = number if value < _WORTH * times[chosen] else chosen
@@ -79,7 +79,7 @@ def fewest_worth(times: Mapping[int, float]) -> int:
 
 
 def _is_slower(times: Mapping[int, float]) -> bool:
-    """Whether the last number of threads was no gain, so that still more are none."""
+    """Return whether the last number of threads brought no gain, so that more will not either."""
     *before, last = times.values()
     return bool(before) and last >= _WORTH * min(before)
 
@@ -102,10 +102,10 @@ def _median_time(classifier: Classifier) -> float:
 
 
 def kept_choice(model: Path, content: Path | None = None, backend: str = "auto") -> ThreadChoice | None:
-    """Return what was measured before for this content, machine and interpreter; None if nothing was.
+    """Return the stored choice for this content, machine and interpreter; None if there is none.
 
     Args:
-        model: path of the model file, beside which it is kept, or in a service's state folder.
+        model: path of the model file; the choice is stored next to it or in the service's state folder.
         content: path of the file that is opened in its place.
         backend: see ``open_backend``.
     """
@@ -120,7 +120,7 @@ def kept_choice(model: Path, content: Path | None = None, backend: str = "auto")
 
 
 def keep_choice(choice: ThreadChoice, model: Path, content: Path | None = None, backend: str = "auto") -> Path | None:
-    """Keep a choice; return the file, or None if it cannot be written: then each start measures again."""
+    """Store a choice; return the file, or None if it cannot be written: then each start measures again."""
     kept = {"for": _circumstances(content or model, backend), **vars(choice)}
     try:
         write_text(_place(model), json.dumps(kept))
@@ -130,7 +130,7 @@ def keep_choice(choice: ThreadChoice, model: Path, content: Path | None = None, 
 
 
 def runs_on_cores(content: Path, backend: str) -> bool:
-    """Whether a model file runs on the processor, not on an Edge TPU; False for one that cannot be read."""
+    """Return whether a model file runs on the processor, not on an Edge TPU; False if it cannot be read."""
     try:
         return not backend.startswith("edgetpu") and not is_compiled(content.read_bytes())
     except OSError:
@@ -143,7 +143,7 @@ def _place(model: Path) -> Path:
 
 
 def _circumstances(content: Path, backend: str) -> dict[str, Any]:
-    """Return what a choice holds for."""
+    """Return the circumstances that a choice applies to."""
     data = content.read_bytes()
     return {
         "model": f"{zlib.crc32(data):08x} {len(data)}",
@@ -171,11 +171,11 @@ def _version(name: str) -> str:
 class CameraOpener:
     """Opens model files for a camera with the number of threads that answers soonest.
 
-    The first file is measured, unless that was done before; those that take its place use the same number.
+    The first file is measured, unless a choice is stored; files that replace it use the same number.
 
     Args:
         load: opens a file; takes ``threads`` and other options, as ``Classifier.load`` does.
-        model: path of the model file, beside which the choice is kept.
+        model: path of the model file; the choice is stored next to it or in the service's state folder.
         backend: see ``open_backend``.
 
     Attributes:

@@ -29,10 +29,10 @@ class TensorSpec:
 
 
 class Backend(Protocol):
-    """Runs one model; used by as many threads at a time as it has lanes.
+    """Runs one model; can be used by as many threads at a time as it has lanes.
 
     Attributes:
-        name: as ``open_backend`` takes it.
+        name: the name for ``open_backend``.
         reason: why it was chosen, for display.
         input, output: its tensors.
         features: the features, ``(1, size)``, if the model has them as a second output (``model.features``).

@@ -21,7 +21,7 @@ class Delegate:
 
     Attributes:
         library: path of a file, or a name that the system's loader finds.
-        device: as libedgetpu takes it: empty for any; ":1", "usb", "usb:1", "pci", "pci:1".
+        device: in libedgetpu's notation: empty for any; ":1", "usb", "usb:1", "pci", "pci:1".
     """
 
     library: str
@@ -29,7 +29,7 @@ class Delegate:
 
     @property
     def name(self) -> str:
-        """Name of the backend, as ``open_backend`` takes it."""
+        """Name of the backend for ``open_backend``."""
         return f"edgetpu:{self.device.lstrip(':')}" if self.device else "edgetpu"
 
     def load(self, load_delegate: Callable[..., Any]) -> Any:
@@ -74,7 +74,7 @@ def no_device(library: str, name: str) -> str:
 
 
 def misfit(delegate: Delegate, interpreter: str, text: str) -> str:
-    """Explain the error ``text`` with which an interpreter with this delegate refuses a model."""
+    """Explain ``text``, the error with which an interpreter with this delegate refuses a model."""
     reason = text.partition("Encountered unresolved custom op")[0] or text  # only a consequence of what precedes it
     if "runtime version" in reason:
         fix = f"update it ({INSTALL_LIBRARY}) or compile the model for an older one with edgetpu_compiler -m 13"

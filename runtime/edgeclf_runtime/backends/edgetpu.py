@@ -35,7 +35,7 @@ def edgetpu_library() -> str:
 
 
 def edgetpu_devices(name: str) -> tuple[str, ...]:
-    """Return the devices in a backend's name, as ``Delegate`` takes them, or ``(ALL,)``.
+    """Return the devices in a backend's name, in the notation of ``Delegate``, or ``(ALL,)``.
 
     Args:
         name: "edgetpu" for any device, "edgetpu:1", "edgetpu:usb", "edgetpu:usb:1", "edgetpu:pci" and so on; several

@@ -22,8 +22,8 @@ def open_backend(name: str, content: bytes, threads: int | None = None, lanes: i
         name: a key of ``BACKENDS``; "edgetpu", also with devices (``edgetpu.edgetpu_devices``); or "auto": the Edge TPU
             for a model compiled for it, else the first of ``BACKENDS`` that is installed.
         content: bytes of a .tflite file.
-        threads: threads per interpreter, at least 1; by default its own choice, or 1 if there are several.
-        lanes: number of interpreters on the CPU that work in parallel; for Edge TPUs the named devices count.
+        threads: threads per interpreter, at least 1; by default the interpreter chooses, or 1 if there are several.
+        lanes: number of parallel interpreters on the CPU; on Edge TPUs it is the number of named devices.
 
     Raises:
         BackendError: not installed, or the interpreter or its device refuses the model.

@@ -33,7 +33,7 @@ class Probed:
 
     Attributes:
         interpreter: name of a backend.
-        devices: as ``Delegate`` takes them.
+        devices: in the notation of ``Delegate``.
         seconds: duration of the trial.
         passed_over: why preferred interpreters were not used; empty if there were none.
     """
@@ -55,7 +55,7 @@ def probe(library: str, devices: Sequence[str], content: bytes = b"") -> Probed:
 
     Args:
         library: see ``Delegate``.
-        devices: as ``Delegate`` takes them, or ``[ALL]``.
+        devices: in the notation of ``Delegate``, or ``[ALL]``.
         content: a model compiled for the Edge TPU; if empty, the devices are only opened.
 
     Raises:

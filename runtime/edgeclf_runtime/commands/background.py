@@ -98,7 +98,7 @@ def _viewed(source: Source, view: View, min_size: tuple[int, int]) -> Generator[
 
 
 def _shown(minutes: float) -> Callable[[float], None]:
-    """Return a function that shows on a terminal how long it has looked, once a second."""
+    """Return a function that updates the elapsed time on a terminal once a second."""
     shown = 0.0
 
     def show(seconds: float) -> None:

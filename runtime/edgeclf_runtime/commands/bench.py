@@ -35,7 +35,7 @@ def _most() -> int:
 
 
 def _camera_choice(open_model: Opener, model: Path) -> ThreadChoice | None:
-    """Measure how many threads ``run`` uses for a camera, and keep that for it; None on an Edge TPU."""
+    """Measure how many threads ``run`` uses for a camera, and store the number for it; None on an Edge TPU."""
     from edgeclf_runtime.threads import choose_threads, keep_choice, runs_on_cores
 
     backend = getattr(open_model, "keywords", {}).get("backend") or "auto"

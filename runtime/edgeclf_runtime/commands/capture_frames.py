@@ -1,4 +1,4 @@
-"""What ``edgeclf capture`` keeps of a camera's frames, and photographs at an interval."""
+"""The camera frames of ``edgeclf capture``, and photographs taken at an interval."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def camera_frames(
 
 
 def _kept(frame: Frame, view: View) -> Frame:
-    """Crop a frame that its source has rotated to the view; a cropped frame loses its original JPEG."""
+    """Crop a frame, already rotated by its source, to the view; a cropped frame loses its original JPEG."""
     if view.region == WHOLE:
         return frame
     return replace(frame, pixels=view.cut(frame.pixels), jpeg=None, unturned=None)
 
 
 def by_the_clock(album: Album, frames: Frames, label: str, every: float, count: int) -> None:
-    """Store ``count`` photographs of a class, one every so many seconds."""
+    """Store ``count`` photographs of a class, one every ``seconds``."""
     due, left = time.monotonic(), count
     with closing(frames(None, lambda _: None)) as taken:
         for frame in taken:

@@ -1,4 +1,4 @@
-"""Photographs of a zone of run.toml, as the network will see it."""
+"""Photograph a zone of run.toml as the network will see it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["ZoneChoice"]
 
 
 class ZoneChoice:
-    """The zones of run.toml, also those drawn on the page, one of which is photographed; safe to use from any thread.
+    """The zones of run.toml, including those drawn on the page, one of them chosen; safe to use from any thread.
 
     Args:
         config: path of run.toml.
-        zone: the zone to begin with; empty for the first.
-        card: view of the model file, for what the zone does not set.
+        zone: name of the zone to start with; empty for the first.
+        card: view of the model card, for values that the zone does not set.
 
     Attributes:
-        names: of all zones.
-        zone: the name of the one that is chosen.
+        names: names of all zones.
+        zone: name of the chosen zone.
 
     Raises:
         UsageError: run.toml is invalid, has no zones, or no such zone.
@@ -59,7 +59,7 @@ class ZoneChoice:
         return name
 
     def choose(self, name: str) -> None:
-        """Go on with another zone, from its camera's next frame on.
+        """Switch to another zone, from its camera's next frame on.
 
         Raises:
             UsageError: there is no such zone.
@@ -80,9 +80,9 @@ class ZoneChoice:
         """Yield the frames of the chosen zone, rotated, cropped and masked, until its camera ends.
 
         Args:
-            listener: gets the states of the camera.
-            opened: gets the description of each camera that is opened.
-            reopen: wait for a camera that is lost or not there.
+            listener: called with the states of the camera.
+            opened: called with the description of each camera that is opened.
+            reopen: wait for a camera that is lost or missing.
 
         Raises:
             SourceError: a camera cannot be opened, or is lost.
@@ -108,7 +108,7 @@ class ZoneChoice:
             with self._lock:
                 self._source = source
             opened(source.description)
-            if self._now.camera != camera.name:  # chosen meanwhile
+            if self._now.camera != camera.name:  # switched meanwhile
                 return
             for frame in source:
                 zone = self._now
@@ -119,5 +119,5 @@ class ZoneChoice:
 
 
 def _seen(frame: Frame, view: View) -> Frame:
-    """Return what the network sees of a frame; it loses its original JPEG if that is not all of it."""
+    """Return the part of a frame that the network sees; it loses its original JPEG if that is not the whole frame."""
     return replace(frame, pixels=view.see(frame.pixels), jpeg=None, unturned=None) if view.changes else frame

@@ -27,8 +27,8 @@ _WITHIN = 1.8  # seconds; the pipeline itself takes up to 1.4
 def ended_by_signals(pipeline: Watched) -> Iterator[None]:
     """Stop the pipeline on SIGTERM, and end the process within two seconds after SIGTERM or Ctrl-C.
 
-    A thread gets the signals through a socket: a Python handler would have to wait for the main thread, which may hang
-    in a driver or be opening a stream, and it might interrupt code that holds a lock.
+    A thread receives the signals through a socket: a Python handler would have to wait for the main thread, which may
+    hang in a driver or be opening a stream, and it might interrupt code that holds a lock.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)

@@ -49,7 +49,7 @@ def _content(file: ModelFile) -> dict[str, Any]:
 
 
 def _signed(file: ModelFile) -> str | None:
-    """Return who claims to have signed it, and when; None if it is not signed."""
+    """Return who claims to have signed the file, and when; None if it is not signed."""
     from edgeclf_runtime.trust.statement import shown_version
 
     if file.statement is None:
@@ -58,7 +58,7 @@ def _signed(file: ModelFile) -> str | None:
 
 
 def _familiarity(file: ModelFile) -> dict[str, int] | None:
-    """Return the number of prototypes, of the classes and of the empty scene; None if the file has no familiarity."""
+    """Return the number of prototypes of the classes and of the empty scene; None if the file has no familiarity."""
     from edgeclf_runtime.model.familiarity import NO_CLASS
 
     if file.familiarity is None:

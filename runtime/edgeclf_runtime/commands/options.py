@@ -146,11 +146,11 @@ top_option = click.option(
 
 
 class Command(click.Command):
-    """A command that also accepts old names of options, which the help does not show.
+    """A command that also accepts old names of options, which the help omits.
 
     Args:
-        renamed: new flag by old one, such as "--tune" by "--adapt".
-        renamed_values: new value by old one, by the new flag.
+        renamed: new flag by old flag, such as "--tune" by "--adapt".
+        renamed_values: new value by old value, by the new flag.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class SectionedCommand(Command):
     """A command whose help lists the options in sections.
 
     Args:
-        sections: names of options by section title; other options come last.
+        sections: option names by section title; other options come last.
     """
 
     def __init__(self, *words: Any, sections: Mapping[str, Sequence[str]], **options: Any) -> None:
@@ -207,17 +207,17 @@ def turn_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options for opening a model; the command gets ``open_model`` in their place."""
+    """Add the options for opening a model; the command gets ``open_model`` instead of them."""
     return _in_place(command, (*_READING, _BACKEND, _THREADS), "open_model", _load)
 
 
 def untimed_model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the same options without ``--threads``, for a command that passes the number to ``open_model`` itself."""
+    """Add the same options without ``--threads``, for a command that passes that number to ``open_model`` itself."""
     return _in_place(command, (*_READING, _BACKEND), "open_model", _load)
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options for reading a model file. The command gets ``read``, a path to its ``ModelFile``."""
+    """Add the options for reading a model file; the command gets ``read``, from a path to its ``ModelFile``."""
     return _in_place(command, _READING, "read", _read)
 
 
@@ -248,14 +248,14 @@ def _read(path: Path, **options: Any) -> ModelFile:
 
 
 def say_if_nothing_is_refused(classifier: Classifier, reject: float | None) -> None:
-    """Say that ``reject`` has no effect if the user asks for it and the model has no familiarity."""
+    """Say that ``reject`` has no effect if the user set it and the model has no familiarity."""
     if reject and classifier.familiarity is None:
         how = "Export the run again; a file compiled for the Edge TPU cannot have it"
         click.echo(f"{classifier.path}: has no familiarity, so reject refuses nothing. {how}.", err=True)
 
 
 def words_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:
-    """Return the values that a command accepts as command-line words, with absolute paths."""
+    """Return the values of a command's options as command-line words, with absolute paths."""
     words = []
     for option in command.params:
         value = values.get(option.name or "")

@@ -1,4 +1,4 @@
-"""What the commands that serve a page of their own share: HTTPS, the names of classes, and the end."""
+"""What commands with a web page share: HTTPS, class names, and ending."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["class_names", "server_context", "terminated"]
 
 
 def class_names(context: click.Context, option: click.Parameter, value: str) -> list[str]:
-    """Return the names in "A,B"; the callback of an option."""
+    """Return the names in "A,B"; an option callback."""
     return [name for name in value.split(",") if name.strip()]
 
 
 def server_context(tls: tuple[str, str] | None) -> ssl.SSLContext | None:
-    """Return what serves HTTPS with a certificate and its key; None for HTTP.
+    """Return the TLS context for a certificate and its key; None for HTTP.
 
     Raises:
         SinkError: they cannot be used, or the certificate has expired.

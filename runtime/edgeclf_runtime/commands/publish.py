@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["publish"]
 
-_DELTAS = 3  # models of before from which a delta is offered
-_WORTH = 0.5  # largest share of the model's bytes that a delta may have
+_DELTAS = 3  # number of earlier models from which a delta is offered
+_WORTH = 0.5  # maximum size of a delta, as a share of the model's
 
 
 @click.command()
@@ -50,7 +50,7 @@ def publish(model: Path, folder: Path, key: Path) -> None:
         with written_beside(folder / offer.file) as hidden:
             hidden.write_bytes(signed)
     offer = _with_deltas(offer, folder, content)
-    with written_beside(folder / OFFER) as hidden:  # last, so that what it names is there
+    with written_beside(folder / OFFER) as hidden:  # last, when the files that it names are there
         hidden.write_bytes(offer.to_bytes(signing))
     when = shown_version(version)
     click.echo(f"{folder}: offers {offer.shown}, signed on {when} with the key {signing.fingerprint}.")
@@ -60,7 +60,7 @@ def publish(model: Path, folder: Path, key: Path) -> None:
 
 
 def _with_deltas(offer: Offer, folder: Path, content: bytes) -> Offer:
-    """Write the deltas from the models offered before, where they are much smaller than the model."""
+    """Write deltas from the models offered before, if they are much smaller than the model."""
     from edgeclf_runtime.system.atomic_file import written_beside
     from edgeclf_runtime.trust.sealing import to_sign
     from edgeclf_runtime.updates.delta import delta
@@ -77,7 +77,7 @@ def _with_deltas(offer: Offer, folder: Path, content: bytes) -> Offer:
 
 
 def _offer(model: Path, content: bytes, size: int, statement: Statement) -> Offer:
-    """Return the offer of a model file; one of another tool has no card."""
+    """Return the offer of a model file; a file of another tool has no card."""
     from edgeclf_runtime.backends.edgetpu import is_compiled
     from edgeclf_runtime.model.archive import Archive
     from edgeclf_runtime.updates.offer import Offer
@@ -87,7 +87,7 @@ def _offer(model: Path, content: bytes, size: int, statement: Statement) -> Offe
 
 
 def _is_there(path: Path, digest: str) -> bool:
-    """Whether a file has the content of this digest, whatever its signature."""
+    """Return whether a file has the content with this digest, whatever its signature."""
     from edgeclf_runtime.trust.sealing import sealed_digest
 
     return path.exists() and sealed_digest(_content(path)) == digest

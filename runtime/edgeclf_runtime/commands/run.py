@@ -187,7 +187,7 @@ def run(
     from edgeclf_runtime.threads import CameraOpener
 
     share_heaps()
-    # A thread that returns from OpenCV or the interpreter would wait for another's Python code for 5 ms.
+    # Otherwise, a thread that returns from OpenCV or the interpreter would wait for another's Python code for 5 ms.
     sys.setswitchinterval(0.0005)
     content = read_settings(config) if config else {}
     options, labels_of = by_table(given), labels_reader(open_model)
@@ -211,7 +211,7 @@ def run(
         printing = Printing(top, as_json, only_changes)
         return run_zones(open_model, model, chosen, printing, max_frames, interpreters, zone_changes)
     waits = chosen.source == "-" or not is_live(chosen.source)
-    # All cores together finish a camera's newest frame sooner, unless it gives more frames than they can process.
+    # All cores together finish a camera's newest frame sooner, unless more frames come than they can process.
     several = waits and not is_one_image(chosen.source)
     open_model = functools.partial(open_model, lanes=interpreters or (decoding_cores() if several else 1))
     if not waits and interpreters is None and open_model.keywords.get("threads") is None:

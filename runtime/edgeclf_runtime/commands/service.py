@@ -105,7 +105,7 @@ def install(
 
 
 def _caller() -> str:
-    """Return the user who called sudo; empty for root itself."""
+    """Return the user who called sudo; empty if root logged in directly."""
     name = os.environ.get("SUDO_USER", "")
     return "" if name == "root" else name
 

@@ -74,7 +74,7 @@ def sort(
 
 
 def _report(pile: Pile) -> None:
-    """Print how many images each class has, and what comes next."""
+    """Print how many images each class has, and the next step."""
     from edgeclf_runtime.web.picture_counts import PictureCounts
 
     counter = PictureCounts()

@@ -1,4 +1,4 @@
-"""What ``edgeclf run`` needs before its first frame, and what works beside its pipeline."""
+"""What ``edgeclf run`` prepares before its first frame, and the tasks beside its pipeline."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def await_time() -> None:
 def model_use(
     model: Path, open_model: Opener, suits: Callable[[tuple[str, ...]], None], trusted_key: str = ""
 ) -> ModelUse:
-    """Return how a model file is opened, with the options of the command line.
+    """Return how to open and follow a model file, by the options of the command line.
 
     Raises:
         UsageError: the file of trusted keys cannot be used.
@@ -82,11 +82,11 @@ def model_use(
 def opened_model(
     use: ModelUse, chosen: RunSettings, endless: bool, updates: bool
 ) -> tuple[Classifier, str, list[ModelFollower]]:
-    """Open a model and return it, why its file was refused if another is used instead, and what follow it.
+    """Open a model; return it, why its file was refused if another is used instead, and what watches for new files.
 
     Args:
-        use: how its file is used.
-        chosen: whether it is reloaded, and where updates are.
+        use: how the file is used.
+        chosen: the settings, which say whether it is reloaded and where updates are.
         endless: whether to fall back to a last good copy.
         updates: whether this is the model that updates replace.
 

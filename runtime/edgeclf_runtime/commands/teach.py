@@ -72,7 +72,7 @@ def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool
 
 
 def _looked(classifier: Classifier, photographs: Photographs) -> ImageFeatures:
-    """Compute the photographs' features, and say what was left out."""
+    """Compute the photographs' features, and report what was left out."""
     from edgeclf_runtime.learning.image_features import look
 
     if photographs.loose:
@@ -89,7 +89,7 @@ def _looked(classifier: Classifier, photographs: Photographs) -> ImageFeatures:
 
 
 def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iterator[str]:
-    """Yield lines that say how sure the new model is."""
+    """Yield lines on how certain the new model is."""
     from edgeclf_runtime.learning.judgement import wilson
 
     alike = len(examples.files) - len(set(examples.groups.tolist()))
@@ -113,7 +113,7 @@ def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iter
 
 
 def _kept(kept: Kept | None) -> Iterator[str]:
-    """Yield lines that say what became of the classes that were there before."""
+    """Yield lines on what became of the existing classes."""
     if kept is None:
         return
     typical, classes = counted(kept.count, "typical image"), counted(kept.classes, "class", "classes")

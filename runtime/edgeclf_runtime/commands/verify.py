@@ -61,7 +61,7 @@ def verify(
 
 
 def _admission(trusted_key: Path | None, not_older_than: Sequence[Path]) -> Callable[[Path, bytes], None] | None:
-    """Return what checks a signature; None if none is asked for."""
+    """Return the function that checks signatures; None if none is requested."""
     from edgeclf_runtime.errors import UsageError
     from edgeclf_runtime.trust.admission import check_not_older
     from edgeclf_runtime.trust.keys import TrustedKeys

@@ -1,4 +1,4 @@
-"""The zones of a run, which the page may change while it goes on."""
+"""The zones of a run, which the page may change while it runs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["OpenModel", "ZonedRun", "gap_of"]
 
 @dataclass
 class OpenModel:
-    """A model file that is open.
+    """An open model file.
 
     Attributes:
-        classifier: of it, or of its last good copy.
+        classifier: classifier of the file, or of its last good copy.
         refused: why the copy is used; empty if it is not.
-        followers: what offer new models.
+        followers: watchers that offer new models.
         probation: counts the deaths of the process; None in a run that ends.
     """
 
@@ -45,15 +45,15 @@ class OpenModel:
 
 @dataclass
 class ZonedRun:
-    """What zones need of the run, at the start and when the page changes them.
+    """What zones need from the run, at the start and when the page changes them.
 
     Attributes:
-        chosen: the settings that count now.
-        model: path of the model of zones that name none.
+        chosen: the settings in force.
+        model: path of the model for zones that name none.
         opened, models: all models, by path.
-        waits: whether a camera's source can wait, by the camera's name.
-        pipeline: gets the zones.
-        as_json: whether JSON lines go to the terminal.
+        waits: whether a camera's source can wait, by camera name.
+        pipeline: the pipeline that the zones are added to.
+        as_json: whether JSON lines are printed.
     """
 
     chosen: RunSettings
@@ -75,7 +75,7 @@ class ZonedRun:
         self.pipeline.open([camera.name for camera in cameras if not camera.options.wait])
 
     def open_camera(self, name: str, listener: StateListener) -> Source:
-        """Open a camera; its zones turn and cut the images."""
+        """Open a camera; its zones rotate and crop the images."""
         from edgeclf_runtime.pictures.preprocess import min_side
         from edgeclf_runtime.sources import open_source
 
@@ -111,7 +111,7 @@ class ZonedRun:
         self.pipeline.add(made, self.models[zone.model or self.model], sinks)
 
     def change(self, chosen: RunSettings, keep: Callable[[], None]) -> None:
-        """Take the zones of these settings over; see ``zone_changes.Change``."""
+        """Switch to the zones of these settings; see ``zone_changes.Change``."""
         from edgeclf_runtime.sinks.sink import ZoneName
 
         if not self.pipeline.is_running:

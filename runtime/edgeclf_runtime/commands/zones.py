@@ -1,4 +1,4 @@
-"""What ``edgeclf run`` does with ``[[camera]]`` and ``[[zone]]``."""
+"""``edgeclf run`` with ``[[camera]]`` and ``[[zone]]``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OF_THE_FILE = ("labels", "mean", "std", "color", "resize", "scores")
 
 @dataclass(frozen=True)
 class Printing:
-    """What goes to the terminal: options of the command line."""
+    """What is printed, by the options of the command line."""
 
     top: int
     as_json: bool
@@ -46,7 +46,7 @@ class Printing:
 def labels_reader(open_model: Opener) -> Callable[[Path], tuple[str, ...]]:
     """Return a function that reads the labels of a model file with the options of the command line.
 
-    Of a damaged file they are those of its last good copy, with which a service starts.
+    If the file is damaged, it reads its last good copy's, which a service starts with.
     """
     given = getattr(open_model, "keywords", {})
     options = {name: given.get(name) for name in _OF_THE_FILE}
@@ -78,8 +78,8 @@ def run_zones(
     """Classify the zones of all cameras in one process.
 
     Args:
-        interpreters: of each model; by default one for each core.
-        changes: what the page may change.
+        interpreters: number of interpreters per model; by default one per core.
+        changes: applies the page's changes; None if there are none.
     """
     from edgeclf_runtime.pipeline.zones import ZonesPipeline
     from edgeclf_runtime.sources import is_live
@@ -122,8 +122,8 @@ def run_zones(
 def frames_at_once(interpreters: int | None, cores: int) -> int:
     """Return how many frames of all zones to work on at once: as many as there are interpreters of a model.
 
-    By default it is one more than there are cores: its thread works while another waits for Python's lock, which all
-    need between the steps of a frame, and while another has the interpreter that it needs.
+    By default this is one more than there are cores: a thread can work while another waits for Python's lock, needed
+    between the steps of a frame, or for an interpreter.
     """
     return interpreters or (cores + 1 if cores > 1 else 1)
 
@@ -137,7 +137,7 @@ def _opened(
     endless: bool,
     stack: ExitStack,
 ) -> dict[Path, OpenModel]:
-    """Open each model file once, the one of the command line also if zones may use it later; updates replace that."""
+    """Open each model file once, the command line's too, if zones may use it later; updates replace that one."""
     from edgeclf_runtime.pipeline.zone_sinks import suit_zones
 
     models = {}
@@ -193,7 +193,7 @@ def _shared_models(opened: Mapping[Path, OpenModel], pipeline: ZonesPipeline, at
 def _watched(
     pipeline: ZonesPipeline, opened: Mapping[Path, OpenModel], models: Mapping[Path, SharedModel]
 ) -> Iterator[None]:
-    """Send a service's heartbeats and follow the model files in the background."""
+    """Send a service's heartbeats and watch the model files in the background."""
     from edgeclf_runtime.sinks import ModelState
 
     watches = [(follower, models[path]) for path, model in opened.items() for follower in model.followers]

@@ -19,14 +19,14 @@ _IN_ADDRESS = re.compile(r"//[^/?#@\s]*:(?!\d{1,5}(?:[/?#]|$))[^@\s]+@")
 _IN_TEXT = re.compile(
     r"(?:pass|passwd|password|pwd|token|secret|api_?key|auth\w*)(?:=|:\s|\s+Bearer\s)\s*\S", re.IGNORECASE
 )
-_LONG_PART = 16  # a path component of a webhook this long is its secret, as in Home Assistant and chats
+_LONG_PART = 16  # a webhook's path component of this length is its secret, as in Home Assistant and chats
 
 
 def exposed_secrets(path: Path, content: Mapping[str, Any]) -> str:
     """Return a warning in one line, without any secret; empty if there is no problem or it cannot be checked.
 
     Args:
-        path: of the config.
+        path: path of the config.
         content: parsed content of the config.
     """
     try:

@@ -1,4 +1,4 @@
-"""The zones drawn on the page: a file of their own, which run.toml includes by its key ``page_zones``."""
+"""The zones drawn on the page, in a file of their own, which run.toml includes by its key ``page_zones``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["page_file", "placed", "read_page_zones", "rounded", "with_page_zones
 
 _PLACE = ("region", "polygon")
 _KEYS = ("name", "camera", *_PLACE)
-_MOST_POINTS = 64  # checking whether sides cross takes time with the square of it
+_MOST_POINTS = 64  # checking for crossing sides takes time with its square
 _MOST_ZONES = 64
-_DIGITS = 4  # of shares, after the point
+_DIGITS = 4  # digits of shares after the decimal point
 _HEAD = """\
 # Zones drawn on the page of edgeclf run, which writes this file anew. run.toml includes it by page_zones.
 # A zone that run.toml has, too, gets its place from here and all else from there.
@@ -27,7 +27,7 @@ _HEAD = """\
 
 
 def page_file(content: Mapping[str, Any]) -> Path | None:
-    """Return the file that run.toml names; None for none. A service keeps it in its state folder."""
+    """Return the file named in run.toml; None without one. A service keeps it in its state folder."""
     name = content.get("page_zones")
     if not isinstance(name, str) or not name:
         return None
@@ -38,7 +38,7 @@ def read_page_zones(path: Path) -> list[dict[str, Any]]:
     """Read the zones of the file; none if it is missing.
 
     Raises:
-        UsageError: it cannot be read, or holds something else.
+        UsageError: it cannot be read, or has other contents.
     """
     if not path.exists():
         return []
@@ -52,10 +52,10 @@ def read_page_zones(path: Path) -> list[dict[str, Any]]:
 
 
 def placed(zones: Any) -> list[dict[str, Any]]:
-    """Return zones that have a place and nothing else; values are checked with those of run.toml.
+    """Return zones that have only a position; their values are checked with those of run.toml.
 
     Raises:
-        UsageError: they are not such tables, or too many.
+        UsageError: they are not tables of zones, or too many.
     """
     if not isinstance(zones, list) or not all(isinstance(zone, dict) for zone in zones):
         raise UsageError("expected a list of zones")
@@ -74,7 +74,7 @@ def placed(zones: Any) -> list[dict[str, Any]]:
 
 
 def rounded(zones: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return zones with shares as the file has them: what is checked must still be valid when it is read again."""
+    """Return zones with shares as they are written to the file: what is checked must still be valid when read again."""
     return [{key: _rounded(value) if key in _PLACE else value for key, value in zone.items()} for zone in zones]
 
 
@@ -85,7 +85,7 @@ def _rounded(value: Any, depth: int = 2) -> Any:
 
 
 def with_page_zones(content: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return run.toml's content with the drawn zones: one of a name that it has replaces its camera and place."""
+    """Return run.toml's content with the drawn zones; one of an existing name replaces its camera and position."""
     written = content.get("zone", [])
     if not drawn or not isinstance(written, list):
         return dict(content)

@@ -8,12 +8,12 @@ from edgeclf_runtime.pictures.view import Polygon, Region
 
 __all__ = ["polygon_mistakes", "region_around"]
 
-_CLOSE = 1e-4  # a share of the image that may be a rounding error
+_CLOSE = 1e-4  # share of the image that may be a rounding error
 _Point = tuple[float, float]
 
 
 def region_around(points: Polygon) -> Region:
-    """Return the smallest region that contains a polygon, which has no mistakes."""
+    """Return the smallest region that contains a valid polygon."""
     left, top = (max(0.0, min(point[axis] for point in points)) for axis in (0, 1))
     right, bottom = (min(1.0, max(point[axis] for point in points)) for axis in (0, 1))
     return left, top, right - left, bottom - top
@@ -39,7 +39,7 @@ def polygon_mistakes(points: Polygon) -> list[str]:
 
 
 def _meet(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
-    """Whether the segments from a to b and from c to d have a point in common."""
+    """Return whether the segments from a to b and from c to d have a point in common."""
     ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
     turns = [_turn(*three) for three in ends]
     if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
@@ -52,5 +52,5 @@ def _turn(a: _Point, b: _Point, c: _Point) -> float:
 
 
 def _is_between(a: _Point, b: _Point, point: _Point) -> bool:
-    """Whether a point on the line through a and b lies between them."""
+    """Return whether a point on the line through a and b lies between them."""
     return all(min(a[axis], b[axis]) <= point[axis] <= max(a[axis], b[axis]) for axis in (0, 1))

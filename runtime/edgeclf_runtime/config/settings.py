@@ -64,7 +64,7 @@ class SinkSettings(
         return tuple(name for kind in SINK_KINDS for name in kind.recipients(self))
 
     def devices(self) -> dict[str, str]:
-        """Return the kernel's devices that are used, and their groups."""
+        """Return the kernel devices in use, and their groups."""
         return {device: group for kind in SINK_KINDS for device, group in kind.devices(self).items()}
 
     def folders(self) -> tuple[Path, ...]:
@@ -73,7 +73,7 @@ class SinkSettings(
         return tuple(dict.fromkeys(Path(os.path.normpath(path)) for path in folders))
 
     def values(self, mark: str) -> tuple[str, ...]:
-        """Return the values that are set of keys marked ``"secret"`` or ``"carried"``."""
+        """Return the values of all keys marked ``"secret"`` or ``"carried"`` that are set."""
         return tuple(value for item in fields(self) if item.metadata.get(mark) and (value := getattr(self, item.name)))
 
 
@@ -86,18 +86,17 @@ class RunSettings:
     """All settings, grouped as the tables of the TOML file.
 
     Attributes:
-        source: as ``open_source`` takes it.
+        source: see ``open_source``.
         reload: switch to a new model file when it replaces the one in use and passes its check.
         camera: the table ``[camera]``.
         decision, gate, sinks: the tables of those names.
-        cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, and ``source``, ``camera``,
-            ``decision`` and ``gate`` count only then.
+        cameras, zones: ``[[camera]]`` and ``[[zone]]``; empty in a run of one camera, which is described by ``source``,
+            ``camera``, ``decision`` and ``gate``.
         trusted_key: path of a file of public keys; model files that none of them signed are refused. Empty for none.
-        update: folder or https address that is looked at for new models, in place of the one of the command line;
-            empty for none.
-        update_every: seconds from one look to the next; 0 for 3600 of an address and 10 of a folder.
-        update_ca: file of the certificate authority that is trusted for it, in place of the system's.
-        page_zones: the file of zones that are drawn on the page; empty if none can be drawn.
+        update: folder or https address to check for new models, which replace the command line's; empty for none.
+        update_every: seconds between two checks; 0 for 3600 for an address and 10 for a folder.
+        update_ca: file of the certificate authority trusted for it instead of the system's.
+        page_zones: the file of zones drawn on the page; empty to disable drawing.
     """
 
     source: str = field(default="0", repr=False)
@@ -161,7 +160,7 @@ def settings(
         content: content of the file.
         given: options by table, which take precedence over the file; None means not given.
         where: name of the file, for errors.
-        model: the model of zones that name none.
+        model: the model for zones that name none.
         labels: reads the labels of a zone's model file; raises EdgeclfError if it cannot be used. None
             does not check them.
 
@@ -201,7 +200,7 @@ def settings(
 
 
 def _update_mistakes(given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the keys of signed models and updates."""
+    """Return the errors in the keys for signed models and updates."""
     texts = ("trusted_key", "update", "update_ca")
     wrong = [f"{key}: expected a text, got {given[key]!r}" for key in texts if type(given[key]) is not str]
     every = given["update_every"]

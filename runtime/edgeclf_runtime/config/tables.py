@@ -1,4 +1,4 @@
-"""Make a settings object of a table of run.toml, and collect all mistakes."""
+"""Turn tables of run.toml into settings objects, and collect all mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHER_WORDS = {"from": "after", "to": "on"}
 
 @dataclass
 class Reading:
-    """What was found wrong so far while a file is read, and notices of old names."""
+    """The mistakes found so far while reading a file, and notices of old names."""
 
     wrong: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
@@ -33,15 +33,15 @@ class Reading:
         table: str = "",
         others: Sequence[str] = (),
     ) -> _Kind | None:
-        """Return the object of a table; None, and a mistake noted, if it is invalid.
+        """Return the object for a table; if it is invalid, note a mistake and return None.
 
         Args:
-            content: of the table; keys in ``others`` are left out.
+            content: the table; keys in ``others`` are ignored.
             kind: a dataclass with defaults.
-            name: of the table, for errors.
+            name: name of the table, for errors.
             options: values that take precedence; None means not given.
-            table: name of the table that has the same old names, if it differs.
-            others: further keys that may be meant by an unknown one.
+            table: name of the table with the same old names, if different.
+            others: further keys to suggest for an unknown one.
         """
         old_names = KEYS.get(table or name, {})
         content, notices, doubled = in_new_names({k: v for k, v in content.items() if k not in others}, old_names)

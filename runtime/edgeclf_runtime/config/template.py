@@ -77,7 +77,7 @@ def settings_text(chosen: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the content of the file.
 
     Args:
-        chosen: values by table, "" for the keys above all tables; all other keys are commented out.
+        chosen: values by table, with "" for the keys above all tables; all other keys are commented out.
     """
     defaults = {key: RunSettings.__dataclass_fields__[key].default for key in _TOP}
     above = chosen.get("", {})

@@ -23,7 +23,7 @@ Labels = Callable[[Path], "tuple[str, ...]"]
 
 
 def has_zones(content: Mapping[str, Any]) -> bool:
-    """Whether a file has ``[[camera]]`` or ``[[zone]]``, or zones that are drawn on the page."""
+    """Return whether a file has ``[[camera]]`` or ``[[zone]]``, or zones drawn on the page."""
     return "zone" in content or isinstance(content.get("camera"), list) or bool(content.get("page_zones"))
 
 
@@ -36,15 +36,15 @@ def cameras_and_zones(
 ) -> tuple[tuple[CameraSettings, ...], tuple[ZoneSettings, ...]]:
     """Return the cameras and zones; mistakes are noted in ``reading``.
 
-    A file with ``[camera]`` and zones has one camera, ``camera``. A camera that no zone names has one of the whole
-    image, of its own name, if the file has no zones at all.
+    A file with ``[camera]`` and zones has one camera, ``camera``. If a file has no zones at all, each camera gets one
+    with its own name for the whole image.
 
     Args:
-        content: of the file.
-        given: options of the command line by table; they hold for all cameras and zones.
-        model: the model of zones that name none.
+        content: the file's content.
+        given: options of the command line by table; they apply to all cameras and zones.
+        model: the model for zones that name none.
         labels: reads the labels of a model file; raises EdgeclfError if it cannot be used. None does not check them.
-        reading: collects what is wrong.
+        reading: collects the mistakes.
     """
     cameras = _cameras(content, given, reading)
     zones = _zones(content, given, [camera.name for camera in cameras], reading)
@@ -127,7 +127,7 @@ def _rule(
     called: str,
     reading: Reading,
 ) -> Any:
-    """Return a zone's rule: what it does not set is as in the table of all zones."""
+    """Return a zone's rule; values that it does not set come from the table for all zones."""
     general, own = content.get(name, {}), zone.get(name, {})
     if not isinstance(own, Mapping) or not isinstance(general, Mapping):
         reading.wrong.append(f"{called}.{name}: expected a table, [zone.{name}]")
@@ -150,7 +150,7 @@ def _check_pins(zones: Sequence[ZoneSettings], content: Mapping[str, Any], readi
 
 
 def _outputs(texts: object) -> list[tuple[str, str]]:
-    """Return pin and label of each ``PIN=LABEL``; what is none is named elsewhere."""
+    """Return pin and label of each ``PIN=LABEL``; invalid values are reported elsewhere."""
     listed = texts if isinstance(texts, (list, tuple)) else ()
     return [output_of(text) for text in listed if isinstance(text, str) and output_of(text)[0]]
 

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[^\W_][\w-]{0,39}")
 
 @dataclass(frozen=True)
 class CameraKeys:
-    """The keys of ``[[camera]]`` beside those of ``[camera]``."""
+    """The keys of ``[[camera]]`` in addition to those of ``[camera]``."""
 
     name: str = ""
     source: str = field(default="", repr=False)
@@ -37,7 +37,7 @@ class CameraKeys:
 
 @dataclass(frozen=True)
 class ZoneKeys:
-    """The keys of ``[[zone]]`` beside its tables; see ``ZoneSettings``."""
+    """The keys of ``[[zone]]`` in addition to its tables; see ``ZoneSettings``."""
 
     name: str = ""
     camera: str = ""
@@ -62,7 +62,7 @@ class ZoneKeys:
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """A camera: its name, its source as ``open_source`` takes it, and its options."""
+    """A camera: its name, its source (see ``open_source``), and its options."""
 
     name: str
     source: str = field(repr=False)
@@ -71,15 +71,15 @@ class CameraSettings:
 
 @dataclass(frozen=True)
 class ZoneSettings:
-    """A zone: a part of a camera's images, its model, and what becomes of its answers.
+    """A zone: a part of a camera's images, its model, and what is done with its answers.
 
     Attributes:
-        name: of the zone.
+        name: name of the zone.
         camera: name of its camera.
-        model: path of its model file; None for the one of the command line.
-        region, polygon: which part is classified; None for the model's, or the whole image.
-        decision, gate: rules; what the zone does not set is as in the tables of those names.
-        on, after, command, webhook, gpio: in place of those of ``[sinks]``; None for the same.
+        model: path of its model file; None for the command line's.
+        region, polygon: the part that is classified; None for the model's, or the whole image.
+        decision, gate: rules; values that the zone does not set come from the tables of these names.
+        on, after, command, webhook, gpio: override those of ``[sinks]``; None for the same.
     """
 
     name: str
@@ -97,7 +97,7 @@ class ZoneSettings:
 
     @classmethod
     def made(cls, keys: ZoneKeys, camera: str, decision: DecisionRule, gate: GateRule) -> ZoneSettings:
-        """Return a zone from its keys; the region of a polygon is the smallest around it."""
+        """Return a zone from its keys; a polygon's region is the smallest around it."""
         region = region_around(keys.polygon) if keys.polygon else keys.region
         model = Path(keys.model) if keys.model else None
         calls = keys.on, keys.after, keys.command, keys.webhook, keys.gpio
@@ -105,7 +105,7 @@ class ZoneSettings:
 
 
 def duplicates(names: Sequence[str]) -> list[str]:
-    """Return the names that occur more than once, in upper or lower case: they name folders, too."""
+    """Return names that occur more than once, ignoring case: they are also names of folders."""
     counts = Counter(name.casefold() for name in names if name)
     return list({name.casefold(): name for name in names if counts[name.casefold()] > 1}.values())
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FamiliarityAverage", "ScoreAverage"]
 
-_FLOOR = 0.02  # of the limit; smaller values are averaged as this: a very strange image must not count for longer
+_FLOOR = 0.02  # of the limit; smaller values are raised to this, so that a very strange image does not count longer
 _LIMIT = 0.05  # assumed if nothing is refused
 
 

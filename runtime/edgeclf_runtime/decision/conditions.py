@@ -1,11 +1,11 @@
-"""Conditions: whether a camera's frames are like the training's images, and which accuracy to expect of the answers.
+"""Conditions: whether a camera's frames resemble the training images, and which accuracy to expect of the answers.
 
-By its definition the familiarity of new images like those of the training is evenly distributed from 0 to 1. Whether
-it still is, is tested after each view by a cumulative sum (Page, Biometrika 1954) of bets on low familiarity (the power
-martingale: Vovk et al., ICML 2003): it grows by what each view says for "unlike the training's images", and never falls
-below 0. While the images are like them it reaches ``ALARM`` once in more than exp(8), 3,000 views.
+By definition, the familiarity of new images like the training images is evenly distributed from 0 to 1. Whether it
+still is, is tested after each view by a cumulative sum (Page, Biometrika 1954) of bets on low familiarity (the power
+martingale: Vovk et al., ICML 2003): it grows with each view's evidence for "unlike the training images", and never
+falls below 0. While the images are like them, it reaches ``ALARM`` once in more than exp(8), 3,000 views.
 
-Frames of one view repeat one another, so each view counts once: see ``_Views``.
+Frames of one view repeat each other, so each view counts once: see ``_Views``.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ __all__ = ["ALARM", "Conditions", "ConditionsMonitor"]
 
 _log = logging.getLogger(__name__)
 ALARM, _CLEAR, _CEILING = 8.0, 4.0, 10.0
-_LEAST = 0.01  # familiarity below which one view says no more than another
-_FAMILIAR = 0.05  # familiarity from which a view that stays is one that the model knows
-_RECENT, _ENOUGH = 200, 30  # familiar views whose scores are averaged, and how many are needed
-_SAME = 0.8  # cosine similarity of features from which two frames show one view; see docs/figures.md
-_REMEMBERED = 32  # views
-_AGAIN = 120.0  # seconds after which an unfamiliar view that stays counts again
+_LEAST = 0.01  # familiarity below which a view adds no more evidence
+_FAMILIAR = 0.05  # familiarity from which the model knows a lasting view
+_RECENT, _ENOUGH = 200, 30  # number of familiar views whose scores are averaged, and how many are needed
+_SAME = 0.8  # cosine similarity of features from which two frames show the same view; see docs/figures.md
+_REMEMBERED = 32  # number of views
+_AGAIN = 120.0  # seconds after which an unfamiliar lasting view counts again
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the frames so far say.
+    """What the frames so far show.
 
     Attributes:
-        views: number of views that were counted, since the start or since the model was replaced.
-        accuracy: expected share of right answers among those that are not refused as unfamiliar, 0 to 1; None if there
-            were too few views, or the model file cannot tell.
-        error: mean error of ``accuracy``, as the export measured it.
-        is_unlike: whether the frames are unlike the images of the training: a dirty lens, a moved camera, night.
+        views: number of views counted since the start or since the model was replaced.
+        accuracy: expected share of correct answers among those not refused as unfamiliar, 0 to 1; None after too few
+            views, or if the model file has no data for it.
+        error: mean error of ``accuracy``, as measured at export.
+        is_unlike: whether the frames are unlike the training images: a dirty lens, a moved camera, night.
     """
 
     views: int = 0
@@ -56,9 +56,9 @@ class ConditionsMonitor:
     """Follows the frames of one camera through one model.
 
     Args:
-        familiarity: the model's.
-        expectation: the model's; None if its file has none.
-        name: of the zone, for the log; empty in a run without zones.
+        familiarity: the model's familiarity.
+        expectation: the model's expectation; None if its file has none.
+        name: name of the zone, for the log; empty in a run without zones.
     """
 
     def __init__(self, familiarity: Familiarity, expectation: Expectation | None, name: str = "") -> None:
@@ -73,14 +73,14 @@ class ConditionsMonitor:
         """Return the conditions after another frame.
 
         Args:
-            prediction: of the frame, with features and familiarity; without them nothing changes.
-            moment: of the frame, in seconds.
+            prediction: the frame's prediction, with features and familiarity; without them nothing changes.
+            moment: time of the frame, in seconds.
         """
         features, familiarity = prediction.features, prediction.familiarity
         if features is None or familiarity is None or not math.isfinite(prediction.score):
             return self.now
         is_unlike = self.now.is_unlike
-        # The empty scene, which was learned, has familiarity 0. It says something only when it can be seen again.
+        # The learned empty scene has familiarity 0. It is evidence only when it is seen again.
         if familiarity == 0 and not is_unlike:
             return self.now
         lasting = is_unlike or familiarity < _LEAST
@@ -88,7 +88,7 @@ class ConditionsMonitor:
         if is_new is None:
             return self.now
         if familiarity == 0 or (not is_new and familiarity >= _FAMILIAR):
-            familiarity = 1.0  # what was learned or has been counted before: the camera sees well
+            familiarity = 1.0  # learned, or already counted: the camera sees well
         step = math.log(0.5) - 0.5 * math.log(max(familiarity, _LEAST))
         self._sum = min(_CEILING, max(0.0, self._sum + step))
         is_unlike = self._sum >= (_CLEAR if is_unlike else ALARM)
@@ -116,8 +116,8 @@ class ConditionsMonitor:
 class _Views:
     """Tells whether a frame shows something else than the frames before.
 
-    It does if its features differ from those of the views that are remembered. A view that stays counts again from time
-    to time if it is asked to: a covered lens shows a single view, and is not to be overlooked.
+    It does if its features differ from those of the remembered views. On request, a lasting view counts again from
+    time to time: a covered lens shows a single view, and must not be overlooked.
     """
 
     def __init__(self) -> None:
@@ -128,9 +128,9 @@ class _Views:
         """Return whether a frame shows a new view, which is remembered; None if it does not count.
 
         Args:
-            vector: of length 1, float32 ``[size]``.
-            moment: in seconds.
-            lasting: whether a view that stays counts again.
+            vector: features of length 1, float32 ``[size]``.
+            moment: time of the frame, in seconds.
+            lasting: whether a lasting view counts again.
         """
         is_new = not len(self._seen) or float((self._seen @ vector).max()) < _SAME
         if not is_new and not (lasting and moment - self._counted >= _AGAIN):

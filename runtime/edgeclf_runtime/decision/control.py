@@ -1,4 +1,4 @@
-"""What somebody may change of a zone while it runs."""
+"""What may be changed in a zone while it runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["ZoneControl"]
 
 @dataclass(eq=False)
 class ZoneControl:
-    """Set from any thread; a zone obeys from its next frame on.
+    """Can be set from any thread; a zone obeys from its next frame on.
 
     Attributes:
         paused: an event; while it is set, no frame is classified.
-        threshold: score below which the answer is "unknown", 0 to 1; None for that of the settings.
+        threshold: score below which the answer is "unknown", 0 to 1; None for the settings' threshold.
     """
 
     paused: threading.Event = field(default_factory=threading.Event)

@@ -1,8 +1,8 @@
 """Turn the scores and the familiarity of frames into a stable answer: smoothing, "unknown", when the answer changes.
 
-A frame votes for a label or for "unknown". It votes for "unknown" if the averaged familiarity is below ``reject``, else
-if the averaged scores say so. The scores of an unfamiliar frame mean nothing, so they are left out of their average:
-a strange object before the camera moves the answer to "unknown", and never to another label.
+A frame votes for a label or for "unknown". It votes for "unknown" if the averaged familiarity is below ``reject``, or
+else if the averaged scores say so. The scores of an unfamiliar frame are meaningless, so they are left out of the
+average: a strange object in front of the camera moves the answer to "unknown", never to another label.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class DecisionRule:
         votes, window: a new answer must win ``votes`` of the last ``window`` frames.
         hold: seconds that a new answer must last before it counts.
         cooldown: minimum time from the end of a command or webhook call to the next, in seconds.
-        reject: answer "unknown" if the familiarity is lower, which is so for this share of familiar images; None uses
-            that of the model card, or 0 if ``threshold`` is 0: then the answer is never "unknown".
+        reject: answer "unknown" if the familiarity is lower, as it is for this share of familiar images; None uses the
+            model card's, or 0 if ``threshold`` is 0: then the answer is never "unknown".
         count_period: seconds within which the changes to each answer are counted; 0 counts none.
     """
 
@@ -75,15 +75,15 @@ class DecisionRule:
             raise UsageError(f"Decision: {'; '.join(wrong)}.")
 
     def reject_of(self, prediction: Prediction) -> float:
-        """Return the familiarity below which a prediction is refused; it comes with the one of its model card."""
+        """Return the familiarity below which a prediction is refused; predictions contain their model card's."""
         if self.reject is not None:
             return self.reject
         return 0.0 if self.threshold == 0 else prediction.reject
 
     def applied(self, prediction: Prediction) -> Prediction:
-        """Return a prediction with this rule's ``threshold`` and ``reject`` in place of the model card's.
+        """Return a prediction with this rule's ``threshold`` and ``reject`` instead of the model card's.
 
-        With several labels, ``threshold`` takes the place of each label's; 0 keeps them.
+        With several labels, ``threshold`` replaces each label's; 0 keeps them.
         """
         if prediction.label_thresholds and self.threshold:
             prediction = replace(prediction, label_thresholds=(self.threshold,) * len(prediction.labels))
@@ -100,14 +100,14 @@ class Decision:
         score: smoothed score of the label; for "unknown" the best score.
         changed: whether the answer differs from the previous one.
         since: ``moment`` of the first frame with this answer, in seconds.
-        refused: there is no answer; if False, "unknown" is the name of one of the model's classes.
-        reason: why there is none: "unfamiliar" or "undecided"; None if there is an answer.
+        refused: whether there is no answer; if False, "unknown" is the name of one of the model's classes.
+        reason: why there is no answer: "unfamiliar" or "undecided"; None if there is one.
         familiarity: averaged familiarity, 0 to 1; None if the model has none.
-        before: the answer before this one; if that was "unknown", also the last one that was not. Empty for the first.
-        counts: how often each answer has begun within ``count_period``; None if that is not counted.
+        before: the answer before this one; if that was "unknown", also the last one before it. Empty for the first.
+        counts: how often each answer began within ``count_period``; None if that is not counted.
         labels: the labels that are answers, if an image may have several; ``label`` is then ``a|b``, or ``NOTHING``.
-            None if it has one.
-        appeared: those of ``labels`` that the previous answer lacked.
+            None if an image has one label.
+        appeared: labels in ``labels`` that the previous answer lacked.
     """
 
     label: str
@@ -211,7 +211,7 @@ class Decider:
         return moment - self._coming_since >= self._rule.hold - ROUNDING
 
     def _averages(self, prediction: Prediction, limit: float, moment: float) -> npt.NDArray[np.float32]:
-        """Add a frame to the averages and return that of the scores."""
+        """Add a frame to the averages and return the averaged scores."""
         self._familiarity.add(prediction.familiarity, limit, moment)
         if prediction.familiarity is not None and prediction.familiarity < limit:
             return prediction.scores if self._scores.value is None else self._scores.value

@@ -1,4 +1,4 @@
-"""Remember which answer came before, and count how often each has begun lately."""
+"""Remember which answer came before, and count how often each began recently."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Events"]
 
-_MOST = 10_000  # times that are remembered of each answer
+_MOST = 10_000  # number of times remembered per answer
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Events:
         period: seconds back from the current frame within which changes are counted; 0 counts none.
 
     Attributes:
-        before: the answer before the current one; if that was "unknown", then also the last one that was not,
-            unless the current one is the same again.
+        before: the answer before the current one; if that was "unknown", also the last one before it, unless that is
+            the current one again.
     """
 
     def __init__(self, period: float = 0.0) -> None:
@@ -48,9 +48,9 @@ class Events:
             self._began.setdefault(label, deque(maxlen=_MOST)).append(moment)
 
     def counts(self, moment: float) -> dict[str, int] | None:
-        """Return how often each answer has begun within the period before a frame; None without a period.
+        """Return how often each answer began within the period before a frame; None without a period.
 
-        Times later than the frame's are those of another video, and are forgotten.
+        Times later than the frame's come from another video, and are forgotten.
         """
         if not self._period:
             return None

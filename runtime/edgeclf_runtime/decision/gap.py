@@ -19,7 +19,7 @@ class Gaps:
         self._steps: deque[float] = deque(maxlen=9)
 
     def ends_at(self, moment: float) -> bool:
-        """Whether a frame at this time, in seconds, follows a gap of at least 3 s and five times the usual interval.
+        """Return whether a frame at this time, in s, follows a gap of at least 3 s and five times the usual interval.
 
         A time that goes back, as with the next video, also counts as a gap. The same time again changes nothing.
         """

@@ -32,7 +32,7 @@ class GateRule:
     Attributes:
         region: left, top, width, height as shares of the image; None uses the model card's region for a camera, and
             the whole image otherwise.
-        max_fps: maximum number of frames classified per second; 0 for no limit. For a video its own time counts; image
+        max_fps: maximum number of frames classified per second; 0 for no limit. In a video its own time counts; image
             files and images from standard input are delayed, not skipped.
         motion: skip frames that differ by less from the last image with motion, in grey levels of 255: in the mean of
             the whole image, and by less than three times that in each 1/200 of it (an object of 1/14 of the image's
@@ -72,7 +72,7 @@ class Gate:
         return bool(self._rule.max_fps or self._rule.motion)
 
     def is_due(self, moment: float) -> bool:
-        """Return whether ``max_fps`` allows a frame of this time, in seconds; to be asked for every frame, in order."""
+        """Return whether ``max_fps`` allows a frame at this time, in seconds; call it for every frame, in order."""
         if self._gaps.ends_at(moment):  # earlier motion no longer counts
             self._last = self._moved = -1e9
             self._seen = None
@@ -86,7 +86,7 @@ class Gate:
         Args:
             frame: the next frame of the source.
             delay: waits a number of seconds; for sources that can wait, whose frames are delayed for ``max_fps``.
-            has_opened: whether ``look`` has said yes.
+            has_opened: whether ``look`` has already returned True.
         """
         rule = self._rule
         if not self.is_due(frame.moment) and delay is None:
@@ -104,13 +104,13 @@ class Gate:
     def look(self, moment: float, glimpse: Glimpse, view: View, skips: bool) -> bool | None:
         """Return whether to classify a frame, before it is decoded; None if only ``admit`` can tell.
 
-        To be asked for every frame, in order, in place of ``is_due``.
+        Call it for every frame, in order, instead of ``is_due``.
 
         Args:
-            moment: of the frame, in seconds.
-            glimpse: decodes the frame, as the camera sent it, at a smaller size that keeps a width and a height.
-            view: what is classified of it.
-            skips: whether ``max_fps`` skips frames of its source.
+            moment: time of the frame, in seconds.
+            glimpse: decodes the frame, not rotated, at a smaller size of at least a width and a height.
+            view: the part that is classified.
+            skips: whether ``max_fps`` skips frames of the source.
         """
         if not self.is_due(moment) and skips:
             return False

@@ -1,6 +1,6 @@
 """Turn the scores of frames into a stable set of labels, for a model with several labels per image.
 
-Each label is decided by itself: smoothing, hysteresis, votes and hold as for one label, against its own threshold.
+Each label is decided separately: smoothing, hysteresis, votes and hold as for one label, with its own threshold.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LabelSetDecider:
         self.forget()
 
     def follow(self, labels: tuple[str, ...], threshold: float | None) -> None:
-        """Switch to another model: keep those of the answers that it has; ``threshold`` is not used."""
+        """Switch to another model: keep the answers that it has as labels; ``threshold`` is not used."""
         self.forget()
         self._present &= set(labels)
 
@@ -54,7 +54,7 @@ class LabelSetDecider:
     def decide(self, prediction: Prediction, moment: float) -> Decision:
         """Return the answers after another prediction, whose frame has this ``moment`` (see ``Frame``).
 
-        NaN scores, from a broken model, are left out; as long as there were no others, the answer is "unknown".
+        NaN scores, from a broken model, are left out; until there are others, the answer is "unknown".
         """
         if not math.isfinite(float(prediction.scores.sum())):
             return self._kept(moment)
@@ -81,7 +81,7 @@ class LabelSetDecider:
         return self._answer
 
     def _kept(self, moment: float) -> Decision:
-        """Return the answer again; "unknown" if there is none yet."""
+        """Return the same answer again; "unknown" if there is none yet."""
         if self._answer is None:
             self._answer = Decision(UNKNOWN, 0.0, True, moment, True, UNDECIDED)
             return self._answer

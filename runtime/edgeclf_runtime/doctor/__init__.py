@@ -33,6 +33,6 @@ def examine(machine: Machine | None = None) -> list[Finding]:
     for check in _CHECKS:
         try:
             findings += check(machine or Machine())
-        except Exception as error:  # an unforeseen file must not stop the other checks
+        except Exception as error:  # an unforeseen error must not stop the other checks
             findings.append(Finding(check.__name__, "note", f"could not be examined ({type(error).__name__}: {error})"))
     return findings

@@ -1,4 +1,4 @@
-"""Report whether services see images like those of their training."""
+"""Report whether services see images like the training images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgeclf_runtime.system.state_folder import STATE
 
 __all__ = ["images"]
 
-_STATES = (".local/state", ".config")  # of a user's services, by the version of systemd
+_STATES = (".local/state", ".config")  # in a user's home, by the version of systemd
 _FOLDERS = ("/var/lib", "/var/lib/private", *(f"{home}/{state}" for home in ("/home/*", "/root") for state in _STATES))
 _CHECK = "Look at the page or a snapshot: clean the lens, check focus and light, aim the camera as before"
 
 
 def images(machine: Machine) -> Iterator[Finding]:
-    """Read what each service last wrote of its camera, or of its zones."""
+    """Read what each service last recorded about its camera, or about its zones."""
     pattern = f"{STATE}/*/{CONDITIONS.replace('.', '*.')}"
     files = {path.resolve(): path for folder in _FOLDERS for path in machine.glob(f"{folder}/{pattern}")}
     for path in files.values():

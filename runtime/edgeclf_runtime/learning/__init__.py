@@ -1,1 +1,1 @@
-"""What a device learns where it stands, and adds to its model file."""
+"""What a device learns in place and adds to its model file."""

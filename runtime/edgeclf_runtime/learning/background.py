@@ -18,7 +18,7 @@ from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of
 __all__ = ["EmptyScene", "check_familiarity", "learn_background", "still_frames"]
 
 _PROTOTYPES = 16
-_INTERVAL = 0.5  # seconds between frames that are looked at: more of a still scene tell nothing new
+_INTERVAL = 0.5  # seconds between frames used: more frames of a still scene add nothing
 _MOTION = 4.0  # see ``GateRule.motion``
 _FEWEST = 10
 _LEAST_ALIKE = 0.01  # share of the empty frames that may be further from the prototypes
@@ -26,11 +26,11 @@ _LEAST_ALIKE = 0.01  # share of the empty frames that may be further from the pr
 
 @dataclass(frozen=True)
 class EmptyScene:
-    """What was seen.
+    """What was learned.
 
     Attributes:
         frames: number of frames learned from.
-        refused: share of them that were called "unknown" before.
+        refused: share of them that were answered with "unknown" before.
     """
 
     frames: int
@@ -41,7 +41,7 @@ def check_familiarity(classifier: Classifier) -> Familiarity:
     """Return the model's familiarity.
 
     Raises:
-        ModelError: it has none.
+        ModelError: the model has none.
     """
     if classifier.card.has_several_labels:
         raise ModelError(f"{classifier.path}: has several labels per image; a background needs one label per image.")
@@ -56,7 +56,7 @@ def check_familiarity(classifier: Classifier) -> Familiarity:
 def learn_background(
     classifier: Classifier, frames: Iterable[Frame], seen: Callable[[float], None], *, add: bool = False
 ) -> tuple[Familiarity, EmptyScene]:
-    """Look at an empty scene, and return a familiarity that knows it.
+    """Learn an empty scene, and return a familiarity that knows it.
 
     Args:
         classifier: a model with familiarity.
@@ -85,7 +85,7 @@ def learn_background(
 
 
 def still_frames(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
-    """Yield frames of a camera or video in which nothing moved, two a second, for a duration by their own time."""
+    """Yield frames of a camera or video without motion, two per second, for a duration by their own time."""
     start = last = before = None
     for frame in frames:
         start = frame.moment if start is None else start
@@ -100,10 +100,10 @@ def still_frames(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
 
 
 def _with_scene(familiarity: Familiarity, unit: Vectors, add: bool) -> Familiarity:
-    """Return a copy with prototypes of these vectors; every second one tells how near such frames come to them."""
+    """Return a copy with prototypes of these vectors; every second one calibrates how near such frames come."""
     held_out = (unit[1::2] @ prototypes_of(unit[::2], _PROTOTYPES).T).max(axis=1)
     nearest = float(np.quantile(held_out, _LEAST_ALIKE))
-    empty = nearest - (1 - nearest)  # as far again: light and lens change within a day
+    empty = nearest - (1 - nearest)  # twice the distance: light and lens change within a day
     prototypes = prototypes_of(unit, _PROTOTYPES)
     if add and len(familiarity.nothing):
         return familiarity.with_nothing(

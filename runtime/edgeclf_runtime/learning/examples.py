@@ -15,8 +15,8 @@ from edgeclf_runtime.sinks.jpeg import small_jpeg
 
 __all__ = ["choose_examples", "joined_examples"]
 
-_OF_A_CLASS, _ALL, _CLASSES = 8, 96, 200  # at most; a file with more classes has no examples
-_SIDE, _BYTES = 96, 8000  # pixels of the longer side, and bytes of a JPEG at most
+_OF_A_CLASS, _ALL, _CLASSES = 8, 96, 200  # maximum numbers; a file with more classes has no examples
+_SIDE, _BYTES = 96, 8000  # maximum longer side in pixels, and maximum size of a JPEG in bytes
 
 
 def choose_examples(
@@ -30,10 +30,10 @@ def choose_examples(
 
     Args:
         features: of training images, float32 ``[images, size]``.
-        targets: class of each, int64 ``[images]``.
-        scale: of the familiarity.
+        targets: class of each image, int64 ``[images]``.
+        scale: the familiarity's ``scale``.
         read: returns the pixels of an image by its row, uint8 RGB ``[height, width, 3]``.
-        nothing: class of images of nothing, which are no examples; None if there is none.
+        nothing: class of images of nothing, which are not examples; None if there is none.
     """
     labels = np.setdiff1d(targets, [] if nothing is None else [nothing])
     if not 0 < len(labels) <= _CLASSES:
@@ -52,7 +52,7 @@ def choose_examples(
 
 
 def joined_examples(known: Examples | None, new: Examples | None) -> Examples | None:
-    """Return the examples of a model together with those of classes that are added; both have the same scale."""
+    """Return the examples of a model together with those of added classes; both have the same scale."""
     if known is None or new is None:
         return new or known
     vectors = np.concatenate([known.vectors, new.vectors])

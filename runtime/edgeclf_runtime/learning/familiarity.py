@@ -17,14 +17,14 @@ __all__ = ["REJECT", "extend_familiarity", "fit_familiarity"]
 REJECT = 0.05
 """Share of familiar images that may be refused, as suggested in the card of a file with familiarity."""
 
-_PROTOTYPES, _OF_A_CLASS = 512, 40  # at most
+_PROTOTYPES, _OF_A_CLASS = 512, 40  # maximum numbers
 _DIRECTIONS = 128
 _MORE_DIRECTIONS = 64
 _LEVELS = 200
-_ENOUGH = 200  # validation images; of fewer, the least familiar 5% are less than ten images
-_SMALL, _FOLDS, _MORE_FOLDS = 400, 5, 20  # with few training images each fold costs little, and its loss counts
-_ALONE = 60  # training images up to which each is a fold
-_WEIGHTS = (2.0, 1.0)  # of the two measures
+_ENOUGH = 200  # number of validation images; with fewer, the least familiar 5% are less than ten images
+_SMALL, _FOLDS, _MORE_FOLDS = 400, 5, 20  # with few training images each fold costs little, and each image matters
+_ALONE = 60  # maximum number of training images with a fold each
+_WEIGHTS = (2.0, 1.0)  # weights of the two measures
 
 Targets = npt.NDArray[np.int64]
 
@@ -39,19 +39,19 @@ def fit_familiarity(
 ) -> Familiarity:
     """Fit prototypes and the subspace to the training images, and calibrate them on the validation images.
 
-    Few validation images are too few for a share of 5%: then the training images are used, too, each measured with what
-    was fitted without it. The network was trained on them, but that makes little difference; see docs/figures.md.
+    If validation images are too few for a share of 5%, the training images are used, too, each measured with a model
+    that was fitted without it. The network was trained on them, but that makes little difference; see docs/figures.md.
 
     Args:
         train: features of training images, float32 ``[images, size]``.
         targets: their classes, int64 ``[images]``.
         validation: features of images that were not trained on, float32 ``[images, size]``; None if there are none:
-            then it is calibrated on the training images alone, each measured with what was fitted without it.
-        groups: numbers of groups of training images that resemble one another, int64 ``[images]``; -1 for none.
-        nothing: class of the images of nothing, which are not to be familiar; None if there is none.
+            then only the training images are used for calibration, each measured with a model fitted without it.
+        groups: group numbers of training images that resemble each other, int64 ``[images]``; -1 for none.
+        nothing: class of the images of nothing, which must not become familiar; None if there is none.
 
     Raises:
-        ModelError: no images, or features that are not finite.
+        ModelError: there are no images, or features are not finite.
     """
     if not len(train) or (validation is not None and not len(validation)):
         raise ModelError("Familiarity needs training and validation images.")
@@ -70,11 +70,11 @@ def fit_familiarity(
 def extend_familiarity(
     known: Familiarity, features: Vectors, targets: Targets, *, groups: Targets, nothing: int | None = None
 ) -> Familiarity:
-    """Return a copy that knows further images, also of further classes.
+    """Return a copy that knows further images, including further classes.
 
     Args:
         known: prototypes of the classes so far.
-        features, targets, groups, nothing: as for ``fit_familiarity``; classes that are known get more prototypes.
+        features, targets, groups, nothing: as for ``fit_familiarity``; known classes get more prototypes.
     """
 
     def fit(some: Vectors, classes: Targets) -> Familiarity:
@@ -91,7 +91,7 @@ def extend_familiarity(
 
 
 def _extended(known: Familiarity, features: Vectors, targets: Targets) -> Familiarity:
-    """Add prototypes of these images, and the directions in which they differ from those that are known."""
+    """Add prototypes of these images, and the directions in which they differ from the known ones."""
     unit = comparable(features, known.scale)
     added = [(int(target), prototypes_of(unit[targets == target], _OF_A_CLASS)) for target in np.unique(targets)]
     basis = unit_length(known.directions.astype(np.float32))
@@ -134,7 +134,7 @@ def _fitted(train: Vectors, targets: Targets) -> Familiarity:
 
 
 def _directions(unit: Vectors) -> Vectors:
-    """Return the directions in which vectors are longest, an orthonormal basis, by the smaller of their two products.
+    """Return the directions in which vectors are longest, an orthonormal basis, computed from the smaller Gram matrix.
 
     They are the first right singular vectors, in a fraction of the time of a singular value decomposition.
     """
@@ -142,14 +142,14 @@ def _directions(unit: Vectors) -> Vectors:
     if len(unit) > unit.shape[1]:
         return np.asarray(np.linalg.eigh(exact.T @ exact)[1][:, : -count - 1 : -1].T, np.float32)
     squares, sides = np.linalg.eigh(exact @ exact.T)
-    kept = squares[: -count - 1 : -1] > 1e-9 * squares[-1]  # alike vectors span less
+    kept = squares[: -count - 1 : -1] > 1e-9 * squares[-1]  # similar vectors span fewer directions
     return unit_length(np.asarray(sides[:, : -count - 1 : -1].T[kept] @ exact, np.float32))
 
 
 def _folds(targets: Targets, groups: Targets | None, alone: int = 0) -> Targets:
-    """Return the fold of each image, drawn alike each time: each class in all folds, each group in one.
+    """Return the fold of each image, always drawn the same: each class is in all folds, each group in one.
 
-    Up to ``alone`` images have a fold each.
+    With up to ``alone`` images, each has its own fold.
     """
     folds, rng = np.arange(len(targets)), np.random.default_rng(0)
     for label in np.unique(targets) if len(targets) > alone else ():
@@ -176,7 +176,7 @@ def _calibrated(
     own = np.array(validation, np.float64)
     means, spreads = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-3) / _WEIGHTS
     totals = np.sort(((np.array([*validation, *more], np.float64) - means) / spreads).sum(axis=1))
-    # The share below the k-th of n is k / (n + 1) for a new image of the same kind, whatever their distribution is.
+    # For a new image of the same kind, the share below the k-th of n is k / (n + 1), whatever the distribution.
     shares = np.arange(1, len(totals) + 1) / (len(totals) + 1)
     kept = np.unique(np.linspace(0, len(totals) - 1, min(_LEVELS, len(totals))).round().astype(int))
     pair = (float(means[0]), float(means[1])), (float(spreads[0]), float(spreads[1]))

@@ -1,4 +1,4 @@
-"""The features of photographs, and which of these are almost the same."""
+"""The features of photographs, and which of them are near-duplicates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ImageFeatures:
         targets: class of each image, int64 ``[images]``.
         features: float32 ``[images, size]``.
         groups: near-duplicates of a class have the same number, int64 ``[images]``.
-        unreadable: why each of the other images could not be read.
+        unreadable: for each of the other images, why it could not be read.
     """
 
     files: tuple[Path, ...]
@@ -45,7 +45,7 @@ class ImageFeatures:
 
 
 class SeenImages:
-    """Features of image files that a network has seen, so that it sees each only once; for one network."""
+    """Features of image files already seen by one network, so that each is computed only once."""
 
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[tuple[int, int], Vectors, _Print]] = {}
@@ -66,14 +66,14 @@ class SeenImages:
         return known[1:]
 
     def forget_others(self, files: Iterable[Path]) -> None:
-        """Forget all but these images."""
+        """Forget all other images."""
         self._seen = {file: self._seen[file] for file in files if file in self._seen}
 
 
 def _version(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
-    except OSError:  # reading it says why
+    except OSError:  # reading it gives the reason
         return 0, 0
     return status.st_mtime_ns, status.st_size
 
@@ -87,7 +87,7 @@ def look(
         classifier: opened with ``features=True``.
         photographs: image files with their classes.
         advance: called with 1 after each image, for a progress bar.
-        seen: images that this network has seen before; this adds those of ``photographs``.
+        seen: features that this network has computed before; those of ``photographs`` are added.
 
     Raises:
         ModelError: the network's features cannot be found, or they are not finite.
@@ -122,10 +122,10 @@ def _features(classifier: Classifier, pixels: Pixels) -> Vectors:
 
 
 def near_duplicates(prints: Iterable[_Print], targets: Targets) -> Targets:
-    """Return the group of each image, int64 ``[images]``: near-duplicates of a class have the same.
+    """Return the group of each image, int64 ``[images]``: near-duplicates within a class share a number.
 
     Args:
-        prints: what ``thumbnail`` returns for each image.
+        prints: the result of ``thumbnail`` for each image.
         targets: class of each image.
     """
     thumbs, details = (np.stack(side) for side in zip(*prints))

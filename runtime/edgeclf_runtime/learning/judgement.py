@@ -1,4 +1,4 @@
-"""How sure a taught head is, from images that were left out in turn."""
+"""Estimate how good a taught head is, from images left out in turn."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgeclf_runtime.learning.image_features import ImageFeatures
 
 __all__ = ["ClassJudgement", "Judgement", "Mistake", "folds_of", "judge", "wilson"]
 
-_ALONE = 60  # groups up to which each is left out by itself
-_FOLDS = 20  # for more, so that the time is that of twenty fits
-_Z = 1.959964  # of a normal distribution's 95%
+_ALONE = 60  # maximum number of groups that are left out one by one
+_FOLDS = 20  # number of folds for more groups, to limit the time
+_Z = 1.959964  # quantile of the normal distribution for 95%
 
 Targets = npt.NDArray[np.int64]
 
@@ -27,7 +27,7 @@ class ClassJudgement:
     Attributes:
         label: name of the class.
         count: number of its images.
-        right: number of them that are right when left out; None if they are near-duplicates of one another.
+        right: number of them that are answered correctly when left out; None if all are near-duplicates of each other.
     """
 
     label: str
@@ -37,12 +37,12 @@ class ClassJudgement:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that is wrong when it is left out.
+    """An image that is answered wrongly when left out.
 
     Attributes:
-        index: of the image.
-        label, answer: its class, and the class for which it is taken.
-        score: of the answer, 0 to 1.
+        index: index of the image.
+        label, answer: its class, and the class of the answer.
+        score: score of the answer, 0 to 1.
     """
 
     index: int
@@ -53,13 +53,13 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a head does on left-out images.
+    """Results on left-out images.
 
     Attributes:
-        folds: number of parts in which the images were left out.
+        folds: number of parts into which the images were divided to be left out.
         alone: whether each image, or group of near-duplicates, was left out by itself.
-        classes: each class's images.
-        mistakes: those that are wrong, the surest first.
+        classes: results of each class.
+        mistakes: images with wrong answers, most confident first.
     """
 
     folds: int
@@ -74,22 +74,22 @@ class Judgement:
 
     @property
     def right(self) -> int:
-        """Number of them that are right."""
+        """Number of images answered correctly."""
         return sum(each.right or 0 for each in self.classes)
 
     @property
     def needed(self) -> ClassJudgement | None:
-        """The class of which more images would help most: the one with the lowest share of right ones, of equal ones
-        that with the fewest images. None if all are right."""
+        """The class that needs more images most: the one with the lowest share of correct answers or, among equals,
+        the fewest images. None if all answers are correct."""
         worst = min(self.classes, key=lambda each: ((each.right or 0) / each.count, each.count))
         return None if worst.right == worst.count else worst
 
 
 def folds_of(examples: ImageFeatures) -> Targets:
-    """Return the fold of each image, int64 ``[images]``; near-duplicates have the same.
+    """Return the fold of each image, int64 ``[images]``; near-duplicates share a fold.
 
-    It is -1 for the images of a class that has nothing but near-duplicates of one image: without them, a head does not
-    know the class.
+    It is -1 for the images of a class that has only near-duplicates of one image: without them, a head does not know
+    the class.
     """
     numbers, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
     fold, rng, targets = np.arange(len(numbers)), np.random.default_rng(0), examples.targets[first]
@@ -108,8 +108,8 @@ def judge(examples: ImageFeatures, folds: Targets, logits: npt.NDArray[np.float6
     Args:
         examples: the images.
         folds: fold of each image, see ``folds_of``.
-        logits: of heads that were fitted without the image's fold.
-        labels: of the classes.
+        logits: logits of heads that were fitted without the image's fold.
+        labels: names of the classes.
     """
     targets, answers = examples.targets, logits.argmax(axis=1)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""How sure a taught model is, as a JSON object for a page."""
+"""How good a taught model is, as a JSON object for a page."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from edgeclf_runtime.learning.judgement import Judgement, wilson
 
 __all__ = ["report"]
 
-_SHOWN = 12  # mistakes
+_SHOWN = 12  # maximum number of mistakes
 
 
 def report(examples: ImageFeatures, judgement: Judgement, photos: Path) -> dict[str, Any]:
-    """Return what is known of left-out images.
+    """Return the results on left-out images.
 
     Args:
         examples: the photographs.
-        judgement: how the model does on those that were left out.
+        judgement: the results.
         photos: their folder.
 
     Returns:
-        ``images``, how many were taught; ``judged``, how many could be left out, ``right`` of them, with the 95%
+        ``images``, the number taught; ``judged``, the number left out in turn, ``right`` of them, with the 95%
         ``interval`` of the share; ``classes``, each with ``label``, ``count`` and ``right`` (null if it cannot be
-        judged); ``mistakes``, the surest first, each with ``file`` (``LABEL/NAME``), ``label``, ``answer`` and
-        ``score``; ``needed``, the class of which more images would help most, or null; ``unreadable`` images.
+        judged); ``mistakes``, most confident first, each with ``file`` (``LABEL/NAME``), ``label``, ``answer`` and
+        ``score``; ``needed``, the class that needs more images most, or null; ``unreadable`` images.
     """
     mistakes = [
         {

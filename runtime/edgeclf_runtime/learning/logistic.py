@@ -1,14 +1,14 @@
 """A multinomial logistic head on a network's features, fitted with numpy alone.
 
-The images are few and their features many, so the head is fitted in the directions that the images span: its L2 penalty
-makes the result the same. In the images' principal directions the bound on the curvature of Böhning (Annals of the
-Institute of Statistical Mathematics, 1992) is diagonal, so each step needs no search along a line; steps are
-accelerated as by Nesterov, with the restarts of O'Donoghue and Candès (Foundations of Computational Mathematics, 2015).
-All folds of a cross-validation are fitted in one matrix product per step.
+The images are few and their features many, so the head is fitted only in the directions that the images span; with an
+L2 penalty the result is the same. In the images' principal directions, Böhning's bound on the curvature (Annals of the
+Institute of Statistical Mathematics, 1992) is diagonal, so a step needs no line search; steps are accelerated by
+Nesterov's method, with the restarts of O'Donoghue and Candès (Foundations of Computational Mathematics, 2015). All
+folds of a cross-validation are fitted in one matrix product per step.
 
-By default an image of a class with a quarter as many images as another counts twice: counting all alike, a few images
-of a new class are hardly ever answered beside many of the others. What is left of a class when a fold is left out
-counts as much as the whole class, or the left-out images would be answered too seldom.
+By default an image of a class with a quarter as many images as another counts twice: with equal weights, a new class
+with a few images would hardly ever be the answer beside large ones. In each fold, the rest of a class counts as much as
+the whole class, or left-out images would too seldom get its label.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ added to the sum of all images' log losses. On TrashNet a tenth of the last one 
 BALANCE = 0.5
 """An image of a class with a quarter as many images as another counts twice."""
 
-_ENOUGH = 5  # images of a class, to choose: with fewer, each that is left out is missed too much
+_ENOUGH = 5  # images per class needed to choose; with fewer, leaving one out changes too much
 _DIRECTIONS = 320
 _STEPS = 300
-_CLOSE = 3e-4  # a step that is so small a part of the weights ends the fit
+_CLOSE = 3e-4  # a step this small, relative to the weights, ends the fit
 
 Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]
@@ -57,10 +57,10 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted head and how it does on images that it was not fitted to.
+    """A fitted head and its results on images that it was not fitted to.
 
     Attributes:
-        head: fitted to all images.
+        head: the head fitted to all images.
         left_out: logits of each image by a head that was fitted without its fold, float64 ``[images, classes]``.
         penalty: one of ``PENALTIES``.
     """
@@ -79,15 +79,15 @@ def cross_validated(
     *,
     balance: float = BALANCE,
 ) -> Fit:
-    """Fit a head with the penalty under which left-out images have the lowest log loss.
+    """Fit a head with the penalty that gives left-out images the lowest log loss.
 
     Args:
         features: float32 ``[images, size]``.
         targets: class of each image, int64 ``[images]``.
         folds: images of a fold are left out together, int64 ``[images]``; those of a negative fold never are.
         start: the head from which the penalty measures the distance: zeros for a new one.
-        free: which classes' rows are fitted, bool ``[classes]``; the others stay as in ``start``. None fits all.
-        balance: how much an image of a small class counts more, from 0, not at all, to 1: all classes count alike.
+        free: the classes whose rows are fitted, bool ``[classes]``; the others stay as in ``start``. None fits all.
+        balance: how much more images of small classes count, from 0, not at all, to 1: all classes count the same.
     """
     free = np.ones(len(start.bias), np.bool_) if free is None else free
     problem = _Problem(features, targets, start, free, balance)
@@ -117,7 +117,7 @@ def log_losses(logits: Floats, targets: Targets) -> Floats:
 
 
 class _Problem:
-    """The images in their principal directions, and the fits to subsets of them.
+    """The images in their principal directions, and fits to subsets of them.
 
     Attributes:
         rows: coordinates of the images, of mean squared length 1, and a 1 for the bias, float64 ``[images, unknowns]``.
@@ -139,16 +139,16 @@ class _Problem:
         self._targets = np.eye(len(start.bias))[targets]
 
     def solved(self, used: npt.NDArray[np.bool_], penalty: float, begin: Floats) -> Floats:
-        """Return what is added to the first head, float64 ``[unknowns, fits, classes]``, for several subsets at once.
+        """Return what is added to the start, float64 ``[unknowns, fits, classes]``, for several subsets at once.
 
         Args:
-            used: which images each fit sees, bool ``[fits, images]``.
+            used: the images of each fit, bool ``[fits, images]``.
             penalty: see ``PENALTIES``.
-            begin: where to begin.
+            begin: initial values.
         """
         penalties = np.full(self.rows.shape[1], penalty)
         penalties[-1] = 0  # the bias is free
-        left = used @ self._targets  # number of each class's images
+        left = used @ self._targets  # number of images by class
         more = self._targets.sum(axis=0) / np.maximum(left, 1)
         weight = (self._weights[:, np.newaxis] * used.T * (self._targets @ more.T))[:, :, np.newaxis]
         bound = np.outer(self._weights @ self.rows**2 / 2, more.max(axis=1)) + penalties[:, np.newaxis]

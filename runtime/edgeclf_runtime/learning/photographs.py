@@ -1,4 +1,4 @@
-"""A folder of photographs with a sub-folder for each class, as ``edgeclf train`` takes it."""
+"""A folder of photographs with a sub-folder per class, as for ``edgeclf train``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Photographs:
 
     Attributes:
         root: the folder.
-        labels: the classes, sorted; ``NOTHING`` for images of none of them.
+        labels: the classes, sorted; ``NOTHING`` for images of none of the others.
         files: paths of the images, by class.
         targets: class of each image, int64 ``[images]``.
-        loose: number of images next to the classes' folders, which are left out.
+        loose: number of images next to the class folders, which are ignored.
     """
 
     root: Path
@@ -44,11 +44,11 @@ class Photographs:
 
 
 def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False) -> Photographs:
-    """List the images of each class by their suffixes. Opens none.
+    """List the images of each class by their suffixes, without opening any.
 
     Args:
         root: a folder with a sub-folder for each class.
-        fewest: number of classes that it must have.
+        fewest: minimum number of classes.
         without_empty: leave out classes without images.
 
     Raises:

@@ -14,11 +14,11 @@ __all__ = ["rehearsed"]
 def rehearsed(familiarity: Familiarity, like: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
     """Return typical features of a model's classes, float32 ``[prototypes, size]``, and their classes.
 
-    A prototype is a ``comparable`` vector of length 1, which is undone here. Its length before is not stored; it is
-    taken from other images of the same network: over TrashNet's images it varies by 9%.
+    A prototype is a ``comparable`` vector of length 1, which is undone here. Its original length is not stored; it is
+    estimated from other images of the same network: it varies by 9% over TrashNet's images.
 
     Args:
-        familiarity: of the model.
+        familiarity: the model's familiarity.
         like: features of some images, float32 ``[images, size]``.
     """
     known = np.array(familiarity.classes) != NO_CLASS

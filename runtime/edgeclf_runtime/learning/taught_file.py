@@ -34,20 +34,20 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures
     Args:
         path: the file to write.
         taught: what to write.
-        base: the file that was taught, whose other label files are replaced, too.
-        examples: the photographs, of which the golden images are chosen.
+        base: the file that it was taught from, whose other label files are replaced, too.
+        examples: the photographs, from which the golden images are chosen.
 
     Returns:
         size of the file in bytes.
 
     Raises:
-        ModelError: the written file does not do what it should.
+        ModelError: the written file does not pass the check.
         OSError: it cannot be written.
     """
     shown = _examples(taught, base, examples)
     metadata = read_metadata(read_flat_model(base.content).metadata)
     labels = ("\n".join(taught.card.labels) + "\n").encode()
-    others = {file.name: labels for file in metadata.label_files}  # by which other readers find the labels
+    others = {file.name: labels for file in metadata.label_files}  # other readers find the labels by these
     others |= shown.to_files() if shown is not None else {}
     with written_beside(path) as hidden:
         hidden.write_bytes(_packed(taught, (), others))
@@ -65,7 +65,7 @@ def write_taught(path: Path, taught: Taught, base: Base, examples: ImageFeatures
 
 
 def _examples(taught: Taught, base: Base, photographs: ImageFeatures) -> Examples | None:
-    """Return the images that the new file shows, with those of the classes that were there before."""
+    """Return the example images of the new file, including those of the existing classes."""
     labels = taught.card.labels
 
     def read(row: int) -> Pixels:
@@ -82,6 +82,6 @@ def _packed(taught: Taught, golden: Sequence[GoldenVector], others: dict[str, by
 
 
 def _spread(examples: ImageFeatures) -> list[int]:
-    """Return the rows of a few images, the classes in turn."""
+    """Return the rows of a few images, taking the classes in turn."""
     turns = [np.count_nonzero(examples.targets[:row] == target) for row, target in enumerate(examples.targets)]
     return sorted(range(len(turns)), key=lambda row: (turns[row], row))[:_GOLDEN]

@@ -1,4 +1,4 @@
-"""Teach a folder of photographs as often as somebody asks, and answer with the model that was taught last."""
+"""Teach a folder of photographs on request, and answer with the model taught last."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Teacher:
     """Teaches in a thread of its own; safe to use from several threads.
 
     Args:
-        base: the model file to begin from.
+        base: the model file to start from.
         photos: folder of the photographs, one sub-folder per class; the taught model is stored in it.
-        view: how the photographs were rotated and cropped, which the taught model does with a camera's images; None
-            for that of ``base``.
+        view: how the photographs were rotated and cropped; the taught model does the same with a camera's images. None
+            for the view of ``base``.
 
     Attributes:
         model: path of the taught model, which may not exist yet.
-        stage: what is being done, such as "Looking at image 3 of 20"; empty if nothing is.
+        stage: the current step, such as "Looking at image 3 of 20"; empty if idle.
         progress: share of it that is done, 0 to 1.
-        trouble: why the last teaching failed, or the model at hand cannot be opened; empty if it did not.
+        trouble: why the last teaching failed, or why the current model cannot be opened; else empty.
         version: number of changes of the model.
 
     Raises:
@@ -82,14 +82,14 @@ class Teacher:
         return {**state, "version": self.version, "model": self._classifier is not None}
 
     def report(self) -> dict[str, Any] | None:
-        """Return how sure the model is, see ``lesson_report.report``; None before a teaching, and after a restart."""
+        """Return how good the model is, see ``lesson_report.report``; None before a teaching, and after a restart."""
         return self._report
 
     def begin(self) -> threading.Thread:
-        """Begin to teach; ``changed`` is called whenever there is something new to say.
+        """Start teaching; ``changed`` is called whenever the state has changed.
 
         Raises:
-            UsageError: a teaching is under way.
+            UsageError: teaching is already in progress.
         """
         self._reserve("Listing images")
         thread = threading.Thread(target=self._run, name="teach", daemon=True)
@@ -144,7 +144,7 @@ class Teacher:
         self.changed()
 
     def _write(self, write: Callable[[Path], object]) -> None:
-        """Write the new model beside, keep a copy of the one before, and rename."""
+        """Write the new model to a hidden file, keep a copy of the previous one, and rename."""
         new = self._photos / _UNFINISHED
         try:
             with naming(self.model, new):
@@ -157,11 +157,11 @@ class Teacher:
             new.unlink(missing_ok=True)
 
     def undo(self) -> None:
-        """Put back the model that was there before the last teaching; without one, remove the model.
+        """Restore the model from before the last teaching; if there was none, remove the model.
 
         Raises:
-            OSError: it cannot be put back.
-            UsageError: a teaching is under way, or there is none to undo.
+            OSError: it cannot be restored.
+            UsageError: teaching is in progress, or there is none to undo.
         """
         self._reserve("Undoing")
         try:
@@ -195,7 +195,7 @@ class Teacher:
             return None if self._classifier is None else self._classifier.classify(picture)
 
     def close(self) -> None:
-        """Wait for the teaching under way, and close the models."""
+        """Wait for teaching in progress, and close the models."""
         with self._busy, self._using:
             self._eyes.close()
             if self._classifier is not None:

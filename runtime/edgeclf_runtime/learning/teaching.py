@@ -1,4 +1,4 @@
-"""Teach a network new classes where it stands: only its last layer is fitted, to the features of a few photographs."""
+"""Teach a network new classes on the device: only its last layer is fitted, to the features of a few photographs."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ __all__ = [
     "teach_more",
 ]
 
-_BALANCE_OF_MORE = 1.0  # all classes alike: the best mean recall on validation images, see docs/figures.md
-_MARGIN = 0.25  # of the logits' range, below and above it: a new image can be surer
+_BALANCE_OF_MORE = 1.0  # all classes count the same: the best mean recall on validation images, see docs/figures.md
+_MARGIN = 0.25  # as a share of the logits' range, below and above it: a new image can be more certain
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Classes that were there before.
+    """The classes that existed before.
 
     Attributes:
         classes: number of them.
         count: number of their typical images.
-        before, after: number of these that are right.
+        before, after: number of these answered correctly.
         saturated: number of new images whose logits exceed what the untouched classes' quantization can represent.
     """
 
@@ -74,10 +74,10 @@ class Taught:
     Attributes:
         network: its flatbuffer.
         card: its card.
-        familiarity: fitted to the same photographs.
-        judgement: how the head does on left-out images.
+        familiarity: familiarity fitted to the same photographs.
+        judgement: the head's results on left-out images.
         fit: the head.
-        kept: what became of the classes that were there before; None without them.
+        kept: what became of the existing classes; None without them.
     """
 
     network: bytes
@@ -90,15 +90,15 @@ class Taught:
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """The model file to begin from.
+    """The model file to start from.
 
     Attributes:
         content: its bytes.
-        card: its card, with the values given by the user.
+        card: its card, with the user's values.
         layer: its last layer.
         familiarity: prototypes of its classes; None if it has none.
         golden: its golden images.
-        examples: training images that it shows; None if it has none.
+        examples: its example images; None if it has none.
     """
 
     content: bytes
@@ -110,14 +110,14 @@ class Base:
 
     @classmethod
     def of(cls, classifier: Classifier, keep: bool = False) -> Base:
-        """Return what is needed of an opened file.
+        """Return the needed parts of an opened file.
 
         Args:
             classifier: the file.
-            keep: its classes are to be kept.
+            keep: whether its classes are kept.
 
         Raises:
-            ModelError: it cannot be taught, or has no prototypes of the classes that are to be kept.
+            ModelError: it cannot be taught, or lacks prototypes of the classes to keep.
         """
         if keep and classifier.familiarity is None:
             raise ModelError(
@@ -130,13 +130,13 @@ class Base:
 
 
 def check_teachable(path: Path) -> None:
-    """Check a model file before it is opened, as far as it is one.
+    """Check a model file before it is opened, as far as possible.
 
     Raises:
         ModelError: it cannot be taught.
     """
     content = path.read_bytes() if path.is_file() else b""
-    if content[4:8] == b"TFL3":  # for anything else, opening it says why not
+    if content[4:8] == b"TFL3":  # for anything else, opening it gives the reason
         try:
             read_flat_model(content)
             read_last_layer(network_of(content))
@@ -148,10 +148,10 @@ def teach(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str)
     """Fit a new last layer to photographs.
 
     Args:
-        base: the file to begin from.
+        base: the file to start from.
         examples: the photographs; their targets are indices into ``labels``.
         labels: the new classes.
-        name: of the new model.
+        name: name of the new model.
 
     Raises:
         ModelError: the file cannot be taught.
@@ -169,14 +169,14 @@ def teach(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str)
 
 
 def teach_more(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str, *, exact: bool) -> Taught:
-    """Add classes to a file's own, which are rehearsed from their prototypes; the penalty holds them where they were.
+    """Add classes to a file's own, which are rehearsed from their prototypes; the penalty keeps them where they were.
 
     Args:
         base: the file, which has prototypes; see ``Base.of``.
-        name: of the new model.
-        examples: the photographs, also of classes that are there.
+        name: name of the new model.
+        examples: the photographs, including any of existing classes.
         labels: see ``more_labels``.
-        exact: leave the weights of the classes that are there untouched, so that their logits stay bit for bit.
+        exact: leave the weights of existing classes untouched, so that their logits stay the same bit for bit.
 
     Raises:
         ModelError: the file cannot be taught.
@@ -211,7 +211,7 @@ def more_labels(base: Base, labels: Sequence[str], *, exact: bool) -> tuple[str,
     """Return the labels of a file's own classes, followed by the new ones.
 
     Raises:
-        LabelsError: a class has almost the name of one that is there, or is there and must stay untouched.
+        LabelsError: a class is named almost like an existing one, or exists and must stay untouched.
     """
     own = base.card.labels
     for label in labels:
@@ -224,13 +224,13 @@ def more_labels(base: Base, labels: Sequence[str], *, exact: bool) -> tuple[str,
 
 
 def saturated(stored: Quantized, logits: npt.NDArray[np.float64]) -> int:
-    """Return the number of images of which the highest logit cannot be represented."""
+    """Return the number of images whose highest logit cannot be represented."""
     scale, zero = stored.output
     return int((logits.max(axis=1) > (127.5 - zero) * scale).sum()) if scale else 0
 
 
 def _range(logits: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the lowest and highest logit to be expected of new images."""
+    """Return the lowest and highest logit to expect for new images."""
     low, high = float(logits.min()), float(logits.max())
     return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 

@@ -1,8 +1,8 @@
-"""Change a flatbuffer by appending new vectors, and pointing the offsets to the old ones at them.
+"""Change a flatbuffer by appending new vectors and redirecting the offsets of the old ones to them.
 
-An offset only points forwards, so what is appended can be pointed at from every table, but not the other way round. The
-old vectors stay as dead bytes. So that a file does not grow each time it is changed, what was appended the last time is
-cut off first: all that was pointed there is pointed at something new again.
+Offsets only point forwards, so every table can refer to what is appended, but not the other way round. The old vectors
+stay as dead bytes. To keep a file from growing each time it is changed, what was appended the last time is cut off
+first: every offset into it is replaced again.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from edgeclf_runtime.errors import ModelError
 __all__ = ["Appending"]
 
 _MARK = b"edgeclf:appended"  # as long as the alignment
-_ALIGNMENT = 16  # of the values of a vector, which interpreters expect of weights
+_ALIGNMENT = 16  # of a vector's values; interpreters expect it for weights
 _OFFSET_LIMIT = 1 << 31  # readers of flatbuffers refuse larger files
 _SIZES = {"i": 4, "f": 4, "q": 8, "B": 1}
 
 
 class Appending:
-    """A flatbuffer to which something is appended.
+    """A flatbuffer with additions.
 
     Args:
-        content: a flatbuffer that was read without an error, and nothing behind it; may have been appended to before.
-            Then everything that was pointed at the appended part must be replaced.
+        content: an intact flatbuffer with nothing after it; it may have been appended to before. Then all offsets into
+            the appended part must be replaced.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -36,7 +36,7 @@ class Appending:
         self._data += _MARK
 
     def content(self) -> bytes:
-        """Return the flatbuffer with all that was appended."""
+        """Return the flatbuffer with everything appended."""
         self._pad(_ALIGNMENT)
         return bytes(self._data)
 
@@ -44,9 +44,9 @@ class Appending:
         """Replace a vector.
 
         Args:
-            position: of the offset to it, see ``Table.offset_position``.
-            kind: of its values, as in ``struct``: "i", "f", "q" or "B".
-            values: the new ones.
+            position: position of its offset, see ``Table.offset_position``.
+            kind: type of its values, as in ``struct``: "i", "f", "q" or "B".
+            values: the new values.
 
         Raises:
             ModelError: there is no such offset.
@@ -59,20 +59,20 @@ class Appending:
         self._replace(position, self._vector("B", data + b"\0", len(data)))
 
     def quantization(self, position: int | None, scales: Sequence[float], zero_points: Sequence[int]) -> None:
-        """Replace a tensor's table of quantization: one scale and zero point, or one per row.
+        """Replace a tensor's quantization table: one scale and zero point, or one per row.
 
-        A table may belong to several tensors, so a new one is written.
+        Several tensors may share a table, so a new one is written.
         """
         self._pad(4)
         table = len(self._data) + 20
-        fields = (0, 0, 4, 8, 0, 0, 0)  # where they lie in it: the third has the scales, the fourth the zero points
+        fields = (0, 0, 4, 8, 0, 0, 0)  # positions in it: the third has the scales, the fourth the zero points
         self._data += struct.pack("<9H2xiII", 18, 12, *fields, 20, 0, 0)
         self._point(table + 4, self._vector("f", scales))
         self._point(table + 8, self._vector("q", zero_points))
         self._replace(position, table)
 
     def _vector(self, kind: str, values: Sequence[float] | bytes, count: int | None = None) -> int:
-        """Append a vector whose values are aligned, and return its position."""
+        """Append a vector with aligned values, and return its position."""
         self._pad(_ALIGNMENT)
         self._data += bytes(_ALIGNMENT - 4)
         start = len(self._data)

@@ -36,7 +36,7 @@ class Archive:
 
     @property
     def start(self) -> int | None:
-        """Where the zip begins in the model file; None if there is no file in it."""
+        """Offset of the zip in the model file; None if it contains no files."""
         return min((info.header_offset for info in self._zip.infolist()), default=None) if self._zip else None
 
     @property
@@ -48,7 +48,7 @@ class Archive:
         """Return a file's bytes, or None if there is no such file.
 
         Args:
-            name: in the archive.
+            name: name in the archive.
             limit: the largest size accepted, in bytes.
 
         Raises:

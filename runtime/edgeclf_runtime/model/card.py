@@ -16,7 +16,7 @@ from edgeclf_runtime.system.plain_text import counted, plain
 __all__ = ["NEWEST_FORMAT", "ModelCard"]
 
 _FORMAT, _FORMAT_OF_PIXELS = 1, 2  # a reader that knows only the first would see other pixels than in training
-_FORMAT_OF_LABEL_SETS = 3  # a reader that does not know it would answer with the best label alone
+_FORMAT_OF_LABEL_SETS = 3  # a reader that does not know it would answer only with the best label
 NEWEST_FORMAT = _FORMAT_OF_LABEL_SETS
 """Newest format of a model card that is read here."""
 
@@ -34,10 +34,10 @@ class ModelCard:
         threshold: the score below which a prediction should be called "unknown", or None.
         provenance: how the file was made: versions, seeds, the command, by name.
         view: how a camera's image is rotated and cropped first; image files are used as they are. Version 0.1 refuses
-            a model file with a view, or with JPEGs decoded at reduced size.
+            model files with a view, or with JPEGs decoded at reduced size.
         reject: the familiarity below which an image should be called "unknown", or None.
-        label_thresholds: if an image may have several labels, the score of each from which on it is an answer; empty if
-            it has one. Readers that do not know several labels refuse the model file.
+        label_thresholds: if an image may have several labels, for each label the score from which on it is an answer;
+            else empty. Readers that do not support several labels refuse the model file.
     """
 
     name: str
@@ -73,7 +73,7 @@ class ModelCard:
         del content["labels"]
         if not self.label_thresholds:
             del content["label_thresholds"]
-        if not reduced:  # a card without it stays byte for byte what version 0.1 wrote
+        if not reduced:  # a card without it stays byte for byte as in version 0.1
             del content["preprocessing"]["jpeg"]
         view = content.pop("view")
         content.update(view if self.view.changes else {})
@@ -103,10 +103,10 @@ class ModelCard:
             raise ModelError(f"The model card cannot be read ({type(error).__name__}: {text}).") from None
 
     def check_view(self, name: str) -> None:
-        """Check that the card has a view, which whole images of a camera need.
+        """Check that the card has a view, which whole camera images require.
 
         Args:
-            name: of the model, for the error.
+            name: name of the model, for the error.
 
         Raises:
             UsageError: it has no view.

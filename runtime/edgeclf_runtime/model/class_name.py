@@ -1,4 +1,4 @@
-"""Check the names of classes, which are also those of folders."""
+"""Check the names of classes, which are also names of folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from edgeclf_runtime.system.plain_text import is_label
 
 __all__ = ["check_class_name", "is_part"]
 
-_LONGEST = 60  # characters; a folder's name holds 255 bytes
+_LONGEST = 60  # characters; a folder's name can have 255 bytes
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
@@ -30,5 +30,5 @@ def check_class_name(name: str) -> str:
 
 
 def is_part(name: str) -> bool:
-    """Whether ``edgeclf train`` would treat a folder of this name as a part of the split."""
+    """Return whether ``edgeclf train`` would treat a folder of this name as a part of the split."""
     return name.lower() in _PARTS

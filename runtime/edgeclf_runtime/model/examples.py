@@ -1,4 +1,4 @@
-"""Examples: a few small training images in a model file; the page shows the one that a frame is most like."""
+"""Examples: a few small training images in a model file; the page shows the one that a frame resembles most."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Examples:
     """Training images with their features.
 
     Attributes:
-        vectors: int8 ``[examples, size]``: their ``comparable`` features in steps of the largest value.
-        classes: class of each, an index into the labels.
-        images: JPEG of each.
+        vectors: int8 ``[examples, size]``: their ``comparable`` features in steps of each vector's largest value.
+        classes: class of each example, an index into the labels.
+        images: JPEG of each example.
         scale: see ``prototypes.comparable``.
     """
 
@@ -44,20 +44,20 @@ class Examples:
     _unit: Vectors = field(init=False, repr=False)
 
     def nearest(self, features: Vectors) -> tuple[int, float]:
-        """Return the example that features, float32 ``[size]``, are most like, and the cosine similarity to it."""
+        """Return the example most similar to features, float32 ``[size]``, and the cosine similarity to it."""
         likeness = self._unit @ comparable(features[np.newaxis], self.scale)[0]
         index = int(likeness.argmax())
         return index, float(likeness[index])
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the files that ``read_examples`` reads, by their names in the archive."""
+        """Return the files that ``read_examples`` reads, by name in the archive."""
         content = {"format": _FORMAT, "classes": self.classes, "scale": self.scale}
         images = {_IMAGE.format(number): image for number, image in enumerate(self.images)}
         return {_JSON: json.dumps(content).encode(), _VECTORS: npy(self.vectors), **images}
 
 
 def read_examples(archive: Archive, labels: int, size: int) -> Examples | None:
-    """Read the examples of a model file; None if it has none, or those of a later version.
+    """Read the examples of a model file; None if it has none, or a later version's.
 
     Args:
         archive: the zip at the end of the model file.
@@ -65,7 +65,7 @@ def read_examples(archive: Archive, labels: int, size: int) -> Examples | None:
         size: length of a feature vector.
 
     Raises:
-        ModelError: damaged; the message does not name the file.
+        ModelError: they are damaged; the message does not name the file.
     """
     data = archive.read(_JSON, _JSON_LIMIT)
     if data is None:

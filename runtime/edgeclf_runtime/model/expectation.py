@@ -1,8 +1,8 @@
-"""Expectation: which accuracy to expect on a camera, from the scores of its frames alone, without right labels.
+"""Expectation: the accuracy to expect on a camera, from the scores of its frames alone, without labels.
 
-Where a camera makes images worse, the mean of the best scores falls, and accuracy falls further. How much further is
-measured at export, on validation images with faults of cameras drawn into them: a regression of the lost accuracy on
-the difference of confidences (Guillory et al., ICCV 2021). docs/figures.md has its error, and that of other estimates.
+When a camera makes images worse, the mean of the best scores falls, and accuracy falls further. How much further is
+measured at export, on validation images with simulated camera faults: a regression of the lost accuracy on the
+difference of confidences (Guillory et al., ICCV 2021). docs/figures.md has its error, and that of other estimates.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _FORMAT, _LIMIT = 1, 1 << 16
 
 @dataclass(frozen=True)
 class Expectation:
-    """What an export measured; all of images that are familiar enough, and whose best label is a class.
+    """Figures from the export; all from images that are familiar enough and whose best label is a class.
 
     Attributes:
-        accuracy: share of right answers on the validation images, 0 to 1.
+        accuracy: share of correct answers on the validation images, 0 to 1.
         confidence: mean of their best scores, 0 to 1.
         slope: accuracy lost for each point of confidence lost; not negative.
         error: mean error of the estimate under faults that the slope was not fitted to, 0 to 1.
-        reject: familiarity from which images counted.
+        reject: familiarity from which on images counted.
     """
 
     accuracy: float
@@ -50,10 +50,10 @@ class Expectation:
 
 
 def read_expectation(archive: Archive) -> Expectation | None:
-    """Read the expectation of a model file; None if it has none, or one of a later version.
+    """Read the expectation of a model file; None if it has none, or a later version's.
 
     Raises:
-        ModelError: damaged; the message does not name the file.
+        ModelError: it is damaged; the message does not name the file.
     """
     data = archive.read(EXPECTATION_FILE, _LIMIT)
     if data is None:

@@ -1,12 +1,12 @@
-"""Familiarity: how much an image is like those that the model was trained on, from the features of its network.
+"""Familiarity: how similar an image is to those that the model was trained on, by the features of its network.
 
-Two measures complement one another: the likeness to the nearest prototype (a typical feature vector of a class; cosine
+Two measures complement each other: the similarity to the nearest prototype (a typical feature vector of a class; cosine
 similarity), and how much of the feature vector lies in the subspace that the training images span (as the residual of
-ViM: Wang et al., CVPR 2022). Their sum, in units of their spread over the validation images, is compared with the sums
-of the validation images: familiarity 0.05 means that 5% of them are less familiar. See docs/figures.md for what
-other measures achieve.
+ViM: Wang et al., CVPR 2022). Their sum, in units of their spread over the validation images, is compared with the
+validation images' sums: familiarity 0.05 means that 5% of them are less familiar. docs/figures.md compares it with
+other measures.
 
-Prototypes of nothing, from frames of the empty scene, are the opposite: what is as near to one as such frames are, and
+Prototypes of nothing, from frames of the empty scene, are the opposite: an image as near to one as such frames are, and
 nearer than to any class, has familiarity 0.
 """
 
@@ -39,17 +39,17 @@ _STEPS = 127
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
-    """What familiarity is measured against; made by ``learning.familiarity.fit_familiarity``.
+    """The data that familiarity is computed with; from ``learning.familiarity.fit_familiarity``.
 
     Attributes:
         prototypes: int8 ``[prototypes, size]``, ``comparable`` feature vectors in steps of their largest value.
         classes: class of each prototype, an index into the labels; ``NO_CLASS`` for one of nothing.
-        directions: int8 ``[directions, size]``, alike: an orthonormal basis of the subspace of the training images.
-        means, spreads: of each measure over the validation images; a measure that counts twice has half its spread.
+        directions: int8 ``[directions, size]``, in such steps: an orthonormal basis of the training images' subspace.
+        means, spreads: of each measure over the validation images; a measure with double weight has half its spread.
         levels: sums of the two measures over images of the classes, ascending.
         shares: share of these images below each level, in (0, 1).
         scale: mean size of the training images' features; see ``prototypes.comparable``.
-        empty: cosine similarity to a prototype of nothing from which a vector can be one of the empty scene.
+        empty: cosine similarity to a prototype of nothing from which on a vector may show the empty scene.
     """
 
     prototypes: npt.NDArray[np.int8]
@@ -79,7 +79,7 @@ class Familiarity:
     def of(self, features: Vectors) -> float:
         """Return the familiarity, 0 to 1, of a feature vector, float32 ``[size]``.
 
-        It is 0 for one of the empty scene (see ``empty``), and for one that is not finite.
+        It is 0 for the empty scene (see ``empty``), and for a vector that is not finite.
         """
         measures = self.measures(features)
         return 0.0 if measures is None else self.share(self.total(measures))
@@ -88,7 +88,7 @@ class Familiarity:
         """Return cosine similarity to the nearest prototype, and the share of the vector's length in the subspace.
 
         Returns:
-            None for a vector that has familiarity 0 by itself; see ``of``.
+            None for a vector whose familiarity is 0; see ``of``.
         """
         if not np.isfinite(features).all() or not features.any():
             return None
@@ -105,13 +105,13 @@ class Familiarity:
 
     def share(self, total: float) -> float:
         """Return the share of the classes' images with a smaller sum of measures."""
-        if total < self.levels[0]:  # less than any validation image: it falls off, and never is quite 0
+        if total < self.levels[0]:  # less than any validation image: it decreases towards 0
             return self.shares[0] * math.exp(max(-50.0, total - self.levels[0]))
         return float(np.interp(total, self.levels, self.shares))
 
     @property
     def nothing(self) -> Vectors:
-        """Prototypes of nothing, of length 1, float32 ``[prototypes, size]``."""
+        """Prototypes of nothing, with length 1, float32 ``[prototypes, size]``."""
         return self._near[self._is_nothing]
 
     def with_nothing(self, prototypes: Vectors, empty: float) -> Familiarity:
@@ -126,7 +126,7 @@ class Familiarity:
         )
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the files that ``read_familiarity`` reads, by their names in the archive."""
+        """Return the files that ``read_familiarity`` reads, by name in the archive."""
         content = {
             "format": _FORMAT,
             "classes": self.classes,
@@ -142,14 +142,14 @@ class Familiarity:
 
 
 def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
-    """Read the familiarity of a model file; None if it has none, or one of a later version.
+    """Read the familiarity of a model file; None if it has none, or a later version's.
 
     Args:
         archive: the zip at the end of the model file.
         labels: number of labels.
 
     Raises:
-        ModelError: damaged; the message does not name the file.
+        ModelError: it is damaged; the message does not name the file.
     """
     data = archive.read(_JSON, _JSON_LIMIT)
     if data is None:
@@ -180,7 +180,7 @@ def _check(
     labels: int,
     numbers: Mapping[str, tuple[float, ...]],
 ) -> None:
-    """Refuse what does not fit together."""
+    """Refuse parts that do not fit together."""
     levels, shares = numbers["levels"], numbers["shares"]
     fits = (
         prototypes.shape[1] == directions.shape[1]

@@ -1,8 +1,8 @@
 """Let an interpreter return a network's features, the input of its last layer, together with its scores.
 
-On the disk a model file keeps one output, as MediaPipe and other readers refuse or reorder several. In memory a second
-output costs nothing: a longer list of outputs is appended to the flatbuffer, and the one offset to that list is
-changed. Everything else stays as it is, and so do the scores.
+On disk a model file has one output, as MediaPipe and other readers refuse or reorder several. In memory a second output
+costs nothing: a longer list of outputs is appended to the flatbuffer, and the only offset to that list is changed.
+Everything else, including the scores, stays the same.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _OUTPUTS = 2  # field of a graph
 
 
 def with_features(content: bytes, size: int | None = None) -> bytes | None:
-    """Return the model with its features as a second output; None if it has none that can be found.
+    """Return the model with its features as a second output; None if they cannot be found.
 
     Args:
         content: a .tflite file that ``read_flat_model`` has checked.
-        size: bytes of it to keep, at least the whole flatbuffer; None keeps what follows, too.
+        size: number of its bytes to keep, at least the whole flatbuffer; None also keeps what follows.
 
     Raises:
-        ModelError: damaged.
+        ModelError: the file is damaged.
     """
     graph, found = _graph(content), feature_tensor(content)
     place = graph.offset_position(_OUTPUTS)
@@ -49,13 +49,13 @@ def with_features(content: bytes, size: int | None = None) -> bytes | None:
 
 
 def feature_tensor(content: bytes) -> tuple[int, TensorInfo] | None:
-    """Return the number of the tensor that the last layer takes, and what it is; None if there is no such layer.
+    """Return the number and the TensorInfo of the last layer's input tensor; None if there is no such layer.
 
-    The last layer is a dense one, or a convolution over a single pixel, before any softmax or sigmoid. A model that is
-    compiled for the Edge TPU is one operator, so its features cannot be reached.
+    The last layer is a dense one, or a convolution over a single pixel, before any softmax or sigmoid. A model compiled
+    for the Edge TPU is a single operator, so its features cannot be reached.
 
     Raises:
-        ModelError: damaged.
+        ModelError: the file is damaged.
     """
     graph = _graph(content)
     tensors = list(graph.tables(0))

@@ -54,7 +54,7 @@ class ModelFile:
     Attributes:
         path: path of the file.
         content: its bytes, as an interpreter takes them.
-        digest: SHA-256 of the content, for one that was freed; empty where the content is there.
+        digest: SHA-256 of the content once that has been freed; empty before.
         network: number of these bytes that an interpreter needs; the zip follows them.
         card: its model card, with the values given by the caller.
         golden: test images with their expected scores; empty for a foreign file.
@@ -64,7 +64,7 @@ class ModelFile:
             not output its features, as on an Edge TPU.
         expectation: which accuracy to expect on a camera; None if the file has no such data.
         examples: training images to show; None if the file has none, or no familiarity.
-        statement: what is signed at its end, which is not checked here; None if it is not signed.
+        statement: the signed statement at its end, not checked here; None if it is not signed.
     """
 
     path: Path
@@ -106,7 +106,7 @@ def read_model(
     """Read a .tflite file of an image classifier.
 
     Args:
-        path: of the file.
+        path: path of the file.
         labels: the labels, or a file of them, to use instead of the model file's own.
         mean, std: one value or one per channel, in pixel values 0 to 255; the network sees ``(pixel - mean) / std``.
         color: order of the channels the network expects, "RGB" or "BGR"; "RGB" for a foreign file.
@@ -129,10 +129,10 @@ def read_model(
 
 
 def checked_content(path: Path) -> bytes:
-    """Return the bytes of a model file, whose network and zip were found whole; its labels are not asked for.
+    """Return the bytes of a model file after checking that network and zip are complete; labels are not required.
 
     Raises:
-        ModelError: not such a file.
+        ModelError: it is not a complete model file.
     """
     try:
         content = _content(path)
@@ -270,7 +270,7 @@ def _normalization(metadata: Metadata, source: TensorInfo, given: _Given) -> tup
 def _fits(metadata: Metadata, source: TensorInfo) -> bool:
     """Whether most normalized pixels lie in the tensor's range.
 
-    The metadata of some integer models has mean 0 and std 1, which is not meant: MediaPipe and the Task Library pass
+    The metadata of some integer models states mean 0 and std 1, which is not meant: MediaPipe and the Task Library pass
     pixels to an integer input unchanged, whatever the metadata says.
     """
     if source.dtype == "float32":

@@ -1,4 +1,4 @@
-"""A small reader of flatbuffers, and of the needed part of TensorFlow Lite's schema.
+"""A small reader of flatbuffers, and of the required part of TensorFlow Lite's schema.
 
 Every access is bounds-checked, and the total number of bytes read is limited to a few times the buffer: in a malicious
 file ten thousand tensors may share one long list. Only the standard library is used, so that a model can be inspected
@@ -28,8 +28,8 @@ class Table:
 
     Args:
         data: the whole buffer.
-        position: of the table in the buffer.
-        left: bytes of vectors that may still be read, shared by all tables of a buffer.
+        position: position of the table in the buffer.
+        left: number of vector bytes that may still be read, shared by all tables of a buffer.
 
     Raises:
         ModelError: in every method, if an offset or a length points outside the buffer.
@@ -69,7 +69,7 @@ class Table:
         return self._data[start : start + count]
 
     def offset_position(self, field: int) -> int | None:
-        """Return where the buffer holds the offset to a field's vector or table; None if absent."""
+        """Return the position of the offset to a field's vector or table; None if absent."""
         return self._field(field)
 
     def size(self, field: int) -> int:
@@ -131,7 +131,7 @@ class TensorInfo:
     """An input or output of the graph.
 
     Attributes:
-        name: in the graph.
+        name: name in the graph.
         shape: -1 stands for a dynamic size.
         dtype: name of the numpy type.
         scale, zero_point: quantization, ``real = (stored - zero_point) * scale``; 0 and 0 if not quantized.
@@ -149,7 +149,7 @@ class FlatModel:
     """The contents of a model's flatbuffer.
 
     Attributes:
-        inputs, outputs: of the first graph.
+        inputs, outputs: inputs and outputs of the first graph.
         last_operator: builtin code of the operator that computes the output, not counting operators that only change
             its type or shape; 32 for a custom operator, -1 for none.
         custom_ops: names of the custom operators.
@@ -191,7 +191,7 @@ def last_operator(model: Table, graph: Table, skipped: Collection[int]) -> tuple
     Args:
         model: root of the flatbuffer.
         graph: its graph.
-        skipped: codes of operators after it that do not count.
+        skipped: codes of operators after it to ignore.
     """
     codes = [max(code.scalar(0, "b"), code.scalar(3, "i")) for code in model.tables(1)]
     made_by = {made: operator for operator in graph.tables(3) for made in operator.integers(2, "i")}
@@ -226,7 +226,7 @@ def _pick(graph: Table, field: int, tensors: list[Table]) -> tuple[TensorInfo, .
 
 
 def read_tensor_info(tensor: Table) -> TensorInfo:
-    """Return what the table of a tensor says."""
+    """Return the contents of a tensor's table."""
     kind = tensor.scalar(1, "b")
     shape = tensor.integers(7, "i") or tensor.integers(0, "i")
     quantization = tensor.table(4)

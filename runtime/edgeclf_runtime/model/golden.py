@@ -44,7 +44,7 @@ class GoldenVector:
 
 
 class _Stored(GoldenVector):
-    """One in a model file; a run looks at none, so each is decoded when it is looked at."""
+    """A vector in a model file, decoded only when accessed: a run does not use it."""
 
     def __init__(self, data: bytes, name: str, scores: npt.NDArray[np.float32]) -> None:
         object.__setattr__(self, "_data", data)
@@ -70,10 +70,10 @@ def small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def golden_files(golden: Sequence[GoldenVector], tolerance: float) -> dict[str, bytes]:
-    """Return the files that ``read_golden`` reads, by their names in the archive; empty without images.
+    """Return the files that ``read_golden`` reads, by name in the archive; empty without images.
 
     Raises:
-        ModelError: an image cannot be written.
+        ModelError: an image cannot be encoded.
     """
     files = {f"golden/{index}.png": _png(vector.pixels) for index, vector in enumerate(golden)}
     scores = [[round(float(score), 6) for score in vector.scores] for vector in golden]

@@ -1,4 +1,4 @@
-"""Which model file is in use."""
+"""The identity of the model file in use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class ModelIdentity(NamedTuple):
     """A model file.
 
     Attributes:
-        path: that it was opened from.
-        name: of the model, for display.
+        path: the path that it was opened from.
+        name: name of the model, for display.
         digest: SHA-256 of the file.
-        signed: digest that its signature is about, which an update names; empty without a signature.
+        signed: the digest that its signature covers, as named in an update; empty without a signature.
     """
 
     path: str

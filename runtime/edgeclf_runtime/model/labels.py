@@ -28,10 +28,10 @@ def parse_labels(data: bytes, name: str, *, numbered: bool = True) -> tuple[str,
 
     Args:
         data: UTF-8 text, one label per line.
-        name: of the file, for errors.
-        numbered: accept lines such as "0  tench", which Coral and Teachable Machine write, if the numbers run from 0
-            without gaps; they then give the order. Otherwise a number is part of the label, also where the labels
-            would be equal without it, such as "0 fingers" and "1 fingers".
+        name: name of the file, for errors.
+        numbered: accept lines such as "0  tench", as written by Coral and Teachable Machine, if the numbers run from 0
+            without gaps; they then give the order. Otherwise a number is part of the label, also if labels would be
+            equal without it, such as "0 fingers" and "1 fingers".
 
     Raises:
         LabelsError: not UTF-8, no labels, or an empty line.
@@ -51,7 +51,7 @@ def _unnumbered(lines: list[str]) -> tuple[str, ...]:
     by_index = {int(match[1]): match[3] for match in matches if match}
     if set(by_index) != set(range(len(lines))):
         return tuple(lines)
-    # A few duplicates, such as ImageNet's two cranes, are accepted with the two blanks of Coral's label files.
+    # A few duplicates, such as ImageNet's two cranes, are accepted with the two spaces of Coral's label files.
     wide = all(match and len(match[2]) > 1 for match in matches)
     if len(set(by_index.values())) < len(lines) * (0.9 if wide else 1):
         return tuple(lines)

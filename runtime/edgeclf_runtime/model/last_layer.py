@@ -17,7 +17,7 @@ from edgeclf_runtime.model.metadata import renamed
 __all__ = ["LastLayer", "Quantized", "quantized", "read_last_layer", "with_last_layer", "with_rows"]
 
 _CONV, _DEQUANTIZE, _FULLY_CONNECTED, _LOGISTIC, _SOFTMAX, _CUSTOM, _QUANTIZE = 3, 6, 9, 14, 25, 32, 114
-_SKIPPED = {_SOFTMAX, _DEQUANTIZE, _QUANTIZE, 22, 43}  # to say what a network ends with; the last two only reshape
+_SKIPPED = {_SOFTMAX, _DEQUANTIZE, _QUANTIZE, 22, 43}  # ignored in naming a network's end; the last two reshape
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 9: "int8"}
 _STORED = {"int8": ("int32", "float32"), "float32": ("float32",), "float16": ("float32", "float16")}  # weights: bias
 _OPERATORS, _BUFFERS, _METADATA = 3, 4, 6  # fields of a graph, and of a model
@@ -30,13 +30,13 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class LastLayer:
-    """What a last layer computes, and how it is stored.
+    """The last layer's values, and how they are stored.
 
     Attributes:
         weights: real values, float64 ``[classes, size]``.
         bias: real values, float64 ``[classes]``.
-        dtype: of the stored weights: "int8", "float32" or "float16".
-        scales: of the stored weights: one for all, or one for each class; empty if they are not quantized.
+        dtype: type of the stored weights: "int8", "float32" or "float16".
+        scales: scales of the stored weights: one for all, or one per class; empty if they are not quantized.
         features: scale of the layer's input; 0 if it is not quantized.
         output: scale and zero point of the layer's output; scale 0 if it is not quantized.
     """
@@ -56,12 +56,12 @@ class LastLayer:
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A last layer as it is stored.
+    """A last layer in its stored form.
 
     Attributes:
         weights: int8 or float32 ``[classes, size]``.
         bias: int32 or float32 ``[classes]``.
-        scales: of the weights; empty if they are not quantized.
+        scales: scales of the weights; empty if they are not quantized.
         output: scale and zero point of the logits; scale 0 if they are not quantized.
     """
 
@@ -78,7 +78,7 @@ def read_last_layer(network: bytes) -> LastLayer:
         network: a flatbuffer that ``read_flat_model`` has checked.
 
     Raises:
-        ModelError: it does not end with a dense layer and a softmax, or the layer is stored in an unknown way; the
+        ModelError: it does not end with a dense layer and a softmax, or the layer is stored in an unsupported way; the
             message does not name the file.
     """
     return _Ending(network).layer()
@@ -90,7 +90,7 @@ def quantized(weights: Floats, bias: Floats, layer: LastLayer, logits: tuple[flo
     Args:
         weights, bias: real values, ``[classes, size]`` and ``[classes]``.
         layer: the old one.
-        logits: lowest and highest logit to be represented.
+        logits: lowest and highest logit to represent.
     """
     if layer.dtype != "int8":
         return Quantized(weights.astype(np.float32), bias.astype(np.float32), (), (0.0, 0))
@@ -104,9 +104,9 @@ def quantized(weights: Floats, bias: Floats, layer: LastLayer, logits: tuple[flo
 
 
 def with_rows(layer: LastLayer, weights: Floats, bias: Floats) -> Quantized:
-    """Return a last layer with further classes, in which what is stored of the others stays bit for bit the same.
+    """Return a last layer with additional classes; the stored values of the others stay the same bit for bit.
 
-    So the scale of the logits stays, too, and one scale of all weights: larger ones are clipped.
+    So the scale of the logits stays, too, and a common scale of all weights: larger weights are clipped.
 
     Args:
         layer: the old one.
@@ -130,24 +130,24 @@ def _bias_codes(bias: Floats, scales: Floats) -> npt.NDArray[np.int32]:
 
 
 def _spread(lowest: float, highest: float) -> tuple[float, int]:
-    """Return scale and zero point of int8 with which these values, and 0, are represented."""
+    """Return scale and zero point of int8 that represent these values, and 0."""
     low, high = min(lowest, 0.0), max(highest, 0.0)
     scale = float(np.float32(max(high - low, 1e-3) / 255))
     return scale, round(-128 - low / scale)
 
 
 def with_last_layer(network: bytes, new: Quantized, name: str) -> bytes:
-    """Return a network with another last layer, also with another number of classes.
+    """Return a network with another last layer, which may have another number of classes.
 
-    The rest of the network stays as it is. A network that was changed so before does not grow.
+    The rest of the network stays the same. A network changed this way before does not grow.
 
     Args:
         network: a flatbuffer that ``read_flat_model`` has checked.
-        new: the layer.
-        name: of the model, for its metadata, if it has some.
+        new: the new layer.
+        name: name of the model, for any metadata.
 
     Raises:
-        ModelError: as ``read_last_layer``.
+        ModelError: see ``read_last_layer``.
     """
     return _Ending(network).replaced(new, name)
 
@@ -167,7 +167,7 @@ class _Ending:
         outputs = graph.integers(2, "i")
         if len(outputs) != 1:
             raise ModelError(f"{len(outputs)} outputs; an image classifier has one.")
-        self._after = [outputs[0]]  # tensors of one value for each class
+        self._after = [outputs[0]]  # tensors with one value per class
         operator = made_by.get(outputs[0])
         while operator is not None and self._code(operator) in (_QUANTIZE, _DEQUANTIZE) and len(self._after) < 9:
             self._after.append(_first(operator, 1))
@@ -194,7 +194,7 @@ class _Ending:
         return self._codes[operator.scalar(0, "I")]
 
     def _check(self) -> None:
-        """Refuse a layer of which something is used elsewhere, too, or is stored in an unknown way."""
+        """Refuse a layer with parts that are also used elsewhere, or are stored in an unsupported way."""
         own, ends = [*self._weights, *self._bias, self._logits, *self._after], [self._weights[-1], self._bias[-1]]
         used = [index for operator in self._operators for index in operator.integers(1, "i")]
         stored = [tensor.scalar(_BUFFER, "I") for tensor in self._tensors]
@@ -278,7 +278,7 @@ def _first(operator: Table, field: int) -> int:
 
 
 def _why(code: int) -> str:
-    """Return why a network that ends so cannot be taught."""
+    """Return why a network with this ending cannot be taught."""
     if code == _CUSTOM:
         return "Compiled for the Edge TPU, which shows no features. Teach the file that it was compiled from."
     ends = {_LOGISTIC: "a sigmoid", _CONV: "a convolution"}.get(code)

@@ -62,7 +62,7 @@ def read_metadata(data: bytes) -> Metadata:
 
 
 def renamed(data: bytes, name: str) -> bytes:
-    """Return the buffer with another name of the model; one without a name stays as it is."""
+    """Return the buffer with another model name; a buffer without a name is returned unchanged."""
     position = Table.root(data, b"M001").offset_position(0)
     if position is None:
         return data

@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["is_run_folder", "near_names", "not_tflite", "why_no_model"]
 
 _SUFFIX = ".tflite"
-_MODEL = "model.tflite"  # the file that an export writes into a run folder
+_MODEL = "model.tflite"  # the file that an export writes to a run folder
 
 
 def why_no_model(path: Path) -> str:
@@ -49,7 +49,7 @@ def _about_folder(path: Path) -> str:
 
 
 def _models(folder: Path) -> list[Path]:
-    """Return the model files in a folder, the one that an export writes first, without hidden ones."""
+    """Return the visible model files in a folder, an export's first."""
     try:
         models = [item for item in folder.iterdir() if item.suffix == _SUFFIX and not item.name.startswith(".")]
     except OSError:
@@ -62,7 +62,7 @@ def _export(folder: Path) -> str:
 
 
 def not_tflite(content: bytes) -> str:
-    """Return what a file is whose content does not begin as a .tflite file's does."""
+    """Return what a file is if it does not begin like a .tflite file."""
     if not content:
         return "The file is empty."
     if content.startswith(b"PK\x03\x04"):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 __all__ = ["Vectors", "comparable", "prototypes_of", "unit_length"]
 
-_TURNS = 30  # of k-means, which settles in fewer
+_TURNS = 30  # iterations of k-means, which converges in fewer
 
 Vectors = npt.NDArray[np.float32]
 
@@ -17,7 +17,7 @@ def prototypes_of(unit: Vectors, count: int) -> Vectors:
 
     Args:
         unit: vectors of length 1, float32 ``[vectors, size]``; at least one.
-        count: number of prototypes at most; if there are no more vectors, they are the prototypes.
+        count: maximum number of prototypes; if there are no more vectors than that, they are the prototypes.
     """
     if len(unit) <= count:
         return unit
@@ -33,11 +33,11 @@ def prototypes_of(unit: Vectors, count: int) -> Vectors:
 def comparable(features: Vectors, scale: float) -> Vectors:
     """Return features as vectors of length 1 whose dot products compare images.
 
-    Large features are compressed by a logarithm. Without it the few largest of a fine-tuned network decide, and strange
-    images look familiar; near 0 it is linear, so that the rounding of int8 stays small. See docs/figures.md.
+    Large features are compressed logarithmically. Otherwise the few largest features of a fine-tuned network dominate,
+    and strange images look familiar; near 0 it is linear, so that int8 rounding stays small. See docs/figures.md.
 
     Args:
-        features: as the network gives them, float32 ``[vectors, size]``.
+        features: the network's features, float32 ``[vectors, size]``.
         scale: size of a typical feature, above 0.
     """
     return unit_length(np.sign(features) * np.log1p(np.abs(features) / np.float32(scale)))
@@ -49,7 +49,7 @@ def unit_length(vectors: Vectors) -> Vectors:
 
 
 def _spread_out(unit: Vectors, count: int) -> Vectors:
-    """Choose vectors far from one another, as k-means++ does (Arthur and Vassilvitskii, SODA 2007)."""
+    """Choose vectors that are far apart, as k-means++ does (Arthur and Vassilvitskii, SODA 2007)."""
     rng = np.random.default_rng(0)
     chosen = [int(rng.integers(len(unit)))]
     distance = 1 - unit @ unit[chosen[0]]

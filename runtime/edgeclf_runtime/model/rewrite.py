@@ -1,4 +1,4 @@
-"""Change what is packed behind a network, and leave the network as it is."""
+"""Change the files packed behind a network, and leave the network as it is."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgeclf_runtime.trust.sealing import unsigned
 
 __all__ = ["network_of", "packed_files", "replace_files", "with_files"]
 
-_LIMIT = 64 << 20  # bytes of a packed file
+_LIMIT = 64 << 20  # maximum size of a packed file in bytes
 _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same content gives the same bytes
 
 
 def network_of(content: bytes) -> bytes:
-    """Return the flatbuffer of a model file without the zip and the signature that may follow it."""
+    """Return the flatbuffer of a model file, without any zip and signature after it."""
     content = unsigned(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -34,13 +34,13 @@ def network_of(content: bytes) -> bytes:
 def packed_files(
     card: ModelCard, golden: Sequence[GoldenVector], tolerance: float, familiarity: Familiarity | None = None
 ) -> dict[str, bytes]:
-    """Return what is packed behind a network, by name in the archive, for ``with_files``.
+    """Return the files to pack behind a network, by name in the archive, for ``with_files``.
 
     Args:
-        card: its labels are single lines.
+        card: the model card; its labels must be single lines.
         golden: images of at most ``golden.GOLDEN_SIDE`` pixels a side, with their scores.
-        tolerance: the largest difference of a score that is accepted.
-        familiarity: how familiar images are told from others.
+        tolerance: the largest accepted difference of a score.
+        familiarity: tells familiar images from others.
     """
     return {
         "labels.txt": ("\n".join(card.labels) + "\n").encode(),
@@ -51,14 +51,14 @@ def packed_files(
 
 
 def replace_files(path: Path, changed: Mapping[str, bytes]) -> None:
-    """Replace or add packed files of a model file, which is written beside and renamed; see ``with_files``."""
+    """Replace or add packed files of a model file, atomically; see ``with_files``."""
     content = with_files(path.read_bytes(), changed)
     with written_beside(path) as hidden:
         hidden.write_bytes(content)
 
 
 def with_files(content: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """Return a model file with some of its packed files replaced or added, and without its signature.
+    """Return a model file with some packed files replaced or added, and without its signature.
 
     Args:
         content: a model file of edgeclf.

@@ -1,7 +1,7 @@
 """Convert a network's outputs to scores that are probabilities.
 
-A network exported without its softmax gives logits: a best "score" of 4.1 is not 410%, and no threshold makes sense.
-The last operator and the range of the quantized output show what a network gives.
+A network exported without its softmax returns logits: a best "score" of 4.1 is not 410%, and thresholds are
+meaningless. The last operator and the range of the quantized output show what a network returns.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ScoreRule:
 
     Attributes:
         way: "raw", unchanged; "softmax"; or "sigmoid", applied to each output.
-        binary: one output for two labels: it is the score of the second label, and the first has 1 minus it.
+        binary: one output for two labels: it is the second label's score, and the first label gets 1 minus it.
         note: what is done and why, if the user did not choose it; else empty.
     """
 
@@ -54,7 +54,7 @@ class ScoreRule:
         return np.asarray(outputs, np.float32)
 
     def misfit(self, scores: Scores) -> bool:
-        """Whether the scores are not probabilities."""
+        """Return whether the scores are not probabilities."""
         return bool(scores.min() < -_SLACK or scores.max() > 1 + _SLACK)
 
 
@@ -80,7 +80,7 @@ def score_rule(way: str | None, model: FlatModel, labels: int) -> ScoreRule:
 
 
 def _is_bounded(output: TensorInfo) -> bool | None:
-    """Whether a quantized output can only hold 0 to 1; None if its type does not tell."""
+    """Return whether a quantized output is limited to 0 to 1; None if its type does not tell."""
     if output.dtype not in _LOWEST or not output.scale:
         return None
     low = (_LOWEST[output.dtype] - output.zero_point) * output.scale

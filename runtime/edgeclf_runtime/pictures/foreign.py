@@ -38,7 +38,7 @@ def foreign_reason(path: str, *, ffmpeg: bool = False) -> str | None:
     """Return why a file of an unsupported image format cannot be read and how to convert it; None for other files.
 
     Args:
-        path: of the file; its suffix decides.
+        path: path of the file; its suffix decides.
         ffmpeg: also return None for formats that FFmpeg, which reads videos, may support.
     """
     kind = _BY_SUFFIX.get(PurePath(path).suffix.lower())
@@ -51,7 +51,7 @@ def conversion(file: str, suffix: str | None = None) -> str:
     """Return the command that converts a file to JPEG or PNG.
 
     Args:
-        file: its path.
+        file: path of the file.
         suffix: suffix of its format with the dot, if its own is missing or wrong; one that ``foreign_reason`` knows.
     """
     _, command, on_mac = _BY_SUFFIX[(suffix or PurePath(file).suffix).lower()]

@@ -13,7 +13,7 @@ _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2
 
 @dataclass(frozen=True)
 class HeifBoxes:
-    """What the boxes say of the main image.
+    """What the boxes say about the main image.
 
     Attributes:
         kind: "HEIC" or "AVIF".
@@ -78,7 +78,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _indices(data: bytes, start: int, end: int, item: int) -> Iterator[int]:
-    """Yield the indices of an item's properties, from 1; 0 is none."""
+    """Yield the indices of an item's properties, from 1; 0 means none."""
     version, wide = data[start], data[start + 3] & 1
     (count,) = struct.unpack_from(">I", data, start + 4)
     offset = start + 8

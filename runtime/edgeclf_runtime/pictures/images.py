@@ -44,7 +44,7 @@ def read_image(path: str | os.PathLike[str], *, min_size: int | tuple[int, int] 
     """Read an image as ``decode_image`` does.
 
     Args:
-        path: of a file; its suffix does not matter.
+        path: path of the file; its suffix does not matter.
         min_size: see ``decode_image``.
 
     Raises:
@@ -81,7 +81,7 @@ def decode_image(
 
     Args:
         data: content of the file.
-        name: of the file, for errors.
+        name: name of the file, for errors.
         limit: largest number of pixels accepted, checked before decoding.
         min_size: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, as long as width and height of the
             upright image keep at least this many pixels, or both keep this many; 0 for the full size.

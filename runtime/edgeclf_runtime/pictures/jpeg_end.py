@@ -1,7 +1,7 @@
-"""Check that every pixel of a JPEG is there, with or without an end marker.
+"""Check that a JPEG is complete, with or without an end marker.
 
-Some cameras leave the two bytes of the marker out, and copies lose them: nothing is missing then. Some programs append
-the marker to a truncated image, whose rest is grey. The decoder tells the two apart: bits appended to a complete image
+Some cameras omit the two bytes of the marker, and copies lose them: nothing is missing then. Some programs append the
+marker to a truncated image, whose rest is grey. The decoder distinguishes the two: bits appended to a complete image
 do not change any pixel.
 """
 
@@ -37,7 +37,7 @@ def whole_jpeg(data: bytes, name: str) -> bytes:
 
     Args:
         data: bytes that ``read_header`` accepts; zeros, or half a marker, may follow.
-        name: of the file, for errors.
+        name: name of the file, for errors.
 
     Raises:
         ImageError: pixels are missing.
@@ -84,7 +84,7 @@ def _has_all_bits(data: bytes) -> bool:
 
 
 def _has_all_scans(data: bytes) -> bool:
-    """Whether all coefficients of each component are there, in a progressive JPEG to their last bit."""
+    """Return whether all coefficients of each component are there, in a progressive JPEG to their last bit."""
     progressive, left, position = False, dict[int, npt.NDArray[np.int64]](), 2
     try:
         while position < len(data):

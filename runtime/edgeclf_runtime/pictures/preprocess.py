@@ -29,7 +29,7 @@ class Preprocessing:
     """How an image becomes the network's input; only this module applies it.
 
     Attributes:
-        width, height: of the input tensor, in pixels.
+        width, height: width and height of the input tensor, in pixels.
         color: order of the channels the network expects, ``"RGB"`` or ``"BGR"``.
         resize: ``"stretch"`` uses the whole image; ``"crop"`` its centre, with the input's aspect ratio.
         crop: with ``"crop"``, the share of the largest possible centre crop that is kept, in (0, 1].
@@ -65,10 +65,10 @@ class Preprocessing:
 
     @property
     def min_decoded_size(self) -> tuple[int, int]:
-        """Width and height that an upright JPEG keeps at least when decoded; (0, 0) if it is decoded at full size.
+        """Minimum width and height of a decoded, upright JPEG; (0, 0) if it is decoded at full size.
 
-        They follow the input alone, not ``crop`` or a camera's region, so that an image has the same pixels wherever it
-        is decoded for this input size.
+        They depend only on the input, not on ``crop`` or a camera's region, so that an image has the same pixels
+        wherever it is decoded for this input size.
         """
         return (self.width, self.height) if self.jpeg == "reduced" else (0, 0)
 

@@ -83,7 +83,7 @@ class View:
         return pixels
 
     def before_turning(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the width and height that an image has before ``turn`` if it has this width and height after it."""
+        """Return the width and height of an image before ``turn``, given those after it."""
         return size[::-1] if self.rotate in (90, 270) else size
 
     def cut(self, pixels: _Pixels) -> _Pixels:
@@ -121,7 +121,7 @@ class View:
 
 @dataclass(frozen=True)
 class GivenView:
-    """The view that a user has set; None takes a value from the model card."""
+    """The view set by a user; None takes a value from the model card."""
 
     region: Region | None = None
     rotate: int | None = None

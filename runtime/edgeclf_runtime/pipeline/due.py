@@ -1,4 +1,4 @@
-"""Take the frames of a source; do not decode those that ``max_fps`` skips, nor at full size those without motion."""
+"""Take the frames of a source, without decoding those that ``max_fps`` skips, or those without motion at full size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DueFrame(NamedTuple):
     Attributes:
         frame: the frame.
         follows_gap: whether a gap of the source precedes it.
-        has_opened: whether the gate has said yes already; see ``Gate.look``.
+        has_opened: whether the gate has already accepted it; see ``Gate.look``.
     """
 
     frame: Frame
@@ -45,11 +45,11 @@ def due_frames(
     """Yield the frames that may be classified.
 
     Args:
-        source: its frames are decoded one by one if it is ``Offering``, as cameras are.
-        gate: decides by a frame's time, and by a small image of it.
-        view: what is classified of the next frame.
-        glance: gets the frames that are not decoded.
-        glimpsed: decodes such a frame for whoever looks at it.
+        source: the source; frames of an ``Offering``, as cameras are, are decoded one by one.
+        gate: decides by a frame's time, and by a small version of it.
+        view: returns the part of the next frame that is classified.
+        glance: called with the frames that are not classified.
+        glimpsed: wraps such a frame to be decoded only when it is accessed.
     """
     gaps = Gaps()
     if not isinstance(source, Offering):

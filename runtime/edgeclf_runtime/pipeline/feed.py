@@ -1,4 +1,4 @@
-"""Offer a camera's frames to its zones, from a thread of its own."""
+"""Offer a camera's frames to its zones, in a separate thread."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _Decode = Callable[[], "Frame | None"]
 
 
 class Feed:
-    """One camera. A live one offers each frame at once, in place of one that a zone has not taken yet; a source that
-    can wait offers its next frame once all zones have taken the last.
+    """One camera. A live camera offers each frame at once, replacing one that a zone has not taken yet; a source that
+    can wait offers its next frame when all zones have taken the last.
 
     Args:
-        name: of the camera.
+        name: name of the camera.
         open_source: opens it, in this feed's thread.
-        count: called for each frame that was classified; False once no more are to be handed on.
+        count: called for each classified frame; returns False once the run needs no more.
 
     Attributes:
         source: the source; None until it is open.
-        error: why it has ended, if not by itself.
+        error: why it ended, if not by itself.
         is_over: whether it offers no more frames.
     """
 
@@ -46,9 +46,9 @@ class Feed:
         self._thread = threading.Thread(target=self._work, name=f"camera {name}", daemon=True)
 
     def serve(self, turns: Sequence[ZoneTurn], scheduler: Scheduler) -> None:
-        """Offer the frames to these zones from now on; the first call opens the camera, if that has not been done.
+        """Offer the frames to these zones from now on; the first call opens the camera if that has not been done.
 
-        Call it with the scheduler's lock held. Without zones, a live camera's frames go to nobody; other sources pause.
+        Call it with the scheduler's lock held. Without zones, a live camera's frames are dropped; other sources pause.
         """
         gone = [turn for turn in self._turns if turn not in turns]
         self._turns, self._scheduler = turns, scheduler
@@ -78,7 +78,7 @@ class Feed:
         self.source = source
 
     def taken(self) -> None:
-        """Go on: a source that can wait offers its next frame once all zones have taken the last."""
+        """Note that a zone took its frame: a source that can wait offers the next one once all zones have."""
         if not self.is_live:
             self.decoded()
 
@@ -99,7 +99,7 @@ class Feed:
         except SourceError as error:
             if not self._stopping.is_set():
                 self.error = error
-        except Exception as error:  # whatever a library raises, the other cameras go on
+        except Exception as error:  # whatever a library raises, the other cameras continue
             self.error = SourceError(f"{type(error).__name__}: {error}")
         finally:
             with self._scheduler.changed:
@@ -130,7 +130,7 @@ class Feed:
     def _decode_for(self, source: Source) -> None:
         """Have JPEGs decoded for the zone that needs the most pixels; the others decode them again if they need fewer.
 
-        A model without a rule needs all of them.
+        A model without a rule needs all pixels.
         """
         if (decode_for := getattr(source, "decode_for", None)) is None:
             return
@@ -151,12 +151,12 @@ class Feed:
 
     @property
     def hangs(self) -> bool:
-        """Whether its device neither gives frames nor fails."""
+        """Return whether its device neither gives frames nor fails."""
         return bool(getattr(self.source, "hangs", False))
 
 
 def _frames(source: Source) -> Iterator[tuple[float | None, _Decode]]:
-    """Yield a source's frames undecoded, if it can offer them so, with their times, if those are known."""
+    """Yield a source's frames, undecoded if it supports that, with their times, if known."""
     if isinstance(source, Offering):
         yield from source.offered()
     elif isinstance(source, Undecoded):

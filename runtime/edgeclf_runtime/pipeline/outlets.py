@@ -24,8 +24,8 @@ def opened_outlets(
     Args:
         sinks: the sinks.
         lossless: see ``Outlet``.
-        everyone: all outlets of the run, also those that are opened later, for sinks that follow them; None for these.
-        zone: the zone whose sinks these are; empty for those of all zones.
+        everyone: list of all outlets of the run, including later ones, for sinks that follow them; None for these.
+        zone: the zone of these sinks; empty for sinks of all zones.
     """
     outlets = [Outlet(sink, lossless, zone) for sink in sinks]
     for sink in sinks:

@@ -9,14 +9,14 @@ from typing import Protocol
 
 __all__ = ["Device", "Scheduler", "Turn"]
 
-_PATIENCE = 2.0  # seconds for a turn that is removed, whose device may hang
+_PATIENCE = 2.0  # seconds to wait for a removed turn, whose device may hang
 
 
 class Device:
-    """What limits how many turns run at once: the interpreters of a model, and the cores if they run on them.
+    """What limits the number of concurrent turns: the interpreters of a model, and the cores if they run on them.
 
     Args:
-        lanes: turns at once.
+        lanes: maximum number of concurrent turns.
         on_cores: whether it uses the processor, which all such devices share.
     """
 
@@ -28,40 +28,40 @@ class Turn(Protocol):
     """A zone's work, one frame at a time.
 
     Attributes:
-        device: where it runs.
+        device: the device that it runs on.
     """
 
     device: Device
 
     def is_ready(self, now: float) -> bool:
-        """Whether there is something to do at ``now``, in seconds of ``time.monotonic()``; must be quick."""
+        """Return whether there is something to do at ``now``, in seconds of ``time.monotonic()``; must be quick."""
 
     def run(self) -> None:
-        """Do it; an error ends the scheduler."""
+        """Process one frame; an error ends the scheduler."""
 
 
 class Scheduler:
     """Runs turns in threads, each turn in one thread at a time.
 
-    Shares are shares of time, as of Linux's completely fair scheduler: of the turns that are ready, the one with the
-    least running time is next, so a large model gets fewer turns and delays the others by one of them at most. A turn
-    that was idle does not save its time up.
+    Shares are shares of time, as in Linux's completely fair scheduler: of the turns that are ready, the one with the
+    least running time is next, so a large model gets fewer turns and delays the others by at most one of its own. An
+    idle turn does not accumulate time.
 
     Args:
-        turns: all turns.
-        cores: turns that may use the processor at once.
+        turns: the initial turns.
+        cores: maximum number of concurrent turns on the processor.
 
     Attributes:
-        changed: the lock; notified when a turn has become ready or has ended.
-        rested: the same lock; notified when no turn runs any more, after an error, and by ``wake``.
-        error: what a turn raised; None if none did.
+        changed: the lock; notified when a turn becomes ready or ends.
+        rested: the same lock; notified when no turn is running any more, after an error, and by ``wake``.
+        error: the error raised by a turn; None if there was none.
     """
 
     def __init__(self, turns: Sequence[Turn], cores: int) -> None:
         self._turns, self._cores = dict(enumerate(turns)), cores
-        self._added = len(turns)  # so far, also of those that were removed
+        self._added = len(turns)  # so far, including removed ones
         self._used = dict.fromkeys(self._turns, 0.0)  # seconds
-        self._began: dict[int, float] = {}  # of the turns that run
+        self._began: dict[int, float] = {}  # of the running turns
         self._waiting: set[int] = set()  # turns that were ready when last looked at
         self._clock, self._on_cores = 0.0, 0
         lock = threading.RLock()
@@ -70,7 +70,7 @@ class Scheduler:
         self._closing = False
         self.error: BaseException | None = None
         self._threads: list[threading.Thread] = []
-        self._served: set[Device] = set()  # devices that have threads, beside those of the cores
+        self._served: set[Device] = set()  # devices with threads of their own
 
     def start(self) -> None:
         """Start the threads."""
@@ -90,20 +90,20 @@ class Scheduler:
             thread.start()
 
     def wake(self) -> None:
-        """Say that a turn may have become ready, or that all are to end."""
+        """Announce that a turn may have become ready, or that all should end."""
         with self.changed:
             self.changed.notify_all()
             self.rested.notify_all()
 
     def add(self, turn: Turn) -> None:
-        """Share the time with another turn; to be called with ``changed`` held."""
+        """Add another turn; call it with ``changed`` held."""
         self._turns[self._added], self._used[self._added] = turn, self._clock
         self._added += 1
         self._serve(turn.device)
         self.changed.notify_all()
 
     def remove(self, turn: Turn) -> None:
-        """Run a turn no more, and wait for it if it runs; to be called with ``changed`` held."""
+        """Remove a turn, and wait for it if it is running; call it with ``changed`` held."""
         number = next(number for number, other in self._turns.items() if other is turn)
         del self._turns[number]
         self._waiting.discard(number)
@@ -111,12 +111,12 @@ class Scheduler:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no turn runs or is ready; to be asked with ``changed`` held."""
+        """Return whether no turn is running or ready; call it with ``changed`` held."""
         return not self._began and not any(turn.is_ready(float("inf")) for turn in self._turns.values())
 
     @property
     def longest(self) -> float:
-        """Seconds that the longest of the running turns has taken so far; 0 if none runs."""
+        """Return how long, in seconds, the longest of the running turns has taken so far; 0 if none is running."""
         return max((time.monotonic() - began for began in list(self._began.values())), default=0.0)
 
     def _work(self) -> None:
@@ -169,7 +169,7 @@ class Scheduler:
         return any(n not in self._began and turn.is_ready(float("inf")) for n, turn in self._turns.items())
 
     def close(self, seconds: float = 1.0) -> None:
-        """Run no more turns, and wait for those that run."""
+        """Start no more turns, and wait for running ones."""
         with self.changed:
             self._closing = True
             self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""A camera's frame for all its zones: decoded at most once for each rotation and size, and only if a zone wants it."""
+"""A camera's frame for all its zones: decoded at most once for each rotation and size, and only if a zone needs it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _Key = tuple[int, str, tuple[int, int]]
 
 
 class SharedFrame:
-    """A frame that several zones look at, from several threads.
+    """A frame that several zones use, from several threads.
 
     Args:
-        moment: its time, as ``Frame.moment``; None if that is known only once it is decoded.
+        moment: its time, see ``Frame.moment``; None if that is known only once it is decoded.
         decode: returns the frame, or None if it is damaged; called at most once.
-        zones: how many zones will look at it, or leave it out.
-        finish: called with the frame once they all have.
+        zones: number of zones that will use or skip it.
+        finish: called with the frame once all of them have.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class SharedFrame:
 
     @property
     def is_being_decoded(self) -> bool:
-        """Whether a zone that asked for it now would have to wait."""
+        """Return whether a zone that asked for it now would have to wait."""
         return self._lock.locked()
 
     def glimpse(self, min_size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
-        """Return it as ``UndecodedJpeg.glimpse`` does; None if it is no JPEG, or damaged."""
+        """Return the result of ``UndecodedJpeg.glimpse``; None if it is not a JPEG, or is damaged."""
         glimpse = getattr(self._decode, "glimpse", None)
         if glimpse is None:
             return None
@@ -59,7 +59,7 @@ class SharedFrame:
             return self._glimpses[min_size]
 
     def frame(self) -> Frame | None:
-        """Return it as the source decodes it; None if it is damaged."""
+        """Return it as decoded by the source; None if it is damaged."""
         with self._lock:
             return self._decoded()
 
@@ -69,7 +69,7 @@ class SharedFrame:
         return self._frame
 
     def viewed(self, classifier: Classifier, view: View) -> Frame | None:
-        """Return it as ``zone.viewed`` does; None if it is damaged."""
+        """Return the result of ``zone.viewed``; None if it is damaged."""
         key = (view.rotate, view.flip, classifier.card.preprocessing.min_decoded_size)
         with self._lock:
             frame = self._decoded()
@@ -81,7 +81,7 @@ class SharedFrame:
         return viewed(variant, classifier, view)
 
     def done(self) -> None:
-        """Say that one of the zones is done with it."""
+        """Note that one of the zones is done with it."""
         with self._lock:
             self._left -= 1
             is_last = self._left == 0 and self._frame is not None

@@ -15,15 +15,15 @@ __all__ = ["SharedModel"]
 
 
 class SharedModel:
-    """A model in use, which a new file may replace; may be used from any thread.
+    """A model in use, which a new file may replace; safe to use from any thread.
 
     Args:
         classifier: the first classifier; owned by the caller.
-        device: what limits how many zones use it at once.
-        tell: gets the model's states.
+        device: limits how many zones use it at a time.
+        tell: called with the model's states.
 
     Attributes:
-        outlets: of sinks that get the states, too: those of its zones alone.
+        outlets: outlets of its zones' own sinks, which also get the states.
     """
 
     def __init__(self, classifier: Classifier, device: Device, tell: Callable[[ModelState], None]) -> None:
@@ -35,7 +35,7 @@ class SharedModel:
 
     @property
     def has_several_labels(self) -> bool:
-        """Whether the newest model gives several labels per image."""
+        """Whether the newest model returns several labels per image."""
         return self._newest.card.has_several_labels
 
     @property
@@ -49,7 +49,7 @@ class SharedModel:
         return self._newest.backend.name
 
     def tell(self, state: ModelState) -> None:
-        """Pass a state of the model on."""
+        """Pass on a state of the model."""
         self._tell(state)
         for outlet in self.outlets:
             outlet.put(state)
@@ -71,7 +71,7 @@ class SharedModel:
             return self._newest
 
     def give_back(self, classifier: Classifier) -> None:
-        """Say that a frame is done; a classifier that was replaced is closed once nobody uses it."""
+        """Note that a frame is done; a replaced classifier is closed once it is no longer in use."""
         with self._lock:
             self._users[classifier] -= 1
             self._drop_unused(classifier)

@@ -1,4 +1,4 @@
-"""What a service watches of a run, whether of one camera or of many."""
+"""What a service watches in a run, with one camera or many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ModelFollower", "ModelUser", "Watched"]
 
 
 class Watched(Protocol):
-    """A run; see ``Pipeline`` for what these mean."""
+    """A run; see ``Pipeline`` for its members."""
 
     stopping: threading.Event
     frames: int
@@ -35,7 +35,7 @@ class Watched(Protocol):
 
 
 class ModelUser(Protocol):
-    """What uses a model file that may be replaced; see ``Pipeline``."""
+    """The user of a model file that may be replaced; see ``Pipeline``."""
 
     @property
     def labels(self) -> tuple[str, ...]: ...
@@ -52,7 +52,7 @@ class ModelUser(Protocol):
 
 
 class ModelFollower(Protocol):
-    """What offers new models to their user, from ``start`` to ``close``."""
+    """Offers new models to their user, from ``start`` to ``close``."""
 
     def start(self, pipeline: ModelUser) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What a camera's images, or a part of them, go through: view, gate, decision and conditions."""
+"""The processing of a camera's images, or of a part of them: view, gate, decision and conditions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Prepared", "Zone", "viewed"]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A frame, prepared for a classifier, and whether a gap of the source precedes it."""
+    """A frame prepared for a classifier, and whether a gap of the source precedes it."""
 
     frame: Frame
     fitted: Fitted
@@ -41,13 +41,13 @@ class Zone:
         decision: how the scores become a steady answer.
         gate: which frames are classified; its region takes precedence over the view's.
         view: region, rotation and flip in place of those in the model card.
-        name: of camera and zone, for observations; empty in a run of one camera.
+        name: names of camera and zone, for observations; empty in a run of one camera.
 
     Attributes:
         gate: chooses frames.
         classifier: the classifier of the last observation.
         answer: the current Decision; None before the first frame.
-        control: pauses it, and sets its threshold.
+        control: pauses the zone, and sets its threshold.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Zone:
         return self._view.over(classifier.card.view, camera)
 
     def adopt(self, new: Classifier) -> None:
-        """Switch to another classifier, none of whose predecessor's results is outstanding."""
+        """Switch to another classifier when no result of the previous one is outstanding."""
         if new.card.has_several_labels != self.classifier.card.has_several_labels:
             self._decider = self._new_decider(new)
         self.classifier = new
@@ -91,7 +91,7 @@ class Zone:
 
         Args:
             prepared: the frame.
-            prediction: what its classifier says.
+            prediction: its classifier's prediction.
             waited: milliseconds spent waiting for the frame.
         """
         threshold = self.control.threshold
@@ -115,7 +115,7 @@ def viewed(frame: Frame, classifier: Classifier, view: View) -> Frame:
     frame = frame.viewed(view, rule.min_decoded_size).decoded_for(rule.min_decoded_size)
     needed = min_side(rule, (frame.view.region[2], frame.view.region[3]))
     if any(rule.min_decoded_size) or frame.jpeg is None or min(frame.pixels.shape[:2]) >= needed:
-        return frame  # with a rule, its size alone counts
+        return frame  # with a rule, only its size matters
     try:
         return replace(frame, pixels=frame.whole())
     except ImageError:  # damaged in a part that reduced decoding skipped: enlarge it instead

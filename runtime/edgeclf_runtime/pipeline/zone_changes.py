@@ -1,4 +1,4 @@
-"""Take zones over from the page: check them as run.toml's, keep them in their file, and change the run."""
+"""Apply changes of zones from the page: check them like run.toml's, store them in their file, and change the run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def settings_and_changes(
     model: Path,
     labels: Callable[[Path], tuple[str, ...]] | None,
 ) -> tuple[RunSettings, ZoneChanges | None]:
-    """Return the settings, with the zones that were drawn on the page, and what takes changes of them; None if none can
-    be drawn. See ``config.settings.settings``.
+    """Return the settings, with the zones drawn on the page, and the object that applies changes; None if drawing is
+    disabled. See ``config.settings.settings``.
 
     Raises:
         UsageError: invalid settings; the message names all mistakes at once.
@@ -60,9 +60,9 @@ class ZoneChanges:
     """See ``sinks.zone_editor.ZoneEditor``.
 
     Args:
-        path: of the file of drawn zones.
-        chosen: settings with the drawn zones.
-        written: zones of run.toml itself; or, if it has none, of the whole image of each camera.
+        path: path of the file of drawn zones.
+        chosen: the settings with the drawn zones.
+        written: the zones of run.toml itself or, if it has none, one per camera for the whole image.
         has_written: whether run.toml has zones.
         read: returns the settings with these drawn zones; raises UsageError with all mistakes.
     """
@@ -84,7 +84,7 @@ class ZoneChanges:
         self.cameras = tuple(camera.name for camera in chosen.cameras)
 
     def begin(self, change: Change) -> None:
-        """Take changes over from now on."""
+        """Apply changes from now on."""
         self._change = change
         self._begun.set()
 
@@ -130,7 +130,7 @@ class ZoneChanges:
         return self._read(tables)
 
     def _drawn(self, zones: tuple[ZoneSettings, ...]) -> list[ZoneSettings]:
-        """Return the zones that the file must hold: those that differ from run.toml's."""
+        """Return the zones that the file must contain: those that differ from run.toml's."""
         changed = [zone for zone in zones if _place(zone) != _place(self._written.get(zone.name))]
         return changed if self._has_written or (not changed and len(zones) == len(self._written)) else list(zones)
 

@@ -32,7 +32,7 @@ def check_zone_sinks(chosen: RunSettings) -> None:
 
 
 def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple[str, ...]) -> None:
-    """Check that the labels that these zones name themselves belong to their model.
+    """Check that the labels named in these zones belong to their model.
 
     Raises:
         SinkError: some labels are unknown.
@@ -42,7 +42,7 @@ def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple
 
 
 def own_sinks(sinks: SinkSettings, zone: ZoneSettings) -> SinkSettings:
-    """Return the settings of the sinks that a zone has for itself; its snapshots are in a folder of their own."""
+    """Return the settings of a zone's own sinks; its snapshots have their own folder."""
     folder = str(Path(sinks.snapshots) / zone.camera / zone.name) if sinks.snapshots else ""
     return replace(
         sinks,
@@ -91,7 +91,7 @@ def open_shared_sinks(
         chosen: all settings.
         endless: see ``Opening``.
         gap: longest time between two answers of a zone, in seconds; 0 if no source is live.
-        editor: by which the page changes zones; None if they are fixed.
+        editor: used by the page to change zones; None if they are fixed.
         models: the model files in use.
 
     Raises:
@@ -108,7 +108,7 @@ def _names(chosen: RunSettings) -> tuple[ZoneName, ...]:
 def open_zone_sinks(
     chosen: RunSettings, zone: ZoneSettings, classifier: Classifier, gap: float, control: ZoneControl | None = None
 ) -> list[Sink]:
-    """Open the sinks that get the observations of one zone alone; they may use ``control``.
+    """Open the sinks that get only the observations of one zone; they may use ``control``.
 
     Raises:
         SinkError: a sink cannot be opened.

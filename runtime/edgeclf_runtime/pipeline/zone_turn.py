@@ -1,4 +1,4 @@
-"""A zone's turns: take the camera's newest frame, classify it and hand the observation on."""
+"""A zone's turns: take the camera's newest frame, classify it and pass the observation on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Camera", "ZoneTurn"]
 
 
 class Camera(Protocol):
-    """What a zone knows of its camera; see ``feed.Feed``."""
+    """A zone's view of its camera; see ``feed.Feed``."""
 
     is_live: bool
     is_camera: bool
@@ -41,7 +41,7 @@ class ZoneTurn:
         zone: decides on frames and answers.
         model: gives its classifier.
         feed: gives its camera's frames.
-        outlets: of the sinks that get its observations.
+        outlets: outlets of the sinks that get its observations.
 
     Attributes:
         frames: number of frames that were classified.
@@ -58,11 +58,11 @@ class ZoneTurn:
 
     @property
     def is_free(self) -> bool:
-        """Whether the last frame that was offered has been taken."""
+        """Return whether the last frame offered has been taken."""
         return self._waiting is None
 
     def offer(self, frame: SharedFrame) -> None:
-        """Take this frame next, in place of one that waits; call it with the scheduler's lock held.
+        """Take this frame next, replacing a waiting one; call it with the scheduler's lock held.
 
         A paused zone takes none.
         """
@@ -73,12 +73,12 @@ class ZoneTurn:
             self._waiting = frame
 
     def move(self, zone: Zone) -> None:
-        """Go on with another place, and without the history of the old one, from the next frame on."""
+        """Switch to another part of the image, without the history of the old one, from the next frame on."""
         zone.control = self.zone.control
         self._moved.append(zone)
 
     def drop(self) -> None:
-        """Leave the frame out that waits; call it with the scheduler's lock held."""
+        """Skip the waiting frame; call it with the scheduler's lock held."""
         if self._waiting is not None:
             self._waiting.done()
         self._waiting = None
@@ -94,7 +94,7 @@ class ZoneTurn:
         if frame is None:
             return
         self._feed.taken()
-        if self.zone.control.paused.is_set():  # since it was offered
+        if self.zone.control.paused.is_set():  # set after the frame was offered
             return frame.done()
         if self._moved:
             self.zone = self._moved.pop()

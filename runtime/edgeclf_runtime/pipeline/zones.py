@@ -26,13 +26,13 @@ __all__ = ["ZonesPipeline"]
 class ZonesPipeline:
     """Classifies the frames of all cameras for their zones until all cameras have ended.
 
-    A camera that is lost for good ends alone, and its error is raised at the end.
+    If one camera is lost for good, the others continue, and its error is raised at the end.
 
     Args:
-        cameras: opens each camera, by name; called with what is to be told of its states.
+        cameras: opens each camera, by name; called with the listener for its states.
         shared: sinks of all zones.
-        cores: frames that are worked on at once on the processor.
-        lossless: wait for slow sinks instead of dropping observations; if all sources can wait.
+        cores: maximum number of frames processed at a time on the processor.
+        lossless: wait for slow sinks instead of dropping observations; only if all sources can wait.
 
     Attributes:
         frames: number of frames that were classified, of all zones.
@@ -50,7 +50,7 @@ class ZonesPipeline:
         self._states: dict[str, SourceState] = {}
         self._feeds = {name: Feed(name, self._opener(name, opens), self._count) for name, opens in cameras.items()}
         self._turns: list[ZoneTurn] = []
-        self._of_camera: dict[str, list[Outlet]] = {}  # of its zones alone
+        self._of_camera: dict[str, list[Outlet]] = {}  # of its zones' own sinks
         self._models: list[SharedModel] = []
         self._lossless, self._cores = lossless, cores
         self.outlets: list[Outlet] = []
@@ -65,7 +65,7 @@ class ZonesPipeline:
         return lambda: opens(lambda state: self.tell(replace(state, camera=name)))
 
     def add(self, zone: Zone, model: SharedModel, own: Sequence[Sink]) -> None:
-        """Add a zone, with its sinks beside those of all zones; while it runs, of a model that other zones use, too."""
+        """Add a zone with its own sinks in addition to the shared ones; while running, its model must be shared."""
         camera, outlets = zone.name.camera, opened_outlets(own, self._lossless, self.outlets, zone.name)
         self.outlets += outlets  # the same list, which sinks follow
         model.outlets = [*model.outlets, *outlets]
@@ -75,7 +75,7 @@ class ZonesPipeline:
             self._turns = [*self._turns, turn]
             self.share(model)
             return
-        if (state := self._states.get(camera)) is not None:  # told before it was there
+        if (state := self._states.get(camera)) is not None:  # reported before the zone was added
             for outlet in outlets:
                 outlet.put(state)
         with self._scheduler.changed:
@@ -84,16 +84,16 @@ class ZonesPipeline:
             self._serve(camera, self._scheduler)
 
     def share(self, model: SharedModel) -> None:
-        """Own a model, which zones that are added later may use."""
+        """Own a model, which zones added later may use."""
         if model not in self._models:
             self._models.append(model)
 
     def move(self, zone: Zone) -> None:
-        """Let the zone of this name see another part of the images from its next frame on."""
+        """Switch the zone of this name to another part of the images from its next frame on."""
         self._turn(zone.name).move(zone)
 
     def remove(self, name: ZoneName) -> None:
-        """Remove a zone while it runs; its own sinks finish and are closed."""
+        """Remove a zone while running; its own sinks finish and are closed."""
         turn, scheduler = self._turn(name), self._scheduler
         assert scheduler is not None
         with scheduler.changed:
@@ -118,7 +118,7 @@ class ZonesPipeline:
         return self._scheduler is not None and not self.stopping.is_set()
 
     def tell(self, state: SourceState | ModelState) -> None:
-        """Pass a state on to the sinks of all zones, and a camera's to those of its zones alone."""
+        """Pass a state on to the shared sinks, and a camera's to its zones' own sinks."""
         own: Sequence[Outlet] = ()
         if isinstance(state, SourceState):
             self._states[state.camera] = state
@@ -127,7 +127,7 @@ class ZonesPipeline:
             outlet.put(state)
 
     def open(self, names: Sequence[str]) -> None:
-        """Open those of these cameras that are not, at the same time; ``run`` opens the others in the background.
+        """Open those of these cameras that are not open, in parallel; ``run`` opens the others in the background.
 
         Raises:
             SourceError: some cannot be opened; the message names all of them.
@@ -149,7 +149,7 @@ class ZonesPipeline:
         _raise({name: wrong[name] for name in names if name in wrong})
 
     def run(self, max_frames: int | None = None, began: Callable[[], None] | None = None) -> None:
-        """Run until all cameras have ended, ``max_frames`` were classified in all, or ``stop``; closes everything.
+        """Run until all cameras have ended, ``max_frames`` were classified in total, or ``stop``; closes everything.
 
         Args:
             began: called once zones can be added, moved and removed.
@@ -221,7 +221,7 @@ class ZonesPipeline:
 
     @property
     def source(self) -> Source | None:
-        """The source that hangs, if one does; else any."""
+        """A source that hangs if there is one; else any."""
         feeds = sorted(self._feeds.values(), key=lambda feed: not feed.hangs)
         return next((feed.source for feed in feeds if feed.source is not None), None)
 
@@ -232,17 +232,17 @@ class ZonesPipeline:
 
     @property
     def state(self) -> SourceState | None:
-        """The state of the camera that fares worst; None if no source has states."""
+        """The worst state of all cameras; None if no source has states."""
         return min(self._states.values(), key=lambda state: state.name == "running", default=None)
 
     def description(self, camera: str) -> str:
-        """Return what a camera reads; empty while it is not open."""
+        """Return what a camera reads; empty until it is open."""
         source = self._feeds[camera].source
         return source.description if source is not None else ""
 
     @property
     def counts(self) -> dict[ZoneName, int]:
-        """Frames that were classified, by camera and zone."""
+        """Numbers of classified frames, by camera and zone."""
         return {turn.zone.name: turn.frames for turn in self._turns}
 
 

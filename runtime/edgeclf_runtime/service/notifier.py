@@ -18,7 +18,7 @@ class Notifier:
 
     Args:
         environment: with ``NOTIFY_SOCKET`` (a path, or ``@name`` in the abstract namespace), ``WATCHDOG_USEC`` and
-            ``WATCHDOG_PID``; by default that of the process.
+            ``WATCHDOG_PID``; by default the process's environment.
 
     Attributes:
         wanted: whether systemd listens.
@@ -63,7 +63,7 @@ class Notifier:
 
 
 def _watchdog(environment: Mapping[str, str]) -> float:
-    """Return the watchdog's time-out in seconds; 0 if it is for another process."""
+    """Return the watchdog's time-out in seconds; 0 if it applies to another process."""
     duration, process = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if not duration.isdecimal() or (process and process != str(os.getpid())):
         return 0.0

@@ -32,7 +32,7 @@ def planned(
         model, config: arguments of ``edgeclf run``.
         words: further options of ``edgeclf run``.
         chosen: settings in the config.
-        who: user that it runs as; None for a user's own unit.
+        who: the user to run as; None for a user's own unit.
         labels: label file given among the words.
     """
     model, config = model.absolute(), config.absolute()

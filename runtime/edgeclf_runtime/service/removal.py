@@ -1,4 +1,4 @@
-"""What a service that is removed leaves elsewhere: its device in Home Assistant."""
+"""Remove what a service leaves elsewhere: its device in Home Assistant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["forget_device", "unit_paths"]
 
 
 def unit_paths(unit: str) -> tuple[Path, Path] | None:
-    """Return the config and the working folder that the text of a unit names; None if it names none."""
+    """Return the config and the working folder named in the text of a unit; None if it names none."""
     lines = dict(
         line.split("=", 1) for line in unit.splitlines() if line.startswith(("ExecStart=", "WorkingDirectory="))
     )
@@ -26,7 +26,7 @@ def unit_paths(unit: str) -> tuple[Path, Path] | None:
 
 
 def forget_device(unit: str, service: str) -> str:
-    """Remove the device of a service from its MQTT broker; return what was done or why not, empty without a broker.
+    """Remove a service's device from its MQTT broker; return what was done, or why not; empty without a broker.
 
     Args:
         unit: text of its unit.

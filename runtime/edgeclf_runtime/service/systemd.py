@@ -54,7 +54,7 @@ class Systemd:
         """Write a unit file atomically; return whether an earlier one of edgeclf was replaced.
 
         Raises:
-            ServiceError: there is a unit file of another origin, or it cannot be written.
+            ServiceError: the existing unit file is not edgeclf's, or it cannot be written.
         """
         path, replaced = self.path(name), self._ours(name)
         try:
@@ -96,7 +96,7 @@ class Systemd:
         return self._call("journalctl", *words, options=(), tolerant=True)
 
     def _ours(self, name: str) -> bool:
-        """Whether edgeclf has installed this unit; raise ServiceError for a unit of another origin."""
+        """Return whether edgeclf installed this unit; raise ServiceError if somebody else did."""
         path = self.path(name)
         try:
             text = path.read_text("utf-8", "replace")

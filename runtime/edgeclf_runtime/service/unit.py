@@ -61,7 +61,7 @@ class Unit:
         folder: working folder.
         reads: further paths that it reads.
         writes: folders that it writes to.
-        user: user that it runs as; empty for a dynamic user of systemd, and in a user's own unit.
+        user: the user to run as; empty for a dynamic user of systemd, and in a user's own unit.
         groups: supplementary groups.
         memory: memory limit, such as "512M"; empty for no limit.
         environment: additional environment variables, which everybody on the machine can read.

@@ -1,1 +1,1 @@
-"""Run a new model beside a service's, on the same frames and without acting, and compare their answers."""
+"""Run a new model next to a service's, on the same frames and without acting, and compare their answers."""

@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--seconds", type=click.FloatRange(1), required=True, help="Compare for this time.")
 @click.option("-o", "--output", type=_PATH, required=True, help="Folder for images on which both models differ.")
 def main(model: Path, state: Path, config: Path, seconds: float, output: Path) -> None:
-    """Run MODEL beside that of the service with the folder STATE, and print how often both answered the same."""
+    """Run MODEL next to the model of the service with the folder STATE, and print how often both agreed."""
     os.environ["STATE_DIRECTORY"] = str(state.absolute())  # where the service keeps the zones drawn on its page
     try:
         click.echo(json.dumps(_compared(model, state, config, seconds, output)))
@@ -44,7 +44,7 @@ def _compared(model: Path, state: Path, config: Path, seconds: float, output: Pa
     admit = TrustedKeys(Path(chosen.trusted_key)).check if chosen.trusted_key else None
     with Classifier.load(model, threads=1, admit=admit) as classifier:
         classifier.warm_up()
-        give_way()  # not before, or on a busy device it would not be ready for minutes
+        give_way()  # only now, or it would not be ready for minutes on a busy device
         return compare(classifier, chosen, state, seconds, output)
 
 

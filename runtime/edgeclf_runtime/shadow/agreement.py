@@ -1,4 +1,4 @@
-"""How often two models answer the same."""
+"""How often two models agree."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgeclf_runtime.sinks.sink import ZoneName
 
 __all__ = ["Agreement"]
 
-_SPAN = 10.0  # seconds; frames within it show much the same
-_PAIRS = 1000  # of labels that are counted each; there may be more with several labels per image
+_SPAN = 10.0  # seconds; frames within this time show nearly the same
+_PAIRS = 1000  # maximum number of label pairs counted; with several labels per image there may be more
 
 
 class Agreement:
-    """Counts the answers of a model in use and of a new one to the same frames.
+    """Counts the answers of the current and a new model to the same frames.
 
-    Neighboring frames are alike, so the interval is as wide as if all frames within 10 seconds were one.
+    Neighbouring frames are alike, so the interval is as wide as if all frames within 10 seconds were one.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class Agreement:
         """Count a frame; return whether both answers are the same.
 
         Args:
-            zone: that the frame is of.
-            moment: its time in seconds.
-            before, new: the answers of the model in use and of the new one.
+            zone: zone of the frame.
+            moment: time of the frame in seconds.
+            before, new: the answers of the current and the new model.
         """
         same = (before.label, before.refused) == (new.label, new.refused)
         pair = before.label, new.label
@@ -71,7 +71,7 @@ class Agreement:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all figures, ready for JSON; shares are of all frames, of which there must be one."""
+        """Return all figures, ready for JSON; shares are of all frames, of which there must be at least one."""
         share = self._same / self._frames
         shown = [round(value / self._frames, 4) for value in (*self._unknown, *self._spent)]
         return {
@@ -83,7 +83,7 @@ class Agreement:
         }
 
     def _labels(self) -> list[dict[str, Any]]:
-        """Return, of each answer of the model in use, how often the new one said the same and what else."""
+        """Return, for each answer of the current model, how often the new one agreed and its other answers."""
         counts: dict[str, Counter[str]] = {}
         for (before, new), count in self._pairs.items():
             counts.setdefault(before, Counter())[new] += count

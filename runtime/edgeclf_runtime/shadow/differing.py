@@ -1,4 +1,4 @@
-"""Keep the images on which two models differ most, for a person to look at."""
+"""Keep the images on which two models differ most, for review."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _QUALITY = 90
 
 
 class DifferingImages:
-    """At most 50 images, those with the highest scores of two different answers; those of an earlier trial are removed.
+    """At most 50 images, those with the highest scores of two different answers; an earlier trial's are removed.
 
-    They are named as snapshots are, by the new model's answer, and lie where ``edgeclf fleet pull`` and ``sort`` find
-    them: ``FOLDER/__unsorted``.
+    They are named like snapshots, with the new model's answer, and stored where ``edgeclf fleet pull`` and ``sort``
+    find them: ``FOLDER/__unsorted``.
 
     Args:
-        folder: to keep them in.
+        folder: the folder to store them in.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / UNSORTED
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        self._kept: list[tuple[float, str, dict[str, Any]]] = []  # the least first
+        self._kept: list[tuple[float, str, dict[str, Any]]] = []  # lowest score first
         self._last: dict[ZoneName, float] = {}
         self._number = 0
 
@@ -44,11 +44,11 @@ class DifferingImages:
         """Keep a frame if its answers differ more than those of another.
 
         Args:
-            seen: the frame with the answer of the model in use.
-            frame: the same as the new model sees it.
-            new: its answer.
+            seen: the frame with the current model's answer.
+            frame: the same frame as the new model sees it.
+            new: the new model's answer.
         """
-        # An "unknown" has the score of a label that it is not.
+        # The score of "unknown" is the score of a label that was refused.
         worth = sum(answer.score for answer in (seen.answer, new) if not answer.refused)
         is_soon = frame.moment - self._last.get(seen.zone, -_EVERY) < _EVERY
         if is_soon or (len(self._kept) == _MOST and worth <= self._kept[0][0]):
@@ -69,5 +69,5 @@ class DifferingImages:
             (self._folder / heapq.heappop(self._kept)[1]).unlink(missing_ok=True)
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Return what is kept, the most different first, ready for JSON."""
+        """Return the images kept, most different first, ready for JSON."""
         return [about for _, _, about in sorted(self._kept, key=lambda item: item[:2], reverse=True)]

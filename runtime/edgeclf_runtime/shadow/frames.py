@@ -1,4 +1,4 @@
-"""The frames and answers of a service, as ``sinks.frame_tap`` gives them."""
+"""The frames and answers of a service, received from ``sinks.frame_tap``."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from edgeclf_runtime.system.local_socket import connected
 __all__ = ["Answer", "Frames", "Seen"]
 
 _LINE = 1 << 16
-_MOST = 1 << 29  # bytes of an image
+_MOST = 1 << 29  # maximum size of an image in bytes
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of a frame.
+    """A model's answer to a frame.
 
     Attributes:
-        label: the label or, with several, ``a|b``; "unknown" if it is ``refused``.
+        label: the label, or ``a|b`` with several labels; "unknown" if it is ``refused``.
         score: its score.
-        refused: there is no answer.
-        milliseconds: time for the frame.
+        refused: whether there is no answer.
+        milliseconds: processing time of the frame.
     """
 
     label: str
@@ -53,16 +53,16 @@ class Seen:
 
 
 class Frames:
-    """Frames of a service, until the context is left.
+    """Frames of a service, until the context ends.
 
     Args:
         state: the service's state folder.
 
     Attributes:
-        rate: answers a second that the service gave before.
+        rate: answers per second that the service gave before.
 
     Raises:
-        ServiceError: no service is there, or one of an older version.
+        ServiceError: there is no service, or it has an older version.
     """
 
     def __init__(self, state: Path) -> None:
@@ -82,11 +82,11 @@ class Frames:
         """Return the next frame; None if none comes within ``seconds``.
 
         Args:
-            figures: of the comparison so far, which the service shows.
-            seconds: time to wait.
+            figures: figures of the comparison so far, which the service shows.
+            seconds: maximum time to wait.
 
         Raises:
-            ServiceError: the service has ended, or uses another model.
+            ServiceError: the service ended, or uses another model.
         """
         if seconds <= 0:
             return None
@@ -96,7 +96,7 @@ class Frames:
             about = self._object()
             self._socket.settimeout(60)
             return self._seen(about)
-        except socket.timeout:  # another error than TimeoutError until Python 3.10
+        except socket.timeout:  # a different error from TimeoutError until Python 3.10
             return None
         except OSError as error:
             raise self._ended(error.strerror or str(error)) from None

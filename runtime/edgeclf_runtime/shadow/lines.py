@@ -1,4 +1,4 @@
-"""The report of a trial for people."""
+"""The report of a trial as text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from edgeclf_runtime.system.plain_text import counted, plain
 
 __all__ = ["report_lines"]
 
-_LABELS = 10  # those that differ most often
+_LABELS = 10  # maximum number of labels, those that differ most often
 
 
 def report_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return what ``trial.compare`` has found, in lines."""
+    """Return the result of ``trial.compare`` as lines."""
     low, high = report["interval"]
     spent, unknown, rate = report["milliseconds"], report["unknown"], report["rate"]
     lines = [

@@ -1,4 +1,4 @@
-"""Leave the processor to the service: a new model that is tried comes last."""
+"""Leave the processor to the service: the trial of a new model has the lowest priority."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 __all__ = ["Pace", "give_way"]
 
-_NICE = 10  # as of a new model that is tried by ``updates.use``
+_NICE = 10  # as for the trial of a new model by ``updates.use``
 _WINDOW = 10.0  # seconds over which the service's rate is measured
-_FALLS = 0.9  # share of the usual rate below which frames are left out
-_REST = 9.0  # rests that many times as long as a frame took
+_FALLS = 0.9  # share of the usual rate below which frames are skipped
+_REST = 9.0  # maximum length of a rest, as a multiple of the last frame's time
 
 
 def give_way() -> None:
-    """Let this process go behind the service for the processor, and be the first to end if memory is short."""
+    """Lower this process's priority below the service's, and let it be killed first if memory is short."""
     os.nice(_NICE)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", "utf-8")
 
 
 class Pace:
-    """Watches how many answers a second the service gives, and leaves frames out while they are fewer than usual.
+    """Watches the service's answers per second, and skips frames while they are fewer than usual.
 
     Args:
-        usual: answers a second before; 0 if unknown.
+        usual: answers per second before; 0 if unknown.
     """
 
     def __init__(self, usual: float) -> None:
@@ -44,12 +44,12 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Answers a second since the beginning; 0 if unknown."""
+        """Return the answers per second since the beginning; 0 if unknown."""
         return _rate(self._first, self._seen[-1]) if self._first else 0.0
 
     @property
     def rest(self) -> float:
-        """For how many times the time of a frame to rest after it."""
+        """Return the length of the rest after a frame, as a multiple of its time."""
         recent = _rate(self._seen[0], self._seen[-1]) if self._seen else 0.0
         return _REST if 0 < recent < _FALLS * self._usual else 0.0
 

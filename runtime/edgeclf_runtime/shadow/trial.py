@@ -22,22 +22,22 @@ from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 
 __all__ = ["compare"]
 
-_LEAST = 10  # frames; fewer say nothing
+_LEAST = 10  # number of frames; fewer prove nothing
 
 
 def compare(classifier: Classifier, chosen: RunSettings, state: Path, seconds: float, output: Path) -> dict[str, Any]:
-    """Run a model beside a service's for some time and return how often both answered the same, ready for JSON.
+    """Run a model next to a service's for some time and return how often both agreed, ready for JSON.
 
     Args:
         classifier: the new model.
-        chosen: the settings with which it is to run; zones with a model file of their own are left out.
+        chosen: the settings that it is to run with; zones with their own model file are left out.
         state: the service's state folder.
-        seconds: for how long.
-        output: folder for images on which they differ.
+        seconds: duration.
+        output: folder for images on which the models differ.
 
     Raises:
-        ServiceError: no service runs, it ends, or it gives too few frames.
-        UsageError: the new model is to see images turned otherwise.
+        ServiceError: no service is running, it ends, or it gives too few frames.
+        UsageError: the new model would need other rotated images.
     """
     trials = {name: _Trial(zone, _settling(chosen, name)) for name, zone in _zones(classifier, chosen).items()}
     agreement, until = Agreement(), time.monotonic() + seconds
@@ -59,7 +59,7 @@ def compare(classifier: Classifier, chosen: RunSettings, state: Path, seconds: f
 
 
 def _zones(classifier: Classifier, chosen: RunSettings) -> Mapping[ZoneName, Zone]:
-    """Return the zones whose model is the new one; a run of one camera is one zone."""
+    """Return the zones that the new model is for; a run of one camera is one zone."""
     if not chosen.zones:
         view = GivenView(chosen.gate.region, chosen.camera.rotate, chosen.camera.flip)
         return {NO_ZONE: Zone(classifier, chosen.decision, chosen.gate, view)}
@@ -77,7 +77,7 @@ def _zones(classifier: Classifier, chosen: RunSettings) -> Mapping[ZoneName, Zon
 
 @dataclass(frozen=True)
 class _Settling:
-    """After how many frames, and how many seconds, an answer no longer depends on when the trial began."""
+    """After how many frames and seconds an answer no longer depends on when the trial began."""
 
     frames: int
     seconds: float
@@ -94,7 +94,7 @@ class _Trial:
 
     def __init__(self, zone: Zone, settling: _Settling) -> None:
         self._zone, self._settling = zone, settling
-        self._view = zone.view_of(zone.classifier, camera=True)  # a service's images are a camera's
+        self._view = zone.view_of(zone.classifier, camera=True)  # a service's images come from a camera
         self._count, self._began, self._now = 0, 0.0, 0.0
 
     @property

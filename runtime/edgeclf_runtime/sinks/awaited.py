@@ -88,7 +88,7 @@ class AwaitedSink:
         self._outlets = outlets
 
     def close(self) -> None:
-        """Close the sink, also if it was never opened."""
+        """Close the sink, even if it was never opened."""
         self._closing.set()
         self._thread.join()
         if self._sink is not None:

@@ -1,4 +1,4 @@
-"""The image that a command or a webhook gets."""
+"""The image passed to a command or a webhook."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edgeclf_runtime.sinks.sink import Observation
 __all__ = ["call_picture", "multipart", "picture_file"]
 
 _log = logging.getLogger(__name__)
-_SIDE = 1920  # pixels of the longer side, at most
+_SIDE = 1920  # maximum length of the longer side in pixels
 _BYTES = 1_000_000
 
 
 def call_picture(item: Observation) -> bytes | None:
     """Return what the network saw as a JPEG of at most 1920 pixels a side and 1 MB; None if there are no pixels.
 
-    It is encoded anew: a photograph's own file may hold where it was taken.
+    It is encoded again: a photograph's own file may contain its location.
     """
     frame = item.prediction.frame
     if frame is None:
@@ -36,10 +36,10 @@ def call_picture(item: Observation) -> bytes | None:
 
 @contextmanager
 def picture_file(content: bytes | None) -> Iterator[str]:
-    """Write a JPEG into a temporary folder that only this user can read, and remove it afterwards.
+    """Write a JPEG to a temporary folder that only this user can read, and remove it afterwards.
 
     Yields:
-        its path; empty without content, and if it cannot be written.
+        its path; empty without content, or if it cannot be written.
     """
     folder = None
     try:

@@ -17,7 +17,7 @@ class Calls:
         self.superseded, self._interrupted = threading.Event(), threading.Event()
 
     def heeds(self, item: Item) -> bool:
-        """Whether the answer changed to one of the labels, from one that is asked for.
+        """Return whether the answer changed to one of the labels, from one of the required ones.
 
         With several labels, whether one of them is new among the answers.
         """

@@ -74,8 +74,8 @@ class CallKeys(SinkKeys):
 class CommandSink(Calls):
     """Runs a program, without a shell, whenever the answer changes.
 
-    The program gets the answer in EDGECLF_LABEL, the one before in EDGECLF_PREVIOUS, the reason for "unknown" in
-    EDGECLF_REASON, and EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE, with zones also EDGECLF_CAMERA and EDGECLF_ZONE,
+    The program gets the answer in EDGECLF_LABEL, the previous one in EDGECLF_PREVIOUS, the reason for "unknown" in
+    EDGECLF_REASON, and EDGECLF_SCORE, EDGECLF_TIME and EDGECLF_SOURCE; with zones also EDGECLF_CAMERA and EDGECLF_ZONE,
     and EDGECLF_COUNT if changes are counted. After 30 s, or when the sink is closed, it is terminated with all
     processes of its group.
 
@@ -153,7 +153,7 @@ class CommandSink(Calls):
 
 
 def _variables(item: Observation) -> dict[str, str]:
-    """Return the environment variables that say what was seen."""
+    """Return the environment variables that describe the observation."""
     decision, frame = item.decision, item.prediction.frame
     counted = {} if decision.counts is None else {"EDGECLF_COUNT": str(decision.counts.get(decision.label, 0))}
     return {

@@ -31,7 +31,7 @@ class ConditionsFileKeys(SinkKeys):
         folder = service_folder()
         if folder is None:
             return
-        if not run.zone.zone:  # the first that is opened
+        if not run.zone.zone:  # the first sink that is opened
             _remove_others(folder, {_file_name(zone) for zone in run.zones or (NO_ZONE,)})
         if run.zone.zone or not run.zones:
             yield ConditionsFile(folder / _file_name(run.zone))
@@ -42,7 +42,7 @@ def _file_name(zone: ZoneName) -> str:
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    """Remove what was written of zones that are no more."""
+    """Remove the files of zones that no longer exist."""
     for path in folder.glob("conditions*.json"):
         if path.name not in names:
             with suppress(OSError):
@@ -50,11 +50,11 @@ def _remove_others(folder: Path, names: set[str]) -> None:
 
 
 class ConditionsFile:
-    """Writes the conditions once they change, else every hour.
+    """Writes the conditions when they change, and every hour.
 
     Args:
-        path: of the file, a JSON object with the fields of ``Conditions``, the ``time``, in seconds since 1970, and the
-            ``camera`` and the ``zone``, if there are zones.
+        path: path of the file, a JSON object with the fields of ``Conditions``, the ``time`` in seconds since 1970 and,
+            with zones, the ``camera`` and the ``zone``.
     """
 
     pictures = False
@@ -78,4 +78,4 @@ class ConditionsFile:
         self._written, self._written_at = conditions, now
 
     def close(self) -> None:
-        """The file stays."""
+        """Keep the file."""

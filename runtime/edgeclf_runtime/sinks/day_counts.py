@@ -1,4 +1,4 @@
-"""Count the answers of a day, for the health of a service."""
+"""Count a day's answers, for the health of a service."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from edgeclf_runtime.sinks.sink import Observation
 
 __all__ = ["DayCounts"]
 
-_SHOWN = 20  # most frequent labels in the file
+_SHOWN = 20  # number of labels in the file, most frequent first
 
 
 class DayCounts:
     """Counts the answers since midnight, by the device's own clock and time zone.
 
     Args:
-        before: what ``as_dict`` returned in the process before, which is continued on the same day; any other object
-            is ignored.
+        before: the result of ``as_dict`` in the previous process, to continue on the same day; any other object is
+            ignored.
     """
 
     def __init__(self, before: object = None) -> None:
@@ -33,14 +33,14 @@ class DayCounts:
             self._unfamiliar = unfamiliar if isinstance(unfamiliar, int) else 0
 
     def add(self, item: Observation) -> None:
-        """Count an answer; a new day begins at zero."""
+        """Count an answer; a new day starts at zero."""
         if self._date != _today():
             self._date, self._labels, self._unfamiliar = _today(), Counter(), 0
         self._labels[item.decision.label] += 1
         self._unfamiliar += item.decision.reason == UNFAMILIAR
 
     def as_dict(self) -> dict[str, Any] | None:
-        """Return the ``date``, the number of answers of the most frequent ``labels``, and how many were ``unfamiliar``.
+        """Return the ``date``, the counts of the most frequent ``labels``, and how many answers were ``unfamiliar``.
 
         None before the first answer.
         """

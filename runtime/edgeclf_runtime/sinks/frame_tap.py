@@ -1,7 +1,7 @@
-"""Give a service's frames and answers to another process of this machine, which tries a new model on them.
+"""Pass a service's frames and answers to another process on this machine, which tries a new model on them.
 
-A client connects to the socket ``frames.sock`` in the service's state folder, gets a line of JSON, and asks for each
-frame by a line, with what it has found so far. It gets a line of JSON with the answer, and the image's bytes.
+A client connects to the socket ``frames.sock`` in the service's state folder, gets a line of JSON, and requests each
+frame with a line that contains its figures so far. It gets a line of JSON with the answer, and the image's bytes.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ FIGURES = ("frames", "same", "agreement", "seconds", "milliseconds")
 """What a client says of the new model so far; see ``shadow.agreement.Agreement.figures``."""
 
 _log = logging.getLogger(__name__)
-_SEND = 10.0  # seconds; a client that takes longer for a frame is left
-_LOOK = 0.5  # seconds between two looks whether a client is still there
-_LINE = 4096  # bytes of a request
-_KEPT = 512  # answers whose times tell the usual rate
+_SEND = 10.0  # seconds; a client that takes longer for a frame is disconnected
+_LOOK = 0.5  # seconds between two checks that a client is still there
+_LINE = 4096  # maximum size of a request in bytes
+_KEPT = 512  # number of answers whose times give the usual rate
 
 
 @dataclass(frozen=True)
 class FrameTapKeys(SinkKeys):
-    """Offered by every service; there is nothing to set."""
+    """Offered by every service; there is nothing to configure."""
 
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
-        if folder is not None and not run.zone.zone:  # one of all zones
+        if folder is not None and not run.zone.zone:  # one for all zones
             try:
                 yield FrameTap(folder / SOCKET)
             except OSError as error:  # the service works without it
@@ -57,16 +57,16 @@ class FrameTapKeys(SinkKeys):
 
 
 class FrameTap:
-    """Serves one client at a time. Only the newest frame of a zone waits, so a slow or hanging client delays nothing.
+    """Serves one client at a time. Only a zone's newest frame waits, so a slow or hanging client delays nothing.
 
     Args:
-        path: of the socket.
+        path: path of the socket.
 
     Attributes:
-        figures: what the client has found so far, by the names ``FIGURES``; empty without a client.
+        figures: the client's figures so far, named as in ``FIGURES``; empty without a client.
 
     Raises:
-        OSError: the socket cannot be made.
+        OSError: the socket cannot be created.
     """
 
     pictures = True
@@ -97,7 +97,7 @@ class FrameTap:
         while not self._closing:
             try:
                 client, _ = self._server.accept()
-            except OSError:  # closed
+            except OSError:  # it was closed
                 return
             with closing(client), suppress(OSError):
                 self._serve(client)
@@ -121,7 +121,7 @@ class FrameTap:
                 client.settimeout(None)
 
     def _next(self, client: socket.socket, model: int) -> Observation | None:
-        """Wait for a frame; None if the client has gone, another model is in use, or the run ends."""
+        """Wait for a frame; None if the client has gone, the model was replaced, or the run ends."""
         with self._changed:
             while not self._waiting:
                 self._changed.wait(_LOOK)
@@ -130,7 +130,7 @@ class FrameTap:
             return self._waiting.pop(next(iter(self._waiting)))  # of the zone that has waited longest
 
     def close(self) -> None:
-        """Leave the client."""
+        """Disconnect the client."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -140,19 +140,19 @@ class FrameTap:
 
 
 def shadow_figures(outlets: Sequence[Outlet]) -> dict[str, float]:
-    """Return what a new model that is tried has found so far; empty while none is."""
+    """Return the figures of the trial of a new model; empty if there is none."""
     sinks = [outlet.sink for outlet in list(outlets)]
     return next((dict(sink.figures) for sink in sinks if isinstance(sink, FrameTap)), {})
 
 
 def _rate(moments: deque[float]) -> float:
-    """Return the answers a second; 0 if unknown."""
+    """Return the answers per second; 0 if unknown."""
     span = moments[-1] - moments[0] if moments else 0.0
     return (len(moments) - 1) / span if span else 0.0
 
 
 def _figures(requests: IO[bytes]) -> dict[str, float] | None:
-    """Return the figures of the next request; None if there is none."""
+    """Return the figures in the next request; None if there is none."""
     line = requests.readline(_LINE)
     try:
         content = json.loads(line)

@@ -21,12 +21,12 @@ __all__ = ["GpioKeys", "GpioSink", "output_of"]
 _MISSING = "gpiozero is not installed: pip install 'edgeclf-runtime[gpio]'"
 _NO_PINS = "this machine's pins cannot be used; on a Raspberry Pi: pip install lgpio, and sudo usermod -aG gpio $USER"
 _OUTPUT = re.compile(r"\s*([A-Za-z0-9:]+)\s*=\s*(\S.*?)\s*")
-_LONGEST = 60.0  # seconds of a pulse
+_LONGEST = 60.0  # maximum length of a pulse in seconds
 
 
 @dataclass(frozen=True)
 class GpioKeys(SinkKeys):
-    """Pins that are on while the answer is theirs."""
+    """Pins that are on while their label is the answer."""
 
     gpio: tuple[str, ...] = key(
         (), 'Output pins that are on while the answer is theirs, such as ["17=open", "27=unknown"]'
@@ -56,7 +56,7 @@ class GpioKeys(SinkKeys):
 
 
 def output_of(text: str) -> tuple[str, str]:
-    """Return the pin and the label of ``PIN=LABEL``; both empty if it is no such text."""
+    """Return the pin and the label of ``PIN=LABEL``; both empty for any other text."""
     match = _OUTPUT.fullmatch(text)
     return (match[1].upper().removeprefix("GPIO"), match[2]) if match else ("", "")
 
@@ -65,7 +65,7 @@ def _gpiozero() -> Any:
     from edgeclf_runtime.system.packages import check_version
 
     check_version("gpiozero", SinkError)
-    # lgpio makes a pipe in this folder, by default the working folder, which a service may not write to.
+    # lgpio creates a pipe in this folder, by default the working folder, which a service may not write to.
     import tempfile
 
     os.environ.setdefault("LG_WD", tempfile.gettempdir())
@@ -79,7 +79,7 @@ def _gpiozero() -> Any:
 class _Pin:
     """A pin of this process: it obeys the first of its users, until that one leaves.
 
-    A zone that the page renames or moves is a new one, which is prepared before the old one ends.
+    A zone that is renamed or moved on the page is a new zone, opened before the old one is closed.
     """
 
     opened: ClassVar[dict[str, _Pin]] = {}
@@ -90,7 +90,7 @@ class _Pin:
 
     @classmethod
     def shared(cls, name: str, user: object, open_device: Callable[[], Any]) -> _Pin:
-        """Return the pin of this name for another user; open its device if it is the first."""
+        """Return the pin of this name for another user; open its device for the first user."""
         with cls._changing:
             pin = cls.opened.get(name) or cls(name, open_device())
             cls.opened[name] = pin
@@ -102,7 +102,7 @@ class _Pin:
         return self._device if self._users[:1] == [user] else None
 
     def leave(self, user: object) -> None:
-        """Switch it off if it obeys this user; the last one releases it."""
+        """Switch it off if it obeys this user; the last user releases it."""
         with self._changing:
             if (device := self.of(user)) is not None:
                 device.off()
@@ -113,15 +113,15 @@ class _Pin:
 
 
 class GpioSink:
-    """Switches on the pins of the answer, and all others off; also while the camera gives no frames, and at the end.
+    """Switches on the pins of the answer and all others off, even without frames; at the end, all are off.
 
-    A pin that another sink of this process has obeys the new one once the other is closed.
+    A pin that another sink of this process uses obeys the new sink once the other is closed.
 
     Args:
-        outputs: ``PIN=LABEL``, with pins as gpiozero names them: 17 and GPIO17 are the chip's number, BOARD11 is the
-            place on the header. A pin may have several labels.
-        pulse: seconds that a pin is on when the answer changes to its own; 0 for as long as the answer lasts.
-        active_low: whether a pin that is on is at 0 V.
+        outputs: ``PIN=LABEL``, with pins in gpiozero's notation: 17 and GPIO17 are the chip's numbers, BOARD11 is the
+            position on the header. A pin may have several labels.
+        pulse: seconds for which a pin is on when its label becomes the answer; 0 for as long as the answer lasts.
+        active_low: whether 0 V means on.
 
     Raises:
         SinkError: gpiozero is not installed, this machine has no such pins, or another program uses one.
@@ -142,12 +142,12 @@ class GpioSink:
 
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about each library for pins that is not installed
+                warnings.simplefilter("ignore")  # about each pin library that is not installed
                 for pin in self._labels:
                     self._pins[pin] = _Pin.shared(pin, self, functools.partial(device, pin))
         except gpiozero.BadPinFactory:
             raise SinkError(f"GPIO: {_NO_PINS}.") from None
-        except Exception as error:  # each library for pins raises its own
+        except Exception as error:  # each pin library raises its own
             self.close()
             raise SinkError(f"GPIO pin {pin}: {str(error).rstrip('.') or type(error).__name__}.") from None
 

@@ -39,19 +39,19 @@ class HealthFileKeys(SinkKeys):
 
     def open(self, run: Opening) -> Iterator[Sink]:
         folder = service_folder()
-        if folder is not None and not run.zone.zone:  # one file of all zones
+        if folder is not None and not run.zone.zone:  # one file for all zones
             yield HealthFile(folder / HEALTH, run.gap, run.models)
 
 
 class HealthFile:
     """Writes the health at the start, every second of the first ten minutes, and then every hour.
 
-    The file has a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
-    source is a camera or stream; its ``state`` and the ``reason``, of several cameras those of one that runs; ``seen``
-    and ``frames``, counts of the frames that came and of those classified; ``answer``; ``milliseconds`` of a frame;
-    the ``models`` in use, as ``ModelIdentity``; why a model was ``refused``; what ``DayCounts`` counted, also before a
-    restart, as ``day``; and as ``shadow`` what a new model that runs beside this one has found so far, every second,
-    else None.
+    The file is a JSON object: ``process``, ``started`` and ``time`` in seconds since 1970; ``is_live``, whether the
+    source is a camera or stream; its ``state`` and the ``reason``, with several cameras those of a running one;
+    ``seen`` and ``frames``, the number of frames received and classified; ``answer``; ``milliseconds`` per frame; the
+    ``models`` in use, see ``ModelIdentity``; why a model was ``refused``; the counts of ``DayCounts``, including those
+    before a restart, as ``day``; and as ``shadow`` the figures of a trial of a new model, updated every second, else
+    None.
 
     Args:
         path: path of the file.
@@ -85,7 +85,7 @@ class HealthFile:
             self._write()
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Also tell of a new model that is tried."""
+        """Also report the trial of a new model."""
         self._outlets = outlets
 
     def glance(self, frame: object) -> None:
@@ -96,11 +96,11 @@ class HealthFile:
         if isinstance(item, SourceState):
             self._sources[item.camera] = item
             running = (state for state in self._sources.values() if state.name == "running")
-            shown = next(running, item)  # of several cameras, one that runs
+            shown = next(running, item)  # with several cameras, a running one
             self._health.update(state=shown.name, reason=shown.reason)
             return self._write()
         if not isinstance(item, Observation):
-            if item.is_offer:  # whoever deploys here wants to know of the model that is deployed
+            if item.is_offer:  # whoever deploys needs to know about the model deployed
                 return None
             if item.file is not None:
                 self._models.pop(item.replaces, None)
@@ -136,11 +136,11 @@ class HealthFile:
         self._written_at, self._told_trial = time.monotonic(), bool(shadow)
 
     def close(self) -> None:
-        """The file stays."""
+        """Keep the file."""
 
 
 def _day_before(path: Path) -> object:
-    """Return the ``day`` that the process before wrote; None if there is none."""
+    """Return the ``day`` written by the previous process; None if there is none."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

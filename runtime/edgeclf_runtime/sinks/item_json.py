@@ -1,4 +1,4 @@
-"""Format what sinks take as JSON."""
+"""Format the items of sinks as JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def as_json(item: Item, top: int) -> str:
     """Format as one JSON object.
 
     An observation has its frame, time (seconds since 1970), age and source, its camera and zone if there are zones, the
-    answer, whether it changed, and what ``formatting.content`` and ``doubt`` return; if changes are counted, also the
-    previous answer and the counts. A source's state has ``time``,
-    ``state``, ``reason`` and ``reopened``; a model's ``time``, ``model``, ``path``, ``reason`` and ``labels``.
+    answer, whether it changed, and the results of ``formatting.content`` and ``doubt``; if changes are counted, also
+    the previous answer and the counts. A source's state has ``time``, ``state``, ``reason`` and ``reopened``; a model's
+    ``time``, ``model``, ``path``, ``reason`` and ``labels``.
     """
     if not isinstance(item, Observation):
         return json.dumps({"time": round(item.time, 3), **_state(item)}, ensure_ascii=False)
@@ -36,7 +36,7 @@ def as_json(item: Item, top: int) -> str:
     reason = doubt(item.prediction, item.decision.reason)
     frame_fields.update(item.zone.fields)
     of_frame = content(item.prediction, top)
-    if item.decision.labels is not None:  # smoothed, as the answer
+    if item.decision.labels is not None:  # smoothed, like the answer
         of_frame["answers"] = list(item.decision.labels)
     return json.dumps({**frame_fields, **answer, **of_frame, **reason}, ensure_ascii=False)
 

@@ -14,8 +14,8 @@ def load_key_pair(context: ssl.SSLContext, cert: str, key: str, names: tuple[str
     """Load a certificate and its key from PEM files into a context.
 
     Args:
-        context: of a server or a client.
-        cert: path of the certificate, which the certificates of its signers may follow.
+        context: context of a server or a client.
+        cert: path of the certificate, optionally followed by its signers' certificates.
         key: path of the key; empty if ``cert`` contains both.
         names: names of the two settings, for errors.
 

@@ -32,7 +32,7 @@ def key(default: Any, about: str, *, secret: bool = False, carried: bool = False
 
 @dataclass(frozen=True)
 class Opening:
-    """What sinks know of the run that opens them.
+    """What sinks know about the run that opens them.
 
     Attributes:
         labels: labels of the model.
@@ -45,10 +45,10 @@ class Opening:
         familiarity: whether the model has familiarity.
         examples: training images that the model file holds; None if it has none.
         zones: all zones, so that what is written names them; empty in a run without zones.
-        zone: the zone whose sinks are opened; empty for those of all zones, and in a run without zones.
+        zone: the zone whose sinks are opened; empty for shared sinks, and in a run without zones.
         several_labels: whether an image may have several labels.
         models: the model files in use.
-        is_first: whether this is the first zone of its camera, whose sinks also tell of the camera.
+        is_first: whether this is the first zone of its camera, whose sinks also report the camera.
         control: pauses the zone, and sets its threshold; None in a run without zones.
         page: address of the live page for other machines; empty if there is none.
         editor: changes the zones; None if they are fixed.
@@ -105,7 +105,7 @@ class SinkKeys:
         yield from ()
 
     def devices(self) -> dict[str, str]:
-        """Return the kernel's devices that are used, by systemd's names, each with the group that may open it."""
+        """Return the kernel devices in use, by systemd's names, each with the group that may open it."""
         return {}
 
     def recipients(self) -> tuple[str, ...]:

@@ -40,10 +40,10 @@ def open_lines(path: Path, limit: int, keep: int, head: str, is_whole: Callable[
     """Open a file to append lines to; ``-`` is standard output, which, like a pipe or a device, does not rotate.
 
     Args:
-        path: of the file; its folder is created if missing.
+        path: path of the file; its folder is created if missing.
         limit: bytes after which the file is renamed to ``NAME.1`` and a new one is started.
         keep: number of older files to keep.
-        head: first line; a file with another first line is renamed before.
+        head: first line; a file with another first line is renamed first.
         is_whole: whether bytes without a line end are a complete line.
     """
     if is_output(path):
@@ -122,7 +122,7 @@ class _Rotating:
             self._synced = time.monotonic()
 
     def _is_gone(self) -> bool:
-        """Whether another program, such as logrotate, renamed or removed the file."""
+        """Return whether another program, such as logrotate, renamed or removed the file."""
         try:
             return not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
@@ -146,7 +146,7 @@ class _Rotating:
 
 
 def _begins_otherwise(path: Path, head: bytes) -> bool:
-    """Whether a file has another first line; a byte order mark and other line ends, from an editor, are ignored."""
+    """Return whether a file has another first line; an editor's byte order mark and line ends are ignored."""
     try:
         with path.open("rb") as file:
             begin = file.read(len(head) + 4).rstrip(b"\0")

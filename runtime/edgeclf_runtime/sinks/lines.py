@@ -167,7 +167,7 @@ class JsonLinesSink:
     """Appends one JSON object per line, including the states.
 
     Args:
-        path: of the file to append to; ``-`` for standard output.
+        path: path of the file to append to; ``-`` for standard output.
         limit: bytes after which it is renamed to ``NAME.1`` and a new file is started.
         keep: number of older files to keep.
         top: number of labels in ``scores``.
@@ -198,8 +198,8 @@ class CsvSink:
     Args:
         path, limit, keep: as for ``JsonLinesSink``.
         familiarity: whether the model has familiarity; a new model may change that.
-        zones: name the camera and the zone, first of all, and have one set of columns for all models: familiarity is
-            empty for a model without.
+        zones: start with the camera and the zone, and use the same columns for all models: familiarity is empty for a
+            model without it.
     """
 
     pictures = False

@@ -53,7 +53,7 @@ class Figures:
     """Counters and timings, in Prometheus's format.
 
     Args:
-        zones: give all but the models' the labels ``camera`` and ``zone``, and the sources' ``camera``.
+        zones: add the labels ``camera`` and ``zone`` to all metrics but the models', and ``camera`` to the sources'.
 
     Raises:
         SinkError: prometheus-client is not installed or too old.
@@ -126,7 +126,7 @@ class Figures:
             self._stages.labels(*where, stage).observe(value)
 
     def _count(self, where: tuple[str, ...], item: Observation) -> None:
-        """Count a frame by its answer; with several labels for each of them, and set which are there."""
+        """Count a frame by its answer; with several labels, count each of them, and set which are present."""
         present = item.decision.labels
         for answer in present or (item.decision.label,):
             self._frames.labels(*where, answer).inc()
@@ -151,8 +151,8 @@ class Figures:
             self._exported ^= {gauge}
 
     def follow(self, outlets: Sequence[Outlet]) -> None:
-        """Also export the dropped items of these outlets, those of sinks of all zones with empty labels, and the trial
-        of a new model.
+        """Also export the dropped items of these outlets, with empty labels for shared sinks, and the trial of a new
+        model.
         """
         self.registry.register(_Dropped(outlets, self._where))
         self.registry.register(_Shadow(outlets))
@@ -166,7 +166,7 @@ class Figures:
 
 
 def _of(metric: Any, where: tuple[str, ...]) -> Any:
-    """Return the metric of a camera, and a zone; in a run without zones it has no labels."""
+    """Return the metric of a camera and a zone; it has no labels in a run without zones."""
     return metric.labels(*where) if where else metric
 
 
@@ -191,7 +191,7 @@ class _Dropped:
 
 
 class _Shadow:
-    """Collects what a new model that runs beside this one has found so far; nothing while none does."""
+    """Collects the figures of a trial of a new model; nothing without one."""
 
     def __init__(self, outlets: Sequence[Outlet]) -> None:
         self._outlets = outlets

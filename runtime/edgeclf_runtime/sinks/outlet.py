@@ -30,7 +30,7 @@ class Outlet:
     Args:
         sink: the sink, owned by this object.
         lossless: wait for room instead of dropping; for sources that can wait, such as files.
-        zone: the zone whose sink it is; empty for a sink of all zones, and in a run without zones.
+        zone: the zone of the sink; empty for a shared sink, and in a run without zones.
 
     Attributes:
         failed: number of items so far for which the sink raised an error.
@@ -132,7 +132,7 @@ class Outlet:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Accept no more items; the sink takes those that wait and is then closed."""
+        """Accept no more items; the sink processes the waiting ones and is then closed."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()

@@ -42,7 +42,7 @@ class Observation:
         decision: the stable answer after this frame.
         time: capture time of the frame, in seconds since 1970.
         age: seconds from capture to classification.
-        conditions: what the frames so far say of the camera; None if the model has no familiarity.
+        conditions: what the frames so far show about the camera; None if the model has no familiarity.
         zone: the camera and the zone.
     """
 
@@ -67,7 +67,7 @@ class ModelState:
         examples: training images that an adopted model's file holds; None if it has none.
         file: the adopted file.
         replaces: path of the file that was in use before an adopted one.
-        is_offer: the refused file was only offered as an update; the device's own model file is not concerned.
+        is_offer: whether the refused file was only offered as an update; the device's own model file is not affected.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Sink(Protocol):
         pictures: whether it needs the frames' pixels; otherwise waiting items hold no pixels in memory.
 
     Optional members: ``glance(frame)`` is called for frames that the gate skips, in the thread that reads the camera,
-    and must not block; a camera's may be a ``FrameOnDemand``, which is decoded once somebody looks at it.
+    and must not block; a camera's frame may be a ``FrameOnDemand``, which is decoded when it is accessed.
     ``follow(outlets)`` is called at the start with the outlets of all sinks. ``dropped`` counts the items that the sink
     replaced by newer ones.
     """
@@ -121,7 +121,7 @@ class Caller(Sink, Protocol):
     superseded: threading.Event
 
     def heeds(self, item: Item) -> bool:
-        """Whether an item triggers a call."""
+        """Return whether an item triggers a call."""
 
     def interrupt(self) -> None:
         """End the current call; no other follows."""

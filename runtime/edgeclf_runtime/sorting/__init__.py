@@ -1,1 +1,1 @@
-"""Sort unsorted images into the folders of classes: the files, what is like what, and what a model proposes."""
+"""Sort unsorted images into class folders: the files, groups of similar images, and a model's proposals."""

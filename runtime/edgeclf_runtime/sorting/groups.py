@@ -1,7 +1,7 @@
-"""Group images by likeness, so that many alike are sorted at once.
+"""Group images by similarity, so that many similar ones can be sorted at once.
 
-A group is one image and those that resemble it, never a chain, as chains lead from anything to anything. The image
-with the most that resemble it comes first.
+A group is one image and those that resemble it, never a chain, since a chain can link very different images. The image
+that most others resemble comes first.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ FEATURES, THUMBNAILS = 0.5, 0.9
 On TrashNet's test part 97 to 98% of the images are then in a group of mostly their own class, see docs/figures.md.
 """
 
-_MEAN = 0.9  # share of the mean that is taken off: all of it would leave only noise of images that are all alike
-_ROWS = 512  # compared at once
+_MEAN = 0.9  # share of the mean that is subtracted: all of it would leave only noise if all images are alike
+_ROWS = 512  # compared at a time
 
 Vectors = npt.NDArray[np.float32]
 
 
 def grouped(vectors: Vectors, likeness: float, apart: Sequence[str] = ()) -> list[list[int]]:
-    """Return the rows of each group, the most typical first.
+    """Return the rows of each group, most typical first.
 
     Args:
-        vectors: of the images, ``[images, size]``.
-        likeness: smallest cosine, such as ``FEATURES``.
-        apart: a text for each image, such as its proposed class; images with different ones are in no group.
+        vectors: vectors of the images, ``[images, size]``.
+        likeness: minimum cosine similarity, such as ``FEATURES``.
+        apart: a text for each image, such as its proposed class; images with different texts are never in one group.
     """
     if not len(vectors):
         return []
     unit = _unit(vectors)
     alike = np.concatenate([unit[row : row + _ROWS] @ unit.T >= likeness for row in range(0, len(unit), _ROWS)])
-    np.fill_diagonal(alike, True)  # also of a vector of zeros
+    np.fill_diagonal(alike, True)  # needed for a vector of zeros
     if apart:
         numbers = np.unique(np.asarray(apart), return_inverse=True)[1]
         alike &= numbers[:, None] == numbers

@@ -1,4 +1,4 @@
-"""The names of images that came from devices: the device, and the name that its snapshot had there."""
+"""The names of images from devices: the device, and the snapshot's name there."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _OTHER = re.compile(r"[^A-Za-z0-9.]+")
 
 @dataclass(frozen=True)
 class ImageName:
-    """What the name of an image tells; all of it may be unknown.
+    """The parts of an image's name; any of them may be unknown.
 
     Attributes:
-        device: name of the device; empty if it is not known.
-        moment: seconds since 1970, by the device's clock; None if it is not known.
-        snapshot: the rest, if it is a snapshot's name.
+        device: name of the device; empty if unknown.
+        moment: seconds since 1970, by the device's clock; None if unknown.
+        snapshot: the rest of the name, if it is a snapshot's.
     """
 
     device: str
@@ -41,7 +41,7 @@ class ImageName:
 
     @property
     def answer(self) -> str:
-        """The device's answer; empty if it is not known."""
+        """The device's answer; empty if unknown."""
         return unquote(self.snapshot.answer) if self.snapshot else ""
 
 
@@ -55,17 +55,17 @@ def _seconds(moment: str) -> float | None:
 
 
 def device_name(host: str) -> str:
-    """Return a host of an inventory, such as "pi@10.0.0.7:2222", as a part of a file name: ``10.0.0.7_2222``."""
+    """Return a host of an inventory, such as "pi@10.0.0.7:2222", in a form for file names: ``10.0.0.7_2222``."""
     name = _OTHER.sub("_", host.rpartition("@")[2]).strip("._")
     return name[:_LONGEST_DEVICE] or "device"
 
 
 def pulled_name(device: str, name: str) -> str | None:
-    """Return the name here of a device's snapshot; None if the name is not a snapshot's.
+    """Return the local name for a device's snapshot; None if the name is not a snapshot's.
 
     Args:
-        device: from ``device_name``.
-        name: what the device says; data from a stranger.
+        device: result of ``device_name``.
+        name: name sent by the device; untrusted.
     """
     snapshot = read_name(name)
     if snapshot is None or not name.isprintable() or "/" in name or "\\" in name:

@@ -1,4 +1,4 @@
-"""Look at the images of a pile in the background: what they are like, and what a model proposes."""
+"""Examine the images of a pile in the background: which are similar, and what a model proposes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgeclf_runtime.system.native_lines import without_codec_lines
 
 __all__ = ["Group", "Looking"]
 
-_MOST = 10_000  # images that are grouped at once; more follow when these are sorted
+_MOST = 10_000  # maximum number of images grouped at a time; more follow when these are sorted
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,14 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Group:
-    """Images that are alike.
+    """Similar images.
 
     Attributes:
-        leader: name of the image that the others resemble, which stays the same when it is gone.
-        names: of the images, the most typical first.
-        proposal: the class that the model, or else the device, proposes; empty for none.
-        score: mean score of the proposal; None if it is not known.
-        familiarity: mean familiarity, 0 to 1; None if it is not known.
+        leader: name of the image that the others resemble; it stays the same when that image is gone.
+        names: names of the images, most typical first.
+        proposal: the class that the model or, without one, the device proposes; empty for none.
+        score: mean score of the proposal; None if unknown.
+        familiarity: mean familiarity, 0 to 1; None if unknown.
     """
 
     leader: str
@@ -54,12 +54,12 @@ class Group:
 
 
 class Looking:
-    """Looks at images in a thread; safe to use from several threads.
+    """Examines images in a thread; safe to use from several threads.
 
     Args:
-        pile: where they are.
-        classifier: opened with ``features=True``; without one, thumbnails are compared, and the proposal is the
-            device's own answer.
+        pile: the images.
+        classifier: opened with ``features=True``; without one, thumbnails are compared, and the device's own answer is
+            the proposal.
     """
 
     def __init__(self, pile: Pile, classifier: Classifier | None = None) -> None:
@@ -74,7 +74,7 @@ class Looking:
         self._thread.start()
 
     def refresh(self) -> int:
-        """List the images again, look at new ones, and return the number of images."""
+        """List the images again, examine new ones, and return the number of images."""
         self._listed = self._pile.listed()
         if any(name not in self._seen and name not in self._unreadable for name in self._listed):
             self._wake.set()
@@ -82,25 +82,25 @@ class Looking:
 
     @property
     def missing(self) -> int:
-        """Number of images that have not been looked at."""
+        """Number of images not examined yet."""
         return sum(name not in self._seen and name not in self._unreadable for name in self._listed[:_MOST])
 
     def groups(self) -> list[Group]:
-        """Return the groups, the least familiar first, without the images that are gone."""
+        """Return the groups, least familiar first, without images that are gone."""
         there = set(self._listed)
         left = (replace(group, names=tuple(name for name in group.names if name in there)) for group in self._groups)
         return [group for group in left if group.names]
 
     def unreadable(self) -> list[str]:
-        """Return why images that are still there cannot be read."""
+        """Return, for images that are still there, why they cannot be read."""
         return [self._unreadable[name] for name in self._listed if name in self._unreadable]
 
     def proposals(self) -> list[str]:
-        """Return the classes that are proposed, sorted; without "unknown", which is none."""
+        """Return the proposed classes, sorted, without "unknown", which is not a class."""
         return sorted({group.proposal for group in self._groups} - {"", UNKNOWN})
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop examining."""
         self._closed.set()
         self._wake.set()
         self._thread.join()
@@ -160,7 +160,7 @@ def _group(names: Sequence[str], seen: Sequence[_Seen]) -> Group:
 
 
 def _familiar(group: Group) -> tuple[float, float]:
-    """Sort by familiarity; where it is not known, by the score."""
+    """Return a sort key: the familiarity or, if unknown, the score."""
     score = 1.0 if group.score is None else group.score
     return (1.0 if group.familiarity is None else group.familiarity), score
 

@@ -1,4 +1,4 @@
-"""A folder of unsorted images, and the folders of classes into which they are moved."""
+"""A folder of unsorted images, and the class folders that they are moved to."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from edgeclf_runtime.system.plain_text import plain, printable
 
 __all__ = ["Moved", "Pile", "image_id"]
 
-_UNDONE = 500  # latest moves that can be undone
-_OWN = (".", "__")  # beginnings of names that are not classes
+_UNDONE = 500  # number of latest moves that can be undone
+_OWN = (".", "__")  # prefixes of names that are not classes
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What was moved at once.
+    """The result of one move.
 
     Attributes:
-        number: of the move, to undo it.
+        number: number of the move, to undo it.
         folder: name of the folder.
         count: number of images.
     """
@@ -41,20 +41,20 @@ class Moved:
 
 
 class Pile:
-    """Images to sort: those directly in a folder, and those that a snapshot sink left unsorted in it.
+    """Images to sort: those directly in a folder, and its unsorted snapshots.
 
-    A discarded image goes to ``FOLDER/__discarded/``; one that is there is never shown again, also if the same file is
-    copied to the folder once more.
+    A discarded image goes to ``FOLDER/__discarded/``; it is never shown again, even if the same file is copied to the
+    folder once more.
 
     Args:
-        folder: of the images.
-        photos: folder with a sub-folder for each class; created with the first image.
-        labels: labels of a model, which are always valid classes; other names must be valid names of folders.
+        folder: folder of the images.
+        photos: folder with a sub-folder per class; created with the first image.
+        labels: labels of a model, which are always valid classes; other names must be valid folder names.
         classes: further classes to offer.
 
     Raises:
-        SinkError: no such folder, or it cannot be read.
-        UsageError: an invalid class name, or ``photos`` is divided into parts such as train/.
+        SinkError: there is no such folder, or it cannot be read.
+        UsageError: invalid class name, or ``photos`` is split into parts such as train/.
     """
 
     def __init__(self, folder: Path, photos: Path, labels: Sequence[str] = (), classes: Sequence[str] = ()) -> None:
@@ -68,7 +68,7 @@ class Pile:
         if parts:
             raise UsageError(f"{photos}: contains parts of a split ({parts[0]}/); name one: {photos / parts[0]}.")
         self._named = [check_class_name(name) for name in classes]
-        for left in photos.glob("*/.*.part"):  # of a process that was killed
+        for left in photos.glob("*/.*.part"):  # unfinished files of a killed process
             left.unlink(missing_ok=True)
 
     def listed(self) -> list[str]:
@@ -82,7 +82,7 @@ class Pile:
         """Return the path of an image.
 
         Raises:
-            SinkError: there is no such image, or no more.
+            SinkError: there is no such image any more.
         """
         inner, _, base = name.rpartition("/")
         path = self.folder / name
@@ -91,7 +91,7 @@ class Pile:
         return path
 
     def classes(self) -> list[str]:
-        """Return the classes: the model's labels, those that were named, and the folders."""
+        """Return the classes: the model's labels, the given ones, and the folders."""
         of_labels = {folder_name(label) for label in self._labels}
         folders = [name for name in self.folders() if name not in of_labels]
         return list(dict.fromkeys([*self._labels, *self._named, *folders]))
@@ -100,7 +100,7 @@ class Pile:
         """Move images to the folder of a class.
 
         Args:
-            names: from ``listed``; those that are gone are passed over.
+            names: names from ``listed``; missing ones are skipped.
             label: name of the class; a new one is created.
 
         Raises:
@@ -115,10 +115,10 @@ class Pile:
         return self._move(names, self.folder / DISCARDED, DISCARDED)
 
     def undo(self, number: int) -> int:
-        """Take a move back; return the number of images.
+        """Undo a move; return the number of images.
 
         Raises:
-            SinkError: it was taken back already, its images are gone, or one cannot be moved.
+            SinkError: it was already undone, its images are gone, or one cannot be moved.
         """
         with self._lock:
             moved = self._moves.pop(number, [])
@@ -167,7 +167,7 @@ class Pile:
         return Moved(number, folder, len(done))
 
     def folders(self) -> list[str]:
-        """Return the names of the folders of classes, sorted."""
+        """Return the names of the class folders, sorted."""
         if not self.photos.is_dir():
             return []
         with os.scandir(self.photos) as entries:
@@ -183,5 +183,5 @@ def _refused(path: Path, error: OSError) -> SinkError:
 
 
 def image_id(name: str) -> str:
-    """Return the id of an image in an address: the same after a restart, so that a stale page sorts no other one."""
+    """Return an image's id in addresses: the same after a restart, so that an old page sorts no other image."""
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]

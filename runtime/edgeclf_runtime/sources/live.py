@@ -143,7 +143,7 @@ class LiveSource:
 
     @property
     def hangs(self) -> bool:
-        """Whether the device neither gives frames nor fails, so that it will not be reopened."""
+        """Return whether the device neither gives frames nor fails, so that it will not be reopened."""
         return time.monotonic() - self._heard > self._patience
 
     def _look(self) -> None:

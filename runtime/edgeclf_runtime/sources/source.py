@@ -17,11 +17,11 @@ __all__ = ["Offering", "Source", "SourceOptions", "SourceState", "StateListener"
 
 
 class Source(Protocol):
-    """A source of frames, iterated once, by one thread; as a context manager it closes itself.
+    """A source of frames, iterated once, by one thread; a context manager that closes itself.
 
     Attributes:
         description: what it reads, without any password, and, for a camera, the settings that were granted.
-        live: frames come in real time, and those that are not taken are dropped.
+        live: whether frames come in real time, so that those not taken are dropped.
 
     If a source has a method ``finish(frame)``, it is called for each frame that was classified or skipped. If it has a
     method ``decode_for(min_size)``, that is called with the width and height that a JPEG must keep by the rule of the
@@ -67,14 +67,14 @@ class Undecoded(Protocol):
 class Offering(Protocol):
     """A source that knows the time of a frame before it is decoded.
 
-    Frames that nobody looks at need not be decoded. ``max_fps`` skips the frames of a source that is live or has the
+    Frames that nobody accesses need not be decoded. ``max_fps`` skips the frames of a source that is live or has the
     attribute ``skips``, and delays those of others.
     """
 
     def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
         """Yield ``Frame.moment`` of each frame, with a function that decodes it and returns None if it is damaged.
 
-        The function of a JPEG is an ``UndecodedJpeg``, if the source does not turn its images. Replaces ``__iter__``.
+        For a JPEG, the function is an ``UndecodedJpeg``, unless the source rotates its images. Replaces ``__iter__``.
         """
 
 
@@ -124,9 +124,9 @@ class SourceOptions:
         watch: watch a folder for new files.
         fast_decode: decode JPEGs, also from a camera, stream or video, at 1/2, 1/4 or 1/8 of their size where that is
             enough for the model. Faster, but the pixels differ slightly from training: some answers change. Not needed
-            for a model whose card says so (``Preprocessing.jpeg``): there it is exact, and always done.
-        min_decoded_size: pixels that both sides must then keep; 0 decodes at full size. ``edgeclf run --fast-decode``
-            sets it from the model.
+            for a model whose card asks for it (``Preprocessing.jpeg``): there it is exact, and always done.
+        min_decoded_size: minimum width and height in pixels that is then kept; 0 decodes at full size. ``edgeclf run
+            --fast-decode`` sets it from the model.
         insecure: accept any certificate of an https or rtsps camera; an impostor then receives its password.
         rotate: for a camera, stream, standard input or video: degrees clockwise by which images are rotated: 0, 90,
             180 or 270; None does not rotate, and ``edgeclf run`` uses the model card. Image files are not rotated:
@@ -169,7 +169,7 @@ class SourceOptions:
 
     @property
     def turns(self) -> bool:
-        """Whether images are turned or mirrored."""
+        """Whether images are rotated or mirrored."""
         return bool(self.rotate) or self.flip not in (None, "none")
 
     @property

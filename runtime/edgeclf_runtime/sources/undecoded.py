@@ -43,7 +43,7 @@ def is_jpeg(picture: npt.NDArray[np.uint8]) -> bool:
 
 
 class UndecodedJpeg:
-    """A frame that came as a JPEG: a call decodes it, and ``glimpse`` does so at a smaller size.
+    """A frame that came as a JPEG: calling it decodes it, and ``glimpse`` does so at a smaller size.
 
     Args:
         decode: decodes it; returns None if it is damaged.
@@ -57,7 +57,7 @@ class UndecodedJpeg:
         return self._decode()
 
     def glimpse(self, min_size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
-        """Decode it, not turned, to 1/8 of its size, or to the next larger one that keeps this width and height.
+        """Decode it, not rotated, at 1/8 of its size, or at the next larger one with at least this width and height.
 
         Returns:
             uint8 RGB, ``[height, width, 3]``; None if it is damaged, which a call then reports.
@@ -71,16 +71,16 @@ class UndecodedJpeg:
 class JpegDecoder:
     """Decodes the JPEGs of one source: ``completed`` in order, then ``decoded`` in any thread.
 
-    Some cameras leave the end marker out. If it is missing, the image is checked for truncation, which takes several
-    times as long as decoding (see ``jpeg_end``). If it is missing several times in a row, the camera never writes it,
-    and it is added without a check.
+    Some cameras omit the end marker. If it is missing, the image is checked for truncation, which takes several times
+    as long as decoding (see ``jpeg_end``). If it is missing several times in a row, the camera never writes it, and it
+    is added without a check.
 
     Args:
         name: of the source, for errors.
         min_size: ``min_decoded_size`` of the source's options, which a model card's rule replaces.
 
     Attributes:
-        rule: width and height that a JPEG keeps at least, by the rule of a model card; (0, 0) if it has none.
+        rule: minimum width and height of a decoded JPEG, by the rule of a model card; (0, 0) if it has none.
     """
 
     def __init__(self, name: str, min_size: int) -> None:
@@ -91,7 +91,7 @@ class JpegDecoder:
         """Decode the bytes of a JPEG, ``[1, count]``; return uint8 RGB ``[height, width, 3]`` and the bytes.
 
         Raises:
-            ImageError: damaged or cut short.
+            ImageError: it is damaged or cut short.
         """
         data = self.completed(picture)
         return self.decoded(data, self.rule), data
@@ -109,9 +109,9 @@ class JpegDecoder:
         """Decode a complete JPEG to uint8 RGB ``[height, width, 3]``, by this value of ``rule``.
 
         Raises:
-            ImageError: damaged or cut short.
+            ImageError: it is damaged or cut short.
         """
         try:
             return decode_image(data, self.name, min_size=rule if any(rule) else self._min_size)
-        except ImageError as error:  # its advice is about files
+        except ImageError as error:  # the advice in it is for files
             raise ImageError(f"{self.name}: received a damaged or truncated image.") from error

@@ -33,7 +33,7 @@ def open_request(request: Request) -> VideoSource:
     """Open a video file.
 
     Raises:
-        SourceError: it is of a kind that is not read here.
+        SourceError: this kind of file cannot be read.
     """
     from edgeclf_runtime.pictures.foreign import foreign_reason
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 __all__ = ["sha256"]
 
-_OWN = ("_sha2", "_sha256", "hashlib")  # of Python 3.12 or newer, of older ones, and of any
+_OWN = ("_sha2", "_sha256", "hashlib")  # modules of Python 3.12 or newer, of older versions, and of any version
 
 
 def sha256(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Sockets in the file system, for programs of this machine alone."""
+"""Sockets in the file system, for programs on this machine only."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["connected", "listening"]
 
 
 def listening(path: Path) -> socket.socket:
-    """Return a socket that listens at a path, which only its own user and root may connect to.
+    """Return a socket that listens at a path; only its own user and root may connect.
 
     Raises:
-        OSError: it cannot be made there.
+        OSError: it cannot be created there.
     """
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        os.fchmod(server.fileno(), 0o600)  # the file gets this mode when it is made
+        os.fchmod(server.fileno(), 0o600)  # the file gets this mode when it is created
         with suppress(FileNotFoundError):
             path.unlink()  # of a process that has ended
         with _short(path) as name:
@@ -32,7 +32,7 @@ def listening(path: Path) -> socket.socket:
 
 
 def connected(path: Path) -> socket.socket:
-    """Return a socket that is connected to a path.
+    """Return a socket connected to a path.
 
     Raises:
         OSError: nothing listens there.
@@ -49,7 +49,7 @@ def connected(path: Path) -> socket.socket:
 
 @contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """Yield another name of a path: that of a socket may have 107 bytes."""
+    """Yield a shorter name of a path: a socket's may have at most 107 bytes."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"

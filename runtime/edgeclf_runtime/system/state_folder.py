@@ -18,12 +18,12 @@ def service_folder() -> Path | None:
 
 
 def kept_beside(model: Path) -> tuple[Path, str]:
-    """Return the folder, and the beginning of the names, of what is kept about a model file.
+    """Return the folder of the files kept for a model file, and the prefix of their names.
 
-    It is the service's state folder, or the model's own, where the names begin with a dot.
+    This is the service's state folder, or the model's own folder, where the names begin with a dot.
 
     Args:
-        model: absolute path; each path has names of its own.
+        model: absolute path; each path has its own names.
     """
     own = service_folder()
     if own is None:

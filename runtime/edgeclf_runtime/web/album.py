@@ -110,7 +110,7 @@ class Album:
         """Write an image of a class.
 
         Args:
-            name: of a class in ``counts``.
+            name: name of a class in ``counts``.
             pixels: uint8 RGB ``[height, width, 3]``.
             moment: time of capture, in seconds since 1970.
             data: the original JPEG, which is written unchanged; if None, ``pixels`` are encoded.

@@ -76,7 +76,7 @@ class Picture:
             newest, now = self._newest, time.monotonic()
             if newest and newest[0] != self._jpeg[0] and now - self._when >= _PERIOD:
                 self._when = now
-                with suppress(ImageError):  # a damaged one that was not decoded before: the image before stays
+                with suppress(ImageError):  # a damaged one that was not decoded before: keep the previous image
                     self._jpeg = newest[0], jpeg(_shrunk(_whole(newest[1])), _QUALITY)
                     self.encoded += 1
             return self._jpeg
@@ -98,7 +98,7 @@ class Live:
         pictures: the image to stream, or one of each camera.
         greeting: returns the first message to each viewer.
         state: returns the state sent with every image, and every second without one.
-        period: seconds between two looks for new images.
+        period: seconds between two checks for new images.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class Live:
     async def messages(self, *, pictures: bool = True) -> AsyncIterator[bytes]:
         """Yield the messages to one viewer: length and bytes of a JSON object, then length and bytes of a JPEG.
 
-        Lengths are big-endian with four bytes; without a new image the second length is 0. Of several cameras,
-        an image's message has ``picture``, the camera's number, and only the first of several new images has the state.
+        Lengths are big-endian with four bytes; without a new image the second length is 0. With several cameras, an
+        image's message has ``picture``, the camera's number, and only the first of several new images has the state.
         """
         yield _message(self._greeting(), b"")
         numbers, sent_at, news = [0] * len(self._pictures), 0.0, self._news
@@ -136,7 +136,7 @@ class Live:
             await asyncio.sleep(self._period)
 
     async def _newer(self, numbers: list[int]) -> list[tuple[int, bytes]]:
-        """Return the cameras with images newer than these numbers, which are brought up to date, and their JPEGs."""
+        """Return the cameras with images newer than these numbers, which are updated, and their JPEGs."""
         contents = []
         for camera, picture in enumerate(self._pictures):
             if picture.has_newer(numbers[camera]):

@@ -59,10 +59,10 @@ class CapturePage:
         address, token: see ``address.listen``.
         tls: see ``WebServer``.
         camera: whether this machine has a camera, whose frames go to ``show``.
-        view: how its frames are rotated and cropped; empty if they are not.
+        view: describes how its frames are rotated and cropped; empty if they are not.
         train_options: options of ``edgeclf train`` with which a device sees the same view.
         teaching: teaches the images on this page; None without ``--teach``.
-        zones: of which one is photographed; None for the camera's images as they are given.
+        zones: the zones to choose from; None for the camera's own images.
 
     Attributes:
         invitation: the address to open.

@@ -36,7 +36,7 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def is_stuck(self) -> bool:
-        """Whether the client is inactive; to be called every few seconds."""
+        """Return whether the client is inactive; call it every few seconds."""
         unread = self.transport.get_write_buffer_size()
         busy = self.cycle is not None and not self.cycle.response_complete
         if (self.cycle, unread) != self._seen or (busy and not unread):

@@ -1,4 +1,4 @@
-"""Discard images of an album, so that they can be put back."""
+"""Discard images of an album so that they can be restored."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class DiscardedImages:
     """Moves images to ``FOLDER/__discarded/CLASS/`` and back.
 
     Args:
-        folder: of the album.
+        folder: folder of the album.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def has(self, name: str) -> bool:
-        """Whether an image is discarded."""
+        """Return whether an image is discarded."""
         return (self._folder / _FOLDER / name).is_file()
 
     def path(self, name: str) -> Path:
-        """Return where an image is now."""
+        """Return the current path of an image."""
         return self._folder / _FOLDER / name if self.has(name) else self._folder / name
 
     def discard(self, name: str) -> None:
@@ -43,7 +43,7 @@ class DiscardedImages:
         self._move(self._folder / name, self._folder / _FOLDER / name)
 
     def restore(self, name: str) -> None:
-        """Put an image back; see ``discard``."""
+        """Restore an image; see ``discard``."""
         self._move(self._folder / _FOLDER / name, self._folder / name)
 
     def _move(self, source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The part of the capture page that teaches: its buttons, the live answer, and how sure the taught model is."""
+"""The teaching part of the capture page: its buttons, the live answer, and how good the taught model is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIDE, _BYTES = 320, 1 << 16  # maximum of a thumbnail, in pixels and in bytes
 
 
 class Teaching(Protocol):
-    """What teaches; ``learning.teacher.Teacher`` does.
+    """The interface of ``learning.teacher.Teacher``.
 
     Attributes:
         model: path of the taught model.
@@ -38,11 +38,11 @@ class Teaching(Protocol):
     changed: Callable[[], None]
 
     def begin(self) -> object:
-        """Begin to teach."""
+        """Start teaching."""
         ...
 
     def undo(self) -> None:
-        """Put back the model before."""
+        """Restore the previous model."""
         ...
 
     def answer(self, picture: Picture) -> Prediction | None:
@@ -50,20 +50,20 @@ class Teaching(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Return what is going on."""
+        """Return the state of the teaching."""
         ...
 
     def report(self) -> dict[str, Any] | None:
-        """Return how sure the model is; None if it is not known."""
+        """Return how good the model is; None if unknown."""
         ...
 
 
 class Lesson:
-    """Serves what the page needs to teach.
+    """Serves the teaching part of the page.
 
     Args:
-        teaching: what teaches.
-        folder: of the photographs.
+        teaching: teaches the model.
+        folder: folder of the photographs.
         uploads: receives photographs of a browser's own camera.
         changed: called when there is something new to show.
     """
@@ -88,14 +88,14 @@ class Lesson:
         self._answers.close()
 
     def _wrong(self, name: str) -> str:
-        """Return the name of an image that the report shows; any other is refused."""
+        """Return the name of an image in the report; refuse any other."""
         report = self._teaching.report()
         if report is None or name not in [mistake["file"] for mistake in report["mistakes"]]:
             raise HTTPException(404, "This image is not among those that may do harm.")
         return name
 
     def _report(self) -> dict[str, Any] | None:
-        """Return the report, with the images that are still there, and whether each is ``discarded``."""
+        """Return the report, with the images that still exist, and whether each is ``discarded``."""
         report = self._teaching.report()
         if report is None:
             return None

@@ -1,4 +1,4 @@
-"""The answer to the newest frame, found in a thread of its own, so that the camera never waits."""
+"""Answer to the newest frame in a separate thread, so that the camera never waits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeclf_runtime.prediction import Prediction
 __all__ = ["LiveAnswer", "answer_of"]
 
 _log = logging.getLogger(__name__)
-_PAUSE = 0.1  # seconds between two frames, which leaves the processor time for the rest
+_PAUSE = 0.1  # seconds between two frames, which leave the processor free
 
 
 def answer_of(prediction: Prediction) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def answer_of(prediction: Prediction) -> dict[str, Any]:
 
 
 class LiveAnswer:
-    """Classifies frames, the newest one each time.
+    """Classifies frames, always the newest one.
 
     Args:
         classify: returns the prediction of a frame; None without a model.
@@ -43,7 +43,7 @@ class LiveAnswer:
         self._thread.start()
 
     def put(self, frame: Frame) -> None:
-        """Give a frame; one that was not classified yet is dropped."""
+        """Provide a frame; one that was not classified yet is dropped."""
         self._frame = frame
         self._news.set()
 

@@ -42,7 +42,7 @@ class WebSink:
         labels: labels of the model.
         snapshots: folder of a snapshot sink whose uncertain images can be sorted; None for none.
         tls: see ``WebServer``.
-        examples: training images of the model, to show what a frame is most like; None for none.
+        examples: training images of the model, to show which one a frame resembles most; None for none.
 
     Attributes:
         invitation: the address to open.

@@ -28,8 +28,8 @@ class RecentPictures:
         """Add an image.
 
         Args:
-            name: of its class.
-            path: of its file.
+            name: name of its class.
+            path: path of its file.
             pixels: uint8 RGB ``[height, width, 3]``.
         """
         import cv2
@@ -49,7 +49,7 @@ class RecentPictures:
                 self._newest = deque(here, _KEPT)
 
     def listed(self) -> list[tuple[int, str]]:
-        """Return number and class of each image, the newest first."""
+        """Return number and class of each image, newest first."""
         with self._lock:
             return [(number, name) for number, name, _, _ in self._newest]
 

@@ -131,7 +131,7 @@ async def _body(request: Request, longest: int) -> bytes:
 
 
 async def refusing(work: Callable[[], Any]) -> Any:
-    """Do this in a thread; what it refuses is refused to the browser."""
+    """Run a function in a thread; pass its refusal on to the browser."""
     try:
         return await asyncio.to_thread(work)
     except UsageError as error:

@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["SortPage"]
 
-_GROUPS = 20  # shown at once
-_IMAGES = 500  # of a group; the rest follow when these are sorted
-_LONGEST = 1 << 15  # bytes of a request with the ids of so many images
+_GROUPS = 20  # maximum number of groups shown at a time
+_IMAGES = 500  # maximum number of images in a group; the rest follow when these are sorted
+_LONGEST = 1 << 15  # maximum size of a request with the ids of this many images, in bytes
 _SMALL, _LARGE = 256, 1280  # longest side of an image on the page, in pixels
 _BYTES = 1 << 20
-_KEPT = 1000  # small images in memory, of some 10 KB each
+_KEPT = 1000  # maximum number of small images in memory, about 10 KB each
 
 
 class SortPage:
-    """Serves the page, ``/state.json``, ``/images/ID.jpg`` and what the buttons do.
+    """Serves the page, ``/state.json``, ``/images/ID.jpg`` and the actions of the buttons.
 
     Args:
         pile: the images and where they go.
-        looking: what is like what.
-        model: name of the model that proposes; empty for none.
+        looking: groups similar images.
+        model: name of the model that proposes classes; empty for none.
         address, token: see ``address.listen``.
         tls: see ``WebServer``.
 
@@ -73,7 +73,7 @@ class SortPage:
         self._server.close()
 
     def state(self) -> dict[str, Any]:
-        """Return all that the page shows: the first groups, and the classes with their numbers of images."""
+        """Return everything that the page shows: the first groups, and the classes with their numbers of images."""
         left = self._looking.refresh()
         groups = self._looking.groups()
         unreadable = self._looking.unreadable()
@@ -114,7 +114,7 @@ class SortPage:
         return number
 
     def _names(self, ids: list[str]) -> list[str]:
-        """Return the names of ids that the page got; a made-up one has none, so no other file can be reached."""
+        """Return the image names for the page's ids; an invented id has none, so no other file can be reached."""
         return [self._ids[number] for number in dict.fromkeys(ids) if number in self._ids]
 
     def _jpeg(self, name: str, side: int) -> bytes | None:

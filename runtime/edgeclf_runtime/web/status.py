@@ -74,7 +74,7 @@ class Status:
     Args:
         model: name of the model.
         labels: labels of the model.
-        examples: its training images; None for none.
+        examples: the model's examples; None for none.
     """
 
     def __init__(self, model: str, labels: tuple[str, ...], examples: Examples | None = None) -> None:
@@ -127,9 +127,9 @@ class Status:
         ``sure`` is false if there is no answer (a class may be called "unknown", too), for a ``reason``: "unfamiliar"
         or "undecided". If changes are counted, there are ``counts`` by answer. If the model has familiarity there are
         ``familiarity`` and ``conditions``: ``views``, ``is_unlike``, and the expected ``accuracy`` with its mean
-        ``error``, null if it cannot be told; and ``like``: the ``number``, ``label`` and ``likeness`` of the example
-        that the frame is most like. Also the ``view``, the part of the frame that the network sees; ``clock``, in
-        seconds since 1970; the number of models ``adopted`` since the start; and why the last one was ``refused``.
+        ``error``, null if unknown; and ``like``: the ``number``, ``label`` and ``likeness`` of the example that the
+        frame resembles most. Also the ``view``, the part of the frame that the network sees; ``clock``, in seconds
+        since 1970; the number of models ``adopted`` since the start; and why the last one was ``refused``.
         """
         with self._lock:
             item, stages, frames = self._newest, self._stages, self._frames
@@ -163,12 +163,12 @@ class Status:
             return None
         number, likeness = examples.nearest(features)
         index = examples.classes[number]
-        if index >= len(prediction.labels):  # a frame of the model before
+        if index >= len(prediction.labels):  # a frame of the previous model
             return None
         return {"number": number, "label": prediction.labels[index], "likeness": rounded(likeness, 3)}
 
     def example(self, number: int) -> bytes | None:
-        """Return the JPEG of an example; None if there is none of this number."""
+        """Return the JPEG of an example; None if the number does not exist."""
         images = () if self._examples is None else self._examples.images
         return images[number] if 0 <= number < len(images) else None
 

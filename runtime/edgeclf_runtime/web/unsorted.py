@@ -46,7 +46,7 @@ class Unsorted:
         labels: labels of the model, which are always valid; other names must be valid folder names.
 
     Attributes:
-        labels: the same; changes with the model.
+        labels: the current labels; they change with the model.
     """
 
     def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:

@@ -61,7 +61,7 @@ class Uploads:
         """Receive the photograph of a request, and keep it.
 
         Args:
-            name: of its class.
+            name: name of its class.
             press: id of the button press, for undoing.
 
         Raises:
@@ -70,7 +70,7 @@ class Uploads:
         await self.receive(request, lambda data: self._check_and_keep(name, press, data))
 
     async def receive(self, request: Request, use: Callable[[bytes], _T]) -> _T:
-        """Receive the photograph of a request, and return what ``use`` makes of it in a thread.
+        """Receive the photograph of a request, and return the result of ``use``, called in a thread.
 
         Raises:
             HTTPException: the photograph cannot be accepted; the message says why.

@@ -32,11 +32,11 @@ _LONGEST = 1 << 17  # maximum size of all zones in bytes
 
 
 class ZonesPage:
-    """Serves the page, ``/live``, ``/state.json``, ``/cameras/NUMBER.jpg``; with ``editor`` takes zones at ``/zones``.
+    """Serves the page, ``/live``, ``/state.json``, ``/cameras/NUMBER.jpg``; with ``editor`` it takes ``/zones``.
 
     Args:
         address: ``[HOST:]PORT``.
-        token: see ``address.listen``; with ``editor`` there always is one.
+        token: see ``address.listen``; with ``editor`` one is always required.
         zones: all zones; cameras are numbered from 0 in their order, or in that of the editor.
         tls: see ``WebServer``.
         editor: changes the zones; None if they are fixed.
@@ -102,8 +102,8 @@ class ZonesPage:
         return Route("/zones", save, methods=["POST"])
 
     def state(self) -> dict[str, Any]:
-        """Return ``cameras``: each with its ``name``, what ``SourceStatus.now`` says, and its ``zones``, each with its
-        ``name`` and what ``Status.now`` says; and with an editor ``editing``, see ``ZoneEditor.listed``."""
+        """Return ``cameras``: each with its ``name``, the result of ``SourceStatus.now``, and its ``zones``, each with
+        its ``name`` and the result of ``Status.now``; and with an editor ``editing``, see ``ZoneEditor.listed``."""
         cameras = []
         for name, (source, picture) in self._cameras.items():
             own = [{"name": zone.zone, **status.now()} for zone, status in self._zones.items() if zone.camera == name]

@@ -37,7 +37,7 @@ class MqttConnection:
         will: topic at which the broker publishes "offline" when this connection is lost.
         delivery: learns of connections and of the broker's packet limit.
         connected, lost: called when a connection is established, and when it is lost.
-        topics: to subscribe to.
+        topics: topics to subscribe to.
         hear: called with topic and content of each message there.
 
     Raises:

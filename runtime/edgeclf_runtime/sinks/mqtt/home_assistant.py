@@ -35,7 +35,7 @@ def discovery(
         base: prefix of its topics.
         answers: possible answers; if some differ only in case, the first represents them all.
         picture: whether images are sent.
-        expires: seconds after which an answer that was not sent again becomes unavailable; 0 for never.
+        expires: seconds after which an answer that was not repeated becomes unavailable; 0 for never.
         familiarity: whether the model has familiarity; False also removes the entities that this run announced for an
             earlier model.
     """

@@ -47,7 +47,7 @@ class MqttKeys(SinkKeys):
         return self.mqtt.rpartition("@")[2], self.mqtt_device
 
     def device_options(self, service: str) -> MqttOptions:
-        """Return the options of the device of a service, for all its zones."""
+        """Return the options for a service's device, shared by all its zones."""
         return self._options(service=service)
 
     def _options(self, run: Opening | None = None, service: str = "") -> MqttOptions:

@@ -15,10 +15,10 @@ _ANSWERS = "{{ (value_json.answers | default([]) | join(', ') | truncate(250, tr
 def with_label_sensors(
     message: dict[str, Any], device: str, labels: Sequence[str], gone: Collection[str]
 ) -> dict[str, Any]:
-    """Return a discovery message with a binary sensor for each label, in place of the list of possible answers.
+    """Return a discovery message with a binary sensor for each label, instead of the list of possible answers.
 
     Args:
-        message: as ``home_assistant.discovery`` gives it.
+        message: the result of ``home_assistant.discovery``.
         device: id of the device.
         labels: labels of the model.
         gone: labels that this run announced for an earlier model, whose sensors are removed.
@@ -41,7 +41,7 @@ def with_label_sensors(
 
 
 def _key(label: str) -> str:
-    """Return a key that stays the same whatever other labels a model has."""
+    """Return a key that does not depend on a model's other labels."""
     import hashlib
 
     return f"label_{hashlib.sha256(label.encode()).hexdigest()[:12]}"

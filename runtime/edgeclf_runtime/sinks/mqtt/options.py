@@ -39,8 +39,8 @@ class MqttOptions:
         ca: PEM file of the authorities that may have signed the broker's certificate; empty for the system's.
         cert, key: PEM files of this device's own certificate and its key; ``key`` is empty if ``cert`` contains both.
         zone: the camera, a device in Home Assistant, and the zone, whose entities it has; empty in a run without zones.
-        tells_camera: whether the camera's state is announced; False for all but one zone of a camera.
-        page: address of the live page, which Home Assistant then links; only with zones.
+        tells_camera: whether the camera's state is announced; True for one zone of each camera.
+        page: address of the live page, which Home Assistant then links to; only with zones.
 
     Raises:
         SinkError: invalid value, or a certificate file that cannot be used.
@@ -79,12 +79,12 @@ class MqttOptions:
 
     @property
     def topics(self) -> str:
-        """How all topics begin."""
+        """Common prefix of all topics."""
         return "/".join(["edgeclf", self.device, *map(_ascii, filter(None, self.zone))])
 
     @property
     def entity(self) -> str:
-        """How the unique ids of the entities begin, and the id of this connection."""
+        """Prefix of the unique ids of the entities, and id of this connection."""
         return f"{self.device}-{_ascii(self.zone.zone)}" if self.zone.zone else self.device
 
     @property
@@ -113,7 +113,7 @@ class MqttOptions:
 
 
 def _ascii(name: str) -> str:
-    """Return a name of letters, digits, - and _ in those of ASCII, such as ``hxf6f`` for ``höf``."""
+    """Return a name of letters, digits, - and _ converted to ASCII, such as ``hxf6f`` for ``höf``."""
     return "".join(sign if sign.isascii() else f"x{ord(sign):x}" for sign in name)
 
 

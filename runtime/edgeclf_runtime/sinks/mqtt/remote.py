@@ -13,12 +13,12 @@ _log = logging.getLogger(__name__)
 
 
 class Remote:
-    """Obeys the topics ``.../paused/set`` (ON or OFF) and ``.../threshold/set`` (0 to 1), and tells the state in
+    """Obeys the topics ``.../paused/set`` (ON or OFF) and ``.../threshold/set`` (0 to 1), and reports the state in
     ``.../paused`` and ``.../threshold``.
 
     Args:
-        base: how the topics begin.
-        control: of the zone.
+        base: prefix of the topics.
+        control: control of the zone.
         send: publishes a topic's content.
     """
 
@@ -29,7 +29,7 @@ class Remote:
         self._tell_paused()
 
     def hear(self, topic: str, payload: bytes) -> None:
-        """Obey a message; one that cannot be obeyed changes nothing, and the state is told again."""
+        """Obey a message; an invalid one changes nothing, and the state is sent again."""
         text = payload[:20].decode("ascii", "replace").strip()
         if topic == self.topics[0]:
             if text not in ("ON", "OFF"):
@@ -48,9 +48,9 @@ class Remote:
             self._tell_threshold()
 
     def follow(self, threshold: float) -> None:
-        """Tell the threshold of an answer, if it has changed: a new model has another.
+        """Report the threshold of an answer if it has changed, as with a new model.
 
-        One that was set here and not applied to an answer yet stays.
+        A threshold set here that no answer has used yet stays.
         """
         if self._control.threshold is None and threshold != self._threshold:
             self._threshold = threshold

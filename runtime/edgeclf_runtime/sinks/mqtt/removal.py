@@ -1,4 +1,4 @@
-"""Remove from a broker the retained messages of a device that is gone, so that Home Assistant forgets it."""
+"""Remove a deleted device's retained messages from a broker, so that Home Assistant forgets it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgeclf_runtime.sinks.mqtt.options import MqttOptions, paho
 
 __all__ = ["remove_device"]
 
-_SECONDS = 10.0  # for the connection, for what the broker has kept, and for each message
+_SECONDS = 10.0  # for the connection, for the retained messages, and for each message
 
 
 def remove_device(options: MqttOptions) -> int:
-    """Remove what a broker keeps of a device, also of its former zones; return the number of messages.
+    """Remove the retained messages of a device, including its former zones'; return their number.
 
     Raises:
-        SinkError: the broker cannot be reached, refuses, or paho-mqtt is not installed; nothing or a part is removed.
+        SinkError: the broker cannot be reached or refuses, or paho-mqtt is not installed; some may have been removed.
     """
     kept = _Kept(options)
     try:
@@ -34,7 +34,7 @@ def remove_device(options: MqttOptions) -> int:
 
 
 class _Kept:
-    """A connection that learns which messages the broker has kept of a device."""
+    """A connection that finds the retained messages of a device."""
 
     def __init__(self, options: MqttOptions) -> None:
         mqtt, parts = paho(), urlsplit(options.address)
@@ -70,17 +70,17 @@ class _Kept:
             parts = json.loads(payload)["cmps"].values()
             topics = [part[key] for part in parts for key in ("state_topic", "image_topic") if key in part]
             return any(str(topic).startswith(self._own) for topic in topics)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # of another program
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # another program's message
             return False
 
     def topics(self) -> set[str]:
-        """Return the topics of the messages that the broker has kept."""
+        """Return the topics of the retained messages."""
         self._client.connect(self._host, self._port)
         self._client.loop_start()
         if not self._connected.wait(_SECONDS) or self._reason:
             raise ValueError(self._reason or "takes the connection, but does not answer")
         self._client.subscribe([(f"{self._own}#", 1), (f"{self._options.discovery}/device/+/config", 1)])
-        # A message of our own comes back after all that was kept.
+        # Our own message comes back after all retained ones.
         self._client.publish(self._fence, "x", qos=1)
         if not self._complete.wait(_SECONDS):
             raise ValueError("does not pass messages on to this user")

@@ -25,13 +25,13 @@ __all__ = ["MqttOptions", "MqttSink", "paho"]
 
 _log = logging.getLogger(__name__)
 _EVERY = 30.0  # seconds after which an unchanged answer is sent again
-_SIDE = 960  # pixels of an image's longer side, at most
+_SIDE = 960  # maximum length of an image's longer side in pixels
 
 
 class MqttSink:
     """Publishes the topics ``edgeclf/DEVICE/state`` (JSON), ``.../available``, ``.../picture`` (JPEG), ``.../source``
-    and ``.../model``; with zones ``edgeclf/DEVICE/CAMERA/ZONE/state`` and so on, ``.../diagnostics`` of the camera, and
-    those of ``Remote``.
+    and ``.../model``; with zones ``edgeclf/DEVICE/CAMERA/ZONE/state`` and so on, the camera's ``.../diagnostics``, and
+    the topics of ``Remote``.
 
     All messages are retained. The sink reconnects by itself; meanwhile the newest message of each topic waits. If the
     process dies, the broker marks the device as offline.
@@ -81,7 +81,7 @@ class MqttSink:
         return self._delivery.dropped
 
     def _lost(self) -> None:
-        """Stop sending images if the broker closes the connection for each, as it does for too large packets."""
+        """Stop sending images if the broker closes the connection after each, as it does for too large packets."""
         if self._sends_pictures and self._trial.cut():
             self._sends_pictures = False
             _log.warning(
@@ -163,7 +163,7 @@ class MqttSink:
             self._delivery.send(self._picture, content)
 
     def _diagnose(self) -> None:
-        """Tell how the camera and the processor do, every 30 s."""
+        """Report the condition of the camera and the processor every 30 s."""
         if self._options.zone.zone and self._options.tells_camera and time.monotonic() - self._diagnosed >= _EVERY:
             self._diagnosed = time.monotonic()
             message = {"reopened": self._reopened, "temperature": temperature()}

@@ -19,9 +19,9 @@ def of_zone(message: dict[str, Any], options: MqttOptions, controls: bool, has_t
 
     Args:
         message: as ``home_assistant.discovery`` gives it.
-        options: of the zone.
+        options: options of the zone.
         controls: whether the zone can be paused and its threshold set.
-        has_temperature: whether this machine says how warm it is.
+        has_temperature: whether this machine reports its temperature.
     """
     camera, zone = options.zone
     parts: dict[str, Any] = message["cmps"]

@@ -11,7 +11,7 @@ from edgeclf_runtime.system.atomic_file import written_beside
 __all__ = ["DailyBytes"]
 
 _HOURS = 24
-_ADVANCE = 64  # 1/64 of the limit is recorded before it is written, so that the record is seldom updated
+_ADVANCE = 64  # 1/64 of the limit is recorded in advance, so that the record is seldom updated
 _SMALL = 1024  # less than 1/1024 of the limit is not worth an update
 
 

@@ -1,4 +1,4 @@
-"""Remember what people discarded on the page, to store nothing like it again."""
+"""Remember images discarded on the page, so that similar ones are not stored again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgeclf_runtime.sinks.snapshots.recent import any_alike
 
 __all__ = ["Discarded"]
 
-_KEPT = 500  # images, whose thumbnails take 1.5 KB each
+_KEPT = 500  # maximum number of images, whose thumbnails take 1.5 KB each
 
 _Shown = tuple[Pixels, npt.NDArray[np.uint8]]
 
 
 class Discarded:
-    """The thumbnails of discarded snapshots, also of those that were deleted since; not of restored ones.
+    """The thumbnails of discarded snapshots, including deleted ones; not of restored ones.
 
     Args:
         folder: folder of the snapshot sink, which may not exist yet.
@@ -33,14 +33,14 @@ class Discarded:
         self._unread: set[str] = set()
 
     def has_alike(self, shown: _Shown) -> bool:
-        """Whether a near-duplicate was discarded; looks into the folder for new ones.
+        """Return whether a near-duplicate was discarded; checks the folder for newly discarded images.
 
         Args:
             shown: the image's ``likeness.thumbnail``.
         """
         names = {name for name in files_of(self._folder / DISCARDED) if read_name(name) is not None}
         for name in self._thumbs.keys() - names:
-            if (self._folder / UNSORTED / name).exists():  # restored
+            if (self._folder / UNSORTED / name).exists():  # it was restored
                 del self._thumbs[name]
         for name in sorted(names - self._thumbs.keys() - self._unread):
             self._read(name)

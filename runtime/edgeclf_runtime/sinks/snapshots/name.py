@@ -103,13 +103,13 @@ def folder_name(label: str) -> str:
 
 
 def class_folder(label: str, labels: Sequence[str], classes: Sequence[str]) -> str:
-    """Return the folder of a class that somebody chose or typed.
+    """Return the folder of a class that a user chose or typed.
 
     Args:
         label: the class.
         labels: labels of the model, which are always valid. They may differ only in case: ImageNet has a cardigan and
             a Cardigan (a dog).
-        classes: the classes that there are; a name that differs only in case from one of them means that one.
+        classes: the existing classes; a name that differs from one of them only in case means that class.
 
     Raises:
         UsageError: a new class with an invalid name.

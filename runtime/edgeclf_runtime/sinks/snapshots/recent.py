@@ -1,4 +1,4 @@
-"""Remember the latest snapshots, to store no near-duplicates of them."""
+"""Remember the latest snapshots, so that near-duplicates of them are not stored."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Recent:
         self._thumbs.append(shown)
 
     def has_alike(self, folder: str, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> bool:
-        """Whether the folder has a near-duplicate."""
+        """Return whether the folder has a near-duplicate."""
         return any_alike([thumbs for name, thumbs in zip(self._folders, self._thumbs) if name == folder], shown)
 
 
 def any_alike(
     stored: Sequence[tuple[Pixels, npt.NDArray[np.uint8]]], shown: tuple[Pixels, npt.NDArray[np.uint8]]
 ) -> bool:
-    """Whether one of these images is a near-duplicate; all are given by their ``likeness.thumbnail``."""
+    """Return whether one of these images is a near-duplicate; all are given by their ``likeness.thumbnail``."""
     if not stored:
         return False
     thumbs = np.stack([thumb for thumb, _ in stored])

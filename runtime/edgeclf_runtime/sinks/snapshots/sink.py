@@ -48,8 +48,8 @@ class SnapshotSink:
 
     Once the unsorted images have been moved to the folders of their labels, ``edgeclf train FOLDER`` uses them all.
 
-    An image is also uncertain if it is unfamiliar, whatever the steady answer is. It is not if it shows nothing, as the
-    model learned it from the empty scene (``edgeclf background``) or is sure of by its class ``NOTHING``.
+    An image is also uncertain if it is unfamiliar, whatever the steady answer is; but not if it shows nothing, either
+    as learned from the empty scene (``edgeclf background``) or as confidently classified as ``NOTHING``.
 
     An image that is a near-duplicate of a recent one in its folder, or of a discarded one, is not stored. Above the
     limit, the least informative images are deleted, as ``telling`` ranks them: for the most frequent answer the image
@@ -218,7 +218,7 @@ class SnapshotSink:
 def _label(item: Observation) -> str:
     """Return the answer, or ``NOTHING`` if the image shows none of the other classes."""
     prediction = item.prediction
-    if prediction.is_unfamiliar:  # 0 stands for the empty scene: nothing that was never shown is as unfamiliar as that
+    if prediction.is_unfamiliar:  # 0 stands for the empty scene: no image that was never shown is that unfamiliar
         return NOTHING if prediction.familiarity == 0 else item.decision.label
     return NOTHING if item.decision.refused and prediction.label == NOTHING else item.decision.label
 

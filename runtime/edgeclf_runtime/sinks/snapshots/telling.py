@@ -3,8 +3,8 @@
 The stored images are spread over the answers, since one more image is worth more to a rare class than to a frequent one
 (Aggarwal et al., "Active Learning for Imbalanced Datasets", WACV 2020). Within an answer, images with the lowest scores
 are kept ("least confidence": Lewis and Gale, "A Sequential Algorithm for Training Text Classifiers", SIGIR 1994).
-Near-duplicates of recent images were left out before. Unfamiliar images, which the training lacks altogether, stay
-before all others; of these the ones with the highest scores, which the network alone would have named with confidence.
+Near-duplicates of recent images were left out before. Unfamiliar images, which the training data lacks altogether, are
+deleted last; among them, those with high scores are kept longest: the network alone would have named them confidently.
 
 The ranking uses only the file names, so that it is the same after a restart.
 """

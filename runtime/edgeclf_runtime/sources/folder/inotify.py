@@ -99,7 +99,7 @@ class Inotify:
 
 
 def tells_all(folder: str) -> bool:
-    """Whether inotify reports all changes in a folder: not on network or unknown file systems."""
+    """Return whether inotify reports all changes in a folder: not on network or unknown file systems."""
     library = ctypes.CDLL(None, use_errno=True)
     answer = ctypes.create_string_buffer(512)  # struct statfs begins with its type, a long
     if library.statfs(os.fsencode(folder), answer) != 0:

@@ -20,8 +20,8 @@ Mark = bytes
 """Digest of an image's name, size and modification time."""
 
 _SIZE = 16  # bytes of a digest
-_MORE = 50_000  # most marks kept of images that no longer exist; half of them remain after a clean-up
-_SYNCED = 5.0  # seconds between two syncs; a power cut loses so much, and those images are classified again
+_MORE = 50_000  # maximum number of marks of images that no longer exist; half of them remain after a clean-up
+_SYNCED = 5.0  # seconds between two syncs; images marked since the last are classified again after a power cut
 
 
 def memory_path(model: Path, folder: Path, recipients: Sequence[str]) -> Path:
@@ -54,7 +54,7 @@ def mark_of(name: str, version: tuple[int, int]) -> Mark:
 class Memory:
     """Marks of the images that were read and, in a file, of those that were classified.
 
-    Args:
+    path: path of the file, one mark per line; created if missing. None keeps nothing over a restart.
         path: of the file, one mark per line; created if missing. None keeps nothing over a restart.
     """
 

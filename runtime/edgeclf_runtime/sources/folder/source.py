@@ -47,8 +47,8 @@ class PictureSource:
             skipped after a restart.
 
     Attributes:
-        at_rest: the images existed before, so that the time between two frames has no meaning.
-        is_camera: the images come from a camera into the watched folder.
+        at_rest: whether the images existed before, so that the time between two frames has no meaning.
+        is_camera: whether the images come from a camera into the watched folder.
 
     Raises:
         SourceError: the folder has no image; while iterating: no image could be read.
