@@ -45,6 +45,7 @@ _SECTIONS = {
         "ema",
         "label_smoothing",
         "dropout",
+        "rehearsal",
     ),
     "Augmentation": ("camera", "mixup", "cutmix", "rand_augment"),
     "Computation": ("precision", "xla", "deterministic", "distribute", "cache"),
@@ -63,6 +64,7 @@ _SECTIONS = {
     help="Start from a finished training: keep its network, options and split, and add images or classes (default: "
     "start from --init).",
 )
+@click.option("--rehearsal", type=float, help="Share of a --from run's images in each epoch (default: 0.33).")
 @click.option(
     "--from-frigate",
     type=_PATH,

@@ -88,11 +88,13 @@ class TrainConfig(Options):
         region: the part of the camera's image that the network sees on the device, as shares: left, top, width,
             height; None for all. It is stored in the model file, as are ``rotate`` and ``camera_flip``.
         rotate: degrees clockwise by which camera images are rotated first: 0, 90, 180 or 270.
-        camera_flip: how they are mirrored next: ``none``, ``horizontal`` (left and right) or ``vertical`` (top and
-            bottom).
+        camera_flip: how they are mirrored next: ``none``, ``horizontal`` (left and right) or ``vertical`` (top
+            and bottom).
         whole: which photographs are whole camera images and need rotation, mirroring and cropping, too: all of them, or
             those of these sources. The others already show only the region.
         from_run: folder of a finished run to start from, see ``edgeclf.config.grown``; None starts from ``init``.
+        rehearsal: share of the images that this run was trained on in each epoch; they take turns, and new images are
+            in all epochs.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -137,6 +139,7 @@ class TrainConfig(Options):
     camera_flip: Literal["none", "horizontal", "vertical"] = "none"
     whole: bool | Path | Annotated[tuple[Path, ...], Field(min_length=1)] = False
     from_run: Path | None = None
+    rehearsal: Annotated[float, Field(gt=0, le=1)] = 0.33
 
     @field_validator("backbone")
     @classmethod

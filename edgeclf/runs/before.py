@@ -15,7 +15,7 @@ from edgeclf.runs.run import Run
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["keep_split", "open_before"]
+__all__ = ["digests_by_file", "keep_split", "open_before", "trained_digests"]
 
 
 def open_before(path: Path) -> Run:
@@ -71,16 +71,27 @@ def keep_split(path: Path, data: Dataset, digests: npt.NDArray[np.uint64], repor
     return data.with_parts(parts)
 
 
+def digests_by_file(run: Run) -> dict[str, int]:
+    """Return the stored hash of each file of a run's split; none if it stored no hashes, or the list was edited."""
+    files = run.read_split().files
+    stored = run.read_arrays("digests")["digests"].tolist() if run.has_arrays("digests") else []
+    return dict(zip(files, stored, strict=True)) if len(stored) == len(files) else {}
+
+
+def trained_digests(run: Run) -> frozenset[int]:
+    """Return the stored hashes of the images that a run was trained on."""
+    split, stored = run.read_split(), digests_by_file(run)
+    return frozenset(stored[split.files[row]] for row in split.rows("train")) if stored else frozenset()
+
+
 def _parts(before: Run) -> tuple[dict[int, str], dict[str, str]]:
     """Return the part of each image by its hash, or by its name if the hash is unknown and the file gone."""
     split = before.read_split()
-    noted = before.read_arrays("digests")["digests"].tolist() if before.has_arrays("digests") else None
-    if noted is not None and len(noted) != len(split.files):  # the list was edited
-        noted = None
+    stored = digests_by_file(before)
     by_digest: dict[int, str] = {}
     by_name: dict[str, str] = {}
-    for row, (file, part) in enumerate(zip(split.files, split.parts, strict=True)):
-        digest = noted[row] if noted is not None else _digest(split, file)
+    for file, part in zip(split.files, split.parts, strict=True):
+        digest = stored[file] if stored else _digest(split, file)
         if digest is not None:
             by_digest[digest] = _first(part, by_digest.get(digest))
         else:

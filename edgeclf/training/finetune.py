@@ -27,6 +27,7 @@ from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.augmentation.camera import camera_like
 from edgeclf.training.augmentation.mixing import draw, mix
 from edgeclf.training.augmentation.rand_augment import rand_augment
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.losses import smoothed, summed_loss
 from edgeclf.training.schedule import warmup, warmup_cosine
 from edgeclf_converters.distribution import Distribution
@@ -48,7 +49,7 @@ class FineTuner:
         model: from ``build_classifier``, input size open, made in the distribution's scope, with pretrained weights.
         config: the training's options.
         pixels: uint8 RGB ``[images, height, width, 3]``, somewhat larger than the steps' size.
-        rows: rows of the images to train on.
+        rows: rows of the images to train on, in each epoch.
         targets: int64 ``[images]``; or the labels of each image, bool ``[images, labels]``, if it may have several.
         weights: loss weights, one per class; not used if images may have several labels.
         distribution: where the steps run.
@@ -59,7 +60,7 @@ class FineTuner:
         model: Any,
         config: TrainConfig,
         pixels: PixelFile,
-        rows: Indices,
+        rows: EpochRows,
         targets: Indices | npt.NDArray[np.bool_],
         weights: Sequence[float],
         distribution: Distribution,
@@ -77,7 +78,7 @@ class FineTuner:
             if isinstance(layer, keras().layers.BatchNormalization):
                 layer.momentum = _MOMENTUM
         self.input_wait = 0.0  # share of the last epoch's time spent waiting for images
-        self.steps = math.ceil(len(rows) / config.batch_size)
+        self.steps = math.ceil(rows.count / config.batch_size)
         if config.freeze_stride:
             fix_early(model, config.freeze_stride)
         with distribution.scope():
@@ -99,7 +100,7 @@ class FineTuner:
 
         The loss is a tensor: reading its value waits for the step, which may still be running on a GPU.
         """
-        order = np.random.default_rng([self._config.seed, 1, number]).permutation(self._rows)
+        order = self._rows.of(number)
         first, whole = number * self.steps, self.steps * self._config.epochs
         batches = Prefetched(self._prepared, enumerate(np.array_split(order, self.steps), first))
         for done, (count, batch) in enumerate(batches, first):
@@ -110,7 +111,7 @@ class FineTuner:
     def preview(self) -> npt.NDArray[np.uint8]:
         """Return some augmented images of the first step: uint8 RGB ``[images, size, size, 3]``."""
         tf, config, size = tensorflow(), self._config, self._config.step_size(0)
-        order = np.random.default_rng([config.seed, 1, 0]).permutation(self._rows)
+        order = self._rows.of(0)
         share, box = draw(config.mixup, config.cutmix, size, np.random.default_rng([config.seed, 3, 0]))
         common = (tf.constant(0.0), tf.constant(share, tf.float32), tf.constant(box))
         images = self._read(np.array_split(order, self.steps)[0], 0, size, common, slice(0, _SHOWN))[0]

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeclf.config.grown import grown
 from edgeclf.config.train import TrainConfig
+from edgeclf.data.dataset import Dataset
 from edgeclf.model.network import HEAD, Weights, set_weights
 from edgeclf.progress import Reporter
-from edgeclf.runs.before import open_before
+from edgeclf.runs.before import digests_by_file, open_before, trained_digests
 from edgeclf.runs.predictions import weights_digest
 from edgeclf.runs.run import Run
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["Start", "grown_config", "say_classes"]
+__all__ = ["Start", "epoch_rows", "grown_config", "say_classes"]
 
 
 def grown_config(config: TrainConfig, path: Path, sources: Sequence[Path], reporter: Reporter) -> TrainConfig:
@@ -56,12 +59,14 @@ class Start:
         labels: its labels.
         temperature: what the head's weights were divided by; fine-tuning starts without it, for label smoothing.
         digest: SHA-256 of its weights file.
+        trained: hashes of the images that it was trained on; none if it stored none, as version 0.1 did.
     """
 
     weights: Weights
     labels: tuple[str, ...]
     temperature: float
     digest: str = ""
+    trained: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, run: Run) -> Start | None:
@@ -74,10 +79,11 @@ class Start:
             return None
         if run.has_arrays("before"):
             arrays = run.read_arrays("before")
-            return cls(arrays, tuple(arrays.pop("labels").tolist()), float(arrays.pop("temperature")))
+            labels, temperature = tuple(arrays.pop("labels").tolist()), float(arrays.pop("temperature"))
+            return cls(arrays, labels, temperature, trained=frozenset(arrays.pop("trained", np.empty(0)).tolist()))
         before = open_before(run.config.from_run)
-        digest = weights_digest(before).tobytes().hex()
-        return cls(before.read_arrays("weights"), before.read_split().labels, _temperature(before), digest)
+        digest, labels = weights_digest(before).tobytes().hex(), before.read_split().labels
+        return cls(before.read_arrays("weights"), labels, _temperature(before), digest, trained_digests(before))
 
     def keep(self, run: Run, labels: Sequence[str]) -> None:
         """Copy it into the run's folder, unless it is there, and record what is taken from it for these labels."""
@@ -92,7 +98,19 @@ class Start:
         }
         run.write_json("before", content)
         others = {"labels": np.array(self.labels), "temperature": np.array(self.temperature)}
+        others["trained"] = np.array(sorted(self.trained), np.uint64)
         run.write_arrays("before", {**self.weights, **others})
+
+    def trained_rows(self, run: Run, data: Dataset) -> npt.NDArray[np.int64]:
+        """Return the rows of the training images that the run before was trained on.
+
+        If it stored no hashes, or these images have none, they are those of its classes.
+        """
+        rows = data.rows("train")
+        hashes = digests_by_file(run)
+        if not self.trained or not hashes:
+            return rows[np.isin(data.targets[rows], self.shared(data.labels)[1])]
+        return rows[[hashes.get(data.files[row]) in self.trained for row in rows]]
 
     def fill(self, model: Any, labels: Sequence[str]) -> None:
         """Set a network's weights; the head's rows of new classes become zero.
@@ -119,3 +137,9 @@ def _temperature(run: Run) -> float:
     """Return the temperature contained in the run's head; version 0.1 recorded none."""
     kept = [item for item in run.read_json("history") if item.get("kept")]
     return float(kept[-1].get("temperature", 1.0)) if kept else 1.0
+
+
+def epoch_rows(run: Run, data: Dataset, start: Start | None) -> EpochRows:
+    """Return which images each epoch of a run trains on."""
+    known = None if start is None else start.trained_rows(run, data)
+    return EpochRows(data.rows("train"), run.config.seed, known, run.config.rehearsal)

@@ -24,7 +24,7 @@ from edgeclf.training.class_weights import class_weights
 from edgeclf.training.early_stopping import Selection
 from edgeclf.training.final_figures import final_figures, rare_labels
 from edgeclf.training.finetune import FineTuner
-from edgeclf.training.growing import Start
+from edgeclf.training.growing import Start, epoch_rows
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.history import History
 from edgeclf.training.judged import ACCURACY, MEAN_AVERAGE_PRECISION, Judged, judge
@@ -66,6 +66,7 @@ class Training:
         self._pictures, self._reporter, self._started = pictures, reporter, started
         self._rows = {part: data.rows(part) for part in PARTS}
         self._head_rows = np.concatenate([self._rows["train"], self._rows["validation"]])
+        self._epoch_rows = epoch_rows(run, data, start)
         self._model = model
         self._logits = NetworkScores(self._model, preprocessing(run.config))
         self._measure_name = ACCURACY if data.presence is None else MEAN_AVERAGE_PRECISION
@@ -138,16 +139,15 @@ class Training:
         with self._reporter.bar("Validating", 0):
             judged = self._validated()
         self._note_first(judged)
-        took = time.monotonic() - self._started
-        self._reporter.say(f"{network}: {judged.shown} after {took:.0f} s.")
+        self._reporter.say(f"{network}: {judged.shown} after {time.monotonic() - self._started:.0f} s.")
 
     def _note_first(self, judged: Judged) -> None:
         taken = self._selection.takes(judged.losses, tuned=False)
         self._history.note(0, {"seconds": time.monotonic() - self._started}, judged, taken)
 
     def _tuner(self) -> FineTuner:
-        rows, larger = self._rows["train"], self._pictures.larger
-        return FineTuner(self._model, self._config, larger, rows, self._data.wanted, self._weights, self._distribution)
+        images, rows, wanted = self._pictures.larger, self._epoch_rows, self._data.wanted
+        return FineTuner(self._model, self._config, images, rows, wanted, self._weights, self._distribution)
 
     def _show_augmented(self, tuner: FineTuner) -> None:
         """Show in the report what the augmentation does to training images."""
@@ -156,9 +156,8 @@ class Training:
                 hidden.write_bytes(jpeg(mosaic(tuner.preview(), columns=6), 85))
 
     def _fine_tune(self, tuner: FineTuner, first: int) -> str:
-        total = (self._config.epochs - first) * len(self._rows["train"])
         try:
-            with self._reporter.bar("Fine-tuning", total) as bar:
+            with self._reporter.bar("Fine-tuning", (self._config.epochs - first) * self._epoch_rows.count) as bar:
                 for epoch in range(first, self._config.epochs):
                     if self._exhausted():
                         break
@@ -288,9 +287,8 @@ class Training:
             "seconds": time.monotonic() - self._started,
             f"head_validation_{self._measure_name}": self._history.first[f"validation_{self._measure_name}"],
         }
-        data = self._data
-        scores = {part: probabilities(self._answers(part), data) for part in JUDGED if len(self._rows[part])}
-        figures = final_figures(scores, data, self._config.label_precision)
+        scores = {part: probabilities(self._answers(part), self._data) for part in JUDGED if len(self._rows[part])}
+        figures = final_figures(scores, self._data, self._config.label_precision)
         metrics |= {part: asdict(found) for part, found in figures.items()}
         if isinstance(judged := figures["validation"], SetScore):
             for line in rare_labels(judged):

@@ -27,6 +27,7 @@ from edgeclf.evaluation.evaluate import images_of_source
 from edgeclf.evaluation.under_faults import measure_under_faults
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.training.augmentation.camera import camera_like
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.starting_network import starting_network
 from edgeclf_converters.distribution import Distribution
@@ -130,7 +131,9 @@ def share_of_step(size: int, out: Path, rounds: int = 5) -> float:
     """Return the time that ``--camera`` adds to a step of 32 images, as a share of the step's time without it."""
     tf, config = tensorflow(), make_config({"size": size, "train_size": size, "full_size_epochs": 0.0})
     pixels, rows, place = PixelFile(out / "pixels", (32, size, size)), np.arange(32), Distribution()
-    tuner = FineTuner(starting_network(config, 2, place), config, pixels, rows, rows % 2, (1.0, 1.0), place)
+    tuner = FineTuner(
+        starting_network(config, 2, place), config, pixels, EpochRows(rows, 0), rows % 2, (1.0, 1.0), place
+    )
     image = tf.random.stateless_uniform([32, size, size, 3], [0, 1], 0, 255)
     times: dict[str, list[float]] = {"step": [], "camera": []}
     for number in range(rounds + 1):

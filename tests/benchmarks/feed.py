@@ -24,6 +24,7 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.exporting.int8 import qat_augment
 from edgeclf.frameworks import keras
 from edgeclf.model.network import HEAD
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.linear_probe import features
 from edgeclf_converters.distribution import Distribution
@@ -89,7 +90,9 @@ def _targets(pixels: PixelFile) -> npt.NDArray[np.int64]:
 
 def _fine_tuning(pixels: PixelFile, options: dict[str, object]) -> Callable[[int], None]:
     config, rows = make_config(options), np.arange(len(pixels))
-    tuner = FineTuner(_network(None), config, pixels, rows, _targets(pixels), (1.0,) * CLASSES, Distribution())
+    tuner = FineTuner(
+        _network(None), config, pixels, EpochRows(rows, 0), _targets(pixels), (1.0,) * CLASSES, Distribution()
+    )
 
     def epoch(number: int) -> None:
         for _, loss in tuner.epoch(number):

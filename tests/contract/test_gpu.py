@@ -20,6 +20,7 @@ from edgeclf.data.pixel_file import PixelFile
 from edgeclf.errors import ConfigError
 from edgeclf.frameworks import keras, tensorflow
 from edgeclf.model.backbones.registry import BACKBONES
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.starting_network import starting_network
 from edgeclf_converters.distribution import Distribution
@@ -107,7 +108,7 @@ def test_every_operation_of_a_training_step_has_a_gpu_kernel(
     pixels = PixelFile(tmp_path / "pixels", (6, 40, 40))
     with recorded() as operations:
         model = starting_network(config, 2, distribution)
-        tuner = FineTuner(model, config, pixels, rows, rows % 2, (1.0, 1.0), distribution)
+        tuner = FineTuner(model, config, pixels, EpochRows(rows, 0), rows % 2, (1.0, 1.0), distribution)
         batch = tuner._prepared((0, rows))[1]
         tuner._step.get_concrete_function(batch, tensorflow().constant(0.1))
     names = {item.name for item in operations}

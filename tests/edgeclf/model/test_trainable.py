@@ -15,6 +15,7 @@ from edgeclf.frameworks import keras, tensorflow
 from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.model.network import HEAD, MIX, build_classifier, get_weights
 from edgeclf.model.trainable import Full, Scale, trained_share
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
@@ -74,7 +75,7 @@ def test_averaged_scales_keep_a_high_rate(
     pixels = PixelFile(tmp_path / "pixels", (42, 64, 64))
     targets = np.arange(42) % 3
     model = build_classifier(LITE0, None, 3)
-    tuner = FineTuner(model, config, pixels, np.arange(42), targets, [1.0] * 3, Distribution("none"))
+    tuner = FineTuner(model, config, pixels, EpochRows(np.arange(42), 0), targets, [1.0] * 3, Distribution("none"))
     rates = [float(tuner._optimizer.learning_rate) for number in range(2) for _ in tuner.epoch(number)]
     assert max(rates) <= 1e-3 * 1.001
     assert rates[-1] == pytest.approx(last * 1e-3, abs=1e-6)

@@ -19,6 +19,7 @@ from edgeclf.config.train import TrainConfig
 from edgeclf.demo import digit_picture
 from edgeclf.errors import ConfigError
 from edgeclf.metrics.scoring import log_losses, softmax
+from edgeclf.training.growing import Start, epoch_rows
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.linear_probe import Head
 from edgeclf_runtime import Classifier
@@ -46,6 +47,13 @@ def test_a_class_is_added_and_the_training_resumes_without_the_run_before(
     reporter = _Pressing("Fine-tuning")
     stopped = train([photos, more], tmp_path / "after", make_config({"from_run": before.path}), reporter)
     assert "New classes: 1b." in reporter.lines
+    split, known = stopped.read_split(), before.read_split().counts("train").sum()
+    start = Start.of(stopped)
+    assert start is not None
+    assert len(start.trained) == known
+    rows = start.trained_rows(stopped, split)
+    assert (len(rows), {split.labels[target] for target in split.targets[rows]}) == (known, {"0", "1", "2"})
+    assert epoch_rows(stopped, split, start).count == len(split.rows("train")) - known + round(0.33 * known)
     assert any(line.startswith(f"Of the 60 images of {before.path}, 60 are among these") for line in reporter.lines)
     old, new = before.read_arrays("weights"), stopped.read_arrays("weights")
     rows, kept = old["logits/kernel:0"], new["logits/kernel:0"][:, [0, 1, 3]]
@@ -85,9 +93,9 @@ def test_options_are_those_of_the_run_before() -> None:
     config = grown(_config(seed=3, flip=True), before, [], [])
     kept = (config.size, config.head, config.camera, config.learning_rate)
     assert kept == (96, "mixed", True, 1e-3)
-    assert (config.epochs, config.seed, config.flip, config.from_run) == (6, 3, True, Path("before"))
+    assert (config.epochs, config.seed, config.flip, config.from_run) == (12, 3, True, Path("before"))
     assert grown(_config(epochs=9), before, [], []).epochs == 9
-    assert grown(_config(), config, [], []).epochs == 6  # not a third of a third
+    assert grown(_config(), config, [], []).epochs == 12  # not a part of a part
     assert without_effect(grown(_config(tune="head"), make_config({}), [], []), ()) == {}
     assert grown(_config(size=96), before, [], []).size == 96
     again = make_config(config.model_dump())  # as its config.toml repeats it

@@ -21,6 +21,7 @@ from edgeclf.model.network import build_classifier
 from edgeclf.renamed import OPTIONS
 from edgeclf.training.augmentation.augment import augment
 from edgeclf.training.class_weights import class_weights
+from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
@@ -148,7 +149,8 @@ def test_the_state_includes_the_loss_scale_of_float16(tmp_path: Path) -> None:
     tuners = []
     for _ in range(2):
         model = build_classifier(config.network, None, 2)
-        tuners.append(FineTuner(model, config, pixels, np.arange(4), np.array([0, 1, 0, 1]), [1.0, 1.0], distribution))
+        rows, targets = EpochRows(np.arange(4), 0), np.array([0, 1, 0, 1])
+        tuners.append(FineTuner(model, config, pixels, rows, targets, [1.0, 1.0], distribution))
     scale = tuners[0]._optimizer._loss_scale
     scale.current_loss_scale.assign(1024.0)
     scale.counter.assign(7)
