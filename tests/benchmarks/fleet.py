@@ -133,13 +133,13 @@ def over_https(model: Path, other: Path, image: Path, folder: Path) -> None:
     for what, offered in (("the whole model", [other]), ("a delta", [model, other])):
         place = folder / what.split()[-1]
         (place / "served").mkdir(parents=True)
+        edgeclf("sign", model, "--key", keys / "mine", "-o", place / "model.tflite")  # first: updates are newer
         for file in offered:
             edgeclf("publish", file, place / "served", "--key", keys / "mine")
         with ExitStack() as stack:
             server = stack.enter_context(closing(UpdateServer(place / "served", folder)))
             relay = stack.enter_context(closing(Relay(server.port)))
             (place / "run.toml").write_text(update_settings(relay.port, folder, 5), "utf-8")
-            edgeclf("sign", model, "--key", keys / "mine", "-o", place / "model.tflite")
             running = stack.enter_context(closing(Running(model, image, place, "--config", "run.toml")))
             state = running.wait(lambda line: "model" in line)
             if state["model"] != "adopted":
