@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import load_sample_images
 
-__all__ = ["SCENES", "table", "write_scene"]
+__all__ = ["SCENES", "patterned", "table", "write_scene"]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -56,6 +56,22 @@ def part(count: int, seed: int = 0, noise: float = 4.0) -> Shots:
             if label == "scratch":
                 x, y = rng.integers(140, 220), rng.integers(70, 170)
                 cv2.line(pixels, (int(x + dx), int(y + dy)), (int(x + dx + 14), int(y + dy + 8)), (230, 230, 230), 1)
+            yield label, _taken(pixels, rng, noise)
+
+
+def patterned(count: int, seed: int = 0, noise: float = 3.0) -> Shots:
+    """Return images of a part with a pattern, moved by up to twenty pixels each way; half of them have a scratch."""
+    rng, pattern = np.random.default_rng(seed), cv2.resize(_background(1), (160, 120))
+    for label in ("ok", "scratch"):
+        for _ in range(count):
+            own, pixels = pattern.copy(), np.full((_HEIGHT, _WIDTH, 3), 90, np.float32)
+            if label == "scratch":
+                x, y = int(rng.integers(15, 125)), int(rng.integers(15, 90))
+                cv2.line(
+                    own, (x, y), (x + int(rng.integers(5, 20)), y + int(rng.integers(-10, 10))), (240, 240, 240), 1
+                )
+            left, top = (int(start + moved) for start, moved in zip((80, 60), rng.integers(-20, 21, 2), strict=True))
+            pixels[top : top + 120, left : left + 160] = own
             yield label, _taken(pixels, rng, noise)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf.data.fingerprints import Fingerprints
-from edgeclf_runtime.pictures.likeness import DIFFERENCE, LOCAL, THUMB, alike
+from edgeclf_runtime.pictures.likeness import DIFFERENCE, LOCAL, THUMB, alike, differ_in_one_place
 
 __all__ = ["Likeness", "exact_groups", "joined", "members"]
 
@@ -106,13 +106,14 @@ class Likeness:
         Args:
             targets: the classes to check, instead of those within which near-duplicates are grouped.
         """
-        targets = self._targets if targets is None else targets
+        targets, details = self._targets if targets is None else targets, self._fingerprints.details
         conflicts = [rows for rows in members(exact_groups(self._fingerprints)) if len(set(targets[rows])) > 1]
         identical = {int(row) for rows in conflicts for row in rows}
         for rows in members(self._linked):
             if len(rows) <= _SAME and len(set(targets[rows])) > 1 and not identical & set(rows.tolist()):
                 pairs = np.array([(a, b) for a in rows for b in rows if targets[a] < targets[b]], np.int64)
                 same = pairs[_agree(self._fingerprints, pairs, _SAME_DIFFERENCE, _SAME_LOCAL)]
+                same = same[~differ_in_one_place((details[same[:, 0]], details[same[:, 1]]))]
                 conflicts += [np.unique(same)] if len(same) else []
         return conflicts
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
 
-__all__ = ["DETAIL", "DIFFERENCE", "FITTED", "LOCAL", "NOISE", "THUMB", "alike", "thumbnail"]
+__all__ = ["DETAIL", "DIFFERENCE", "FITTED", "LOCAL", "NOISE", "THUMB", "alike", "differ_in_one_place", "thumbnail"]
 
 THUMB, DETAIL = 12, 32  # pixels
 FITTED = Preprocessing(224, 224)
@@ -26,6 +26,7 @@ NOISE = 1.0
 LOCAL = 8.0
 """Largest difference of a pixel of the 32x32 thumbnail beyond half of its contrast with its neighbours."""
 _CORRELATION = 0.994  # smallest correlation of the thumbnails
+_ONE_PLACE = 9.5  # ratio of the largest difference to the mean one; resizing and a JPEG's quality change all edges
 
 
 def thumbnail(fitted: Pixels) -> tuple[Pixels, npt.NDArray[np.uint8]]:
@@ -73,12 +74,29 @@ def alike(
     return agree
 
 
+def differ_in_one_place(details: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]) -> npt.NDArray[np.bool_]:
+    """Return which pairs differ far more in one place than elsewhere, as by a scratch or a small object.
+
+    Args:
+        details: brightness thumbnails of both sides, uint8 ``[pairs, 32, 32]``.
+
+    Returns:
+        bool ``[pairs]``.
+    """
+    apart = _differences(*details)
+    return np.asarray(apart.max(axis=(1, 2), initial=0) > _ONE_PLACE * (apart.mean(axis=(1, 2)) + 0.5), np.bool_)
+
+
 def _largest_difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the largest local difference beyond half of the contrast, which is what resizing does to edges."""
     contrast = np.minimum(_contrast(a), _contrast(b)).astype(np.float32)
+    return np.asarray((_differences(a, b) - contrast / 2).max(axis=(1, 2), initial=-255), np.float32)
+
+
+def _differences(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return how far each pixel is from its counterpart, apart from a change of the whole image's brightness."""
     apart = a.astype(np.float32) - b
-    apart -= np.median(apart, axis=(1, 2), keepdims=True) if len(apart) else 0
-    return np.asarray((np.abs(apart) - contrast / 2).max(axis=(1, 2), initial=-255), np.float32)
+    return np.asarray(np.abs(apart - np.median(apart, axis=(1, 2), keepdims=True)) if len(apart) else apart, np.float32)
 
 
 def _contrast(details: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

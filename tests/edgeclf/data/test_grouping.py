@@ -22,7 +22,7 @@ from edgeclf.data.near_duplicates import members
 from edgeclf.runs.split import divide
 from edgeclf_runtime.pictures.images import decode_image, read_content
 from tests.listening import Listening
-from tests.scenes import SCENES, table, write_scene
+from tests.scenes import SCENES, patterned, table, write_scene
 
 
 def _fingerprints(data: Dataset) -> Fingerprints:
@@ -68,6 +68,18 @@ def test_photographs_under_two_labels_are_reported(tmp_path: Path) -> None:
     (folder / "empty" / "again.jpg").write_bytes((folder / "bird" / "004.jpg").read_bytes())
     _, lines = _divided(folder, tmp_path / "other")
     assert any(line.startswith("Warning: 2 images have two labels each, for example") for line in lines)
+
+
+def test_a_part_with_and_without_a_scratch_is_not_one_photograph(tmp_path: Path) -> None:
+    folder = write_scene(patterned(60), tmp_path / "photos")
+    data = scan(folder)[0]
+    assert Grouping(data, _fingerprints(data), "time").conflicts() == []
+    shot = cv2.imread(str(folder / "scratch" / "003.jpg"))
+    smaller = cv2.resize(shot, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(folder / "ok" / "again.jpg"), smaller, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    data = scan(folder)[0]
+    (conflict,) = Grouping(data, _fingerprints(data), "time").conflicts()
+    assert {data.files[row] for row in conflict} == {"ok/again.jpg", "scratch/003.jpg"}
 
 
 def _presses(label: str, count: int, each: int) -> Iterator[str]:
